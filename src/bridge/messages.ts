@@ -1,0 +1,95 @@
+import type { TotemConfig } from '../config/totem-config.ts';
+import type { LogLevel, LogSubsystem } from '../lib/log.ts';
+import type { ConfigurationChange, RingId } from '../lib/ring-id.ts';
+
+/**
+ * What the main thread and the ring thread say to each other: two chunk rings, one each way, a doorbell each.
+ *
+ *   record: | u32 kind | u32 argument | payload … |
+ *
+ * `mcast` and `deliver` carry bytes; everything else is rare and travels as JSON of the two closed sets below.
+ */
+export const RecordKind = {
+  /** Both ways. JSON of `ToRing` or `FromRing`. */
+  JSON: 1,
+  /** To the ring. argument = service << 16 | function; payload = the message, header filled in. */
+  MCAST: 2,
+  /** From the ring, in total order. argument = sender's node id; payload = a message of an engine on the main thread. */
+  DELIVER: 3,
+} as const;
+export const RECORD_HEADER_BYTES = 8;
+
+/** A client connection that the main thread accepted and set up for an engine of the ring thread (cpg). */
+export interface ClientDescriptor {
+  readonly id: number;
+  /** Connected setup socket; the ring thread owns it from now on and closes it. */
+  readonly fd: number;
+  readonly pid: number;
+  readonly euid: number;
+  readonly egid: number;
+  readonly serviceId: number;
+  readonly processName: string;
+  /** Directory of the connection under /dev/shm; the ring thread removes it at the end. */
+  readonly directory: string;
+  /** Paths without `-header`/`-data`. */
+  readonly requestRing: string;
+  readonly responseRing: string;
+  readonly eventRing: string;
+  readonly maxMessageBytes: number;
+}
+
+/** Main thread → ring thread. */
+export type ToRing =
+  | {
+      readonly op: 'start';
+      readonly config: TotemConfig;
+      /** Highest ring sequence ever written to disk, and how far it is reserved now. */
+      readonly storedRingSeq: number;
+      readonly reservedRingSeq: number;
+      /** Ids of the engines on the main thread that take part in sync, and of all engines there. */
+      readonly remoteSyncServices: readonly number[];
+      readonly remoteServices: readonly number[];
+    }
+  | { readonly op: 'reconfigure'; readonly config: TotemConfig }
+  /** Crypto changes in the phases of a reload (services.md 8.5): 1 activate, 2 clean up. */
+  | { readonly op: 'cryptoPhase'; readonly phase: number }
+  | { readonly op: 'ringSeqReserved'; readonly upTo: number }
+  | { readonly op: 'clientAttach'; readonly client: ClientDescriptor }
+  /** Answer to `syncProcess`: the engine's process phase succeeded and all that it sent precedes this record. */
+  | { readonly op: 'syncDone'; readonly serviceId: number; readonly ringId: RingId }
+  | { readonly op: 'quorate'; readonly quorate: boolean }
+  | { readonly op: 'forceGather' }
+  | { readonly op: 'query'; readonly queryId: number; readonly what: RingQuery }
+  /** Closes the clients of a ring-thread engine (cpg multicasts its leaves), part of the orderly shutdown. */
+  | { readonly op: 'unloadService'; readonly serviceId: number }
+  /** Drain the queues, send the leave message, close the sockets, answer `stopped`. */
+  | { readonly op: 'stop' };
+
+export type RingQuery = 'links' | 'clients' | 'cpg' | 'stats';
+
+/** Ring thread → main thread. */
+export type FromRing =
+  | { readonly op: 'ready' }
+  | { readonly op: 'interfaceUp'; readonly linkId: number }
+  | { readonly op: 'interfaceDown'; readonly linkId: number }
+  | { readonly op: 'reserveRingSeq'; readonly upTo: number }
+  | { readonly op: 'configurationChange'; readonly change: ConfigurationChange }
+  | {
+      readonly op: 'syncInit';
+      readonly serviceIds: readonly number[];
+      readonly transitional: readonly number[];
+      readonly members: readonly number[];
+      readonly ringId: RingId;
+    }
+  | { readonly op: 'syncProcess'; readonly serviceId: number; readonly ringId: RingId }
+  | { readonly op: 'syncActivate'; readonly serviceId: number }
+  | { readonly op: 'syncAbort'; readonly serviceId: number }
+  | { readonly op: 'syncCompleted'; readonly ringId: RingId }
+  | { readonly op: 'clientClosed'; readonly id: number }
+  | { readonly op: 'log'; readonly level: LogLevel; readonly subsystem: LogSubsystem; readonly message: string }
+  | { readonly op: 'answer'; readonly queryId: number; readonly value: unknown }
+  /** A crypto reconfiguration did not work (totem.md 6.6, knet.md 5.4). */
+  | { readonly op: 'cryptoFailed'; readonly reason: string }
+  | { readonly op: 'fatal'; readonly code: string; readonly message: string }
+  | { readonly op: 'serviceUnloaded'; readonly serviceId: number }
+  | { readonly op: 'stopped' };

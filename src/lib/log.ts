@@ -1,0 +1,26 @@
+/**
+ * What the layers log through. The levels are syslog's, as in stock (config-and-tools.md 4).
+ * On the ring thread the implementation is a record in the event ring; on the main thread it is the log sink.
+ */
+export type LogLevel = 'emerg' | 'alert' | 'crit' | 'error' | 'warning' | 'notice' | 'info' | 'debug' | 'trace';
+
+/** Subsystem names of stock (config-and-tools.md 4.3); they select `logger_subsys` sections. */
+export type LogSubsystem =
+  | 'MAIN'
+  | 'TOTEM'
+  | 'CFG'
+  | 'CMAP'
+  | 'CPG'
+  | 'QUORUM'
+  | 'VOTEQ'
+  | 'YKD'
+  | 'QB'
+  | 'SYNC'
+  | 'PLOAD'
+  | 'MON'
+  | 'WD'
+  | 'KNET'
+  | 'SERV'
+  | 'APIDEF';
+
+export type LogFunction = (level: LogLevel, subsystem: LogSubsystem, message: string) => void;

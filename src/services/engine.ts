@@ -1,0 +1,105 @@
+import type { LogFunction } from '../lib/log.ts';
+import type { ConfigurationChange, RingId } from '../lib/ring-id.ts';
+
+/**
+ * The interface of a service engine: what Corosync calls a service. Our own engines (cmap, cfg, cpg, quorum,
+ * votequorum, …) and engines loaded by configuration are written to it, and to nothing else of the daemon.
+ *
+ *   ring order                 clients
+ *   ──────────                 ───────
+ *   exec[fn].handle            library[id].handle      request  → respond() once, now or later
+ *   configurationChange        connectionOpened        event    ← dispatch() any time
+ *   sync.init/process/activate connectionClosed
+ *
+ * Every call into an engine happens on one thread, one at a time, in the order of the ring.
+ */
+export const ENGINE_INTERFACE_VERSION = 1;
+
+/** One client connection as an engine sees it (libqb-ipc.md 4.4). */
+export interface EngineConnection {
+  /** Unique for the life of the daemon; never reused. */
+  readonly id: number;
+  readonly pid: number;
+  readonly euid: number;
+  readonly egid: number;
+  /** The engine's own state for this connection. */
+  context: unknown;
+  /** Answers the request in hand, or a deferred one. `message` is a whole response, 24-byte header included; copied. */
+  respond(message: Uint8Array): void;
+  /** Sends an event, 24-byte header included. It is copied, queued if the client is slow, and never blocks. */
+  dispatch(message: Uint8Array): void;
+  /** Cuts the connection; `connectionClosed` follows. */
+  disconnect(reason: string): void;
+}
+
+/** A request of the client library; the index in `ServiceEngine.library` is its id. */
+export interface LibraryFunction {
+  readonly name: string;
+  /** Whether the request needs room in the Totem queue and no sync in progress (services.md 2.2). */
+  readonly flowControl: boolean;
+  /**
+   * `request` is the whole request, 16-byte header included, at least `requestBytesMin` long (shorter ones never get
+   * here: they are answered INVALID_PARAM). It is valid during the call only.
+   */
+  readonly requestBytesMin: number;
+  handle(connection: EngineConnection, request: Uint8Array): void;
+}
+
+/** A message of the ring; the index in `ServiceEngine.exec` is its function number. */
+export interface ExecFunction {
+  readonly name: string;
+  /** `payload` starts with the 16-byte header and is valid during the call only. Its lengths are not to be trusted. */
+  handle(payload: Uint8Array, nodeId: number): void;
+}
+
+/** Participation in the barrier protocol (services.md 3). */
+export interface SyncHooks {
+  init(transitional: readonly number[], members: readonly number[], ringId: RingId): void;
+  /** Sends what the others need. `false`: not finished (queue full, waiting for a device); called again later. */
+  process(): boolean;
+  activate(): void;
+  abort(): void;
+}
+
+export interface EngineTimer {
+  cancel(): void;
+}
+
+/** What the daemon gives to an engine when it starts. */
+export interface EngineContext {
+  readonly nodeId: number;
+  readonly log: LogFunction;
+  /**
+   * Multicasts function `fn` of this engine, in total order, to every node, the own one included. `payload` starts
+   * with 16 bytes for the header, which this call fills in. Copied. `false`: no room now, nothing was sent.
+   */
+  mcast(fn: number, payload: Uint8Array): boolean;
+  /** Monotonic milliseconds. */
+  nowMs(): number;
+  setTimer(delayMs: number, callback: () => void): EngineTimer;
+  isQuorate(): boolean;
+  syncInProgress(): boolean;
+}
+
+export interface ServiceEngine<Context extends EngineContext = EngineContext> {
+  /** 0..63; stock uses 0..7 (services.md 1.4). */
+  readonly serviceId: number;
+  /** Short name: IPC socket and key names. */
+  readonly name: string;
+  readonly description: string;
+  /** Higher numbers are unloaded first (services.md 11.4). */
+  readonly unloadPriority: number;
+  readonly allowInquorate: boolean;
+  /** Empty: no IPC socket. */
+  readonly library: readonly LibraryFunction[];
+  readonly exec: readonly ExecFunction[];
+  readonly sync?: SyncHooks;
+  start(context: Context): void | Promise<void>;
+  /** `false`: not finished, call again. */
+  stop?(): boolean;
+  configurationChange?(change: ConfigurationChange): void;
+  connectionOpened?(connection: EngineConnection): void;
+  connectionClosed?(connection: EngineConnection): void;
+  /** Text for the state dump (SIGUSR2). */
+  dump?(): string;
+}
