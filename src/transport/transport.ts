@@ -1,0 +1,95 @@
+import type { TotemConfig } from '../config/totem-config.ts';
+import type { LogFunction } from '../lib/log.ts';
+import type { FrameMemory, TotemNetwork } from '../totem/interface.ts';
+
+/**
+ * What every transport of the ring thread (udp, udpu, knet) is to the runtime loop, and what the loop is to it.
+ *
+ *   loop ── poll(budget) ─────────> transport ── host.receive(frame) ──> Totem core
+ *        ── tick(now) ────────────>                                       │ sendToken(), multicast()
+ *        ── flush() ──────────────> transport <───────────────────────────┘ (queued, not sent)
+ *
+ * Rules that every transport keeps:
+ *
+ * * `sendToken` and `multicast` only queue (offset, length). `flush` hands all of it to the kernel in few calls, in the
+ *   order of queueing. Whoever gave the core an event calls `flush` right after it: the transport itself after each
+ *   `host.receive` (that is what keeps the frames of the core's memory valid), the loop after timers and local messages.
+ * * Nothing is ever delivered inside a send call. Own copies wait in a local queue (`LoopbackQueue`) and come out of a
+ *   later `poll`.
+ * * `poll` never blocks and reads at most about `budgetFrames` frames, so that timers and clients get their turn.
+ * * A descriptor given to `host.watch` only wakes the loop up; the loop then calls `poll`, which looks at all of them.
+ */
+export interface RingTransport extends TotemNetwork {
+  /**
+   * Creates the sockets and starts the first interface check (totem.md 6.4: reported 100 ms later).
+   * Throws a RondoError when the start is hopeless (udpu without an interface, a port in use).
+   */
+  open(nowMs: number): void;
+  /** Reads waiting frames of every socket and the own copies into `host.receive`. Returns how many there were. */
+  poll(budgetFrames: number): number;
+  /** Own copies wait in the local queue: the loop must not sleep. */
+  hasLocalInput(): boolean;
+  /** Hands everything queued to the kernel. Cheap when nothing is queued. */
+  flush(): void;
+  /** Runs what is due: interface checks, knet's pings and timeouts. */
+  tick(nowMs: number): void;
+  /** When `tick` wants to be called next, monotonic milliseconds; `Infinity` for never. */
+  nextDeadlineMs(): number;
+  /** A reload: member list, crypto and options, in place (totem.md 6.5, services.md 8.5). Returns what was refused. */
+  reconfigure(config: TotemConfig): readonly string[];
+  /** knet only: phases of a crypto change; `null` or why it failed (knet.md 5.4). */
+  cryptoPhase(phase: number): string | null;
+  /** One entry per configured link; the shape of `cfgtool -s` (services.md 8.3). */
+  linkStatus(): readonly LinkStatus[];
+  /** Lets what is queued in the kernel leave (the LEAVE message), then closes every descriptor. */
+  close(): void;
+}
+
+export interface LinkStatus {
+  readonly linkId: number;
+  readonly localAddress: string;
+  readonly up: boolean;
+  /** In member-list order, the own node included. */
+  readonly peers: readonly {
+    readonly nodeId: number;
+    readonly address: string;
+    readonly enabled: boolean;
+    readonly connected: boolean;
+    readonly dynconnected: boolean;
+    readonly mtu: number;
+    readonly latencyUs: number;
+  }[];
+}
+
+/** What a transport gets from the runtime (or from a test). */
+export interface TransportHost {
+  readonly nodeId: number;
+  /** The memory of the Totem core: offsets given to `sendToken` and `multicast` lie in it. */
+  readonly frames: FrameMemory;
+  /** Machine address of `frames.bytes[0]`. */
+  readonly framesAddress: number;
+  /**
+   * One Totem frame from the network or an own copy. `memory` is the transport's own buffer, valid during the call.
+   * The core may call `sendToken`, `multicast` and the rest of TotemNetwork from inside.
+   */
+  receive(memory: FrameMemory, offset: number, length: number): void;
+  /** Totem's interface report (totem.md 4.2, 6.4): enters GATHER. Never called from inside a TotemNetwork call. */
+  interfaceUp(linkId: number): void;
+  interfaceDown(linkId: number): void;
+  /** Adds a descriptor to the loop's epoll set (input). */
+  watch(fd: number): void;
+  unwatch(fd: number): void;
+  /** Monotonic milliseconds, as of the loop's current turn. */
+  nowMs(): number;
+  /** Pseudo-random number in [0, 1). */
+  random(): number;
+  readonly log: LogFunction;
+  /** Reserves a statistics slot that other threads can read, for example `stats.knet.node1.link0.tx_pings`. */
+  counter(name: string): StatCounter;
+}
+
+/** A slot of the shared statistics: a double, exact up to 2^53, written by the ring thread only. */
+export interface StatCounter {
+  readonly values: Float64Array;
+  readonly slot: number;
+}
