@@ -1,0 +1,109 @@
+import type { LogFunction } from '../lib/log.ts';
+import { type FromRing, RecordKind } from './messages.ts';
+import type { RecordReader, RecordWriter } from './record-ring.ts';
+import { fromRingWriter, type SharedViews, StateWord, sharedViews, toRingReader } from './shared-layout.ts';
+
+/** Bytes of records that may wait here for a main thread that does not read, before the ring stands still. */
+const WAITING_BYTES_MAX = 32 << 20;
+
+/**
+ * The ring thread's end of the bridge. It never blocks, and never loses a record that changes state:
+ *
+ * * The ring to main is full: records queue here, in order, up to `WAITING_BYTES_MAX`. Log records are not queued, they
+ *   are dropped and counted.
+ * * Beyond that bound `isSaturated()` turns true and the loop *stands still*: it handles neither tokens nor other input
+ *   nor timers until the main thread has caught up, as a stopped process would. The other nodes then form a ring without
+ *   this one, which is what they do about a stock daemon whose only thread hangs. Losing a message instead would break
+ *   the common order of the engines on the main thread. At normal rates (some messages a second) that takes hours.
+ */
+export class RingBridge {
+  readonly views: SharedViews;
+  readonly reader: RecordReader;
+  private readonly writer: RecordWriter;
+  private readonly waiting: { kind: number; argument: number; bytes: Uint8Array }[] = [];
+  private waitingBytes = 0;
+  private readonly encoder = new TextEncoder();
+  /** Log records that found the ring full. */
+  logsDropped = 0;
+
+  constructor(
+    shared: SharedArrayBuffer,
+    /** Writes one byte into the main thread's socketpair; called only when it sleeps. */
+    private readonly wakeMain: () => void,
+  ) {
+    this.views = sharedViews(shared);
+    this.reader = toRingReader(shared);
+    this.writer = fromRingWriter(shared);
+  }
+
+  send(message: FromRing): void {
+    const bytes = this.encoder.encode(JSON.stringify(message));
+    this.write(RecordKind.JSON, 0, bytes, 0, bytes.length);
+  }
+
+  /** A message for the engines on the main thread, in total order. Copied. */
+  deliver(nodeId: number, memory: Uint8Array, offset: number, length: number): void {
+    this.write(RecordKind.DELIVER, nodeId, memory, offset, length);
+  }
+
+  readonly log: LogFunction = (level, subsystem, message) => {
+    if (this.waiting.length > 0) {
+      this.logsDropped++;
+      return;
+    }
+    const bytes = this.encoder.encode(JSON.stringify({ op: 'log', level, subsystem, message } satisfies FromRing));
+    if (this.writer.tryWrite(RecordKind.JSON, 0, bytes, 0, bytes.length)) this.knock();
+    else this.logsDropped++;
+  };
+
+  isSaturated(): boolean {
+    return this.waitingBytes > WAITING_BYTES_MAX;
+  }
+
+  /** Moves waiting records into the ring; call once a turn. Returns whether all are gone. */
+  flush(): boolean {
+    while (this.waiting.length > 0) {
+      const { kind, argument, bytes } = this.waiting[0]!;
+      if (!this.writer.tryWrite(kind, argument, bytes, 0, bytes.length)) return false;
+      this.waiting.shift();
+      this.waitingBytes -= bytes.length;
+      this.knock();
+    }
+    return true;
+  }
+
+  /** Call after records of `reader` were released. */
+  recordsRead(): void {
+    const { state } = this.views;
+    if (Atomics.load(state, StateWord.MAIN_WANTS_ROOM) === 0) return;
+    Atomics.store(state, StateWord.MAIN_WANTS_ROOM, 0);
+    Atomics.store(state, StateWord.MAIN_ASLEEP, 0);
+    this.wakeMain();
+  }
+
+  /** Announces that this thread is about to sleep. `false`: do not, records are waiting. */
+  prepareSleep(): boolean {
+    const { state } = this.views;
+    Atomics.store(state, StateWord.RING_ASLEEP, 1);
+    if (this.reader.isEmpty()) return true;
+    Atomics.store(state, StateWord.RING_ASLEEP, 0);
+    return false;
+  }
+
+  awake(): void {
+    Atomics.store(this.views.state, StateWord.RING_ASLEEP, 0);
+  }
+
+  private write(kind: number, argument: number, from: Uint8Array, offset: number, length: number): void {
+    if (this.waiting.length === 0 && this.writer.tryWrite(kind, argument, from, offset, length)) {
+      this.knock();
+      return;
+    }
+    this.waiting.push({ kind, argument, bytes: from.slice(offset, offset + length) });
+    this.waitingBytes += length;
+  }
+
+  private knock(): void {
+    if (Atomics.compareExchange(this.views.state, StateWord.MAIN_ASLEEP, 1, 0) === 1) this.wakeMain();
+  }
+}
