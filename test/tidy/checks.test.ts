@@ -1,0 +1,46 @@
+import t from 'tap';
+import { breaches } from './layers.ts';
+import { functionSizes } from './sizes.ts';
+import type { Source } from './sources.ts';
+
+const source = (path: string, text: string): Source => ({ path, text, lines: text.split('\n') });
+
+t.test('a breach of the layers is found', async (t) => {
+  const found = (path: string, text: string) => breaches([source(path, text)]).length;
+  t.equal(found('src/totem/a.ts', "import { b } from '../lib/b.ts';"), 0);
+  t.equal(found('src/totem/a.ts', "import { b } from '../knet/b.ts';"), 1);
+  t.equal(found('src/totem/a.ts', "import { readFileSync } from 'node:fs';"), 1);
+  t.equal(found('src/lib/a.ts', "import koffi from 'koffi';"), 1);
+  t.equal(found('src/bridge/a.ts', "import type { TotemConfig } from '../config/totem-config.ts';"), 0);
+  t.equal(found('src/bridge/a.ts', "import { parse } from '../config/parse.ts';"), 1);
+  t.equal(found('src/ring/a.ts', "import {\n  cpg,\n} from '../services/cpg/engine.ts';"), 0);
+  t.equal(found('src/ring/a.ts', "import { quorum } from '../services/quorum.ts';"), 1);
+  t.equal(found('src/services/a.ts', "const x = await import('../os/socket.ts');"), 1);
+  t.equal(found('src/nowhere/a.ts', ''), 1);
+});
+
+t.test('function bodies are measured', async (t) => {
+  const text = [
+    'export function one(): void {',
+    '  a();',
+    '}',
+    'class A {',
+    '  private async two(x: number): Promise<void> {',
+    '    if (x) {',
+    '      b();',
+    '    }',
+    '  }',
+    '}',
+    'const three = (): void => {',
+    '  c();',
+    '};',
+  ].join('\n');
+  t.same(
+    functionSizes(source('src/lib/a.ts', text)).map((item) => [item.name, item.lines]),
+    [
+      ['one', 1],
+      ['two', 3],
+      ['three', 1],
+    ],
+  );
+});

@@ -1,0 +1,74 @@
+import { posix } from 'node:path';
+import { type Import, importsOf, type Source } from './sources.ts';
+
+/**
+ * Who may import whom: the arrows of docs/architecture.md. A target is a folder of src/, one file of it, a package,
+ * or, after `type `, something of which only types may be used. An own folder is always allowed.
+ */
+export const LAYERS: Readonly<Record<string, readonly string[]>> = {
+  lib: [],
+  os: ['koffi', 'lib'],
+  config: ['lib'],
+  observe: ['lib', 'config'],
+  bridge: ['lib', 'type config'],
+  totem: ['lib'],
+  knet: ['lib'],
+  transport: ['os', 'totem', 'knet', 'type config', 'lib'],
+  ipc: ['os', 'lib'],
+  client: ['ipc', 'lib', 'os'],
+  services: ['lib', 'config', 'totem/interface.ts', 'ipc/interface.ts'],
+  ring: [
+    'bridge',
+    'transport',
+    'totem',
+    'knet',
+    'services/cpg',
+    'services/sync',
+    'services/engine.ts',
+    'ipc',
+    'os',
+    'observe',
+    'type config',
+    'lib',
+  ],
+  daemon: ['bridge', 'ring', 'transport', 'totem', 'knet', 'services', 'ipc', 'os', 'observe', 'config', 'lib', 'pino'],
+  cli: ['client', 'config', 'observe', 'ipc', 'os', 'lib', 'type daemon'],
+};
+
+/** Folders whose code is a function of its arguments: no I/O, clock, randomness or logging. */
+export const PURE = ['totem', 'knet', 'lib'] as const;
+
+export interface Breach {
+  readonly where: string;
+  readonly what: string;
+}
+
+/** Imports that go against the arrows. */
+export function breaches(sources: readonly Source[]): readonly Breach[] {
+  return sources.flatMap((source) => {
+    const [, folder] = /^src\/([^/]+)\//.exec(source.path) ?? [];
+    const allowed = folder === undefined ? undefined : LAYERS[folder];
+    if (folder === undefined || allowed === undefined) {
+      return [{ where: source.path, what: 'is in no known layer: add it to the table of layers, with its arrows' }];
+    }
+    return importsOf(source)
+      .filter((item) => !isAllowed(source, folder, allowed, item))
+      .map((item) => ({ where: `${source.path}:${item.line}`, what: `${folder} may not import ${item.specifier}` }));
+  });
+}
+
+function isAllowed(source: Source, folder: string, allowed: readonly string[], item: Import): boolean {
+  if (item.specifier.startsWith('node:')) return !PURE.some((pure) => pure === folder) || folder === 'lib';
+  if (!item.specifier.startsWith('.')) return matches(allowed, item.specifier, item.typeOnly);
+  const target = posix.join(posix.dirname(source.path), item.specifier);
+  if (target.startsWith(`src/${folder}/`)) return true;
+  return target.startsWith('src/') && matches(allowed, target.slice('src/'.length), item.typeOnly);
+}
+
+function matches(allowed: readonly string[], target: string, typeOnly: boolean): boolean {
+  return allowed.some((entry) => {
+    const [, kind, path] = /^(type )?(.*)$/.exec(entry) ?? [];
+    if (kind !== undefined && !typeOnly) return false;
+    return target === path || target.startsWith(`${path}/`) || target === `${path}.ts`;
+  });
+}

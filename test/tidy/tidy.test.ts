@@ -1,0 +1,104 @@
+import t from 'tap';
+import { breaches, PURE } from './layers.ts';
+import { functionSizes } from './sizes.ts';
+import { importsOf, readSources, type Source } from './sources.ts';
+
+const LIMITS = {
+  sourceBytesMax: 24_000,
+  testBytesMax: 40_000,
+  /** Nine in ten files of src/ are below this. */
+  usualBytesMax: 15_000,
+  functionLinesMax: 80,
+} as const;
+
+/** Exceptions, each with its reason. Keep this list short: a split is nearly always better. */
+const LARGE_FILES: Readonly<Record<string, string>> = {};
+const LONG_FUNCTIONS: Readonly<Record<string, string>> = {};
+
+const sources = readSources(['src', 'workers']);
+const tests = readSources(['test', 'perf']);
+const inFolder = (folder: string) => (source: Source) => source.path.startsWith(`src/${folder}/`);
+
+t.test('imports follow the arrows between the layers', async (t) => {
+  t.same(breaches(sources.filter((source) => source.path.startsWith('src/'))), []);
+});
+
+t.test('worker entry points only wire', async (t) => {
+  const big = sources.filter((source) => source.path.startsWith('workers/') && source.lines.length > 120);
+  t.same(
+    big.map((source) => source.path),
+    [],
+  );
+});
+
+t.test('calls of foreign functions stay in os', async (t) => {
+  const users = [...sources, ...tests].filter(
+    (source) => !inFolder('os')(source) && importsOf(source).some((item) => item.specifier === 'koffi'),
+  );
+  t.same(
+    users.map((source) => source.path),
+    [],
+  );
+});
+
+t.test('pure folders know no clock, chance, log or environment', async (t) => {
+  const impure = /\b(?:Date\.now|new Date|Math\.random|performance\.now|setTimeout|setInterval|console\.|process\.)/;
+  const found = PURE.filter((folder) => folder !== 'lib').flatMap((folder) =>
+    sources
+      .filter(inFolder(folder))
+      .flatMap((source) =>
+        source.lines.flatMap((line, at) => (impure.test(stripComment(line)) ? [`${source.path}:${at + 1}`] : [])),
+      ),
+  );
+  t.same(found, []);
+});
+
+t.test('the type system is not switched off', async (t) => {
+  const patterns: readonly (readonly [RegExp, string])[] = [
+    [/(?::|\bas|<|\|)\s*any\b(?!\s*\()/, 'any'],
+    [/@ts-(?:ignore|nocheck|expect-error)/, 'suppressed type error'],
+    [/biome-ignore(?!.*: \S)/, 'lint suppression without a reason'],
+  ];
+  const found = [...sources, ...tests]
+    .filter((source) => !source.path.startsWith('test/tidy/'))
+    .flatMap((source) =>
+      source.lines.flatMap((line, at) =>
+        patterns
+          .filter(([pattern, what]) => pattern.test(what === 'any' ? stripComment(line) : line))
+          .map(([, what]) => `${source.path}:${at + 1}: ${what}`),
+      ),
+    );
+  t.same(found, []);
+});
+
+t.test('files stay small', async (t) => {
+  const tooLarge = [...sources, ...tests]
+    .filter((source) => LARGE_FILES[source.path] === undefined)
+    .filter((source) => source.text.length > (isTest(source) ? LIMITS.testBytesMax : LIMITS.sourceBytesMax))
+    .map((source) => `${source.path}: ${source.text.length} bytes`);
+  t.same(tooLarge, []);
+  const unusual = sources.filter((source) => source.text.length > LIMITS.usualBytesMax);
+  t.ok(
+    unusual.length * 10 <= sources.length,
+    `${unusual.length} of ${sources.length} files are above ${LIMITS.usualBytesMax} bytes: ${unusual
+      .map((source) => source.path)
+      .join(', ')}`,
+  );
+});
+
+t.test('functions stay short', async (t) => {
+  const tooLong = sources
+    .flatMap(functionSizes)
+    .filter((item) => item.lines > LIMITS.functionLinesMax)
+    .filter((item) => LONG_FUNCTIONS[`${item.where.replace(/:\d+$/, '')}:${item.name}`] === undefined)
+    .map((item) => `${item.where} ${item.name}: ${item.lines} lines`);
+  t.same(tooLong, []);
+});
+
+function isTest(source: Source): boolean {
+  return !source.path.startsWith('src/') && !source.path.startsWith('workers/');
+}
+
+function stripComment(line: string): string {
+  return line.replace(/^\s*(?:\*|\/\*\*?).*$/, '').replace(/\s\/\/.*$/, '');
+}
