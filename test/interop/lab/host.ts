@@ -1,0 +1,48 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The checkout: this file runs from dist/test/interop/lab/. */
+export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../../../..');
+
+const COMMANDS = ['ip', 'nft', 'nsenter', 'unshare', 'setpriv', 'gcc'];
+
+let answer: string | false | undefined;
+
+/** Why the lab cannot run here, for a test's `skip` option; `false` when it can. */
+export function labUnavailable(): string | false {
+  answer ??= examine();
+  return answer;
+}
+
+function examine(): string | false {
+  if (process.platform !== 'linux') return 'interop lab needs Linux';
+  if (process.getuid?.() !== 0) return 'interop lab needs root';
+  const missing = COMMANDS.filter((command) => !hasCommand(command));
+  if (missing.length > 0) return `interop lab needs the commands ${missing.join(', ')}`;
+  if (!hasCommand('corosync')) return 'interop lab needs Debian’s corosync';
+  if (!existsSync('/usr/include/corosync/cpg.h')) return 'interop lab needs libcpg-dev';
+  const probe = 'ip link add rondo0 type bridge && ip link add rondo1 type veth peer name rondo2 && nft list ruleset';
+  const { status } = spawnSync('unshare', ['--net', '--mount', '--uts', 'sh', '-c', probe], { stdio: 'ignore' });
+  return status === 0 ? false : 'interop lab needs network namespaces, bridges, veth pairs and nftables';
+}
+
+export function hasCommand(name: string): boolean {
+  return ['/usr/sbin', '/usr/bin', '/sbin', '/bin', '/usr/local/bin'].some((dir) => existsSync(join(dir, name)));
+}
+
+/** Why Pacemaker scenarios cannot run here. */
+export function pacemakerUnavailable(): string | false {
+  return labUnavailable() || (hasCommand('pacemakerd') && hasCommand('crm_mon') ? false : 'needs Debian’s pacemaker');
+}
+
+export function qdeviceUnavailable(): string | false {
+  const have = hasCommand('corosync-qdevice') && hasCommand('corosync-qnetd');
+  return labUnavailable() || (have ? false : 'needs Debian’s corosync-qdevice and corosync-qnetd');
+}
+
+/** Why scenarios with our daemon cannot run: it has not been written or built. */
+export function oursUnavailable(): string | false {
+  return labUnavailable() || (existsSync(join(ROOT, 'bin/rondod')) ? false : 'bin/rondod does not exist yet');
+}

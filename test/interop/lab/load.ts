@@ -1,0 +1,119 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { LabNode } from './node.ts';
+import { type Running, sleep } from './process.ts';
+import { program } from './programs.ts';
+import {
+  commonLines,
+  firstDifference,
+  type GroupRecord,
+  lostOrDamaged,
+  parseRecord,
+  sinceConfiguration,
+} from './records.ts';
+
+let serial = 0;
+
+/** A C program on libcpg that sends and records; one member of a process group. */
+export class LoadMember {
+  sent = 0;
+
+  private constructor(
+    readonly node: LabNode,
+    readonly process: Running,
+    readonly nodeId: number,
+    readonly pid: number,
+    private readonly recordFile: string,
+  ) {}
+
+  static async join(node: LabNode, group = 'load', timeoutMs = 30_000): Promise<LoadMember> {
+    const recordFile = join(node.space.directory, `record-${++serial}`);
+    const process = node.space.start(await program('cpgload'), [group, recordFile]);
+    const [, nodeId, pid] = await process.waitFor(/ready (\d+) (\d+)/, timeoutMs);
+    return new LoadMember(node, process, Number(nodeId), Number(pid), recordFile);
+  }
+
+  get address(): string {
+    return `${this.nodeId}:${this.pid}`;
+  }
+
+  /** Orders messages of `minBytes`..`maxBytes`, logarithmically distributed; does not wait. */
+  send(count: number, minBytes: number, maxBytes: number, seed = 1): void {
+    this.sent += count;
+    this.process.write(`send ${count} ${minBytes} ${maxBytes} ${seed}\n`);
+  }
+
+  record(): GroupRecord {
+    return parseRecord(readFileSync(this.recordFile, 'utf8'));
+  }
+
+  /** Waits until everything ordered has been handed to the daemon. */
+  async allSent(timeoutMs = 120_000): Promise<void> {
+    await this.process.waitFor(new RegExp(`^sent ${this.sent}$`, 'm'), timeoutMs);
+  }
+
+  /** Number of messages delivered to this member so far. */
+  async delivered(): Promise<number> {
+    const before = this.process.output.length;
+    this.process.write('count\n');
+    for (let tries = 0; tries < 200; tries++) {
+      const match = /^delivered (\d+)$/m.exec(this.process.output.slice(before));
+      if (match) return Number(match[1]);
+      if (!this.process.alive) break;
+      await sleep(25);
+    }
+    throw new Error(
+      `${this.node.plan.name}: load member does not answer: ${this.process.output}${this.process.errors}`,
+    );
+  }
+
+  async leave(): Promise<void> {
+    this.process.write('quit\n');
+    await this.process.exited;
+  }
+}
+
+/** Waits until no member gets anything new and all have been given what they were ordered to send. */
+export async function settle(members: readonly LoadMember[], timeoutMs = 180_000): Promise<void> {
+  const end = Date.now() + timeoutMs;
+  await Promise.all(members.map((member) => (member.sent > 0 ? member.allSent(timeoutMs) : null)));
+  let last = '';
+  let quiet = 0;
+  while (quiet < 4) {
+    const counts = await Promise.all(members.map((member) => member.delivered()));
+    quiet = counts.join() === last ? quiet + 1 : 0;
+    last = counts.join();
+    if (Date.now() > end) throw new Error(`messages do not settle: ${last}`);
+    await sleep(150);
+  }
+}
+
+/**
+ * Compares what the members saw since all of them were together for the last time: same messages and changes in the
+ * same order. Answers complaints.
+ */
+export function compareSequences(members: readonly LoadMember[]): string[] {
+  const addresses = members.map((member) => member.address);
+  const views = members.map((member) => commonLines(sinceConfiguration(member.record(), addresses)));
+  const complaints: string[] = [];
+  views.forEach((view, at) => {
+    const name = members[at]?.node.plan.name;
+    if (view.length === 0) complaints.push(`${name}: never saw the group ${addresses.join(' ')}`);
+    const difference = firstDifference(views[0] ?? [], view, false);
+    if (difference !== null) complaints.push(`${members[0]?.node.plan.name} and ${name} differ: ${difference}`);
+  });
+  return complaints;
+}
+
+/** Every message of every sender arrived once, whole and in order at every receiver. For members that never left. */
+export function compareWithSent(members: readonly LoadMember[]): string[] {
+  const records = members.map((member) => member.record());
+  return members.flatMap((sender, from) =>
+    members.flatMap((receiver, to) => {
+      const [sent, got] = [records[from], records[to]];
+      if (sent === undefined || got === undefined) return [];
+      const problem = lostOrDamaged(sent, got, sender.nodeId, sender.pid);
+      return problem === null ? [] : [`${receiver.node.plan.name}: ${problem}`];
+    }),
+  );
+}
