@@ -1,3 +1,4 @@
+import type { Icmap, TrackCallback } from '../config/icmap/index.ts';
 import type { LogFunction } from '../lib/log.ts';
 import type { ConfigurationChange, RingId } from '../lib/ring-id.ts';
 
@@ -43,6 +44,8 @@ export interface LibraryFunction {
    */
   readonly requestBytesMin: number;
   handle(connection: EngineConnection, request: Uint8Array): void;
+  /** Answer when the request was not admitted, for clients that cannot cope with a bare 24-byte header. */
+  rejection?(status: number): Uint8Array;
 }
 
 /** A message of the ring; the index in `ServiceEngine.exec` is its function number. */
@@ -79,6 +82,16 @@ export interface EngineContext {
   setTimer(delayMs: number, callback: () => void): EngineTimer;
   isQuorate(): boolean;
   syncInProgress(): boolean;
+}
+
+/** What an engine of the main thread gets on top: the configuration map. */
+export interface MainEngineContext extends EngineContext {
+  readonly cmap: Icmap;
+  /**
+   * As `cmap.track`, with an end when the engine stops, and with a callback whose errors count as this engine's.
+   * `mask` is made of `TrackEvent` bits.
+   */
+  track(key: string, mask: number, callback: TrackCallback): void;
 }
 
 export interface ServiceEngine<Context extends EngineContext = EngineContext> {

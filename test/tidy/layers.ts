@@ -15,7 +15,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   knet: ['lib'],
   transport: ['os', 'totem', 'knet', 'type config', 'lib'],
   ipc: ['os', 'lib'],
-  client: ['ipc', 'lib', 'os'],
+  client: ['ipc', 'lib', 'os', 'services/codec'],
   services: ['lib', 'config', 'totem/interface.ts', 'ipc/interface.ts'],
   ring: [
     'bridge',
@@ -25,6 +25,9 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'services/cpg',
     'services/sync',
     'services/engine.ts',
+    'services/codec',
+    'services/host/admission.ts',
+    'services/host/flow-control.ts',
     'ipc',
     'os',
     'observe',
@@ -32,7 +35,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'lib',
   ],
   daemon: ['bridge', 'ring', 'transport', 'totem', 'knet', 'services', 'ipc', 'os', 'observe', 'config', 'lib', 'pino'],
-  cli: ['client', 'config', 'observe', 'ipc', 'os', 'lib', 'type daemon'],
+  cli: ['client', 'services/codec', 'config', 'observe', 'ipc', 'os', 'lib', 'type daemon'],
 };
 
 /** Folders whose code is a function of its arguments: no I/O, clock, randomness or logging. */

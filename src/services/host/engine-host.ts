@@ -1,0 +1,288 @@
+import { assert } from '../../lib/assert.ts';
+import type { ConfigurationChange, RingId } from '../../lib/ring-id.ts';
+import { HANDLERS_MAX, SERVICES_MAX } from '../codec/ids.ts';
+import { REQUEST_HEADER_BYTES, viewOf } from '../codec/struct.ts';
+import type { EngineConnection, MainEngineContext, ServiceEngine } from '../engine.ts';
+import { judge, rejection, type Verdict } from './admission.ts';
+import { type FlowState, flowState, QueueLevel, type QueueLevelValue } from './flow-control.ts';
+import { LoadedEngine } from './loaded-engine.ts';
+import type { HostPorts, RemoteService } from './ports.ts';
+import { SyncParticipation } from './sync-participation.ts';
+
+/** Why a node-to-node message was not handed to an engine (services.md 1.2, T32). */
+export type DropReason = 'short' | 'noService' | 'noFunction';
+
+/**
+ * Runs the engines of the main thread:
+ *
+ *   ring ──► deliver, configurationChange, sync…   ──►  engines ──► mcast ──► ring
+ *   clients ──► open, request, close               ──►  engines ──► respond, dispatch ──► clients
+ *
+ * It knows nothing of sockets and threads; the daemon connects both sides.
+ */
+export class EngineHost {
+  private readonly engines: (LoadedEngine | undefined)[] = [];
+  private readonly remotes: RemoteService[] = [];
+  private readonly sync: SyncParticipation;
+  private quorate = false;
+  /** True from the start until the first sync is over (services.md 3.1). */
+  private syncing = true;
+  private level: QueueLevelValue = QueueLevel.LOW;
+  readonly drops: Record<DropReason, number> = { short: 0, noService: 0, noFunction: 0 };
+
+  constructor(private readonly ports: HostPorts) {
+    this.sync = new SyncParticipation(ports, (serviceId) => this.running(serviceId));
+  }
+
+  // ---- loading and unloading ----
+
+  /** Starts an engine and makes it known. Rejects if the engine cannot start. */
+  async load(engine: ServiceEngine<MainEngineContext>): Promise<void> {
+    const { serviceId, name } = engine;
+    assert(Number.isInteger(serviceId) && serviceId >= 0 && serviceId < SERVICES_MAX, `service id ${serviceId}`);
+    assert(engine.exec.length <= HANDLERS_MAX && engine.library.length <= HANDLERS_MAX, `handlers of ${name}`);
+    assert(this.engines[serviceId] === undefined, `service id ${serviceId} is taken`);
+    const loaded = new LoadedEngine(
+      engine,
+      this.ports,
+      { isQuorate: () => this.quorate, syncInProgress: () => this.syncing },
+      (failed, error) => this.reportFailure(failed, error),
+      (called) => this.sync.kick(called),
+    );
+    this.announce({ serviceId, name, execCount: engine.exec.length });
+    this.engines[serviceId] = loaded;
+    try {
+      await engine.start(loaded.context());
+    } catch (error) {
+      loaded.shutDown();
+      this.engines[serviceId] = undefined;
+      throw error;
+    }
+    this.ports.log('notice', 'SERV', `Service engine loaded: ${engine.description} [${serviceId}]`);
+  }
+
+  /** An engine that runs on another thread: keys, log line and place in the unload order. */
+  addRemote(service: RemoteService): void {
+    this.remotes.push(service);
+    this.announce(service);
+    this.ports.log('notice', 'SERV', `Service engine loaded: ${service.description} [${service.serviceId}]`);
+  }
+
+  /** The keys of a service (config-and-tools.md 2.1). */
+  private announce(service: { serviceId: number; name: string; execCount: number }): void {
+    const { cmap } = this.ports;
+    const { serviceId, name } = service;
+    cmap.setString(`internal_configuration.service.${serviceId}.name`, `corosync_${name}`);
+    cmap.setU32(`internal_configuration.service.${serviceId}.ver`, 0);
+    cmap.setU16(`runtime.services.${name}.service_id`, serviceId);
+    for (let fn = 0; fn < service.execCount; fn++) {
+      cmap.setU64(`runtime.services.${name}.${fn}.tx`, 0);
+      cmap.setU64(`runtime.services.${name}.${fn}.rx`, 0);
+    }
+  }
+
+  /**
+   * Unloads everything: highest priority first, then by id (services.md 11.4). The ring must still run, because engines
+   * say goodbye through it.
+   */
+  async unloadAll(): Promise<void> {
+    this.ports.log('notice', 'SERV', 'Unloading all Corosync service engines.');
+    const local = this.engines.filter((loaded) => loaded !== undefined);
+    const steps = [
+      ...local.map((loaded) => ({
+        serviceId: loaded.engine.serviceId,
+        description: loaded.engine.description,
+        priority: loaded.engine.unloadPriority,
+        unload: () => this.unload(loaded),
+      })),
+      ...this.remotes.map((remote) => ({
+        serviceId: remote.serviceId,
+        description: remote.description,
+        priority: remote.unloadPriority,
+        unload: () => remote.unload(),
+      })),
+    ].sort((a, b) => b.priority - a.priority || a.serviceId - b.serviceId);
+    for (const step of steps) {
+      await step.unload();
+      this.ports.log('notice', 'SERV', `Service engine unloaded: ${step.description}`);
+      this.ports.serviceStopped(step.serviceId);
+    }
+  }
+
+  private async unload(loaded: LoadedEngine): Promise<void> {
+    const retryMs = 5;
+    while (!loaded.stopStep()) await new Promise<void>((resolve) => void this.ports.setTimer(retryMs, resolve));
+    loaded.shutDown();
+  }
+
+  private reportFailure(failed: LoadedEngine, error: unknown): void {
+    const { name, serviceId } = failed.engine;
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.ports.log('emerg', 'SERV', `Service engine ${name} failed and was stopped: ${text}`);
+    this.ports.engineFailed(serviceId, name, error);
+    this.sync.kick(failed); // the ring must not wait for it
+  }
+
+  /** Ids of the engines here that take part in sync, ascending. */
+  syncServiceIds(): number[] {
+    return this.serviceIds().filter((serviceId) => this.engines[serviceId]?.engine.sync !== undefined);
+  }
+
+  serviceIds(): number[] {
+    return this.engines.flatMap((loaded) => (loaded === undefined ? [] : [loaded.engine.serviceId]));
+  }
+
+  /** Services with an IPC socket: short name and id. */
+  libraryServices(): { readonly serviceId: number; readonly name: string }[] {
+    return this.engines
+      .filter((loaded) => loaded !== undefined && loaded.engine.library.length > 0)
+      .map((loaded) => ({ serviceId: loaded!.engine.serviceId, name: loaded!.engine.name }));
+  }
+
+  private running(serviceId: number): LoadedEngine | undefined {
+    const loaded = this.engines[serviceId];
+    return loaded?.running === true ? loaded : undefined;
+  }
+
+  // ---- the ring's side ----
+
+  /** A message of group "a" in total order. `message` is valid during the call only. */
+  deliver(nodeId: number, message: Uint8Array): void {
+    if (message.length < REQUEST_HEADER_BYTES) {
+      this.drop('short', nodeId, 0);
+      return;
+    }
+    const id = viewOf(message).getUint32(0, true);
+    const serviceId = id >>> 16;
+    const fn = id & 0xffff;
+    const loaded = serviceId < SERVICES_MAX ? this.running(serviceId) : undefined;
+    if (loaded === undefined) {
+      this.drop('noService', nodeId, id);
+      return;
+    }
+    const exec = loaded.engine.exec[fn];
+    if (exec === undefined) {
+      this.ports.log('warning', 'SERV', `Function ${fn} of service ${serviceId} from node ${nodeId} is not known here`);
+      this.drop('noFunction', nodeId, id);
+      return;
+    }
+    this.ports.cmap.fastAdjust(`runtime.services.${loaded.engine.name}.${fn}.rx`, 1);
+    loaded.guard(undefined, () => exec.handle(message, nodeId));
+    this.sync.kick(loaded);
+  }
+
+  private drop(reason: DropReason, nodeId: number, id: number): void {
+    this.drops[reason] += 1;
+    this.ports.log('trace', 'SERV', `Message 0x${(id >>> 0).toString(16)} of node ${nodeId} dropped: ${reason}`);
+  }
+
+  configurationChange(change: ConfigurationChange): void {
+    this.syncing = true;
+    this.refreshFlowControl();
+    for (const loaded of this.engines) loaded?.guard(undefined, () => loaded.engine.configurationChange?.(change));
+  }
+
+  syncInit(
+    serviceIds: readonly number[],
+    transitional: readonly number[],
+    members: readonly number[],
+    ringId: RingId,
+  ): void {
+    this.sync.init(serviceIds, transitional, members, ringId);
+  }
+
+  syncProcess(serviceId: number, ringId: RingId): void {
+    this.sync.process(serviceId, ringId);
+  }
+
+  syncActivate(serviceId: number): void {
+    this.sync.activate(serviceId);
+  }
+
+  syncAbort(serviceId: number): void {
+    this.sync.abort(serviceId);
+  }
+
+  syncCompleted(): void {
+    this.syncing = false;
+    this.refreshFlowControl();
+  }
+
+  queueLevelChanged(level: QueueLevelValue): void {
+    if (level === this.level) return;
+    this.level = level;
+    this.refreshFlowControl();
+  }
+
+  /** For the quorum engine. */
+  setQuorate(quorate: boolean): void {
+    const changed = quorate !== this.quorate;
+    this.quorate = quorate;
+    if (!changed) return;
+    this.ports.quorateChanged(quorate);
+    this.refreshFlowControl();
+  }
+
+  get isQuorate(): boolean {
+    return this.quorate;
+  }
+
+  get syncInProgress(): boolean {
+    return this.syncing;
+  }
+
+  // ---- the clients' side ----
+
+  /** What connections of the service get now; a new connection starts with word 0 whatever this says. */
+  flowState(serviceId: number): FlowState {
+    const allowInquorate = this.engines[serviceId]?.engine.allowInquorate ?? true;
+    const { quorate, syncing, level } = this;
+    return flowState({ serviceId, allowInquorate, quorate, syncInProgress: syncing, level });
+  }
+
+  private refreshFlowControl(): void {
+    for (const { serviceId } of this.libraryServices()) this.ports.flowControl(serviceId, this.flowState(serviceId));
+  }
+
+  open(serviceId: number, connection: EngineConnection): void {
+    const loaded = this.engines[serviceId];
+    if (loaded === undefined) connection.disconnect(`service ${serviceId} is not loaded`);
+    else loaded.open(connection);
+  }
+
+  close(serviceId: number, connection: EngineConnection): void {
+    this.engines[serviceId]?.close(connection);
+  }
+
+  /**
+   * One request of a client, header included; `request` is valid during the call only. A request that is not admitted is
+   * answered here; the verdict is for the counters of the connection.
+   */
+  request(serviceId: number, connection: EngineConnection, request: Uint8Array): Verdict {
+    const loaded = this.running(serviceId);
+    if (loaded === undefined || request.length < REQUEST_HEADER_BYTES) {
+      connection.respond(rejection('invalid', undefined));
+      return 'invalid';
+    }
+    const { engine } = loaded;
+    const fn = engine.library[viewOf(request).getUint32(0, true)];
+    const verdict = judge(request.length, fn, engine.allowInquorate, {
+      queue: this.ports.queue,
+      quorate: this.quorate,
+      syncInProgress: this.syncing,
+    });
+    if (verdict === 'admitted') {
+      loaded.guard(undefined, () => fn?.handle(connection, request));
+      this.sync.kick(loaded);
+    } else connection.respond(rejection(verdict, fn));
+    return verdict;
+  }
+
+  /** State of all engines, for SIGUSR2. */
+  dump(): string {
+    return this.engines
+      .map((loaded) => loaded?.guard('', () => loaded.engine.dump?.() ?? '') ?? '')
+      .filter((text) => text !== '')
+      .join('\n');
+  }
+}
