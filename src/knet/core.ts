@@ -1,0 +1,303 @@
+import { assert } from '../lib/assert.ts';
+import type { FrameMemory } from '../totem/interface.ts';
+import { AddressTable } from './address.ts';
+import type { CompressionProvider } from './compression.ts';
+import type { KnetConfig, KnetLinkConfig } from './config.ts';
+import { type CryptoSlot, CryptoSlots, type CryptoSuite } from './crypto.ts';
+import type { KnetEffects } from './effects.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { Host } from './host.ts';
+import { HostTable } from './host-table.ts';
+import type { KnetLayout } from './layout.ts';
+import { Link } from './link.ts';
+import { AssemblyPool } from './reassembly.ts';
+import { Receiver } from './receiver.ts';
+import type { RxBatch } from './rx-batch.ts';
+import { Sender } from './sender.ts';
+import {
+  dropKeys,
+  HANDLE_KEYS,
+  HandleStat,
+  LINK_KEYS,
+  LinkStat,
+  type StatAllocator,
+  StatBlock,
+  UNSET_MINIMUM,
+} from './stats.ts';
+import { TxQueue } from './tx-queue.ts';
+
+export interface KnetCoreOptions {
+  readonly memory: FrameMemory;
+  readonly layout: KnetLayout;
+  readonly effects: KnetEffects;
+  readonly compression: CompressionProvider;
+  readonly stats: StatAllocator;
+}
+
+/**
+ * knet without sockets, clock and keys: hosts, links, messages. Time and packets come in, `KnetEffects` go out; sends are
+ * queued until `flush`. The same object runs under the daemon, in simulations and under the fuzzer.
+ *
+ *      send ──> Sender ──> TxQueue ──flush──> seal, effects.transmit
+ *                 ^ replies, PINGs
+ *   receive ──> Receiver ──> Heartbeat (PING, PONG, PMTUD)
+ *                 └─ window, reassembly, expand ──> effects.deliver
+ */
+export class KnetCore {
+  readonly addresses = new AddressTable();
+  readonly slots = new CryptoSlots();
+  readonly hosts = new HostTable();
+  private readonly queue: TxQueue;
+  private readonly pool: AssemblyPool;
+  private readonly sender: Sender;
+  private readonly receiver: Receiver;
+  private readonly heartbeat: Heartbeat;
+  private readonly handleStats: StatBlock;
+  private readonly dropStats: StatBlock;
+  private readonly statAllocator: StatAllocator;
+  private config: KnetConfig | null = null;
+  private deadlineMs = 0;
+
+  constructor(options: KnetCoreOptions) {
+    const { memory, layout, effects, compression, stats } = options;
+    assert(memory.bytes.length >= layout.end, 'the layout lies in the memory');
+    this.statAllocator = stats;
+    this.handleStats = new StatBlock(stats, 'stats.knet.handle', HANDLE_KEYS);
+    this.dropStats = new StatBlock(stats, 'stats.knet.rx_dropped', dropKeys());
+    this.clearHandleStats();
+    this.queue = new TxQueue(memory, layout.txAt, layout.txBytes);
+    this.pool = new AssemblyPool(memory, layout.assemblyAt, layout.assemblyBuffers);
+    this.sender = new Sender(
+      { memory, stagingAt: layout.stagingAt, compression },
+      this.queue,
+      this.hosts,
+      this.slots,
+      effects,
+      this.handleStats,
+    );
+    this.heartbeat = new Heartbeat(memory, layout.probeAt, this.hosts, this.slots, this.sender, effects);
+    this.receiver = new Receiver(
+      {
+        memory,
+        scratchDelta: layout.scratchDelta,
+        expandAt: layout.expandAt,
+        expandRoom: layout.expandBytes,
+        compression,
+      },
+      this.hosts,
+      this.slots,
+      effects,
+      this.heartbeat,
+      this.handleStats,
+      this.dropStats,
+    );
+  }
+
+  /** Payload bytes of a fragment at this moment. */
+  get dataMtu(): number {
+    return this.sender.dataMtu;
+  }
+  /** Number of the newest message sent. */
+  get seq(): number {
+    return this.sender.seq;
+  }
+
+  // ---- configuration ----
+
+  /**
+   * The first configuration or a new one: the difference is applied in stock's order (knet.md 7.5): links removed, links
+   * added, then the values of all. A link whose address changed is a removed and an added one. `link_mode` stays what it
+   * was at the start, as in stock.
+   */
+  configure(config: KnetConfig, nowMs: number): void {
+    const first = this.config === null;
+    this.config = config;
+    this.sender.nodeId = config.nodeId;
+    this.receiver.nodeId = config.nodeId;
+    this.receiver.blockUnlistedIps = config.blockUnlistedIps;
+    this.sender.compression = config.compression;
+    if (first) this.sender.policy = config.policy;
+    this.removeMissing(config, nowMs);
+    for (const wanted of config.hosts) {
+      assert(wanted.nodeId !== config.nodeId, 'the own node is no host here');
+      let host = this.hosts.find(wanted.nodeId);
+      if (host === null) {
+        host = new Host(wanted.nodeId, this.pool);
+        this.hosts.add(host);
+      }
+      for (const link of wanted.links) this.setLink(host, link, nowMs);
+      this.heartbeat.linksChanged(host);
+    }
+    this.pool.setHostCount(this.hosts.list.length);
+    this.heartbeat.manualMtu = config.manualMtu;
+    this.heartbeat.pmtudIntervalMs = config.pmtudIntervalMs;
+    for (const link of this.hosts.links) if (link !== null) this.heartbeat.updateLinkMtu(link);
+    this.heartbeat.updateDataMtu();
+    this.deadlineMs = nowMs;
+  }
+
+  private removeMissing(config: KnetConfig, nowMs: number): void {
+    for (const host of [...this.hosts.list]) {
+      const wanted = config.hosts.find((candidate) => candidate.nodeId === host.nodeId);
+      for (const link of host.links) {
+        if (link === null) continue;
+        const same = wanted?.links.find((candidate) => candidate.linkId === link.linkId);
+        if (same !== undefined && this.addresses.intern(same.remote) === link.addressId) continue;
+        this.flush();
+        this.heartbeat.linkDown(link, nowMs, 'removed');
+        link.stats.set(LinkStat.enabled, 0);
+        host.links[link.linkId] = null;
+        this.hosts.links[link.index] = null;
+      }
+      if (wanted === undefined || host.links.every((link) => link === null)) {
+        host.wipe();
+        this.hosts.remove(host);
+      }
+    }
+  }
+
+  private setLink(host: Host, config: KnetLinkConfig, nowMs: number): void {
+    const old = host.links[config.linkId] ?? null;
+    if (old !== null) {
+      old.config = config;
+      return;
+    }
+    const index = this.hosts.freeLinkIndex();
+    const block = new StatBlock(this.statAllocator, `stats.knet.node${host.nodeId}.link${config.linkId}`, LINK_KEYS);
+    const link = new Link(host, config, this.addresses.intern(config.remote), index, block, nowMs);
+    host.links[config.linkId] = link;
+    this.hosts.links[index] = link;
+    this.queue.reserveLinks(this.hosts.links.length);
+    this.heartbeat.updateLinkMtu(link);
+  }
+
+  // ---- crypto (knet.md 5.4) ----
+
+  /** Loads a configuration for receiving; sending goes on with the one in use. */
+  loadCrypto(slot: 1 | 2, suite: CryptoSuite | null): void {
+    this.flush();
+    this.slots.put(slot, suite);
+    this.cryptoChanged();
+  }
+
+  /** Sends with another configuration from now on. What is queued still goes out under the old one. */
+  useCrypto(slot: CryptoSlot): void {
+    this.flush();
+    this.slots.use(slot);
+    this.cryptoChanged();
+  }
+
+  allowClear(allowed: boolean): void {
+    this.slots.clearAllowed = allowed;
+  }
+
+  private cryptoChanged(): void {
+    for (const link of this.hosts.links) {
+      if (link === null) continue;
+      if (link.connected) link.pathMtu.force();
+      this.heartbeat.updateLinkMtu(link);
+    }
+    this.heartbeat.updateDataMtu();
+    this.deadlineMs = Number.NEGATIVE_INFINITY;
+  }
+
+  // ---- traffic ----
+
+  /** Queues a message for one node or, with target 0, for all. `false`: nobody is reachable (knet.md 2.1). */
+  send(from: FrameMemory, offset: number, length: number, target: number): boolean {
+    return this.sender.send(from, offset, length, target);
+  }
+
+  /** A batch of datagrams, in order. Answers are queued: flush afterwards. */
+  receive(batch: RxBatch, nowMs: number): void {
+    this.receiver.receive(batch, nowMs);
+  }
+
+  flush(): void {
+    this.sender.flush();
+  }
+
+  /** The kernel reported that a peer's address does not answer on a link (ICMP). */
+  linkError(linkIndex: number, nowMs: number): void {
+    const link = this.hosts.links[linkIndex] ?? null;
+    if (link !== null) this.heartbeat.suspect(link, nowMs);
+  }
+
+  /** ICMP says that packets were too big, or the kernel refused one. */
+  pathTooSmall(linkIndex: number): void {
+    const link = this.hosts.links[linkIndex] ?? null;
+    if (link === null) return;
+    link.largeSent = true;
+    link.pathMtu.doubt();
+    this.deadlineMs = Number.NEGATIVE_INFINITY;
+  }
+
+  // ---- clock ----
+
+  tick(nowMs: number): void {
+    if (nowMs < this.deadlineMs) return;
+    this.heartbeat.tick(nowMs, this.deadlineMs);
+    this.deadlineMs = this.heartbeat.nextDeadlineMs(nowMs);
+  }
+
+  nextDeadlineMs(nowMs: number): number {
+    this.deadlineMs = Math.min(this.deadlineMs, this.heartbeat.nextDeadlineMs(nowMs));
+    return this.deadlineMs;
+  }
+
+  // ---- statistics ----
+
+  /** Sets what `stats.clear.knet` sets (config-and-tools.md 2.2). States and gauges stay. */
+  clearStats(): void {
+    this.clearHandleStats();
+    for (const link of this.hosts.links) {
+      if (link === null) continue;
+      const { stats } = link;
+      const connected = stats.get(LinkStat.connected);
+      const mtu = stats.get(LinkStat.mtu);
+      const samples = stats.get(LinkStat.latency_samples);
+      stats.clear();
+      stats.set(LinkStat.enabled, 1);
+      stats.set(LinkStat.connected, connected);
+      stats.set(LinkStat.mtu, mtu);
+      stats.set(LinkStat.latency_samples, samples);
+      stats.set(LinkStat.latency_ave, link.averageLatencyUs);
+      stats.set(LinkStat.latency_min, UNSET_MINIMUM);
+    }
+    this.dropStats.clear();
+  }
+
+  /** Recomputes the sums (`tx_total_*`, `rx_total_*`): cheap, but not for every packet. */
+  sumStats(): void {
+    for (const link of this.hosts.links) if (link !== null) sumLink(link.stats);
+  }
+
+  private clearHandleStats(): void {
+    this.handleStats.clear();
+    for (const key of MINIMA) this.handleStats.set(key, UNSET_MINIMUM);
+  }
+
+  /** Forgets every key. */
+  close(): void {
+    this.flush();
+    this.slots.wipeAll();
+  }
+}
+
+const MINIMA = [
+  HandleStat.tx_compress_time_min,
+  HandleStat.rx_compress_time_min,
+  HandleStat.tx_crypt_time_min,
+  HandleStat.rx_crypt_time_min,
+];
+
+function sumLink(stats: StatBlock): void {
+  const sum = (...keys: number[]): number => keys.reduce((total, key) => total + stats.get(key), 0);
+  const S = LinkStat;
+  stats.set(S.tx_total_packets, sum(S.tx_data_packets, S.tx_ping_packets, S.tx_pong_packets, S.tx_pmtu_packets));
+  stats.set(S.tx_total_bytes, sum(S.tx_data_bytes, S.tx_ping_bytes, S.tx_pong_bytes, S.tx_pmtu_bytes));
+  stats.set(S.rx_total_packets, sum(S.rx_data_packets, S.rx_ping_packets, S.rx_pong_packets, S.rx_pmtu_packets));
+  stats.set(S.rx_total_bytes, sum(S.rx_data_bytes, S.rx_ping_bytes, S.rx_pong_bytes, S.rx_pmtu_bytes));
+  stats.set(S.tx_total_errors, sum(S.tx_data_errors, S.tx_ping_errors, S.tx_pong_errors, S.tx_pmtu_errors));
+  stats.set(S.rx_total_retries, sum(S.tx_data_retries, S.tx_ping_retries, S.tx_pong_retries, S.tx_pmtu_retries));
+}

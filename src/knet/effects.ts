@@ -1,0 +1,40 @@
+import type { FrameMemory } from '../totem/interface.ts';
+import type { DropReason } from './drops.ts';
+import type { Link } from './link.ts';
+import type { TxQueue } from './tx-queue.ts';
+
+/** Rare events that are worth a log line or a diagnostics event. */
+export type KnetReport =
+  | { readonly kind: 'linkUp'; readonly nodeId: number; readonly linkId: number }
+  | {
+      readonly kind: 'linkDown';
+      readonly nodeId: number;
+      readonly linkId: number;
+      readonly cause: 'timeout' | 'unreachable' | 'removed';
+    }
+  | { readonly kind: 'hostReachable'; readonly nodeId: number; readonly reachable: boolean }
+  | { readonly kind: 'activeLink'; readonly nodeId: number; readonly linkId: number }
+  | { readonly kind: 'peerRestarted'; readonly nodeId: number }
+  | { readonly kind: 'linkMtu'; readonly nodeId: number; readonly linkId: number; readonly mtu: number }
+  | { readonly kind: 'dataMtu'; readonly from: number; readonly to: number }
+  | { readonly kind: 'paused'; readonly ms: number };
+
+/** What the core asks of its surroundings. Everything is called synchronously, from inside an event given to the core. */
+export interface KnetEffects {
+  /**
+   * A message for the Totem layer, valid during the call. It may send, but must not hand the core further packets.
+   */
+  deliver(memory: FrameMemory, offset: number, length: number, nodeId: number): void;
+  /** Sends what the queue holds, sealed; the queue is reset afterwards. Failed sends are counted on the links. */
+  transmit(queue: TxQueue): void;
+  /**
+   * Sends one sealed PMTUD probe at once, with fragmentation forbidden. 0: sent; > 0: refused, the interface's MTU;
+   * < 0: refused.
+   */
+  probe(link: Link, offset: number, length: number): number;
+  /** A packet went no further. `tag` is the batch's tag of it; `nodeId` what it claims, 0 when that is not known. */
+  dropped(reason: DropReason, tag: number, nodeId: number, length: number): void;
+  report(event: KnetReport): void;
+  /** Monotonic milliseconds with a fraction, read now: for measuring what crypto and compression cost. */
+  clockMs(): number;
+}

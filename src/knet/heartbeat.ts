@@ -1,0 +1,268 @@
+import type { FrameMemory } from '../totem/interface.ts';
+import { KNET, PacketType } from './constants.ts';
+import type { CryptoSlots } from './crypto.ts';
+import { Drop, type DropReason } from './drops.ts';
+import type { KnetEffects } from './effects.ts';
+import type { Host } from './host.ts';
+import type { HostTable } from './host-table.ts';
+import type { Link } from './link.ts';
+import { maxData, minimumData } from './mtu.ts';
+import { readPingSeq, readPingTimeMs, readTimed } from './ping-packet.ts';
+import { PathChange } from './pmtud.ts';
+import { readPmtudSize, writePmtud } from './pmtud-packet.ts';
+import type { InternalPackets } from './receiver.ts';
+import type { Sender } from './sender.ts';
+import { LinkStat } from './stats.ts';
+
+/** A tick that comes this late means that the process itself was held up (SIGSTOP, a paused virtual machine). */
+const PAUSE_MS_MIN = 400;
+/** How often a link that carries large packets proves that its path still does. */
+const VERIFY_PERIOD_MS = 500;
+/** PINGs of one link may overtake each other by this much without counting as recorded ones. */
+const PING_REORDER_MS = 2_000;
+
+/** Link state: PING and PONG, up and down, path MTU, restart of peers (knet.md 2.5, 3.1, 3.2, 4). */
+export class Heartbeat implements InternalPackets {
+  manualMtu = 0;
+  pmtudIntervalMs = 30_000;
+  private lastTickMs = -1;
+  private probedLink: Link | null = null;
+  private readonly sendProbe = (ipBytes: number, plainBytes: number): number => this.probe(ipBytes, plainBytes);
+
+  constructor(
+    private readonly memory: FrameMemory,
+    /** Where a probe is written: 65536 bytes. */
+    private readonly probeAt: number,
+    private readonly hosts: HostTable,
+    private readonly slots: CryptoSlots,
+    private readonly sender: Sender,
+    private readonly effects: KnetEffects,
+  ) {}
+
+  // ---- clock ----
+
+  tick(nowMs: number, expectedMs: number): void {
+    this.noticePause(nowMs, expectedMs);
+    for (const link of this.hosts.links) {
+      if (link === null) continue;
+      if (link.expired(nowMs)) this.linkDown(link, nowMs, 'timeout');
+      if (link.pingDue(nowMs)) {
+        this.sender.ping(link, nowMs, true);
+        link.pingSent(nowMs);
+      }
+      if (link.connected) this.stepPathMtu(link, nowMs);
+    }
+  }
+
+  nextDeadlineMs(nowMs: number): number {
+    let next = nowMs + 1_000;
+    for (const link of this.hosts.links) {
+      if (link === null) continue;
+      next = Math.min(next, link.nextPingMs(), link.downDeadlineMs());
+      if (link.connected && this.manualMtu === 0) {
+        const verifyMs = link.largeSent ? VERIFY_PERIOD_MS : Number.POSITIVE_INFINITY;
+        next = Math.min(next, link.pathMtu.nextDeadlineMs(this.pmtudIntervalMs, verifyMs));
+      }
+    }
+    return next;
+  }
+
+  private noticePause(nowMs: number, expectedMs: number): void {
+    const late = this.lastTickMs < 0 ? 0 : nowMs - Math.max(this.lastTickMs, expectedMs);
+    this.lastTickMs = nowMs;
+    if (late < PAUSE_MS_MIN) return;
+    for (const link of this.hosts.links) link?.forgive(late);
+    this.effects.report({ kind: 'paused', ms: Math.round(late) });
+  }
+
+  // ---- packets ----
+
+  internal(host: Host, link: Link, type: number, at: number, length: number, nowMs: number): DropReason | -1 {
+    switch (type) {
+      case PacketType.PING:
+        return this.ping(host, link, at, length);
+      case PacketType.PONG:
+        return this.pong(link, at, length, nowMs);
+      case PacketType.PMTUD:
+        link.stats.add(LinkStat.rx_pmtu_packets, 1);
+        link.stats.add(LinkStat.rx_pmtu_bytes, length);
+        // Whatever its size says, the first nine bytes go back (knet.md 4.3).
+        this.sender.reply(link, at, KNET.pmtudBytes, PacketType.PMTUD_REPLY);
+        return -1;
+      default:
+        return this.pmtudReply(link, at, length, nowMs);
+    }
+  }
+
+  private ping(host: Host, link: Link, at: number, length: number): DropReason | -1 {
+    link.stats.add(LinkStat.rx_ping_packets, 1);
+    link.stats.add(LinkStat.rx_ping_bytes, length);
+    // The sender's clock only goes forward while we hear each other: an older time is a recorded packet. A machine that
+    // rebooted starts a new clock, but was silent for longer than it takes to declare the link down.
+    const timeMs = readPingTimeMs(this.memory, at);
+    if (timeMs >= 0) {
+      if (link.connected && timeMs < link.newestPingTimeMs - PING_REORDER_MS) return Drop.replayedPing;
+      if (timeMs > link.newestPingTimeMs || !link.connected) link.newestPingTimeMs = timeMs;
+    }
+    if (readTimed(this.memory, at) === 0) this.untimedPing(host, readPingSeq(this.memory, at));
+    else this.timedPing(host, readPingSeq(this.memory, at));
+    this.sender.reply(link, at, KNET.pingBytes, PacketType.PONG);
+    return -1;
+  }
+
+  /**
+   * The number 0 means that the sender has sent no DATA yet. After DATA it says that the process is a new one: stock wipes
+   * when the announced number *changes* to 0 and misses a restart within one PING interval.
+   */
+  private timedPing(host: Host, seq: number): void {
+    if (seq === 0) {
+      if (host.window.newest !== 0) {
+        host.wipe();
+        this.effects.report({ kind: 'peerRestarted', nodeId: host.nodeId });
+      }
+    } else {
+      host.window.anchor(seq, !host.dataSinceTimed);
+    }
+    host.dataSinceTimed = false;
+  }
+
+  private untimedPing(host: Host, seq: number): void {
+    if (host.lastUntimedSeq !== seq) {
+      host.lastUntimedSeq = seq;
+      const idle = !host.dataSinceUntimed;
+      host.dataSinceUntimed = false;
+      host.window.anchor(seq, idle);
+    }
+  }
+
+  private pong(link: Link, at: number, length: number, nowMs: number): DropReason | -1 {
+    link.stats.add(LinkStat.rx_pong_packets, 1);
+    link.stats.add(LinkStat.rx_pong_bytes, length);
+    const sentMs = readPingTimeMs(this.memory, at);
+    if (sentMs < 0) return Drop.latePong;
+    // Our clock writes whole nanoseconds, rounded down; a reply in the same instant may look negative by less than that.
+    const latencyUs = Math.floor((nowMs - sentMs) * 1000);
+    const wasConnected = link.connected;
+    if (!link.pong(Math.max(latencyUs, latencyUs > -1_000 ? 0 : latencyUs), nowMs)) return Drop.latePong;
+    if (!wasConnected && link.connected) this.linkUp(link);
+    return -1;
+  }
+
+  private pmtudReply(link: Link, at: number, length: number, nowMs: number): DropReason | -1 {
+    link.stats.add(LinkStat.rx_pmtu_packets, 1);
+    link.stats.add(LinkStat.rx_pmtu_bytes, length);
+    if (!link.connected || this.manualMtu !== 0) return -1;
+    this.probedLink = link;
+    const path = link.pathMtu;
+    const size = readPmtudSize(this.memory, at);
+    const change = path.reply(size, nowMs, this.slots.sizes, link.overheadBytes, link.averageLatencyUs, this.sendProbe);
+    this.probedLink = null;
+    if (change !== PathChange.NONE) this.updateLinkMtu(link);
+    return -1;
+  }
+
+  // ---- link transitions ----
+
+  raiseLink(link: Link, _nowMs: number): void {
+    if (!link.connected) this.linkUp(link);
+  }
+
+  private linkUp(link: Link): void {
+    link.becameUp();
+    link.pathMtu.force();
+    this.effects.report({ kind: 'linkUp', nodeId: link.host.nodeId, linkId: link.linkId });
+    this.updateLinkMtu(link);
+    this.linksChanged(link.host);
+  }
+
+  linkDown(link: Link, nowMs: number, cause: 'timeout' | 'unreachable' | 'removed'): void {
+    if (!link.connected) return;
+    link.becameDown(nowMs);
+    this.effects.report({ kind: 'linkDown', nodeId: link.host.nodeId, linkId: link.linkId, cause });
+    this.linksChanged(link.host);
+    this.updateDataMtu();
+  }
+
+  /** Also after a change of priorities. */
+  linksChanged(host: Host): void {
+    const before = host.usable[0] ?? null;
+    const wasReachable = host.reachable;
+    host.sortUsable();
+    if (wasReachable !== host.reachable) {
+      if (!host.reachable) host.wipe();
+      this.effects.report({ kind: 'hostReachable', nodeId: host.nodeId, reachable: host.reachable });
+    }
+    const after = host.usable[0] ?? null;
+    if (after !== null && after !== before) {
+      this.effects.report({ kind: 'activeLink', nodeId: host.nodeId, linkId: after.linkId });
+    }
+  }
+
+  /** An ICMP error named the peer's address: the link has to prove itself. */
+  suspect(link: Link, nowMs: number): void {
+    if (!link.suspect(nowMs)) return;
+    this.sender.ping(link, nowMs, true);
+    link.pingSent(nowMs);
+  }
+
+  // ---- path MTU ----
+
+  private stepPathMtu(link: Link, nowMs: number): void {
+    if (this.manualMtu !== 0) return;
+    this.probedLink = link;
+    const carriesLarge = link.largeSent;
+    const change = link.pathMtu.step(
+      nowMs,
+      this.slots.sizes,
+      link.overheadBytes,
+      link.averageLatencyUs,
+      this.pmtudIntervalMs,
+      VERIFY_PERIOD_MS,
+      carriesLarge,
+      this.sendProbe,
+    );
+    if (carriesLarge && link.pathMtu.verifying) link.largeSent = false;
+    this.probedLink = null;
+    if (change !== PathChange.NONE) this.updateLinkMtu(link);
+  }
+
+  private probe(ipBytes: number, plainBytes: number): number {
+    const link = this.probedLink!;
+    const sizes = this.slots.sizes;
+    const plainAt = this.probeAt + sizes.saltBytes;
+    writePmtud(this.memory, plainAt, this.sender.nodeId, link.linkId, ipBytes, plainBytes);
+    const wire = this.sender.sealOne(this.probeAt, plainBytes);
+    const result = this.effects.probe(link, this.probeAt, wire);
+    if (result !== 0) return result;
+    link.stats.add(LinkStat.tx_pmtu_packets, 1);
+    link.stats.add(LinkStat.tx_pmtu_bytes, wire);
+    return 0;
+  }
+
+  /** The link's data MTU from what its path was seen to carry, or the minimum while nothing is known. */
+  updateLinkMtu(link: Link): void {
+    const sizes = this.slots.sizes;
+    const minimum = minimumData(sizes);
+    const ipBytes = this.manualMtu !== 0 ? this.manualMtu : link.pathMtu.confirmedIpBytes;
+    const mtu = ipBytes === 0 ? minimum : Math.max(minimum, maxData(sizes, ipBytes - link.overheadBytes));
+    if (mtu !== link.dataMtu) {
+      link.dataMtu = mtu;
+      link.stats.set(LinkStat.mtu, mtu);
+      this.effects.report({ kind: 'linkMtu', nodeId: link.host.nodeId, linkId: link.linkId, mtu });
+    }
+    this.updateDataMtu();
+  }
+
+  /** One value for all hosts: a message is cut and sealed once (knet.md 4.4). */
+  updateDataMtu(): void {
+    let mtu = 0;
+    for (const link of this.hosts.links) {
+      if (link?.connected && (mtu === 0 || link.dataMtu < mtu)) mtu = link.dataMtu;
+    }
+    if (mtu === 0) mtu = minimumData(this.slots.sizes);
+    const from = this.sender.dataMtu;
+    if (mtu === from) return;
+    this.sender.dataMtu = mtu;
+    this.effects.report({ kind: 'dataMtu', from, to: mtu });
+  }
+}

@@ -1,0 +1,173 @@
+import type { KnetLinkConfig } from './config.ts';
+import type { Host } from './host.ts';
+import { ipOverheadBytes } from './mtu.ts';
+import { PathMtu } from './pmtud.ts';
+import { LinkStat, type StatBlock, UNSET_MINIMUM } from './stats.ts';
+
+const BACKOFF_START = 10;
+const BACKOFF_PERIOD_MS = 1_000;
+/** Shortest time that a link under suspicion (ICMP error) gets to answer a PING. */
+const SUSPICION_MS_MIN = 200;
+
+/** One link to one host: heartbeat state (knet.md 3.1). Effects are the caller's; methods answer what changed. */
+export class Link {
+  connected = false;
+  /** Address id of the peer's end; changes only when the link is made anew. */
+  readonly addressId: number;
+  readonly linkId: number;
+  readonly family: 4 | 6;
+  readonly overheadBytes: number;
+  readonly pathMtu: PathMtu;
+  /** Payload bytes of a fragment on this link. */
+  dataMtu = 0;
+  /** Packets of more than half of the MTU went out since the last check of the path. */
+  largeSent = false;
+  /** Time field of the newest PING received here, for telling replayed ones; −1 before the first. */
+  newestPingTimeMs = -1;
+  config: KnetLinkConfig;
+
+  private receivedPongs = 0;
+  /** PONGs since the last time the link went down, valid ones. */
+  private lastPongMs = -1;
+  private lastPingMs = Number.NEGATIVE_INFINITY;
+  private pongTimeoutAdjMs: number;
+  private backoff = BACKOFF_START;
+  private backoffAtMs: number;
+  private suspectedAtMs = -1;
+  private suspectedUntilMs = 0;
+  private latencyAverageUs = 0;
+  private latencySamples = 0;
+
+  constructor(
+    readonly host: Host,
+    config: KnetLinkConfig,
+    addressId: number,
+    /** Position in the core's table of links; what transmit runs name. */
+    readonly index: number,
+    readonly stats: StatBlock,
+    nowMs: number,
+  ) {
+    this.config = config;
+    this.linkId = config.linkId;
+    this.family = config.remote.family;
+    this.overheadBytes = ipOverheadBytes(this.family);
+    this.addressId = addressId;
+    this.pathMtu = new PathMtu();
+    this.pongTimeoutAdjMs = config.pongTimeoutMs * BACKOFF_START;
+    this.backoffAtMs = nowMs;
+    stats.clear();
+    stats.set(LinkStat.enabled, 1);
+    stats.set(LinkStat.latency_min, UNSET_MINIMUM);
+    stats.set(LinkStat.down_count, 1); // enabling counts as one (knet.md 7.7)
+  }
+
+  get averageLatencyUs(): number {
+    return this.latencyAverageUs;
+  }
+  get timeoutMs(): number {
+    return this.pongTimeoutAdjMs;
+  }
+  /** May carry data. */
+  get usable(): boolean {
+    return this.connected;
+  }
+
+  pingDue(nowMs: number): boolean {
+    return nowMs - this.lastPingMs >= this.config.pingIntervalMs;
+  }
+
+  pingSent(nowMs: number): void {
+    this.lastPingMs = nowMs;
+  }
+
+  nextPingMs(): number {
+    return this.lastPingMs + this.config.pingIntervalMs;
+  }
+
+  /** When this link would be declared down if nothing arrived. */
+  downDeadlineMs(): number {
+    if (!this.connected) return Number.POSITIVE_INFINITY;
+    const timeout = this.lastPongMs + this.pongTimeoutAdjMs;
+    return this.suspectedAtMs >= 0 ? Math.min(timeout, this.suspectedUntilMs) : timeout;
+  }
+
+  /**
+   * A PONG with this round-trip time. `false`: too late to count (knet.md 3.1). Whether the link came up is seen in
+   * `connected`; the caller compares.
+   */
+  pong(latencyUs: number, nowMs: number): boolean {
+    if (latencyUs < 0 || latencyUs > this.config.pongTimeoutMs * 1000) return false;
+    this.lastPongMs = nowMs;
+    if (this.suspectedAtMs >= 0 && nowMs - latencyUs / 1000 >= this.suspectedAtMs) this.suspectedAtMs = -1;
+    this.sampleLatency(latencyUs);
+    if (!this.connected && this.latencyAverageUs < this.pongTimeoutAdjMs * 1000) {
+      if (this.receivedPongs >= this.config.pongCount) this.connected = true;
+      else this.receivedPongs++;
+    }
+    return true;
+  }
+
+  /** ≥ 1 valid PONG since the link was last down: the peer talks to us (knet.md 2.2 step 1, as of 1.27). */
+  get answered(): boolean {
+    return this.receivedPongs > 0;
+  }
+
+  /** Steps the back-off; answers whether the link has to go down now. */
+  expired(nowMs: number): boolean {
+    if (nowMs - this.backoffAtMs >= BACKOFF_PERIOD_MS) {
+      this.backoffAtMs = nowMs;
+      if (this.backoff > 1) this.backoff--;
+      this.pongTimeoutAdjMs = this.config.pongTimeoutMs * this.backoff + (2 * this.latencyAverageUs) / 1000;
+    }
+    return nowMs >= this.downDeadlineMs();
+  }
+
+  /**
+   * The kernel reported an ICMP error for the peer. Stock believes it at once; but ICMP is nobody's signature, so here
+   * it only asks for proof of life: a PING now, and little time for its PONG. Answers whether to send that PING.
+   */
+  suspect(nowMs: number): boolean {
+    if (!this.connected || this.suspectedAtMs >= 0) return false;
+    this.suspectedAtMs = nowMs;
+    const patienceMs = Math.max(SUSPICION_MS_MIN, (4 * this.latencyAverageUs) / 1000);
+    this.suspectedUntilMs = nowMs + Math.min(patienceMs, this.config.pongTimeoutMs);
+    return true;
+  }
+
+  /** The own process was paused: silence of that long says nothing about the peer. */
+  forgive(pausedMs: number): void {
+    if (this.lastPongMs >= 0) this.lastPongMs += pausedMs;
+    if (this.suspectedAtMs >= 0) this.suspectedUntilMs += pausedMs;
+  }
+
+  /** State after "up" and after "down". Average and sample count of the latency are kept (knet.md 3.1). */
+  becameUp(): void {
+    this.connected = true;
+    this.stats.set(LinkStat.connected, 1);
+    this.stats.add(LinkStat.up_count, 1);
+  }
+
+  becameDown(nowMs: number): void {
+    this.connected = false;
+    this.receivedPongs = 0;
+    this.lastPongMs = -1;
+    this.suspectedAtMs = -1;
+    this.newestPingTimeMs = -1;
+    this.backoff = BACKOFF_START;
+    this.backoffAtMs = nowMs;
+    this.pongTimeoutAdjMs = this.config.pongTimeoutMs * BACKOFF_START;
+    this.pathMtu.stop();
+    this.stats.set(LinkStat.connected, 0);
+    this.stats.add(LinkStat.down_count, 1);
+  }
+
+  private sampleLatency(latencyUs: number): void {
+    const samples = Math.min(this.latencySamples + 1, Math.max(1, this.config.pingPrecision));
+    this.latencySamples = samples;
+    this.latencyAverageUs = Math.floor((this.latencyAverageUs * (samples - 1) + latencyUs) / samples);
+    this.stats.set(LinkStat.latency_samples, samples);
+    this.stats.set(LinkStat.latency_ave, this.latencyAverageUs);
+    this.stats.lower(LinkStat.latency_min, this.latencyAverageUs);
+    this.stats.raise(LinkStat.latency_max, this.latencyAverageUs);
+  }
+}

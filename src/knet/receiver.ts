@@ -1,0 +1,275 @@
+import type { FrameMemory } from '../totem/interface.ts';
+import { Compression, type CompressionProvider } from './compression.ts';
+import { INTERNAL_BIT, KNET, PacketType } from './constants.ts';
+import { type CryptoSlots, type CryptoSuite, OpenFailure } from './crypto.ts';
+import { readChannel, readCompress, readDataSeq, readFragNum, readFragSeq } from './data-packet.ts';
+import { Drop, type DropReason } from './drops.ts';
+import type { KnetEffects } from './effects.ts';
+import { readNode, readType, readVersion } from './header.ts';
+import type { Host } from './host.ts';
+import type { HostTable } from './host-table.ts';
+import type { Link } from './link.ts';
+import { readLink } from './ping-packet.ts';
+import { Fragment } from './reassembly.ts';
+import type { RxBatch } from './rx-batch.ts';
+import { HandleStat, LinkStat, type StatBlock } from './stats.ts';
+import { Verdict } from './window.ts';
+
+/** Offset of target_nodeid in the Totem header, and the header's length (knet.md 7.1). */
+const TARGET_OFFSET = 9;
+const TOTEM_HEADER_BYTES = 13;
+const NOT_A_PACKET = -1;
+
+/** What the receiver leaves to the rest of the core: the packets that knet sends to itself. */
+export interface InternalPackets {
+  internal(host: Host, link: Link, type: number, at: number, length: number, nowMs: number): DropReason | -1;
+  /** DATA arrived on a link that is not up although it answers PINGs (knet.md 2.2 step 1). */
+  raiseLink(link: Link, nowMs: number): void;
+}
+
+export interface ReceiverOptions {
+  readonly memory: FrameMemory;
+  readonly scratchDelta: number;
+  readonly expandAt: number;
+  readonly expandRoom: number;
+  readonly compression: CompressionProvider;
+}
+
+/** The way of a packet from the socket to Totem: knet.md 1.6 and 2.2, in that order of checks. */
+export class Receiver {
+  nodeId = 0;
+  blockUnlistedIps = true;
+
+  constructor(
+    private readonly options: ReceiverOptions,
+    private readonly hosts: HostTable,
+    private readonly slots: CryptoSlots,
+    private readonly effects: KnetEffects,
+    private readonly internals: InternalPackets,
+    private readonly handleStats: StatBlock,
+    private readonly dropStats: StatBlock,
+  ) {}
+
+  /** Handles a batch in order. Nothing is looked at before it is authentic (trap 16). */
+  receive(batch: RxBatch, nowMs: number): void {
+    const inUse = this.slots.inUse;
+    const first = inUse ?? this.slots.other;
+    if (first === null) this.passClear(batch);
+    else this.openBatch(first, batch);
+    for (let i = 0; i < batch.count; i++) {
+      const length = batch.plainLength[i]!;
+      if (length < 0) {
+        this.drop(failureReason(length), batch.tag[i]!, 0, batch.length[i]!);
+        continue;
+      }
+      const at = batch.plainOffset[i]!;
+      const reason = this.packet(at, length, batch.source[i]!, nowMs);
+      if (reason >= 0) {
+        const node = length >= KNET.packetBytesMin ? readNode(this.options.memory, at) : 0;
+        this.drop(reason, batch.tag[i]!, node, length);
+      }
+    }
+  }
+
+  private passClear(batch: RxBatch): void {
+    const allowed = this.slots.clearAllowed;
+    for (let i = 0; i < batch.count; i++) {
+      batch.plainOffset[i] = batch.offset[i]!;
+      batch.plainLength[i] = allowed ? batch.length[i]! : CLEAR_REFUSED;
+    }
+  }
+
+  private openBatch(first: CryptoSuite, batch: RxBatch): void {
+    const startMs = this.effects.clockMs();
+    first.open(batch, 0, batch.count, this.options.scratchDelta);
+    const second = this.slots.other;
+    const rekeying = (second !== null && second !== first) || this.slots.clearAllowed;
+    if (rekeying) for (let i = 0; i < batch.count; i++) this.tryOthers(first, batch, i);
+    this.measure(startMs, batch.count);
+  }
+
+  /**
+   * While a configuration is being replaced a packet may be of the other one, or clear text. Two configurations with one
+   * key and one hash authenticate each other's packets; then only the decrypted header tells them apart.
+   */
+  private tryOthers(first: CryptoSuite, batch: RxBatch, i: number): void {
+    if (this.plausible(batch, i)) return;
+    const failure = batch.plainLength[i]!;
+    for (const suite of [this.slots.other, this.slots.third]) {
+      if (suite === null || suite === first) continue;
+      suite.open(batch, i, 1, this.options.scratchDelta);
+      if (this.plausible(batch, i)) return;
+    }
+    if (this.slots.clearAllowed) {
+      batch.plainOffset[i] = batch.offset[i]!;
+      batch.plainLength[i] = batch.length[i]!;
+      if (this.plausible(batch, i)) return;
+    }
+    batch.plainLength[i] = failure < 0 ? failure : OpenFailure.AUTHENTICATION;
+  }
+
+  private plausible(batch: RxBatch, i: number): boolean {
+    if (batch.plainLength[i]! < KNET.packetBytesMin) return false;
+    const memory = this.options.memory;
+    const at = batch.plainOffset[i]!;
+    return readVersion(memory, at) === KNET.wireVersion && this.hosts.find(readNode(memory, at)) !== null;
+  }
+
+  private measure(startMs: number, packets: number): void {
+    if (packets === 0) return;
+    const ns = Math.round(((this.effects.clockMs() - startMs) * 1e6) / packets);
+    const stats = this.handleStats;
+    stats.lower(HandleStat.rx_crypt_time_min, ns);
+    stats.raise(HandleStat.rx_crypt_time_max, ns);
+    const before = stats.get(HandleStat.rx_crypt_packets);
+    const average = stats.get(HandleStat.rx_crypt_time_ave);
+    stats.set(HandleStat.rx_crypt_time_ave, Math.round((average * before + ns * packets) / (before + packets)));
+    stats.add(HandleStat.rx_crypt_packets, packets);
+  }
+
+  private drop(reason: DropReason, tag: number, nodeId: number, length: number): void {
+    this.dropStats.add(reason, 1);
+    this.effects.dropped(reason, tag, nodeId, length);
+  }
+
+  /** Answers a drop reason, or −1. */
+  private packet(at: number, length: number, source: number, nowMs: number): DropReason | -1 {
+    const memory = this.options.memory;
+    if (length < KNET.packetBytesMin) return Drop.short;
+    if (readVersion(memory, at) !== KNET.wireVersion) return Drop.version;
+    const nodeId = readNode(memory, at);
+    if (nodeId === this.nodeId) return Drop.ownId;
+    const host = this.hosts.find(nodeId);
+    if (host === null) return Drop.unknownHost;
+    const type = readType(memory, at);
+    if ((type & INTERNAL_BIT) === 0) {
+      if (type !== PacketType.DATA) return Drop.unknownType;
+      return this.data(host, at, length, source, nowMs);
+    }
+    // Checked here for every type, so that no handler reads past the end (stock does not: knet.md 1.6, trap 17).
+    const minimum = minimumLength(type);
+    if (minimum === NOT_A_PACKET) return Drop.unknownType;
+    if (length < minimum) return Drop.badLength;
+    const linkId = readLink(memory, at);
+    const link = linkId < KNET.linksMax ? host.links[linkId]! : null;
+    if (link === null) return Drop.badLink;
+    if (this.blockUnlistedIps && link.addressId !== source) return Drop.sourceAddress;
+    return this.internals.internal(host, link, type, at, length, nowMs);
+  }
+
+  private data(host: Host, at: number, length: number, source: number, nowMs: number): DropReason | -1 {
+    const memory = this.options.memory;
+    const link = host.linkByAddress(source);
+    if (link === null) return Drop.sourceAddress;
+    if (length <= KNET.dataHeaderBytes) return Drop.badLength;
+    link.stats.add(LinkStat.rx_data_packets, 1);
+    link.stats.add(LinkStat.rx_data_bytes, length);
+    if (!host.reachable) {
+      if (!link.answered) return Drop.notReachable;
+      this.internals.raiseLink(link, nowMs);
+    }
+    const fragNum = readFragNum(memory, at);
+    const fragSeq = readFragSeq(memory, at);
+    if (fragNum === 0 || fragNum > KNET.fragmentsMax) return Drop.badFragment;
+    if (fragNum === 1 ? fragSeq > 1 : fragSeq < 1 || fragSeq > fragNum) return Drop.badFragment;
+    if (readChannel(memory, at) !== 0) return Drop.channel;
+    const seq = readDataSeq(memory, at);
+    if (seq === 0) return Drop.badFragment;
+    host.dataSinceTimed = true;
+    host.dataSinceUntimed = true;
+    const verdict = host.window.judge(seq);
+    if (verdict === Verdict.DUPLICATE) return Drop.duplicate;
+    if (verdict === Verdict.STALE) return Drop.stale;
+    if (fragNum === 1) {
+      const payload = length - KNET.dataHeaderBytes;
+      return this.message(host, seq, readCompress(memory, at), at + KNET.dataHeaderBytes, payload);
+    }
+    return this.fragment(host, seq, fragNum, fragSeq, at, length);
+  }
+
+  private fragment(
+    host: Host,
+    seq: number,
+    fragNum: number,
+    fragSeq: number,
+    at: number,
+    length: number,
+  ): DropReason | -1 {
+    const memory = this.options.memory;
+    const reassembler = host.reassembler;
+    let buffer = reassembler.find(seq);
+    if (buffer === null) {
+      // Its buffer was there once: the message is complete, or was given up (knet.md 2.4).
+      if (host.window.wasAssembled(seq)) return Drop.lateFragment;
+      reassembler.expire(host.window.newest);
+      buffer = reassembler.start(seq, fragNum);
+      host.window.markAssembled(seq);
+    }
+    const payload = at + KNET.dataHeaderBytes;
+    const result = buffer.add(fragNum, fragSeq, memory, payload, length - KNET.dataHeaderBytes);
+    if (result === Fragment.BAD) return Drop.badFragment;
+    if (result === Fragment.TAKEN) return -1;
+    const reason = this.message(host, seq, readCompress(memory, at), buffer.offset, buffer.length);
+    reassembler.finish(buffer);
+    return reason;
+  }
+
+  /** A complete message, compressed or not (knet.md 2.2 steps 4 to 6). */
+  private message(host: Host, seq: number, compress: number, at: number, length: number): DropReason | -1 {
+    let offset = at;
+    let bytes = length;
+    if (compress !== 0) {
+      bytes = this.expand(compress, at, length);
+      if (bytes === Compression.UNKNOWN) return Drop.compressionUnknown;
+      if (bytes < 0) return Drop.compressionCorrupt;
+      offset = this.options.expandAt;
+    }
+    if (bytes > KNET.messageBytesMax) return Drop.tooLong;
+    if (bytes >= TOTEM_HEADER_BYTES) {
+      // In the sender's byte order, read raw: rings of mixed byte order do not work over knet (knet.md 7.2).
+      const target = this.options.memory.view.getUint32(offset + TARGET_OFFSET, true);
+      if (target !== 0 && target !== this.nodeId) return Drop.foreignTarget;
+    }
+    host.window.markDelivered(seq);
+    this.effects.deliver(this.options.memory, offset, bytes, host.nodeId);
+    return -1;
+  }
+
+  private expand(method: number, at: number, length: number): number {
+    const { compression, memory, expandAt, expandRoom } = this.options;
+    const startMs = this.effects.clockMs();
+    const result = compression.decompress(method, memory, at, length, expandAt, expandRoom);
+    if (result < 0) return result;
+    const ns = Math.round((this.effects.clockMs() - startMs) * 1e6);
+    const stats = this.handleStats;
+    const before = stats.get(HandleStat.rx_compressed_packets);
+    stats.lower(HandleStat.rx_compress_time_min, ns);
+    stats.raise(HandleStat.rx_compress_time_max, ns);
+    const average = stats.get(HandleStat.rx_compress_time_ave);
+    stats.set(HandleStat.rx_compress_time_ave, Math.round((average * before + ns) / (before + 1)));
+    stats.add(HandleStat.rx_compressed_packets, 1);
+    stats.add(HandleStat.rx_compressed_original_bytes, result);
+    stats.add(HandleStat.rx_compressed_size_bytes, length);
+    return result;
+  }
+}
+
+const CLEAR_REFUSED = -3;
+
+function failureReason(failure: number): DropReason {
+  if (failure === OpenFailure.PADDING) return Drop.padding;
+  return failure === CLEAR_REFUSED ? Drop.clearRefused : Drop.authentication;
+}
+
+function minimumLength(type: number): number {
+  switch (type) {
+    case PacketType.PING:
+    case PacketType.PONG:
+      return KNET.pingBytes;
+    case PacketType.PMTUD:
+    case PacketType.PMTUD_REPLY:
+      return KNET.pmtudBytes;
+    default:
+      return NOT_A_PACKET;
+  }
+}

@@ -1,0 +1,31 @@
+import { LIMITS } from './constants.ts';
+import type { PacketBatch } from './crypto.ts';
+
+/** Received packets on their way into the core; filled by the socket layer. */
+export class RxBatch implements PacketBatch {
+  readonly offset = new Int32Array(LIMITS.rxPacketsMax);
+  readonly length = new Int32Array(LIMITS.rxPacketsMax);
+  readonly plainOffset = new Int32Array(LIMITS.rxPacketsMax);
+  readonly plainLength = new Int32Array(LIMITS.rxPacketsMax);
+  /** Address id of the datagram's source (`AddressTable`), 0 for nobody's. */
+  readonly source = new Int32Array(LIMITS.rxPacketsMax);
+  /** Whatever the socket layer wants back with a drop. */
+  readonly tag = new Int32Array(LIMITS.rxPacketsMax);
+  count = 0;
+
+  get full(): boolean {
+    return this.count >= LIMITS.rxPacketsMax;
+  }
+
+  add(offset: number, length: number, source: number, tag: number): void {
+    const at = this.count++;
+    this.offset[at] = offset;
+    this.length[at] = length;
+    this.source[at] = source;
+    this.tag[at] = tag;
+  }
+
+  clear(): void {
+    this.count = 0;
+  }
+}

@@ -1,0 +1,121 @@
+import { LIMITS } from './constants.ts';
+import { distanceAhead, distanceBehind } from './sequence.ts';
+
+export const Verdict = {
+  /** Not seen yet. */
+  FRESH: 0,
+  DUPLICATE: 1,
+  /** Too old to know: a recorded packet sent again, or a sender whose position this window lost. */
+  STALE: 2,
+} as const;
+export type VerdictValue = (typeof Verdict)[keyof typeof Verdict];
+
+const DELIVERED = 1;
+const ASSEMBLED = 2;
+const MASK = LIMITS.windowFlags - 1;
+const SPAN = 65_535;
+
+/**
+ * Duplicate window of one source host (knet.md 2.3): the newest number and one byte of flags for each number near it.
+ *
+ *     far │ stale (refused)      │ judged by flags      newest │ ahead: the window moves │ far
+ *         └─ 24576 numbers ──────┴─ 16383 numbers ───────────┴─ 16383 numbers ─────────┘
+ *
+ * Stock's window is 4096 wide and starts over, flags wiped, at any number outside: a recorded packet then wipes it.
+ * Here such a number changes nothing. Far numbers are delivered without a memory (the Totem layer sorts duplicates out);
+ * stale ones are refused, until an authentic PING that agrees with them says that the window is wrong (`anchor`).
+ */
+export class DuplicateWindow {
+  private readonly flags = new Uint8Array(LIMITS.windowFlags);
+  private newestSeq = 0;
+  private lastStaleSeq = 0;
+
+  /** Newest number seen, 0 when nothing is known about the sender. */
+  get newest(): number {
+    return this.newestSeq;
+  }
+
+  reset(): void {
+    if (this.newestSeq !== 0) this.flags.fill(0);
+    this.newestSeq = 0;
+    this.lastStaleSeq = 0;
+  }
+
+  /** Judges a DATA packet's number and moves the window when it is ahead. */
+  judge(seq: number): VerdictValue {
+    if (this.newestSeq === 0) {
+      this.newestSeq = seq;
+      return Verdict.FRESH;
+    }
+    const behind = distanceBehind(this.newestSeq, seq);
+    if (behind < LIMITS.windowNumbers) {
+      return (this.flags[seq & MASK]! & DELIVERED) !== 0 ? Verdict.DUPLICATE : Verdict.FRESH;
+    }
+    if (SPAN - behind <= LIMITS.windowNumbers) {
+      this.advance(seq, SPAN - behind);
+      return Verdict.FRESH;
+    }
+    if (behind < LIMITS.windowNumbers + LIMITS.staleNumbers) {
+      this.lastStaleSeq = seq;
+      return Verdict.STALE;
+    }
+    return Verdict.FRESH;
+  }
+
+  /** Remembers a delivered message. Numbers outside of the window have no place and are not remembered. */
+  markDelivered(seq: number): void {
+    if (this.covers(seq)) this.flags[seq & MASK]! |= DELIVERED;
+  }
+
+  /** Remembers that a number was given a reassembly buffer; later fragments without one are then ignored. */
+  markAssembled(seq: number): void {
+    if (this.covers(seq)) this.flags[seq & MASK]! |= ASSEMBLED;
+  }
+
+  wasAssembled(seq: number): boolean {
+    return this.covers(seq) && (this.flags[seq & MASK]! & ASSEMBLED) !== 0;
+  }
+
+  /**
+   * A number that an authentic, current PING announced. Small steps ahead move the window. From further away it starts
+   * over only when the window is idle (no DATA since the previous PING) or when refused DATA was near that number.
+   */
+  anchor(seq: number, idle: boolean): void {
+    if (seq === 0) return;
+    if (this.newestSeq === 0) {
+      this.newestSeq = seq;
+      return;
+    }
+    const ahead = distanceAhead(this.newestSeq, seq);
+    if (ahead <= LIMITS.windowNumbers) {
+      if (idle) this.advance(seq, ahead);
+      return;
+    }
+    if (distanceBehind(this.newestSeq, seq) < LIMITS.windowNumbers) return;
+    const agrees = this.lastStaleSeq !== 0 && near(this.lastStaleSeq, seq);
+    if (idle || agrees) this.restartAt(seq);
+  }
+
+  /** Starts over at a number, nothing seen (knet.md 2.5). */
+  restartAt(seq: number): void {
+    this.flags.fill(0);
+    this.newestSeq = seq;
+    this.lastStaleSeq = 0;
+  }
+
+  private covers(seq: number): boolean {
+    return this.newestSeq !== 0 && distanceBehind(this.newestSeq, seq) < LIMITS.windowNumbers;
+  }
+
+  private advance(seq: number, steps: number): void {
+    // 65535 is no multiple of the window: after a wrap numbers share flags with others than before, all long gone.
+    for (let step = 0, at = this.newestSeq; step < steps; step++) {
+      at = at >= SPAN ? 1 : at + 1;
+      this.flags[at & MASK] = 0;
+    }
+    this.newestSeq = seq;
+  }
+}
+
+const near = (a: number, b: number): boolean =>
+  distanceAhead(a, b) <= LIMITS.windowNumbers || distanceBehind(a, b) <= LIMITS.windowNumbers;
