@@ -1,4 +1,4 @@
-import type { FrameMemory } from '../totem/interface.ts';
+import type { FrameMemory } from '../lib/frame-memory.ts';
 
 /** Wire ids (knet.md 6); stable, the position is the id. */
 export const COMPRESSION_MODELS = ['none', 'zlib', 'lz4', 'lz4hc', 'lzo2', 'lzma', 'bzip2', 'zstd'] as const;

@@ -1,5 +1,5 @@
 import { assert } from '../lib/assert.ts';
-import type { FrameMemory } from '../totem/interface.ts';
+import type { FrameMemory } from '../lib/frame-memory.ts';
 import { AddressTable } from './address.ts';
 import type { CompressionProvider } from './compression.ts';
 import type { KnetConfig, KnetLinkConfig } from './config.ts';

@@ -1,4 +1,4 @@
-import type { FrameMemory } from '../totem/interface.ts';
+import type { FrameMemory } from '../lib/frame-memory.ts';
 import { CLEAR_SIZES, type CryptoSizes } from './mtu.ts';
 
 export type CipherName = 'none' | 'aes128' | 'aes192' | 'aes256';

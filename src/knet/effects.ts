@@ -1,4 +1,4 @@
-import type { FrameMemory } from '../totem/interface.ts';
+import type { FrameMemory } from '../lib/frame-memory.ts';
 import type { DropReason } from './drops.ts';
 import type { Link } from './link.ts';
 import type { TxQueue } from './tx-queue.ts';

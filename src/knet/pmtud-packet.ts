@@ -1,4 +1,4 @@
-import type { FrameMemory } from '../totem/interface.ts';
+import type { FrameMemory } from '../lib/frame-memory.ts';
 import { KNET, PacketType } from './constants.ts';
 import { writeHeader } from './header.ts';
 

@@ -1,5 +1,5 @@
 import { assert } from '../lib/assert.ts';
-import type { FrameMemory } from '../totem/interface.ts';
+import type { FrameMemory } from '../lib/frame-memory.ts';
 import { KNET, LIMITS } from './constants.ts';
 import { distanceBehind } from './sequence.ts';
 

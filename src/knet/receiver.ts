@@ -1,4 +1,4 @@
-import type { FrameMemory } from '../totem/interface.ts';
+import type { FrameMemory } from '../lib/frame-memory.ts';
 import { Compression, type CompressionProvider } from './compression.ts';
 import { INTERNAL_BIT, KNET, PacketType } from './constants.ts';
 import { type CryptoSlots, type CryptoSuite, OpenFailure } from './crypto.ts';

@@ -1,5 +1,5 @@
 import { assert } from '../lib/assert.ts';
-import type { FrameMemory } from '../totem/interface.ts';
+import type { FrameMemory } from '../lib/frame-memory.ts';
 import { type CompressionProvider, DEFAULT_THRESHOLD_BYTES } from './compression.ts';
 import type { KnetCompressionConfig, LinkPolicy } from './config.ts';
 import { KNET } from './constants.ts';

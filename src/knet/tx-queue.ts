@@ -1,5 +1,5 @@
 import { assert } from '../lib/assert.ts';
-import type { FrameMemory } from '../totem/interface.ts';
+import type { FrameMemory } from '../lib/frame-memory.ts';
 import { LIMITS } from './constants.ts';
 import type { CryptoSuite, PacketBatch } from './crypto.ts';
 import { type CryptoSizes, wireLength } from './mtu.ts';

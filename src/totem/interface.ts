@@ -1,3 +1,4 @@
+import type { FrameMemory } from '../lib/frame-memory.ts';
 import type { ConfigurationChange } from '../lib/ring-id.ts';
 
 /**
@@ -9,10 +10,7 @@ import type { ConfigurationChange } from '../lib/ring-id.ts';
  * (offset, length) pair is valid during the call; a transport that keeps a frame longer copies it, but for frames that
  * it hands to the kernel before the core's next event.
  */
-export interface FrameMemory {
-  readonly bytes: Uint8Array;
-  readonly view: DataView;
-}
+export type { FrameMemory };
 
 export const FrameClass = {
   /** JOIN, LEAVE, MERGE_DETECT, HOLD_CANCEL (totem.md 6.1). */
