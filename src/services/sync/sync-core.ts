@@ -122,7 +122,7 @@ export class SyncCore {
     const current = this.phase !== 'idle' && ringIdEquals(value.ringId, this.ringId) && this.members.includes(nodeId);
     if (!current) return 'foreignRing';
 
-    if (value.id === SYNC_BARRIER) {
+    if (value.id === SyncFn.BARRIER) {
       // Cannot be, the order being total, unless somebody forges: builds precede barriers, mine comes after I sent it.
       const early = this.phase === 'serviceBuild' || (nodeId === this.nodeId && this.phase !== 'barrier');
       if (early) return 'early';
