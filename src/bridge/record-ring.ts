@@ -1,4 +1,5 @@
 import { assert } from '../lib/assert.ts';
+import { copyBytes } from '../lib/copy.ts';
 
 /**
  * Records from one thread to one other, in order: single producer, single consumer, never blocking.
@@ -70,7 +71,7 @@ export class RecordWriter extends RecordRing {
     this.words[word] = RECORD_BYTES + length;
     this.words[word + 1] = kind;
     this.words[word + 2] = argument;
-    copyBytes(from, offset, length, this.bytes, at + RECORD_BYTES);
+    copyBytes(from, offset, this.bytes, at + RECORD_BYTES, length);
     Atomics.store(this.words, TAIL, (tail + claim) | 0);
     return true;
   }
@@ -109,15 +110,4 @@ export class RecordReader extends RecordRing {
   release(): void {
     Atomics.store(this.words, HEAD, this.nextHead);
   }
-}
-
-/** Below this many bytes a loop beats the call, and makes no garbage. */
-const COPY_LOOP_BYTES = 64;
-
-function copyBytes(from: Uint8Array, offset: number, length: number, to: Uint8Array, at: number): void {
-  if (length > COPY_LOOP_BYTES) {
-    to.set(from.subarray(offset, offset + length), at);
-    return;
-  }
-  for (let index = 0; index < length; index++) to[at + index] = from[offset + index]!;
 }

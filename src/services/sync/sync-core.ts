@@ -1,10 +1,10 @@
 import { assert } from '../../lib/assert.ts';
 import { type ConfigurationChange, NO_RING, type RingId, ringIdEquals } from '../../lib/ring-id.ts';
+import { SyncFn } from '../codec/ids.ts';
 import {
   decodeSync,
   encodeBarrier,
   encodeServiceBuild,
-  SYNC_BARRIER,
   type SyncDropReason,
   type SyncMessage,
 } from './sync-messages.ts';

@@ -1,0 +1,56 @@
+import type { CpgGroup } from './cpg-groups.ts';
+import type { IterationEntry } from './cpg-iteration.ts';
+
+/** services.md 4.5; LEAVE_STARTED is terminal, as in all of stock's 3.x. */
+export type CpgState = 'unjoined' | 'joinStarted' | 'joinCompleted' | 'leaveStarted';
+
+/** What the core needs of a client connection; the runtime puts the shared-memory rings behind it. */
+export interface CpgPort {
+  readonly id: number;
+  /**
+   * Offset in the host's memory of `SCRATCH_BYTES` that belong to this connection: the head of its messages is prepared
+   * there once.
+   */
+  readonly scratch: number;
+  /** Answers the request in hand. Copied. */
+  respond(message: Uint8Array): void;
+  /** Sends an event; copied, queued if the client is slow, and it never blocks. */
+  dispatch(message: Uint8Array): void;
+  /**
+   * Claims room for an event of `bytes` in the event ring and answers its offset in the host's memory; -1 when the ring is
+   * full or events wait before it: then the caller builds the event elsewhere and calls `dispatch`.
+   */
+  claim(bytes: number): number;
+  /** Publishes what was claimed. */
+  commit(): void;
+}
+
+/** Head of a multicast: fixed part of exec mcast (184) and of partial mcast (200). */
+export const MCAST_HEAD_BYTES = 184;
+export const PARTIAL_HEAD_BYTES = 200;
+export const SCRATCH_BYTES = MCAST_HEAD_BYTES + PARTIAL_HEAD_BYTES;
+
+export class CpgConnection {
+  state: CpgState = 'unjoined';
+  group: CpgGroup | null = null;
+  pid = 0;
+  /** Join flag 1: deliver the initial Totem configuration; and whether that was done. */
+  wantsTotemConfiguration = false;
+  gotTotemConfiguration = false;
+  /** Counts configuration-change events; a fragmented send that sees it move is interrupted (services.md 4.7). */
+  transitions = 0;
+  transitionsSaved = 0;
+  /** After a finalize request: no more events, but the leave still follows at the close. */
+  detached = false;
+  readonly iterations = new Map<bigint, { readonly entries: readonly IterationEntry[]; next: number }>();
+
+  constructor(readonly port: CpgPort) {}
+
+  get receives(): boolean {
+    return !this.detached && (this.state === 'joinCompleted' || this.state === 'leaveStarted');
+  }
+
+  get maySend(): boolean {
+    return this.state === 'joinStarted' || this.state === 'joinCompleted';
+  }
+}

@@ -1,0 +1,126 @@
+import type { CpgConnection } from './cpg-connection.ts';
+
+/** A process of a group, on any node; what the messages of all nodes agree on (services.md 4.5). */
+export interface CpgProcess {
+  readonly nodeId: number;
+  readonly pid: number;
+  readonly group: CpgGroup;
+}
+
+/** A group that has processes somewhere or connections here. */
+export class CpgGroup {
+  /** In process-list order: by node id, then pid, equal ones by age. */
+  readonly processes: CpgProcess[] = [];
+  /** Connections here that get the group's events: states JOIN_COMPLETED and LEAVE_STARTED. */
+  readonly listeners: CpgConnection[] = [];
+  /** Connections here that hold the name, in any state. */
+  connections = 0;
+  /** Processes by node, as two arrays: which node, how many. */
+  private readonly nodeIds: number[] = [];
+  private readonly nodeCounts: number[] = [];
+  /** Chain of the hash table. */
+  next: CpgGroup | null = null;
+
+  constructor(
+    readonly name: Uint8Array,
+    readonly hash: number,
+  ) {}
+
+  /** Whether `nodeId` has at least one process in the group: asked for every message. */
+  hasNode(nodeId: number): boolean {
+    return this.nodeIds.indexOf(nodeId) >= 0;
+  }
+
+  countNode(nodeId: number, change: 1 | -1): void {
+    const at = this.nodeIds.indexOf(nodeId);
+    if (at < 0) {
+      this.nodeIds.push(nodeId);
+      this.nodeCounts.push(change);
+      return;
+    }
+    this.nodeCounts[at] = this.nodeCounts[at]! + change;
+    if (this.nodeCounts[at] === 0) {
+      this.nodeIds.splice(at, 1);
+      this.nodeCounts.splice(at, 1);
+    }
+  }
+
+  get isUnused(): boolean {
+    return this.processes.length === 0 && this.connections === 0;
+  }
+
+  equals(bytes: Uint8Array, at: number, length: number): boolean {
+    if (this.name.length !== length) return false;
+    for (let index = 0; index < length; index++) if (this.name[index] !== bytes[at + index]) return false;
+    return true;
+  }
+}
+
+const BUCKETS = 1024;
+
+/**
+ * Groups by name: arbitrary octets compared by length and content (services.md 0.3). Looking one up for a message makes no
+ * garbage: the name is hashed where it lies; the group of the message before is tried first.
+ */
+export class GroupTable {
+  private readonly buckets: (CpgGroup | null)[] = new Array<CpgGroup | null>(BUCKETS).fill(null);
+  private last: CpgGroup | null = null;
+  size = 0;
+
+  find(bytes: Uint8Array, at: number, length: number): CpgGroup | null {
+    if (this.last?.equals(bytes, at, length)) return this.last;
+    const found = this.lookUp(bytes, at, length, hashName(bytes, at, length));
+    if (found !== null) this.last = found;
+    return found;
+  }
+
+  /** Finds or makes. */
+  intern(bytes: Uint8Array, at: number, length: number): CpgGroup {
+    const hash = hashName(bytes, at, length);
+    const found = this.lookUp(bytes, at, length, hash);
+    if (found !== null) return found;
+    const group = new CpgGroup(bytes.slice(at, at + length), hash);
+    group.next = this.buckets[hash] ?? null;
+    this.buckets[hash] = group;
+    this.size++;
+    return group;
+  }
+
+  /** Forgets a group that nobody uses. */
+  release(group: CpgGroup): void {
+    if (!group.isUnused) return;
+    let before: CpgGroup | null = null;
+    for (let at = this.buckets[group.hash] ?? null; at !== null; before = at, at = at.next) {
+      if (at !== group) continue;
+      if (before === null) this.buckets[group.hash] = group.next;
+      else before.next = group.next;
+      group.next = null;
+      this.size--;
+      break;
+    }
+    if (this.last === group) this.last = null;
+  }
+
+  private lookUp(bytes: Uint8Array, at: number, length: number, hash: number): CpgGroup | null {
+    for (let group = this.buckets[hash] ?? null; group !== null; group = group.next) {
+      if (group.equals(bytes, at, length)) return group;
+    }
+    return null;
+  }
+}
+
+/** FNV-1a, folded to a bucket. */
+function hashName(bytes: Uint8Array, at: number, length: number): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < length; index++) hash = Math.imul(hash ^ bytes[at + index]!, 0x01000193);
+  return (hash ^ (hash >>> 15)) & (BUCKETS - 1);
+}
+
+/** Order of groups in the events of a sync: bytes up to the first NUL, as C strings (services.md 4.8, T29). */
+export function compareGroupNames(a: CpgGroup, b: CpgGroup): number {
+  for (let index = 0; ; index++) {
+    const difference = (a.name[index] ?? 0) - (b.name[index] ?? 0);
+    if (difference !== 0) return difference;
+    if ((a.name[index] ?? 0) === 0) return 0;
+  }
+}

@@ -1,0 +1,76 @@
+import { NO_RING, type RingId } from '../../lib/ring-id.ts';
+import type { CpgAddress } from '../codec/base.ts';
+import { CPG_TOTEM_CONFIGURATION, encodeCpgConfigurationChange } from '../codec/cpg.ts';
+import { U32_ELEMENT } from '../codec/fields.ts';
+import { encodeList } from '../codec/struct.ts';
+import type { CpgConnection } from './cpg-connection.ts';
+import { type CpgGroup, GroupTable } from './cpg-groups.ts';
+import { ProcessList } from './cpg-processes.ts';
+
+/** Reasons in configuration changes (services.md 4.1). */
+export const CpgReason = { JOIN: 1, LEAVE: 2, NODE_DOWN: 3, NODE_UP: 4, PROCESS_DOWN: 5 } as const;
+
+/** Who is in which group, and telling the local clients about it (services.md 4.5, 4.6). */
+export class CpgMembership {
+  readonly groups = new GroupTable();
+  readonly processes = new ProcessList(this.groups);
+  readonly connections = new Set<CpgConnection>();
+  /** Node list of the last activated sync, and the ring id given to the last sync init. */
+  oldMembers: readonly number[] = [];
+  syncRingId: RingId = NO_RING;
+
+  constructor(private readonly nodeId: number) {}
+
+  /** A join message, or one entry of a join list. `false`: the process was known. */
+  add(nodeId: number, pid: number, group: CpgGroup): boolean {
+    return this.processes.insert(nodeId, pid, group);
+  }
+
+  /** services.md 4.6, "notify", step by step. */
+  notify(group: CpgGroup, joined: readonly CpgAddress[], left: readonly CpgAddress[]): void {
+    const isLeft = (nodeId: number, pid: number): boolean => left.some((l) => l.nodeId === nodeId && l.pid === pid);
+    const members = group.processes
+      .filter(({ nodeId, pid }) => !isLeft(nodeId, pid))
+      .map(({ nodeId, pid }) => ({ nodeId, pid, reason: 0 }));
+
+    for (const { nodeId, pid } of joined) if (nodeId === this.nodeId) this.completeJoin(group, pid);
+
+    if (group.listeners.length > 0) {
+      const event = encodeCpgConfigurationChange({ group: group.name, members, left, joined });
+      for (const connection of group.listeners) {
+        connection.port.dispatch(event);
+        connection.transitions++;
+      }
+    }
+    this.sendInitialTotemConfiguration();
+  }
+
+  /** To every connection, joined or not, at the end of a sync (T9). */
+  sendTotemConfiguration(): void {
+    const event = this.totemConfiguration();
+    for (const connection of this.connections) if (!connection.detached) connection.port.dispatch(event);
+  }
+
+  private sendInitialTotemConfiguration(): void {
+    for (const connection of this.connections) {
+      if (!connection.wantsTotemConfiguration || connection.gotTotemConfiguration || connection.detached) continue;
+      connection.gotTotemConfiguration = true;
+      connection.port.dispatch(this.totemConfiguration());
+    }
+  }
+
+  private totemConfiguration(): Uint8Array {
+    return CPG_TOTEM_CONFIGURATION.ok(
+      { ringId: this.syncRingId, memberCount: this.oldMembers.length },
+      encodeList(this.oldMembers, U32_ELEMENT),
+    );
+  }
+
+  private completeJoin(group: CpgGroup, pid: number): void {
+    for (const connection of this.connections) {
+      if (connection.group !== group || connection.pid !== pid || connection.state !== 'joinStarted') continue;
+      connection.state = 'joinCompleted';
+      if (connection.receives) group.listeners.push(connection);
+    }
+  }
+}
