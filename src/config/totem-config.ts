@@ -65,12 +65,13 @@ export interface TotemConfig {
   readonly clusterName: string;
   readonly transport: TransportName;
   readonly netMtu: number;
+  /** Value of the DSCP field, 0..63. */
   readonly ipDscp: number;
   readonly linkPolicy: LinkPolicy;
   readonly blockUnlistedIps: boolean;
   readonly timings: TotemTimings;
   readonly links: readonly LinkConfig[];
-  /** In node-list order, the local node included. */
+  /** In node-list order, the local node included; nodes without any address are not here. */
   readonly members: readonly MemberConfig[];
   readonly crypto: CryptoConfig;
   readonly knetMtu: number;

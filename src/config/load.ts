@@ -1,0 +1,193 @@
+import { dirname, join } from 'node:path';
+import { type ConfigEnvironment, nodeEnvironment, systemReason } from './environment.ts';
+import { ConfigError, ConfigExit, type ConfigExitStatus, type ConfigWarning, type Position } from './errors.ts';
+import type { Icmap } from './icmap/index.ts';
+import { checkLogging, type LoggingConfig, readLogging } from './logging-config.ts';
+import { type AccountNames, ConfigBuilder, type ServiceBlock } from './parser/builder.ts';
+import { lexConfig } from './parser/lexer.ts';
+import { TotemContext } from './totem/context.ts';
+import { publishTotem } from './totem/publish.ts';
+import { readTotem, type TotemReading, type UnresolvedAddress } from './totem/read-totem.ts';
+import type { TotemConfig } from './totem-config.ts';
+
+export const CONFIG_FILE_DEFAULT = '/etc/corosync/corosync.conf';
+export const STATE_DIRECTORY_DEFAULT = '/var/lib/corosync';
+
+export interface ConfigPaths {
+  /** Main file; `uidgid.d` is looked for beside it. */
+  readonly file: string;
+}
+
+export interface LoadOptions {
+  /**
+   * `test` (`-t`): every remote name must resolve, as in stock. `start` and `reload`: a remote name that does not
+   * resolve is a warning; it is listed in `unresolved` and can be resolved later.
+   */
+  readonly purpose: 'test' | 'start' | 'reload';
+  readonly environment?: ConfigEnvironment;
+  /** Replaces `system.state_dir` and its default. */
+  readonly stateDirectory?: string;
+}
+
+export interface LoadedConfiguration {
+  readonly ok: true;
+  readonly file: string;
+  /** A staging map: keys of the file, and those that the daemon derives from it (config-and-tools.md 2.1). */
+  readonly map: Icmap;
+  readonly totem: TotemConfig;
+  readonly logging: LoggingConfig;
+  readonly stateDirectory: string;
+  /** Index of the local node in the node list, as in `nodelist.local_node_pos`. */
+  readonly localNodePosition: number;
+  readonly services: readonly ServiceBlock[];
+  readonly warnings: readonly ConfigWarning[];
+  readonly unresolved: readonly UnresolvedAddress[];
+  readonly positions: ReadonlyMap<string, Position>;
+}
+
+export interface FailedConfiguration {
+  readonly ok: false;
+  readonly file: string;
+  /** In the order of checking; the first is the one that stock would report. */
+  readonly errors: readonly ConfigError[];
+  readonly exitCode: ConfigExitStatus;
+  readonly warnings: readonly ConfigWarning[];
+  /** Where messages go: the file's settings where they were readable, else the defaults. */
+  readonly logging: LoggingConfig | null;
+}
+
+export type LoadResult = LoadedConfiguration | FailedConfiguration;
+
+/**
+ * Reads, checks and completes a configuration. Nothing outside of the result is changed, whatever the outcome; used by
+ * the daemon's start, by `-t` and by reload.
+ */
+export async function loadConfiguration(paths: ConfigPaths, options: LoadOptions): Promise<LoadResult> {
+  const environment = options.environment ?? nodeEnvironment();
+  const { file } = paths;
+  const parsed = await parseConfiguration(file, environment);
+  if (parsed instanceof ConfigError) return failed(file, [parsed], [], null);
+  if (parsed.errors.length > 0) return failed(file, parsed.errors, [], null);
+  const { map, positions } = parsed;
+  const loggingErrors = await checkLogging(map, positions, environment);
+  const logging = readLogging(map);
+  if (loggingErrors.length > 0) return failed(file, loggingErrors, [], logging);
+
+  const stateDirectory = options.stateDirectory ?? map.getString('system.state_dir') ?? STATE_DIRECTORY_DEFAULT;
+  const stateError = await checkStateDirectory(stateDirectory, positions, environment);
+  if (stateError !== null) return failed(file, [stateError], [], logging);
+
+  const context = new TotemContext(map, positions, environment);
+  let reading: TotemReading;
+  try {
+    reading = await readTotem(context, { unresolvedIsError: options.purpose === 'test' });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return failed(file, [error], context.warnings, logging);
+  }
+  publishTotem(map, reading);
+  for (const { nodeIndex, linkId, text } of reading.unresolved) {
+    const key = `nodelist.node.${nodeIndex}.ring${linkId}_addr`;
+    const message = `Address '${text}' of node ${nodeIndex} on link ${linkId} does not resolve; trying again in the background`;
+    context.warnings.push({
+      code: 'unresolved',
+      position: positions.get(key),
+      key,
+      message,
+      hint: '',
+      stockMessage: null,
+    });
+  }
+  return {
+    ok: true,
+    file,
+    map,
+    totem: reading.totem,
+    logging,
+    stateDirectory,
+    localNodePosition: reading.localNode.index,
+    services: parsed.services,
+    warnings: context.warnings,
+    unresolved: reading.unresolved,
+    positions,
+  };
+}
+
+/** Only the files: a filled map, with the mistakes of the parser in `errors`. A ConfigError: the file is not readable. */
+export async function parseConfiguration(
+  file: string,
+  environment: ConfigEnvironment,
+): Promise<ConfigBuilder | ConfigError> {
+  const main = await readConfigFile(file, environment);
+  if (main instanceof ConfigError) return main;
+  const extra: (readonly [string, Uint8Array])[] = [];
+  for (const path of await environment.listFiles(join(dirname(file), 'uidgid.d'))) {
+    const bytes = await readConfigFile(path, environment);
+    if (!(bytes instanceof ConfigError)) extra.push([path, bytes]); // Unreadable drop-ins are skipped, as in stock.
+  }
+  const accounts = await resolveAccounts([main, ...extra.map(([, bytes]) => bytes)], environment);
+  const builder = new ConfigBuilder(accounts);
+  builder.addFile(file, main);
+  for (const [path, bytes] of extra) builder.addAccountFile(path, bytes);
+  return builder;
+}
+
+async function readConfigFile(file: string, environment: ConfigEnvironment): Promise<Uint8Array | ConfigError> {
+  try {
+    return await environment.readFile(file);
+  } catch (error) {
+    const { text } = systemReason(error);
+    // A directory opens but has no lines (config-and-tools.md 1.4).
+    if (text === 'Is a directory') return new Uint8Array(0);
+    const stockMessage = `Can't read file ${file}: ${text}`;
+    return new ConfigError('RONDO_CONFIG_READ', stockMessage, { stockMessage, hint: 'Give the path with -c PATH' });
+  }
+}
+
+/** Looks up every name of `uidgid` sections beforehand: sources of accounts may be slow, the builder must not wait. */
+async function resolveAccounts(files: readonly Uint8Array[], environment: ConfigEnvironment): Promise<AccountNames> {
+  const names = { uid: new Map<string, number | null>(), gid: new Map<string, number | null>() };
+  for (const bytes of files) {
+    for (const token of lexConfig(bytes)) {
+      if (token.kind === 'item' && (token.key === 'uid' || token.key === 'gid') && !/^[+]?\d+$/.test(token.value)) {
+        names[token.key].set(token.value, null);
+      }
+    }
+  }
+  for (const [kind, map] of [['passwd', names.uid] as const, ['group', names.gid] as const]) {
+    for (const name of map.keys()) map.set(name, await environment.accountId(kind, name));
+  }
+  return {
+    userId: (name) => names.uid.get(name) ?? null,
+    groupId: (name) => names.gid.get(name) ?? null,
+  };
+}
+
+async function checkStateDirectory(
+  path: string,
+  positions: ReadonlyMap<string, Position>,
+  environment: ConfigEnvironment,
+): Promise<ConfigError | null> {
+  try {
+    await environment.enterDirectory(path);
+    return null;
+  } catch (error) {
+    const stockMessage = `Cannot chdir to state directory ${path}. ${systemReason(error).text}`;
+    return new ConfigError('RONDO_CONFIG_STATE_DIRECTORY', stockMessage, {
+      stockMessage,
+      exitCode: ConfigExit.STATE_DIRECTORY,
+      position: positions.get('system.state_dir'),
+      key: 'system.state_dir',
+      hint: 'Create the directory',
+    });
+  }
+}
+
+function failed(
+  file: string,
+  errors: readonly ConfigError[],
+  warnings: readonly ConfigWarning[],
+  logging: LoggingConfig | null,
+): FailedConfiguration {
+  return { ok: false, file, errors, exitCode: errors[0]?.exitCode ?? ConfigExit.MAIN_CONFIG, warnings, logging };
+}

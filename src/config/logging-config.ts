@@ -1,0 +1,202 @@
+import type { LogLevel } from '../lib/log.ts';
+import { type ConfigEnvironment, systemReason } from './environment.ts';
+import { ConfigError, ConfigExit, type Position } from './errors.ts';
+import type { Icmap } from './icmap/index.ts';
+import { PRIORITY_NAMES, SYSLOG_FACILITIES } from './options/logging.ts';
+import { orList } from './parser/values.ts';
+
+export type DebugMode = 'off' | 'on' | 'trace';
+export type TimestampMode = 'off' | 'on' | 'hires';
+
+/** Settings that a subsystem may have of its own (config-and-tools.md 4.1: levels and debug only). */
+export interface SubsystemLogging {
+  readonly debug: DebugMode;
+  readonly logfilePriority: LogLevel;
+  readonly syslogPriority: LogLevel;
+}
+
+/** Section `logging`, defaults filled in (config-and-tools.md 1.5.6). */
+export interface LoggingConfig extends SubsystemLogging {
+  readonly toStderr: boolean;
+  readonly toSyslog: boolean;
+  /** True only with a path in `logfile`. */
+  readonly toLogfile: boolean;
+  readonly logfile: string | null;
+  /** Number of the facility, 0..23. */
+  readonly syslogFacility: number;
+  readonly timestamp: TimestampMode;
+  readonly fileline: boolean;
+  readonly functionName: boolean;
+  readonly blackbox: boolean;
+  readonly format: 'text' | 'json';
+  /** By subsystem name, case-sensitive. */
+  readonly subsystems: ReadonlyMap<string, SubsystemLogging>;
+}
+
+export const LOGGING_DEFAULTS: LoggingConfig = {
+  toStderr: true,
+  toSyslog: true,
+  toLogfile: false,
+  logfile: null,
+  logfilePriority: 'info',
+  syslogPriority: 'info',
+  syslogFacility: 3,
+  debug: 'off',
+  timestamp: 'hires',
+  fileline: false,
+  functionName: false,
+  blackbox: true,
+  format: 'text',
+  subsystems: new Map(),
+};
+
+const SWITCHES = ['yes', 'on', 'no', 'off'] as const;
+const ON_OFF = ['on', 'off'] as const;
+const DEBUG = ['on', 'off', 'trace'] as const;
+
+/** Checks of one option in stock's order; `null` stands for the opening of the log file. */
+const GLOBAL_CHECKS = [
+  ['fileline', ON_OFF],
+  ['function_name', ON_OFF],
+  ['timestamp', ['on', 'off', 'hires']],
+  ['blackbox', ON_OFF],
+] as const;
+
+type Check = (value: string) => string | null;
+const oneOf =
+  (key: string, values: readonly string[]): Check =>
+  (value) =>
+    values.includes(value) ? null : `unknown value for ${key}.`;
+const priority =
+  (name: string): Check =>
+  (value) =>
+    priorityLevel(value) === null ? `unknown ${name} specified.` : null;
+
+const SHARED_CHECKS: readonly (readonly [key: string, check: Check | null, values: readonly string[]])[] = [
+  ['to_stderr', oneOf('to_stderr', SWITCHES), SWITCHES],
+  ['to_syslog', oneOf('to_syslog', SWITCHES), SWITCHES],
+  [
+    'syslog_facility',
+    (value) => (Object.hasOwn(SYSLOG_FACILITIES, value) ? null : 'unknown syslog facility specified.'),
+    Object.keys(SYSLOG_FACILITIES),
+  ],
+  ['syslog_level', priority('syslog level'), PRIORITY_NAMES],
+  ['syslog_priority', priority('syslog priority'), PRIORITY_NAMES],
+  ['logfile', null, []],
+  ['to_file', oneOf('to_file', SWITCHES), SWITCHES],
+  ['to_logfile', oneOf('to_logfile', SWITCHES), SWITCHES],
+  ['logfile_priority', priority('logfile priority'), PRIORITY_NAMES],
+  ['debug', oneOf('debug', DEBUG), DEBUG],
+];
+
+/** Level of a priority name of the configuration, or `null`. `err` is `error`; there is no `trace`. */
+export function priorityLevel(text: string): LogLevel | null {
+  const name = PRIORITY_NAMES.find((candidate) => candidate === text.toLowerCase());
+  return name === undefined ? null : name === 'err' ? 'error' : name;
+}
+
+/**
+ * Every mistake of the section, in the order in which stock checks: the first is the one stock reports. Opens the log
+ * files, as stock's check does, when `environment` is given.
+ */
+export async function checkLogging(
+  map: Icmap,
+  positions: ReadonlyMap<string, Position>,
+  environment: ConfigEnvironment | null,
+): Promise<ConfigError[]> {
+  const errors: ConfigError[] = [];
+  const fail = (key: string, text: string, hint: string): void => {
+    errors.push(
+      new ConfigError('RONDO_CONFIG_LOGGING', text, {
+        stockMessage: `parse error in config: ${text}`,
+        exitCode: ConfigExit.LOGGING,
+        position: positions.get(key),
+        key,
+        hint,
+      }),
+    );
+  };
+  for (const [name, values] of GLOBAL_CHECKS) {
+    const value = map.getString(`logging.${name}`);
+    const text = value === null ? null : oneOf(name, values)(value);
+    if (text !== null) fail(`logging.${name}`, text, `Write ${orList(values)}`);
+  }
+  for (const prefix of ['logging.', ...subsystemNames(map).map((name) => `logging.logger_subsys.${name}.`)]) {
+    for (const [name, check, values] of SHARED_CHECKS) {
+      const key = prefix + name;
+      const value = map.getString(key);
+      if (value === null) continue;
+      const text = check === null ? await checkLogfile(value, environment) : check(value);
+      if (text !== null)
+        fail(key, text, check === null ? 'Create the directory, or write another path' : writeOneOf(values));
+    }
+  }
+  return errors;
+}
+
+const writeOneOf = (values: readonly string[]): string => `Write ${orList(values)}`;
+
+async function checkLogfile(path: string, environment: ConfigEnvironment | null): Promise<string | null> {
+  if (environment === null) return null;
+  try {
+    await environment.openForAppend(path);
+    return null;
+  } catch (error) {
+    const { text, errno } = systemReason(error);
+    return `Can't open logfile '${path}' for reason: ${text} (${errno}).`;
+  }
+}
+
+/** Names of `logger_subsys` blocks, in key order. */
+function subsystemNames(map: Icmap): string[] {
+  return [...map.keysWithPrefix('logging.logger_subsys.')]
+    .filter((key) => key.endsWith('.subsys'))
+    .map((key) => key.slice('logging.logger_subsys.'.length, -'.subsys'.length));
+}
+
+/**
+ * The settings of the section. Values that are not valid count as absent: `checkLogging` reports them at start and at
+ * reload, and a bad value that a client sets must not break logging.
+ */
+export function readLogging(map: Icmap): LoggingConfig {
+  const text = (key: string, values: readonly string[]): string | null => {
+    const value = map.getString(`logging.${key}`);
+    return value !== null && values.includes(value) ? value : null;
+  };
+  const flag = (key: string): boolean | null => {
+    const value = text(key, SWITCHES);
+    return value === null ? null : value === 'yes' || value === 'on';
+  };
+  const logfile = map.getString('logging.logfile') || null;
+  const facility = map.getString('logging.syslog_facility') ?? '';
+  const shared = readSubsystem(map, 'logging.', LOGGING_DEFAULTS);
+  const subsystems = new Map<string, SubsystemLogging>();
+  for (const name of subsystemNames(map)) {
+    const key = map.getString(`logging.logger_subsys.${name}.subsys`) ?? name;
+    subsystems.set(key, readSubsystem(map, `logging.logger_subsys.${name}.`, shared));
+  }
+  return {
+    ...shared,
+    toStderr: flag('to_stderr') ?? LOGGING_DEFAULTS.toStderr,
+    toSyslog: flag('to_syslog') ?? LOGGING_DEFAULTS.toSyslog,
+    toLogfile: logfile !== null && (flag('to_logfile') ?? flag('to_file') ?? LOGGING_DEFAULTS.toLogfile),
+    logfile,
+    syslogFacility: SYSLOG_FACILITIES[facility] ?? LOGGING_DEFAULTS.syslogFacility,
+    timestamp: (text('timestamp', ['on', 'off', 'hires']) as TimestampMode | null) ?? LOGGING_DEFAULTS.timestamp,
+    fileline: text('fileline', ON_OFF) === 'on',
+    functionName: text('function_name', ON_OFF) === 'on',
+    blackbox: text('blackbox', ON_OFF) !== 'off',
+    format: text('format', ['text', 'json']) === 'json' ? 'json' : 'text',
+    subsystems,
+  };
+}
+
+function readSubsystem(map: Icmap, prefix: string, above: SubsystemLogging): SubsystemLogging {
+  const level = (key: string): LogLevel | null => priorityLevel(map.getString(prefix + key) ?? '');
+  const debug = map.getString(`${prefix}debug`);
+  return {
+    debug: DEBUG.find((mode) => mode === debug) ?? above.debug,
+    logfilePriority: level('logfile_priority') ?? above.logfilePriority,
+    syslogPriority: level('syslog_priority') ?? level('syslog_level') ?? above.syslogPriority,
+  };
+}

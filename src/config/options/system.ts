@@ -1,0 +1,115 @@
+import { type OptionSpec, sectionOptions } from './option.ts';
+
+const YES_NO = ['yes', 'no'] as const;
+
+const system = sectionOptions('system', { reload: 'no', cmap: 'refused' }, [
+  {
+    key: 'qb_ipc_type',
+    type: 'str',
+    default: 'native',
+    values: ['native', 'shm', 'socket'],
+    doc: 'How clients talk to the daemon. Shared memory is the native way.',
+  },
+  { key: 'sched_rr', type: 'str', default: 'yes', values: YES_NO, doc: 'Run with round-robin real-time scheduling.' },
+  {
+    key: 'priority',
+    type: 'str',
+    default: '0',
+    range: 'nice value, max or min',
+    doc: 'Nice value when round-robin scheduling is not used. A wrong text is found at start only.',
+  },
+  {
+    key: 'move_to_root_cgroup',
+    type: 'str',
+    default: 'auto',
+    values: ['yes', 'no', 'auto'],
+    doc: 'Move to the root control group, where real-time scheduling is allowed; auto: only if it failed.',
+  },
+  {
+    key: 'allow_knet_handle_fallback',
+    type: 'str',
+    default: 'no',
+    values: YES_NO,
+    doc: 'Go on when the privileged set-up of the network fails.',
+  },
+  {
+    key: 'state_dir',
+    type: 'str',
+    default: '/var/lib/corosync',
+    doc: 'Directory of the ring id and of dumps; must exist.',
+  },
+  {
+    key: 'ipc_instance',
+    type: 'str',
+    extension: true,
+    doc: 'Prefix of the IPC socket names, so that several daemons share a network namespace. Unset: the names of stock.',
+  },
+]);
+
+const RESOURCE_KEYS = [
+  { key: 'max', type: 'str', doc: 'Limit: percent of memory, or load average. Setting it starts the monitoring.' },
+  {
+    key: 'poll_period',
+    type: 'u64',
+    default: '3000',
+    unit: 'ms',
+    range: '500-120000',
+    doc: 'Time between measurements.',
+  },
+  {
+    key: 'recovery',
+    type: 'str',
+    values: ['none', 'watchdog', 'quit', 'reboot', 'shutdown'],
+    doc: 'What happens when the limit is passed.',
+  },
+] as const;
+
+const resources = [
+  ...sectionOptions('resources', { reload: 'start', cmap: 'live' }, [
+    { key: 'watchdog_device', type: 'str', doc: 'Watchdog device; unset, empty or off: no watchdog.' },
+    { key: 'watchdog_timeout', type: 'u32', default: '6', unit: 's', range: '2-120', doc: 'Timeout of the watchdog.' },
+  ]),
+  ...sectionOptions('resources.system.memory_used', { reload: 'yes', cmap: 'live' }, RESOURCE_KEYS),
+  ...sectionOptions('resources.system.load_15min', { reload: 'yes', cmap: 'live' }, RESOURCE_KEYS),
+];
+
+const access = sectionOptions('uidgid', { reload: 'yes', cmap: 'refused' }, [
+  { key: 'uid', type: 'str', doc: 'User, by name or number, who may connect. Root always may.' },
+  { key: 'gid', type: 'str', doc: 'Group, by name or number, whose members may connect.' },
+]);
+
+const nozzle = sectionOptions('nozzle', { reload: 'yes', cmap: 'stored' }, [
+  { key: 'name', type: 'str', doc: 'Name of the virtual network interface.' },
+  { key: 'ipaddr', type: 'str', doc: 'Network; the host part becomes the node id.' },
+  { key: 'ipprefix', type: 'str', doc: 'Prefix length: IPv4 8-30, IPv6 8-64.' },
+  {
+    key: 'macaddr',
+    type: 'str',
+    default: '54:54:01:00:00:00',
+    doc: 'Hardware address; its last two bytes become the node id.',
+  },
+]);
+
+const pload = sectionOptions('pload', { reload: 'start', cmap: 'live' }, [
+  { key: 'count', type: 'str', doc: 'Load generator: ignored in the file, set it through cmap (u32).' },
+  { key: 'size', type: 'str', doc: 'Load generator: ignored in the file, set it through cmap (u32).' },
+]);
+
+const service = sectionOptions('service', { reload: 'start', cmap: 'stored' }, [
+  { key: 'name', type: 'str', extension: true, doc: 'Short name of a service engine that is loaded at start.' },
+  {
+    key: 'path',
+    type: 'str',
+    extension: true,
+    doc: 'Module of the engine. Blocks of Corosync 1.x without path are ignored.',
+  },
+]);
+
+export const SYSTEM_OPTIONS: readonly OptionSpec[] = [
+  ...system,
+  ...resources,
+  ...access,
+  ...nozzle,
+  ...pload,
+  ...service,
+];

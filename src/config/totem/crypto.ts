@@ -1,0 +1,78 @@
+import { systemReason } from '../environment.ts';
+import { CRYPTO_CIPHERS, CRYPTO_HASHES } from '../options/totem.ts';
+import type { CryptoConfig } from '../totem-config.ts';
+import type { TotemContext } from './context.ts';
+
+export const KEY_BYTES_MIN = 128;
+export const KEY_BYTES_MAX = 4096;
+export const KEY_FILE_DEFAULT = '/etc/corosync/authkey';
+
+type Cipher = CryptoConfig['cipher'];
+type Hash = CryptoConfig['hash'];
+
+function oneOf<T extends string>(values: readonly T[], text: string | null, otherwise: T): T {
+  return values.find((value) => value === text) ?? otherwise;
+}
+
+/** Cipher and hash from `secauth` and the explicit keys, which win; `null` stands for a cipher without a hash. */
+function readSuite(context: TotemContext): { readonly cipher: Cipher; readonly hash: Hash } {
+  const { map } = context;
+  const secure = map.getString('totem.secauth') === 'on';
+  const cipher = oneOf<Cipher>(CRYPTO_CIPHERS, map.getString('totem.crypto_cipher'), secure ? 'aes256' : 'none');
+  const hash = oneOf<Hash>(CRYPTO_HASHES, map.getString('totem.crypto_hash'), secure ? 'sha256' : 'none');
+  if (cipher !== 'none' && hash === 'none') {
+    throw context.error('RONDO_CONFIG_CRYPTO', 'crypto_cipher requires crypto_hash with value other than none', {
+      key: map.has('totem.crypto_cipher') ? 'totem.crypto_cipher' : 'totem.secauth',
+      hint: 'Add crypto_hash: sha256',
+    });
+  }
+  return { cipher, hash };
+}
+
+/** Crypto settings with the key; throws a ConfigError. The key is read only when crypto is on, as in stock. */
+export async function readCrypto(context: TotemContext): Promise<CryptoConfig> {
+  const { cipher, hash } = readSuite(context);
+  const model = context.map.getString('totem.crypto_model') ?? 'nss';
+  if (cipher === 'none' && hash === 'none') return { model, cipher, hash, keyBase64: '' };
+  const key = await readKey(context);
+  return { model, cipher, hash, keyBase64: Buffer.from(key).toString('base64') };
+}
+
+/** `keyfile`, else `key` with its terminating NUL, else the default file (knet.md 5.2). */
+async function readKey(context: TotemContext): Promise<Uint8Array> {
+  const { map } = context;
+  const file = map.getString('totem.keyfile');
+  const inline = map.get('totem.key');
+  if (file === null && inline !== undefined) return readInlineKey(context, inline.bytes);
+  const path = file ?? KEY_FILE_DEFAULT;
+  const key = file === null ? 'totem.crypto_hash' : 'totem.keyfile';
+  let bytes: Uint8Array;
+  try {
+    bytes = await context.environment.readFile(path);
+  } catch (error) {
+    const { text } = systemReason(error);
+    const what = text === 'Is a directory' ? 'Could not read' : 'Could not open';
+    throw context.error('RONDO_CONFIG_CRYPTO', `${what} ${path}: ${text}`, {
+      key,
+      hint: 'Make a key with corosync-keygen and copy it to every node',
+    });
+  }
+  if (bytes.length < KEY_BYTES_MIN) {
+    const text = `Could only read ${bytes.length * 8} bits of minimum ${KEY_BYTES_MIN * 8} bits from ${path}.`;
+    throw context.error('RONDO_CONFIG_CRYPTO', text, { key, hint: 'Make a key with corosync-keygen' });
+  }
+  return bytes.subarray(0, KEY_BYTES_MAX);
+}
+
+function readInlineKey(context: TotemContext, bytes: Uint8Array): Uint8Array {
+  if (bytes.length < KEY_BYTES_MIN) {
+    throw context.error('RONDO_CONFIG_CRYPTO', 'key is too short', {
+      key: 'totem.key',
+      hint: `${KEY_BYTES_MIN - 1} characters or more are needed`,
+    });
+  }
+  if (bytes.length > KEY_BYTES_MAX) {
+    throw context.error('RONDO_CONFIG_CRYPTO', 'key is too long', { key: 'totem.key', hint: 'Use a keyfile' });
+  }
+  return bytes;
+}

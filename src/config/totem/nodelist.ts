@@ -1,0 +1,118 @@
+import type { Icmap } from '../icmap/index.ts';
+import { canonicalAddress, familyPreference, resolveAddress } from './addresses.ts';
+import type { TotemContext } from './context.ts';
+
+/** One `node` block of the node list as it stands in the map. */
+export interface NodeEntry {
+  /** Position in the list, the index in its keys. */
+  readonly index: number;
+  readonly name: string | null;
+  readonly nodeId: number;
+  /** Unresolved texts by link number. */
+  readonly addresses: ReadonlyMap<number, string>;
+  /** Keys of the addresses by link number. */
+  readonly addressKeys: ReadonlyMap<number, string>;
+}
+
+export const LINKS_MAX = 8;
+
+export function readNodelist(map: Icmap): NodeEntry[] {
+  const entries = new Map<number, { addresses: Map<number, string>; addressKeys: Map<number, string> }>();
+  for (const { key } of map.entries('nodelist.node.')) {
+    const match = /^nodelist\.node\.(\d+)\.(.+)$/.exec(key);
+    if (match === null) continue;
+    const index = Number(match[1]);
+    let entry = entries.get(index);
+    if (entry === undefined) {
+      entry = { addresses: new Map(), addressKeys: new Map() };
+      entries.set(index, entry);
+    }
+    const link = /^ring(\d+)_addr$/.exec(match[2]!);
+    const text = link === null ? null : map.getString(key);
+    if (text === null) continue;
+    entry.addresses.set(Number(link![1]), text);
+    entry.addressKeys.set(Number(link![1]), key);
+  }
+  return [...entries]
+    .sort(([a], [b]) => a - b)
+    .map(([index, { addresses, addressKeys }]) => ({
+      index,
+      name: map.getString(`nodelist.node.${index}.name`),
+      nodeId: map.getU32(`nodelist.node.${index}.nodeid`) ?? 0,
+      addresses,
+      addressKeys,
+    }));
+}
+
+/** Names by which a node may be this machine: `name` and the address of link 0. */
+const namesOf = (node: NodeEntry): string[] =>
+  [node.name, node.addresses.get(0)].filter((name): name is string => name !== null && name !== undefined);
+
+/** `a.b.c`, `a.b`, `a`. */
+function shortenings(name: string): string[] {
+  const labels = name.split('.');
+  return labels.map((_, index) => labels.slice(0, labels.length - index).join('.'));
+}
+
+/**
+ * Which node of the list this machine is (config-and-tools.md 1.7). Steps that need no name server come first, so that
+ * a list of numeric addresses never waits for one; the result is stock's unless names contradict addresses.
+ */
+export async function findLocalNode(
+  context: TotemContext,
+  nodes: readonly NodeEntry[],
+  transport: string,
+): Promise<NodeEntry | null> {
+  const hostname = context.environment.hostname();
+  const byName = (name: string): NodeEntry | undefined => nodes.find((node) => namesOf(node).includes(name));
+  for (const name of shortenings(hostname)) {
+    const node = byName(name);
+    if (node !== undefined) return node;
+  }
+  const [short] = hostname.split('.');
+  const byShortName = nodes.find((node) => namesOf(node).some((name) => name.split('.')[0] === short));
+  if (byShortName !== undefined) return byShortName;
+
+  const local = new Set(context.environment.localAddresses().map(canonicalAddress));
+  const byAddress = nodes.find((node) => namesOf(node).some((name) => local.has(canonicalAddress(name))));
+  if (byAddress !== undefined) return byAddress;
+  // Both wait for name servers: at the same time.
+  const [reverse, resolved] = await Promise.all([
+    byReverseName(context, nodes, byName),
+    byResolvedAddress(context, nodes, local, transport),
+  ]);
+  return reverse ?? resolved;
+}
+
+async function byReverseName(
+  context: TotemContext,
+  nodes: readonly NodeEntry[],
+  byName: (name: string) => NodeEntry | undefined,
+): Promise<NodeEntry | undefined> {
+  if (nodes.length === 0) return undefined;
+  const addresses = context.environment.localAddresses();
+  const names = await Promise.all(addresses.map((address) => context.environment.reverse(address)));
+  for (const name of names) {
+    for (const candidate of name === null ? [] : shortenings(name)) {
+      const node = byName(candidate);
+      if (node !== undefined) return node;
+    }
+  }
+  return undefined;
+}
+
+async function byResolvedAddress(
+  context: TotemContext,
+  nodes: readonly NodeEntry[],
+  local: ReadonlySet<string>,
+  transport: string,
+): Promise<NodeEntry | null> {
+  const families = familyPreference(context.map.getString('totem.ip_version'), transport);
+  const found = await Promise.all(
+    nodes.map(async (node) => {
+      const resolved = await Promise.all(namesOf(node).map((name) => resolveAddress(context, name, families)));
+      return resolved.some((address) => address !== null && local.has(canonicalAddress(address)));
+    }),
+  );
+  return nodes[found.indexOf(true)] ?? null;
+}

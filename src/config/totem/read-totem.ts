@@ -1,0 +1,395 @@
+import { LINK_MODES, TRANSPORTS } from '../options/totem.ts';
+import type { LinkConfig, LinkPolicy, MemberConfig, TotemConfig, TransportName } from '../totem-config.ts';
+import { familyOf, familyPreference, ipv4Number, resolveAddress } from './addresses.ts';
+import type { TotemContext } from './context.ts';
+import { readCrypto } from './crypto.ts';
+import { parseDscp } from './dscp.ts';
+import {
+  checkInterfaceBlocks,
+  checkLink,
+  interfaceNumbers,
+  type LinkSettings,
+  linkNumberError,
+  linkSettings,
+  multicastAddressOf,
+} from './links.ts';
+import { findLocalNode, LINKS_MAX, type NodeEntry, readNodelist } from './nodelist.ts';
+import { checkTimings, deriveTimings } from './timings.ts';
+
+const LINK_MODE_BYTES_MAX = 63;
+const KNET_NODE_ID_MAX = 65_535;
+const NET_MTU_UDP = 1500;
+const NET_MTU_KNET = 65_536;
+
+/** A name of the node list that has no address (yet). */
+export interface UnresolvedAddress {
+  readonly nodeIndex: number;
+  readonly linkId: number;
+  readonly text: string;
+}
+
+export interface TotemReading {
+  readonly totem: TotemConfig;
+  readonly localNode: NodeEntry;
+  readonly nodes: readonly NodeEntry[];
+  readonly links: readonly LinkSettings[];
+  /** Node ids that udp and udpu made from addresses, by position in the list. */
+  readonly generatedNodeIds: ReadonlyMap<number, number>;
+  readonly unresolved: readonly UnresolvedAddress[];
+}
+
+export interface TotemReadOptions {
+  /**
+   * Whether a remote name without an address is an error, as in stock, or becomes a `null` address that is resolved
+   * later. The own addresses must always resolve.
+   */
+  readonly unresolvedIsError: boolean;
+}
+
+/**
+ * Makes the effective Totem configuration from a filled map, with stock's checks in stock's order
+ * (config-and-tools.md 1.8 steps 4 to 11). Throws the first ConfigError; warnings collect in the context.
+ */
+export async function readTotem(context: TotemContext, options: TotemReadOptions): Promise<TotemReading> {
+  const { map } = context;
+  const transport = readTransport(context);
+  const crypto = await readCrypto(context);
+  const linkMode = readLinkMode(context);
+  const numbers = interfaceNumbers(context);
+  await checkInterfaceBlocks(context, numbers, transport);
+
+  const nodes = readNodelist(map);
+  const local = await findLocalNode(context, nodes, transport);
+  const linkIds = allLinkIds(context, numbers, nodes);
+  const links = linkIds.map((linkId) => linkSettings(context, linkId, nodes, local, transport));
+  const resolution = await resolveNodes(context, nodes, local ?? nodes[0] ?? null, transport, options);
+  for (const link of links) {
+    link.bindAddress = local === null ? null : (resolution.addresses.get(local.index)?.[link.linkId] ?? null);
+    link.multicastAddress = transport === 'udp' ? multicastAddressOf(context, link) : '';
+  }
+  warnDeprecated(context, numbers, nodes);
+
+  if (links.length === 0) {
+    throw context.invalid('RONDO_CONFIG_LINK', 'No interfaces defined', {
+      hint: 'Add a nodelist with ring0_addr for every node',
+    });
+  }
+  if (local === null) throw noLocalNode(context);
+  for (const link of links) checkLink(context, link, transport);
+  if (map.getU32('totem.version') !== 2) {
+    const text = 'This totem parser can only parse version 2 configurations.';
+    throw context.invalid('RONDO_CONFIG_TOTEM', text, {
+      key: 'totem.version',
+      hint: 'Write version: 2 in section totem',
+    });
+  }
+  const timings = deriveTimings(map, links.find(({ linkId }) => linkId === 0)?.members.length ?? 0);
+  const problem = checkTimings(map, timings);
+  if (problem !== null) {
+    throw context.invalid('RONDO_CONFIG_TIMING', problem.text, { key: problem.key, hint: problem.hint });
+  }
+  checkMultiLink(context, nodes, links, resolution.addresses);
+  checkDuplicateIds(context, resolution);
+  const linkPolicy = checkLinkMode(context, linkMode);
+  if (transport !== 'knet') checkPlainTransport(context, links, crypto);
+
+  const { generatedNodeIds, unresolved } = resolution;
+  const totem: TotemConfig = {
+    nodeId: resolution.nodeIds.get(local.index) ?? 0,
+    clusterName: map.getString('totem.cluster_name') ?? '',
+    transport,
+    netMtu: map.getU32('totem.netmtu') || (transport === 'knet' ? NET_MTU_KNET : NET_MTU_UDP),
+    ipDscp: parseDscp(map.getString('totem.ip_dscp') ?? '0') ?? 0,
+    linkPolicy,
+    blockUnlistedIps: map.getString('totem.block_unlisted_ips') !== 'no',
+    timings,
+    links: links.filter(({ bindAddress }) => bindAddress !== null).map((link) => toLinkConfig(link, timings.tokenMs)),
+    members: toMembers(nodes, resolution),
+    crypto,
+    knetMtu: map.getU32('totem.knet_mtu') ?? 0,
+    knetPmtudIntervalSec: map.getU32('totem.knet_pmtud_interval') || 30,
+    compression: {
+      model: map.getString('totem.knet_compression_model') ?? 'none',
+      thresholdBytes: map.getU32('totem.knet_compression_threshold') ?? 0,
+      level: map.getI32('totem.knet_compression_level') ?? 0,
+    },
+  };
+  return { totem, localNode: local, nodes, links, generatedNodeIds, unresolved };
+}
+
+function readTransport(context: TotemContext): TransportName {
+  const text = context.map.getString('totem.transport') ?? 'knet';
+  const transport = TRANSPORTS.find((name) => name === text);
+  if (transport !== undefined) return transport;
+  throw context.error('RONDO_CONFIG_TOTEM', 'Invalid transport type. Should be udpu, udp or knet', {
+    key: 'totem.transport',
+    hint: 'Write knet, udpu or udp',
+  });
+}
+
+function readLinkMode(context: TotemContext): string {
+  const linkMode = context.map.getString('totem.link_mode') ?? 'passive';
+  if (linkMode.length <= LINK_MODE_BYTES_MAX) return linkMode;
+  throw context.error('RONDO_CONFIG_TOTEM', 'totem.link_mode is too long', {
+    key: 'totem.link_mode',
+    hint: 'Write passive, active or rr',
+  });
+}
+
+function checkLinkMode(context: TotemContext, linkMode: string): LinkPolicy {
+  const policy = LINK_MODES.find((mode) => mode === linkMode);
+  if (policy !== undefined) return policy;
+  const text = `The Knet link mode "${linkMode}" specified is invalid.  It must be active, passive or rr.`;
+  throw context.invalid('RONDO_CONFIG_TOTEM', text, { key: 'totem.link_mode', hint: 'Write passive, active or rr' });
+}
+
+function noLocalNode(context: TotemContext) {
+  return context.invalid('RONDO_CONFIG_NODELIST', 'No valid name found for local host', {
+    key: 'nodelist.node.0.ring0_addr',
+    hint: `No node of the nodelist is this machine: ${context.environment.hostname()} is none of the names, and none of the addresses is on a local interface`,
+  });
+}
+
+/** Links of interface blocks and of every address in the node list. */
+function allLinkIds(context: TotemContext, numbers: readonly number[], nodes: readonly NodeEntry[]): number[] {
+  const linkIds = new Set(numbers);
+  for (const node of nodes) {
+    for (const [linkId, key] of node.addressKeys) {
+      if (linkId >= LINKS_MAX) throw linkNumberError(context, linkId, key);
+      linkIds.add(linkId);
+    }
+  }
+  return [...linkIds].sort((a, b) => a - b);
+}
+
+interface Resolution {
+  readonly nodeIds: Map<number, number>;
+  readonly generatedNodeIds: Map<number, number>;
+  /** By position in the list; index = link. */
+  readonly addresses: Map<number, (string | null)[]>;
+  readonly unresolved: UnresolvedAddress[];
+}
+
+/** Addresses and ids of every node. `self` is treated as the local node, as stock does with the first when none is. */
+async function resolveNodes(
+  context: TotemContext,
+  nodes: readonly NodeEntry[],
+  self: NodeEntry | null,
+  transport: TransportName,
+  options: TotemReadOptions,
+): Promise<Resolution> {
+  const families = familyPreference(context.map.getString('totem.ip_version'), transport);
+  const resolution: Resolution = {
+    nodeIds: new Map(),
+    generatedNodeIds: new Map(),
+    addresses: new Map(),
+    unresolved: [],
+  };
+  // All names at once: one that does not resolve costs its time only once.
+  const all = await Promise.all(
+    nodes.map(async (node) => {
+      const addresses: (string | null)[] = Array.from({ length: LINKS_MAX }, () => null);
+      await Promise.all(
+        [...node.addresses].map(async ([linkId, text]) => {
+          addresses[linkId] = await resolveAddress(context, text, families);
+        }),
+      );
+      return addresses;
+    }),
+  );
+  if (self !== null) checkResolved(context, self, all[nodes.indexOf(self)]!, 'bindnet');
+  for (const [position, node] of nodes.entries()) {
+    const addresses = all[position]!;
+    resolution.addresses.set(node.index, addresses);
+    assignNodeId(context, node, node === self, addresses, transport, resolution);
+    if (options.unresolvedIsError) checkResolved(context, node, addresses, 'node');
+    for (const [linkId, text] of node.addresses) {
+      if (addresses[linkId] === null) resolution.unresolved.push({ nodeIndex: node.index, linkId, text });
+    }
+  }
+  return resolution;
+}
+
+function checkResolved(
+  context: TotemContext,
+  node: NodeEntry,
+  addresses: readonly (string | null)[],
+  what: 'bindnet' | 'node',
+): void {
+  for (const [linkId, text] of [...node.addresses].sort(([a], [b]) => a - b)) {
+    if (addresses[linkId] !== null) continue;
+    throw context.error('RONDO_CONFIG_ADDRESS', `failed to parse ${what} address '${text}'`, {
+      key: node.addressKeys.get(linkId)!,
+      hint: 'The name has no address in a family that ip_version allows; numeric addresses need no name server',
+    });
+  }
+}
+
+/** knet wants an id for every node; udp and udpu make it from the IPv4 address (config-and-tools.md 1.5.3). */
+function assignNodeId(
+  context: TotemContext,
+  node: NodeEntry,
+  isSelf: boolean,
+  addresses: readonly (string | null)[],
+  transport: TransportName,
+  resolution: Resolution,
+): void {
+  const text = node.addresses.get(0) ?? [...node.addresses.values()][0];
+  if (text === undefined) return;
+  const key = `nodelist.node.${node.index}.nodeid`;
+  const fail = (message: string, hint: string) =>
+    context.error('RONDO_CONFIG_NODELIST', message, {
+      key: context.positions.has(key) ? key : ([...node.addressKeys.values()][0] ?? key),
+      hint,
+    });
+  if (node.nodeId !== 0) {
+    if (transport === 'knet' && node.nodeId > KNET_NODE_ID_MAX) {
+      throw fail(`Knet requires nodeid to be less than 65536 for address '${text}'.`, 'Use small numbers: 1, 2, 3, …');
+    }
+    resolution.nodeIds.set(node.index, node.nodeId);
+    return;
+  }
+  if (transport === 'knet') {
+    const message = isSelf
+      ? 'Knet requires an explicit nodeid for the local node'
+      : `Knet requires an explicit nodeid to be specified for address '${text}'.`;
+    throw fail(message, 'Add nodeid: N to the node');
+  }
+  const address = addresses[0] ?? null;
+  if (address === null) return;
+  if (familyOf(address) === 6) {
+    const message = 'An IPV6 network requires that a node ID be specified';
+    throw fail(isSelf ? message : `${message} for address '${text}'.`, 'Add nodeid: N to the node');
+  }
+  const clearHighBit = context.map.getString('totem.clear_node_high_bit') === 'yes';
+  const nodeId = ipv4Number(address) % (clearHighBit ? 0x8000_0000 : 0x1_0000_0000);
+  resolution.nodeIds.set(node.index, nodeId);
+  resolution.generatedNodeIds.set(node.index, nodeId);
+}
+
+/** Deprecations that stock warns of (config-and-tools.md 1.8 step 7). */
+function warnDeprecated(context: TotemContext, numbers: readonly number[], nodes: readonly NodeEntry[]): void {
+  const { map } = context;
+  const migrate = (): void => context.warn('migrate', 'Please migrate config file to nodelist.', undefined, '');
+  const memberKey = [...map.keysWithPrefix('totem.interface.')].find((key) => /\.member\.\d+$/.test(key));
+  const bindKey = numbers.map((number) => `totem.interface.${number}.bindnetaddr`).find((key) => map.has(key));
+  if (nodes.length > 0 && memberKey !== undefined) {
+    const text = 'member section is used together with nodelist. Members ignored.';
+    context.warn('deprecated', text, memberKey, 'Remove the member blocks');
+  }
+  if (nodes.length > 0 && bindKey !== undefined) {
+    const text = 'interface section bindnetaddr is used together with nodelist. Nodelist one is going to be used.';
+    context.warn('deprecated', text, bindKey, 'Remove bindnetaddr');
+  }
+  if (map.has('totem.nodeid')) {
+    const text =
+      'nodeid in totem section is deprecated and ignored. Nodelist (or autogenerated) nodeid is going to be used.';
+    context.warn('deprecated', text, 'totem.nodeid', 'Remove it');
+  }
+  if (context.warnings.some(({ code }) => code === 'deprecated')) migrate();
+}
+
+/** Rules of several links and of the families on one link (config-and-tools.md 1.8 step 10). */
+function checkMultiLink(
+  context: TotemContext,
+  nodes: readonly NodeEntry[],
+  links: readonly LinkSettings[],
+  addresses: ReadonlyMap<number, readonly (string | null)[]>,
+): void {
+  if (links.length > 1) {
+    const nameless = nodes.find(({ name }) => name === null);
+    if (nameless !== undefined) {
+      const text = "for a multi-link configuration, all nodes must have a 'name' attribute";
+      const key = [...nameless.addressKeys.values()][0] ?? `nodelist.node.${nameless.index}.nodeid`;
+      throw context.invalid('RONDO_CONFIG_NODELIST', text, { key, hint: 'Add name: NAME to the node' });
+    }
+  }
+  const expected = links[0]?.members.length;
+  for (const link of links) {
+    if (link.members.length !== expected) {
+      const without = nodes.find(
+        (node) => links.some(({ linkId }) => node.addresses.has(linkId)) && !link.members.includes(node),
+      );
+      throw context.invalid('RONDO_CONFIG_NODELIST', 'Not all nodes have the same number of links', {
+        key:
+          without === undefined
+            ? `totem.interface.${link.linkId}.linknumber`
+            : ([...without.addressKeys.values()][0] ?? ''),
+        hint: `Link ${link.linkId} has ${link.members.length} addresses, link ${links[0]?.linkId} has ${expected}`,
+      });
+    }
+    checkFamilies(context, link, addresses);
+  }
+}
+
+function checkFamilies(
+  context: TotemContext,
+  link: LinkSettings,
+  addresses: ReadonlyMap<number, readonly (string | null)[]>,
+): void {
+  const [first, ...others] = link.members;
+  const reference = first === undefined ? null : (addresses.get(first.index)?.[link.linkId] ?? null);
+  for (const node of reference === null ? [] : others) {
+    const address = addresses.get(node.index)?.[link.linkId] ?? null;
+    if (address === null || familyOf(address) === familyOf(reference!)) continue;
+    const text = `Nodes for link ${link.linkId} have different IP families (compared ${address} with ${reference})`;
+    const key = node.addressKeys.get(link.linkId)!;
+    throw context.invalid('RONDO_CONFIG_NODELIST', text, { key, hint: 'Use one family on a link' });
+  }
+}
+
+function checkDuplicateIds(context: TotemContext, { nodeIds }: Resolution): void {
+  const seen = new Set<number>();
+  for (const [index, nodeId] of nodeIds) {
+    if (!seen.has(nodeId)) {
+      seen.add(nodeId);
+      continue;
+    }
+    throw context.error('RONDO_CONFIG_NODELIST', `Nodeid ${nodeId} appears twice in corosync.conf`, {
+      key: `nodelist.node.${index}.nodeid`,
+      hint: 'Give every node a number of its own',
+    });
+  }
+}
+
+function checkPlainTransport(
+  context: TotemContext,
+  links: readonly LinkSettings[],
+  crypto: TotemConfig['crypto'],
+): void {
+  if (links.length > 1) {
+    const text = `${links.length} is too many configured interfaces for non-Knet transport.`;
+    throw context.invalid('RONDO_CONFIG_LINK', text, { key: 'totem.transport', hint: 'Use knet, or one link' });
+  }
+  if (crypto.cipher !== 'none' || crypto.hash !== 'none') {
+    const text = 'crypto_cipher & crypto_hash are only valid for the Knet transport.';
+    throw context.invalid('RONDO_CONFIG_CRYPTO', text, { key: 'totem.transport', hint: 'Use knet, or no crypto' });
+  }
+}
+
+function toLinkConfig(link: LinkSettings, tokenMs: number): LinkConfig {
+  return {
+    linkId: link.linkId,
+    bindAddress: link.bindAddress ?? '',
+    family: familyOf(link.bindAddress ?? ''),
+    port: link.port,
+    multicastAddress: link.multicastAddress,
+    broadcast: link.broadcast,
+    ttl: link.ttl,
+    knetPriority: link.priority || 1,
+    knetPingIntervalMs: link.pingIntervalMs ?? Math.trunc(tokenMs / (link.pongCount * 2)),
+    knetPingTimeoutMs: link.pingTimeoutMs ?? Math.trunc(tokenMs / link.pongCount),
+    knetPingPrecision: link.pingPrecision,
+    knetPongCount: link.pongCount,
+  };
+}
+
+function toMembers(nodes: readonly NodeEntry[], { nodeIds, addresses }: Resolution): MemberConfig[] {
+  return nodes
+    .filter((node) => node.addresses.size > 0 && nodeIds.has(node.index))
+    .map((node) => ({
+      nodeId: nodeIds.get(node.index)!,
+      name: node.name ?? '',
+      addresses: addresses.get(node.index)!.slice(0, Math.max(...node.addresses.keys()) + 1),
+    }));
+}
