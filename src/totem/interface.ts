@@ -1,14 +1,24 @@
 import type { FrameMemory } from '../lib/frame-memory.ts';
-import type { ConfigurationChange } from '../lib/ring-id.ts';
+import type { ConfigurationChange, RingId } from '../lib/ring-id.ts';
+import type { DropReason } from './drop-reason.ts';
 
 /**
- * The two faces of the Totem core. Towards the network and the clock: `TotemNetwork`, which the transport (or the
- * simulator) implements. Towards the services: `TotemUser`. The core calls them synchronously, from inside the event
- * that it was given; neither may call back into the core except where said.
+ * The faces of the Totem core. Towards the network and the clock: `TotemNetwork`, which the transport (or the
+ * simulator) implements. Towards the services: `TotemUser`. Towards who watches: `TotemObserver`. The core calls them
+ * synchronously, from inside the event that it was given; they do not call back into the core except where said.
  *
- * Frames live in one `FrameMemory`: a transport that knows its machine address sends them without a copy. An
- * (offset, length) pair is valid during the call; a transport that keeps a frame longer copies it, but for frames that
- * it hands to the kernel before the core's next event.
+ *   runtime → core   setNow() receive() tick() interfaceUp() ringSeqReserved() …
+ *   core → runtime   TotemNetwork: sendToken() multicast() …      TotemUser: deliver() configurationChange() …
+ *
+ * Order of work after the runtime wakes: `setNow`, then everything that the sockets hold, then `tick`. A late wake-up then
+ * does not lose a token that is waiting in the socket.
+ *
+ * Frames live in one `FrameMemory`: a transport that knows its machine address sends them without a copy. The core owns
+ * one region of it (`TotemOptions.region…`); received frames are handed over from outside of that region and copied once.
+ * An (offset, length) pair that the core hands out stays unchanged until the core's next event, so a transport may
+ * collect the frames of one event and give them to the kernel in one call when the event ends; it must do so before
+ * the next event, or copy. Within an event, frames go out in the order of the calls: a token is sent after the multicasts
+ * that precede it.
  */
 export type { FrameMemory };
 
@@ -21,9 +31,15 @@ export const FrameClass = {
 export type FrameClassValue = (typeof FrameClass)[keyof typeof FrameClass];
 
 export interface TotemNetwork {
-  /** ORF and commit tokens. Never delivers synchronously, not even to the own node (spec README, trap 1). */
+  /**
+   * ORF and commit tokens. Never delivers synchronously, not even to the own node (totem.md 6.1). A transport that sets
+   * target_nodeid (knet) writes it into the frame, at offset 9, little-endian.
+   */
   sendToken(target: number, offset: number, length: number): void;
-  /** To every member, the own node included; the own copy arrives later as input. */
+  /**
+   * To every member, the own node included. The own copy of a FLUSH frame must come back as input, in a later event. The
+   * own copy of a NOFLUSH frame tells the core nothing new: a transport may leave it out and call `noteOwnCopies`.
+   */
   multicast(offset: number, length: number, frameClass: FrameClassValue): void;
   /** Whether the node id is a configured member: an unknown token target is not sent to (totem.md 4.3). */
   knowsTarget(target: number): boolean;
@@ -31,25 +47,90 @@ export interface TotemNetwork {
   membershipChanged(members: readonly number[]): void;
   /** udp only: reads all waiting multicasts into `receive()` before a token is acted upon (totem.md 6.3). */
   drainMulticasts(): void;
-  /** Polls the interface after a token loss in OPERATIONAL (totem.md 6.4). */
+  /** Polls the interface after a token loss in OPERATIONAL (totem.md 6.4). Reports the result in a later event. */
   checkInterface(): void;
   /** Throws away all input that waits, after a pause (totem.md 4.15); returns how many datagrams there were. */
   discardInput(): number;
 }
 
+/** Texts of the reasons for which GATHER is entered, as stock logs them (totem.md 4.4). The index is the reason. */
+export const GATHER_REASONS = [
+  'consensus timeout',
+  'MISSING',
+  'The token was lost in the OPERATIONAL state.',
+  'The consensus timeout expired.',
+  'The token was lost in the COMMIT state.',
+  'The token was lost in the RECOVERY state.',
+  'failed to receive',
+  'foreign message in operational state',
+  'foreign message in gather state',
+  'merge during operational state',
+  'merge during gather state',
+  'merge during join',
+  'join during operational state',
+  'join during commit state',
+  'join during recovery',
+  'interface change',
+] as const;
+
 /** Things worth a log line, a counter or a diagnostics event; the core itself never logs. */
+export type TotemReport =
+  | { readonly kind: 'gather'; readonly reason: number }
+  | { readonly kind: 'commit'; readonly ringId: RingId }
+  | { readonly kind: 'recovery'; readonly ringId: RingId; readonly transitional: readonly number[] }
+  /** Old-ring messages that this node sends again in recovery. */
+  | { readonly kind: 'recoverMessages'; readonly from: number; readonly to: number; readonly count: number }
+  | {
+      readonly kind: 'operational';
+      readonly ringId: RingId;
+      readonly members: readonly number[];
+      readonly joined: readonly number[];
+      readonly left: readonly number[];
+      /** Members of `left` that did not announce it with a LEAVE. */
+      readonly lost: readonly number[];
+    }
+  | { readonly kind: 'tokenLost'; readonly state: SrpState }
+  | { readonly kind: 'tokenWarning'; readonly silentMs: number }
+  | { readonly kind: 'consensusTimeout'; readonly missing: readonly number[] }
+  /** Sequence numbers that this node asks for with the token that it is about to send. */
+  | { readonly kind: 'retransmitRequest'; readonly seqs: readonly number[] }
+  | { readonly kind: 'failedToReceive' }
+  /** The process did not run for a while; `discarded` datagrams were thrown away (totem.md 4.15). */
+  | { readonly kind: 'pause'; readonly pausedMs: number; readonly discarded: number }
+  | { readonly kind: 'leaveReceived'; readonly nodeId: number }
+  /** A commit waits until its ring sequence is on disk. */
+  | { readonly kind: 'ringSeqNotReserved'; readonly needed: number }
+  | { readonly kind: 'firewallSuspected' }
+  | { readonly kind: 'frameDropped'; readonly reason: DropReason; readonly detail: string };
+
 export interface TotemObserver {
   report(event: TotemReport): void;
 }
-export type TotemReport = { readonly kind: string; readonly [detail: string]: unknown };
+
+export type SrpState = 'operational' | 'gather' | 'commit' | 'recovery';
+
+/** The two process groups of a cluster (totem.md 5.1). */
+export const Group = { SERVICES: 0, SYNC: 1 } as const;
+export type GroupValue = (typeof Group)[keyof typeof Group];
 
 export interface TotemUser {
   /**
-   * One message of a process group, in total order. `offset` and `length` lie in `memory`: the frame memory, or the
-   * reassembly buffer for fragmented messages. Without the group header. Valid during the call.
+   * One message of a process group, in total order. `offset` and `length` lie in `memory`: the frame memory, or a
+   * reassembly buffer for fragmented messages; without the group header, at any alignment. Valid during the call.
+   * `foreignEndian`: the sender writes big-endian. The callee may multicast, and may call `synchronizationCompleted`.
    */
-  deliver(group: number, nodeId: number, memory: Uint8Array, offset: number, length: number): void;
+  deliver(
+    group: GroupValue,
+    nodeId: number,
+    memory: FrameMemory,
+    offset: number,
+    length: number,
+    foreignEndian: boolean,
+  ): void;
+  /** TRANSITIONAL, then REGULAR (totem.md 4.16). The callee may multicast; services send from the REGULAR one. */
   configurationChange(change: ConfigurationChange): void;
+  /** Once per valid token, after it was sent on: the place for the process steps of sync (services.md 3.4). */
+  tokenSent(): void;
   /** Ring sequences up to `upTo` must be on disk before the core uses them; answered by `ringSeqReserved()`. */
   reserveRingSeq(upTo: number): void;
 }

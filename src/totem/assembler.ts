@@ -1,0 +1,213 @@
+import type { FrameMemory, GroupValue } from './interface.ts';
+import { Group } from './interface.ts';
+import { LIMITS } from './limits.ts';
+import { ADDRESSED_SERVICES, ADDRESSED_SYNC, GroupHeader, readGroupHeader } from './wire/group-header.ts';
+import { checkPacket, PG } from './wire/pg-packet.ts';
+
+export type DeliverMessage = (
+  group: GroupValue,
+  nodeId: number,
+  memory: FrameMemory,
+  offset: number,
+  length: number,
+  foreignEndian: boolean,
+) => void;
+
+/** Memory for one unfinished message. */
+class AssemblyBuffer {
+  constructor(
+    public memory: FrameMemory,
+    readonly base: number,
+    public capacity: number,
+    readonly fixed: boolean,
+  ) {}
+
+  /** False if the message grows beyond what stock could hold. Heap buffers grow; those in the frame memory are large. */
+  reserve(bytes: number): boolean {
+    if (bytes <= this.capacity) return true;
+    if (this.fixed || bytes > LIMITS.assemblyBytesMax) return false;
+    const capacity = Math.min(LIMITS.assemblyBytesMax, Math.max(bytes, 2 * this.capacity));
+    const grown = new Uint8Array(capacity);
+    grown.set(this.memory.bytes);
+    this.memory = { bytes: grown, view: new DataView(grown.buffer) };
+    this.capacity = capacity;
+    return true;
+  }
+}
+
+/** One originator's unfinished message (totem.md 5.3). */
+class Assembly {
+  index = 0;
+  lastFragment = 0;
+  throwAway = false;
+  constructor(readonly buffer: AssemblyBuffer) {}
+
+  reset(): void {
+    this.index = 0;
+    this.lastFragment = 0;
+    this.throwAway = false;
+  }
+}
+
+const FIRST_HEAP_BYTES = 65_536;
+
+/**
+ * Reassembly with the exact throw-away rules (totem.md 5.3): another policy would deliver messages that stock drops.
+ * A packet of whole messages is delivered where it lies; only the parts of split messages are copied.
+ */
+export class Assembler {
+  private readonly normal = new Map<number, Assembly>();
+  private readonly transitional = new Map<number, Assembly>();
+  private current = this.transitional;
+  private readonly spare: Assembly[] = [];
+  private readonly header = new GroupHeader();
+  /** Packets that were malformed, messages whose group header was, and packets thrown away by the rule. */
+  badPackets = 0;
+  badMessages = 0;
+  thrownAway = 0;
+
+  /** `areaOffset`, `areaBytes`: memory for large messages; when it is used up, the heap serves. */
+  constructor(
+    private readonly memory: FrameMemory,
+    areaOffset: number,
+    areaBytes: number,
+    private readonly deliver: DeliverMessage,
+  ) {
+    const buffers = Math.floor(areaBytes / LIMITS.assemblyBytesMax);
+    for (let i = buffers - 1; i >= 0; i--) {
+      const base = areaOffset + i * LIMITS.assemblyBytesMax;
+      this.spare.push(new Assembly(new AssemblyBuffer(memory, base, LIMITS.assemblyBytesMax, true)));
+    }
+  }
+
+  /** Which set serves the packets that follow (totem.md 5.5). */
+  useTransitional(on: boolean): void {
+    this.current = on ? this.transitional : this.normal;
+  }
+
+  /** Nodes left: what they had not finished will never be (trap 47). */
+  forget(nodes: readonly number[]): void {
+    for (const node of nodes) {
+      this.remove(this.normal, node);
+      this.remove(this.transitional, node);
+    }
+  }
+
+  packet(nodeId: number, at: number, length: number, littleEndian: boolean): void {
+    const view = this.memory.view;
+    if (checkPacket(view, at, length, littleEndian) < 0) {
+      this.badPackets++;
+      return;
+    }
+    const set = this.current; // delivering may switch the sets
+    const count = view.getUint16(at + PG.msgCount, littleEndian);
+    const fragmented = view.getUint8(at + PG.fragmented);
+    const continuation = view.getUint8(at + PG.continuation);
+    const assembly = set.get(nodeId);
+    const lastFragment = assembly === undefined ? 0 : assembly.lastFragment;
+    let accepted = continuation === lastFragment;
+    if (assembly?.throwAway) {
+      if (fragmented <= 1) assembly.throwAway = false;
+      accepted = false;
+    } else if (!accepted && assembly !== undefined) assembly.throwAway = true;
+    if (accepted) this.deliverPieces(nodeId, at, count, fragmented, littleEndian, assembly);
+    else this.thrownAway++;
+    if (fragmented === 0) {
+      if (assembly !== undefined) this.remove(set, nodeId);
+      return;
+    }
+    this.keepLast(set, nodeId, at, length, count, littleEndian, assembly, accepted ? fragmented : -1);
+  }
+
+  private deliverPieces(
+    nodeId: number,
+    at: number,
+    count: number,
+    fragmented: number,
+    littleEndian: boolean,
+    assembly: Assembly | undefined,
+  ): void {
+    const view = this.memory.view;
+    const complete = fragmented === 0 ? count : count - 1;
+    let piece = at + PG.lengths + 2 * count;
+    for (let i = 0; i < complete; i++) {
+      const bytes = view.getUint16(at + PG.lengths + 2 * i, littleEndian);
+      if (i > 0 || assembly === undefined || assembly.index === 0)
+        this.message(nodeId, this.memory, piece, bytes, littleEndian);
+      else if (this.keep(assembly, piece, bytes)) {
+        const total = assembly.index;
+        assembly.index = 0;
+        this.message(nodeId, assembly.buffer.memory, assembly.buffer.base, total, littleEndian);
+      } else {
+        this.badMessages++; // longer than any node could hold: stock aborts (trap 45)
+        assembly.index = 0;
+      }
+      piece += bytes;
+    }
+  }
+
+  /** The last piece of the packet begins, or continues, an unfinished message. */
+  private keepLast(
+    set: Map<number, Assembly>,
+    nodeId: number,
+    at: number,
+    length: number,
+    count: number,
+    littleEndian: boolean,
+    known: Assembly | undefined,
+    fragment: number,
+  ): void {
+    const bytes = this.memory.view.getUint16(at + PG.lengths + 2 * (count - 1), littleEndian);
+    const assembly = known ?? this.create(set, nodeId);
+    if (fragment >= 0) assembly.lastFragment = fragment;
+    else if (known === undefined) assembly.throwAway = true;
+    if (count > 1) assembly.index = 0;
+    if (!this.keep(assembly, at + length - bytes, bytes)) {
+      this.badMessages++;
+      assembly.index = 0;
+      assembly.throwAway = true;
+    }
+  }
+
+  private keep(assembly: Assembly, at: number, bytes: number): boolean {
+    const buffer = assembly.buffer;
+    if (!buffer.reserve(assembly.index + bytes)) return false;
+    const to = buffer.base + assembly.index;
+    if (buffer.fixed) this.memory.bytes.copyWithin(to, at, at + bytes);
+    else buffer.memory.bytes.set(this.memory.bytes.subarray(at, at + bytes), to);
+    assembly.index += bytes;
+    return true;
+  }
+
+  private create(set: Map<number, Assembly>, nodeId: number): Assembly {
+    const assembly = this.spare.pop() ?? new Assembly(this.heapBuffer());
+    assembly.reset();
+    set.set(nodeId, assembly);
+    return assembly;
+  }
+
+  private heapBuffer(): AssemblyBuffer {
+    const bytes = new Uint8Array(FIRST_HEAP_BYTES);
+    return new AssemblyBuffer({ bytes, view: new DataView(bytes.buffer) }, 0, FIRST_HEAP_BYTES, false);
+  }
+
+  private remove(set: Map<number, Assembly>, nodeId: number): void {
+    const assembly = set.get(nodeId);
+    if (assembly === undefined) return;
+    set.delete(nodeId);
+    this.spare.push(assembly);
+  }
+
+  /** Hands a message to the groups that it names; the sync group first, as stock does (totem.md 5.4). */
+  private message(nodeId: number, memory: FrameMemory, at: number, length: number, littleEndian: boolean): void {
+    const header = this.header;
+    if (!readGroupHeader(memory.bytes, at, length, littleEndian, header)) {
+      this.badMessages++;
+      return;
+    }
+    const { addressed, bytes } = header;
+    if (addressed & ADDRESSED_SYNC) this.deliver(Group.SYNC, nodeId, memory, at + bytes, length - bytes, !littleEndian);
+    if (addressed & ADDRESSED_SERVICES)
+      this.deliver(Group.SERVICES, nodeId, memory, at + bytes, length - bytes, !littleEndian);
+  }
+}

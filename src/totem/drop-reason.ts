@@ -1,0 +1,38 @@
+/** Why a frame was not acted upon. `receive()` returns one of these, and each has a counter (totem.md 1.2, 1.11, 4.4). */
+export const Drop = {
+  NONE: 0,
+  /** Shorter than its type needs. */
+  SHORT: 1,
+  /** Neither byte order of 0xc070: another product, another generation, or encrypted. */
+  BAD_MAGIC: 2,
+  BAD_VERSION: 3,
+  UNKNOWN_TYPE: 4,
+  /** Longer than the protocol allows. */
+  TOO_LONG: 5,
+  /** A count above its bound (rtr entries, JOIN lists, commit token members). */
+  BAD_COUNT: 6,
+  /** Node id 0 where a node must be named. */
+  BAD_NODE: 7,
+  /** A ring sequence number beyond `LIMITS.ringSeqMax`. */
+  BAD_RING_SEQ: 8,
+  /** A token whose numbers contradict what this node has received. */
+  BAD_TOKEN: 9,
+  /** Of another ring, where that has no meaning. */
+  FOREIGN_RING: 10,
+  DUPLICATE: 11,
+  /** The state of the protocol has no use for it. */
+  WRONG_STATE: 12,
+  /** Outside of the window of the sort queue. */
+  OUT_OF_WINDOW: 13,
+  /** No slot left: as if the network had lost it. */
+  NO_MEMORY: 14,
+  /** A JOIN met while a token was processed, or while waking from a pause (totem.md 4.5 step 0, 4.15). */
+  STALE_JOIN: 15,
+  /** The packet of the process-group layer is malformed. */
+  BAD_PACKET: 16,
+  /** The membership lists would grow beyond `LIMITS.processorsMax`. */
+  TOO_MANY_NODES: 17,
+} as const;
+export type DropReason = (typeof Drop)[keyof typeof Drop];
+export const DROP_NAMES = Object.keys(Drop) as readonly (keyof typeof Drop)[];
+export const DROP_REASONS = DROP_NAMES.length;

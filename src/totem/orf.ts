@@ -1,0 +1,274 @@
+import { seqAdd, seqDistance, seqLt, seqLte, seqNext } from '../lib/seq.ts';
+import { advanceAru, deliverUpTo, freeDelivered } from './delivery.ts';
+import { Drop, type DropReason } from './drop-reason.ts';
+import { FrameClass } from './interface.ts';
+import { LIMITS } from './limits.ts';
+import { enterGather, Reason } from './membership.ts';
+import { union } from './node-set.ts';
+import { encapsulateNext, enterOperational, nextEncapsulatedBytes, retransEmpty } from './recovery.ts';
+import type { SendQueue } from './send-queue.ts';
+import type { RingState } from './state.ts';
+import { Stat } from './statistics.ts';
+import { armTokenTimers } from './timeouts.ts';
+import { Timer } from './timer-table.ts';
+import { numberMcast } from './wire/mcast.ts';
+import { decodeOrfToken, encodeOrfToken, type OrfToken } from './wire/orf-token.ts';
+
+/** The ORF token (totem.md 4.8); the numbers in the comments are its steps. The header was checked. */
+export function receiveOrfToken(s: RingState, at: number, length: number, littleEndian: boolean): DropReason {
+  s.statistics.add(Stat.orf_token_rx);
+  const token = s.token;
+  if (s.draining || s.discardOrf) return Drop.WRONG_STATE;
+  const bad = decodeOrfToken(s.memory.view, at, length, littleEndian, token); // 1
+  if (bad !== Drop.NONE) return bad;
+  detectIdle(s, token); // 2
+  s.draining = true;
+  s.network.drainMulticasts(); // 3
+  s.draining = false;
+  if (s.discardOrf) return Drop.WRONG_STATE; // what was drained led to GATHER
+  s.held = s.isRep ? s.unchanged > s.timings.seqnoUnchangedConst : s.unchanged >= s.timings.seqnoUnchangedConst; // 4
+  if (!s.isRing(token.ringRep, token.ringSeq)) return Drop.FOREIGN_RING; // 6
+  if (seqLte(token.tokenSeq, s.myTokenSeq)) return Drop.DUPLICATE;
+  // A valid token never lies behind what this node has, nor a whole window ahead; stock aborts on such a range.
+  if (seqDistance(token.seq, s.aru) > LIMITS.sortQueueSlots) return Drop.BAD_TOKEN;
+  visit(s, token);
+  return Drop.NONE;
+}
+
+function detectIdle(s: RingState, token: OrfToken): void {
+  if (token.seq === s.lastSeq) {
+    if (!s.timers.running(Timer.MERGE)) s.timers.start(Timer.MERGE, s.nowMs + s.timings.mergeMs);
+    s.unchanged++;
+  } else {
+    s.timers.stop(Timer.MERGE);
+    s.timers.stop(Timer.HOLD);
+    s.unchanged = 0;
+  }
+  s.lastSeq = token.seq;
+}
+
+/** A token of this ring that was not seen before. */
+function visit(s: RingState, token: OrfToken): void {
+  const arrivedMs = s.nowMs;
+  s.statistics.set(Stat.token_last_received_ms, arrivedMs);
+  let forward = !(s.isRep && s.held);
+  if (s.state === 'operational') freeDelivered(s, token.aru); // 5
+  s.user.tokenReceived(); // 7
+  const previousAru = s.lastAru; // 8
+  s.lastAru = token.aru;
+  let allowed = budget(s, token); // 9
+  const resent = serveRequests(s, token, allowed); // 10
+  allowed -= resent;
+  addRequests(s, token); // 11
+  if (s.timings.cancelTokenHoldOnRetransmit && s.held && (token.rtrCount > 0 || resent > 0)) {
+    s.held = false; // 12
+    forward = true;
+  }
+  const sent = sendNew(s, token, guardWindow(s, token, allowed)); // 13
+  accountFlow(s, token, resent + sent);
+  updateAru(s, token); // 14
+  s.aruCount = token.aru === previousAru && token.aruAddr !== 0 ? s.aruCount + 1 : 0; // 15
+  if (s.aruCount > s.timings.failRecvConst && token.aruAddr === s.me) {
+    declareFailed(s); // 16
+    return;
+  }
+  s.myTokenSeq = token.tokenSeq; // 17
+  token.tokenSeq = seqNext(token.tokenSeq);
+  if (s.state === 'recovery') advanceRecovery(s, token);
+  const at = s.nextTokenBuffer(); // 18
+  s.storeToken(at, encodeOrfToken(s.memory.view, at, s.me, token));
+  if (forward) sendOrfToken(s);
+  if (s.state === 'operational') deliverUpTo(s, s.high, false); // 19
+  armTokenTimers(s); // 20
+  armHeartbeat(s);
+  if (s.isRep && s.held) s.timers.start(Timer.HOLD, s.nowMs + s.timings.holdMs);
+  s.samples.add(arrivedMs, s.nowMs, s.cbl);
+  s.user.tokenSent();
+}
+
+function sendOrfToken(s: RingState): void {
+  s.statistics.add(Stat.orf_token_tx);
+  s.network.sendToken(s.tokenTarget, s.lastTokenOffset, s.lastTokenBytes);
+}
+
+/** Acts like a token loss, earlier (totem.md 4.15). */
+function armHeartbeat(s: RingState): void {
+  const t = s.timings;
+  if (t.heartbeatFailuresAllowed === 0) return;
+  const timeoutMs = t.heartbeatFailuresAllowed * t.tokenRetransmitMs + t.maxNetworkDelayMs;
+  if (s.held || timeoutMs >= t.tokenMs) s.timers.stop(Timer.HEARTBEAT);
+  else s.timers.start(Timer.HEARTBEAT, s.nowMs + timeoutMs);
+}
+
+/**
+ * The queue that new messages come from (totem.md 5.5). Stock leaves packets in the transitional queue when sync ends;
+ * they go first here, but for a message of the normal queue whose head is on the ring already: nothing may come
+ * between its pieces.
+ */
+function sendingQueue(s: RingState): SendQueue {
+  if (s.waitingTransAck) return s.transQueue;
+  return s.transQueue.length > 0 && !s.newQueue.headContinues ? s.transQueue : s.newQueue;
+}
+
+function backlog(s: RingState): number {
+  if (s.state === 'recovery') return s.retransCount - s.retransFirst;
+  return s.waitingTransAck ? s.transQueue.length : s.transQueue.length + s.newQueue.length;
+}
+
+/** How many messages this visit may broadcast (totem.md 4.9). */
+function budget(s: RingState, token: OrfToken): number {
+  s.cbl = backlog(s);
+  const { windowSize, maxMessages } = s.timings;
+  const allowed = Math.min(maxMessages, (windowSize - token.fcc) >>> 0); // unsigned on purpose (trap 31)
+  const demand = (token.backlog + s.cbl - s.pbl) >>> 0;
+  if (demand === 0) return allowed;
+  const share = Math.floor((windowSize * s.pbl) / demand);
+  return share > 0 ? Math.min(allowed, share) : allowed; // a share of 0 does not block (trap 32)
+}
+
+function accountFlow(s: RingState, token: OrfToken, messages: number): void {
+  token.fcc = (token.fcc + messages - s.trc) >>> 0;
+  s.trc = messages;
+  token.backlog = (token.backlog + s.cbl - s.pbl) >>> 0;
+  s.pbl = s.cbl;
+}
+
+/** Multicasts again what the token asks for and this node has, byte for byte, whoever sent it first. */
+function serveRequests(s: RingState, token: OrfToken, allowed: number): number {
+  let resent = 0;
+  for (let i = 0; i < token.rtrCount && resent < allowed; ) {
+    const seq = token.rtrSeq[i]!;
+    if (s.isRing(token.rtrRep[i]!, token.rtrRingSeq[i]!) && s.active.holds(seq)) {
+      s.network.multicast(s.active.offsetOf(seq), s.active.lengthOf(seq), FrameClass.NOFLUSH);
+      s.statistics.add(Stat.mcast_retx);
+      resent++;
+      token.removeRequest(i);
+    } else i++;
+  }
+  return resent;
+}
+
+/** Asks for what has been missing for `miss_count_const` visits. */
+function addRequests(s: RingState, token: OrfToken): void {
+  if (s.aru === token.seq) return;
+  const queue = s.active;
+  const before = token.rtrCount;
+  const end = seqNext(token.seq);
+  for (let seq = seqNext(s.aru); seq !== end && token.rtrCount < LIMITS.rtrEntriesMax; seq = seqNext(seq)) {
+    if (!queue.inRange(seq) || queue.has(seq)) continue;
+    if (queue.countMiss(seq) < s.timings.missCountConst || token.hasRequest(seq)) continue;
+    token.rtrRep[token.rtrCount] = s.ring.rep;
+    token.rtrRingSeq[token.rtrCount] = s.ring.seq;
+    token.rtrSeq[token.rtrCount] = seq;
+    token.rtrCount++;
+  }
+  if (token.rtrCount > before)
+    s.observer.report({ kind: 'retransmitRequest', seqs: [...token.rtrSeq.subarray(before, token.rtrCount)] });
+}
+
+/** The ring never runs more than a sort queue ahead of what this node has released. */
+function guardWindow(s: RingState, token: OrfToken, allowed: number): number {
+  const limit = seqAdd(s.released, LIMITS.sortQueueSlots - allowed - s.timings.windowSize);
+  return seqLt(limit, token.seq) ? 0 : allowed;
+}
+
+/** Broadcasts new messages; answers how many. */
+function sendNew(s: RingState, token: OrfToken, allowed: number): number {
+  let sent = 0;
+  if (s.state === 'recovery') while (sent < allowed && sendRecovered(s, token)) sent++;
+  else while (sent < allowed && sendQueued(s, token)) sent++;
+  if (sent > 0) advanceAru(s);
+  return sent;
+}
+
+function sendQueued(s: RingState, token: OrfToken): boolean {
+  const queue = sendingQueue(s);
+  if (queue.length === 0) return false;
+  const at = queue.headOffset;
+  const length = queue.headLength;
+  queue.shift();
+  broadcast(s, token, at, length);
+  return true;
+}
+
+function sendRecovered(s: RingState, token: OrfToken): boolean {
+  // A peer with a larger netmtu can have sent a message that no datagram carries with a second header.
+  while (!retransEmpty(s) && nextEncapsulatedBytes(s) > LIMITS.frameBytesMax) s.retransFirst++;
+  if (retransEmpty(s)) return false;
+  const length = nextEncapsulatedBytes(s);
+  const at = encapsulateNext(s);
+  if (at < 0) return false;
+  s.retransFirst++;
+  broadcast(s, token, at, length);
+  return true;
+}
+
+function broadcast(s: RingState, token: OrfToken, at: number, length: number): void {
+  token.seq = seqNext(token.seq);
+  numberMcast(s.memory.view, at, token.seq, s.thisSeqno, s.ring.rep, s.ring.seq);
+  s.thisSeqno = (s.thisSeqno + 1) | 0;
+  s.active.remove(token.seq); // only a forged message can be there: the holder of the token gives the numbers
+  s.active.add(token.seq, at, length);
+  s.network.multicast(at, length, FrameClass.NOFLUSH);
+  s.high = token.seq;
+}
+
+function updateAru(s: RingState, token: OrfToken): void {
+  if (!seqLt(s.aru, token.aru) && token.aruAddr !== s.me && token.aruAddr !== 0) return;
+  token.aru = s.aru;
+  token.aruAddr = token.aru === token.seq ? 0 : s.me;
+}
+
+/** This node holds the ring's aru down for too long (totem.md 4.13). The token is not forwarded. */
+function declareFailed(s: RingState): void {
+  s.failedToReceive = true;
+  s.failed = union(s.failed, [s.me]);
+  s.observer.report({ kind: 'failedToReceive' });
+  enterGather(s, Reason.FAILED_TO_RECEIVE);
+}
+
+/** The end of recovery (totem.md 4.7). */
+function advanceRecovery(s: RingState, token: OrfToken): void {
+  if (!retransEmpty(s)) {
+    if (token.retransFlg === 0) {
+      token.retransFlg = 1;
+      s.setRetransFlg = true;
+    }
+  } else if (token.retransFlg === 1 && s.setRetransFlg) {
+    token.retransFlg = 0;
+    s.setRetransFlg = false;
+  }
+  s.retransFlgCount = token.retransFlg === 0 ? s.retransFlgCount + 1 : 0;
+  if (s.retransFlgCount === 2) s.installSeq = token.seq;
+  if (s.retransFlgCount >= 2 && s.receivedFlg === 0 && seqLte(s.installSeq, s.aru)) {
+    s.receivedFlg = 1;
+    s.deliverMemb = s.transMemb;
+  }
+  const complete = s.retransFlgCount >= 3 && seqLte(s.installSeq, token.aru);
+  s.rotationCount = complete ? s.rotationCount + 1 : 0;
+  if (s.rotationCount < 2) return;
+  enterOperational(s);
+  s.retransFlgCount = 0;
+  s.rotationCount = 0;
+}
+
+/** The representative's initial ORF token (totem.md 4.6). It is not processed by its creator (trap 20). */
+export function startRing(s: RingState): void {
+  s.originated = true;
+  const token = s.token;
+  token.seq = 0;
+  token.tokenSeq = 0;
+  token.aru = 0xffffffff;
+  token.aruAddr = s.me;
+  token.ringRep = s.ring.rep;
+  token.ringSeq = s.ring.seq;
+  token.backlog = 0;
+  token.fcc = 0;
+  s.setRetransFlg = !retransEmpty(s);
+  token.retransFlg = s.setRetransFlg ? 1 : 0;
+  token.rtrCount = 0;
+  const at = s.nextTokenBuffer();
+  s.storeToken(at, encodeOrfToken(s.memory.view, at, s.me, token));
+  sendOrfToken(s);
+  armTokenTimers(s);
+}

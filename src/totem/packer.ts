@@ -1,0 +1,168 @@
+import { assert } from '../lib/assert.ts';
+import { FramePool } from './frame-pool.ts';
+import type { FrameMemory, GroupValue } from './interface.ts';
+import type { TotemSrp } from './srp.ts';
+import { GROUP_HEADERS } from './wire/group-header.ts';
+import { Encapsulated } from './wire/header.ts';
+import { MCAST_HEADER_BYTES, writeMcastHeader } from './wire/mcast.ts';
+import { PG, PG_HEADER_BYTES, writePacketHeader } from './wire/pg-packet.ts';
+
+const HEADERS_BYTES = MCAST_HEADER_BYTES + PG_HEADER_BYTES;
+const PIECES_MAX = 2048;
+/** Smallest message with its length: an empty payload for group "a". */
+const PIECE_BYTES_MIN = 7;
+/** What stock subtracts from M when it counts the packets of a message (totem.md 2.2). */
+const PACKET_ALLOWANCE_BYTES = 24;
+/** Sources below this size are copied in a loop: making a view costs more. */
+const LOOP_COPY_BYTES = 64;
+const FRAGMENT_MAX = 255;
+
+/**
+ * Packing and fragmentation (totem.md 5.2). Messages are written straight into the slot that will be sent. The data has
+ * a fixed place; the headers and the length table are put in front of it when the packet is complete, so nothing moves:
+ *
+ *   slot │ unused │ MCAST header │ packet header │ lengths[k] │ pieces …        │ unused │
+ *                                                             ^ dataAt, fixed
+ */
+export class Packer {
+  private readonly memory: FrameMemory;
+  private readonly mtu: number;
+  private readonly piecesMax: number;
+  private readonly slotBytes: number;
+  private readonly lengths: Uint16Array;
+  private slot = -1;
+  private dataAt = 0;
+  private dataBytes = 0;
+  private pieces = 0;
+  /** Number of the packet that the first piece in the buffer continues, or 0. */
+  private pendingContinuation = 0;
+  private nextFragment = 1;
+  /** The message in hand: where its piece begins, how much data the packet may hold, how much is to come. */
+  private pieceStart = 0;
+  private limit = 0;
+  private remaining = -1;
+
+  constructor(
+    private readonly srp: TotemSrp,
+    mtu: number,
+  ) {
+    this.memory = srp.state.memory;
+    this.mtu = mtu;
+    this.piecesMax = Math.min(PIECES_MAX, Math.ceil((mtu - PG_HEADER_BYTES) / PIECE_BYTES_MIN));
+    this.slotBytes = HEADERS_BYTES + 2 * this.piecesMax + mtu - PG_HEADER_BYTES;
+    this.lengths = new Uint16Array(this.piecesMax);
+  }
+
+  /** Packets that a message of `bytes` is charged for (totem.md 2.2). */
+  packetsFor(bytes: number): number {
+    return Math.floor(bytes / (this.mtu - PACKET_ALLOWANCE_BYTES)) + 1;
+  }
+
+  /** Begins a message; `false`: no room, try again after a token visit. Then `append` exactly `payloadBytes`, then `end`. */
+  begin(group: GroupValue, payloadBytes: number): boolean {
+    assert(this.remaining < 0, 'a message is in hand already');
+    this.srp.wakeRing();
+    const header = GROUP_HEADERS[group];
+    const bytes = header.length + payloadBytes;
+    const needed = this.packetsFor(bytes + 2 * this.pieces);
+    if (this.srp.sendQueue.avail < needed) return false;
+    if (!this.srp.pool.canServe(needed + 1, this.slotBytes)) return false;
+    if (this.slot < 0) this.openSlot();
+    this.remaining = bytes;
+    this.pieceStart = this.dataBytes;
+    this.limit = this.mtu - PG_HEADER_BYTES - 2 * (this.pieces + 1);
+    this.nextFragment = 1;
+    this.append(header, 0, header.length);
+    return true;
+  }
+
+  /** The next bytes of the message. `source` may be the frame memory itself, which is the fastest. */
+  append(source: Uint8Array, offset: number, length: number): void {
+    assert(length <= this.remaining, 'more bytes than announced');
+    while (length > 0) {
+      const count = Math.min(length, this.limit - this.dataBytes);
+      this.copy(source, offset, count);
+      offset += count;
+      length -= count;
+      this.dataBytes += count;
+      this.remaining -= count;
+      // A packet that could not take even a short piece any more is sent now, as in stock.
+      if (this.dataBytes === this.limit) this.splitPacket();
+    }
+  }
+
+  end(): void {
+    assert(this.remaining === 0, 'fewer bytes than announced');
+    this.remaining = -1;
+    if (this.dataBytes > this.pieceStart) this.closePiece();
+    const full = this.dataBytes + 2 * (this.pieces + 1) >= this.mtu - PG_HEADER_BYTES - 2;
+    if (this.pieces === this.piecesMax || full) this.emit(0);
+  }
+
+  /** Hands what is packed to the send queue. `force`: also into the slots that a full queue keeps in reserve. */
+  flush(force: boolean): void {
+    assert(this.remaining < 0, 'flushed in the middle of a message');
+    if (this.pieces > 0 && (force || this.srp.sendQueue.avail > 0)) this.emit(0);
+  }
+
+  private closePiece(): void {
+    this.lengths[this.pieces++] = this.dataBytes - this.pieceStart;
+  }
+
+  /** The packet is full in the middle, or at the very end, of the message in hand. */
+  private splitPacket(): void {
+    this.closePiece();
+    if (this.remaining === 0) this.emit(0);
+    else {
+      this.emit(this.nextFragment);
+      this.nextFragment = this.nextFragment === FRAGMENT_MAX ? 1 : this.nextFragment + 1;
+      if (this.slot < 0) this.openSlot();
+    }
+    this.pieceStart = 0;
+    this.limit = this.mtu - PG_HEADER_BYTES - 2;
+  }
+
+  private openSlot(): void {
+    this.slot = this.srp.pool.alloc(this.slotBytes);
+    assert(this.slot >= 0, 'begin() made sure of the slots');
+    this.dataAt = this.slot + HEADERS_BYTES + 2 * this.piecesMax;
+  }
+
+  private copy(source: Uint8Array, offset: number, count: number): void {
+    const bytes = this.memory.bytes;
+    const to = this.dataAt + this.dataBytes;
+    if (source === bytes) bytes.copyWithin(to, offset, offset + count);
+    else if (count < LOOP_COPY_BYTES) for (let i = 0; i < count; i++) bytes[to + i] = source[offset + i]!;
+    else bytes.set(source.subarray(offset, offset + count), to);
+  }
+
+  /** Writes the headers in front of the data and queues the packet. */
+  private emit(fragmented: number): void {
+    const view = this.memory.view;
+    const at = this.dataAt - HEADERS_BYTES - 2 * this.pieces;
+    const length = HEADERS_BYTES + 2 * this.pieces + this.dataBytes;
+    const continuation = this.pendingContinuation;
+    writeMcastHeader(view, at, Encapsulated.ORDINARY, this.srp.nodeId);
+    writePacketHeader(view, at + MCAST_HEADER_BYTES, fragmented, continuation, this.pieces);
+    const table = at + MCAST_HEADER_BYTES + PG.lengths;
+    for (let i = 0; i < this.pieces; i++) view.setUint16(table + 2 * i, this.lengths[i]!, true);
+    this.pendingContinuation = fragmented;
+    this.pieces = 0;
+    this.dataBytes = 0;
+    const queue = this.srp.sendQueue;
+    const small = this.smallSlot(at, length);
+    if (small >= 0) this.srp.enqueue(queue, small, length, continuation !== 0);
+    else {
+      this.srp.enqueue(queue, at, length, continuation !== 0);
+      this.slot = -1;
+    }
+  }
+
+  /** A packet that fills only a fraction of its slot moves to a small one; this one stays open. Or -1. */
+  private smallSlot(at: number, length: number): number {
+    if (FramePool.slotBytes(length) * 8 > FramePool.slotBytes(this.slotBytes)) return -1;
+    const small = this.srp.pool.alloc(length);
+    if (small >= 0) this.memory.bytes.copyWithin(small, at, at + length);
+    return small;
+  }
+}

@@ -1,0 +1,154 @@
+import type { ConfigurationChange } from '../lib/ring-id.ts';
+import { Assembler } from './assembler.ts';
+import { FlowLevel, type FlowLevelValue, nextLevel } from './flow-level.ts';
+import type { GroupValue, TotemUser } from './interface.ts';
+import { LIMITS } from './limits.ts';
+import { Packer } from './packer.ts';
+import { type SrpOptions, TotemSrp } from './srp.ts';
+import type { SrpUser } from './srp-user.ts';
+import { Stat } from './statistics.ts';
+import { GROUP_HEADERS } from './wire/group-header.ts';
+
+/** Assembly buffers take at most this share of the region; the rest holds frames. */
+const ASSEMBLY_SHARE = 0.25;
+/** Fewer buffers than this are not worth their place: the heap serves then. */
+const ASSEMBLY_BUFFERS_MIN = 2;
+const ASSEMBLY_BUFFERS_MAX = 64;
+const NAME_BYTES = 1;
+
+export type TotemOptions = SrpOptions & { readonly user: TotemUser };
+
+/**
+ * The process-group layer (totem.md 5) with the ring protocol under it: what a daemon, the simulator and the fuzzer run.
+ *
+ *   sending:    beginMessage() append() endMessage()   or   mcast()
+ *   receiving:  TotemUser.deliver(), .configurationChange()
+ */
+export class ProcessGroups {
+  readonly srp: TotemSrp;
+  private readonly packer: Packer;
+  private readonly assembler: Assembler;
+  private readonly user: TotemUser;
+  private readonly queueSlots: number;
+  /** Largest message that a reservation is given for (totem.md 2.2). */
+  readonly messageBytesMax: number;
+  private reserved = 1;
+  private flowLevel: FlowLevelValue = FlowLevel.GOOD;
+
+  constructor(options: TotemOptions) {
+    this.user = options.user;
+    const share = Math.floor((options.regionBytes * ASSEMBLY_SHARE) / LIMITS.assemblyBytesMax);
+    const buffers = share < ASSEMBLY_BUFFERS_MIN ? 0 : Math.min(share, ASSEMBLY_BUFFERS_MAX);
+    const regionBytes = options.regionBytes - buffers * LIMITS.assemblyBytesMax;
+    this.srp = new TotemSrp({ ...options, regionBytes }, this.asSrpUser());
+    this.assembler = new Assembler(
+      options.memory,
+      options.regionOffset + regionBytes,
+      buffers * LIMITS.assemblyBytesMax,
+      (group, nodeId, memory, offset, length, foreignEndian) =>
+        this.user.deliver(group, nodeId, memory, offset, length, foreignEndian),
+    );
+    const mtu = this.srp.state.mtu;
+    this.packer = new Packer(this.srp, mtu);
+    this.queueSlots = this.srp.sendQueue.capacity;
+    this.messageBytesMax = (this.srp.sendQueue.avail - 1) * (mtu - 24);
+    this.srp.state.statistics.set(Stat.msg_reserved, this.reserved);
+  }
+
+  private asSrpUser(): SrpUser {
+    return {
+      deliverPacket: (nodeId, offset, length, littleEndian) =>
+        this.assembler.packet(nodeId, offset, length, littleEndian),
+      configurationChange: (change) => this.configurationChange(change),
+      tokenReceived: () => this.packer.flush(false),
+      tokenSent: () => this.user.tokenSent(),
+      beforeQueueSwitch: () => this.packer.flush(true),
+      switchAssembly: () => this.assembler.useTransitional(true),
+      reserveRingSeq: (upTo) => this.user.reserveRingSeq(upTo),
+    };
+  }
+
+  private configurationChange(change: ConfigurationChange): void {
+    if (change.kind === 'transitional') this.assembler.forget(change.left);
+    this.user.configurationChange(change);
+  }
+
+  /**
+   * Begins a message of `payloadBytes` for `group`. `false`: no room now, nothing was sent. After `true`, the payload
+   * follows in any number of `append` calls, then `endMessage`; the bytes go straight into the packet.
+   */
+  beginMessage(group: GroupValue, payloadBytes: number): boolean {
+    return this.packer.begin(group, payloadBytes);
+  }
+
+  append(source: Uint8Array, offset: number, length: number): void {
+    this.packer.append(source, offset, length);
+  }
+
+  endMessage(): void {
+    this.packer.end();
+  }
+
+  /** A message that lies in one piece. */
+  mcast(group: GroupValue, source: Uint8Array, offset = 0, length = source.length - offset): boolean {
+    if (!this.packer.begin(group, length)) return false;
+    this.packer.append(source, offset, length);
+    this.packer.end();
+    return true;
+  }
+
+  /**
+   * All barriers of the services' synchronisation have passed: the normal queue and the normal assemblies serve again.
+   * Called at the same place of the message stream on every node, from within `deliver` (totem.md 5.5).
+   */
+  synchronizationCompleted(): void {
+    if (!this.srp.state.waitingTransAck) return;
+    this.packer.flush(true); // a message must not be split between the two queues
+    this.srp.endTransitional();
+    this.assembler.useTransitional(false);
+  }
+
+  /** Packets reserved for a client's request, 0 if there is no room now, -1 if it is too large (totem.md 5.6). */
+  reserve(payloadBytes: number): number {
+    const bytes = payloadBytes + NAME_BYTES;
+    if (bytes >= this.messageBytesMax) return -1;
+    const packets = this.packer.packetsFor(bytes);
+    const granted = this.srp.sendQueue.avail >= packets ? packets : 0;
+    this.setReserved(this.reserved + granted);
+    return granted;
+  }
+
+  /** The request was handled. */
+  release(packets: number): void {
+    this.setReserved(this.reserved - packets);
+  }
+
+  private setReserved(packets: number): void {
+    this.reserved = packets;
+    this.srp.state.statistics.set(Stat.msg_reserved, packets);
+    this.updateLevel();
+  }
+
+  /** To be called every millisecond while the level is CRITICAL; otherwise each reservation does it. */
+  updateLevel(): FlowLevelValue {
+    const free = this.srp.sendQueue.avail - this.reserved;
+    const used = 100 - Math.trunc((free * 100) / this.queueSlots);
+    this.flowLevel = nextLevel(this.flowLevel, used);
+    return this.flowLevel;
+  }
+
+  get level(): FlowLevelValue {
+    return this.flowLevel;
+  }
+
+  /** Bytes that a message of `payloadBytes` takes besides its payload. */
+  static overheadBytes(group: GroupValue): number {
+    return GROUP_HEADERS[group].length;
+  }
+
+  /** Counters of the receiving side. */
+  get receiveErrors(): { readonly badPackets: number; readonly badMessages: number; readonly thrownAway: number } {
+    const { badPackets, badMessages, thrownAway } = this.assembler;
+    return { badPackets, badMessages, thrownAway };
+  }
+}

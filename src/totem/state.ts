@@ -1,0 +1,236 @@
+import { assert } from '../lib/assert.ts';
+import { NO_RING, type RingId } from '../lib/ring-id.ts';
+import { FramePool } from './frame-pool.ts';
+import type { FrameMemory, SrpState, TotemNetwork, TotemObserver } from './interface.ts';
+import { LIMITS, totemMtu } from './limits.ts';
+import { SendQueue } from './send-queue.ts';
+import { SortQueue } from './sort-queue.ts';
+import type { SrpUser } from './srp-user.ts';
+import { Statistics, TokenSamples } from './statistics.ts';
+import { TimerTable } from './timer-table.ts';
+import type { SrpTimings } from './timings.ts';
+import { COMMIT_TOKEN_BYTES_MAX } from './wire/commit-token.ts';
+import { HoldCancel } from './wire/hold-cancel.ts';
+import { JOIN_BYTES_MAX } from './wire/join.ts';
+import { MergeDetect } from './wire/merge-detect.ts';
+import { OrfToken } from './wire/orf-token.ts';
+
+export interface SrpOptions {
+  readonly nodeId: number;
+  readonly netMtu: number;
+  readonly timings: SrpTimings;
+  /** Highest ring sequence number that may ever have been used before this start (totem.md 4.2). */
+  readonly storedRingSeq: number;
+  /** Ring sequence numbers up to here are on disk already. */
+  readonly reservedRingSeq: number;
+  readonly memory: FrameMemory;
+  /** The part of `memory` that the core owns. */
+  readonly regionOffset: number;
+  readonly regionBytes: number;
+  readonly network: TotemNetwork;
+  readonly observer: TotemObserver;
+  /** 0 ≤ x < 1; only for the delay of `send_join`. */
+  readonly random: () => number;
+  /** `STATISTICS_SLOTS` numbers, possibly shared with another thread. */
+  readonly statistics?: Float64Array;
+  readonly nowMs: number;
+}
+
+/** Legal transitions (totem.md 4.4). OPERATIONAL → COMMIT: a JOIN may complete the agreement on the spot. */
+const LEGAL: Readonly<Record<SrpState, readonly SrpState[]>> = {
+  operational: ['gather', 'commit'],
+  gather: ['gather', 'commit'],
+  commit: ['gather', 'recovery'],
+  recovery: ['gather', 'operational'],
+};
+
+const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;
+const TOKEN_BUFFER_BYTES = align(COMMIT_TOKEN_BYTES_MAX);
+const CONTROL_BUFFER_BYTES = align(JOIN_BYTES_MAX);
+const CONTROL_BUFFERS = 8;
+const CONTROL_BYTES = 2 * TOKEN_BUFFER_BYTES + CONTROL_BUFFERS * CONTROL_BUFFER_BYTES;
+
+/**
+ * The variables of the ring protocol (totem.md 4.1) and what its parts work with. The parts are functions over this
+ * object, one file for each chapter of the protocol:
+ *
+ *   membership.ts   GATHER, JOIN, consensus, LEAVE           orf.ts        the token visit
+ *   commit.ts       the commit token, COMMIT, ring ids       delivery.ts   receiving, delivering, freeing
+ *   recovery.ts     RECOVERY, OPERATIONAL                    timeouts.ts   the timers
+ */
+export class RingState {
+  readonly me: number;
+  readonly memory: FrameMemory;
+  readonly network: TotemNetwork;
+  readonly observer: TotemObserver;
+  readonly random: () => number;
+  readonly user: SrpUser;
+  timings: SrpTimings;
+  /** M of the specification. */
+  readonly mtu: number;
+  readonly timers = new TimerTable();
+  readonly statistics: Statistics;
+  readonly samples = new TokenSamples();
+  readonly pool: FramePool;
+  nowMs: number;
+
+  state: SrpState = 'operational';
+  /** Candidates and failed nodes of the membership round. */
+  proc: readonly number[] = [];
+  failed: readonly number[] = [];
+  /** Membership of the last operational ring. */
+  memb: readonly number[] = [];
+  newMemb: readonly number[] = [];
+  transMemb: readonly number[] = [];
+  /** Originators whose old-ring messages are still passed up behind a hole. */
+  deliverMemb: readonly number[] = [];
+  /** Who sent a matching JOIN in this round. */
+  consensus: readonly number[] = [];
+  /** Who announced its departure with a LEAVE; only for reports. */
+  politeLeavers: readonly number[] = [];
+
+  /** The new ring's id from COMMIT on (trap 15). `ringLow`/`ringHigh`: its seq as two words, for comparing frames. */
+  ring: RingId;
+  ringLow = 0;
+  ringHigh = 0;
+  /** Snapshot of the last operational ring, taken at the first COMMIT after it. */
+  saved = false;
+  oldRing: RingId = NO_RING;
+  oldAru = 0;
+  oldHigh = 0;
+  /** Highest ring seq seen in any JOIN or used by this node. */
+  ringSeqMax: number;
+  reservedRingSeq: number;
+  requestedRingSeq: number;
+  /** A commit token that waits for its ring seq to be on disk. */
+  waitingCommit: Uint8Array | null = null;
+  commitWaits = false;
+
+  aru = 0;
+  high = 0;
+  highDelivered = 0;
+  released = 0;
+  /** aru of the previous valid token, as received (trap 36). */
+  lastAru = 0;
+  myTokenSeq = 0xffffffff;
+  lastSeq = 0;
+  /** Token visits since the last new seq. */
+  unchanged = 0;
+  held = false;
+  /** Drop every ORF token: true from GATHER until RECOVERY. */
+  discardOrf = false;
+  /** The representative has sent the initial ORF token. */
+  originated = false;
+  receivedFlg = 1;
+  setRetransFlg = false;
+  retransFlgCount = 0;
+  rotationCount = 0;
+  installSeq = 0;
+  aruCount = 0;
+  failedToReceive = false;
+  /** Flow control: my messages in the last visit, previous and current backlog (totem.md 4.9). */
+  trc = 0;
+  pbl = 0;
+  cbl = 0;
+  thisSeqno = 0;
+  waitingTransAck = true;
+  tokenTarget = 0;
+  pauseRecordMs: number;
+  /** The udp transport is reading ahead of a token (totem.md 6.3). */
+  draining = false;
+  left = false;
+
+  regular: SortQueue;
+  recovery: SortQueue;
+  readonly newQueue: SendQueue;
+  readonly transQueue: SendQueue;
+  /** Sequence numbers of `regular` that are still to be sent again in recovery: first … last, absent ones skipped. */
+  readonly retransSeqs = new Uint32Array(LIMITS.sortQueueSlots);
+  retransFirst = 0;
+  retransCount = 0;
+
+  /** Scratch objects of the decoders. */
+  readonly token = new OrfToken();
+  readonly mergeDetect = new MergeDetect();
+  readonly holdCancel = new HoldCancel();
+  /** The last token sent or held, ORF or commit: offset and length. Two buffers in turn. */
+  lastTokenOffset = 0;
+  lastTokenBytes = 0;
+  private readonly tokenBuffers: number;
+  private tokenBuffer = 0;
+  private readonly controlBuffers: number;
+  private controlBuffer = 0;
+  /** Slots that this event may have handed to the network; they are freed at the next event. */
+  readonly limbo: number[] = [];
+
+  constructor(options: SrpOptions, user: SrpUser) {
+    assert(options.nodeId > 0, 'node id 0 means nobody');
+    assert(options.netMtu > 200 && options.netMtu <= LIMITS.frameBytesMax, 'netmtu out of bounds');
+    this.me = options.nodeId;
+    this.memory = options.memory;
+    this.network = options.network;
+    this.observer = options.observer;
+    this.random = options.random;
+    this.user = user;
+    this.timings = options.timings;
+    this.mtu = totemMtu(options.netMtu);
+    this.statistics = new Statistics(options.statistics);
+    this.nowMs = options.nowMs;
+    this.pauseRecordMs = options.nowMs;
+    this.tokenBuffers = options.regionOffset;
+    this.controlBuffers = options.regionOffset + 2 * TOKEN_BUFFER_BYTES;
+    this.pool = new FramePool(options.regionOffset + CONTROL_BYTES, options.regionBytes - CONTROL_BYTES);
+    this.regular = new SortQueue(this.pool);
+    this.recovery = new SortQueue(this.pool);
+    const queued = Math.floor(LIMITS.sendQueueBytes / this.mtu);
+    this.newQueue = new SendQueue(queued);
+    this.transQueue = new SendQueue(queued);
+    // The +1 makes the pre-ring id unique, so that a restarted node is never taken for a survivor (totem.md 4.2).
+    this.ring = { rep: this.me, seq: options.storedRingSeq + 1 };
+    this.ringSeqMax = this.ring.seq;
+    this.reservedRingSeq = options.reservedRingSeq;
+    this.requestedRingSeq = options.reservedRingSeq;
+    this.setRing(this.ring);
+  }
+
+  setRing(ring: RingId): void {
+    this.ring = ring;
+    this.ringLow = ring.seq % 0x1_0000_0000;
+    this.ringHigh = Math.floor(ring.seq / 0x1_0000_0000);
+  }
+
+  isRing(rep: number, seq: number): boolean {
+    return rep === this.ring.rep && seq === this.ring.seq;
+  }
+
+  get isRep(): boolean {
+    return this.ring.rep === this.me;
+  }
+
+  enter(state: SrpState): void {
+    assert(LEGAL[this.state].includes(state), `illegal transition ${this.state} -> ${state}`);
+    this.state = state;
+  }
+
+  /** The sort queue that the current state works on. */
+  get active(): SortQueue {
+    return this.state === 'recovery' ? this.recovery : this.regular;
+  }
+
+  /** Where the next token is written, so that the last one stays intact until it is replaced. */
+  nextTokenBuffer(): number {
+    this.tokenBuffer ^= 1;
+    return this.tokenBuffers + this.tokenBuffer * TOKEN_BUFFER_BYTES;
+  }
+
+  /** Where the next JOIN, MERGE_DETECT or HOLD_CANCEL is written; several may leave in one event. */
+  nextControlBuffer(): number {
+    this.controlBuffer = (this.controlBuffer + 1) % CONTROL_BUFFERS;
+    return this.controlBuffers + this.controlBuffer * CONTROL_BUFFER_BYTES;
+  }
+
+  storeToken(offset: number, length: number): void {
+    this.lastTokenOffset = offset;
+    this.lastTokenBytes = length;
+  }
+}

@@ -1,0 +1,157 @@
+import { FrameClass, type SrpState } from './interface.ts';
+import { LIMITS } from './limits.ts';
+import { enterGather, isAgreed, Reason, sendJoin, sendJoinNow } from './membership.ts';
+import { subtract, union } from './node-set.ts';
+import type { RingState } from './state.ts';
+import { Stat } from './statistics.ts';
+import { Timer, type TimerValue } from './timer-table.ts';
+import { FrameType, HEADER } from './wire/header.ts';
+import { encodeMergeDetect } from './wire/merge-detect.ts';
+
+const STATISTICS_PERIOD_MS = 1500;
+
+/** Restarts the token loss, warning and retransmit timers (totem.md 3). */
+export function armTokenTimers(s: RingState): void {
+  armTokenLoss(s);
+  s.timers.start(Timer.TOKEN_RETRANSMIT, s.nowMs + s.timings.tokenRetransmitMs);
+}
+
+function armTokenLoss(s: RingState): void {
+  s.timers.start(Timer.TOKEN, s.nowMs + s.timings.tokenMs);
+  armWarning(s);
+}
+
+function armWarning(s: RingState): void {
+  const { tokenWarningPercent, tokenMs } = s.timings;
+  if (tokenWarningPercent > 0) s.timers.start(Timer.TOKEN_WARNING, s.nowMs + (tokenMs * tokenWarningPercent) / 100);
+}
+
+/** Restarts the timer without refreshing the record, as stock does (totem.md 4.15). */
+export function restartPause(s: RingState): void {
+  s.timers.start(Timer.PAUSE, s.nowMs + s.timings.tokenMs / 5);
+}
+
+export function startPeriodicTimers(s: RingState): void {
+  s.pauseRecordMs = s.nowMs;
+  restartPause(s);
+  s.timers.start(Timer.STATISTICS, s.nowMs + STATISTICS_PERIOD_MS);
+}
+
+/** A timer went off; it is stopped already. */
+export function timerExpired(s: RingState, timer: TimerValue): void {
+  switch (timer) {
+    case Timer.TOKEN:
+    case Timer.HEARTBEAT:
+      tokenLost(s);
+      return;
+    case Timer.TOKEN_WARNING:
+      s.observer.report({ kind: 'tokenWarning', silentMs: s.nowMs - s.statistics.get(Stat.token_last_received_ms) });
+      armWarning(s);
+      return;
+    case Timer.TOKEN_RETRANSMIT:
+      retransmitToken(s);
+      return;
+    case Timer.HOLD:
+      if (s.state === 'operational' || s.state === 'recovery') resendToken(s);
+      return;
+    case Timer.JOIN:
+      if (s.state !== 'gather') return;
+      sendJoin(s);
+      s.timers.start(Timer.JOIN, s.nowMs + s.timings.joinMs);
+      return;
+    case Timer.CONSENSUS:
+      if (s.state === 'gather') consensusExpired(s);
+      return;
+    case Timer.MERGE:
+      if (s.state === 'operational' && s.isRep) sendMergeDetect(s);
+      return;
+    case Timer.PAUSE:
+      s.pauseRecordMs = s.nowMs;
+      restartPause(s);
+      return;
+    case Timer.SEND_JOIN:
+      if (s.state === 'gather') sendJoinNow(s);
+      return;
+    case Timer.STATISTICS:
+      summarize(s);
+      return;
+  }
+}
+
+const TOKEN_LOST = {
+  operational: Stat.operational_token_lost,
+  gather: Stat.gather_token_lost,
+  commit: Stat.commit_token_lost,
+  recovery: Stat.recovery_token_lost,
+} as const satisfies Record<SrpState, number>;
+
+/** Token loss, heartbeat, or a forced gather (totem.md 4.4). */
+export function tokenLost(s: RingState): void {
+  s.observer.report({ kind: 'tokenLost', state: s.state });
+  s.statistics.add(TOKEN_LOST[s.state]);
+  switch (s.state) {
+    case 'operational':
+      s.network.checkInterface();
+      enterGather(s, Reason.TOKEN_LOST_OPERATIONAL);
+      return;
+    case 'gather':
+      consensusExpired(s);
+      enterGather(s, Reason.CONSENSUS_EXPIRED);
+      return;
+    case 'commit':
+      enterGather(s, Reason.TOKEN_LOST_COMMIT);
+      return;
+    case 'recovery':
+      enterGather(s, Reason.TOKEN_LOST_RECOVERY);
+      return;
+  }
+}
+
+function consensusExpired(s: RingState): void {
+  s.statistics.add(Stat.consensus_timeouts);
+  if (isAgreed(s)) {
+    s.consensus = [s.me];
+    armTokenLoss(s);
+    return;
+  }
+  const missing = subtract(s.proc, s.consensus);
+  s.failed = union(s.failed, missing);
+  s.observer.report({ kind: 'consensusTimeout', missing });
+  enterGather(s, Reason.CONSENSUS_TIMEOUT);
+}
+
+/** The action of the token-retransmit timer (totem.md 4.4); the representative also takes it when a hold is cancelled. */
+export function retransmitToken(s: RingState): void {
+  if (s.state === 'gather') return;
+  resendToken(s);
+  s.timers.start(Timer.TOKEN_RETRANSMIT, s.nowMs + s.timings.tokenRetransmitMs);
+}
+
+/** Sends the stored last token again, ORF or commit. */
+function resendToken(s: RingState): void {
+  if (s.lastTokenBytes === 0) return;
+  const commit = s.memory.view.getUint8(s.lastTokenOffset + HEADER.type) === FrameType.COMMIT_TOKEN;
+  s.statistics.add(commit ? Stat.memb_commit_token_tx : Stat.orf_token_tx);
+  s.network.sendToken(s.tokenTarget, s.lastTokenOffset, s.lastTokenBytes);
+}
+
+function sendMergeDetect(s: RingState): void {
+  const at = s.nextControlBuffer();
+  s.mergeDetect.systemFrom = s.me;
+  s.mergeDetect.ringRep = s.ring.rep;
+  s.mergeDetect.ringSeq = s.ring.seq;
+  const length = encodeMergeDetect(s.memory.view, at, s.mergeDetect);
+  s.statistics.add(Stat.memb_merge_detect_tx);
+  s.network.multicast(at, length, FrameClass.FLUSH);
+}
+
+/** The figures of totem.md 10 that are computed from time to time. */
+function summarize(s: RingState): void {
+  s.samples.summarize(s.statistics);
+  const suspicious =
+    s.statistics.get(Stat.continuous_gather) > LIMITS.continuousGatherMax ||
+    s.statistics.get(Stat.continuous_sendmsg_failures) > LIMITS.continuousSendFailuresMax;
+  s.statistics.set(Stat.firewall_enabled_or_nic_failure, suspicious ? 1 : 0);
+  if (suspicious) s.observer.report({ kind: 'firewallSuspected' });
+  s.timers.start(Timer.STATISTICS, s.nowMs + STATISTICS_PERIOD_MS);
+}

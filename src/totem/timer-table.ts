@@ -1,0 +1,65 @@
+/** Timers of the core as deadlines in one array (totem.md 3); the owner of the clock asks for the next one. */
+export const Timer = {
+  TOKEN: 0,
+  TOKEN_WARNING: 1,
+  TOKEN_RETRANSMIT: 2,
+  HOLD: 3,
+  JOIN: 4,
+  CONSENSUS: 5,
+  MERGE: 6,
+  PAUSE: 7,
+  HEARTBEAT: 8,
+  /** A JOIN that waits for its random delay (`send_join`). */
+  SEND_JOIN: 9,
+  STATISTICS: 10,
+} as const;
+export type TimerValue = (typeof Timer)[keyof typeof Timer];
+const TIMERS = 11;
+
+export class TimerTable {
+  private readonly deadlines = new Float64Array(TIMERS).fill(Number.POSITIVE_INFINITY);
+  private earliest = Number.POSITIVE_INFINITY;
+  private stale = false;
+
+  start(timer: TimerValue, deadlineMs: number): void {
+    const before = this.deadlines[timer]!;
+    this.deadlines[timer] = deadlineMs;
+    if (deadlineMs <= this.earliest) this.earliest = deadlineMs;
+    else if (before === this.earliest) this.stale = true;
+  }
+
+  stop(timer: TimerValue): void {
+    if (this.deadlines[timer] === this.earliest) this.stale = true;
+    this.deadlines[timer] = Number.POSITIVE_INFINITY;
+  }
+
+  running(timer: TimerValue): boolean {
+    return this.deadlines[timer] !== Number.POSITIVE_INFINITY;
+  }
+
+  deadline(timer: TimerValue): number {
+    return this.deadlines[timer]!;
+  }
+
+  /** The earliest deadline, `Infinity` without any. */
+  next(): number {
+    if (this.stale) {
+      let earliest = Number.POSITIVE_INFINITY;
+      for (let i = 0; i < TIMERS; i++) earliest = Math.min(earliest, this.deadlines[i]!);
+      this.earliest = earliest;
+      this.stale = false;
+    }
+    return this.earliest;
+  }
+
+  /** Stops and answers the timer that is due first, or -1. */
+  takeDue(nowMs: number): TimerValue | -1 {
+    if (this.next() > nowMs) return -1;
+    for (let i = 0; i < TIMERS; i++) {
+      if (this.deadlines[i] !== this.earliest) continue;
+      this.stop(i as TimerValue);
+      return i as TimerValue;
+    }
+    return -1;
+  }
+}
