@@ -1,0 +1,17 @@
+import type { Command } from '../command.ts';
+import { CMAP_COMMANDS } from './cmap.ts';
+import { CONTROL_COMMANDS } from './control.ts';
+import { CPG_COMMANDS } from './cpg.ts';
+import { LINK_COMMANDS } from './links.ts';
+import { QUORUM_COMMANDS } from './quorum.ts';
+import { STATUS_COMMAND } from './status.ts';
+
+/** Every command, in the order of the overview. */
+export const COMMANDS: readonly Command[] = [
+  STATUS_COMMAND,
+  ...LINK_COMMANDS,
+  ...QUORUM_COMMANDS,
+  ...CPG_COMMANDS,
+  ...CMAP_COMMANDS,
+  ...CONTROL_COMMANDS,
+];

@@ -1,0 +1,85 @@
+import { ConnectionError } from '../client/errors.ts';
+import { RondoError } from '../lib/errors.ts';
+import type { CliIo, Command, OptionValues } from './command.ts';
+import { COMMANDS } from './commands/index.ts';
+import { CliExit, UsageError } from './exit-codes.ts';
+import { commandHelp, groupHelp, overview, usageLine } from './help.ts';
+import { parseInvocation } from './parse.ts';
+
+/** Runs one invocation of `rondo`; the result is the exit status. */
+export async function runCli(
+  argv: readonly string[],
+  io: CliIo,
+  commands: readonly Command[] = COMMANDS,
+): Promise<number> {
+  try {
+    const invocation = parseInvocation(argv, commands);
+    switch (invocation.kind) {
+      case 'overview':
+        io.out(overview(commands));
+        return argv.length === 0 ? CliExit.USAGE : CliExit.OK;
+      case 'group':
+        io.out(groupHelp(invocation.word, invocation.members));
+        return CliExit.OK;
+      case 'help':
+        io.out(commandHelp(invocation.command));
+        return CliExit.OK;
+      case 'run':
+        return await runCommand(invocation.command, invocation.values, invocation.positionals, io);
+    }
+  } catch (error) {
+    return report(error, io, argv, commands);
+  }
+}
+
+function runCommand(
+  command: Command,
+  values: OptionValues,
+  positionals: readonly string[],
+  io: CliIo,
+): Promise<number> {
+  const { instance } = values;
+  return command.run({
+    io,
+    values,
+    positionals,
+    json: values['json'] === true,
+    connect: {
+      signal: io.signal,
+      waitReadyMs: waitMs(values['wait'], command),
+      ...(typeof instance === 'string' ? { instance } : {}),
+    },
+  });
+}
+
+function waitMs(text: unknown, command: Command): number {
+  if (text === undefined) return 0;
+  const seconds = Number(text);
+  if (!(seconds >= 0)) throw new UsageError(`--wait: '${text}' is not a number of seconds`, command.words);
+  return seconds * 1000;
+}
+
+/** Says what went wrong, where, and what to do, and picks the exit status. */
+function report(error: unknown, io: CliIo, argv: readonly string[], commands: readonly Command[]): number {
+  if (error instanceof UsageError) {
+    const command = commands.find(({ words }) => words === error.command);
+    io.err(`rondo: ${error.message}\n`);
+    io.err(
+      command === undefined ? 'Try: rondo --help\n' : `${usageLine(command)}\nTry: rondo ${command.words} --help\n`,
+    );
+    return CliExit.USAGE;
+  }
+  if (io.signal.aborted) return CliExit.INTERRUPTED;
+  const text =
+    error instanceof RondoError
+      ? error.message
+      : error instanceof Error
+        ? (error.stack ?? error.message)
+        : String(error);
+  if (argv.includes('--json')) {
+    const code = error instanceof RondoError ? error.code : 'RONDO_INTERNAL';
+    io.out(`${JSON.stringify({ error: { code, message: error instanceof Error ? error.message : String(error) } })}\n`);
+  }
+  io.err(`rondo: ${text}\n`);
+  return error instanceof ConnectionError && error.code !== 'RONDO_DISCONNECTED' ? CliExit.UNREACHABLE : CliExit.FAILED;
+}

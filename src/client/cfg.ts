@@ -1,0 +1,202 @@
+import {
+  CFG_KILL_NODE,
+  CFG_LOCAL_GET,
+  CFG_LOCAL_GET_RESPONSE,
+  CFG_NODE_ADDRESSES,
+  CFG_NODE_ADDRESSES_RESPONSE,
+  CFG_NODE_STATUS,
+  CFG_NODE_STATUS_RESPONSE,
+  CFG_RELOAD,
+  CFG_REOPEN_LOGS,
+  CFG_REPLY_TO_SHUTDOWN,
+  CFG_RING_STATUS,
+  CFG_RING_STATUS_RESPONSE,
+  CFG_TEST_SHUTDOWN,
+  CFG_TRACK_START,
+  CFG_TRY_SHUTDOWN,
+  NODE_ADDRESS_BYTES,
+  NODE_STATUS_VERSION,
+  ShutdownFlag,
+} from '../services/codec/cfg.ts';
+import { CfgResponse } from '../services/codec/ids.ts';
+import { messageId } from '../services/codec/struct.ts';
+import { addressText } from './address.ts';
+import type { OpenChannel } from './channel.ts';
+import { decodeOrFail, orFail } from './decode.ts';
+import { ArgumentError } from './errors.ts';
+import { EventStream } from './event-stream.ts';
+import { openIpcChannel } from './ipc-channel.ts';
+import { type CallOptions, type ConnectOptions, Session } from './session.ts';
+
+/** One link of the local node, as the transport sees it. */
+export interface LocalLink {
+  readonly linkId: number;
+  readonly address: string;
+  /** `OK` on udp and udpu; on knet one character per node, ascending: `n` this node, `3` up, `1` down (services.md 8.3). */
+  readonly status: string;
+}
+
+export interface NodeLink {
+  readonly linkId: number;
+  readonly enabled: boolean;
+  readonly connected: boolean;
+  readonly dynamic: boolean;
+  readonly mtu: number;
+  readonly source: string;
+  readonly destination: string;
+}
+
+export interface NodeStatus {
+  readonly nodeId: number;
+  readonly reachable: boolean;
+  readonly remote: boolean;
+  readonly external: boolean;
+  readonly onwire: { readonly min: number; readonly max: number; readonly current: number };
+  /** Links that are in use. */
+  readonly links: readonly NodeLink[];
+}
+
+/** Another program wants the daemon to stop; `reply(false)` objects. */
+export interface ShutdownRequest {
+  readonly regardless: boolean;
+  reply(agree: boolean): Promise<void>;
+}
+
+const KILL_REASON_BYTES_MAX = 255;
+
+/**
+ * Configuration control: status of links and nodes, reload, shutdown.
+ *
+ * ```ts
+ * const cfg = await Cfg.connect();
+ * for (const link of await cfg.links()) console.log(link.linkId, link.address, link.status);
+ * await cfg.reload();
+ * ```
+ */
+export class Cfg {
+  private shutdowns: EventStream<ShutdownRequest> | null = null;
+
+  private constructor(private readonly session: Session) {}
+
+  static async connect(options: ConnectOptions = {}, openChannel: OpenChannel = openIpcChannel): Promise<Cfg> {
+    let cfg: Cfg | null = null;
+    const session = await Session.open(openChannel, 'cfg', options, (event) => cfg?.take(event));
+    cfg = new Cfg(session);
+    return cfg;
+  }
+
+  async localNodeId(options: CallOptions = {}): Promise<number> {
+    const response = await this.session.call(CFG_LOCAL_GET.message(), 'cfg: local node id', options);
+    return decodeOrFail(CFG_LOCAL_GET_RESPONSE, response).nodeId;
+  }
+
+  /** Links of the local node. */
+  async links(options: CallOptions = {}): Promise<LocalLink[]> {
+    const response = await this.session.call(CFG_RING_STATUS.message(), 'cfg: link status', options);
+    const { interfaceCount, names, statuses } = decodeOrFail(CFG_RING_STATUS_RESPONSE, response);
+    return names.slice(0, interfaceCount).map((name, index) => {
+      const [link = '', address = ''] = name.split(' ', 2);
+      return { linkId: Number(link), address, status: statuses[index] ?? '' };
+    });
+  }
+
+  /** How this node sees another one. @throws CsStatusError FAILED_OPERATION: the transport does not know the node. */
+  async nodeStatus(nodeId: number, options: CallOptions = {}): Promise<NodeStatus> {
+    const request = CFG_NODE_STATUS.message({ nodeId, version: NODE_STATUS_VERSION });
+    const response = await this.session.call(request, `cfg: status of node ${nodeId}`, options);
+    const status = decodeOrFail(CFG_NODE_STATUS_RESPONSE, response);
+    return {
+      nodeId: status.nodeId,
+      reachable: status.reachable !== 0,
+      remote: status.remote !== 0,
+      external: status.external !== 0,
+      onwire: { min: status.onwireMin, max: status.onwireMax, current: status.onwireVersion },
+      links: status.links.flatMap((link, linkId) =>
+        link.enabled === 0
+          ? []
+          : [
+              {
+                linkId,
+                enabled: true,
+                connected: link.connected !== 0,
+                dynamic: link.dynconnected !== 0,
+                mtu: link.mtu,
+                source: link.source,
+                destination: link.destination,
+              },
+            ],
+      ),
+    };
+  }
+
+  /** Addresses of a node's links; 0 = the local node. @throws CsStatusError NOT_EXIST. */
+  async nodeAddresses(nodeId = 0, options: CallOptions = {}): Promise<string[]> {
+    const response = await this.session.call(
+      CFG_NODE_ADDRESSES.message({ nodeId }),
+      `cfg: addresses of node ${nodeId}`,
+      options,
+    );
+    const { family, count } = decodeOrFail(CFG_NODE_ADDRESSES_RESPONSE, response);
+    const bytes = orFail(CFG_NODE_ADDRESSES_RESPONSE.tailBytes(response, count * NODE_ADDRESS_BYTES), 'node addresses');
+    return Array.from({ length: count }, (_, index) =>
+      addressText(family, bytes.subarray(index * NODE_ADDRESS_BYTES, (index + 1) * NODE_ADDRESS_BYTES)),
+    );
+  }
+
+  /** Every node reads its configuration file again. The result is the local node's. @throws CsStatusError INVALID_PARAM. */
+  async reload(options: CallOptions = {}): Promise<void> {
+    await this.session.call(CFG_RELOAD.message(), 'cfg: reloading the configuration', options);
+  }
+
+  async reopenLogs(options: CallOptions = {}): Promise<void> {
+    await this.session.call(CFG_REOPEN_LOGS.message(), 'cfg: opening the log files again', options);
+  }
+
+  /** Makes a node end at once. @throws CsStatusError NOT_EXIST: it is no member. */
+  async killNode(nodeId: number, reason: string, options: CallOptions = {}): Promise<void> {
+    const text = Buffer.from(reason).toString('latin1');
+    if (text.length > KILL_REASON_BYTES_MAX)
+      throw new ArgumentError(`the reason has more than ${KILL_REASON_BYTES_MAX} bytes`);
+    const request = CFG_KILL_NODE.message({ nodeId, reason: { length: text.length + 1, text } });
+    await this.session.call(request, `cfg: killing node ${nodeId}`, options);
+  }
+
+  /**
+   * Stops the local daemon in order. `ask` (default): programs that listen for it may object; `regardless`: they are
+   * asked and cannot; `immediate`: nobody is asked. @throws CsStatusError BUSY: somebody objected; EXIST: it is being asked.
+   */
+  async shutdown(how: 'ask' | 'regardless' | 'immediate' = 'ask', options: CallOptions = {}): Promise<void> {
+    const flags = { ask: ShutdownFlag.REQUEST, regardless: ShutdownFlag.REGARDLESS, immediate: ShutdownFlag.IMMEDIATE }[
+      how
+    ];
+    await this.session.call(CFG_TRY_SHUTDOWN.message({ flags }), 'cfg: shutting down', options);
+  }
+
+  /** Asks to be asked: requests of others to stop the daemon. Each must be answered in time (5 s by default). */
+  async shutdownRequests(options: CallOptions = {}): Promise<AsyncIterableIterator<ShutdownRequest>> {
+    if (this.shutdowns === null || this.shutdowns.done) {
+      this.shutdowns = new EventStream(Number.POSITIVE_INFINITY);
+      this.session.register(this.shutdowns);
+      await this.session.call(CFG_TRACK_START.message(), 'cfg: listening for shutdown requests', options);
+    }
+    return options.signal === undefined ? this.shutdowns : this.shutdowns.until(options.signal);
+  }
+
+  close(): void {
+    this.session.close();
+  }
+
+  private take(event: Uint8Array): void {
+    if (messageId(event) !== CfgResponse.TEST_SHUTDOWN) return;
+    const { flags } = decodeOrFail(CFG_TEST_SHUTDOWN, event);
+    this.shutdowns?.push({
+      regardless: flags === ShutdownFlag.REGARDLESS,
+      reply: async (agree) => {
+        await this.session.call(
+          CFG_REPLY_TO_SHUTDOWN.message({ response: agree ? 1 : 0 }),
+          'cfg: answering a shutdown request',
+        );
+      },
+    });
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * One IPC connection as this layer needs it (libqb-ipc.md 3): requests answered in order, one-way requests, events.
+ * The implementation over shared memory is `ipc-channel.ts`; tests have one in memory.
+ */
+export interface Channel {
+  /** Sends a request and waits for its response, which belongs to the caller. Requests are answered in order. */
+  call(request: Uint8Array): Promise<Uint8Array>;
+  /** Sends a request that has no response. `false`: flow control or a full ring, nothing was sent. */
+  tryPost(request: Uint8Array): boolean;
+  /** Stops and starts taking events; the daemon keeps what is not taken, up to its own limit. */
+  pauseEvents(): void;
+  resumeEvents(): void;
+  /** Idempotent. Pending calls fail. */
+  close(): void;
+}
+
+export interface ChannelHandler {
+  /** `event` is valid during the call only. */
+  event(event: Uint8Array): void;
+  /** The connection ended; `null`: it was closed from here. Called once. */
+  closed(error: Error | null): void;
+}
+
+/** Opens a channel to a service (`cpg`, `cmap`, …). */
+export type OpenChannel = (service: string, options: ChannelOptions, handler: ChannelHandler) => Promise<Channel>;
+
+export interface ChannelOptions {
+  /** IPC instance of the daemon; empty: the stock names. */
+  readonly instance: string;
+}

@@ -1,0 +1,261 @@
+import type { CmapValue } from '../lib/cmap-value.ts';
+import { CmapType } from '../lib/cmap-value.ts';
+import { CsError, CsStatusError } from '../lib/errors.ts';
+import {
+  CMAP_ADJUST_INT,
+  CMAP_DELETE,
+  CMAP_GET,
+  CMAP_GET_RESPONSE,
+  CMAP_ITER_FINALIZE,
+  CMAP_ITER_INIT,
+  CMAP_ITER_INIT_RESPONSE,
+  CMAP_ITER_NEXT,
+  CMAP_ITER_NEXT_RESPONSE,
+  CMAP_NOTIFY,
+  CMAP_SET,
+  CMAP_SET_CURRENT_MAP,
+  CMAP_TRACK_ADD,
+  CMAP_TRACK_ADD_RESPONSE,
+  CMAP_TRACK_DELETE,
+} from '../services/codec/cmap.ts';
+import { nameValue } from '../services/codec/fields.ts';
+import { CmapResponse } from '../services/codec/ids.ts';
+import { messageError, messageId } from '../services/codec/struct.ts';
+import type { OpenChannel } from './channel.ts';
+import { type CmapEntry, type CmapPlain, type CmapTypeName, cmapValueOf, entryOf } from './cmap-values.ts';
+import { decodeOrFail, orFail } from './decode.ts';
+import { ArgumentError } from './errors.ts';
+import { EventStream } from './event-stream.ts';
+import { openIpcChannel } from './ipc-channel.ts';
+import { type CallOptions, type ConnectOptions, Session } from './session.ts';
+
+export type { CmapEntry, CmapPlain, CmapTypeName } from './cmap-values.ts';
+
+/** `icmap`: configuration and state; `stats`: counters, read-only. */
+export type CmapMap = 'icmap' | 'stats';
+const MAP_IDS: Readonly<Record<CmapMap, number>> = { icmap: 0, stats: 1 };
+
+export interface CmapOptions extends ConnectOptions {
+  readonly map?: CmapMap;
+}
+
+export type CmapEventKind = 'add' | 'modify' | 'delete';
+const KIND_BITS: Readonly<Record<CmapEventKind, number>> = { delete: 1, modify: 2, add: 4 };
+const PREFIX_BIT = 8;
+
+/** A change of a key that is watched. */
+export interface CmapEvent {
+  readonly kind: CmapEventKind;
+  readonly key: string;
+  /** `null`: deleted. */
+  readonly current: CmapEntry | null;
+  /** `null`: it did not exist, or the daemon does not tell (counters). */
+  readonly previous: CmapEntry | null;
+}
+
+export interface WatchOptions extends CallOptions {
+  /** Watch every key that starts with the given text, not just the key itself. */
+  readonly prefix?: boolean;
+  /** Default: all three. */
+  readonly kinds?: readonly CmapEventKind[];
+}
+
+/** Changes of one watch, in order. Ends with `close()`, with the loop, or with the connection. */
+export interface CmapWatch extends AsyncIterableIterator<CmapEvent> {
+  close(): Promise<void>;
+}
+
+const KEY_BYTES_MAX = 255;
+/** Most values fit; longer ones cost two more round trips. */
+const ROOM_BYTES = 512;
+const GROWTH_TRIES = 5;
+const WATCH_QUEUE_EVENTS = 10_000;
+
+/**
+ * The map of configuration and run-time state of a node, and its statistics.
+ *
+ * ```ts
+ * const cmap = await Cmap.connect();
+ * console.log((await cmap.get('totem.cluster_name'))?.value);
+ * for await (const change of await cmap.watch('runtime.members.', { prefix: true })) console.log(change);
+ * ```
+ */
+export class Cmap {
+  private readonly watches = new Map<bigint, EventStream<CmapEvent>>();
+  private nextCookie = 1n;
+
+  private constructor(private readonly session: Session) {}
+
+  static async connect(options: CmapOptions = {}, openChannel: OpenChannel = openIpcChannel): Promise<Cmap> {
+    // Events cannot come before the first watch, which needs the object.
+    let cmap: Cmap | null = null;
+    const session = await Session.open(openChannel, 'cmap', options, (event) => cmap?.take(event));
+    cmap = new Cmap(session);
+    if (options.map !== undefined && options.map !== 'icmap') {
+      try {
+        await session.call(
+          CMAP_SET_CURRENT_MAP.message({ map: MAP_IDS[options.map] }),
+          `cmap: selecting map ${options.map}`,
+        );
+      } catch (error) {
+        session.close();
+        throw error;
+      }
+    }
+    return cmap;
+  }
+
+  /** The key's value, or `null` when there is no such key. */
+  async get(key: string, options: CallOptions = {}): Promise<CmapEntry | null> {
+    const value = await this.getValue(key, options);
+    return value === null ? null : entryOf(key, value);
+  }
+
+  /** A string, or `null` when there is no such key or it is no string. */
+  async getString(key: string, options: CallOptions = {}): Promise<string | null> {
+    const entry = await this.get(key, options);
+    return typeof entry?.value === 'string' ? entry.value : null;
+  }
+
+  /** A number of any type, or `null`; 64-bit values lose precision above 2^53. */
+  async getNumber(key: string, options: CallOptions = {}): Promise<number | null> {
+    const entry = await this.get(key, options);
+    return typeof entry?.value === 'number' || typeof entry?.value === 'bigint' ? Number(entry.value) : null;
+  }
+
+  /** Sets or creates a key. @throws CsStatusError ACCESS: the key is read-only. */
+  async set(key: string, type: CmapTypeName, value: CmapPlain, options: CallOptions = {}): Promise<void> {
+    const { type: code, bytes } = cmapValueOf(type, value);
+    // Strings travel without their NUL (services.md T10).
+    const data = code === CmapType.STRING ? bytes.subarray(0, bytes.length - 1) : bytes;
+    const request = CMAP_SET.message({ key: keyName(key), valueBytes: data.length, type: code }, data);
+    await this.session.call(request, `cmap: setting ${key}`, options);
+  }
+
+  /** @throws CsStatusError NOT_EXIST, ACCESS. */
+  async delete(key: string, options: CallOptions = {}): Promise<void> {
+    await this.session.call(CMAP_DELETE.message({ key: keyName(key) }), `cmap: deleting ${key}`, options);
+  }
+
+  /** Adds to an integer, within its width. */
+  async adjust(key: string, step: number, options: CallOptions = {}): Promise<void> {
+    await this.session.call(CMAP_ADJUST_INT.message({ key: keyName(key), step }), `cmap: adjusting ${key}`, options);
+  }
+
+  /** Keys that start with `prefix`, in byte order, each with its value. Keys that vanish meanwhile are left out. */
+  async *entries(prefix = '', options: CallOptions = {}): AsyncGenerator<CmapEntry, void> {
+    for await (const key of this.keys(prefix, options)) {
+      const entry = await this.get(key, options);
+      if (entry !== null) yield entry;
+    }
+  }
+
+  async *keys(prefix = '', options: CallOptions = {}): AsyncGenerator<string, void> {
+    const begin = CMAP_ITER_INIT.message({ prefix: keyName(prefix, true) });
+    const { handle } = decodeOrFail(CMAP_ITER_INIT_RESPONSE, await this.session.call(begin, 'cmap: listing', options));
+    try {
+      for (;;) {
+        const response = await this.session.exchange(CMAP_ITER_NEXT.message({ handle }), options);
+        const status = messageError(response);
+        if (status === CsError.NO_SECTIONS) return;
+        if (status !== CsError.OK) throw new CsStatusError(status, 'cmap: listing');
+        yield decodeOrFail(CMAP_ITER_NEXT_RESPONSE, response).key.text;
+      }
+    } finally {
+      if (!this.session.closed) await this.session.exchange(CMAP_ITER_FINALIZE.message({ handle }));
+    }
+  }
+
+  /** Changes from now on: once the promise resolved, none is missed. On `stats`, keys are looked at every 1.5 s. */
+  async watch(key: string, options: WatchOptions = {}): Promise<CmapWatch> {
+    const kinds = options.kinds ?? ['add', 'modify', 'delete'];
+    const bits = kinds.reduce((sum, kind) => sum | KIND_BITS[kind], options.prefix === true ? PREFIX_BIT : 0);
+    const cookie = this.nextCookie++;
+    let handle: bigint | null = null;
+    const close = async (): Promise<void> => {
+      if (!this.watches.delete(cookie)) return;
+      this.session.unregister(stream);
+      stream.end();
+      if (handle !== null && !this.session.closed) await this.session.exchange(CMAP_TRACK_DELETE.message({ handle }));
+    };
+    const stream: EventStream<CmapEvent> = new EventStream(WATCH_QUEUE_EVENTS, {
+      onFull: () => this.session.hold(stream),
+      onDrained: () => this.session.release(stream),
+      onReturn: () => void close().catch(() => {}), // leaving the loop: a connection that ended has no tracker anyway
+    });
+    this.watches.set(cookie, stream);
+    this.session.register(stream);
+    try {
+      const request = CMAP_TRACK_ADD.message({ key: keyName(key, true), trackType: bits, cookie });
+      const response = await this.session.call(request, `cmap: watching ${key}`, options);
+      ({ handle } = decodeOrFail(CMAP_TRACK_ADD_RESPONSE, response));
+    } catch (error) {
+      this.watches.delete(cookie);
+      this.session.unregister(stream);
+      throw error;
+    }
+    const reader = options.signal === undefined ? stream : stream.until(options.signal);
+    return Object.assign(reader, { close });
+  }
+
+  close(): void {
+    this.session.close();
+  }
+
+  private async getValue(key: string, options: CallOptions): Promise<CmapValue | null> {
+    let room = ROOM_BYTES;
+    for (let attempt = 0; attempt < GROWTH_TRIES; attempt++) {
+      const response = await this.session.exchange(CMAP_GET.message({ key: keyName(key), valueBytes: room }), options);
+      const status = messageError(response);
+      if (status === CsError.NOT_EXIST) return null;
+      if (status === CsError.OK && room > 0) return valueFrom(response);
+      if (status === CsError.OK) room = Math.max(1, decodeOrFail(CMAP_GET_RESPONSE, response).valueBytes);
+      else if (status === CsError.INVALID_PARAM)
+        room = 0; // too small: ask for the length
+      else throw new CsStatusError(status, `cmap: getting ${key}`);
+    }
+    throw new CsStatusError(
+      CsError.INVALID_PARAM,
+      `cmap: getting ${key}`,
+      'Its value grows faster than it can be read',
+    );
+  }
+
+  private take(event: Uint8Array): void {
+    if (messageId(event) !== CmapResponse.NOTIFY) return;
+    const notify = decodeOrFail(CMAP_NOTIFY, event);
+    const stream = this.watches.get(notify.cookie);
+    if (stream === undefined) return; // of a watch that was just closed
+    const values = new Uint8Array(
+      orFail(CMAP_NOTIFY.tailBytes(event, notify.newBytes + notify.oldBytes), 'cmap event'),
+    );
+    const key = notify.key.text;
+    const entry = (type: number, bytes: Uint8Array): CmapEntry | null =>
+      type === 0 ? null : entryOf(key, { type, bytes });
+    stream.push({
+      kind: kindOf(notify.event),
+      key,
+      current: entry(notify.newType, values.subarray(0, notify.newBytes)),
+      previous: entry(notify.oldType, values.subarray(notify.newBytes)),
+    });
+  }
+}
+
+function valueFrom(response: Uint8Array): CmapValue {
+  const { type, valueBytes } = decodeOrFail(CMAP_GET_RESPONSE, response);
+  return { type, bytes: orFail(CMAP_GET_RESPONSE.tailBytes(response, valueBytes), 'cmap value') };
+}
+
+function kindOf(bit: number): CmapEventKind {
+  if (bit === KIND_BITS.add) return 'add';
+  return bit === KIND_BITS.delete ? 'delete' : 'modify';
+}
+
+/** Names that no key can have are refused here: the field could not carry them. */
+function keyName(key: string, mayBeEmpty = false): { readonly length: number; readonly text: string } {
+  if (key === '' && mayBeEmpty) return nameValue('');
+  if (key === '' || key.length > KEY_BYTES_MAX || !/^[A-Za-z0-9._/:-]+$/.test(key)) {
+    throw new ArgumentError(`'${key}' cannot be a key`, `Keys have 3 to ${KEY_BYTES_MAX} of A-Z a-z 0-9 . _ - / :`);
+  }
+  return nameValue(key);
+}

@@ -1,0 +1,175 @@
+import { type CpgAddress, listAt } from '../services/codec/base.ts';
+import { CPG_TOTEM_CONFIGURATION, decodeCpgConfigurationChange, FragmentType } from '../services/codec/cpg.ts';
+import { U32_ELEMENT } from '../services/codec/fields.ts';
+import { CpgResponse } from '../services/codec/ids.ts';
+import { messageId, viewOf } from '../services/codec/struct.ts';
+import { ConnectionError } from './errors.ts';
+
+/** A process of a group: the node and pid identify it. */
+export interface CpgProcess {
+  readonly nodeId: number;
+  readonly pid: number;
+}
+
+/** Why a process joined or left (services.md 4.1). */
+export type CpgReason = 'undefined' | 'join' | 'leave' | 'node down' | 'node up' | 'process down';
+const REASONS: readonly CpgReason[] = ['undefined', 'join', 'leave', 'node down', 'node up', 'process down'];
+
+export interface CpgChange extends CpgProcess {
+  readonly reason: CpgReason;
+}
+
+/** A message of the group, in the one order that all members see. */
+export interface CpgMessageEvent extends CpgProcess {
+  readonly type: 'message';
+  readonly group: string;
+  readonly data: Uint8Array;
+}
+
+/** The group has other members now; in order with the messages. */
+export interface CpgMembershipEvent {
+  readonly type: 'membership';
+  readonly group: string;
+  readonly members: readonly CpgProcess[];
+  readonly joined: readonly CpgChange[];
+  readonly left: readonly CpgChange[];
+}
+
+/** The ring of the nodes changed. */
+export interface CpgRingEvent {
+  readonly type: 'ring';
+  readonly ringId: { readonly rep: number; readonly seq: number };
+  readonly members: readonly number[];
+}
+
+export type CpgEvent = CpgMessageEvent | CpgMembershipEvent | CpgRingEvent;
+
+/** Offsets of the two events that carry data (services.md 4.4), read by hand: they are the hot path. */
+const OFFSET = { groupLength: 24, group: 32, messageBytes: 160 } as const;
+const DELIVER = { nodeId: 168, pid: 176, data: 184 } as const;
+const FRAGMENT = { bytes: 168, nodeId: 176, pid: 184, type: 192, data: 200 } as const;
+const GROUP_BYTES_MAX = 128;
+
+interface Assembly {
+  readonly totalBytes: number;
+  readonly pieces: Uint8Array[];
+  haveBytes: number;
+}
+
+/** Decodes the events of a connection, and puts fragmented messages together (services.md 4.7). */
+export class CpgEventDecoder {
+  private readonly assemblies = new Map<string, Assembly>();
+  private readonly text = new TextDecoder();
+  private groupBytes: Uint8Array = new Uint8Array(0);
+  private groupText = '';
+
+  constructor(private readonly messageBytesMax: number) {}
+
+  /** `null`: nothing to tell yet (a fragment, or an event of a later version). */
+  decode(event: Uint8Array): CpgEvent | null {
+    switch (messageId(event)) {
+      case CpgResponse.DELIVER:
+        return this.message(event);
+      case CpgResponse.PARTIAL_DELIVER:
+        return this.fragment(event);
+      case CpgResponse.CONFIGURATION_CHANGE:
+        return this.membership(event);
+      case CpgResponse.TOTEM_CONFIGURATION:
+        return ring(event);
+      default:
+        return null;
+    }
+  }
+
+  private message(event: Uint8Array): CpgEvent {
+    const view = checkedView(event, DELIVER.data);
+    const bytes = view.getUint32(OFFSET.messageBytes, true);
+    return {
+      type: 'message',
+      group: this.group(event, view),
+      nodeId: view.getUint32(DELIVER.nodeId, true),
+      pid: view.getUint32(DELIVER.pid, true),
+      data: piece(event, DELIVER.data, bytes),
+    };
+  }
+
+  private fragment(event: Uint8Array): CpgEvent | null {
+    const view = checkedView(event, FRAGMENT.data);
+    const nodeId = view.getUint32(FRAGMENT.nodeId, true);
+    const pid = view.getUint32(FRAGMENT.pid, true);
+    const type = view.getUint32(FRAGMENT.type, true);
+    const data = piece(event, FRAGMENT.data, view.getUint32(FRAGMENT.bytes, true));
+    const key = `${nodeId}.${pid}`;
+    if (type === FragmentType.FIRST) {
+      const totalBytes = view.getUint32(OFFSET.messageBytes, true);
+      if (totalBytes > this.messageBytesMax) {
+        throw malformed(`a message of ${totalBytes} bytes, the limit is ${this.messageBytesMax}`);
+      }
+      this.assemblies.set(key, { totalBytes, pieces: [], haveBytes: 0 });
+    }
+    const assembly = this.assemblies.get(key);
+    if (assembly === undefined) return null; // joined in the middle of a message
+    assembly.haveBytes += data.length;
+    if (assembly.haveBytes > assembly.totalBytes) {
+      this.assemblies.delete(key); // the sender does not do what it announced: the message is not one
+      return null;
+    }
+    assembly.pieces.push(data);
+    if (type !== FragmentType.LAST) return null;
+    this.assemblies.delete(key);
+    if (assembly.haveBytes !== assembly.totalBytes) return null;
+    return { type: 'message', group: this.group(event, view), nodeId, pid, data: Buffer.concat(assembly.pieces) };
+  }
+
+  private membership(event: Uint8Array): CpgEvent {
+    const change = decodeCpgConfigurationChange(event);
+    if (change === null) throw malformed('configuration change');
+    for (const { nodeId, pid } of change.left) this.assemblies.delete(`${nodeId}.${pid}`);
+    return {
+      type: 'membership',
+      group: this.text.decode(change.group),
+      members: change.members.map(({ nodeId, pid }) => ({ nodeId, pid })),
+      joined: change.joined.map(withReason),
+      left: change.left.map(withReason),
+    };
+  }
+
+  /** A connection has one group, so its name is decoded once. */
+  private group(event: Uint8Array, view: DataView): string {
+    const length = Math.min(view.getUint32(OFFSET.groupLength, true), GROUP_BYTES_MAX);
+    const bytes = event.subarray(OFFSET.group, OFFSET.group + length);
+    if (Buffer.compare(bytes, this.groupBytes) !== 0) {
+      this.groupBytes = new Uint8Array(bytes);
+      this.groupText = this.text.decode(bytes);
+    }
+    return this.groupText;
+  }
+}
+
+const withReason = ({ nodeId, pid, reason }: CpgAddress): CpgChange => ({
+  nodeId,
+  pid,
+  reason: REASONS[reason] ?? 'undefined',
+});
+
+function ring(event: Uint8Array): CpgEvent {
+  // The list starts 4 bytes before the rounded end of the fixed part (services.md T1).
+  const fixed = CPG_TOTEM_CONFIGURATION.decode(event);
+  const members = fixed === null ? null : listAt(event, 44, fixed.memberCount, U32_ELEMENT);
+  if (fixed === null || members === null) throw malformed('totem membership');
+  return { type: 'ring', ringId: fixed.ringId, members };
+}
+
+function checkedView(event: Uint8Array, bytesMin: number): DataView {
+  if (event.length < bytesMin) throw malformed(`event of ${event.length} bytes`);
+  return viewOf(event);
+}
+
+/** A copy: the event's memory is used again. */
+function piece(event: Uint8Array, offset: number, bytes: number): Uint8Array {
+  if (bytes > event.length - offset) throw malformed(`${bytes} bytes announced in an event of ${event.length}`);
+  return new Uint8Array(event.subarray(offset, offset + bytes));
+}
+
+const malformed = (what: string): ConnectionError =>
+  new ConnectionError('RONDO_PROTOCOL', `cpg: malformed event: ${what}`);

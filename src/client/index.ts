@@ -1,0 +1,35 @@
+/**
+ * The public TypeScript API of a cluster node: Rondo's daemon, or stock Corosync 3.1, over its IPC.
+ * See docs/client.md for runnable examples.
+ */
+export { CsError, type CsErrorName, CsStatusError, RondoError } from '../lib/errors.ts';
+export { Cfg, type LocalLink, type NodeLink, type NodeStatus, type ShutdownRequest } from './cfg.ts';
+export {
+  Cmap,
+  type CmapEntry,
+  type CmapEvent,
+  type CmapEventKind,
+  type CmapMap,
+  type CmapOptions,
+  type CmapPlain,
+  type CmapTypeName,
+  type CmapWatch,
+  type WatchOptions,
+} from './cmap.ts';
+export {
+  CPG_ATOMIC_BYTES_MAX,
+  Cpg,
+  type CpgChange,
+  type CpgEvent,
+  type CpgMember,
+  type CpgMembershipEvent,
+  type CpgMessageEvent,
+  type CpgOptions,
+  type CpgProcess,
+  type CpgReason,
+  type CpgRingEvent,
+} from './cpg.ts';
+export { ArgumentError, ConnectionError, type ConnectionErrorCode } from './errors.ts';
+export { type NodeListEvent, Quorum, type QuorumEvent, type RingIdentity } from './quorum.ts';
+export type { CallOptions, ConnectOptions } from './session.ts';
+export { type NodeState, type VoteInfo, Votequorum, type VotequorumEvent } from './votequorum.ts';

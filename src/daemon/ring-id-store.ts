@@ -1,0 +1,103 @@
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { DaemonExit, ExitCode } from './exit-codes.ts';
+
+/**
+ * The ring sequence on disk: `<state dir>/ringid_<nodeid>`, 8 bytes, u64, little-endian like the platforms that this runs on, as stock's file (totem.md 4.2),
+ * so either daemon can take over from the other.
+ *
+ * A sequence may never be used twice, not even after a crash. Stock writes each one before use; here the ring thread must
+ * not wait for a disk, so numbers are reserved in blocks: the file always holds a number that no ring has reached yet.
+ */
+export const RESERVE_RINGS = 64;
+/** A formed ring advances the sequence by four (totem.md 4.8). */
+const SEQ_PER_RING = 4;
+export const RESERVE_BLOCK = RESERVE_RINGS * SEQ_PER_RING;
+const FILE_BYTES = 8;
+
+export interface RingIdStart {
+  /** Highest sequence that may have been used. */
+  readonly stored: number;
+  /** Sequences up to here may be used without asking again. */
+  readonly reserved: number;
+}
+
+export class RingIdStore {
+  private readonly file: string;
+  private reservedSeq = 0;
+
+  constructor(directory: string, nodeId: number) {
+    this.file = join(directory, `ringid_${nodeId}`);
+  }
+
+  /** Reads the file (0 when there is none or it is short) and reserves the first block. */
+  open(): RingIdStart {
+    let stored = 0;
+    try {
+      if (existsSync(this.file)) stored = decodeSeq(readFileSync(this.file));
+    } catch (error) {
+      throw new DaemonExit(ExitCode.RING_ID, `Couldn't read the ring id from ${this.file}: ${text(error)}`, {
+        cause: error,
+      });
+    }
+    this.reservedSeq = stored;
+    return { stored, reserved: this.reserve(stored + 1) };
+  }
+
+  /** Makes sequences up to `upTo`, and a block beyond it, durable. Returns how far it is reserved now. */
+  reserve(upTo: number): number {
+    if (upTo <= this.reservedSeq) return this.reservedSeq;
+    this.write(upTo + RESERVE_BLOCK);
+    return this.reservedSeq;
+  }
+
+  /** After an orderly stop: gives back what was reserved and not used, so the next start goes on where this one ended. */
+  close(highestUsed: number): void {
+    if (highestUsed < this.reservedSeq) this.write(highestUsed);
+  }
+
+  private write(seq: number): void {
+    const temporary = `${this.file}.tmp`;
+    try {
+      const fd = openSync(temporary, 'w', 0o600);
+      try {
+        writeSync(fd, encodeSeq(seq));
+        fsyncSync(fd);
+      } finally {
+        closeSync(fd);
+      }
+      renameSync(temporary, this.file);
+      syncDirectory(dirname(this.file));
+    } catch (error) {
+      throw new DaemonExit(ExitCode.RING_ID, `Couldn't store the ring id in ${this.file}: ${text(error)}`, {
+        cause: error,
+      });
+    }
+    this.reservedSeq = seq;
+  }
+}
+
+function encodeSeq(seq: number): Uint8Array {
+  const bytes = new Uint8Array(FILE_BYTES);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(seq), true);
+  return bytes;
+}
+
+/** A short file counts as absent (stock creates it anew); a number beyond 2^53 cannot be a real one. */
+function decodeSeq(bytes: Uint8Array): number {
+  if (bytes.length < FILE_BYTES) return 0;
+  const value = new DataView(bytes.buffer, bytes.byteOffset, FILE_BYTES).getBigUint64(0, true);
+  if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new RangeError(`sequence ${value} is out of range`);
+  return Number(value);
+}
+
+function syncDirectory(directory: string): void {
+  const fd = openSync(directory, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+const text = (error: unknown): string => (error instanceof Error ? error.message : String(error));
