@@ -1,0 +1,320 @@
+import { READ_ONLY_KEYS_VOTEQUORUM, TRACK_CHANGES, TrackEvent } from '../../config/icmap/index.ts';
+import { assert } from '../../lib/assert.ts';
+import { CsError, RondoError } from '../../lib/errors.ts';
+import type { RingId } from '../../lib/ring-id.ts';
+import { ServiceId, VotequorumFn } from '../codec/ids.ts';
+import * as wire from '../codec/votequorum.ts';
+import { NodeFlag, ReconfigureParam } from '../codec/votequorum.ts';
+import type {
+  EngineConnection,
+  EngineTimer,
+  ExecFunction,
+  LibraryFunction,
+  MainEngineContext,
+  ServiceEngine,
+  SyncHooks,
+} from '../engine.ts';
+import { readDynamic, readStatic, type StaticConfiguration } from './configuration.ts';
+import { VotequorumCore } from './core.ts';
+import { type Evaluation, evaluate } from './evaluation.ts';
+import { answerStatus, type LibraryParts, votequorumLibrary } from './library.ts';
+import { encodeReconfigure } from './messages.ts';
+import { Outbox } from './outbox.ts';
+import { QuorumDevice } from './qdevice.ts';
+import { TIE_BREAKER_TYPE } from './quorum-math.ts';
+import { VotequorumTrackers } from './trackers.ts';
+import type { TrackingFile } from './tracking-file.ts';
+
+export interface VotequorumOptions {
+  readonly trackingFile: TrackingFile;
+  /** The quorum service: gets every decision. */
+  setQuorum(members: readonly number[], quorate: boolean, ringId: RingId): void;
+}
+
+/** The options of votequorum contradict each other; the daemon does not start (services.md 7.4). */
+export class VotequorumConfigError extends RondoError {
+  override readonly name = 'VotequorumConfigError';
+  constructor(message: string) {
+    super('RONDO_VOTEQUORUM_CONFIG', message);
+  }
+}
+
+const RELOAD_KEY = 'config.totemconfig_reload_in_progress';
+const CANCEL_KEY = 'quorum.cancel_wait_for_all';
+
+interface Running extends LibraryParts {
+  readonly context: MainEngineContext;
+  readonly fixed: StaticConfiguration;
+}
+
+/** Service 5: quorum by votes (services.md 7). */
+export class VotequorumEngine implements ServiceEngine<MainEngineContext> {
+  readonly serviceId = ServiceId.VOTEQUORUM;
+  readonly name = 'votequorum';
+  readonly description = 'corosync vote quorum service v1.0';
+  readonly unloadPriority = 2;
+  readonly allowInquorate = true;
+  readonly library: readonly LibraryFunction[] = votequorumLibrary(() => this.parts());
+  readonly exec: readonly ExecFunction[] = this.execFunctions();
+  readonly sync: SyncHooks = {
+    init: (_transitional, members, ringId) => this.syncInit(members, ringId),
+    process: () => this.syncProcess(),
+    activate: () => this.parts().core.syncActivate(),
+    abort: () => {},
+  };
+  private running: Running | null = null;
+  private windowTimer: EngineTimer | null = null;
+  private windowMs = 0;
+  private syncInfoSent = false;
+  private leaving = false;
+
+  constructor(private readonly options: VotequorumOptions) {}
+
+  private parts(): Running {
+    assert(this.running !== null, 'votequorum is used before its start');
+    return this.running;
+  }
+
+  // ---- start and configuration ----
+
+  start(context: MainEngineContext): void {
+    const { cmap } = context;
+    const fixed = readStatic(cmap);
+    const core = this.makeCore(context);
+    const outbox = new Outbox(context);
+    const device = new QuorumDevice(core, outbox, context, answerStatus);
+    this.running = { context, fixed, core, outbox, device, trackers: new VotequorumTrackers(core) };
+    for (const text of fixed.warnings) context.log('warning', 'VOTEQ', text);
+    this.loadTrackingBarrier();
+    this.applyStatic();
+    const result = this.evaluate(false);
+    if (result.error !== null) throw new VotequorumConfigError(result.error);
+    if (core.waitForAll) core.setWaitForAllArmed(true);
+    if (core.tieBreaker.mode !== 'none') this.writeTieBreaker();
+    core.recalculate(false, false);
+    for (const key of READ_ONLY_KEYS_VOTEQUORUM) cmap.setReadOnly(key, { prefix: false, readOnly: true });
+    this.trackConfiguration();
+    device.sendOwnInfo();
+  }
+
+  private makeCore(context: MainEngineContext): VotequorumCore {
+    return new VotequorumCore(context.nodeId, context.cmap, {
+      decided: (members, quorate, ringId) => {
+        this.options.setQuorum(members, quorate, ringId);
+        this.parts().trackers.sendQuorum();
+      },
+      expectedVotesChanged: () => this.parts().trackers.sendExpectedVotes(),
+      storeTrackingBarrier: (expectedVotes) => {
+        if (!this.options.trackingFile.store(expectedVotes)) {
+          context.log('warning', 'VOTEQ', 'Unable to update ev_tracking_barrier on disk data!!!');
+        }
+      },
+      log: (level, text) => context.log(level, 'VOTEQ', text),
+      startWindowTimer: () => this.startWindowTimer(),
+      stopWindowTimer: () => this.stopWindowTimer(),
+    });
+  }
+
+  private startWindowTimer(): void {
+    this.stopWindowTimer();
+    this.windowTimer = this.parts().context.setTimer(this.windowMs, () => {
+      this.windowTimer = null;
+      this.parts().core.windowExpired();
+    });
+  }
+
+  private stopWindowTimer(): void {
+    this.windowTimer?.cancel();
+    this.windowTimer = null;
+  }
+
+  private loadTrackingBarrier(): void {
+    const { core, fixed } = this.parts();
+    if (!fixed.expectedVotesTracking) return;
+    try {
+      core.setTrackingBarrier(this.options.trackingFile.load());
+    } catch (error) {
+      throw new VotequorumConfigError(`configuration error: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  private applyStatic(): void {
+    const { core, fixed } = this.parts();
+    core.allowDownscale = fixed.allowDownscale;
+    core.lastManStanding = fixed.lastManStanding;
+    this.windowMs = fixed.lastManStandingWindowMs;
+  }
+
+  /** Reads the keys that may change and applies what follows from them. */
+  private evaluate(runtime: boolean): Evaluation {
+    const { context, core, fixed, device } = this.parts();
+    const dynamic = readDynamic(context.cmap);
+    const result = evaluate(dynamic, fixed, {
+      runtime,
+      qdeviceRegistered: device.isRegistered,
+      trackingBarrier: core.trackingBarrier,
+      lastManStanding: core.lastManStanding,
+    });
+    for (const { level, text } of result.logs) context.log(level, 'VOTEQ', text);
+    core.twoNode = result.twoNode;
+    context.cmap.setU8('runtime.votequorum.two_node', result.twoNode ? 1 : 0);
+    core.tieBreaker = result.tieBreaker;
+    if (result.qdeviceCanOperate !== null) {
+      device.canOperate = result.qdeviceCanOperate;
+      context.cmap.setU8('runtime.votequorum.qdevice_can_operate', result.qdeviceCanOperate ? 1 : 0);
+    }
+    if (result.error !== null) return result;
+    core.waitForAll = result.waitForAll;
+    core.us.votes = result.votes;
+    if (result.expectedVotes !== 0) core.us.expectedVotes = result.expectedVotes;
+    if (result.deviceVotes !== null) core.device.votes = result.deviceVotes;
+    if (dynamic.device !== null) {
+      device.timeoutMs = dynamic.device.timeoutMs;
+      device.syncTimeoutMs = dynamic.device.syncTimeoutMs;
+    }
+    core.setExpectedVotesBarrier(core.us.expectedVotes);
+    if (!core.waitForAll && fixed.waitForAll === null && core.waitForAllArmed) core.setWaitForAllArmed(false);
+    return result;
+  }
+
+  private writeTieBreaker(): void {
+    const { context, core } = this.parts();
+    context.cmap.setU32('runtime.votequorum.atb_type', TIE_BREAKER_TYPE[core.tieBreaker.mode]);
+  }
+
+  private trackConfiguration(): void {
+    const { context } = this.parts();
+    const changed = (_event: number, key: string): void => this.configurationChanged(key);
+    context.track('nodelist.', TRACK_CHANGES | TrackEvent.PREFIX, changed);
+    context.track('quorum.', TRACK_CHANGES | TrackEvent.PREFIX, changed);
+    context.track(RELOAD_KEY, TrackEvent.ADD | TrackEvent.MODIFY, changed);
+  }
+
+  /** Run-time changes (services.md 7.4); during a reload they are looked at once, at its end. */
+  private configurationChanged(key: string): void {
+    const { context, outbox, core } = this.parts();
+    const { cmap } = context;
+    if ((cmap.getU8(RELOAD_KEY) ?? 0) !== 0) return;
+    if (key === RELOAD_KEY && (cmap.getI32('config.reload_status') ?? CsError.OK) !== CsError.OK) return;
+    if (key === CANCEL_KEY && (cmap.getU8(CANCEL_KEY) ?? 0) >= 1) {
+      cmap.setU8(CANCEL_KEY, 0); // comes back here first (T35)
+      const message = encodeReconfigure(ReconfigureParam.CANCEL_WAIT_FOR_ALL, core.us.nodeId, 0);
+      outbox.send(VotequorumFn.RECONFIGURE, message);
+      return;
+    }
+    this.reevaluate();
+  }
+
+  private reevaluate(): void {
+    const { core, device, outbox } = this.parts();
+    const { us } = core;
+    const { votes, expectedVotes } = us;
+    this.evaluate(true);
+    this.writeTieBreaker();
+    device.sendOwnInfo();
+    device.sendDeviceInfo();
+    const reconfigure = (param: number, value: number): void =>
+      outbox.send(VotequorumFn.RECONFIGURE, encodeReconfigure(param, us.nodeId, value));
+    if (us.votes !== votes) reconfigure(ReconfigureParam.NODE_VOTES, us.votes);
+    if (us.expectedVotes !== expectedVotes) reconfigure(ReconfigureParam.EXPECTED_VOTES, us.expectedVotes);
+  }
+
+  // ---- messages ----
+
+  private execFunctions(): readonly ExecFunction[] {
+    const malformed = (what: string, nodeId: number): void =>
+      this.parts().context.log('warning', 'VOTEQ', `Malformed ${what} from node ${nodeId}`);
+    return [
+      {
+        name: 'node info',
+        handle: (payload, nodeId) => {
+          const info = wire.VQ_NODE_INFO.decode(payload);
+          if (info === null) malformed('node info', nodeId);
+          else this.parts().core.nodeInfo(info, nodeId);
+        },
+      },
+      {
+        name: 'reconfigure',
+        handle: (payload, nodeId) => {
+          const message = wire.VQ_RECONFIGURE.decode(payload);
+          if (message === null) malformed('reconfiguration', nodeId);
+          else this.reconfigure(message.param, message.nodeId, message.value);
+        },
+      },
+      {
+        name: 'qdevice registration',
+        handle: (payload, nodeId) => {
+          const message = wire.VQ_EXEC_QDEVICE_REGISTER.decode(payload);
+          if (message === null) malformed('registration', nodeId);
+          else this.parts().device.registrationDelivered(message.operation, message.name, nodeId);
+        },
+      },
+      {
+        name: 'qdevice rename',
+        handle: (payload, nodeId) => {
+          const message = wire.VQ_EXEC_QDEVICE_RENAME.decode(payload);
+          if (message === null) malformed('rename', nodeId);
+          else this.parts().device.renameDelivered(message.oldName, message.newName);
+        },
+      },
+    ];
+  }
+
+  private reconfigure(param: number, nodeId: number, value: number): void {
+    const { core } = this.parts();
+    if (param === ReconfigureParam.EXPECTED_VOTES) core.reconfigureExpectedVotes(value);
+    else if (param === ReconfigureParam.NODE_VOTES) core.reconfigureVotes(nodeId, value);
+    else if (param === ReconfigureParam.CANCEL_WAIT_FOR_ALL) core.cancelWaitForAll(nodeId);
+  }
+
+  // ---- sync ----
+
+  private syncInit(members: readonly number[], ringId: RingId): void {
+    const { core, device } = this.parts();
+    core.syncInit(members, ringId);
+    this.syncInfoSent = false;
+    device.syncInit();
+  }
+
+  private syncProcess(): boolean {
+    const { device, outbox, trackers } = this.parts();
+    if (!this.syncInfoSent) {
+      this.syncInfoSent = true;
+      device.sendOwnInfo();
+      device.sendDeviceInfo();
+      device.sendRegistration();
+      trackers.sendNodeList();
+    }
+    return outbox.flush() && !device.holdsSync;
+  }
+
+  // ---- clients ----
+
+  connectionClosed(connection: EngineConnection): void {
+    const { trackers, device } = this.parts();
+    trackers.stop(connection);
+    device.connectionClosed(connection);
+  }
+
+  // ---- end ----
+
+  /** With allow_downscale the others are told, so that they expect fewer votes (services.md 7.13). */
+  stop(): boolean {
+    if (this.running === null) return true;
+    const { core, device, outbox } = this.running;
+    if (!core.allowDownscale) return true;
+    if (!this.leaving) {
+      this.leaving = true;
+      core.us.set(NodeFlag.LEAVING, true);
+      device.sendOwnInfo();
+    }
+    return outbox.flush();
+  }
+
+  dump(): string {
+    if (this.running === null) return '';
+    const { core } = this.running;
+    const nodes = core.records.all().map((r) => `${r.nodeId}: state ${r.state}, votes ${r.votes}, flags ${r.flags}`);
+    return `votequorum: quorum ${core.quorum}, expected ${core.us.expectedVotes}\n  ${nodes.join('\n  ')}`;
+  }
+}

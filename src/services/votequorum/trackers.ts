@@ -1,0 +1,53 @@
+import * as wire from '../codec/votequorum.ts';
+import type { EngineConnection } from '../engine.ts';
+import type { VotequorumCore } from './core.ts';
+import { QDEVICE_NODE_ID } from './records.ts';
+
+/** Clients that hear of changes, each with the context that it gave (services.md 7.2). */
+export class VotequorumTrackers {
+  private readonly tracking = new Map<EngineConnection, bigint>();
+
+  constructor(private readonly core: VotequorumCore) {}
+
+  has(connection: EngineConnection): boolean {
+    return this.tracking.has(connection);
+  }
+
+  start(connection: EngineConnection, context: bigint): void {
+    this.tracking.set(connection, context);
+  }
+
+  /** Whether it was tracking. */
+  stop(connection: EngineConnection): boolean {
+    return this.tracking.delete(connection);
+  }
+
+  sendCurrent(connection: EngineConnection, context: bigint): void {
+    connection.dispatch(this.nodeList(context));
+    connection.dispatch(this.quorum(context));
+  }
+
+  sendQuorum(): void {
+    for (const [connection, context] of this.tracking) connection.dispatch(this.quorum(context));
+  }
+
+  sendNodeList(): void {
+    for (const [connection, context] of this.tracking) connection.dispatch(this.nodeList(context));
+  }
+
+  sendExpectedVotes(): void {
+    const { expectedVotes } = this.core.us;
+    for (const [connection, context] of this.tracking)
+      connection.dispatch(wire.VQ_EXPECTED_VOTES_EVENT.ok({ context, expectedVotes }));
+  }
+
+  private quorum(context: bigint): Uint8Array {
+    const nodes = this.core.records.all().map(({ nodeId, state }) => ({ nodeId, state }));
+    if (this.core.us.has(wire.NodeFlag.QDEVICE_REGISTERED)) nodes.push({ nodeId: QDEVICE_NODE_ID, state: 0 });
+    return wire.encodeVotequorumQuorum({ quorate: this.core.quorate, context, nodes });
+  }
+
+  private nodeList(context: bigint): Uint8Array {
+    return wire.encodeVotequorumNodeList({ context, ringId: this.core.ringId, nodes: this.core.members });
+  }
+}
