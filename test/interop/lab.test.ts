@@ -11,6 +11,8 @@ for (const transport of ['udpu', 'knet', 'udp'] as const) {
     const lab = await Lab.up({ transport }, ['stock', 'stock', 'stock']);
     t.teardown(() => lab.close());
     const members = await Promise.all(lab.nodes.map((node) => LoadMember.join(node)));
+    await settle(members);
+    for (const member of members) member.mark();
     members.forEach((member, at) => {
       member.send(300, 1, 1_000_000, at + 1);
     });

@@ -44,8 +44,8 @@ export function commonLines(record: GroupRecord): string[] {
 }
 
 /**
- * The first difference between what two members saw, or `null`. `ordinals` says whether the count of messages of a
- * sender must be equal, too: it is not when one of the two joined later.
+ * The first difference between what two members saw, or `null`. Without `ordinals` only what members with different
+ * pasts have in common counts: not how many messages of a sender came before, nor who is new to them.
  */
 export function firstDifference(one: readonly string[], other: readonly string[], ordinals = true): string | null {
   const length = Math.max(one.length, other.length);
@@ -58,7 +58,9 @@ export function firstDifference(one: readonly string[], other: readonly string[]
 }
 
 function normalise(line: string | undefined, ordinals: boolean): string | undefined {
-  if (line === undefined || !line.startsWith('M ') || ordinals) return line;
+  if (line === undefined || ordinals) return line;
+  // Who joined and who left depends on the side from which one comes to a merge.
+  if (!line.startsWith('M ')) return membersOf(line).sort().join(' ');
   const [kind, nodeId, pid, , size, crc] = line.split(' ');
   return [kind, nodeId, pid, size, crc].join(' ');
 }

@@ -1,0 +1,28 @@
+import t from 'tap';
+import { labUnavailable, oursUnavailable } from './host.ts';
+import type { DaemonKind } from './node.ts';
+
+// Test files of the lab take as long as they take; each story has a limit of its own.
+t.setTimeout(0);
+
+/** `RONDO_LAB_FULL=1` runs every combination; otherwise a selection that keeps the suite short. */
+export const FULL = process.env['RONDO_LAB_FULL'] !== undefined;
+
+/** `RONDO_LAB_KINDS=stock,stock,ours` overrides the mixtures, to try a scenario with one. */
+export function mixtures(defaults: readonly (readonly DaemonKind[])[]): readonly (readonly DaemonKind[])[] {
+  const wanted = process.env['RONDO_LAB_KINDS'];
+  if (wanted === undefined) return defaults;
+  return [wanted.split(',').map((kind) => (kind === 'ours' ? 'ours' : 'stock'))];
+}
+
+/** Reason to skip a case with these daemons. `rare` ones run only in the full programme. */
+export function skipReason(kinds: readonly DaemonKind[], rare = false): string | false {
+  if (rare && !FULL && process.env['RONDO_LAB_KINDS'] === undefined) return 'only with RONDO_LAB_FULL=1';
+  return kinds.includes('ours') ? oursUnavailable() : labUnavailable();
+}
+
+export function describe(kinds: readonly DaemonKind[]): string {
+  const ours = kinds.filter((kind) => kind === 'ours').length;
+  const parts = [ours > 0 ? `${ours} ours` : '', ours < kinds.length ? `${kinds.length - ours} stock` : ''];
+  return parts.filter(Boolean).join(' + ');
+}

@@ -1,0 +1,133 @@
+import type { LabNode } from './node.ts';
+import { sleep } from './process.ts';
+
+/** One command of a stock tool whose output must be the same on both kinds of daemon. */
+export interface ToolCase {
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  /** Rewrites what must differ between two runs even of the same daemon. */
+  readonly normalise?: (line: string) => string | null;
+  readonly sorted?: boolean;
+}
+
+export interface ToolOutput {
+  readonly status: number;
+  readonly stdout: readonly string[];
+  readonly stderr: readonly string[];
+}
+
+export async function runTool(node: LabNode, tool: ToolCase): Promise<ToolOutput> {
+  const { code, stdout, stderr } = await node.space.run(tool.command, tool.args, { timeoutMs: 20_000 });
+  // Some orders travel round the ring after their answer.
+  if (/^-[evR]$/.test(tool.args[0] ?? '')) await sleep(300);
+  return { status: code, stdout: lines(stdout, tool), stderr: lines(stderr, tool) };
+}
+
+function lines(text: string, tool: ToolCase): string[] {
+  const result = text
+    .split('\n')
+    .map((line) => volatile(line))
+    .map((line) => (line === null || tool.normalise === undefined ? line : tool.normalise(line)))
+    .filter((line): line is string => line !== null);
+  return tool.sorted ? result.sort() : result;
+}
+
+/** What differs between two runs of the same daemon: times, process ids, ring sequences, counters. */
+function volatile(line: string): string | null {
+  const [, key, type, value] = /^(\S+) \((\w+)\) = (.*)$/.exec(line) ?? [];
+  if (key !== undefined) return `${volatileKey(key)} (${type}) = ${volatileValue(key, value ?? '')}`;
+  return line
+    .replace(/^Date: .*/, 'Date: …')
+    .replace(/^(Ring ID:\s+\w+)\..*/, '$1.…')
+    .replace(/^(\t\t *)\d+(\t *\d+ \()/, '$1PID$2')
+    .replace(/^(my group,)\d+(,\d+)$/, '$1PID$2');
+}
+
+function volatileKey(key: string): string {
+  return key.replace(/^(stats\.ipcs\.service\d+)\.\d+\.0x[0-9a-f]+/, '$1.PID.PTR');
+}
+
+const COUNTERS = [
+  /^runtime\.services\..*\.[rt]x$/,
+  /^runtime\.members\.\d+\.join_count$/,
+  /^resources\.system\..*\.(?:current|last_updated)$/,
+  /^stats\.(?:srp|pg|knet|ipcs|schedmiss)\./,
+];
+/** Statistics whose values are the same everywhere once a ring stands. */
+const STEADY =
+  /\.(?:enabled|connected|mtu|procname|firewall_enabled_or_nic_failure|continuous_gather|operational_token_lost)$/;
+
+function volatileValue(key: string, value: string): string {
+  return COUNTERS.some((pattern) => pattern.test(key)) && !STEADY.test(key) ? '…' : value;
+}
+
+const cmapctl = (name: string, ...args: readonly string[]): ToolCase => ({ name, command: 'corosync-cmapctl', args });
+const cfgtool = (name: string, ...args: readonly string[]): ToolCase => ({ name, command: 'corosync-cfgtool', args });
+const quorumtool = (name: string, ...args: readonly string[]): ToolCase => ({
+  name,
+  command: 'corosync-quorumtool',
+  args,
+});
+const cpgtool = (name: string, ...args: readonly string[]): ToolCase => ({ name, command: 'corosync-cpgtool', args });
+
+/** In this order, on a fresh ring of three. */
+export const TOOL_CASES: readonly ToolCase[] = [
+  cmapctl('configuration map'),
+  { ...cmapctl('statistics map', '-m', 'stats'), sorted: true },
+  cmapctl('keys with a prefix', 'totem.', 'quorum.'),
+  cmapctl('no such prefix', 'nothing.here'),
+  cmapctl('get', '-g', 'totem.token', 'totem.version'),
+  cmapctl('get quietly', '-qg', 'totem.cluster_name'),
+  cmapctl('get what is not there', '-g', 'no.such.key'),
+  ...['i8', 'u8', 'i16', 'u16', 'i32', 'u32', 'i64', 'u64'].flatMap((type) => [
+    cmapctl(`set ${type}`, '-s', `test.${type}`, type, '100'),
+    cmapctl(`get ${type}`, '-g', `test.${type}`),
+  ]),
+  cmapctl('set negative', '-s', '--', 'test.negative', 'i64', '-9223372036854775808'),
+  cmapctl('set u64 high', '-s', 'test.u64', 'u64', '18446744073709551615'),
+  cmapctl('set flt', '-s', 'test.flt', 'flt', '1.5'),
+  cmapctl('set dbl', '-s', 'test.dbl', 'dbl', '3.141592653589793'),
+  cmapctl('set str', '-s', 'test.str', 'str', 'hello world'),
+  cmapctl('change of type', '-s', 'test.str', 'u32', '7'),
+  cmapctl('bad type', '-s', 'test.bad', 'foo', '1'),
+  cmapctl('out of range', '-s', 'test.bad', 'u8', '300'),
+  cmapctl('bad key name', '-s', 'bad key', 'u8', '3'),
+  cmapctl('short key name', '-s', 'ab', 'u8', '3'),
+  cmapctl('read-only key', '-s', 'totem.version', 'u32', '3'),
+  cmapctl('read-only prefix', '-s', 'nodelist.node.0.name', 'str', 'x'),
+  cmapctl('read-only delete', '-d', 'runtime.config.totem.token'),
+  cmapctl('all of test', '-b', 'test.'),
+  cmapctl('delete', '-d', 'test.i8'),
+  cmapctl('delete what is not there', '-d', 'test.i8'),
+  cmapctl('delete prefix', '-D', 'test.'),
+  cmapctl('nothing left', 'test.'),
+  cmapctl('set a statistic', '-m', 'stats', '-s', 'stats.srp.mcast_tx', 'u64', '1'),
+  cfgtool('status', '-s'),
+  cfgtool('brief status', '-sb'),
+  cfgtool('nodes', '-n'),
+  cfgtool('addresses', '-a', '2'),
+  cfgtool('addresses of nobody', '-a', '9'),
+  cfgtool('kill nobody', '-k', '9'),
+  cfgtool('reload', '-R'),
+  cfgtool('reopen logs', '-L'),
+  cmapctl('after the reload', 'config.'),
+  cmapctl('configuration map after the reload'),
+  quorumtool('status', '-s'),
+  quorumtool('list', '-l'),
+  quorumtool('hexadecimal ids', '-siH'),
+  quorumtool('machine readable', '-p'),
+  quorumtool('sorted by name', '-l', '-o', 'n'),
+  quorumtool('too few expected votes', '-e', '1'),
+  quorumtool('more expected votes', '-e', '4'),
+  quorumtool('status with them', '-s'),
+  quorumtool('back', '-e', '3'),
+  quorumtool('votes of nobody', '-v', '1', '-n', '55'),
+  quorumtool('two votes', '-v', '2', '-n', '2'),
+  quorumtool('status with two votes', '-s'),
+  quorumtool('one vote again', '-v', '1', '-n', '2'),
+  cpgtool('groups'),
+  cpgtool('names', '-n'),
+  cpgtool('machine readable groups', '-d', ','),
+  { ...cpgtool('unescaped', '-e') },
+];
