@@ -1,0 +1,76 @@
+import { bind, orErrno } from './libc.ts';
+
+const cClose = bind<(fd: number) => number>('close', 'int', ['int']);
+const cRead = bind<(fd: number, address: number, bytes: number) => number>('read', 'int64_t', [
+  'int',
+  'uintptr_t',
+  'size_t',
+]);
+const cWrite = bind<(fd: number, address: number, bytes: number) => number>('write', 'int64_t', [
+  'int',
+  'uintptr_t',
+  'size_t',
+]);
+const cOpen = bind<(path: string, flags: number, mode: number) => number>('open', 'int', ['str', 'int', 'int']);
+const cFcntl = bind<(fd: number, command: number, argument: number) => number>('fcntl', 'int', ['int', 'int', 'int']);
+const cFallocate = bind<(fd: number, offset: number, bytes: number) => number>('posix_fallocate', 'int', [
+  'int',
+  'int64_t',
+  'int64_t',
+]);
+const cFtruncate = bind<(fd: number, bytes: number) => number>('ftruncate', 'int', ['int', 'int64_t']);
+const cFchown = bind<(fd: number, uid: number, gid: number) => number>('fchown', 'int', [
+  'int',
+  'uint32_t',
+  'uint32_t',
+]);
+const cFchmod = bind<(fd: number, mode: number) => number>('fchmod', 'int', ['int', 'uint32_t']);
+const cUnlink = bind<(path: string) => number>('unlink', 'int', ['str']);
+
+const F_GETFL = 3;
+const F_SETFL = 4;
+const F_DUPFD_CLOEXEC = 1030;
+const EINTR = 4;
+
+export const OpenFlag = {
+  RDONLY: 0,
+  RDWR: 2,
+  CREAT: 0o100,
+  EXCL: 0o200,
+  TRUNC: 0o1000,
+  NONBLOCK: 0o4000,
+  NOFOLLOW: 0o400000,
+  CLOEXEC: 0o2000000,
+} as const;
+
+export const closeFd = (fd: number): number => orErrno(cClose(fd));
+export const readFd = (fd: number, address: number, bytes: number): number => orErrno(cRead(fd, address, bytes));
+export const writeFd = (fd: number, address: number, bytes: number): number => orErrno(cWrite(fd, address, bytes));
+export const openFile = (path: string, flags: number, mode = 0o600): number =>
+  orErrno(cOpen(path, flags | OpenFlag.CLOEXEC, mode));
+export const truncateFd = (fd: number, bytes: number): number => orErrno(cFtruncate(fd, bytes));
+export const changeOwnerFd = (fd: number, uid: number, gid: number): number => orErrno(cFchown(fd, uid, gid));
+export const changeModeFd = (fd: number, mode: number): number => orErrno(cFchmod(fd, mode));
+export const unlinkFile = (path: string): number => orErrno(cUnlink(path));
+
+/** A second descriptor, close-on-exec, at or above `lowest`. */
+export const duplicateFd = (fd: number, lowest = 3): number => orErrno(cFcntl(fd, F_DUPFD_CLOEXEC, lowest));
+
+export function setNonBlocking(fd: number): number {
+  const flags = orErrno(cFcntl(fd, F_GETFL, 0));
+  return flags < 0 ? flags : orErrno(cFcntl(fd, F_SETFL, flags | OpenFlag.NONBLOCK));
+}
+
+/**
+ * Sizes a file and takes its blocks, so that a full file system is an error here and not a SIGBUS at a later store
+ * (libqb-ipc.md 7.3).
+ */
+export function allocateFile(fd: number, bytes: number): number {
+  const truncated = truncateFd(fd, bytes);
+  if (truncated < 0) return truncated;
+  for (let attempt = 0; attempt < 5; attempt++) {
+    const errno = cFallocate(fd, 0, bytes); // answers the errno itself
+    if (errno !== EINTR) return -errno;
+  }
+  return -EINTR;
+}

@@ -1,0 +1,97 @@
+import type { Arena } from './arena.ts';
+
+/**
+ * `struct msghdr`, `mmsghdr`, `iovec` and `cmsghdr` laid out by hand in an arena, 64-bit Linux. An array of mmsghdr can be built once
+ * and sent many times; only lengths change per batch.
+ *
+ *   mmsghdr (64)    0 name ptr | 8 namelen u32 | 16 iov ptr | 24 iovlen u64 | 32 control ptr | 40 controllen u64 | 48 flags i32 | 56 len u32
+ *   iovec   (16)    0 base ptr | 8 length u64
+ *   cmsghdr         0 length u64 | 8 level i32 | 12 type i32 | 16 data …        (aligned to 8)
+ */
+export const MMSGHDR_BYTES = 64;
+export const IOVEC_BYTES = 16;
+export const CMSG_HEADER_BYTES = 16;
+/** Room for one control message with up to 16 bytes of data (UDP_SEGMENT, UDP_GRO, credentials). */
+export const CMSG_SLOT_BYTES = 32;
+/** Most segments of one GSO send that every kernel takes, and most bytes of one datagram before cutting. */
+export const GSO_SEGMENTS_MAX = 64;
+export const GSO_BYTES_MAX = 65_000;
+
+const NAME = 0;
+const NAME_LENGTH = 8;
+const IOV = 16;
+const IOV_LENGTH = 24;
+const CONTROL = 32;
+const CONTROL_LENGTH = 40;
+const FLAGS = 48;
+const LENGTH = 56;
+const TWO_32 = 4294967296;
+const SOL_UDP = 17;
+const UDP_SEGMENT = 103;
+const UDP_GRO = 104;
+
+/** Stores a 64-bit address or length without BigInt. */
+export function writePointer(arena: Arena, offset: number, value: number): void {
+  arena.u32[offset >> 2] = value % TWO_32;
+  arena.u32[(offset >> 2) + 1] = value / TWO_32;
+}
+
+export function writeIovec(arena: Arena, offset: number, address: number, bytes: number): void {
+  writePointer(arena, offset, address);
+  arena.u32[(offset + 8) >> 2] = bytes;
+  arena.u32[(offset + 12) >> 2] = 0;
+}
+
+/**
+ * Fills one message header (the first 56 bytes are a msghdr, so the same memory serves sendmsg and sendmmsg).
+ * `nameOffset` and `controlOffset` of 0 mean none; all offsets are in the same arena.
+ */
+export function writeHeader(
+  arena: Arena,
+  offset: number,
+  nameOffset: number,
+  nameBytes: number,
+  iovOffset: number,
+  iovCount: number,
+  controlOffset = 0,
+  controlBytes = 0,
+): void {
+  writePointer(arena, offset + NAME, nameOffset === 0 ? 0 : arena.address + nameOffset);
+  arena.u32[(offset + NAME_LENGTH) >> 2] = nameBytes;
+  arena.u32[(offset + NAME_LENGTH + 4) >> 2] = 0;
+  writePointer(arena, offset + IOV, arena.address + iovOffset);
+  writePointer(arena, offset + IOV_LENGTH, iovCount);
+  writePointer(arena, offset + CONTROL, controlOffset === 0 ? 0 : arena.address + controlOffset);
+  writePointer(arena, offset + CONTROL_LENGTH, controlOffset === 0 ? 0 : controlBytes);
+  arena.i32[(offset + FLAGS) >> 2] = 0;
+  arena.i32[(offset + LENGTH) >> 2] = 0;
+}
+
+/** Bytes received into (or sent from) an element of an mmsghdr array. */
+export const messageLength = (arena: Arena, offset: number): number => arena.i32[(offset + LENGTH) >> 2]!;
+export const messageFlags = (arena: Arena, offset: number): number => arena.i32[(offset + FLAGS) >> 2]!;
+export const messageNameLength = (arena: Arena, offset: number): number => arena.i32[(offset + NAME_LENGTH) >> 2]!;
+export const controlLength = (arena: Arena, offset: number): number => arena.i32[(offset + CONTROL_LENGTH) >> 2]!;
+/** The kernel overwrites these two with what it used; give them back before each receive. */
+export function resetForReceive(arena: Arena, offset: number, nameBytes: number, controlBytes: number): void {
+  arena.i32[(offset + NAME_LENGTH) >> 2] = nameBytes;
+  arena.i32[(offset + CONTROL_LENGTH) >> 2] = controlBytes;
+}
+
+/** Control message that cuts one send into datagrams of `segmentBytes`; it needs CMSG_SLOT_BYTES, answers the length to announce. */
+export function writeSegmentControl(arena: Arena, offset: number, segmentBytes: number): number {
+  const word = offset >> 2;
+  arena.u32[word] = 18; // CMSG_LEN(2)
+  arena.u32[word + 1] = 0;
+  arena.i32[word + 2] = SOL_UDP;
+  arena.i32[word + 3] = UDP_SEGMENT;
+  arena.u32[word + 4] = segmentBytes;
+  return 24; // CMSG_SPACE(2)
+}
+
+/** Length of the datagrams that the kernel joined into one receive, 0 if it joined none. `header` is the mmsghdr. */
+export function receivedSegmentBytes(arena: Arena, header: number, controlOffset: number): number {
+  const word = controlOffset >> 2;
+  if (arena.i32[(header + CONTROL_LENGTH) >> 2]! < CMSG_HEADER_BYTES + 4) return 0;
+  return arena.i32[word + 2] === SOL_UDP && arena.i32[word + 3] === UDP_GRO ? arena.i32[word + 4]! : 0;
+}
