@@ -142,6 +142,6 @@ t.test('all nodes end with the same process list, which is the truth', async () 
         return listed.join() === truth.join();
       });
     }),
-    { numRuns: 300 },
+    { numRuns: 100 },
   );
 });
