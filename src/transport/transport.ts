@@ -1,6 +1,7 @@
 import type { TotemConfig } from '../config/totem-config.ts';
 import type { LogFunction } from '../lib/log.ts';
-import type { FrameMemory, TotemNetwork } from '../totem/interface.ts';
+import type { Arena } from '../os/arena.ts';
+import type { TotemNetwork } from '../totem/interface.ts';
 
 /**
  * What every transport of the ring thread (udp, udpu, knet) is to the runtime loop, and what the loop is to it.
@@ -64,15 +65,18 @@ export interface LinkStatus {
 /** What a transport gets from the runtime (or from a test). */
 export interface TransportHost {
   readonly nodeId: number;
-  /** The memory of the Totem core: offsets given to `sendToken` and `multicast` lie in it. */
-  readonly frames: FrameMemory;
-  /** Machine address of `frames.bytes[0]`. */
-  readonly framesAddress: number;
   /**
-   * One Totem frame from the network or an own copy. `memory` is the transport's own buffer, valid during the call.
+   * The one memory of the ring thread: the core's frames, the transport's buffers (allocate them here, at start) and the clients'
+   * rings lie in it. Offsets given to `sendToken`, `multicast` and `receive` are offsets in it.
+   */
+  readonly arena: Arena;
+  /**
+   * One Totem frame from the network or an own copy, in a buffer of the transport; valid during the call.
    * The core may call `sendToken`, `multicast` and the rest of TotemNetwork from inside.
    */
-  receive(memory: FrameMemory, offset: number, length: number): void;
+  receive(offset: number, length: number): void;
+  /** Own copies of NOFLUSH frames that the transport left out: they only count (interface.ts of totem). */
+  noteOwnCopies(count: number): void;
   /** Totem's interface report (totem.md 4.2, 6.4): enters GATHER. Never called from inside a TotemNetwork call. */
   interfaceUp(linkId: number): void;
   interfaceDown(linkId: number): void;

@@ -1,0 +1,90 @@
+import type { MemberConfig } from '../../config/totem-config.ts';
+
+import type { Arena } from '../../os/arena.ts';
+import { encodeSockaddr, parseIp, SOCKADDR_IN6_BYTES, SOCKADDR_IN_BYTES } from '../../os/sockaddr.ts';
+import { LIMITS } from '../../totem/limits.ts';
+import type { Destinations } from './send-batch.ts';
+
+const STRIDE_BYTES = 32;
+const NONE = -1;
+
+/**
+ * The members' socket addresses in the arena, those of the others first, back to back, so that a multicast is one message to each.
+ * Node ids are looked up in a small array: rings are small.
+ */
+export class MemberAddresses implements Destinations {
+  readonly first: number;
+  readonly strideBytes = STRIDE_BYTES;
+  /** Members other than this node that have an address. */
+  count = 0;
+  nameBytes = SOCKADDR_IN_BYTES;
+  private nodeIds: number[] = [];
+  private addresses: Uint8Array[] = [];
+  private readonly v6: boolean;
+
+  constructor(
+    private readonly arena: Arena,
+    private readonly nodeId: number,
+    family: 4 | 6,
+  ) {
+    this.first = arena.allocate(LIMITS.processorsMax * STRIDE_BYTES, 64);
+    this.v6 = family === 6;
+    this.nameBytes = this.v6 ? SOCKADDR_IN6_BYTES : SOCKADDR_IN_BYTES;
+  }
+
+  set(members: readonly MemberConfig[], port: number, interfaceIndex: number): void {
+    this.nodeIds = [];
+    this.addresses = [];
+    for (const { nodeId, addresses } of members) {
+      const bytes = parseIp(addresses[0] ?? '');
+      if (bytes === null || (bytes.length === 16) !== this.v6) continue;
+      this.addresses.push(bytes);
+      if (nodeId === this.nodeId || this.nodeIds.includes(nodeId) || this.nodeIds.length === LIMITS.processorsMax) continue;
+      const linkLocal = bytes.length === 16 && bytes[0] === 0xfe && (bytes[1]! & 0xc0) === 0x80;
+      const at = this.first + this.nodeIds.length * STRIDE_BYTES;
+      encodeSockaddr(this.arena.u8, at, bytes, port, linkLocal ? interfaceIndex : 0);
+      this.nodeIds.push(nodeId);
+    }
+    this.count = this.nodeIds.length;
+  }
+
+  /** Where the socket address of a member lies; -1 for strangers and for this node. */
+  nameOf(nodeId: number): number {
+    const index = this.nodeIds.indexOf(nodeId);
+    return index < 0 ? NONE : this.first + index * STRIDE_BYTES;
+  }
+
+  /** Whether the source address at `name` is a member's, whatever its port (totem.md 6.2, block_unlisted_ips). */
+  isListed(name: number): boolean {
+    const { u8 } = this.arena;
+    const at = name + (this.v6 ? 8 : 4);
+    for (let i = 0; i < this.addresses.length; i++) {
+      const address = this.addresses[i]!;
+      let byte = address.length - 1; // the last bytes differ most
+      while (byte >= 0 && u8[at + byte] === address[byte]) byte--;
+      if (byte < 0) return true;
+    }
+    return false;
+  }
+}
+
+/** Differences between two member lists, for the log and for what a reload may not do (totem.md 6.5). */
+export function compareMembers(
+  before: readonly MemberConfig[],
+  after: readonly MemberConfig[],
+): {
+  readonly added: readonly MemberConfig[];
+  readonly removed: readonly MemberConfig[];
+  readonly moved: readonly MemberConfig[];
+} {
+  const find = (list: readonly MemberConfig[], id: number): MemberConfig | undefined =>
+    list.find(({ nodeId }) => nodeId === id);
+  return {
+    added: after.filter(({ nodeId }) => find(before, nodeId) === undefined),
+    removed: before.filter(({ nodeId }) => find(after, nodeId) === undefined),
+    moved: after.filter(({ nodeId, addresses }) => {
+      const old = find(before, nodeId)?.addresses[0];
+      return old !== undefined && old !== null && old !== addresses[0];
+    }),
+  };
+}

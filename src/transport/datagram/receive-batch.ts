@@ -1,0 +1,104 @@
+import type { Arena } from '../../os/arena.ts';
+import {
+  CMSG_SLOT_BYTES,
+  controlLength,
+  IOVEC_BYTES,
+  MMSGHDR_BYTES,
+  messageFlags,
+  messageLength,
+  receivedSegmentBytes,
+  resetForReceive,
+  writeHeader,
+  writeIovec,
+} from '../../os/message.ts';
+import { SOCKADDR_BYTES_MAX } from '../../os/sockaddr.ts';
+import { MSG_DONTWAIT, receiveMessages } from '../../os/socket.ts';
+
+/** The largest UDP payload, and what the kernel joins at most with GRO. */
+const BUFFER_BYTES = 65_536;
+const MSG_TRUNC = 0x20;
+
+/**
+ * One recvmmsg after the other into the same buffers. The kernel joins equal-sized datagrams of one sender (UDP_GRO), so that one
+ * buffer may hold dozens of frames; `next` hands them out one by one.
+ *
+ *   batch.receive(fd);  while (batch.next()) use(batch.offset, batch.bytes, batch.source);
+ */
+export class ReceiveBatch {
+  /** Of the frame in hand: where it lies in the arena, its length, and where its source address lies. */
+  offset = 0;
+  bytes = 0;
+  source = 0;
+  /** Datagrams larger than any buffer. */
+  truncated = 0;
+  private readonly headers: number;
+  private readonly controls: number;
+  private readonly names: number;
+  private readonly buffers: number;
+  private count = 0;
+  private index = -1;
+  private segmentBytes = 0;
+  private rest = 0;
+
+  constructor(
+    private readonly arena: Arena,
+    /** Buffers, hence most datagrams (or joined runs of them) per system call. */
+    readonly size: number,
+  ) {
+    this.headers = arena.allocate(size * MMSGHDR_BYTES, 64);
+    const iovecs = arena.allocate(size * IOVEC_BYTES, 64);
+    this.controls = arena.allocate(size * CMSG_SLOT_BYTES, 64);
+    this.names = arena.allocate(size * SOCKADDR_BYTES_MAX, 64);
+    this.buffers = arena.allocate(size * BUFFER_BYTES, 4096);
+    for (let i = 0; i < size; i++) {
+      const iovec = iovecs + i * IOVEC_BYTES;
+      writeIovec(arena, iovec, arena.address + this.buffers + i * BUFFER_BYTES, BUFFER_BYTES);
+      const name = this.names + i * SOCKADDR_BYTES_MAX;
+      const control = this.controls + i * CMSG_SLOT_BYTES;
+      const header = this.headers + i * MMSGHDR_BYTES;
+      writeHeader(arena, header, name, SOCKADDR_BYTES_MAX, iovec, 1, control, CMSG_SLOT_BYTES);
+    }
+  }
+
+  /** Reads what waits. Answers the number of buffers filled: 0 means nothing waited; less than `size` that no more does. */
+  receive(fd: number): number {
+    for (let i = 0; i < this.count; i++) {
+      resetForReceive(this.arena, this.headers + i * MMSGHDR_BYTES, SOCKADDR_BYTES_MAX, CMSG_SLOT_BYTES);
+    }
+    const count = receiveMessages(fd, this.arena.address + this.headers, this.size, MSG_DONTWAIT);
+    this.count = count > 0 ? count : 0; // an ICMP error of an earlier send ends up here too: nothing to read this time
+    this.index = -1;
+    this.rest = 0;
+    return this.count;
+  }
+
+  next(): boolean {
+    while (this.rest === 0) {
+      if (++this.index >= this.count) return false;
+      const header = this.headers + this.index * MMSGHDR_BYTES;
+      if ((messageFlags(this.arena, header) & MSG_TRUNC) !== 0) {
+        this.truncated++;
+        continue;
+      }
+      this.rest = messageLength(this.arena, header);
+      this.offset = this.buffers + this.index * BUFFER_BYTES;
+      this.bytes = 0;
+      this.source = this.names + this.index * SOCKADDR_BYTES_MAX;
+      const control = controlLength(this.arena, header) > 0 ? this.controls + this.index * CMSG_SLOT_BYTES : 0;
+      const joined = control === 0 ? 0 : receivedSegmentBytes(this.arena, header, control);
+      this.segmentBytes = joined > 0 ? joined : this.rest;
+    }
+    this.offset += this.bytes;
+    this.bytes = this.rest < this.segmentBytes ? this.rest : this.segmentBytes;
+    this.rest -= this.bytes;
+    return true;
+  }
+
+  /** Throws away what `next` has not handed out; answers how many buffers that were. */
+  discardRest(): number {
+    const left = this.count - this.index - 1 + (this.rest > 0 ? 1 : 0);
+    this.index = this.count;
+    this.rest = 0;
+    return left > 0 ? left : 0;
+  }
+}
