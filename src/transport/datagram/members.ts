@@ -1,7 +1,7 @@
 import type { MemberConfig } from '../../config/totem-config.ts';
 
 import type { Arena } from '../../os/arena.ts';
-import { encodeSockaddr, parseIp, SOCKADDR_IN6_BYTES, SOCKADDR_IN_BYTES } from '../../os/sockaddr.ts';
+import { encodeSockaddr, parseIp, SOCKADDR_IN_BYTES, SOCKADDR_IN6_BYTES } from '../../os/sockaddr.ts';
 import { LIMITS } from '../../totem/limits.ts';
 import type { Destinations } from './send-batch.ts';
 
@@ -39,7 +39,8 @@ export class MemberAddresses implements Destinations {
       const bytes = parseIp(addresses[0] ?? '');
       if (bytes === null || (bytes.length === 16) !== this.v6) continue;
       this.addresses.push(bytes);
-      if (nodeId === this.nodeId || this.nodeIds.includes(nodeId) || this.nodeIds.length === LIMITS.processorsMax) continue;
+      if (nodeId === this.nodeId || this.nodeIds.includes(nodeId) || this.nodeIds.length === LIMITS.processorsMax)
+        continue;
       const linkLocal = bytes.length === 16 && bytes[0] === 0xfe && (bytes[1]! & 0xc0) === 0x80;
       const at = this.first + this.nodeIds.length * STRIDE_BYTES;
       encodeSockaddr(this.arena.u8, at, bytes, port, linkLocal ? interfaceIndex : 0);

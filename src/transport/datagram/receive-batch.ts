@@ -66,7 +66,7 @@ export class ReceiveBatch {
       resetForReceive(this.arena, this.headers + i * MMSGHDR_BYTES, SOCKADDR_BYTES_MAX, CMSG_SLOT_BYTES);
     }
     const count = receiveMessages(fd, this.arena.address + this.headers, this.size, MSG_DONTWAIT);
-    this.count = count > 0 ? count : 0; // an ICMP error of an earlier send ends up here too: nothing to read this time
+    this.count = Math.max(count, 0); // an ICMP error of an earlier send ends up here too: nothing to read this time
     this.index = -1;
     this.rest = 0;
     return this.count;
@@ -89,7 +89,7 @@ export class ReceiveBatch {
       this.segmentBytes = joined > 0 ? joined : this.rest;
     }
     this.offset += this.bytes;
-    this.bytes = this.rest < this.segmentBytes ? this.rest : this.segmentBytes;
+    this.bytes = Math.min(this.rest, this.segmentBytes);
     this.rest -= this.bytes;
     return true;
   }
@@ -99,6 +99,6 @@ export class ReceiveBatch {
     const left = this.count - this.index - 1 + (this.rest > 0 ? 1 : 0);
     this.index = this.count;
     this.rest = 0;
-    return left > 0 ? left : 0;
+    return Math.max(left, 0);
   }
 }

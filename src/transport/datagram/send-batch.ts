@@ -126,16 +126,7 @@ export class SendBatch {
     for (let i = 0; i < count; i++) {
       if (this.messages === MESSAGES_MAX) this.send();
       const header = this.headers + this.messages * MMSGHDR_BYTES;
-      writeHeader(
-        this.arena,
-        header,
-        first + i * strideBytes,
-        nameBytes,
-        iovec,
-        this.runCount,
-        control,
-        controlBytes,
-      );
+      writeHeader(this.arena, header, first + i * strideBytes, nameBytes, iovec, this.runCount, control, controlBytes);
       this.messages++;
     }
     this.runCount = 0;
