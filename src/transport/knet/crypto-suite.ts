@@ -1,0 +1,150 @@
+import { type CryptoSuite, OpenFailure, type PacketBatch } from '../../knet/crypto.ts';
+import { assert } from '../../lib/assert.ts';
+import type { Arena } from '../../os/arena.ts';
+import { type CipherEngine, DIGEST_STRIDE, LANES, type Lanes, type MacEngine, makeLanes } from './crypto-engine.ts';
+
+const BLOCK = 16;
+const IV_POOL_BYTES = 4_096;
+
+/**
+ * Encrypt-then-MAC of knet (knet.md 5.1, 5.3) over any pair of engines:
+ *
+ *   | IV 16 | AES-CBC(plaintext, PKCS#7) | HMAC of everything before |        with a cipher
+ *   | plaintext | HMAC |                                                      without
+ */
+export class Suite implements CryptoSuite {
+  readonly saltBytes: number;
+  readonly blockBytes: number;
+  readonly digestBytes: number;
+  readonly engine: string;
+  private readonly lanes: Lanes = makeLanes();
+  private readonly ivs = new Uint32Array(IV_POOL_BYTES >> 2);
+  private ivAt = IV_POOL_BYTES >> 2;
+  private wiped = false;
+
+  constructor(
+    readonly name: string,
+    private readonly packets: Arena,
+    private readonly cipher: CipherEngine | null,
+    private readonly mac: MacEngine,
+    private readonly random: (bytes: Uint8Array) => void,
+  ) {
+    this.saltBytes = cipher === null ? 0 : BLOCK;
+    this.blockBytes = this.saltBytes;
+    this.digestBytes = mac.digestBytes;
+    this.engine = cipher === null || cipher.name === mac.name ? mac.name : `${cipher.name} + ${mac.name}`;
+  }
+
+  seal(batch: PacketBatch, first: number, count: number): void {
+    assert(!this.wiped, 'a wiped key is not used');
+    for (let done = 0; done < count; done += LANES) {
+      const group = Math.min(LANES, count - done);
+      this.sealGroup(batch, first + done, group);
+    }
+  }
+
+  private sealGroup(batch: PacketBatch, first: number, count: number): void {
+    const { lanes, packets, cipher, mac } = this;
+    for (let lane = 0; lane < count; lane++) {
+      const at = batch.offset[first + lane]!;
+      const plain = batch.length[first + lane]!;
+      lanes.at[lane] = at;
+      if (cipher === null) {
+        lanes.macBytes[lane] = plain;
+        continue;
+      }
+      assert((at & 3) === 0, 'IVs are aligned to words');
+      this.writeIv(at >> 2);
+      const blocks = (plain >>> 4) + 1;
+      const padding = blocks * BLOCK - plain;
+      const end = at + BLOCK + blocks * BLOCK;
+      for (let i = end - padding; i < end; i++) packets.u8[i] = padding;
+      lanes.blocks[lane] = blocks;
+      lanes.macBytes[lane] = BLOCK + blocks * BLOCK;
+    }
+    cipher?.encrypt(lanes, count);
+    mac.compute(lanes, count);
+    const size = this.digestBytes;
+    for (let lane = 0; lane < count; lane++) {
+      const to = lanes.at[lane]! + lanes.macBytes[lane]!;
+      const from = lane * DIGEST_STRIDE;
+      for (let i = 0; i < size; i++) packets.u8[to + i] = mac.digests[from + i]!;
+    }
+  }
+
+  private writeIv(word: number): void {
+    if (this.ivAt >= this.ivs.length) {
+      this.random(new Uint8Array(this.ivs.buffer));
+      this.ivAt = 0;
+    }
+    const to = this.packets.u32;
+    const at = this.ivAt;
+    to[word] = this.ivs[at]!;
+    to[word + 1] = this.ivs[at + 1]!;
+    to[word + 2] = this.ivs[at + 2]!;
+    to[word + 3] = this.ivs[at + 3]!;
+    this.ivAt = at + 4;
+  }
+
+  open(batch: PacketBatch, first: number, count: number, scratchDelta: number): void {
+    assert(!this.wiped, 'a wiped key is not used');
+    for (let done = 0; done < count; done += LANES) {
+      const group = Math.min(LANES, count - done);
+      this.openGroup(batch, first + done, group, scratchDelta);
+    }
+  }
+
+  private openGroup(batch: PacketBatch, first: number, count: number, delta: number): void {
+    const { lanes, mac, cipher } = this;
+    const size = this.digestBytes;
+    let any = false;
+    for (let lane = 0; lane < count; lane++) {
+      const body = batch.length[first + lane]! - size;
+      const whole = cipher === null ? body > 0 : body >= 2 * BLOCK && body % BLOCK === 0;
+      lanes.at[lane] = batch.offset[first + lane]!;
+      lanes.macBytes[lane] = whole ? body : 0;
+      any ||= whole;
+    }
+    if (any) mac.compute(lanes, count);
+    for (let lane = 0; lane < count; lane++) {
+      const bytes = lanes.macBytes[lane]!;
+      const authentic = bytes > 0 && this.matches(lane, lanes.at[lane]! + bytes);
+      lanes.blocks[lane] = authentic ? (bytes - BLOCK) >>> 4 : 0;
+      batch.plainOffset[first + lane] = cipher === null ? lanes.at[lane]! : lanes.at[lane]! + BLOCK + delta;
+      batch.plainLength[first + lane] = authentic ? bytes : OpenFailure.AUTHENTICATION;
+    }
+    if (cipher === null) return;
+    cipher.decrypt(lanes, count, delta);
+    for (let lane = 0; lane < count; lane++) {
+      if (batch.plainLength[first + lane]! < 0) continue;
+      batch.plainLength[first + lane] = this.unpadded(batch.plainOffset[first + lane]!, lanes.blocks[lane]! * BLOCK);
+    }
+  }
+
+  /** Every byte is compared, whatever the first ones say. */
+  private matches(lane: number, at: number): boolean {
+    const { digests } = this.mac;
+    const bytes = this.packets.u8;
+    const from = lane * DIGEST_STRIDE;
+    let difference = 0;
+    for (let i = 0; i < this.digestBytes; i++) difference |= digests[from + i]! ^ bytes[at + i]!;
+    return difference === 0;
+  }
+
+  /** The packet is authentic already, so this tells an attacker nothing. */
+  private unpadded(at: number, length: number): number {
+    const bytes = this.packets.u8;
+    const padding = bytes[at + length - 1]!;
+    if (padding === 0 || padding > BLOCK) return OpenFailure.PADDING;
+    for (let i = 2; i <= padding; i++) if (bytes[at + length - i] !== padding) return OpenFailure.PADDING;
+    return length - padding;
+  }
+
+  wipe(): void {
+    this.wiped = true;
+    this.cipher?.wipe();
+    this.mac.wipe();
+    this.ivs.fill(0);
+    this.ivAt = this.ivs.length;
+  }
+}

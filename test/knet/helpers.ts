@@ -1,0 +1,234 @@
+import type { AddressWords } from '../../src/knet/address.ts';
+import { mapIpv4 } from '../../src/knet/address.ts';
+import { Compression, type CompressionProvider } from '../../src/knet/compression.ts';
+import type { KnetConfig, KnetHostConfig, KnetLinkConfig, LinkPolicy } from '../../src/knet/config.ts';
+import { KnetCore } from '../../src/knet/core.ts';
+import { dropName } from '../../src/knet/drops.ts';
+import type { KnetEffects, KnetReport } from '../../src/knet/effects.ts';
+import { knetLayout } from '../../src/knet/layout.ts';
+import type { Link } from '../../src/knet/link.ts';
+import { RxBatch } from '../../src/knet/rx-batch.ts';
+import { LocalStats } from '../../src/knet/stats.ts';
+import type { TxQueue } from '../../src/knet/tx-queue.ts';
+import { frameMemory } from '../../src/lib/frame-memory.ts';
+
+export const noCompression: CompressionProvider = {
+  compress: () => Compression.NOT_SHORTER,
+  decompress: () => Compression.UNKNOWN,
+};
+
+/** Address of a simulated node's end of a link. */
+export const addressOf = (nodeId: number, linkId: number): AddressWords => ({
+  family: 4,
+  words: mapIpv4((10 << 24) | (linkId << 16) | nodeId),
+});
+
+export interface LinkOptions {
+  readonly priority?: number;
+  readonly pingIntervalMs?: number;
+  readonly pongTimeoutMs?: number;
+  readonly pongCount?: number;
+}
+
+export function hostConfig(nodeId: number, links: number, options: readonly LinkOptions[] = []): KnetHostConfig {
+  return {
+    nodeId,
+    links: Array.from(
+      { length: links },
+      (_, linkId): KnetLinkConfig => ({
+        linkId,
+        remote: addressOf(nodeId, linkId),
+        priority: options[linkId]?.priority ?? 1,
+        pingIntervalMs: options[linkId]?.pingIntervalMs ?? 750,
+        pongTimeoutMs: options[linkId]?.pongTimeoutMs ?? 1500,
+        pingPrecision: 2048,
+        pongCount: options[linkId]?.pongCount ?? 2,
+      }),
+    ),
+  };
+}
+
+export interface SimOptions {
+  readonly nodes?: number;
+  readonly links?: number;
+  readonly policy?: LinkPolicy;
+  readonly linkOptions?: readonly LinkOptions[];
+  readonly blockUnlistedIps?: boolean;
+  readonly manualMtu?: number;
+}
+
+export interface Packet {
+  readonly from: number;
+  readonly to: number;
+  readonly linkId: number;
+  readonly bytes: Uint8Array;
+  readonly atMs: number;
+}
+
+/** A node of the simulation: a core, and what came out of it. */
+export class SimNode {
+  readonly delivered: { from: number; bytes: Buffer }[] = [];
+  readonly reports: KnetReport[] = [];
+  readonly drops = new Map<string, number>();
+  readonly stats = new LocalStats();
+  readonly layout = knetLayout({ assemblyBuffers: 8 });
+  readonly memory = frameMemory(new Uint8Array(this.layout.end));
+  readonly batch = new RxBatch();
+  /** The interface MTU that a probe is held against. */
+  interfaceMtu = 1500;
+  core: KnetCore;
+
+  constructor(
+    readonly sim: KnetSim,
+    readonly nodeId: number,
+  ) {
+    this.core = this.boot();
+  }
+
+  private boot(): KnetCore {
+    const core = new KnetCore({
+      memory: this.memory,
+      layout: this.layout,
+      effects: this.effects(),
+      compression: noCompression,
+      stats: this.stats,
+    });
+    core.configure(this.sim.config(this.nodeId), this.sim.nowMs);
+    return core;
+  }
+
+  /** The process dies and a new one starts. */
+  restart(): void {
+    this.core = this.boot();
+  }
+
+  private effects(): KnetEffects {
+    return {
+      deliver: (memory, offset, length, nodeId) => {
+        this.delivered.push({ from: nodeId, bytes: Buffer.from(memory.bytes.slice(offset, offset + length)) });
+      },
+      transmit: (queue) => this.transmit(queue),
+      probe: (link, offset, length) => {
+        if (length + link.overheadBytes > this.interfaceMtu) return this.interfaceMtu;
+        this.sim.post(this.nodeId, link, this.memory.bytes.slice(offset, offset + length));
+        return 0;
+      },
+      dropped: (reason) => {
+        const name = dropName(reason);
+        this.drops.set(name, (this.drops.get(name) ?? 0) + 1);
+      },
+      report: (event) => {
+        this.reports.push(event);
+      },
+      clockMs: () => this.sim.nowMs,
+    };
+  }
+
+  private transmit(queue: TxQueue): void {
+    for (let run = 0; run < queue.runs; run++) {
+      const link = this.core.hosts.links[queue.runLink[run]!]!;
+      for (let i = 0; i < queue.runCount[run]!; i++) {
+        const packet = queue.runFirst[run]! + i;
+        const at = queue.offset[packet]!;
+        this.sim.post(this.nodeId, link, this.memory.bytes.slice(at, at + queue.wireLength[packet]!));
+      }
+    }
+  }
+
+  accept(packet: Packet, source: AddressWords = addressOf(packet.from, packet.linkId)): void {
+    this.memory.bytes.set(packet.bytes, this.layout.rxAt);
+    this.batch.clear();
+    const [a, b, c, d] = source.words;
+    this.batch.add(this.layout.rxAt, packet.bytes.length, this.core.addresses.lookup(a, b, c, d), 0);
+    this.core.receive(this.batch, this.sim.nowMs);
+    this.core.flush();
+  }
+
+  send(target: number, message: Uint8Array): boolean {
+    const sent = this.core.send(frameMemory(message), 0, message.length, target);
+    this.core.flush();
+    return sent;
+  }
+
+  stat(name: string): number {
+    return this.stats.read(`stats.knet.${name}`);
+  }
+
+  linkIsUp(nodeId: number, linkId: number): boolean {
+    return this.core.hosts.find(nodeId)?.links[linkId]?.connected ?? false;
+  }
+}
+
+/** Several cores, a network between them and one clock: no sockets, no threads, no randomness of its own. */
+export class KnetSim {
+  nowMs = 1_000;
+  readonly nodes = new Map<number, SimNode>();
+  /** Answers false to lose a packet. */
+  network: (packet: Packet) => boolean = () => true;
+  delayMs = 1;
+  readonly wire: Packet[] = [];
+  /** Largest IP packet that a path carries. */
+  pathMtu = 65_535;
+  readonly seen: Packet[] = [];
+  record = false;
+
+  constructor(readonly options: SimOptions = {}) {
+    for (let nodeId = 1; nodeId <= (options.nodes ?? 2); nodeId++) this.nodes.set(nodeId, new SimNode(this, nodeId));
+  }
+
+  node(nodeId: number): SimNode {
+    return this.nodes.get(nodeId)!;
+  }
+
+  config(nodeId: number): KnetConfig {
+    const { options } = this;
+    const hosts: KnetHostConfig[] = [];
+    for (let other = 1; other <= (options.nodes ?? 2); other++) {
+      if (other !== nodeId) hosts.push(hostConfig(other, options.links ?? 1, options.linkOptions));
+    }
+    return {
+      nodeId,
+      policy: options.policy ?? 'passive',
+      hosts,
+      blockUnlistedIps: options.blockUnlistedIps ?? true,
+      manualMtu: options.manualMtu ?? 0,
+      pmtudIntervalMs: 30_000,
+      compression: { method: 0, thresholdBytes: 0, level: 0 },
+    };
+  }
+
+  post(from: number, link: Link, bytes: Uint8Array): void {
+    const packet = { from, to: link.host.nodeId, linkId: link.linkId, bytes, atMs: this.nowMs + this.delayMs };
+    if (this.record) this.seen.push(packet);
+    if (bytes.length + link.overheadBytes > this.pathMtu || !this.network(packet)) return;
+    this.wire.push(packet);
+  }
+
+  /** Lets time pass in steps of a millisecond. */
+  run(ms: number): void {
+    for (const end = this.nowMs + ms; this.nowMs < end; ) {
+      this.nowMs++;
+      for (let i = 0; i < this.wire.length; ) {
+        const packet = this.wire[i]!;
+        if (packet.atMs > this.nowMs) {
+          i++;
+          continue;
+        }
+        this.wire.splice(i, 1);
+        this.nodes.get(packet.to)?.accept(packet);
+      }
+      for (const node of this.nodes.values()) {
+        node.core.tick(this.nowMs);
+        node.core.flush();
+      }
+    }
+  }
+}
+
+/** A Totem-like message: header with target 0, then filler. */
+export function message(length: number, fill = 7): Buffer {
+  const bytes = Buffer.alloc(length, fill);
+  Buffer.from([0x70, 0xc0, 3, 1, 2]).copy(bytes);
+  if (length >= 13) bytes.fill(0, 5, 13);
+  return bytes;
+}
