@@ -1,0 +1,145 @@
+import { CmapEngine } from '../../src/services/cmap/engine.ts';
+import { StatsMap } from '../../src/services/cmap/stats-map.ts';
+import { ServiceId } from '../../src/services/codec/ids.ts';
+import * as wire from '../../src/services/codec/votequorum.ts';
+import type { MainEngineContext, ServiceEngine } from '../../src/services/engine.ts';
+import { QuorumEngine } from '../../src/services/quorum/engine.ts';
+import { VotequorumEngine } from '../../src/services/votequorum/engine.ts';
+import { memoryTrackingFile, type TrackingFile } from '../../src/services/votequorum/tracking-file.ts';
+import { configured, FakeNode } from './fake-node.ts';
+import { FakeRing } from './fake-ring.ts';
+
+export type Settings = Readonly<Record<string, string | number | boolean | bigint>>;
+
+/** A node with cmap, quorum and votequorum, as the daemon puts them together. */
+export class QuorumNode extends FakeNode {
+  shutdowns: string[] = [];
+  readonly statistics = new StatsMap(this.clock);
+  readonly quorum: QuorumEngine;
+
+  constructor(
+    ring: FakeRing,
+    nodeId: number,
+    settings: Settings,
+    readonly trackingFile: TrackingFile = memoryTrackingFile(),
+    withProvider = true,
+  ) {
+    super({ nodeId, clock: ring.clock, cmap: configured(settings), full: ring.full });
+    const votequorum = new VotequorumEngine({
+      trackingFile,
+      setQuorum: (members, quorate, ringId) => this.quorum.setQuorum(members, quorate, ringId),
+    });
+    this.quorum = new QuorumEngine({
+      provider: withProvider ? { name: 'corosync_votequorum', load: () => this.host.load(votequorum) } : null,
+      quorateChanged: (quorate) => this.host.setQuorate(quorate),
+    });
+  }
+
+  async start(...more: ServiceEngine<MainEngineContext>[]): Promise<void> {
+    const cmap = new CmapEngine({
+      cmap: this.cmap,
+      statistics: this.statistics,
+      addressesOf: (nodeId) => [`10.0.0.${nodeId}`, null],
+      shutdown: (reason) => this.shutdowns.push(reason),
+    });
+    await this.load(cmap, this.quorum, ...more);
+  }
+
+  get quorate(): boolean {
+    return this.host.isQuorate;
+  }
+
+  /** What `corosync-quorumtool` would show of a node. */
+  info(nodeId = 0) {
+    const connection = this.connect(ServiceId.VOTEQUORUM);
+    const response = connection.call(wire.VQ_GET_INFO.message({ nodeId }))!;
+    connection.close();
+    return wire.VQ_GET_INFO_RESPONSE.decodeChecked(response);
+  }
+
+  /** quorate, total votes, quorum, expected votes of the own node. */
+  summary(): string {
+    const { flags, totalVotes, quorum, expectedVotes } = this.info();
+    const quorate = (flags & wire.InfoFlag.QUORATE) !== 0;
+    return `${quorate ? 'Q' : '-'} total ${totalVotes} quorum ${quorum} expected ${expectedVotes}`;
+  }
+}
+
+/** Keys of a node list with these ids, each with one vote unless told. */
+export function nodeList(
+  ids: readonly number[],
+  local: number,
+  votes: Readonly<Record<number, number>> = {},
+): Settings {
+  const settings: Record<string, string | number> = { 'nodelist.local_node_pos': ids.indexOf(local) };
+  ids.forEach((nodeId, at) => {
+    settings[`nodelist.node.${at}.nodeid`] = nodeId;
+    settings[`nodelist.node.${at}.ring0_addr`] = `10.0.0.${nodeId}`;
+    if (votes[nodeId] !== undefined) settings[`nodelist.node.${at}.quorum_votes`] = votes[nodeId];
+  });
+  return settings;
+}
+
+/** Nodes 1..n with the same quorum options, in the middle of nothing. */
+export class QuorumCluster {
+  readonly ring: FakeRing;
+  readonly ids: readonly number[];
+  private readonly files = new Map<number, TrackingFile>();
+
+  constructor(
+    size: number,
+    private readonly settings: Settings = {},
+    readonly options: { readonly seed?: number; readonly votes?: Readonly<Record<number, number>> } = {},
+  ) {
+    this.ring = new FakeRing(options.seed ?? 1);
+    this.ids = Array.from({ length: size }, (_, i) => i + 1);
+  }
+
+  async boot(nodeId: number): Promise<QuorumNode> {
+    const file = this.files.get(nodeId) ?? memoryTrackingFile();
+    this.files.set(nodeId, file);
+    const settings = {
+      'quorum.provider': 'corosync_votequorum',
+      ...nodeList(this.ids, nodeId, this.options.votes),
+      ...this.settings,
+    };
+    const node = new QuorumNode(this.ring, nodeId, settings, file);
+    await node.start();
+    this.ring.add(node);
+    return node;
+  }
+
+  /** Boots all nodes and lets them form one ring. */
+  async bootAll(): Promise<this> {
+    for (const nodeId of this.ids) await this.boot(nodeId);
+    this.form(this.ids);
+    return this;
+  }
+
+  node(nodeId: number): QuorumNode {
+    const node = this.ring.nodes.get(nodeId);
+    if (!(node instanceof QuorumNode)) throw new Error(`node ${nodeId} is not there`);
+    return node;
+  }
+
+  form(...groups: (readonly number[])[]): void {
+    this.ring.partition(...groups.map((group) => [...group]));
+    this.ring.settle();
+  }
+
+  summaries(): Record<number, string> {
+    return Object.fromEntries(
+      this.ring
+        .alive()
+        .map((node): [number, string] => [node.nodeId, this.node(node.nodeId).summary()])
+        .sort(([a], [b]) => a - b),
+    );
+  }
+
+  /** Fails unless all living nodes say the same, then gives it. */
+  common(): string {
+    const all = [...new Set(Object.values(this.summaries()))];
+    if (all.length !== 1) throw new Error(`nodes differ: ${JSON.stringify(this.summaries())}`);
+    return all[0]!;
+  }
+}
