@@ -1,0 +1,65 @@
+import type { CsStatus } from '../../lib/errors.ts';
+import type { LinkStatus } from '../codec/cfg.ts';
+
+export type Awaitable<T> = T | Promise<T>;
+
+/** One configured link of this node (services.md 8.3): name `0 10.0.0.1`, status `OK` or one digit a node. */
+export interface RingLinkReport {
+  readonly name: string;
+  readonly status: string;
+}
+
+/** What the transport knows of a node. */
+export interface NodeReport {
+  readonly reachable: boolean;
+  readonly remote: boolean;
+  readonly external: boolean;
+  readonly onwireMin: number;
+  readonly onwireMax: number;
+  readonly onwireVersion: number;
+  /** Index = link number; at most eight. */
+  readonly links: readonly LinkStatus[];
+}
+
+export interface NodeAddresses {
+  /** AF_INET 2 or AF_INET6 10. */
+  readonly family: 2 | 10;
+  /** Binary, network order: 4 or 16 bytes each. */
+  readonly addresses: readonly Uint8Array[];
+}
+
+/** The first three phases of a reload on this node: parse, validate, plan. Nothing is changed. */
+export interface Reloader {
+  prepare(): Awaitable<PreparedReload>;
+}
+export type PreparedReload =
+  | { readonly ok: false; readonly reason: string }
+  | {
+      readonly ok: true;
+      /** Keys that differ but cannot change while the daemon runs; they were taken out of the plan. */
+      readonly ignoredKeys: readonly string[];
+      /** The fourth phase: the live map and the ring get the new configuration, as a whole. */
+      apply(): Awaitable<AppliedReload>;
+    };
+export interface AppliedReload {
+  /** The crypto settings changed: the phases of services.md 8.5 follow. */
+  readonly cryptoChanged: boolean;
+  /** What did not work while links and nodes were applied; `null`: all did. */
+  readonly errorMessage: string | null;
+}
+
+/** What cfg needs of the daemon. */
+export interface CfgPorts {
+  readonly reloader: Reloader;
+  ringLinks(): Awaitable<readonly RingLinkReport[]>;
+  /** `null`: the transport does not know the node. */
+  nodeReport(nodeId: number): Awaitable<NodeReport | null>;
+  nodeAddresses(nodeId: number): NodeAddresses | null;
+  reopenLogs(): Awaitable<CsStatus>;
+  /** The node was killed by another one: exit at once, status 255. */
+  killed(): void;
+  /** Orderly shutdown of this node. */
+  shutdown(): void;
+  /** The own crypto message of this phase was delivered (1 activate, 2 clean up). */
+  cryptoPhase(phase: number): void;
+}

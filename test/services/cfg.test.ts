@@ -1,0 +1,258 @@
+import t from 'tap';
+import { CsError } from '../../src/lib/errors.ts';
+import { CfgEngine } from '../../src/services/cfg/engine.ts';
+import type { CfgPorts, PreparedReload } from '../../src/services/cfg/ports.ts';
+import * as wire from '../../src/services/codec/cfg.ts';
+import { nameValue } from '../../src/services/codec/fields.ts';
+import { ServiceId } from '../../src/services/codec/ids.ts';
+import { messageError, messageId } from '../../src/services/codec/struct.ts';
+import { QuorumNode } from './cluster.ts';
+import type { FakeConnection } from './fake-node.ts';
+import { FakeRing } from './fake-ring.ts';
+
+interface CfgNode {
+  readonly node: QuorumNode;
+  readonly said: string[];
+  reload: PreparedReload;
+}
+
+async function cluster(size: number) {
+  const ring = new FakeRing();
+  const nodes: CfgNode[] = [];
+  for (let nodeId = 1; nodeId <= size; nodeId++) {
+    const node = new QuorumNode(ring, nodeId, {}, undefined, false);
+    const said: string[] = [];
+    const own: CfgNode = {
+      node,
+      said,
+      reload: { ok: true, ignoredKeys: [], apply: () => ({ cryptoChanged: false, errorMessage: null }) },
+    };
+    const ports: CfgPorts = {
+      reloader: { prepare: () => own.reload },
+      ringLinks: () => [{ name: `0 10.0.0.${nodeId}`, status: 'OK' }],
+      nodeReport: (wanted) => Promise.resolve(wanted > size ? null : report(wanted)),
+      nodeAddresses: (wanted) => (wanted > size ? null : { family: 2, addresses: [Uint8Array.of(10, 0, 0, wanted)] }),
+      reopenLogs: () => CsError.OK,
+      killed: () => said.push('killed'),
+      shutdown: () => said.push('shutdown'),
+      cryptoPhase: (phase) => said.push(`crypto ${phase}`),
+    };
+    await node.start(new CfgEngine(ports));
+    ring.add(node);
+    nodes.push(own);
+  }
+  ring.partition(nodes.map(({ node }) => node.nodeId));
+  ring.settle();
+  return { ring, nodes, connect: (at: number) => nodes[at]!.node.connect(ServiceId.CFG) };
+}
+
+const report = (nodeId: number) => ({
+  reachable: true,
+  remote: false,
+  external: false,
+  onwireMin: 1,
+  onwireMax: 1,
+  onwireVersion: 1,
+  links: [
+    { enabled: 1, connected: 1, dynconnected: 0, mtu: 1397, source: '10.0.0.1', destination: `10.0.0.${nodeId}` },
+  ],
+});
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+t.test('simple questions', async (t) => {
+  const { connect } = await cluster(2);
+  const client = connect(0);
+  const status = wire.CFG_RING_STATUS_RESPONSE.decodeChecked(client.call(wire.CFG_RING_STATUS.message())!);
+  t.match(status, { error: CsError.OK, interfaceCount: 1 });
+  t.equal(status.names[0], '0 10.0.0.1');
+  t.equal(wire.CFG_LOCAL_GET_RESPONSE.decodeChecked(client.call(wire.CFG_LOCAL_GET.message())!).nodeId, 1);
+  t.equal(client.status(wire.CFG_RING_REENABLE.message()), CsError.NOT_SUPPORTED);
+  t.equal(client.status(wire.CFG_REOPEN_LOGS.message()), CsError.OK);
+  const addresses = client.call(wire.CFG_NODE_ADDRESSES.message({ nodeId: 2 }))!;
+  t.match(wire.CFG_NODE_ADDRESSES_RESPONSE.decodeChecked(addresses), { family: 2, count: 1, size: 48 });
+  t.same([...addresses.subarray(32, 36)], [10, 0, 0, 2]);
+  const nobody = client.call(wire.CFG_NODE_ADDRESSES.message({ nodeId: 9 }))!;
+  t.match(wire.CFG_NODE_ADDRESSES_RESPONSE.decodeChecked(nobody), { error: CsError.NOT_EXIST, family: 0, count: 0 });
+  const nodeStatus = async (nodeId: number, version: number) => {
+    client.call(wire.CFG_NODE_STATUS.message({ nodeId, version }));
+    await turn();
+    return client.responses.at(-1)!;
+  };
+  t.match(wire.CFG_NODE_STATUS_RESPONSE.decodeChecked(await nodeStatus(2, 1)), { nodeId: 2, reachable: 1, size: 4200 });
+  t.equal(messageError(await nodeStatus(9, 1)), CsError.FAILED_OPERATION);
+  t.equal((await nodeStatus(2, 2)).length, 32);
+  t.equal(messageError(await nodeStatus(2, 2)), CsError.NOT_SUPPORTED);
+});
+
+t.test('a question during sync', async (t) => {
+  const { ring, nodes, connect } = await cluster(2);
+  ring.partition([1], [2]);
+  t.ok(nodes[0]!.node.host.syncInProgress);
+  const client = connect(0);
+  const rejected = client.call(wire.CFG_RING_STATUS.message())!;
+  t.equal(rejected.length, 10272, 'the library reads all of it whatever the status');
+  t.equal(messageError(rejected), CsError.TRY_AGAIN);
+  const bare = client.call(wire.CFG_TRACK_STOP.message())!;
+  t.same([bare.length, messageId(bare), messageError(bare)], [24, 0, CsError.TRY_AGAIN]);
+  t.equal(client.status(wire.CFG_LOCAL_GET.message()), CsError.OK);
+  const unknown = new Uint8Array(16);
+  unknown[0] = 77;
+  t.equal(client.status(unknown), CsError.INVALID_PARAM);
+  t.equal(client.status(wire.CFG_KILL_NODE.message({}).subarray(0, 100)), CsError.INVALID_PARAM, 'too short');
+});
+
+t.test('kill', async (t) => {
+  const { ring, nodes, connect } = await cluster(3);
+  const kill = (nodeId: number) =>
+    connect(0).status(wire.CFG_KILL_NODE.message({ nodeId, reason: { ...nameValue('because'), length: 8 } }));
+  t.equal(kill(9), CsError.NOT_EXIST);
+  t.equal(kill(3), CsError.OK);
+  ring.settle();
+  t.same(
+    nodes.map(({ said }) => said),
+    [[], [], ['killed']],
+  );
+  t.ok(nodes[2]!.node.logged('Killed by node 1 : because'));
+});
+
+t.test('shutdown negotiation', async (t) => {
+  const tryShutdown = (client: FakeConnection, flags = 0) => client.status(wire.CFG_TRY_SHUTDOWN.message({ flags }));
+  const reply = (client: FakeConnection, response: number) =>
+    client.status(wire.CFG_REPLY_TO_SHUTDOWN.message({ response }));
+  const track = (client: FakeConnection) => client.status(wire.CFG_TRACK_START.message());
+
+  t.test('nobody objects', async (t) => {
+    const { ring, nodes, connect } = await cluster(2);
+    t.equal(tryShutdown(connect(0)), CsError.OK);
+    t.equal(tryShutdown(connect(0)), CsError.EXIST, 'the session stays');
+    ring.settle();
+    t.same(
+      nodes.map(({ said }) => said),
+      [['shutdown'], []],
+    );
+    t.ok(nodes[1]!.node.logged('Node 1 was shut down by sysadmin'));
+  });
+
+  t.test('yes and no', async (t) => {
+    const { ring, nodes, connect } = await cluster(1);
+    const [asker, one, two] = [connect(0), connect(0), connect(0)];
+    t.equal(reply(one, 1), CsError.ACCESS);
+    t.equal(track(one), CsError.OK);
+    t.equal(track(one), CsError.OK);
+    track(two);
+    t.equal(tryShutdown(asker), -1, 'answered later');
+    t.same([one.eventIds(), two.eventIds()], [[10], [10]]);
+    reply(one, 1);
+    t.equal(asker.responses.length, 0);
+    t.equal(reply(two, 0), CsError.OK);
+    t.equal(messageError(asker.responses[0]!), CsError.BUSY);
+    tryShutdown(asker);
+    reply(one, 1);
+    two.close();
+    t.equal(messageError(asker.responses[1]!), CsError.OK, 'who goes agrees');
+    ring.settle();
+    t.same(nodes[0]!.said, ['shutdown']);
+  });
+
+  t.test('regardless, and time out', async (t) => {
+    const { ring, nodes, connect } = await cluster(1);
+    const [asker, one] = [connect(0), connect(0)];
+    track(one);
+    tryShutdown(asker);
+    ring.advance(5000);
+    t.equal(messageError(asker.responses[0]!), CsError.BUSY);
+    t.equal(one.events.length, 1);
+    tryShutdown(asker, wire.ShutdownFlag.REGARDLESS);
+    reply(one, 0);
+    t.equal(messageError(asker.responses[1]!), CsError.OK);
+    ring.settle();
+    t.same(nodes[0]!.said, ['shutdown']);
+  });
+
+  t.test('the asker goes, and a late tracker', async (t) => {
+    const { ring, nodes, connect } = await cluster(1);
+    const [asker, one, late] = [connect(0), connect(0), connect(0)];
+    track(one);
+    tryShutdown(asker);
+    track(late);
+    t.same(late.eventIds(), [10]);
+    reply(one, 1);
+    t.equal(asker.responses.length, 0, 'the late one counts');
+    asker.close();
+    reply(late, 1);
+    ring.advance(10_000);
+    t.same(nodes[0]!.said, []);
+    t.equal(tryShutdown(connect(0), wire.ShutdownFlag.IMMEDIATE), CsError.OK);
+    ring.settle();
+    t.same(nodes[0]!.said, ['shutdown']);
+  });
+});
+
+t.test('reload', async (t) => {
+  const { ring, nodes, connect } = await cluster(2);
+  const marks: string[] = [];
+  const { cmap } = nodes[0]!.node;
+  cmap.track('config.', 4 | 2 | 8, (_event, key, value) => marks.push(`${key.slice(7)}=${value?.bytes[0]}`));
+  const client = connect(0);
+  t.equal(client.status(wire.CFG_RELOAD.message()), -1);
+  ring.settle();
+  await turn();
+  t.equal(messageError(client.responses[0]!), CsError.OK);
+  t.same(marks, [
+    'totemconfig_reload_in_progress=1',
+    'reload_in_progress=1',
+    'reload_status=1',
+    'totemconfig_reload_in_progress=0',
+    'reload_in_progress=0',
+  ]);
+  t.ok(nodes[1]!.node.logged('Config reload requested by node 1'));
+  t.equal(nodes[1]!.node.cmap.getI32('config.reload_status'), 1);
+
+  nodes[0]!.reload = { ok: false, reason: 'parser error: Missing closing brace' };
+  client.call(wire.CFG_RELOAD.message());
+  ring.settle();
+  await turn();
+  t.equal(messageError(client.responses[1]!), CsError.INVALID_PARAM);
+  t.equal(cmap.getU8('config.totemconfig_reload_in_progress'), 0);
+  t.equal(cmap.getString('config.reload_error_message'), 'parser error: Missing closing brace');
+  t.equal(nodes[1]!.node.cmap.getI32('config.reload_status'), 1, 'the other node has its own file');
+
+  nodes[0]!.reload = {
+    ok: true,
+    ignoredKeys: ['totem.transport'],
+    apply: () => Promise.reject(new Error('disk on fire')),
+  };
+  client.call(wire.CFG_RELOAD.message());
+  ring.settle();
+  await turn();
+  t.equal(messageError(client.responses[2]!), CsError.INVALID_PARAM);
+  t.ok(nodes[0]!.node.logged("Modified entry 'totem.transport' in corosync.conf cannot be changed at run-time"));
+});
+
+t.test('crypto changes in two phases, each node for itself', async (t) => {
+  const { ring, nodes, connect } = await cluster(2);
+  for (const own of nodes)
+    own.reload = { ok: true, ignoredKeys: [], apply: () => ({ cryptoChanged: true, errorMessage: null }) };
+  connect(0).call(wire.CFG_RELOAD.message());
+  ring.settle();
+  await turn();
+  ring.settle();
+  t.same(
+    nodes.map(({ said }) => said),
+    [
+      ['crypto 1', 'crypto 2'],
+      ['crypto 1', 'crypto 2'],
+    ],
+  );
+});
+
+t.test('a requester that is gone', async (t) => {
+  const { ring, nodes, connect } = await cluster(1);
+  const client = connect(0);
+  client.call(wire.CFG_RELOAD.message());
+  client.close();
+  ring.settle();
+  await turn();
+  t.equal(client.responses.length, 0);
+  t.same(nodes[0]!.node.failures, []);
+});
