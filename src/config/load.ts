@@ -7,7 +7,8 @@ import { type AccountNames, ConfigBuilder, type ServiceBlock } from './parser/bu
 import { lexConfig } from './parser/lexer.ts';
 import { TotemContext } from './totem/context.ts';
 import { publishTotem } from './totem/publish.ts';
-import { readTotem, type TotemReading, type UnresolvedAddress } from './totem/read-totem.ts';
+import { readTotem, type TotemReading } from './totem/read-totem.ts';
+import type { UnresolvedAddress } from './totem/resolve-nodes.ts';
 import type { TotemConfig } from './totem-config.ts';
 
 export const CONFIG_FILE_DEFAULT = '/etc/corosync/corosync.conf';

@@ -50,6 +50,7 @@ export const LOGGING_DEFAULTS: LoggingConfig = {
   subsystems: new Map(),
 };
 
+const SUBSYSTEM_BYTES_MAX = 63;
 const SWITCHES = ['yes', 'on', 'no', 'off'] as const;
 const ON_OFF = ['on', 'off'] as const;
 const DEBUG = ['on', 'off', 'trace'] as const;
@@ -121,7 +122,12 @@ export async function checkLogging(
     const text = value === null ? null : oneOf(name, values)(value);
     if (text !== null) fail(`logging.${name}`, text, `Write ${orList(values)}`);
   }
-  for (const prefix of ['logging.', ...subsystemNames(map).map((name) => `logging.logger_subsys.${name}.`)]) {
+  for (const subsystem of ['', ...subsystemNames(map)]) {
+    const prefix = subsystem === '' ? 'logging.' : `logging.logger_subsys.${subsystem}.`;
+    if (subsystem.length > SUBSYSTEM_BYTES_MAX) {
+      fail(`${prefix}subsys`, 'unable to create new logging subsystem.', 'Shorten the name');
+      continue;
+    }
     for (const [name, check, values] of SHARED_CHECKS) {
       const key = prefix + name;
       const value = map.getString(key);

@@ -52,6 +52,7 @@ interface Frame {
   readonly items: ItemToken[];
 }
 
+const ACCOUNT_ID_NONE = 0xffff_ffff;
 const INTERFACE_DROPPED_ABOVE = 0x7fffffff;
 
 /**
@@ -305,7 +306,9 @@ export class ConfigBuilder {
       return;
     }
     const [what, file] = token.key === 'uid' ? ['user', '/etc/passwd'] : ['group', '/etc/group'];
-    const text = `The '${token.value}' ${what} is not found in ${file}, please read the documentation.`;
+    // The largest number is stock's mark for "not found": it refuses it without a text.
+    const isMark = Number(token.value) === ACCOUNT_ID_NONE;
+    const text = isMark ? '' : `The '${token.value}' ${what} is not found in ${file}, please read the documentation.`;
     this.parserError(
       'UIDGID',
       { line: token.line, column: token.valueColumn },
@@ -316,7 +319,7 @@ export class ConfigBuilder {
 
   private accountId(key: 'uid' | 'gid', text: string): number | null {
     const match = /^[+]?(\d+)$/.exec(text);
-    if (match !== null && Number(match[1]) < 0xffffffff) return Number(match[1]);
+    if (match !== null && Number(match[1]) < ACCOUNT_ID_NONE) return Number(match[1]);
     return key === 'uid' ? this.accounts.userId(text) : this.accounts.groupId(text);
   }
 

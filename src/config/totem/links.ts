@@ -4,6 +4,8 @@ import type { TotemContext } from './context.ts';
 import { LINKS_MAX, type NodeEntry } from './nodelist.ts';
 
 export const PORT_DEFAULT = 5405;
+export const UNRESOLVED_HINT =
+  'The name has no address in a family that ip_version allows; numeric addresses need no name server';
 const LINK_OPTIONS = [
   'bindnetaddr',
   'broadcast',
@@ -18,14 +20,13 @@ const LINK_OPTIONS = [
   'knet_transport',
 ] as const;
 
-/** Link numbers that stand in `totem.interface.N.…`; throws for one above 7. */
+/** Link numbers that stand in `totem.interface.N.…`. */
 export function interfaceNumbers(context: TotemContext): number[] {
   const numbers = new Set<number>();
   for (const { key } of context.map.entries('totem.interface.')) {
     const match = /^totem\.interface\.(\d+)\.(.+)$/.exec(key);
     if (match === null) continue;
     const number = Number(match[1]);
-    if (number >= LINKS_MAX) throw linkNumberError(context, number, key);
     if ((LINK_OPTIONS as readonly string[]).includes(match[2]!) || match[2]!.startsWith('member.')) numbers.add(number);
   }
   return [...numbers].sort((a, b) => a - b);
@@ -57,15 +58,29 @@ export interface LinkSettings {
   readonly members: readonly NodeEntry[];
 }
 
-/** Reads the interface blocks: the step before the node list is looked at. */
+/**
+ * Checks the links of this node one after the other: its addresses, which must resolve at once, and the interface
+ * blocks. The step before the whole node list is looked at. `self` is the local node.
+ */
 export async function checkInterfaceBlocks(
   context: TotemContext,
   numbers: readonly number[],
   transport: TransportName,
+  self: NodeEntry | null,
 ): Promise<void> {
   const families = familyPreference(context.map.getString('totem.ip_version'), transport);
-  for (const number of numbers) {
+  const all = new Set([...numbers, ...(self?.addresses.keys() ?? [])]);
+  for (const number of [...all].sort((a, b) => a - b)) {
     const key = `totem.interface.${number}`;
+    const bindKey = self === null ? `${key}.bindnetaddr` : (self.addressKeys.get(number) ?? key);
+    if (number >= LINKS_MAX) throw linkNumberError(context, number, bindKey);
+    const bind = context.map.getString(bindKey);
+    if (bind !== null && (await resolveAddress(context, bind, families)) === null) {
+      throw context.error('RONDO_CONFIG_ADDRESS', `failed to parse bindnet address '${bind}'`, {
+        key: bindKey,
+        hint: UNRESOLVED_HINT,
+      });
+    }
     const multicast = context.map.getString(`${key}.mcastaddr`);
     if (multicast !== null && (await resolveAddress(context, multicast, families)) === null) {
       throw context.error('RONDO_CONFIG_ADDRESS', `failed to parse mcast address '${multicast}'`, {
@@ -78,6 +93,14 @@ export async function checkInterfaceBlocks(
       throw context.error('RONDO_CONFIG_LINK', "Unrecognised knet_transport. expected 'udp' or 'sctp'", {
         key: `${key}.knet_transport`,
         hint: 'Leave it out: udp is the default',
+      });
+    }
+    for (const { key: memberKey } of self !== null ? [] : context.map.entries(`${key}.member.`)) {
+      const member = context.map.getString(memberKey) ?? '';
+      if ((await resolveAddress(context, member, families)) !== null) continue;
+      throw context.error('RONDO_CONFIG_ADDRESS', `failed to parse node address '${member}'`, {
+        key: memberKey,
+        hint: 'Use a nodelist instead',
       });
     }
   }

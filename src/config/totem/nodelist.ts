@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { Icmap } from '../icmap/index.ts';
 import { canonicalAddress, familyPreference, resolveAddress } from './addresses.ts';
 import type { TotemContext } from './context.ts';
@@ -73,12 +74,19 @@ export async function findLocalNode(
   const byShortName = nodes.find((node) => namesOf(node).some((name) => name.split('.')[0] === short));
   if (byShortName !== undefined) return byShortName;
 
-  const local = new Set(context.environment.localAddresses().map(canonicalAddress));
-  const byAddress = nodes.find((node) => namesOf(node).some((name) => local.has(canonicalAddress(name))));
-  if (byAddress !== undefined) return byAddress;
+  // The first interface wins for IPv4, the first node for IPv6: two nodes of a list may be addresses of this machine.
+  const addresses = context.environment.localAddresses();
+  const local = new Set(addresses.map(canonicalAddress));
+  const byAddress =
+    addresses
+      .filter((address) => isIP(address) === 4)
+      .map(byName)
+      .find((node) => node !== undefined) ??
+    nodes.find((node) => namesOf(node).some((name) => local.has(canonicalAddress(name))));
+  if (byAddress !== undefined || nodes.length === 0) return byAddress ?? null;
   // Both wait for name servers: at the same time.
   const [reverse, resolved] = await Promise.all([
-    byReverseName(context, nodes, byName),
+    byReverseName(context, addresses, byName),
     byResolvedAddress(context, nodes, local, transport),
   ]);
   return reverse ?? resolved;
@@ -86,11 +94,9 @@ export async function findLocalNode(
 
 async function byReverseName(
   context: TotemContext,
-  nodes: readonly NodeEntry[],
+  addresses: readonly string[],
   byName: (name: string) => NodeEntry | undefined,
 ): Promise<NodeEntry | undefined> {
-  if (nodes.length === 0) return undefined;
-  const addresses = context.environment.localAddresses();
   const names = await Promise.all(addresses.map((address) => context.environment.reverse(address)));
   for (const name of names) {
     for (const candidate of name === null ? [] : shortenings(name)) {

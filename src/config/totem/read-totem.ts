@@ -1,6 +1,7 @@
 import { LINK_MODES, TRANSPORTS } from '../options/totem.ts';
 import type { LinkConfig, LinkPolicy, MemberConfig, TotemConfig, TransportName } from '../totem-config.ts';
-import { familyOf, familyPreference, ipv4Number, resolveAddress } from './addresses.ts';
+import { familyOf } from './addresses.ts';
+import { checkDuplicateIds, checkMultiLink } from './check-nodes.ts';
 import type { TotemContext } from './context.ts';
 import { readCrypto } from './crypto.ts';
 import { parseDscp } from './dscp.ts';
@@ -14,19 +15,12 @@ import {
   multicastAddressOf,
 } from './links.ts';
 import { findLocalNode, LINKS_MAX, type NodeEntry, readNodelist } from './nodelist.ts';
+import { type Resolution, resolveNodes, type TotemReadOptions, type UnresolvedAddress } from './resolve-nodes.ts';
 import { checkTimings, deriveTimings } from './timings.ts';
 
 const LINK_MODE_BYTES_MAX = 63;
-const KNET_NODE_ID_MAX = 65_535;
 const NET_MTU_UDP = 1500;
 const NET_MTU_KNET = 65_536;
-
-/** A name of the node list that has no address (yet). */
-export interface UnresolvedAddress {
-  readonly nodeIndex: number;
-  readonly linkId: number;
-  readonly text: string;
-}
 
 export interface TotemReading {
   readonly totem: TotemConfig;
@@ -38,14 +32,6 @@ export interface TotemReading {
   readonly unresolved: readonly UnresolvedAddress[];
 }
 
-export interface TotemReadOptions {
-  /**
-   * Whether a remote name without an address is an error, as in stock, or becomes a `null` address that is resolved
-   * later. The own addresses must always resolve.
-   */
-  readonly unresolvedIsError: boolean;
-}
-
 /**
  * Makes the effective Totem configuration from a filled map, with stock's checks in stock's order
  * (config-and-tools.md 1.8 steps 4 to 11). Throws the first ConfigError; warnings collect in the context.
@@ -55,14 +41,14 @@ export async function readTotem(context: TotemContext, options: TotemReadOptions
   const transport = readTransport(context);
   const crypto = await readCrypto(context);
   const linkMode = readLinkMode(context);
-  const numbers = interfaceNumbers(context);
-  await checkInterfaceBlocks(context, numbers, transport);
-
   const nodes = readNodelist(map);
   const local = await findLocalNode(context, nodes, transport);
+  const self = local ?? nodes.at(-1) ?? null;
+  const numbers = interfaceNumbers(context);
+  await checkInterfaceBlocks(context, numbers, transport, self);
   const linkIds = allLinkIds(context, numbers, nodes);
   const links = linkIds.map((linkId) => linkSettings(context, linkId, nodes, local, transport));
-  const resolution = await resolveNodes(context, nodes, local ?? nodes[0] ?? null, transport, options);
+  const resolution = await resolveNodes(context, nodes, self, transport, options);
   for (const link of links) {
     link.bindAddress = local === null ? null : (resolution.addresses.get(local.index)?.[link.linkId] ?? null);
     link.multicastAddress = transport === 'udp' ? multicastAddressOf(context, link) : '';
@@ -162,119 +148,17 @@ function allLinkIds(context: TotemContext, numbers: readonly number[], nodes: re
   return [...linkIds].sort((a, b) => a - b);
 }
 
-interface Resolution {
-  readonly nodeIds: Map<number, number>;
-  readonly generatedNodeIds: Map<number, number>;
-  /** By position in the list; index = link. */
-  readonly addresses: Map<number, (string | null)[]>;
-  readonly unresolved: UnresolvedAddress[];
-}
-
-/** Addresses and ids of every node. `self` is treated as the local node, as stock does with the first when none is. */
-async function resolveNodes(
-  context: TotemContext,
-  nodes: readonly NodeEntry[],
-  self: NodeEntry | null,
-  transport: TransportName,
-  options: TotemReadOptions,
-): Promise<Resolution> {
-  const families = familyPreference(context.map.getString('totem.ip_version'), transport);
-  const resolution: Resolution = {
-    nodeIds: new Map(),
-    generatedNodeIds: new Map(),
-    addresses: new Map(),
-    unresolved: [],
-  };
-  // All names at once: one that does not resolve costs its time only once.
-  const all = await Promise.all(
-    nodes.map(async (node) => {
-      const addresses: (string | null)[] = Array.from({ length: LINKS_MAX }, () => null);
-      await Promise.all(
-        [...node.addresses].map(async ([linkId, text]) => {
-          addresses[linkId] = await resolveAddress(context, text, families);
-        }),
-      );
-      return addresses;
-    }),
-  );
-  if (self !== null) checkResolved(context, self, all[nodes.indexOf(self)]!, 'bindnet');
-  for (const [position, node] of nodes.entries()) {
-    const addresses = all[position]!;
-    resolution.addresses.set(node.index, addresses);
-    assignNodeId(context, node, node === self, addresses, transport, resolution);
-    if (options.unresolvedIsError) checkResolved(context, node, addresses, 'node');
-    for (const [linkId, text] of node.addresses) {
-      if (addresses[linkId] === null) resolution.unresolved.push({ nodeIndex: node.index, linkId, text });
-    }
-  }
-  return resolution;
-}
-
-function checkResolved(
-  context: TotemContext,
-  node: NodeEntry,
-  addresses: readonly (string | null)[],
-  what: 'bindnet' | 'node',
-): void {
-  for (const [linkId, text] of [...node.addresses].sort(([a], [b]) => a - b)) {
-    if (addresses[linkId] !== null) continue;
-    throw context.error('RONDO_CONFIG_ADDRESS', `failed to parse ${what} address '${text}'`, {
-      key: node.addressKeys.get(linkId)!,
-      hint: 'The name has no address in a family that ip_version allows; numeric addresses need no name server',
-    });
-  }
-}
-
-/** knet wants an id for every node; udp and udpu make it from the IPv4 address (config-and-tools.md 1.5.3). */
-function assignNodeId(
-  context: TotemContext,
-  node: NodeEntry,
-  isSelf: boolean,
-  addresses: readonly (string | null)[],
-  transport: TransportName,
-  resolution: Resolution,
-): void {
-  const text = node.addresses.get(0) ?? [...node.addresses.values()][0];
-  if (text === undefined) return;
-  const key = `nodelist.node.${node.index}.nodeid`;
-  const fail = (message: string, hint: string) =>
-    context.error('RONDO_CONFIG_NODELIST', message, {
-      key: context.positions.has(key) ? key : ([...node.addressKeys.values()][0] ?? key),
-      hint,
-    });
-  if (node.nodeId !== 0) {
-    if (transport === 'knet' && node.nodeId > KNET_NODE_ID_MAX) {
-      throw fail(`Knet requires nodeid to be less than 65536 for address '${text}'.`, 'Use small numbers: 1, 2, 3, …');
-    }
-    resolution.nodeIds.set(node.index, node.nodeId);
-    return;
-  }
-  if (transport === 'knet') {
-    const message = isSelf
-      ? 'Knet requires an explicit nodeid for the local node'
-      : `Knet requires an explicit nodeid to be specified for address '${text}'.`;
-    throw fail(message, 'Add nodeid: N to the node');
-  }
-  const address = addresses[0] ?? null;
-  if (address === null) return;
-  if (familyOf(address) === 6) {
-    const message = 'An IPV6 network requires that a node ID be specified';
-    throw fail(isSelf ? message : `${message} for address '${text}'.`, 'Add nodeid: N to the node');
-  }
-  const clearHighBit = context.map.getString('totem.clear_node_high_bit') === 'yes';
-  const nodeId = ipv4Number(address) % (clearHighBit ? 0x8000_0000 : 0x1_0000_0000);
-  resolution.nodeIds.set(node.index, nodeId);
-  resolution.generatedNodeIds.set(node.index, nodeId);
-}
-
 /** Deprecations that stock warns of (config-and-tools.md 1.8 step 7). */
 function warnDeprecated(context: TotemContext, numbers: readonly number[], nodes: readonly NodeEntry[]): void {
   const { map } = context;
   const migrate = (): void => context.warn('migrate', 'Please migrate config file to nodelist.', undefined, '');
   const memberKey = [...map.keysWithPrefix('totem.interface.')].find((key) => /\.member\.\d+$/.test(key));
   const bindKey = numbers.map((number) => `totem.interface.${number}.bindnetaddr`).find((key) => map.has(key));
-  if (nodes.length > 0 && memberKey !== undefined) {
-    const text = 'member section is used together with nodelist. Members ignored.';
+  if (memberKey !== undefined) {
+    const text =
+      nodes.length > 0
+        ? 'member section is used together with nodelist. Members ignored.'
+        : 'member section is deprecated.';
     context.warn('deprecated', text, memberKey, 'Remove the member blocks');
   }
   if (nodes.length > 0 && bindKey !== undefined) {
@@ -287,69 +171,6 @@ function warnDeprecated(context: TotemContext, numbers: readonly number[], nodes
     context.warn('deprecated', text, 'totem.nodeid', 'Remove it');
   }
   if (context.warnings.some(({ code }) => code === 'deprecated')) migrate();
-}
-
-/** Rules of several links and of the families on one link (config-and-tools.md 1.8 step 10). */
-function checkMultiLink(
-  context: TotemContext,
-  nodes: readonly NodeEntry[],
-  links: readonly LinkSettings[],
-  addresses: ReadonlyMap<number, readonly (string | null)[]>,
-): void {
-  if (links.length > 1) {
-    const nameless = nodes.find(({ name }) => name === null);
-    if (nameless !== undefined) {
-      const text = "for a multi-link configuration, all nodes must have a 'name' attribute";
-      const key = [...nameless.addressKeys.values()][0] ?? `nodelist.node.${nameless.index}.nodeid`;
-      throw context.invalid('RONDO_CONFIG_NODELIST', text, { key, hint: 'Add name: NAME to the node' });
-    }
-  }
-  const expected = links[0]?.members.length;
-  for (const link of links) {
-    if (link.members.length !== expected) {
-      const without = nodes.find(
-        (node) => links.some(({ linkId }) => node.addresses.has(linkId)) && !link.members.includes(node),
-      );
-      throw context.invalid('RONDO_CONFIG_NODELIST', 'Not all nodes have the same number of links', {
-        key:
-          without === undefined
-            ? `totem.interface.${link.linkId}.linknumber`
-            : ([...without.addressKeys.values()][0] ?? ''),
-        hint: `Link ${link.linkId} has ${link.members.length} addresses, link ${links[0]?.linkId} has ${expected}`,
-      });
-    }
-    checkFamilies(context, link, addresses);
-  }
-}
-
-function checkFamilies(
-  context: TotemContext,
-  link: LinkSettings,
-  addresses: ReadonlyMap<number, readonly (string | null)[]>,
-): void {
-  const [first, ...others] = link.members;
-  const reference = first === undefined ? null : (addresses.get(first.index)?.[link.linkId] ?? null);
-  for (const node of reference === null ? [] : others) {
-    const address = addresses.get(node.index)?.[link.linkId] ?? null;
-    if (address === null || familyOf(address) === familyOf(reference!)) continue;
-    const text = `Nodes for link ${link.linkId} have different IP families (compared ${address} with ${reference})`;
-    const key = node.addressKeys.get(link.linkId)!;
-    throw context.invalid('RONDO_CONFIG_NODELIST', text, { key, hint: 'Use one family on a link' });
-  }
-}
-
-function checkDuplicateIds(context: TotemContext, { nodeIds }: Resolution): void {
-  const seen = new Set<number>();
-  for (const [index, nodeId] of nodeIds) {
-    if (!seen.has(nodeId)) {
-      seen.add(nodeId);
-      continue;
-    }
-    throw context.error('RONDO_CONFIG_NODELIST', `Nodeid ${nodeId} appears twice in corosync.conf`, {
-      key: `nodelist.node.${index}.nodeid`,
-      hint: 'Give every node a number of its own',
-    });
-  }
 }
 
 function checkPlainTransport(

@@ -145,7 +145,8 @@ function checkConsensus({ consensusMs, joinMs }: TotemTimings): TimingProblem | 
   if (consensusMs >= joinMs) return null;
   return {
     key: 'totem.consensus',
-    text: `The consensus timeout parameter (${consensusMs} ms) may not be less than join timeout (${joinMs} ms).`,
+    // Signed, as stock prints it.
+    text: `The consensus timeout parameter (${consensusMs | 0} ms) may not be less than join timeout (${joinMs | 0} ms).`,
     hint: 'Raise consensus or lower join',
   };
 }
