@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { redirectStdioToNull } from '../os/stdio.ts';
 
 /**
  * Starting in the background. Stock forks before it takes the lock and loads the engines, so later failures are
@@ -64,3 +65,9 @@ export function reportUp(): void {
 }
 
 export const isBackgroundChild = (): boolean => process.env[BACKGROUND_MARK] === '1';
+
+/** The child's last step: nothing of the caller is held any more, neither its terminal nor its pipe. */
+export function leaveTerminal(stopUsingStderr: () => void): void {
+  stopUsingStderr();
+  redirectStdioToNull();
+}

@@ -11,6 +11,8 @@ export interface DaemonOptions {
   readonly stateDirectory: string | null;
   readonly stateDirectoryEnv: string | null;
   readonly lockFile: string | null;
+  /** Which entry of the node list this node is; `null`: found by host name and addresses. */
+  readonly nodeName: string | null;
   /** Stop in order when standard input ends: the daemon of a test harness must not outlive it. */
   readonly stopOnStdinEnd: boolean;
 }
@@ -33,6 +35,8 @@ export const USAGE = `usage: rondod [options]
         -h, --help               : Display this text and exit.
             --ipc-instance NAME  : Prefix of the IPC socket names, for several daemons on one host
                                    (clients: RONDO_IPC_INSTANCE or --instance). Without it: stock's names.
+            --node NAME          : Which entry of the node list this node is, by its name or first address
+                                   (default: the one that has this host's name or an address of it).
             --state-dir DIR      : State directory: ring id, blackbox (wins over system.state_dir).
             --stop-on-stdin-end  : Stop in order when standard input ends.
 environment:
@@ -48,6 +52,7 @@ const SPEC = {
   help: { type: 'boolean', short: 'h' },
   'ipc-instance': { type: 'string' },
   'state-dir': { type: 'string' },
+  node: { type: 'string' },
   'stop-on-stdin-end': { type: 'boolean' },
 } as const;
 
@@ -80,6 +85,7 @@ export function parseOptions(argv: readonly string[], env: NodeJS.ProcessEnv): P
       stateDirectory: values['state-dir'] ?? null,
       stateDirectoryEnv: emptyToNull(env['STATE_DIRECTORY']),
       lockFile: values['lock-file'] ?? null,
+      nodeName: values.node ?? null,
       stopOnStdinEnd: values['stop-on-stdin-end'] ?? false,
     },
   };

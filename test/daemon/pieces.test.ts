@@ -5,7 +5,7 @@ import t from 'tap';
 import { DaemonExit } from '../../src/daemon/exit-codes.ts';
 import { LockFile } from '../../src/daemon/lock-file.ts';
 import { parseOptions } from '../../src/daemon/options.ts';
-import { choosePlaces } from '../../src/daemon/places.ts';
+import { placeOfLock, stateFallback } from '../../src/daemon/places.ts';
 import { RESERVE_BLOCK, RingIdStore } from '../../src/daemon/ring-id-store.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'rondo-pieces-'));
@@ -91,24 +91,16 @@ t.test('lock file', async (t) => {
 });
 
 t.test('places', async (t) => {
-  const base = {
-    stateDirectory: null,
-    lockFile: null,
-    instance: '',
-    privileged: true,
-    env: { XDG_STATE_HOME: directory },
-  };
-  t.match(choosePlaces({ ...base, stateDirectory: directory }), {
-    stateDirectory: directory,
-    lockFile: '/run/corosync.pid',
-    notices: [],
-  });
-  const mine = choosePlaces({ ...base, instance: 'a', privileged: false });
-  t.equal(mine.stateDirectory, join(directory, 'rondo', 'a'));
-  t.equal(mine.lockFile, join(directory, 'rondo', 'a', 'corosync.pid'));
-  t.equal(mine.notices.length, 2);
-  t.equal(
-    statusOf(() => choosePlaces({ ...base, stateDirectory: join(directory, 'none') })),
-    16,
-  );
+  const options = { ipcInstance: null, ipcInstanceEnv: null, stateDirectoryEnv: null };
+  const env = { XDG_STATE_HOME: directory };
+  t.same(stateFallback('/var/lib/corosync', options, true, env), { directory: '/var/lib/corosync', notices: [] });
+  t.same(stateFallback('/x', { ...options, stateDirectoryEnv: '/s' }, true, env), { directory: '/s', notices: [] });
+  const mine = stateFallback('/none', { ...options, ipcInstance: 'a' }, false, env);
+  t.equal(mine.directory, join(directory, 'rondo', 'a'));
+  t.equal(mine.notices.length, 1);
+  const place = { lockFile: null, instance: '', privileged: true, stateDirectory: directory };
+  t.equal(placeOfLock(place).lockFile, '/run/corosync.pid');
+  t.equal(placeOfLock({ ...place, instance: 'b' }).lockFile, '/run/corosync-b.pid');
+  t.equal(placeOfLock({ ...place, privileged: false }).lockFile, join(directory, 'corosync.pid'));
+  t.equal(placeOfLock({ ...place, lockFile: '/l' }).lockFile, '/l');
 });

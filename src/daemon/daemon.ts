@@ -1,0 +1,357 @@
+import type { FromRing, RingQuery } from '../bridge/messages.ts';
+import { DEFAULT_RING_WORKER_OPTIONS } from '../bridge/ring-worker-data.ts';
+import { StateWord } from '../bridge/shared-layout.ts';
+import type { ConfigEnvironment } from '../config/environment.ts';
+import { Icmap } from '../config/icmap/index.ts';
+import type { LoadedConfiguration } from '../config/load.ts';
+import type { LoggingConfig } from '../config/logging-config.ts';
+import type { TotemConfig } from '../config/totem-config.ts';
+import { unreachable } from '../lib/assert.ts';
+import type { LogFunction } from '../lib/log.ts';
+import { StatsMap } from '../services/cmap/stats-map.ts';
+import type { EngineTimer } from '../services/engine.ts';
+import { EngineHost } from '../services/host/engine-host.ts';
+import type { QueueLevelValue } from '../services/host/flow-control.ts';
+import type { HostPorts } from '../services/host/ports.ts';
+import { cfgPorts } from './cfg-ports.ts';
+import { Deferred, Gate, within } from './deferred.ts';
+import { CPG_SERVICE, type EngineSet, engineSet } from './engines.ts';
+import { DaemonExit, ExitCode, type ExitCodeValue } from './exit-codes.ts';
+import type { IpcFront } from './ipc-front.ts';
+import type { SchedulingPlan } from './privileges.ts';
+import type { RingIdStore } from './ring-id-store.ts';
+import { RingThread } from './ring-thread.ts';
+import { installTriggerKeys } from './runtime-keys.ts';
+import { ScheduleWatch } from './schedule-watch.ts';
+
+/** How long each step of the orderly stop may take before the daemon goes on without it. */
+const STOP_STEP_MS_MAX = 5_000;
+const QUERY_MS_MAX = 2_000;
+/** How often the level of the send queue is looked at for the flow control of clients. */
+const LEVEL_POLL_MS = 20;
+
+export interface DaemonParts {
+  readonly configuration: LoadedConfiguration;
+  readonly stateDirectory: string;
+  readonly ringIds: RingIdStore;
+  readonly scheduling: SchedulingPlan;
+  readonly log: LogFunction;
+  /** For reading the configuration again. */
+  readonly environment: ConfigEnvironment;
+  /** Opens the log files again after rotation. */
+  reopenLogs(): Promise<void>;
+  reconfigureLog(logging: LoggingConfig): void;
+  dumpFlightData(): void;
+  openIpc(daemon: Daemon): IpcFront;
+  /** The first synchronisation is over: clients are served. Every later one calls it too. */
+  synchronized(first: boolean): void;
+}
+
+/**
+ * The main thread of a running node: the engines' host between the ring thread and the clients, in stock's order of
+ * start and stop (services.md 11).
+ *
+ *   ring thread ── records ──► Gate ──► EngineHost ◄── requests ── IpcFront ◄── clients
+ */
+export class Daemon {
+  readonly cmap = Icmap.withStockAccess();
+  readonly statistics: StatsMap;
+  readonly host: EngineHost;
+  readonly finished = new Deferred<ExitCodeValue>();
+  totem: TotemConfig;
+  private readonly ring: RingThread;
+  private readonly ipc: IpcFront;
+  private readonly engines: EngineSet;
+  private readonly engineGate = new Gate();
+  private readonly watch: ScheduleWatch;
+  private readonly queries = new Map<number, Deferred<unknown>>();
+  private readonly ringStopped = new Deferred<void>();
+  private readonly ringExited = new Deferred<void>();
+  private cpgUnloaded: Deferred<void> | null = null;
+  private nextQueryId = 1;
+  private stopping: Promise<void> | null = null;
+  private loading = false;
+  private synchronizedOnce = false;
+  private highestRingSeq = 0;
+  private levelTimer: NodeJS.Timeout | null = null;
+
+  constructor(private readonly parts: DaemonParts) {
+    const { configuration, log } = parts;
+    this.totem = configuration.totem;
+    this.cmap.copyFrom(configuration.map);
+    this.statistics = new StatsMap({ setTimer });
+    this.watch = new ScheduleWatch(log);
+    this.statistics.add(this.watch.source());
+    this.host = new EngineHost(this.hostPorts());
+    this.engines = engineSet({
+      cmap: this.cmap,
+      statistics: this.statistics,
+      stateDirectory: parts.stateDirectory,
+      addressesOf: (nodeId) => this.totem.members.find((member) => member.nodeId === nodeId)?.addresses ?? [],
+      cfg: cfgPorts(this, parts),
+      shutdown: (reason) => this.stop(reason),
+      cpg: { ...CPG_SERVICE, unload: () => this.unloadCpg() },
+      publish: (serviceId, name) => this.ipc.publish(serviceId, name),
+    });
+    const { roundRobin, priority } = parts.scheduling;
+    this.ring = new RingThread(
+      { ...DEFAULT_RING_WORKER_OPTIONS, schedRr: roundRobin, schedPriority: priority },
+      {
+        message: (message) => this.fromRing(message),
+        deliver: (nodeId, payload) => this.deliver(nodeId, payload),
+        exited: (error) => this.ringEnded(error),
+      },
+    );
+    this.ipc = parts.openIpc(this);
+  }
+
+  get log(): LogFunction {
+    return this.parts.log;
+  }
+
+  // ---- the ring thread ----
+
+  private fromRing(message: FromRing): void {
+    switch (message.op) {
+      case 'ready':
+        this.startRing();
+        break;
+      case 'interfaceUp':
+        this.interfaceUp();
+        break;
+      case 'interfaceDown':
+        break;
+      case 'reserveRingSeq':
+        this.reserveRingSeq(message.upTo);
+        break;
+      case 'configurationChange':
+        this.highestRingSeq = Math.max(this.highestRingSeq, message.change.ringId.seq);
+        this.engineGate.run(() => this.host.configurationChange(message.change));
+        break;
+      case 'syncInit': {
+        const { serviceIds, transitional, members, ringId } = message;
+        this.engineGate.run(() => this.host.syncInit(serviceIds, transitional, members, ringId));
+        break;
+      }
+      case 'syncProcess':
+        this.engineGate.run(() => this.host.syncProcess(message.serviceId, message.ringId));
+        break;
+      case 'syncActivate':
+        this.engineGate.run(() => this.host.syncActivate(message.serviceId));
+        break;
+      case 'syncAbort':
+        this.engineGate.run(() => this.host.syncAbort(message.serviceId));
+        break;
+      case 'syncCompleted':
+        this.engineGate.run(() => this.syncCompleted());
+        break;
+      case 'clientClosed':
+        this.ipc.remoteClosed(message.id);
+        break;
+      case 'log':
+        this.log(message.level, message.subsystem, message.message);
+        break;
+      case 'answer':
+        this.queries.get(message.queryId)?.resolve(message.value);
+        this.queries.delete(message.queryId);
+        break;
+      case 'cryptoFailed':
+        this.log('error', 'TOTEM', `Crypto reconfiguration failed: ${message.reason}`);
+        break;
+      case 'fatal':
+        this.fail(new DaemonExit(ExitCode.FATAL, `${message.message} (${message.code})`));
+        break;
+      case 'serviceUnloaded':
+        this.cpgUnloaded?.resolve();
+        break;
+      case 'stopped':
+        this.ringStopped.resolve();
+        break;
+      default:
+        unreachable(message);
+    }
+  }
+
+  private deliver(nodeId: number, payload: Uint8Array): void {
+    if (this.engineGate.open) this.host.deliver(nodeId, payload);
+    else {
+      const copy = new Uint8Array(payload); // the record's memory is used again
+      this.engineGate.run(() => this.host.deliver(nodeId, copy));
+    }
+  }
+
+  private startRing(): void {
+    try {
+      const { stored, reserved } = this.parts.ringIds.open();
+      this.highestRingSeq = stored;
+      this.ring.send({
+        op: 'start',
+        config: this.totem,
+        storedRingSeq: stored,
+        reservedRingSeq: reserved,
+        remoteServices: this.engines.serviceIds,
+        remoteSyncServices: this.engines.syncServiceIds,
+      });
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  private reserveRingSeq(upTo: number): void {
+    try {
+      this.ring.send({ op: 'ringSeqReserved', upTo: this.parts.ringIds.reserve(upTo) });
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** The first interface that is up starts the services (services.md 11.1 step 6); what the ring says meanwhile waits. */
+  private interfaceUp(): void {
+    if (this.loading || this.stopping !== null) return;
+    this.loading = true;
+    this.engines
+      .load(this.host)
+      .then(() => {
+        installTriggerKeys(this.cmap, {
+          forceGather: () => {
+            this.log('error', 'MAIN', 'Forcing into GATHER state');
+            this.ring.send({ op: 'forceGather' });
+          },
+          dumpFlightData: () => this.parts.dumpFlightData(),
+          dumpState: () => this.dumpState(),
+        });
+        this.watch.start(this.totem.timings.tokenMs);
+        this.levelTimer = setInterval(() => this.pollLevel(), LEVEL_POLL_MS);
+        this.engineGate.release();
+      })
+      .catch((error: unknown) => this.fail(error));
+  }
+
+  private syncCompleted(): void {
+    this.host.syncCompleted();
+    this.log('notice', 'MAIN', 'Completed service synchronization, ready to provide service.');
+    const first = !this.synchronizedOnce;
+    this.synchronizedOnce = true;
+    if (first) this.ipc.allow();
+    this.parts.synchronized(first);
+  }
+
+  private pollLevel(): void {
+    const level = Atomics.load(this.ring.views.state, StateWord.QUEUE_LEVEL);
+    if (level >= 0 && level <= 3) this.host.queueLevelChanged(level as QueueLevelValue);
+  }
+
+  private ringEnded(error: Error | null): void {
+    this.ringStopped.resolve();
+    this.ringExited.resolve();
+    this.cpgUnloaded?.resolve();
+    for (const query of this.queries.values()) query.reject(new Error('the ring thread has ended'));
+    this.queries.clear();
+    if (error !== null)
+      this.fail(
+        new DaemonExit(ExitCode.FATAL, `The ring thread failed: ${error.stack ?? error.message}`, { cause: error }),
+      );
+  }
+
+  /** Asks the ring thread for something that only it knows. */
+  query(what: RingQuery): Promise<unknown> {
+    const queryId = this.nextQueryId++;
+    const answer = new Deferred<unknown>();
+    this.queries.set(queryId, answer);
+    this.ring.send({ op: 'query', queryId, what });
+    setTimeout(() => {
+      if (this.queries.delete(queryId))
+        answer.reject(new Error(`the ring thread did not answer in ${QUERY_MS_MAX} ms`));
+    }, QUERY_MS_MAX).unref();
+    return answer.promise;
+  }
+
+  sendToRing(message: Parameters<RingThread['send']>[0]): void {
+    this.ring.send(message);
+  }
+
+  /** A new configuration is in force: of a reload, or of a key that was set. */
+  reconfigure(totem: TotemConfig): void {
+    this.totem = totem;
+    this.ring.send({ op: 'reconfigure', config: totem });
+    this.watch.start(totem.timings.tokenMs);
+  }
+
+  // ---- the engines' host ----
+
+  private hostPorts(): HostPorts {
+    const word = (index: number): number => Atomics.load(this.ring.views.state, index);
+    return {
+      nodeId: this.totem.nodeId,
+      cmap: this.cmap,
+      log: this.parts.log,
+      queue: {
+        freeSlots: () => word(StateWord.QUEUE_FREE),
+        slotBytes: () => word(StateWord.QUEUE_PACKET_BYTES),
+        bytesLimit: () => word(StateWord.QUEUE_BYTES_LIMIT) || Number.MAX_SAFE_INTEGER,
+      },
+      nowMs: () => performance.now(),
+      setTimer,
+      mcast: (serviceId, fn, message) => this.ring.mcast(serviceId, fn, message),
+      syncDone: (serviceId, ringId) => this.ring.send({ op: 'syncDone', serviceId, ringId }),
+      flowControl: (serviceId, state) => this.ipc.flowControl(serviceId, state),
+      quorateChanged: (quorate) => this.ring.send({ op: 'quorate', quorate }),
+      engineFailed: () => {}, // logged by the host; the ring goes on without it
+      serviceStopped: (serviceId) => this.ipc.withdraw(serviceId),
+    };
+  }
+
+  dumpState(): void {
+    for (const line of this.host.dump().split('\n')) this.log('debug', 'MAIN', line);
+  }
+
+  // ---- the end ----
+
+  /** Orderly stop (services.md 11.4). Idempotent. */
+  stop(reason: string, status: ExitCodeValue = ExitCode.OK): Promise<void> {
+    this.stopping ??= this.stopInOrder(reason, status);
+    return this.stopping;
+  }
+
+  /** Another node killed this one: no goodbye. */
+  killed(): void {
+    this.log('error', 'MAIN', 'Corosync Cluster Engine exiting with status -1 at cfg.c:566.');
+    this.finished.resolve(ExitCode.KILLED);
+  }
+
+  private async stopInOrder(reason: string, status: ExitCodeValue): Promise<void> {
+    this.log('debug', 'MAIN', `Stopping: ${reason}`);
+    this.watch.stop();
+    if (!(await within(STOP_STEP_MS_MAX, this.host.unloadAll()))) {
+      this.log('warning', 'SERV', `The service engines did not stop in ${STOP_STEP_MS_MAX} ms; going on without them`);
+    }
+    if (this.levelTimer !== null) clearInterval(this.levelTimer);
+    await this.ipc.close();
+    this.ring.send({ op: 'stop' });
+    const stopped = await within(STOP_STEP_MS_MAX, Promise.all([this.ringStopped.promise, this.ringExited.promise]));
+    if (stopped) this.parts.ringIds.close(this.highestRingSeq);
+    else this.log('warning', 'TOTEM', `The ring thread did not stop in ${STOP_STEP_MS_MAX} ms`);
+    this.finished.resolve(status);
+  }
+
+  private unloadCpg(): Promise<void> {
+    this.cpgUnloaded = new Deferred();
+    this.ring.send({ op: 'unloadService', serviceId: CPG_SERVICE.serviceId });
+    return within(STOP_STEP_MS_MAX, this.cpgUnloaded.promise).then(() => {});
+  }
+
+  /** Something without which the daemon cannot go on. */
+  private fail(error: unknown): void {
+    const exit =
+      error instanceof DaemonExit
+        ? error
+        : new DaemonExit(ExitCode.FATAL, String(error instanceof Error ? error.stack : error));
+    this.log('error', 'MAIN', exit.message);
+    void this.stop('failure', exit.status);
+  }
+}
+
+function setTimer(delayMs: number, callback: () => void): EngineTimer {
+  const timer = setTimeout(callback, delayMs);
+  return { cancel: () => clearTimeout(timer) };
+}

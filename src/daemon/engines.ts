@@ -1,0 +1,108 @@
+import { join } from 'node:path';
+import type { Icmap } from '../config/icmap/index.ts';
+import { CfgEngine } from '../services/cfg/engine.ts';
+import type { CfgPorts } from '../services/cfg/ports.ts';
+import { CmapEngine } from '../services/cmap/engine.ts';
+import type { AddressesOf } from '../services/cmap/members.ts';
+import type { StatsMap } from '../services/cmap/stats-map.ts';
+import { ServiceId } from '../services/codec/ids.ts';
+import type { MainEngineContext, ServiceEngine } from '../services/engine.ts';
+import type { EngineHost } from '../services/host/engine-host.ts';
+import type { RemoteService } from '../services/host/ports.ts';
+import { QuorumEngine } from '../services/quorum/engine.ts';
+import { VotequorumEngine } from '../services/votequorum/engine.ts';
+import { trackingFile } from '../services/votequorum/tracking-file.ts';
+import { DaemonExit, ExitCode } from './exit-codes.ts';
+
+export interface EngineDependencies {
+  readonly cmap: Icmap;
+  readonly statistics: StatsMap;
+  readonly cfg: CfgPorts;
+  readonly stateDirectory: string;
+  readonly addressesOf: AddressesOf;
+  shutdown(reason: string): void;
+  /** cpg, which runs on the ring thread. */
+  readonly cpg: RemoteService;
+  /** Publishes the IPC socket of a service that was just loaded. */
+  publish(serviceId: number, name: string): Promise<void>;
+}
+
+/** The engines of this daemon, in the order in which they are loaded (services.md 11.1). */
+export interface EngineSet {
+  /** Ids of engines on this thread, known before anything is loaded: the ring thread wants them at its start. */
+  readonly serviceIds: readonly number[];
+  readonly syncServiceIds: readonly number[];
+  load(host: EngineHost): Promise<void>;
+}
+
+const VOTEQUORUM_PROVIDER = 'corosync_votequorum';
+
+export function engineSet(needs: EngineDependencies): EngineSet {
+  let host: EngineHost | null = null;
+  const loadOne = async (engine: ServiceEngine<MainEngineContext>): Promise<void> => {
+    await host!.load(engine);
+    if (engine.library.length > 0) await needs.publish(engine.serviceId, engine.name);
+  };
+  const provider = quorumProvider(needs.cmap);
+  const votequorum =
+    provider === VOTEQUORUM_PROVIDER
+      ? new VotequorumEngine({
+          trackingFile: trackingFile(join(needs.stateDirectory, 'ev_tracking')),
+          setQuorum: (members, quorate, ringId) => quorum.setQuorum(members, quorate, ringId),
+        })
+      : null;
+  const quorum = new QuorumEngine({
+    provider: votequorum === null ? null : { name: VOTEQUORUM_PROVIDER, load: () => loadOne(votequorum) },
+    quorateChanged: (quorate) => host!.setQuorate(quorate),
+  });
+  const { cmap, statistics, addressesOf } = needs;
+  const first = [
+    new CmapEngine({ cmap, statistics, addressesOf, shutdown: (reason) => needs.shutdown(reason) }),
+    new CfgEngine(needs.cfg),
+  ];
+  const all: readonly ServiceEngine<MainEngineContext>[] = [
+    ...first,
+    quorum,
+    ...(votequorum === null ? [] : [votequorum]),
+  ];
+  return {
+    serviceIds: all.map(({ serviceId }) => serviceId),
+    syncServiceIds: all.filter(({ sync }) => sync !== undefined).map(({ serviceId }) => serviceId),
+    async load(target) {
+      host = target;
+      try {
+        for (const engine of first) await loadOne(engine);
+        target.addRemote(needs.cpg);
+        await needs.publish(needs.cpg.serviceId, needs.cpg.name);
+        await loadOne(quorum);
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        throw new DaemonExit(
+          ExitCode.SERVICE_INIT,
+          `Service engine 'corosync_quorum' failed to load for reason '${reason}'`,
+          { cause: error },
+        );
+      }
+    },
+  };
+}
+
+/** `null`: none configured. */
+function quorumProvider(cmap: Icmap): string | null {
+  const provider = cmap.getString('quorum.provider');
+  if (provider === null || provider === VOTEQUORUM_PROVIDER) return provider;
+  throw new DaemonExit(
+    ExitCode.SERVICE_INIT,
+    `Service engine 'corosync_quorum' failed to load for reason 'Invalid quorum provider'`,
+  );
+}
+
+/** What the main thread needs to know of the engine on the ring thread. */
+export const CPG_SERVICE = {
+  serviceId: ServiceId.CPG,
+  name: 'cpg',
+  description: 'corosync cluster closed process group service v1.01',
+  unloadPriority: 1,
+  allowInquorate: true,
+  execCount: 7,
+} as const;

@@ -1,0 +1,205 @@
+import { nodeEnvironment } from '../config/environment.ts';
+import { warningText } from '../config/errors.ts';
+import {
+  type FailedConfiguration,
+  type LoadedConfiguration,
+  loadConfiguration,
+  STATE_DIRECTORY_DEFAULT,
+} from '../config/load.ts';
+import { LOGGING_DEFAULTS } from '../config/logging-config.ts';
+import { lockFile } from '../os/file-lock.ts';
+import { Daemon } from './daemon.ts';
+import { isBackgroundChild, leaveTerminal, reportUp, startInBackground } from './daemonize.ts';
+import { DaemonExit, ExitCode, type ExitCodeValue } from './exit-codes.ts';
+import { openIpcFront } from './ipc-server-front.ts';
+import { LockFile } from './lock-file.ts';
+import { DaemonLog } from './log.ts';
+import { notifyServiceManager } from './notify.ts';
+import { type DaemonOptions, parseOptions, USAGE } from './options.ts';
+import { type Places, placeOfLock, stateFallback } from './places.ts';
+import { lockDaemonMemory, planScheduling } from './privileges.ts';
+import { RingIdStore } from './ring-id-store.ts';
+import { handleSignals } from './signals.ts';
+import { COROSYNC_VERSION, versionText } from './version.ts';
+
+/** The daemon from its command line to its exit status (services.md 11). */
+export async function runDaemon(argv: readonly string[]): Promise<number> {
+  const parsed = parseOptions(argv, process.env);
+  if (!parsed.ok) {
+    process.stderr.write(`rondod: ${parsed.problem}\n${USAGE}`);
+    return ExitCode.USAGE;
+  }
+  const { options } = parsed;
+  switch (options.action) {
+    case 'help':
+      process.stdout.write(USAGE);
+      return ExitCode.OK;
+    case 'version':
+      process.stdout.write(versionText());
+      return ExitCode.OK;
+    case 'test':
+      return await testConfiguration(options);
+    case 'run':
+      if (!options.foreground && !isBackgroundChild())
+        return await startInBackground(argv, (text) => process.stderr.write(text));
+      return await startDaemon(options);
+  }
+}
+
+/** `-t`: as stock, and always with a word on standard error (config-and-tools.md 8, T8). */
+async function testConfiguration(options: DaemonOptions): Promise<number> {
+  const { result } = await load(options, 'test');
+  if (!result.ok) return await reportFailure(result);
+  for (const warning of result.warnings) process.stderr.write(`${warningText(warning)}\n`);
+  const log = await DaemonLog.open({ ...result.logging, toStderr: true }, true);
+  log.write('notice', 'MAIN', 'Corosync Cluster Engine exiting normally');
+  await log.close();
+  return ExitCode.OK;
+}
+
+async function startDaemon(options: DaemonOptions): Promise<number> {
+  const { result, notices, stateDirectory } = await load(options, 'start');
+  if (!result.ok) return await reportFailure(result);
+  const log = await DaemonLog.open(result.logging, options.foreground || isBackgroundChild());
+  let status: ExitCodeValue;
+  let lock: LockFile | null = null;
+  try {
+    announce(log, result, notices);
+    const instance = ipcInstance(options, result);
+    const places = placeOfLock({ lockFile: options.lockFile, instance, privileged: isRoot(), stateDirectory });
+    for (const notice of places.notices) log.write('notice', 'MAIN', notice);
+    const scheduling = planScheduling(result.map, log.write);
+    lockDaemonMemory(log.write);
+    lock = LockFile.acquire(places.lockFile, lockFile);
+    process.chdir(stateDirectory);
+    status = await serve({ options, result, log, stateDirectory, instance, scheduling });
+  } catch (error) {
+    status = exitStatus(error, log);
+  }
+  lock?.release();
+  const text = status === ExitCode.OK ? 'normally' : `with status ${status}`;
+  if (status !== ExitCode.KILLED) {
+    log.write(status === ExitCode.OK ? 'notice' : 'error', 'MAIN', `Corosync Cluster Engine exiting ${text}`);
+  }
+  await log.close();
+  return status;
+}
+
+interface ServeParts {
+  readonly options: DaemonOptions;
+  readonly result: LoadedConfiguration;
+  readonly log: DaemonLog;
+  readonly stateDirectory: string;
+  readonly instance: string;
+  readonly scheduling: ReturnType<typeof planScheduling>;
+}
+
+/** Runs the node until it has stopped. */
+async function serve(parts: ServeParts): Promise<ExitCodeValue> {
+  const { options, result, log, stateDirectory, instance } = parts;
+  const daemon = new Daemon({
+    configuration: result,
+    environment: environmentFor(options),
+    stateDirectory,
+    ringIds: new RingIdStore(stateDirectory, result.totem.nodeId),
+    scheduling: parts.scheduling,
+    log: log.write,
+    reopenLogs: () => log.reopen(),
+    reconfigureLog: (logging) => log.reconfigure(logging),
+    dumpFlightData: () => log.dumpFlightData(stateDirectory),
+    openIpc: (owner) => openIpcFront(owner, instance),
+    synchronized: (first) => {
+      if (!first) return; // once: READY repeated at every membership change says nothing (T11)
+      notifyServiceManager('READY=1');
+      reportUp();
+      if (isBackgroundChild()) leaveTerminal(() => log.withoutStderr());
+    },
+  });
+  handleSignals(daemon, {
+    stopOnStdinEnd: options.stopOnStdinEnd,
+    terminal: options.foreground && process.stdin.isTTY,
+  });
+  const status = await daemon.finished.promise;
+  notifyServiceManager('STOPPING=1');
+  return status;
+}
+
+interface Loaded {
+  readonly result: LoadedConfiguration | FailedConfiguration;
+  readonly stateDirectory: string;
+  readonly notices: readonly string[];
+}
+
+async function load(options: DaemonOptions, purpose: 'start' | 'test'): Promise<Loaded> {
+  // The default state directory may be replaced by what the environment says, or by one that this user can write.
+  const places: { current: Places | null } = { current: null };
+  const environment = environmentFor(options);
+  const result = await loadConfiguration(
+    { file: options.configFile },
+    {
+      purpose,
+      ...(options.stateDirectory === null ? {} : { stateDirectory: options.stateDirectory }),
+      environment: {
+        ...environment,
+        enterDirectory: async (path) => {
+          if (options.stateDirectory === null && path === STATE_DIRECTORY_DEFAULT) {
+            const fallback = stateFallback(path, options, isRoot(), process.env);
+            places.current = fallback;
+            return environment.enterDirectory(fallback.directory);
+          }
+          return environment.enterDirectory(path);
+        },
+      },
+    },
+  );
+  const stateDirectory = places.current?.directory ?? (result.ok ? result.stateDirectory : STATE_DIRECTORY_DEFAULT);
+  return { result, stateDirectory, notices: places.current?.notices ?? [] };
+}
+
+/** The machine, with the local node's name as given by `--node`. */
+function environmentFor(options: DaemonOptions): ReturnType<typeof nodeEnvironment> {
+  const environment = nodeEnvironment();
+  const { nodeName } = options;
+  return nodeName === null ? environment : { ...environment, hostname: () => nodeName };
+}
+
+async function reportFailure(failed: FailedConfiguration): Promise<number> {
+  const [first] = failed.errors;
+  const log = await DaemonLog.open({ ...(failed.logging ?? LOGGING_DEFAULTS), toStderr: true }, true);
+  for (const error of failed.errors) {
+    log.write('error', 'MAIN', error.stockMessage);
+    if (error.message !== error.stockMessage) log.write('info', 'MAIN', error.message);
+  }
+  if (first !== undefined) {
+    log.write('error', 'MAIN', `Corosync Cluster Engine exiting with status ${failed.exitCode} at main.c:1397.`);
+  }
+  await log.close();
+  return failed.exitCode;
+}
+
+function announce(log: DaemonLog, result: LoadedConfiguration, notices: readonly string[]): void {
+  log.write('notice', 'MAIN', `Corosync Cluster Engine ${COROSYNC_VERSION} starting up`);
+  log.write('info', 'MAIN', 'Corosync built-in features: systemd');
+  for (const warning of result.warnings) log.write('warning', 'MAIN', warning.stockMessage ?? warningText(warning));
+  for (const notice of notices) log.write('notice', 'MAIN', notice);
+}
+
+/** Option, then `system.ipc_instance`, then the environment; empty: the stock socket names. */
+function ipcInstance(options: DaemonOptions, result: LoadedConfiguration): string {
+  return options.ipcInstance ?? result.map.getString('system.ipc_instance') ?? options.ipcInstanceEnv ?? '';
+}
+
+function exitStatus(error: unknown, log: DaemonLog): ExitCodeValue {
+  if (error instanceof DaemonExit) {
+    log.write('error', 'MAIN', error.message);
+    return error.status;
+  }
+  log.write(
+    'emerg',
+    'MAIN',
+    `Unexpected error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+  );
+  return ExitCode.FATAL;
+}
+
+const isRoot = (): boolean => process.geteuid?.() === 0;

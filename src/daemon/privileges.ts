@@ -1,0 +1,102 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import type { Icmap } from '../config/icmap/index.ts';
+import type { LogFunction } from '../lib/log.ts';
+import { getLimit, lockProgramText, type Obtained, roundRobinPriorityMax, setLimit, setNice } from '../os/schedule.ts';
+import { DaemonExit, ExitCode } from './exit-codes.ts';
+
+/**
+ * What stock asks of the system at start: real-time scheduling, memory that is never swapped, the root cgroup, a nice
+ * value (config-and-tools.md 1.5.7). Nothing here is needed to work: what is refused is logged, and the daemon goes on.
+ *
+ * The ring thread takes the real-time priority; this thread, which may garbage-collect and write logs, stays ordinary.
+ */
+export interface SchedulingPlan {
+  readonly roundRobin: boolean;
+  readonly priority: number;
+}
+
+const NICE_STRONGEST = -20;
+const NICE_WEAKEST = 19;
+
+/** `system.priority`: a nice value, `max` or `min`. */
+export function niceValue(text: string | null): number {
+  if (text === null) return 0;
+  if (text === 'max') return NICE_STRONGEST;
+  if (text === 'min') return NICE_WEAKEST;
+  if (!/^[+-]?\d+$/.test(text)) throw new DaemonExit(ExitCode.MAIN_CONFIG, `Priority value ${text} is invalid`);
+  return Number(text);
+}
+
+/** Whether real-time scheduling can be had; tried on this thread and given back, so that the log says it once. */
+export function planScheduling(config: Icmap, log: LogFunction): SchedulingPlan {
+  const wanted = config.getString('system.sched_rr') !== 'no';
+  const nice = niceValue(config.getString('system.priority'));
+  const priority = roundRobinPriorityMax();
+  if (wanted) {
+    moveToRootCgroup(config, log, false);
+    const limit = getLimit('RTPRIO');
+    const permitted = process.geteuid?.() === 0 || limit.hard >= priority;
+    if (permitted) return { roundRobin: true, priority };
+    log(
+      'warning',
+      'MAIN',
+      `Could not set SCHED_RR at priority ${priority}: not permitted. Going on without real-time priority`,
+    );
+  }
+  const obtained = setNice(wanted ? NICE_STRONGEST : nice);
+  if (!obtained.ok && !wanted && nice < 0) refused(log, `Could not set priority ${nice}`, obtained);
+  return { roundRobin: false, priority: 0 };
+}
+
+/** Locks memory with the limit raised as stock does. */
+export function lockDaemonMemory(log: LogFunction): void {
+  const unlimited = { soft: Number.POSITIVE_INFINITY, hard: Number.POSITIVE_INFINITY };
+  const raised = setLimit('MEMLOCK', unlimited);
+  if (!raised.ok) {
+    refused(log, 'Could not increase RLIMIT_MEMLOCK, not locking memory', raised);
+    return; // a lock against a low limit would make later allocations fail
+  }
+  const locked = lockProgramText();
+  if (!locked.ok) refused(log, 'Could not lock memory of service to avoid page faults', locked);
+}
+
+/**
+ * `system.move_to_root_cgroup`: real-time scheduling is not granted inside some cgroups. Only version 1 hierarchies with
+ * a cpu controller have that problem; without one there is nothing to do.
+ */
+export function moveToRootCgroup(config: Icmap, log: LogFunction, schedulingFailed: boolean): void {
+  const setting = config.getString('system.move_to_root_cgroup') ?? 'auto';
+  if (setting === 'no' || (setting === 'auto' && !schedulingFailed)) return;
+  try {
+    const cpu = readFileSync('/proc/self/cgroup', 'latin1')
+      .split('\n')
+      .find((line) => /^\d+:(?:[^:]*,)?cpu(?:,[^:]*)?:/.test(line));
+    if (cpu === undefined) return;
+    writeFileSync('/sys/fs/cgroup/cpu/tasks', `${process.pid}\n`);
+  } catch (error) {
+    log(
+      'warning',
+      'MAIN',
+      `Could not move to the root cgroup: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+}
+
+const ERRNO_TEXT: Readonly<Record<string, string>> = {
+  EPERM: 'Operation not permitted',
+  ENOMEM: 'Cannot allocate memory',
+  EAGAIN: 'Resource temporarily unavailable',
+  EINVAL: 'Invalid argument',
+};
+
+/** `WHAT: Operation not permitted (1)`, as stock words it. */
+function refused(log: LogFunction, what: string, obtained: Obtained): void {
+  if (obtained.ok) return;
+  const numbers: Readonly<Record<string, number>> = constants.errno;
+  log(
+    'warning',
+    'MAIN',
+    `${what}: ${ERRNO_TEXT[obtained.errno] ?? obtained.errno} (${numbers[obtained.errno] ?? '?'})`,
+  );
+}

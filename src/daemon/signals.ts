@@ -1,0 +1,31 @@
+import type { Daemon } from './daemon.ts';
+
+export interface SignalOptions {
+  readonly stopOnStdinEnd: boolean;
+  /** Runs in the foreground of a terminal: a hang-up means that the user closed it. */
+  readonly terminal: boolean;
+}
+
+/**
+ * Signals (services.md 11.3). HUP and USR1 kill stock; here HUP without a terminal and USR1 are ignored with a word in the
+ * log (config-and-tools.md 8, T11). USR1 must have a listener: without one Node.js opens its debugger port.
+ */
+export function handleSignals(daemon: Daemon, options: SignalOptions): void {
+  const stop = (): void => {
+    daemon.log('notice', 'MAIN', 'Node was shut down by a signal');
+    void daemon.stop('signal');
+  };
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) process.on(signal, stop);
+  process.on('SIGUSR2', () => daemon.dumpState());
+  process.on('SIGPIPE', () => {});
+  const ignore = (signal: NodeJS.Signals): void =>
+    daemon.log(
+      'notice',
+      'MAIN',
+      `${signal} is ignored. To reload the configuration: corosync-cfgtool -R, or rondo reload`,
+    );
+  process.on('SIGUSR1', ignore);
+  process.on('SIGHUP', options.terminal ? stop : ignore);
+  if (!options.stopOnStdinEnd) return;
+  process.stdin.on('end', stop).on('error', stop).resume();
+}
