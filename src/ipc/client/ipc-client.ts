@@ -1,0 +1,241 @@
+import { connect, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { RondoError } from '../../lib/errors.ts';
+import { Peek } from '../../lib/qbring/reader.ts';
+import { errnoName } from '../../os/errno.ts';
+import { futexWake } from '../../os/futex.ts';
+import { abstractAddress, socketName } from '../address.ts';
+import { decodeSetupResponse, encodeSetupRequest, SETUP_RESPONSE_BYTES } from './handshake.ts';
+import { ClientRings } from './rings.ts';
+
+/** What every stock library asks for (libqb-ipc.md 1.3). */
+const MAX_MESSAGE_BYTES = 1_048_576;
+/** A response is looked for at every turn of the loop this long, then by a timer. */
+const SPIN_MS = 0.2;
+const POLL_MS = 1;
+/** Events taken in one turn, so that timers and other connections get theirs. */
+const EVENTS_PER_TURN_MAX = 64;
+
+export interface IpcClientHandler {
+  /** `event` lies in the ring: valid during the call only. */
+  event(event: Uint8Array): void;
+  /** The connection ended; `null`: by `close()`. Called once. */
+  closed(error: Error | null): void;
+}
+
+/** Why connecting failed. `errno` is the name of the refusal or of the system call's error. */
+export class IpcConnectError extends RondoError {
+  override readonly name = 'IpcConnectError';
+  constructor(
+    readonly errno: string,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super('RONDO_IPC_CONNECT', message, '', options);
+  }
+}
+
+interface PendingCall {
+  readonly request: Uint8Array;
+  readonly resolve: (response: Uint8Array) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * A client's connection to a libqb server, ours or stock's, without blocking the event loop (libqb-ipc.md 1.5, 3).
+ *
+ *   call():  request ring → semaphore → one byte on the socket … response ring (no byte: it is looked for)
+ *   event(): one byte on the socket ← one chunk in the event ring
+ *
+ * One request is on its way at a time; further calls wait here, in order.
+ */
+export class IpcClient {
+  private readonly calls: PendingCall[] = [];
+  private waitingSinceMs = -1;
+  private eventsPending = 0;
+  private paused = false;
+  private turnScheduled = false;
+  private ended = false;
+
+  private constructor(
+    private readonly socket: Socket,
+    private readonly rings: ClientRings,
+    private readonly handler: IpcClientHandler,
+  ) {
+    socket.on('data', (bytes) => this.eventsAnnounced(bytes.length));
+    socket.on('error', (error) => this.end(error));
+    socket.on('close', () => this.end(new RondoError('RONDO_IPC_HANGUP', 'the daemon closed the connection')));
+    socket.resume(); // paused by the set-up
+  }
+
+  /** Connects to `service` of the daemon with that IPC instance (empty: the stock names). */
+  static async connect(service: string, instance: string, handler: IpcClientHandler): Promise<IpcClient> {
+    const name = socketName(instance, service);
+    const socket = connect({ path: abstractAddress(name) });
+    try {
+      const setup = decodeSetupResponse(await exchangeSetup(socket, name));
+      if (typeof setup === 'string') throw new IpcConnectError('EPROTO', `${name}: ${setup}`);
+      if (setup.errno !== 0) {
+        const errno = errnoName(setup.errno);
+        throw new IpcConnectError(errno, `${name}: the daemon refused the connection with ${errno}`);
+      }
+      return new IpcClient(socket, new ClientRings(setup), handler);
+    } catch (error) {
+      socket.destroy();
+      throw error;
+    }
+  }
+
+  /** Sends a request and waits for its response, a copy that belongs to the caller. */
+  call(request: Uint8Array): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      if (this.ended) {
+        reject(new RondoError('RONDO_IPC_HANGUP', 'the connection is closed'));
+        return;
+      }
+      if (request.length > MAX_MESSAGE_BYTES) {
+        reject(new RondoError('RONDO_IPC_TOO_BIG', `request of ${request.length} bytes`));
+        return;
+      }
+      this.calls.push({ request, resolve, reject });
+      if (this.calls.length === 1) this.sendNext();
+    });
+  }
+
+  /** Sends a request that has no response. `false`: flow control or a full ring, nothing was sent. */
+  tryPost(request: Uint8Array): boolean {
+    if (this.ended || this.rings.flowControl() !== 0) return false;
+    return this.write(request);
+  }
+
+  pauseEvents(): void {
+    this.paused = true;
+  }
+
+  resumeEvents(): void {
+    this.paused = false;
+    this.scheduleTurn();
+  }
+
+  /** Idempotent; pending calls fail. */
+  close(): void {
+    this.end(null);
+  }
+
+  private write(request: Uint8Array): boolean {
+    const ring = this.rings.request;
+    if (!ring.tryWrite(request)) return false;
+    ring.publish();
+    if (ring.readerSleeps()) futexWake(this.rings.requestSemaphoreAddress, 1);
+    this.socket.write('r'); // its content means nothing; it must follow the chunk in the same run
+    return true;
+  }
+
+  private sendNext(): void {
+    const call = this.calls[0];
+    if (call === undefined || this.ended) return;
+    // Word 1 closes the ring for everything, word 2 for multicasts only, which `tryPost` minds.
+    if (this.rings.flowControl() === 1 || !this.write(call.request)) {
+      void delay(POLL_MS).then(() => this.sendNext());
+      return;
+    }
+    this.waitingSinceMs = performance.now();
+    this.awaitResponse();
+  }
+
+  private readonly awaitResponse = (): void => {
+    if (this.ended) return;
+    const ring = this.rings.response;
+    const found = ring.peek();
+    if (found === Peek.FAULT) {
+      this.end(new RondoError('RONDO_IPC_RING', `response ring: ${ring.fault}`));
+      return;
+    }
+    if (found === Peek.EMPTY) {
+      if (performance.now() - this.waitingSinceMs < SPIN_MS) setImmediate(this.awaitResponse);
+      else setTimeout(this.awaitResponse, POLL_MS);
+      return;
+    }
+    const response = ring.u8.slice(ring.offset, ring.offset + ring.length);
+    ring.reclaim();
+    ring.release();
+    this.calls.shift()!.resolve(response);
+    this.sendNext();
+  };
+
+  private eventsAnnounced(count: number): void {
+    this.eventsPending += count;
+    this.takeEvents();
+  }
+
+  private scheduleTurn(): void {
+    if (this.turnScheduled || this.ended || this.eventsPending === 0) return;
+    this.turnScheduled = true;
+    setImmediate(() => {
+      this.turnScheduled = false;
+      this.takeEvents();
+    });
+  }
+
+  private takeEvents(): void {
+    const ring = this.rings.event;
+    for (let taken = 0; this.eventsPending > 0 && !this.paused && !this.ended; taken++) {
+      if (taken === EVENTS_PER_TURN_MAX) {
+        this.scheduleTurn();
+        return;
+      }
+      const found = ring.peek();
+      if (found === Peek.FAULT) {
+        this.end(new RondoError('RONDO_IPC_RING', `event ring: ${ring.fault}`));
+        return;
+      }
+      if (found === Peek.EMPTY) {
+        this.eventsPending = 0; // a byte without a chunk: the server's mistake, harmless
+        return;
+      }
+      this.eventsPending--;
+      this.handler.event(ring.u8.subarray(ring.offset, ring.offset + ring.length));
+      if (this.ended) return;
+      ring.reclaim();
+      ring.release();
+    }
+  }
+
+  private end(error: Error | null): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.socket.destroy();
+    this.rings.close();
+    const reason = error ?? new RondoError('RONDO_IPC_CLOSED', 'the connection was closed');
+    for (const call of this.calls.splice(0)) call.reject(reason);
+    this.handler.closed(error);
+  }
+}
+
+/** Sends the set-up request and collects the response; removes its listeners again. */
+function exchangeSetup(socket: Socket, name: string): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const parts: Uint8Array[] = [];
+    let length = 0;
+    const finish = (result: Uint8Array | IpcConnectError): void => {
+      socket.off('data', data).off('error', failed).off('close', closed);
+      socket.pause();
+      if (result instanceof Error) reject(result);
+      else resolve(result);
+    };
+    const failed = (error: NodeJS.ErrnoException): void =>
+      finish(new IpcConnectError(error.code ?? 'EIO', `${name}: ${error.message}`, { cause: error }));
+    const closed = (): void => finish(new IpcConnectError('ECONNRESET', `${name}: closed during the set-up`));
+    const data = (bytes: Uint8Array): void => {
+      parts.push(bytes);
+      length += bytes.length;
+      if (length < SETUP_RESPONSE_BYTES) return;
+      const all = Buffer.concat(parts);
+      const early = all.subarray(SETUP_RESPONSE_BYTES); // event bytes that came with it
+      if (early.length > 0) socket.unshift(early);
+      finish(all.subarray(0, SETUP_RESPONSE_BYTES));
+    };
+    socket.on('data', data).on('error', failed).on('close', closed);
+    socket.write(encodeSetupRequest(MAX_MESSAGE_BYTES));
+  });
+}
