@@ -70,6 +70,11 @@ export type RingQuery = 'links' | 'clients' | 'cpg' | 'stats';
 /** Ring thread → main thread. */
 export type FromRing =
   | { readonly op: 'ready' }
+  /**
+   * Slots of the shared statistics that have a name now (shared-layout.ts): `srp.<name>` and `drop.<reason>` of the Totem core (its
+   * `msg_…` are those of stats.pg), `knet.…` of the transport, `rondo.…` of our own.
+   */
+  | { readonly op: 'statistics'; readonly names: readonly { readonly name: string; readonly slot: number }[] }
   | { readonly op: 'interfaceUp'; readonly linkId: number }
   | { readonly op: 'interfaceDown'; readonly linkId: number }
   | { readonly op: 'reserveRingSeq'; readonly upTo: number }

@@ -121,6 +121,16 @@ export class CpgCore {
     }
   }
 
+  /** For state dumps and queries: every process of every group. */
+  describe(): readonly { readonly group: string; readonly nodeId: number; readonly pid: number }[] {
+    const decoder = new TextDecoder('latin1');
+    return this.membership.processes.all.map(({ group, nodeId, pid }) => ({
+      group: decoder.decode(group.name),
+      nodeId,
+      pid,
+    }));
+  }
+
   private deliverJoinLeave(fn: number, nodeId: number, message: Uint8Array): void {
     const decoded = (fn === CpgFn.JOIN ? CPG_EXEC_JOIN : CPG_EXEC_LEAVE).decode(message);
     if (decoded === null) {

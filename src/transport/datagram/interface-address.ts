@@ -9,6 +9,8 @@ export interface InterfaceAddress {
   readonly index: number;
 }
 
+const LOOPBACK_NET = 127;
+
 /** Addresses of this host, `node:os` or a test. */
 export type ListInterfaces = typeof networkInterfaces;
 
@@ -21,14 +23,16 @@ export function findInterface(wanted: string, list: ListInterfaces = networkInte
   if (target === null) return null;
   let sameSubnet: InterfaceAddress | null = null;
   for (const [name, addresses] of Object.entries(list())) {
-    for (const { address, netmask, scopeid } of addresses ?? []) {
+    for (const { address, netmask, scopeid, internal } of addresses ?? []) {
       const bytes = parseIp(address);
       if (bytes === null || bytes.length !== target.length) continue;
       const found = { name, address, index: scopeid ?? 0 };
       if (bytes.every((byte, i) => byte === target[i])) return found;
       const mask = parseIp(netmask);
       if (mask === null || sameSubnet !== null) continue;
-      if (bytes.every((byte, i) => (byte & mask[i]!) === (target[i]! & mask[i]!))) sameSubnet = found;
+      if (!bytes.every((byte, i) => (byte & mask[i]!) === (target[i]! & mask[i]!))) continue;
+      // All of 127.0.0.0/8 is this host's, whatever is listed: several daemons on one host use 127.0.0.1, 127.0.0.2, …
+      sameSubnet = internal && bytes[0] === LOOPBACK_NET ? { ...found, address: wanted } : found;
     }
   }
   return sameSubnet;

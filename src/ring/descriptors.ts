@@ -1,0 +1,54 @@
+import { assert } from '../lib/assert.ts';
+import { EPOLLERR, EPOLLHUP, EPOLLIN, Epoll } from '../os/epoll.ts';
+import { check } from '../os/errno.ts';
+
+const EVENTS_MAX = 64;
+const ROUNDS_MAX = 8;
+
+/** Called when its descriptor is readable (or closed by its peer: `hungUp`). */
+export type DescriptorHandler = (hungUp: boolean) => void;
+
+/** The descriptors that wake the ring thread: one epoll set, handlers by small tags. */
+export class Descriptors {
+  private readonly epoll = new Epoll(EVENTS_MAX);
+  private readonly handlers: (DescriptorHandler | null)[] = [];
+  private readonly tagOf = new Map<number, number>();
+
+  add(fd: number, handler: DescriptorHandler): void {
+    assert(!this.tagOf.has(fd), 'descriptor added twice');
+    let tag = this.handlers.indexOf(null);
+    if (tag < 0) tag = this.handlers.length;
+    check(this.epoll.add(fd, EPOLLIN, tag), 'epoll_ctl');
+    this.handlers[tag] = handler;
+    this.tagOf.set(fd, tag);
+  }
+
+  /** Before the descriptor is closed. */
+  remove(fd: number): void {
+    const tag = this.tagOf.get(fd);
+    if (tag === undefined) return;
+    this.epoll.remove(fd);
+    this.tagOf.delete(fd);
+    this.handlers[tag] = null;
+  }
+
+  /** Waits at most `timeoutMs` and runs the handlers of what is ready; answers how many. */
+  wait(timeoutMs: number): number {
+    let total = 0;
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      const count = this.epoll.wait(round === 0 ? timeoutMs : 0);
+      for (let index = 0; index < count; index++) {
+        // A handler may remove descriptors whose events are still in this batch.
+        const handler = this.handlers[this.epoll.tag(index)];
+        if (handler != null) handler((this.epoll.events(index) & (EPOLLHUP | EPOLLERR)) !== 0);
+      }
+      total += count;
+      if (count < EVENTS_MAX) break;
+    }
+    return total;
+  }
+
+  close(): void {
+    this.epoll.close();
+  }
+}

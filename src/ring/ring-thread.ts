@@ -1,0 +1,287 @@
+import { RecordKind, type RingQuery, type ToRing } from '../bridge/messages.ts';
+import { RingBridge } from '../bridge/ring-bridge.ts';
+import type { RingWorkerData } from '../bridge/ring-worker-data.ts';
+import { StateWord } from '../bridge/shared-layout.ts';
+import { unreachable } from '../lib/assert.ts';
+import { RondoError } from '../lib/errors.ts';
+import { ARENA_BYTES_MAX, Arena } from '../os/arena.ts';
+import { clearEventfd, notifyBytesAddress } from '../os/eventfd.ts';
+import { roundRobinPriorityMax, setRoundRobin, yieldCpu } from '../os/schedule.ts';
+import { MSG_DONTWAIT, MSG_NOSIGNAL, sendBytes } from '../os/socket.ts';
+import { Group } from '../totem/index.ts';
+import { Descriptors } from './descriptors.ts';
+import { RingClock } from './ring-clock.ts';
+import { RunningRing } from './running-ring.ts';
+import { SharedStatistics } from './shared-statistics.ts';
+import { SpinControl } from './spin-control.ts';
+
+/** Records of the main thread that one turn handles. */
+const RECORDS_PER_TURN = 64;
+/** Busy turns between two looks at the descriptors. */
+const TURNS_PER_LOOK = 64;
+const SLEEP_MS_MAX = 1000;
+/** The thread's own lateness is reported when a turn came this much too late (config-and-tools.md 4.5). */
+const PAUSE_SHARE = 0.8;
+/** How long `stop` waits for the send queue. */
+const DRAIN_MS = 500;
+
+/** Messages that must keep their order behind multicasts that found no room. */
+type Deferred =
+  | { readonly kind: 'mcast'; readonly bytes: Uint8Array }
+  | { readonly kind: 'message'; readonly message: ToRing };
+
+/**
+ * The ring thread: waits in epoll, never for anything else, and never returns to libuv.
+ *
+ *   turn:  records of the main thread → clients' requests → network → timers → flush → events to clients and main
+ *   nothing done:  spin a little while that pays (spin-control.ts), then sleep until a descriptor or the next deadline
+ */
+export class RingThread {
+  private readonly bridge: RingBridge;
+  private readonly arena = Arena.map(ARENA_BYTES_MAX);
+  private readonly descriptors = new Descriptors();
+  private readonly statistics: SharedStatistics;
+  private readonly clock = new RingClock();
+  private readonly spin: SpinControl;
+  private readonly decoder = new TextDecoder();
+  private readonly deferred: Deferred[] = [];
+  private ring: RunningRing | null = null;
+  private stopAtMs = Number.POSITIVE_INFINITY;
+  private ended = false;
+  private turns = 0;
+  private expectedMs = Number.POSITIVE_INFINITY;
+  private tokenMs = 1000;
+
+  constructor(private readonly data: RingWorkerData) {
+    this.bridge = new RingBridge(data.shared, () => {
+      // A full socket buffer means that the main thread has plenty to wake up for.
+      sendBytes(data.mainDoorbellFd, notifyBytesAddress, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    });
+    this.statistics = new SharedStatistics(this.bridge.views.statistics);
+    this.spin = new SpinControl(data.options.spinUs / 1000);
+    this.descriptors.add(data.ringDoorbellFd, () => {
+      clearEventfd(data.ringDoorbellFd);
+    });
+  }
+
+  /** Until `stop`. */
+  run(): void {
+    this.schedule();
+    this.bridge.send({ op: 'ready' });
+    while (!this.ended) {
+      const nowMs = this.clock.now();
+      if (this.turn(nowMs) > 0) {
+        this.spin.worked();
+        if (++this.turns % TURNS_PER_LOOK === 0) this.descriptors.wait(0);
+      } else if (this.spin.mayspin(nowMs)) {
+        yieldCpu(); // with two spinners on one core nothing would move without it
+      } else {
+        this.sleep();
+      }
+    }
+    this.descriptors.close();
+  }
+
+  private turn(nowMs: number): number {
+    const { state } = this.bridge.views;
+    state[StateWord.LOOP_TURNS] = (state[StateWord.LOOP_TURNS]! + 1) | 0;
+    this.watchLateness(nowMs);
+    let work = this.readRecords();
+    const standing = this.bridge.isSaturated();
+    if (standing !== (state[StateWord.STANDING_STILL] === 1)) this.standStill(standing);
+    if (this.ring !== null && !standing) {
+      if (this.deferred.length > 0) this.runDeferred();
+      work += this.ring.turn(nowMs);
+      if (nowMs >= this.stopAtMs || (this.stopAtMs < Number.POSITIVE_INFINITY && this.ring.isDrained())) this.end();
+    }
+    this.announceStatistics();
+    this.bridge.flush();
+    return work;
+  }
+
+  private sleep(): void {
+    const { ring } = this;
+    ring?.publish();
+    const deadlineMs = Math.min(ring?.nextDeadlineMs() ?? Number.POSITIVE_INFINITY, this.stopAtMs);
+    const startMs = this.clock.now();
+    const timeoutMs = Math.min(SLEEP_MS_MAX, Math.ceil(deadlineMs - startMs));
+    if (timeoutMs <= 0 || !this.bridge.prepareSleep()) {
+      this.spin.sleeps(startMs);
+      return;
+    }
+    this.expectedMs = startMs + timeoutMs;
+    this.spin.sleeps(startMs);
+    const ready = this.descriptors.wait(timeoutMs);
+    this.bridge.awake();
+    if (ready > 0) this.spin.wakes(this.clock.now());
+  }
+
+  // ---- records of the main thread ----------------------------------------------------------------------------------
+
+  private readRecords(): number {
+    const { reader } = this.bridge;
+    let count = 0;
+    while (count < RECORDS_PER_TURN && reader.peek()) {
+      count++;
+      const { kind, payloadOffset, payloadLength } = reader;
+      const payload = reader.bytes.subarray(payloadOffset, payloadOffset + payloadLength);
+      if (kind === RecordKind.MCAST) this.mcast(payload);
+      else {
+        const message = JSON.parse(this.decoder.decode(payload.slice())) as ToRing;
+        reader.release();
+        this.message(message);
+        continue;
+      }
+      reader.release();
+    }
+    if (count > 0) this.bridge.recordsRead();
+    return count;
+  }
+
+  private mcast(payload: Uint8Array): void {
+    const sent = this.deferred.length === 0 && this.ring?.groups.mcast(Group.SERVICES, payload) === true;
+    if (!sent) this.deferred.push({ kind: 'mcast', bytes: payload.slice() });
+  }
+
+  /** Multicasts that found no room, and what came after them and must stay there. */
+  private runDeferred(): void {
+    for (let next = this.deferred[0]; next !== undefined; next = this.deferred[0]) {
+      if (next.kind === 'mcast' && this.ring?.groups.mcast(Group.SERVICES, next.bytes) !== true) return;
+      this.deferred.shift();
+      if (next.kind === 'message') this.apply(next.message);
+    }
+  }
+
+  private message(message: ToRing): void {
+    // "Everything that it sent precedes this record", and an orderly end comes after what was multicast before it.
+    const ordered = message.op === 'syncDone' || message.op === 'stop' || message.op === 'unloadService';
+    if (ordered && this.deferred.length > 0) this.deferred.push({ kind: 'message', message });
+    else this.apply(message);
+  }
+
+  private apply(message: ToRing): void {
+    const { ring } = this;
+    switch (message.op) {
+      case 'start':
+        this.start(message);
+        break;
+      case 'reconfigure':
+        this.tokenMs = message.config.timings.tokenMs;
+        ring?.reconfigure(message.config);
+        break;
+      case 'cryptoPhase': {
+        const failure = ring?.transport.cryptoPhase(message.phase) ?? null;
+        if (failure !== null) this.bridge.send({ op: 'cryptoFailed', reason: failure });
+        break;
+      }
+      case 'ringSeqReserved':
+        ring?.groups.srp.ringSeqReserved(message.upTo);
+        ring?.transport.flush();
+        break;
+      case 'clientAttach':
+        ring?.cpg.attach(message.client);
+        break;
+      case 'syncDone':
+        ring?.sync.processDone(message.serviceId, message.ringId);
+        break;
+      case 'quorate':
+        break; // every engine of this thread works without quorum (services.md 2.2 step 3)
+      case 'forceGather':
+        this.bridge.log('error', 'MAIN', 'Forcing into GATHER state');
+        ring?.groups.srp.forceGather();
+        ring?.transport.flush();
+        break;
+      case 'query':
+        this.bridge.send({ op: 'answer', queryId: message.queryId, value: this.answer(message.what) });
+        break;
+      case 'unloadService':
+        ring?.sync.remove(message.serviceId);
+        if (message.serviceId === ring?.cpg.core.sync.serviceId) ring.cpg.closeAll();
+        this.bridge.send({ op: 'serviceUnloaded', serviceId: message.serviceId });
+        break;
+      case 'stop':
+        this.stopAtMs = ring === null ? 0 : this.clock.now() + DRAIN_MS;
+        if (ring === null) this.end();
+        break;
+      default:
+        unreachable(message);
+    }
+  }
+
+  private start(message: Extract<ToRing, { op: 'start' }>): void {
+    const { arena, bridge, descriptors, statistics, clock } = this;
+    this.tokenMs = message.config.timings.tokenMs;
+    this.ring = new RunningRing({ arena, bridge, descriptors, statistics, clock }, message);
+  }
+
+  private answer(what: RingQuery): unknown {
+    const { ring } = this;
+    if (ring === null) return null;
+    switch (what) {
+      case 'links':
+        return ring.transport.linkStatus();
+      case 'clients':
+        return [];
+      case 'cpg':
+        return ring.cpg.core.describe();
+      case 'stats':
+        return { phase: ring.groups.srp.phase, members: ring.groups.srp.members, ringId: ring.groups.srp.ringId };
+    }
+  }
+
+  private end(): void {
+    this.ring?.leave();
+    this.bridge.send({ op: 'stopped' });
+    this.bridge.flush();
+    this.ended = true;
+  }
+
+  /** The loop threw: tells the main thread why, as far as that still works. */
+  fail(error: unknown): void {
+    try {
+      this.bridge.send({ op: 'fatal', ...fatalText(error) });
+      this.bridge.flush();
+    } catch {
+      // The worker's 'error' event follows in any case.
+    }
+  }
+
+  // ---- the thread itself -------------------------------------------------------------------------------------------
+
+  /** As stock: SCHED_RR if it may, with a clear message if not, going on without (config-and-tools.md 1.5.7). */
+  private schedule(): void {
+    const { schedRr, schedPriority } = this.data.options;
+    if (!schedRr) return;
+    const got = setRoundRobin(schedPriority > 0 ? schedPriority : roundRobinPriorityMax());
+    if (!got.ok)
+      this.bridge.log('warning', 'MAIN', `Could not set SCHED_RR at priority ${schedPriority}: ${got.errno}`);
+  }
+
+  private watchLateness(nowMs: number): void {
+    const lateMs = nowMs - this.expectedMs;
+    this.expectedMs = nowMs;
+    const thresholdMs = this.tokenMs * PAUSE_SHARE;
+    if (lateMs <= thresholdMs) return;
+    const text = `Corosync main process was not scheduled (@${Date.now()}) for ${lateMs.toFixed(4)} ms`;
+    const hint = `(threshold is ${thresholdMs.toFixed(4)} ms). Consider token timeout increase.`;
+    this.bridge.log('warning', 'MAIN', `${text} ${hint}`);
+  }
+
+  private standStill(standing: boolean): void {
+    Atomics.store(this.bridge.views.state, StateWord.STANDING_STILL, standing ? 1 : 0);
+  }
+
+  private announceStatistics(): void {
+    const names = this.statistics.takeFresh();
+    if (names.length > 0) this.bridge.send({ op: 'statistics', names });
+  }
+}
+
+/** For `fatal`: what the main thread says and exits with. */
+function fatalText(error: unknown): { readonly code: string; readonly message: string } {
+  if (error instanceof RondoError) return { code: error.code, message: error.message };
+  return {
+    code: 'RONDO_RING_FAILED',
+    message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+  };
+}

@@ -1,0 +1,296 @@
+import type { ToRing } from '../bridge/messages.ts';
+import type { RingBridge } from '../bridge/ring-bridge.ts';
+import { StateWord } from '../bridge/shared-layout.ts';
+import type { TotemConfig } from '../config/totem-config.ts';
+import type { FrameMemory } from '../lib/frame-memory.ts';
+import type { ConfigurationChange, RingId } from '../lib/ring-id.ts';
+import type { Arena } from '../os/arena.ts';
+import { SyncCore, type SyncHost, type SyncStatus } from '../services/sync/sync-core.ts';
+import { DROP_NAMES, Group, type GroupValue, ProcessGroups, SRP_STATISTICS, type TotemUser } from '../totem/index.ts';
+import type { RingTransport, StatCounter, TransportHost } from '../transport/transport.ts';
+import { UdpTransport } from '../transport/udp/udp-transport.ts';
+import { UdpuTransport } from '../transport/udpu/udpu-transport.ts';
+import { CpgService } from './cpg-service.ts';
+import type { Descriptors } from './descriptors.ts';
+import { remoteParticipants } from './remote-sync.ts';
+import type { RingClock } from './ring-clock.ts';
+import type { SharedStatistics } from './shared-statistics.ts';
+import { TotemLog } from './totem-log.ts';
+
+type StartMessage = Extract<ToRing, { op: 'start' }>;
+
+/** Frames that a turn reads from the network before clients and timers get theirs. */
+const FRAMES_PER_TURN = 512;
+/** Frames, send queues and assemblies. Reserved address space: only what is used is touched. */
+const TOTEM_REGION_BYTES = 256 << 20;
+const SYNC_TICK_MS = 100;
+const PUBLISH_MS = 1;
+
+/** What a running ring is made in. */
+export interface RingEnvironment {
+  readonly arena: Arena;
+  readonly bridge: RingBridge;
+  readonly descriptors: Descriptors;
+  readonly statistics: SharedStatistics;
+  readonly clock: RingClock;
+}
+
+/**
+ * Totem, sync, CPG and a transport, joined. Everything that the core tells its user goes through here:
+ *
+ *   transport ⇄ ProcessGroups ── group "sync" ──> SyncCore ──> cpg, and the engines of the main thread by messages
+ *                             ── group "a" ─────> CpgService, or the bridge
+ */
+export class RunningRing implements TotemUser, TransportHost, SyncHost {
+  readonly groups: ProcessGroups;
+  readonly sync: SyncCore;
+  readonly cpg: CpgService;
+  readonly transport: RingTransport;
+  readonly nodeId: number;
+  readonly log;
+  private readonly remoteServices: readonly boolean[];
+  private readonly unknownService: StatCounter;
+  private config: TotemConfig;
+  private turnMs: number;
+  private syncTickMs = 0;
+  private publishMs = 0;
+  private linksUp = 0;
+
+  constructor(
+    private readonly env: RingEnvironment,
+    start: StartMessage,
+  ) {
+    this.config = start.config;
+    this.nodeId = start.config.nodeId;
+    this.log = env.bridge.log;
+    this.turnMs = env.clock.now();
+    this.transport = makeTransport(this, start.config);
+    const { arena } = env;
+    const statistics = [...SRP_STATISTICS.map((name) => `srp.${name}`), ...DROP_NAMES.map((name) => `drop.${name}`)];
+    this.groups = new ProcessGroups({
+      nodeId: this.nodeId,
+      netMtu: start.config.netMtu,
+      timings: start.config.timings,
+      storedRingSeq: start.storedRingSeq,
+      reservedRingSeq: start.reservedRingSeq,
+      memory: { bytes: arena.u8, view: arena.data },
+      regionOffset: arena.allocate(TOTEM_REGION_BYTES, 4096),
+      regionBytes: TOTEM_REGION_BYTES,
+      network: this.transport,
+      observer: new TotemLog(
+        this.log,
+        () => this.config.timings,
+        () => this.turnMs,
+      ),
+      random: Math.random,
+      statistics: env.statistics.range(statistics),
+      nowMs: this.turnMs,
+      user: this,
+    });
+    this.sync = new SyncCore(this.nodeId, this);
+    this.cpg = new CpgService(env, this);
+    this.sync.add(this.cpg.core.sync);
+    for (const participant of remoteParticipants(
+      [...start.remoteSyncServices].sort((a, b) => a - b),
+      (message) => env.bridge.send(message),
+    )) {
+      this.sync.add(participant);
+    }
+    this.remoteServices = Array.from({ length: 64 }, (_, id) => start.remoteServices.includes(id));
+    this.unknownService = env.statistics.counter('rondo.deliver.unknown_service');
+    const { state } = env.bridge.views;
+    state[StateWord.QUEUE_TOTAL] = this.groups.srp.sendQueue.capacity;
+    state[StateWord.QUEUE_BYTES_LIMIT] = this.groups.messageBytesMax;
+    this.publish();
+    Atomics.store(state, StateWord.QUEUE_PACKET_BYTES, start.config.netMtu - 90 - 24);
+    this.transport.open(this.turnMs);
+  }
+
+  // ---- turns of the loop -------------------------------------------------------------------------------------------
+
+  /** One turn; answers how much was done. */
+  turn(nowMs: number): number {
+    this.turnMs = nowMs;
+    const { srp } = this.groups;
+    srp.setNow(nowMs);
+    let work = this.cpg.serve();
+    work += this.transport.poll(FRAMES_PER_TURN);
+    if (nowMs >= srp.nextDeadlineMs()) {
+      srp.tick(nowMs);
+      work++;
+    }
+    if (nowMs >= this.transport.nextDeadlineMs()) this.transport.tick(nowMs);
+    this.transport.flush();
+    this.cpg.finishTurn();
+    if (this.sync.isInProgress() && nowMs >= this.syncTickMs) {
+      this.syncTickMs = nowMs + SYNC_TICK_MS;
+      this.sync.tick(nowMs);
+    }
+    if (nowMs >= this.publishMs) {
+      this.publishMs = nowMs + PUBLISH_MS;
+      this.publish();
+    }
+    return work;
+  }
+
+  /** When the next turn is due without outside events. */
+  nextDeadlineMs(): number {
+    if (this.transport.hasLocalInput()) return 0;
+    let deadline = Math.min(this.groups.srp.nextDeadlineMs(), this.transport.nextDeadlineMs());
+    if (this.sync.isInProgress()) deadline = Math.min(deadline, this.syncTickMs);
+    return Math.min(deadline, this.cpg.nextDeadlineMs(this.turnMs));
+  }
+
+  /** Before the loop sleeps: what the main thread sees must be the latest. */
+  publish(): void {
+    const { state } = this.env.bridge.views;
+    const level = this.groups.updateLevel();
+    Atomics.store(state, StateWord.QUEUE_FREE, this.groups.srp.sendQueue.avail - 1);
+    Atomics.store(state, StateWord.QUEUE_LEVEL, level);
+    Atomics.store(state, StateWord.SYNC_IN_PROGRESS, this.sync.isInProgress() ? 1 : 0);
+  }
+
+  reconfigure(config: TotemConfig): void {
+    this.config = config;
+    this.groups.srp.setTimings(config.timings);
+    for (const refusal of this.transport.reconfigure(config)) this.log('error', 'TOTEM', refusal);
+  }
+
+  /** LEAVE goes out and the sockets close (totem.md 4.12). */
+  leave(): void {
+    this.groups.srp.leave();
+    this.transport.flush();
+    this.transport.close();
+  }
+
+  /** Whether everything that was multicast has left. */
+  isDrained(): boolean {
+    const { sendQueue } = this.groups.srp;
+    return sendQueue.length === 0 && !this.cpg.core.needsRetry;
+  }
+
+  // ---- TransportHost -----------------------------------------------------------------------------------------------
+
+  get arena(): Arena {
+    return this.env.arena;
+  }
+
+  receive(offset: number, length: number): void {
+    this.groups.srp.receive(offset, length);
+  }
+
+  noteOwnCopies(count: number): void {
+    this.groups.srp.noteOwnCopies(count);
+  }
+
+  /** Totem starts when all links have reported (totem.md 4.2). */
+  interfaceUp(linkId: number): void {
+    this.env.bridge.send({ op: 'interfaceUp', linkId });
+    this.linksUp++;
+    if (this.linksUp < this.config.links.length) return;
+    this.groups.srp.interfaceChanged();
+    this.transport.flush();
+  }
+
+  interfaceDown(linkId: number): void {
+    this.env.bridge.send({ op: 'interfaceDown', linkId });
+    this.groups.srp.interfaceChanged();
+    this.transport.flush();
+  }
+
+  watch(fd: number): void {
+    this.env.descriptors.add(fd, () => {}); // waking is enough: every turn polls the transport
+  }
+
+  unwatch(fd: number): void {
+    this.env.descriptors.remove(fd);
+  }
+
+  nowMs(): number {
+    return this.turnMs;
+  }
+
+  random(): number {
+    return Math.random();
+  }
+
+  counter(name: string): StatCounter {
+    return this.env.statistics.counter(name);
+  }
+
+  // ---- TotemUser ---------------------------------------------------------------------------------------------------
+
+  deliver(
+    group: GroupValue,
+    nodeId: number,
+    memory: FrameMemory,
+    offset: number,
+    length: number,
+    foreignEndian: boolean,
+  ): void {
+    if (group === Group.SYNC) {
+      this.sync.message(nodeId, memory.bytes, offset, length);
+      return;
+    }
+    // Rings of both byte orders cannot synchronise (services.md 1.3), so there is nothing to convert.
+    if (length < 16 || foreignEndian) {
+      this.countUnknown();
+      return;
+    }
+    const id = memory.view.getInt32(offset, true);
+    const service = id >>> 16;
+    if (service === this.cpg.core.sync.serviceId) this.cpg.deliver(id & 0xffff, nodeId, memory, offset, length);
+    else if (this.remoteServices[service] === true) this.env.bridge.deliver(nodeId, memory.bytes, offset, length);
+    else this.countUnknown();
+  }
+
+  configurationChange(change: ConfigurationChange): void {
+    this.env.bridge.send({ op: 'configurationChange', change });
+    this.sync.configurationChange(change);
+  }
+
+  tokenSent(): void {
+    if (this.sync.isInProgress()) this.sync.retry();
+    this.cpg.tokenSent();
+  }
+
+  reserveRingSeq(upTo: number): void {
+    this.env.bridge.send({ op: 'reserveRingSeq', upTo });
+  }
+
+  // ---- SyncHost ----------------------------------------------------------------------------------------------------
+
+  mcastSync(message: Uint8Array): boolean {
+    return this.groups.mcast(Group.SYNC, message);
+  }
+
+  inProgressChanged(inProgress: boolean): void {
+    Atomics.store(this.env.bridge.views.state, StateWord.SYNC_IN_PROGRESS, inProgress ? 1 : 0);
+    this.cpg.syncChanged(inProgress);
+  }
+
+  completed(ringId: RingId): void {
+    this.groups.synchronizationCompleted();
+    this.env.bridge.send({ op: 'syncCompleted', ringId });
+  }
+
+  late({ phase, serviceId, waitingFor, elapsedMs }: SyncStatus): void {
+    const service = serviceId < 0 ? '' : ` of service ${serviceId}`;
+    const nodes = waitingFor.length > 0 ? waitingFor.join(' ') : 'none';
+    const text = `Synchronization waits in phase ${phase}${service} for ${Math.round(elapsedMs)} ms, for nodes: ${nodes}`;
+    this.log('warning', 'SYNC', text);
+  }
+
+  dropped(reason: string): void {
+    const { values, slot } = this.env.statistics.counter(`rondo.sync.dropped.${reason}`);
+    values[slot]!++;
+  }
+
+  private countUnknown(): void {
+    this.unknownService.values[this.unknownService.slot]!++;
+  }
+}
+
+function makeTransport(host: TransportHost, config: TotemConfig): RingTransport {
+  return config.transport === 'udp' ? new UdpTransport(host, config) : new UdpuTransport(host, config);
+}

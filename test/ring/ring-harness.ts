@@ -1,0 +1,210 @@
+import { Socket } from 'node:net';
+import { Worker } from 'node:worker_threads';
+import { MainBridge } from '../../src/bridge/main-bridge.ts';
+import type { FromRing, ToRing } from '../../src/bridge/messages.ts';
+import {
+  DEFAULT_RING_WORKER_OPTIONS,
+  RING_WORKER_DATA_VERSION,
+  type RingWorkerData,
+} from '../../src/bridge/ring-worker-data.ts';
+import { allocateShared } from '../../src/bridge/shared-layout.ts';
+import type { TotemConfig, TotemTimings, TransportName } from '../../src/config/totem-config.ts';
+import { closeEventfd, openEventfd, signalEventfd } from '../../src/os/eventfd.ts';
+import { closeFd } from '../../src/os/fd.ts';
+import { openSocketPair } from '../../src/os/socket.ts';
+
+/** Stock's timers, shortened: a test should not wait for seconds. */
+export const TIMINGS: TotemTimings = {
+  tokenMs: 400,
+  tokenWarningPercent: 75,
+  tokenRetransmitMs: 95,
+  tokenRetransmitsBeforeLoss: 4,
+  holdMs: 66,
+  joinMs: 50,
+  sendJoinMs: 0,
+  consensusMs: 480,
+  mergeMs: 200,
+  downcheckMs: 1000,
+  failRecvConst: 2500,
+  seqnoUnchangedConst: 30,
+  heartbeatFailuresAllowed: 0,
+  maxNetworkDelayMs: 50,
+  windowSize: 50,
+  maxMessages: 17,
+  missCountConst: 5,
+  cancelTokenHoldOnRetransmit: false,
+};
+
+/** Node n has the address 127.0.0.n. */
+export function totemConfig(
+  nodeId: number,
+  nodes: number,
+  port: number,
+  transport: TransportName = 'udpu',
+  timings: Partial<TotemTimings> = {},
+): TotemConfig {
+  const address = (id: number): string => `127.0.0.${id}`;
+  return {
+    nodeId,
+    clusterName: 'test',
+    transport,
+    netMtu: 1500,
+    ipDscp: 0,
+    linkPolicy: 'passive',
+    blockUnlistedIps: true,
+    timings: { ...TIMINGS, ...timings },
+    links: [
+      {
+        linkId: 0,
+        bindAddress: address(nodeId),
+        family: 4,
+        port,
+        multicastAddress: '239.192.1.72',
+        broadcast: false,
+        ttl: 1,
+        knetPriority: 1,
+        knetPingIntervalMs: 1000,
+        knetPingTimeoutMs: 2000,
+        knetPingPrecision: 2048,
+        knetPongCount: 2,
+      },
+    ],
+    members: Array.from({ length: nodes }, (_, i) => ({ nodeId: i + 1, name: '', addresses: [address(i + 1)] })),
+    crypto: { model: 'none', cipher: 'none', hash: 'none', keyBase64: '' },
+    knetMtu: 0,
+    knetPmtudIntervalSec: 30,
+    compression: { model: 'none', thresholdBytes: 100, level: 0 },
+  };
+}
+
+/** The main thread's side of one ring thread, as small as it can be. */
+export class TestRing {
+  readonly messages: FromRing[] = [];
+  readonly delivered: { readonly nodeId: number; readonly text: string }[] = [];
+  readonly bridge: MainBridge;
+  readonly exited: Promise<number>;
+  readonly statistics = new Map<string, number>();
+  private readonly worker: Worker;
+  private readonly doorbell: Socket;
+  private readonly waiters = new Set<() => void>();
+  private draining = false;
+
+  constructor(options: Partial<RingWorkerData['options']> = {}) {
+    const shared = allocateShared();
+    const ringDoorbellFd = openEventfd();
+    const [mainFd, mainDoorbellFd] = openSocketPair();
+    this.bridge = new MainBridge(shared, () => signalEventfd(ringDoorbellFd));
+    this.doorbell = new Socket({ fd: mainFd, readable: true, writable: false });
+    this.doorbell.on('data', () => this.drain());
+    this.doorbell.on('error', () => {});
+    const workerData: RingWorkerData = {
+      version: RING_WORKER_DATA_VERSION,
+      shared,
+      ringDoorbellFd,
+      mainDoorbellFd,
+      options: { ...DEFAULT_RING_WORKER_OPTIONS, ...options },
+    };
+    this.worker = new Worker(new URL('../../workers/ring.js', import.meta.url), { workerData });
+    this.worker.on('error', (error) =>
+      this.messages.push({ op: 'fatal', code: 'worker', message: String(error.stack) }),
+    );
+    this.exited = new Promise((resolve) => {
+      this.worker.once('exit', (code) => {
+        this.drain();
+        this.doorbell.destroy();
+        closeFd(mainDoorbellFd);
+        closeEventfd(ringDoorbellFd);
+        resolve(code);
+      });
+    });
+    this.drain();
+  }
+
+  start(config: TotemConfig, remoteServices: readonly number[] = [0, 1, 3], storedRingSeq = 0): void {
+    this.send({
+      op: 'start',
+      config,
+      storedRingSeq,
+      reservedRingSeq: storedRingSeq + 1000,
+      remoteServices,
+      remoteSyncServices: remoteServices.filter((id) => id === 3),
+    });
+  }
+
+  send(message: ToRing): void {
+    this.bridge.send(message);
+  }
+
+  /** Multicasts a message of service 1, function 9. */
+  mcast(text: string): boolean {
+    const bytes = new Uint8Array(16 + text.length);
+    bytes.set(Buffer.from(text, 'latin1'), 16);
+    const view = new DataView(bytes.buffer);
+    view.setInt32(0, (1 << 16) | 9, true);
+    view.setInt32(8, bytes.length, true);
+    return this.bridge.mcast(1, 9, bytes);
+  }
+
+  async until(what: string, condition: () => boolean, timeoutMs = 10_000): Promise<void> {
+    if (condition()) return;
+    await new Promise<void>((resolve, reject) => {
+      const check = (): void => {
+        if (!condition()) return;
+        clearTimeout(timer);
+        this.waiters.delete(check);
+        resolve();
+      };
+      const timer = setTimeout(() => {
+        this.waiters.delete(check);
+        reject(new Error(`not within ${timeoutMs} ms: ${what}; seen: ${JSON.stringify(this.messages.slice(-12))}`));
+      }, timeoutMs);
+      this.waiters.add(check);
+    });
+  }
+
+  /** Waits for the sync that ends with these members. */
+  async synced(members: readonly number[]): Promise<void> {
+    await this.until(`sync of ${members.join(' ')}`, () => {
+      const done = this.messages.findLast((message) => message.op === 'syncCompleted');
+      const change = this.messages.findLast((message) => message.op === 'configurationChange');
+      return (
+        done?.op === 'syncCompleted' &&
+        change?.op === 'configurationChange' &&
+        change.change.members.join() === members.join() &&
+        done.ringId.seq === change.change.ringId.seq
+      );
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.send({ op: 'stop' });
+    await this.exited;
+  }
+
+  statistic(name: string): number {
+    return this.bridge.views.statistics[this.statistics.get(name) ?? -1] ?? Number.NaN;
+  }
+
+  private drain(): void {
+    if (this.draining) return;
+    this.draining = true;
+    const more = this.bridge.drain({
+      message: (message) => this.message(message),
+      deliver: (nodeId, payload) => {
+        this.delivered.push({ nodeId, text: Buffer.from(payload.slice(16)).toString('latin1') });
+      },
+    });
+    this.draining = false;
+    for (const waiter of this.waiters) waiter();
+    if (more) setImmediate(() => this.drain());
+  }
+
+  private message(message: FromRing): void {
+    this.messages.push(message);
+    if (message.op === 'statistics') for (const { name, slot } of message.names) this.statistics.set(name, slot);
+    if (message.op === 'reserveRingSeq') this.send({ op: 'ringSeqReserved', upTo: message.upTo + 1000 });
+    if (message.op === 'syncProcess') {
+      this.send({ op: 'syncDone', serviceId: message.serviceId, ringId: message.ringId });
+    }
+  }
+}
