@@ -39,7 +39,7 @@ t.test('three nodes: one order, leave and return', async (t) => {
 t.test('a start that is refused', async (t) => {
   const one = new TestRing();
   const config = totemConfig(1, 1, 15425);
-  const links = [{ ...config.links[0]!, bindAddress: '192.0.2.1' }];
+  const links = [{ ...config.links[0]!, bindAddress: '203.0.113.77' }];
   one.start({ ...config, links });
   await one.exited;
   t.match(
