@@ -105,6 +105,9 @@ export class Daemon {
     this.ipc = parts.openIpc(this);
   }
 
+  /** Where the ring thread's statistics lie in `ring.views.statistics`, by name. */
+  readonly statisticSlots = new Map<string, number>();
+
   get log(): LogFunction {
     return this.parts.log;
   }
@@ -115,6 +118,9 @@ export class Daemon {
     switch (message.op) {
       case 'ready':
         this.startRing();
+        break;
+      case 'statistics':
+        for (const { name, slot } of message.names) this.statisticSlots.set(name, slot);
         break;
       case 'interfaceUp':
         this.interfaceUp();

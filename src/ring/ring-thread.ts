@@ -187,7 +187,6 @@ export class RingThread {
       case 'quorate':
         break; // every engine of this thread works without quorum (services.md 2.2 step 3)
       case 'forceGather':
-        this.bridge.log('error', 'MAIN', 'Forcing into GATHER state');
         ring?.groups.srp.forceGather();
         ring?.transport.flush();
         break;
