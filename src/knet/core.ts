@@ -56,7 +56,7 @@ export class KnetCore {
   private readonly dropStats: StatBlock;
   private readonly statAllocator: StatAllocator;
   private config: KnetConfig | null = null;
-  private deadlineMs = 0;
+  private deadlineMs = Number.POSITIVE_INFINITY;
 
   constructor(options: KnetCoreOptions) {
     const { memory, layout, effects, compression, stats } = options;
@@ -133,7 +133,7 @@ export class KnetCore {
     this.heartbeat.pmtudIntervalMs = config.pmtudIntervalMs;
     for (const link of this.hosts.links) if (link !== null) this.heartbeat.updateLinkMtu(link);
     this.heartbeat.updateDataMtu();
-    this.deadlineMs = nowMs;
+    this.heartbeat.deadlinesChanged = true;
   }
 
   private removeMissing(config: KnetConfig, nowMs: number): void {
@@ -198,7 +198,7 @@ export class KnetCore {
       this.heartbeat.updateLinkMtu(link);
     }
     this.heartbeat.updateDataMtu();
-    this.deadlineMs = Number.NEGATIVE_INFINITY;
+    this.heartbeat.deadlinesChanged = true;
   }
 
   // ---- traffic ----
@@ -229,19 +229,24 @@ export class KnetCore {
     if (link === null) return;
     link.largeSent = true;
     link.pathMtu.doubt();
-    this.deadlineMs = Number.NEGATIVE_INFINITY;
+    this.heartbeat.deadlinesChanged = true;
   }
 
   // ---- clock ----
 
   tick(nowMs: number): void {
-    if (nowMs < this.deadlineMs) return;
-    this.heartbeat.tick(nowMs, this.deadlineMs);
-    this.deadlineMs = this.heartbeat.nextDeadlineMs(nowMs);
+    if (nowMs < this.nextDeadlineMs(nowMs)) return;
+    this.heartbeat.tick(nowMs);
+    this.deadlineMs = this.heartbeat.plannedMs;
+    this.heartbeat.deadlinesChanged = false;
   }
 
+  /** When `tick` has something to do. Costs a look at every link only after an event that may have moved it. */
   nextDeadlineMs(nowMs: number): number {
-    this.deadlineMs = Math.min(this.deadlineMs, this.heartbeat.nextDeadlineMs(nowMs));
+    if (this.heartbeat.deadlinesChanged) {
+      this.heartbeat.deadlinesChanged = false;
+      this.deadlineMs = Math.min(this.deadlineMs, this.heartbeat.nextDeadlineMs(nowMs));
+    }
     return this.deadlineMs;
   }
 

@@ -18,13 +18,15 @@ import { LinkStat } from './stats.ts';
 const PAUSE_MS_MIN = 400;
 /** How often a link that carries large packets proves that its path still does. */
 const VERIFY_PERIOD_MS = 500;
-/** PINGs of one link may overtake each other by this much without counting as recorded ones. */
-const PING_REORDER_MS = 2_000;
 
 /** Link state: PING and PONG, up and down, path MTU, restart of peers (knet.md 2.5, 3.1, 3.2, 4). */
 export class Heartbeat implements InternalPackets {
   manualMtu = 0;
   pmtudIntervalMs = 30_000;
+  /** Something happened that may bring a deadline forward. */
+  deadlinesChanged = true;
+  /** When the next tick was due, as of the last one. */
+  plannedMs = 0;
   private lastTickMs = -1;
   private probedLink: Link | null = null;
   private readonly sendProbe = (ipBytes: number, plainBytes: number): number => this.probe(ipBytes, plainBytes);
@@ -41,8 +43,8 @@ export class Heartbeat implements InternalPackets {
 
   // ---- clock ----
 
-  tick(nowMs: number, expectedMs: number): void {
-    this.noticePause(nowMs, expectedMs);
+  tick(nowMs: number): void {
+    this.noticePause(nowMs);
     for (const link of this.hosts.links) {
       if (link === null) continue;
       if (link.expired(nowMs)) this.linkDown(link, nowMs, 'timeout');
@@ -52,6 +54,7 @@ export class Heartbeat implements InternalPackets {
       }
       if (link.connected) this.stepPathMtu(link, nowMs);
     }
+    this.plannedMs = this.nextDeadlineMs(nowMs);
   }
 
   nextDeadlineMs(nowMs: number): number {
@@ -67,8 +70,8 @@ export class Heartbeat implements InternalPackets {
     return next;
   }
 
-  private noticePause(nowMs: number, expectedMs: number): void {
-    const late = this.lastTickMs < 0 ? 0 : nowMs - Math.max(this.lastTickMs, expectedMs);
+  private noticePause(nowMs: number): void {
+    const late = this.lastTickMs < 0 ? 0 : nowMs - Math.max(this.lastTickMs, this.plannedMs);
     this.lastTickMs = nowMs;
     if (late < PAUSE_MS_MIN) return;
     for (const link of this.hosts.links) link?.forgive(late);
@@ -78,9 +81,10 @@ export class Heartbeat implements InternalPackets {
   // ---- packets ----
 
   internal(host: Host, link: Link, type: number, at: number, length: number, nowMs: number): DropReason | -1 {
+    if (type !== PacketType.PING) this.deadlinesChanged = true;
     switch (type) {
       case PacketType.PING:
-        return this.ping(host, link, at, length);
+        return this.ping(host, link, at, length, nowMs);
       case PacketType.PONG:
         return this.pong(link, at, length, nowMs);
       case PacketType.PMTUD:
@@ -94,16 +98,10 @@ export class Heartbeat implements InternalPackets {
     }
   }
 
-  private ping(host: Host, link: Link, at: number, length: number): DropReason | -1 {
+  private ping(host: Host, link: Link, at: number, length: number, nowMs: number): DropReason | -1 {
     link.stats.add(LinkStat.rx_ping_packets, 1);
     link.stats.add(LinkStat.rx_ping_bytes, length);
-    // The sender's clock only goes forward while we hear each other: an older time is a recorded packet. A machine that
-    // rebooted starts a new clock, but was silent for longer than it takes to declare the link down.
-    const timeMs = readPingTimeMs(this.memory, at);
-    if (timeMs >= 0) {
-      if (link.connected && timeMs < link.newestPingTimeMs - PING_REORDER_MS) return Drop.replayedPing;
-      if (timeMs > link.newestPingTimeMs || !link.connected) link.newestPingTimeMs = timeMs;
-    }
+    if (!link.believes(readPingTimeMs(this.memory, at), nowMs)) return Drop.replayedPing;
     if (readTimed(this.memory, at) === 0) this.untimedPing(host, readPingSeq(this.memory, at));
     else this.timedPing(host, readPingSeq(this.memory, at));
     this.sender.reply(link, at, KNET.pingBytes, PacketType.PONG);
@@ -168,6 +166,7 @@ export class Heartbeat implements InternalPackets {
   }
 
   private linkUp(link: Link): void {
+    this.deadlinesChanged = true;
     link.becameUp();
     link.pathMtu.force();
     this.effects.report({ kind: 'linkUp', nodeId: link.host.nodeId, linkId: link.linkId });
@@ -201,6 +200,7 @@ export class Heartbeat implements InternalPackets {
   /** An ICMP error named the peer's address: the link has to prove itself. */
   suspect(link: Link, nowMs: number): void {
     if (!link.suspect(nowMs)) return;
+    this.deadlinesChanged = true;
     this.sender.ping(link, nowMs, true);
     link.pingSent(nowMs);
   }

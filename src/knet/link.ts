@@ -8,6 +8,9 @@ const BACKOFF_START = 10;
 const BACKOFF_PERIOD_MS = 1_000;
 /** Shortest time that a link under suspicion (ICMP error) gets to answer a PING. */
 const SUSPICION_MS_MIN = 200;
+/** PINGs of one link may overtake each other by this much without counting as recorded ones. */
+const PING_REORDER_MS = 2_000;
+const PING_DISBELIEF_MS_MAX = 10_000;
 
 /** One link to one host: heartbeat state (knet.md 3.1). Effects are the caller's; methods answer what changed. */
 export class Link {
@@ -22,8 +25,6 @@ export class Link {
   dataMtu = 0;
   /** Packets of more than half of the MTU went out since the last check of the path. */
   largeSent = false;
-  /** Time field of the newest PING received here, for telling replayed ones; −1 before the first. */
-  newestPingTimeMs = -1;
   config: KnetLinkConfig;
 
   private receivedPongs = 0;
@@ -34,6 +35,9 @@ export class Link {
   private backoff = BACKOFF_START;
   private backoffAtMs: number;
   private suspectedAtMs = -1;
+  /** Time field of the newest PING received here, and when the last one was believed; −1 before the first. */
+  private newestPingTimeMs = -1;
+  private pingBelievedMs = -1;
   private suspectedUntilMs = 0;
   private latencyAverageUs = 0;
   private latencySamples = 0;
@@ -104,6 +108,20 @@ export class Link {
       if (this.receivedPongs >= this.config.pongCount) this.connected = true;
       else this.receivedPongs++;
     }
+    return true;
+  }
+
+  /**
+   * A PING with this time on its sender's clock. While both sides hear each other that clock only goes forward: an older
+   * time is a recorded packet. A machine that rebooted has a new clock, but was silent for longer than it takes to declare
+   * the link down; and when nothing but old times comes for a while, they are the truth.
+   */
+  believes(pingTimeMs: number, nowMs: number): boolean {
+    if (pingTimeMs < 0) return true; // another architecture's time: nothing to conclude
+    const old = this.connected && pingTimeMs < this.newestPingTimeMs - PING_REORDER_MS;
+    if (old && nowMs - this.pingBelievedMs < PING_DISBELIEF_MS_MAX) return false;
+    if (old || !this.connected || pingTimeMs > this.newestPingTimeMs) this.newestPingTimeMs = pingTimeMs;
+    this.pingBelievedMs = nowMs;
     return true;
   }
 

@@ -1,0 +1,360 @@
+import type { LinkConfig, TotemConfig } from '../../config/totem-config.ts';
+import { KnetCore } from '../../knet/core.ts';
+import { CLEAR_SLOT } from '../../knet/crypto.ts';
+import { Drop, type DropReason } from '../../knet/drops.ts';
+import type { KnetEffects } from '../../knet/effects.ts';
+import { type KnetLayout, type KnetLayoutOptions, knetLayout } from '../../knet/layout.ts';
+import type { Link } from '../../knet/link.ts';
+import { RxBatch } from '../../knet/rx-batch.ts';
+import { LINK_KEYS, LinkStat, StatBlock, UNSET_MINIMUM } from '../../knet/stats.ts';
+import { assert } from '../../lib/assert.ts';
+import type { FrameMemory } from '../../lib/frame-memory.ts';
+import { closeFd } from '../../os/fd.ts';
+import { decodeSockaddr, encodeSockaddr, SOCKADDR_BYTES_MAX } from '../../os/sockaddr.ts';
+import { FrameClass, type FrameClassValue } from '../../totem/interface.ts';
+import { LoopbackQueue } from '../loopback-queue.ts';
+import type { LinkStatus, RingTransport, TransportHost } from '../transport.ts';
+import { CryptoPhases } from './crypto-phases.ts';
+import { OpensslProvider } from './crypto-provider.ts';
+import { DropLog } from './drop-log.ts';
+import { ErrorQueue } from './error-queue.ts';
+import { HostStats } from './host-stats.ts';
+import { lookUpSource } from './knet-addresses.ts';
+import { knetConfig } from './knet-config.ts';
+import { KnetReceiver } from './knet-receiver.ts';
+import { KnetSender, type LinkEnd, nameBytesOf } from './knet-sender.ts';
+import { type KnetSocket, openKnetSocket, SCRATCH_NAME_BYTES } from './knet-socket.ts';
+import { NodeCompression } from './node-compression.ts';
+import { ProbeSender } from './probe-sender.ts';
+import { reportText } from './report-text.ts';
+
+const LOOPBACK_MTU = 65_535;
+const PAGE = 4_096;
+/** While own frames come in, the sockets are looked at every so many turns: an empty look is a system call. */
+const LOCAL_TURNS = 4;
+const LINK_ENDS_MAX = 384 * 8;
+
+/** The knet transport: sockets, clock, keys and log around the pure core of src/knet. */
+export class KnetTransport implements RingTransport {
+  readonly core: KnetCore;
+  private readonly memory: FrameMemory;
+  private readonly layout: KnetLayout;
+  private readonly crypto: CryptoPhases;
+  private readonly receiver: KnetReceiver;
+  private readonly sender: KnetSender;
+  private readonly probes: ProbeSender;
+  private readonly errors: ErrorQueue;
+  private readonly loopback: LoopbackQueue;
+  private readonly batch = new RxBatch();
+  private readonly dropLog = new DropLog();
+  private readonly ownStats: StatBlock;
+  private readonly scratchName: number;
+  private readonly endNames: number;
+  /** By the core's link index. */
+  private readonly ends: (LinkEnd | null)[] = new Array<LinkEnd | null>(LINK_ENDS_MAX).fill(null);
+  private sockets: KnetSocket[] = [];
+  private turns = 0;
+  private readonly clockOffsetMs: number;
+
+  constructor(
+    private readonly host: TransportHost,
+    private config: TotemConfig,
+    layoutOptions: KnetLayoutOptions = {},
+  ) {
+    const [seconds, nanoseconds] = process.hrtime();
+    this.clockOffsetMs = seconds * 1000 + nanoseconds / 1e6 - performance.now();
+    const { arena } = host;
+    this.memory = { bytes: arena.u8, view: arena.data };
+    const base = arena.allocate(knetLayout(layoutOptions).end + PAGE, PAGE);
+    this.layout = knetLayout({ ...layoutOptions, base });
+    const stats = new HostStats(host);
+    this.core = new KnetCore({
+      memory: this.memory,
+      layout: this.layout,
+      effects: this.effects(),
+      compression: new NodeCompression(),
+      stats,
+    });
+    this.ownStats = new StatBlock(stats, `stats.knet.node${config.nodeId}.link0`, LINK_KEYS);
+    this.receiver = new KnetReceiver(arena, this.layout.rxAt, this.layout.rxBytes, this.core.addresses);
+    this.errors = new ErrorQueue(arena);
+    this.sender = new KnetSender(arena, this.core.hosts, this.ends, {
+      tooBig: (linkIndex) => this.core.pathTooSmall(linkIndex),
+      pendingError: (fd) => this.readErrors(fd),
+    });
+    this.probes = new ProbeSender(arena, this.errors, (fd) => this.errorEntry(fd));
+    this.loopback = new LoopbackQueue(arena);
+    this.scratchName = arena.allocate(SCRATCH_NAME_BYTES, 8);
+    this.endNames = arena.allocate(LINK_ENDS_MAX * SOCKADDR_BYTES_MAX, 64);
+    const provider = new OpensslProvider(arena);
+    this.crypto = new CryptoPhases(this.core, provider, (text) => host.log('info', 'TOTEM', text));
+  }
+
+  private clockMs(): number {
+    return performance.now() + this.clockOffsetMs;
+  }
+
+  private effects(): KnetEffects {
+    return {
+      deliver: (_memory, offset, length) => this.host.receive(offset, length),
+      transmit: (queue) => this.sender.transmit(queue),
+      probe: (link, offset, length) => this.probes.send(this.ends[link.index] ?? null, offset, length),
+      dropped: (reason, tag, nodeId, length) => this.dropped(reason, tag, nodeId, length),
+      report: (report) => {
+        const { level, text } = reportText(report, this.config.linkPolicy);
+        this.host.log(level, 'KNET', text);
+      },
+      clockMs: () => this.clockMs(),
+    };
+  }
+
+  // ---- life ----
+
+  open(_nowMs: number): void {
+    this.core.configure(knetConfig({ ...this.config, members: [] }), this.clockMs());
+    this.crypto.start(this.config.crypto);
+    for (const link of this.config.links) this.openSocket(link);
+    this.configureCore();
+    this.ownStats.set(LinkStat.enabled, 1);
+    this.ownStats.set(LinkStat.connected, 1);
+    this.ownStats.set(LinkStat.mtu, LOOPBACK_MTU);
+    this.ownStats.set(LinkStat.latency_min, UNSET_MINIMUM);
+    if (this.core.slots.inUseSlot === CLEAR_SLOT) {
+      this.host.log(
+        'warning',
+        'TOTEM',
+        'The ring is neither encrypted nor authenticated (crypto_cipher, crypto_hash: none)',
+      );
+    }
+    // Links are reported up once, here, and never down (totem.md 6.6).
+    for (const { linkId } of this.config.links) this.host.interfaceUp(linkId);
+    this.flush();
+  }
+
+  close(): void {
+    this.core.close();
+    for (const socket of this.sockets) this.closeSocket(socket);
+    this.sockets = [];
+  }
+
+  private openSocket(link: LinkConfig): void {
+    const { arena } = this.host;
+    const { linkId, bindAddress, port } = link;
+    const socket = openKnetSocket(arena, this.scratchName, linkId, bindAddress, port, this.config.ipDscp);
+    this.sockets.push(socket);
+    this.host.watch(socket.fd);
+  }
+
+  private closeSocket(socket: KnetSocket): void {
+    this.host.unwatch(socket.fd);
+    closeFd(socket.fd);
+  }
+
+  /** Hands the configuration to the core and says where its links end. */
+  private configureCore(): void {
+    const config = knetConfig(this.config);
+    this.core.configure(config, this.clockMs());
+    this.ends.fill(null);
+    for (const link of this.core.hosts.links) if (link !== null) this.ends[link.index] = this.endOf(link);
+  }
+
+  private endOf(link: Link): LinkEnd | null {
+    const socket = this.sockets.find(({ linkId }) => linkId === link.linkId);
+    const member = this.config.members.find(({ nodeId }) => nodeId === link.host.nodeId);
+    const address = member?.addresses[link.linkId] ?? null;
+    if (socket === undefined || address === null) return null;
+    assert(link.index < LINK_ENDS_MAX, 'bounded by members × links');
+    const name = this.endNames + link.index * SOCKADDR_BYTES_MAX;
+    encodeSockaddr(this.host.arena.u8, name, address, socket.port);
+    return { fd: socket.fd, name, nameBytes: nameBytesOf(link.family) };
+  }
+
+  reconfigure(config: TotemConfig): readonly string[] {
+    const refused: string[] = [];
+    const wanted = config.links.map(({ linkId }) => linkId);
+    const gone = this.sockets.filter(({ linkId }) => !wanted.includes(linkId));
+    const fresh = config.links.filter(({ linkId }) => !this.sockets.some((socket) => socket.linkId === linkId));
+    this.config = config;
+    for (const link of fresh) {
+      try {
+        this.openSocket(link);
+      } catch (error) {
+        refused.push(`link ${link.linkId}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+    this.sockets = this.sockets.filter((socket) => !gone.includes(socket));
+    this.configureCore();
+    for (const socket of gone) this.closeSocket(socket);
+    const crypto = this.crypto.prepare(config.crypto);
+    if (crypto !== null) refused.push(`crypto: ${crypto}`);
+    this.flush();
+    return refused;
+  }
+
+  cryptoPhase(phase: number): string | null {
+    const failure = this.crypto.phase(phase);
+    this.flush();
+    return failure;
+  }
+
+  // ---- Totem ----
+
+  sendToken(target: number, offset: number, length: number): void {
+    if (target === this.host.nodeId) this.toSelf(offset, length);
+    else this.core.send(this.memory, offset, length, target);
+  }
+
+  multicast(offset: number, length: number, frameClass: FrameClassValue): void {
+    if (frameClass === FrameClass.FLUSH) this.toSelf(offset, length);
+    else this.host.noteOwnCopies(1);
+    this.core.send(this.memory, offset, length, 0);
+  }
+
+  private toSelf(offset: number, length: number): void {
+    this.loopback.push(offset, length);
+    this.ownStats.add(LinkStat.tx_data_packets, 1);
+    this.ownStats.add(LinkStat.tx_data_bytes, length);
+  }
+
+  knowsTarget(target: number): boolean {
+    return target === this.host.nodeId || this.core.hosts.find(target & 0xffff) !== null;
+  }
+
+  membershipChanged(): void {}
+  /** Tokens and messages of a peer share its links' order closely enough; stock drains nothing here either. */
+  drainMulticasts(): void {}
+  checkInterface(): void {}
+
+  flush(): void {
+    this.core.flush();
+  }
+
+  // ---- loop ----
+
+  poll(budgetFrames: number): number {
+    let handled = 0;
+    for (let waiting = this.loopback.length; waiting > 0 && this.loopback.peek(); waiting--) {
+      this.host.receive(this.loopback.offset, this.loopback.bytes);
+      this.loopback.release();
+      handled++;
+    }
+    if (handled > 0) {
+      this.flush();
+      if (this.turns++ % LOCAL_TURNS !== 0) return handled;
+    }
+    for (let i = 0; i < this.sockets.length && handled < budgetFrames; i++) {
+      handled += this.pollSocket(this.sockets[i]!.fd, budgetFrames - handled);
+    }
+    return handled;
+  }
+
+  private pollSocket(fd: number, budget: number): number {
+    let handled = 0;
+    do {
+      if (!this.receiver.receive(fd, budget - handled)) {
+        if (this.receiver.error < 0 && this.receiver.error !== EAGAIN) this.readErrors(fd);
+        break;
+      }
+      const nowMs = this.clockMs();
+      for (this.batch.clear(); this.receiver.fill(this.batch); this.batch.clear()) {
+        handled += this.batch.count;
+        this.core.receive(this.batch, nowMs);
+        this.flush();
+      }
+    } while (handled < budget && this.receiver.filled(budget - handled));
+    return handled;
+  }
+
+  hasLocalInput(): boolean {
+    return this.loopback.length > 0;
+  }
+
+  discardInput(): number {
+    let discarded = this.loopback.clear() + this.batch.count;
+    this.batch.clear();
+    this.receiver.discard();
+    for (const { fd } of this.sockets) {
+      while (this.receiver.receive(fd, Number.MAX_SAFE_INTEGER)) {
+        while (this.receiver.fill(this.batch)) {
+          discarded += this.batch.count;
+          this.batch.clear();
+        }
+      }
+    }
+    return discarded;
+  }
+
+  tick(_nowMs: number): void {
+    const nowMs = this.clockMs();
+    if (nowMs < this.core.nextDeadlineMs(nowMs)) return;
+    // Entries that no send or receive call announced would keep the loop awake.
+    for (const { fd } of this.sockets) this.readErrors(fd);
+    this.core.tick(nowMs);
+    this.flush();
+  }
+
+  nextDeadlineMs(): number {
+    const nowMs = this.clockMs();
+    return this.host.nowMs() + (this.core.nextDeadlineMs(nowMs) - nowMs);
+  }
+
+  // ---- errors and drops ----
+
+  private readErrors(fd: number): void {
+    this.errors.drain(fd, () => this.errorEntry(fd));
+  }
+
+  /** One entry of the error queue: which link's packet it was, and what that says about the link. */
+  private errorEntry(fd: number): void {
+    const { errors } = this;
+    if (errors.errno === 0) return;
+    const source = lookUpSource(this.host.arena, errors.name, this.core.addresses);
+    if (source === 0) return;
+    for (const link of this.core.hosts.links) {
+      if (link === null || link.addressId !== source || this.ends[link.index]?.fd !== fd) continue;
+      if (errors.tooBig) this.core.pathTooSmall(link.index);
+      else this.core.linkError(link.index, this.clockMs());
+    }
+  }
+
+  private dropped(reason: DropReason, name: number, nodeId: number, length: number): void {
+    if (reason === Drop.duplicate || reason === Drop.lateFragment) return;
+    const address = decodeSockaddr(this.host.arena.u8, name);
+    const peer = address === null ? 'unknown' : `${address.ip}:${address.port}`;
+    const line = this.dropLog.line(reason, peer, nodeId, length, this.host.nowMs());
+    if (line !== null) this.host.log('error', 'KNET', line);
+  }
+
+  // ---- status ----
+
+  linkStatus(): readonly LinkStatus[] {
+    return this.config.links.map(({ linkId, bindAddress }) => ({
+      linkId,
+      localAddress: bindAddress,
+      up: true,
+      peers: this.config.members
+        .filter(({ addresses }) => (addresses[linkId] ?? null) !== null)
+        .map(({ nodeId, addresses }) => this.peerStatus(nodeId, linkId, addresses[linkId] ?? '')),
+    }));
+  }
+
+  private peerStatus(nodeId: number, linkId: number, address: string): LinkStatus['peers'][number] {
+    if (nodeId === this.config.nodeId) {
+      const own = { enabled: true, connected: true, dynconnected: true, mtu: LOOPBACK_MTU, latencyUs: 0 };
+      return { nodeId, address, ...own };
+    }
+    const link = this.core.hosts.find(nodeId)?.links[linkId] ?? null;
+    const connected = link?.connected ?? false;
+    return {
+      nodeId,
+      address,
+      enabled: link !== null,
+      connected,
+      dynconnected: connected,
+      mtu: link?.dataMtu ?? 0,
+      latencyUs: link?.averageLatencyUs ?? 0,
+    };
+  }
+}
+
+const EAGAIN = -11;

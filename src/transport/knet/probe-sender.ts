@@ -1,0 +1,53 @@
+import type { Arena } from '../../os/arena.ts';
+import { IOVEC_BYTES, MMSGHDR_BYTES, writeHeader, writeIovec } from '../../os/message.ts';
+import { MSG_DONTWAIT, MSG_NOSIGNAL, sendMessage } from '../../os/socket.ts';
+import type { ErrorQueue } from './error-queue.ts';
+import type { LinkEnd } from './knet-sender.ts';
+
+const EMSGSIZE = -90;
+const ENTRIES_MAX = 64;
+const TRIES = 3;
+
+/**
+ * Probes of the path MTU, one at a time. Fragmentation is forbidden on the socket; a probe larger than the interface is
+ * refused at once, and the socket's error queue then holds the number that would pass.
+ */
+export class ProbeSender {
+  private readonly header: number;
+  private readonly iovec: number;
+
+  constructor(
+    private readonly arena: Arena,
+    private readonly errors: ErrorQueue,
+    /** For entries of the queue that are not about this probe. */
+    private readonly other: (fd: number) => void,
+  ) {
+    this.header = arena.allocate(MMSGHDR_BYTES, 64);
+    this.iovec = arena.allocate(IOVEC_BYTES, 64);
+  }
+
+  /** 0 when it left, the MTU (> 0) or a negative number when it was refused: what the core expects of `probe`. */
+  send(end: LinkEnd | null, offset: number, length: number): number {
+    if (end === null) return -1;
+    const { arena } = this;
+    writeIovec(arena, this.iovec, arena.address + offset, length);
+    writeHeader(arena, this.header, end.name, end.nameBytes, this.iovec, 1);
+    for (let tries = 0; tries < TRIES; tries++) {
+      const result = sendMessage(end.fd, arena.address + this.header, MSG_DONTWAIT | MSG_NOSIGNAL);
+      if (result >= 0) return 0;
+      const mtu = this.readErrors(end.fd);
+      if (result === EMSGSIZE) return mtu > 0 ? mtu : -1;
+      // Anything else may be the echo of an earlier packet's ICMP message, which is read now: once more.
+    }
+    return -1;
+  }
+
+  private readErrors(fd: number): number {
+    let mtu = 0;
+    for (let i = 0; i < ENTRIES_MAX && this.errors.next(fd); i++) {
+      if (this.errors.tooBig && this.errors.local) mtu = this.errors.mtu;
+      else this.other(fd);
+    }
+    return mtu;
+  }
+}

@@ -1,0 +1,183 @@
+import type { CryptoConfig, LinkConfig, LinkPolicy, TotemConfig } from '../../../src/config/totem-config.ts';
+import type { LogLevel, LogSubsystem } from '../../../src/lib/log.ts';
+import { Arena } from '../../../src/os/arena.ts';
+import { KnetTransport } from '../../../src/transport/knet/knet-transport.ts';
+import type { StatCounter, TransportHost } from '../../../src/transport/transport.ts';
+
+export const CLEAR: CryptoConfig = { model: 'nss', cipher: 'none', hash: 'none', keyBase64: '' };
+export const crypto = (cipher: CryptoConfig['cipher'], hash: CryptoConfig['hash'], key: Uint8Array): CryptoConfig => ({
+  model: 'nss',
+  cipher,
+  hash,
+  keyBase64: Buffer.from(key).toString('base64'),
+});
+
+export interface NodeOptions {
+  readonly nodeId: number;
+  /** By node id: the addresses of its links. */
+  readonly members: Readonly<Record<number, readonly string[]>>;
+  readonly crypto?: CryptoConfig;
+  readonly port?: number;
+  readonly policy?: LinkPolicy;
+  readonly compression?: { model: string; thresholdBytes: number; level: number };
+  readonly knetMtu?: number;
+  readonly tokenMs?: number;
+  readonly priorities?: readonly number[];
+  readonly blockUnlistedIps?: boolean;
+}
+
+/** An effective configuration with stock's defaults. */
+export function totemConfig(options: NodeOptions): TotemConfig {
+  const own = options.members[options.nodeId]!;
+  const tokenMs = options.tokenMs ?? 3_000;
+  const links = own.map(
+    (address, linkId): LinkConfig => ({
+      linkId,
+      bindAddress: address,
+      family: address.includes(':') ? 6 : 4,
+      port: (options.port ?? 5_405) + linkId,
+      multicastAddress: '',
+      broadcast: false,
+      ttl: 1,
+      knetPriority: options.priorities?.[linkId] ?? 1,
+      knetPingIntervalMs: Math.floor(tokenMs / 4),
+      knetPingTimeoutMs: Math.floor(tokenMs / 2),
+      knetPingPrecision: 2048,
+      knetPongCount: 2,
+    }),
+  );
+  return {
+    nodeId: options.nodeId,
+    clusterName: 'test',
+    transport: 'knet',
+    netMtu: 65_536,
+    ipDscp: 0,
+    linkPolicy: options.policy ?? 'passive',
+    blockUnlistedIps: options.blockUnlistedIps ?? true,
+    timings: {} as TotemConfig['timings'],
+    links,
+    members: Object.entries(options.members).map(([id, addresses]) => ({
+      nodeId: Number(id),
+      name: `node${id}`,
+      addresses,
+    })),
+    crypto: options.crypto ?? CLEAR,
+    knetMtu: options.knetMtu ?? 0,
+    knetPmtudIntervalSec: 30,
+    compression: options.compression ?? { model: 'none', thresholdBytes: 0, level: 0 },
+  };
+}
+
+/** A transport with a recorder in place of Totem; driven by `step`, without a thread of its own. */
+export class TestNode {
+  readonly arena = Arena.map(64 << 20);
+  readonly log: { level: LogLevel; subsystem: LogSubsystem; message: string }[] = [];
+  readonly received: Buffer[] = [];
+  receivedCount = 0;
+  keep = true;
+  readonly watched = new Set<number>();
+  readonly statistics = new Map<string, number>();
+  private readonly values = new Float64Array(65_536);
+  readonly transport: KnetTransport;
+  private readonly frame: number;
+  onMessage: ((offset: number, length: number) => void) | null = null;
+
+  constructor(public config: TotemConfig) {
+    this.frame = this.arena.allocate(70_000, 64);
+    this.transport = new KnetTransport(this.host(), config);
+  }
+
+  private host(): TransportHost {
+    return {
+      nodeId: this.config.nodeId,
+      arena: this.arena,
+      receive: (offset, length) => {
+        this.receivedCount++;
+        if (this.keep) this.received.push(Buffer.from(this.arena.u8.slice(offset, offset + length)));
+        this.onMessage?.(offset, length);
+      },
+      noteOwnCopies: () => {},
+      interfaceUp: () => {},
+      interfaceDown: () => {},
+      watch: (fd) => this.watched.add(fd),
+      unwatch: (fd) => this.watched.delete(fd),
+      nowMs: () => {
+        const [seconds, nanoseconds] = process.hrtime();
+        return seconds * 1000 + nanoseconds / 1e6;
+      },
+      random: () => 0.5,
+      log: (level, subsystem, message) => this.log.push({ level, subsystem, message }),
+      counter: (name): StatCounter => {
+        let slot = this.statistics.get(name);
+        if (slot === undefined) {
+          slot = this.statistics.size;
+          this.statistics.set(name, slot);
+        }
+        return { values: this.values, slot };
+      },
+    };
+  }
+
+  open(): this {
+    this.transport.open(0);
+    return this;
+  }
+
+  step(): number {
+    const handled = this.transport.poll(1_000);
+    this.transport.tick(0);
+    return handled;
+  }
+
+  /** A message to everybody, with a Totem header; its body is `fill`. */
+  multicast(length: number, fill = 1): void {
+    this.write(length, fill);
+    this.transport.multicast(this.frame, length, 1);
+  }
+
+  sendToken(target: number, length: number, fill = 2): void {
+    this.write(length, fill);
+    this.transport.sendToken(target, this.frame, length);
+  }
+
+  private write(length: number, fill: number): void {
+    const { u8 } = this.arena;
+    u8.fill(fill, this.frame, this.frame + length);
+    u8.set([0x70, 0xc0, 3, 1, 2].slice(0, length), this.frame);
+    if (length >= 13) u8.fill(0, this.frame + 5, this.frame + 13);
+  }
+
+  stat(name: string): number {
+    const slot = this.statistics.get(`stats.knet.${name}`);
+    return slot === undefined ? Number.NaN : this.values[slot]!;
+  }
+
+  drops(): Record<string, number> {
+    const drops: Record<string, number> = {};
+    for (const [name, slot] of this.statistics) {
+      const count = this.values[slot]!;
+      if (name.startsWith('stats.knet.rx_dropped.') && count > 0) drops[name.slice(22)] = count;
+    }
+    return drops;
+  }
+
+  connected(nodeId: number, linkId = 0): boolean {
+    return this.transport.core.hosts.find(nodeId)?.links[linkId]?.connected ?? false;
+  }
+
+  close(): void {
+    this.transport.close();
+  }
+}
+
+/** Steps the nodes until the condition holds or the time is up; answers whether it held. */
+export async function until(nodes: readonly TestNode[], ms: number, condition: () => boolean): Promise<boolean> {
+  const end = performance.now() + ms;
+  while (!condition()) {
+    if (performance.now() > end) return false;
+    let busy = 0;
+    for (const node of nodes) busy += node.step();
+    if (busy === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  return true;
+}

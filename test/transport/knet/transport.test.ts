@@ -1,0 +1,137 @@
+import { randomBytes } from 'node:crypto';
+import t from 'tap';
+import { crypto, TestNode, totemConfig, until } from './harness.ts';
+
+const members = { 1: ['127.0.0.1', '127.0.1.1'], 2: ['127.0.0.2', '127.0.1.2'], 3: ['127.0.0.3', '127.0.1.3'] };
+let port = 25_405;
+const ring = (ids: readonly number[], options: object = {}): TestNode[] => {
+  port += 10;
+  return ids.map((nodeId) => new TestNode(totemConfig({ nodeId, members, port, tokenMs: 400, ...options })).open());
+};
+
+t.test('three encrypted nodes exchange messages of all sizes', async (t) => {
+  const nodes = ring([1, 2, 3], { crypto: crypto('aes256', 'sha256', randomBytes(256)) });
+  const [one, two, three] = nodes as [TestNode, TestNode, TestNode];
+  const up = () => nodes.every((node) => [1, 2, 3].every((id) => id === node.config.nodeId || node.connected(id)));
+  t.ok(await until(nodes, 3_000, up), 'links are up');
+  t.ok(
+    await until(nodes, 2_000, () => nodes.every((node) => node.transport.core.dataMtu > 10_000)),
+    `the path of the loopback interface is found: ${one.transport.core.dataMtu}`,
+  );
+  for (const length of [13, 100, 1_397, 1_398, 9_000, 65_446, 65_536]) {
+    one.multicast(length, length & 255);
+    one.sendToken(3, 71, 9);
+    one.transport.flush();
+    const all = () => two.received.length === 1 && three.received.length === 2;
+    t.ok(await until(nodes, 1_000, all), `${length} bytes arrived`);
+    t.equal(two.received[0]?.length, length);
+    t.ok(two.received[0]?.subarray(13).every((byte) => byte === (length & 255)));
+    t.ok(three.received[0]?.equals(two.received[0]!), 'the message is ahead of the token');
+    two.received.length = 0;
+    three.received.length = 0;
+  }
+  one.sendToken(1, 71);
+  t.equal(one.received.length, 0, 'a token to oneself is not delivered inside the call');
+  t.ok(one.transport.hasLocalInput());
+  t.ok(await until([one], 100, () => one.received.length === 1));
+  t.same(
+    [one, two, three].map((node) => node.drops()),
+    [{}, {}, {}],
+    'nothing was dropped',
+  );
+  t.equal(two.stat('node1.link0.tx_data_packets'), 0);
+  t.ok(one.stat('handle.tx_crypt_packets') > 20);
+  for (const node of nodes) node.close();
+});
+
+t.test('a burst through small packets: segmentation and joining', async (t) => {
+  const nodes = ring([1, 2], { crypto: crypto('aes128', 'sha1', randomBytes(128)), knetMtu: 1_500 });
+  const [one, two] = nodes as [TestNode, TestNode];
+  t.ok(await until(nodes, 3_000, () => one.connected(2) && two.connected(1)));
+  t.equal(one.transport.core.dataMtu, 1_397);
+  for (let i = 0; i < 60; i++) one.multicast(65_000, i);
+  one.transport.flush();
+  t.ok(await until(nodes, 3_000, () => two.received.length === 60), `${two.received.length} of 60 arrived`);
+  t.ok(two.received.every((message, i) => message.length === 65_000 && message[500] === i));
+  for (const node of nodes) node.close();
+});
+
+t.test('a stranger with another key, and one without', async (t) => {
+  port += 10;
+  const base = { members, port, tokenMs: 400 };
+  const good = crypto('aes256', 'sha256', randomBytes(256));
+  const one = new TestNode(totemConfig({ ...base, nodeId: 1, crypto: good })).open();
+  const wrong = new TestNode(totemConfig({ ...base, nodeId: 2, crypto: crypto('aes256', 'sha256', randomBytes(256)) }));
+  const clear = new TestNode(totemConfig({ ...base, nodeId: 3 }));
+  wrong.open();
+  clear.open();
+  await until([one, wrong, clear], 1_500, () => false);
+  t.notOk(one.connected(2) || one.connected(3) || wrong.connected(1) || clear.connected(1));
+  t.ok((one.drops()['authentication'] ?? 0) >= 8);
+  t.equal(one.stat('node2.link0.rx_ping_packets'), 0, 'not even counted');
+  const lines = one.log.filter(({ message }) => message.includes('authentication failed'));
+  t.equal(lines.length, 4, 'one line per address, two links each');
+  t.match(lines[0]?.message, /from 127\.0\.\d\.\d:\d+ dropped: authentication failed/);
+  for (const node of [one, wrong, clear]) node.close();
+});
+
+t.test('the key changes under load without a message lost', async (t) => {
+  const first = crypto('aes256', 'sha256', randomBytes(256));
+  const second = crypto('aes128', 'sha512', randomBytes(256));
+  const nodes = ring([1, 2], { crypto: first });
+  const [one, two] = nodes as [TestNode, TestNode];
+  t.ok(await until(nodes, 3_000, () => one.connected(2) && two.connected(1)));
+  let sent = 0;
+  const burst = () => {
+    for (let i = 0; i < 20; i++) {
+      one.multicast(3_000, sent++ & 255);
+      two.multicast(3_000, 1);
+    }
+    for (const node of nodes) node.transport.flush();
+  };
+  const steps: (() => unknown)[] = [];
+  for (const next of [
+    second,
+    { ...first, cipher: 'aes192' as const },
+    crypto('none', 'none', new Uint8Array()),
+    first,
+  ]) {
+    // Each step on one node, then on the other, with messages in flight in between.
+    for (const node of nodes) steps.push(() => node.transport.reconfigure({ ...node.config, crypto: next }));
+    for (const phase of [1, 2]) for (const node of nodes) steps.push(() => node.transport.cryptoPhase(phase));
+  }
+  for (const step of steps) {
+    burst();
+    step();
+    burst();
+    t.ok(await until(nodes, 1_000, () => two.receivedCount === sent && one.receivedCount === sent));
+  }
+  t.ok(one.connected(2) && two.connected(1));
+  t.same([one.drops(), two.drops()], [{}, {}]);
+  t.ok(two.received.every((message, i) => message[100] === (i & 255)));
+  for (const node of nodes) node.close();
+});
+
+t.test('IPv6, and links that come and go with the configuration', async (t) => {
+  port += 10;
+  const six = { 1: ['::1'], 2: ['::1'] };
+  const node = new TestNode(totemConfig({ nodeId: 1, members: six, port })).open();
+  t.equal(node.watched.size, 1);
+  node.close();
+  t.equal(node.watched.size, 0);
+
+  const nodes = ring([1, 2]);
+  const [one, two] = nodes as [TestNode, TestNode];
+  t.ok(await until(nodes, 3_000, () => one.connected(2, 1) && two.connected(1, 1)));
+  for (const node of nodes) {
+    const config = totemConfig({ nodeId: node.config.nodeId, members, port, tokenMs: 400 });
+    node.transport.reconfigure({ ...config, links: config.links.filter(({ linkId }) => linkId === 1) });
+    t.equal(node.watched.size, 1, 'the socket of link 0 is closed');
+  }
+  one.multicast(100, 5);
+  one.transport.flush();
+  t.ok(await until(nodes, 1_000, () => two.received.length === 1), 'link 1 carries on');
+  for (const node of nodes) node.transport.reconfigure(node.config);
+  t.ok(await until(nodes, 3_000, () => one.connected(2, 0) && two.connected(1, 0)), 'and link 0 comes back');
+  for (const node of nodes) node.close();
+});
