@@ -9,7 +9,6 @@ import type { RingEnvironment, RunningRing } from './running-ring.ts';
 export class CpgService implements CpgHost {
   readonly core: CpgCore;
   readonly nodeId: number;
-  readonly memory: FrameMemory;
   readonly log;
   readonly zeroCopy = { open: () => false, close: () => {}, read: () => null, closeAll: () => {} };
 
@@ -18,7 +17,6 @@ export class CpgService implements CpgHost {
     private readonly ring: RunningRing,
   ) {
     this.nodeId = ring.nodeId;
-    this.memory = { bytes: env.arena.u8, view: env.arena.data };
     this.log = env.bridge.log;
     this.core = new CpgCore(this);
   }
@@ -44,11 +42,18 @@ export class CpgService implements CpgHost {
     return this.ring.groups.mcast(Group.SERVICES, message);
   }
 
-  mcastParts(head: number, headBytes: number, body: number, bodyBytes: number): boolean {
+  mcastParts(
+    headIn: Uint8Array,
+    head: number,
+    headBytes: number,
+    bodyIn: Uint8Array,
+    body: number,
+    bodyBytes: number,
+  ): boolean {
     const { groups } = this.ring;
     if (!groups.beginMessage(Group.SERVICES, headBytes + bodyBytes)) return false;
-    groups.append(this.memory.bytes, head, headBytes);
-    groups.append(this.memory.bytes, body, bodyBytes);
+    groups.append(headIn, head, headBytes);
+    groups.append(bodyIn, body, bodyBytes);
     groups.endMessage();
     return true;
   }

@@ -1,3 +1,4 @@
+import type { FrameMemory } from '../../lib/frame-memory.ts';
 import type { CpgGroup } from './cpg-groups.ts';
 import type { IterationEntry } from './cpg-iteration.ts';
 
@@ -8,16 +9,18 @@ export type CpgState = 'unjoined' | 'joinStarted' | 'joinCompleted' | 'leaveStar
 export interface CpgPort {
   readonly id: number;
   /**
-   * Offset in the host's memory of `SCRATCH_BYTES` that belong to this connection: the head of its messages is prepared
-   * there once.
+   * Where its requests, its event ring and its scratch lie: the memory of the ring's frames, unless there are very many clients, so
+   * that copies between them make no garbage.
    */
+  readonly memory: FrameMemory;
+  /** Offset of `SCRATCH_BYTES` that belong to this connection: the head of its messages is prepared there once. */
   readonly scratch: number;
   /** Answers the request in hand. Copied. */
   respond(message: Uint8Array): void;
   /** Sends an event; copied, queued if the client is slow, and it never blocks. */
   dispatch(message: Uint8Array): void;
   /**
-   * Claims room for an event of `bytes` in the event ring and answers its offset in the host's memory; -1 when the ring is
+   * Claims room for an event of `bytes` in the event ring and answers its offset in `memory`; -1 when the ring is
    * full or events wait before it: then the caller builds the event elsewhere and calls `dispatch`.
    */
   claim(bytes: number): number;

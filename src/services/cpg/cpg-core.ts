@@ -75,10 +75,10 @@ export class CpgCore {
   }
 
   /**
-   * One request of a client, `bytes` long at `at` of the host's memory; at least a header of 16. Its fields are not trusted.
+   * One request of a client, `bytes` long at `at` of its port's memory; at least a header of 16. Its fields are not trusted.
    */
   request(connection: CpgConnection, at: number, bytes: number): CpgResult {
-    const id = this.host.memory.view.getInt32(at, true);
+    const id = connection.port.memory.view.getInt32(at, true);
     if (id < 0 || id >= REQUESTS || !this.host.canEverSend(bytes + 1)) {
       return this.reject(connection, id, CsError.INVALID_PARAM);
     }

@@ -46,7 +46,7 @@ export class CpgData {
 
   /** Fills in what is the same in all messages of a connection; called at its join. */
   prepareHeads(connection: CpgConnection, group: CpgGroup): void {
-    const { bytes } = this.host.memory;
+    const { bytes } = connection.port.memory;
     const fields = {
       group: groupNameValue(group.name),
       pid: connection.pid,
@@ -62,28 +62,29 @@ export class CpgData {
       this.host.dropped('notJoined', this.host.nodeId); // silently, as stock: nobody waits for an answer
       return true;
     }
-    const length = requestBytes < REQUEST.data ? 0 : this.host.memory.view.getUint32(at + REQUEST.msglen, true);
+    const { memory } = connection.port;
+    const length = requestBytes < REQUEST.data ? 0 : memory.view.getUint32(at + REQUEST.msglen, true);
     if (requestBytes < REQUEST.data || length > requestBytes - REQUEST.data) {
       this.host.dropped('badLength', this.host.nodeId);
       return true;
     }
-    return this.send(connection, at + REQUEST.data, length);
+    return this.send(connection, memory.bytes, at + REQUEST.data, length);
   }
 
-  /** Multicasts `length` bytes at `at` of the host's memory as one message of the connection. */
-  send(connection: CpgConnection, at: number, length: number): boolean {
-    const { view } = this.host.memory;
-    const head = connection.port.scratch;
+  /** Multicasts `length` bytes at `at` of `from` as one message of the connection. */
+  send(connection: CpgConnection, from: Uint8Array, at: number, length: number): boolean {
+    const { memory, scratch: head } = connection.port;
+    const { view } = memory;
     view.setInt32(head + EXEC.size, MCAST_HEAD_BYTES + length, true);
     view.setUint32(head + EXEC.msglen, length, true);
-    return this.host.mcastParts(head, MCAST_HEAD_BYTES, at, length);
+    return this.host.mcastParts(memory.bytes, head, MCAST_HEAD_BYTES, from, at, length);
   }
 
   /** A fragment of a large message. Answers the status for the client, or `null`: no room yet. */
   partial(connection: CpgConnection, at: number, requestBytes: number): number | null {
     if (!connection.maySend) return CsError.NOT_EXIST;
     if (requestBytes < REQUEST.fragmentData) return CsError.INVALID_PARAM;
-    const { view } = this.host.memory;
+    const { bytes, view } = connection.port.memory;
     const length = view.getUint32(at + REQUEST.fraglen, true);
     if (length > requestBytes - REQUEST.fragmentData) return CsError.INVALID_PARAM;
     const type = view.getUint32(at + REQUEST.type, true);
@@ -95,7 +96,8 @@ export class CpgData {
     view.setUint32(head + EXEC.msglen, view.getUint32(at + REQUEST.msglen, true), true);
     view.setUint32(head + EXEC.fraglen, length, true);
     view.setUint32(head + EXEC.type, type, true);
-    if (!this.host.mcastParts(head, PARTIAL_HEAD_BYTES, at + REQUEST.fragmentData, length)) return null;
+    const body = at + REQUEST.fragmentData;
+    if (!this.host.mcastParts(bytes, head, PARTIAL_HEAD_BYTES, bytes, body, length)) return null;
     if (first) connection.transitionsSaved = connection.transitions;
     return CsError.OK;
   }
@@ -115,7 +117,7 @@ export class CpgData {
       const { port } = listeners[index]!;
       const at = port.claim(total);
       if (at >= 0) {
-        writeMcastEvent(this.host.memory, at, memory, offset, nodeId, dataBytes);
+        writeMcastEvent(port.memory, at, memory, offset, nodeId, dataBytes);
         port.commit();
       } else {
         this.slowEvent ??= allocateEvent(total);
@@ -138,7 +140,7 @@ export class CpgData {
     for (const { port } of group.listeners) {
       const at = port.claim(total);
       if (at >= 0) {
-        writeFragmentEvent(this.host.memory, at, memory, offset, nodeId, dataBytes);
+        writeFragmentEvent(port.memory, at, memory, offset, nodeId, dataBytes);
         port.commit();
       } else {
         this.slowEvent ??= allocateEvent(total);

@@ -1,15 +1,19 @@
 import type { LogFunction } from '../../lib/log.ts';
-import type { FrameMemory } from '../../totem/interface.ts';
 
 /** What the CPG core needs from the thread it runs in. Tests put a toy ring behind it. */
 export interface CpgHost {
   readonly nodeId: number;
-  /** Where requests, event rings and the connections' scratch lie: one array, so that copies make no garbage. */
-  readonly memory: FrameMemory;
   /** Multicasts a whole message in group "a". Copied. `false`: no room, nothing was sent. */
   mcast(message: Uint8Array): boolean;
-  /** The same for head and body at two offsets of `memory`, without garbage: the only copy is the one into the frame. */
-  mcastParts(head: number, headBytes: number, body: number, bodyBytes: number): boolean;
+  /** The same for a head at one place and a body at another, without garbage: the only copy is the one into the frame. */
+  mcastParts(
+    headIn: Uint8Array,
+    head: number,
+    headBytes: number,
+    bodyIn: Uint8Array,
+    body: number,
+    bodyBytes: number,
+  ): boolean;
   syncInProgress(): boolean;
   /** Whether the send queue has room for `bytes` now; and whether it could ever (services.md 2.2 step 1). */
   hasRoom(bytes: number): boolean;
@@ -24,8 +28,8 @@ export interface ZeroCopyRegions {
   /** Opens the client's file, writes its token, answers whether that worked. */
   open(connectionId: number, path: string, mapBytes: number): boolean;
   close(connectionId: number, token: bigint): void;
-  /** Reads the message of a region to `memory`; `null`: no such region, or its length field lies. Valid until the next call. */
-  read(connectionId: number, token: bigint): { readonly offset: number; readonly length: number } | null;
+  /** Reads the message of a region; `null`: no such region, or its length field lies. Valid until the next call. */
+  read(connectionId: number, token: bigint): Uint8Array | null;
   closeAll(connectionId: number): void;
 }
 

@@ -47,7 +47,7 @@ export class CpgRequests {
 
   handle(connection: CpgConnection, id: number, at: number, bytes: number): boolean {
     const { port } = connection;
-    const request = this.host.memory.bytes.subarray(at, at + bytes);
+    const request = port.memory.bytes.subarray(at, at + bytes);
     switch (id) {
       case CpgRequest.JOIN:
         return this.join(connection, request);
@@ -220,7 +220,7 @@ export class CpgRequests {
     if (region !== null) {
       if (!connection.maySend) status = CsError.NOT_EXIST;
       else if (!this.host.canEverSend(region.length)) status = CsError.TOO_BIG;
-      else status = this.data.send(connection, region.offset, region.length) ? CsError.OK : CsError.TRY_AGAIN;
+      else status = this.data.send(connection, region, 0, region.length) ? CsError.OK : CsError.TRY_AGAIN;
     }
     this.answer(connection, CPG_MCAST_RESPONSE.message(status));
   }

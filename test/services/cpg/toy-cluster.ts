@@ -41,6 +41,7 @@ export class ToyClient {
   ) {
     this.connection = node.cpg.opened({
       id,
+      memory: node.memory,
       scratch: id * SCRATCH_BYTES,
       respond: (message) => {
         this.responses.push({ id: messageId(message), error: messageError(message), bytes: message.slice() });
@@ -142,12 +143,11 @@ export class ToyNode {
     };
     this.cpg = new CpgCore({
       nodeId: id,
-      memory: this.memory,
       mcast: (message) => send(message.slice(), 'a'),
-      mcastParts: (head, headBytes, body, bodyBytes) => {
+      mcastParts: (headIn, head, headBytes, bodyIn, body, bodyBytes) => {
         const message = new Uint8Array(headBytes + bodyBytes);
-        message.set(this.memory.bytes.subarray(head, head + headBytes));
-        message.set(this.memory.bytes.subarray(body, body + bodyBytes), headBytes);
+        message.set(headIn.subarray(head, head + headBytes));
+        message.set(bodyIn.subarray(body, body + bodyBytes), headBytes);
         return send(message, 'a');
       },
       syncInProgress: () => this.sync.isInProgress(),
@@ -193,7 +193,7 @@ export class ToyCluster {
   zeroCopy = {
     open: (_id: number, _path: string, _bytes: number): boolean => false,
     close: () => {},
-    read: (_id: number, _token: bigint): { offset: number; length: number } | null => null,
+    read: (_id: number, _token: bigint): Uint8Array | null => null,
     closeAll: () => {},
   };
   private seq = 1;
