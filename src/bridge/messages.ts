@@ -35,6 +35,8 @@ export interface ClientDescriptor {
   readonly requestRing: string;
   readonly responseRing: string;
   readonly eventRing: string;
+  /** Open files: header and data of request, response, event. The ring thread maps and closes them. */
+  readonly ringFds: readonly number[];
   readonly maxMessageBytes: number;
 }
 

@@ -1,3 +1,4 @@
+import { scratch } from './arena.ts';
 import { bind, orErrno } from './libc.ts';
 
 const cClose = bind<(fd: number) => number>('close', 'int', ['int']);
@@ -25,6 +26,11 @@ const cFchown = bind<(fd: number, uid: number, gid: number) => number>('fchown',
   'uint32_t',
 ]);
 const cFchmod = bind<(fd: number, mode: number) => number>('fchmod', 'int', ['int', 'uint32_t']);
+const cIoctl = bind<(fd: number, request: number, argument: number) => number>('ioctl', 'int', [
+  'int',
+  'size_t',
+  'uintptr_t',
+]);
 const cUnlink = bind<(path: string) => number>('unlink', 'int', ['str']);
 
 const F_GETFL = 3;
@@ -73,4 +79,23 @@ export function allocateFile(fd: number, bytes: number): number {
     if (errno !== EINTR) return -errno;
   }
   return -EINTR;
+}
+
+const FS_IOC_GETFLAGS = 0x80086601;
+const FS_IOC_SETFLAGS = 0x40086602;
+const FS_APPEND_FL = 0x20;
+
+/**
+ * Makes an open file append-only: from then on nobody, not even its owner through a descriptor opened before, can make it shorter or
+ * punch holes in it, while mappings stay writable. So a peer that shares the file cannot turn our loads and stores into SIGBUS.
+ * tmpfs has this since Linux 6.6 and it takes CAP_LINUX_IMMUTABLE; otherwise -errno. The file cannot be unlinked either while the flag is
+ * on: unlink it first.
+ */
+export function forbidShrinking(fd: number): number {
+  scratch.i32[0] = 0;
+  scratch.i32[1] = 0;
+  const got = orErrno(cIoctl(fd, FS_IOC_GETFLAGS, scratch.address));
+  if (got < 0) return got;
+  scratch.i32[0] = scratch.i32[0]! | FS_APPEND_FL;
+  return orErrno(cIoctl(fd, FS_IOC_SETFLAGS, scratch.address));
 }

@@ -1,0 +1,31 @@
+import { existsSync } from 'node:fs';
+import { encodeAbstractName, encodeUnixPath } from '../os/sockaddr.ts';
+
+/** Where libqb keeps the files of its connections. */
+export const SHARED_MEMORY_DIRECTORY = '/dev/shm';
+/** If this file exists, libqb uses socket files instead of abstract names (libqb-ipc.md 1.1). */
+const FORCE_FILESYSTEM_SOCKETS = '/etc/libqb/force-filesystem-sockets';
+
+/** Name of a service's socket: stock's in the default instance, `NAME-cmap` … in a named one. */
+export const socketName = (service: string, instance = ''): string =>
+  instance === '' ? service : `${instance}-${service}`;
+
+/**
+ * Directory of socket files, or null for abstract names (the normal case). The directory is an option of libqb's build that cannot be asked
+ * for: Debian's is /tmp, upstream's /var/run.
+ */
+export function socketDirectory(): string | null {
+  if (!existsSync(FORCE_FILESYSTEM_SOCKETS)) return null;
+  return existsSync('/etc/debian_version') ? '/tmp' : '/var/run';
+}
+
+/** Writes the address of a socket name; answers its length. */
+export function encodeSocketAddress(u8: Uint8Array, offset: number, name: string, directory: string | null): number {
+  return directory === null ? encodeAbstractName(u8, offset, name) : encodeUnixPath(u8, offset, `${directory}/${name}`);
+}
+
+/** `qb-<server pid>-<client pid>-<fd>-XXXXXX`: the pid of the server that made it, or null for another name. */
+export function serverPidOfDirectory(entry: string): number | null {
+  const match = /^qb-(\d+)-\d+-\d+-[A-Za-z0-9]{6}$/.exec(entry);
+  return match === null ? null : Number(match[1]);
+}

@@ -1,0 +1,424 @@
+import { assert } from '../../lib/assert.ts';
+import { QB_HEADER, QB_LAYOUT, type RingMemory } from '../../lib/qbring/layout.ts';
+import { Peek, RingReader } from '../../lib/qbring/reader.ts';
+import { RingWriter } from '../../lib/qbring/writer.ts';
+import { type Arena, scratch } from '../../os/arena.ts';
+import { Errno, errnoName } from '../../os/errno.ts';
+import { NOTIFY_BYTES_MAX, notifyBytesAddress } from '../../os/eventfd.ts';
+import { closeFd, forbidShrinking } from '../../os/fd.ts';
+import { futexWake } from '../../os/futex.ts';
+import { MSG_DONTWAIT, MSG_NOSIGNAL, receiveBytes, sendBytes, shutdownSocket } from '../../os/socket.ts';
+import { fileBytes } from '../../os/stat.ts';
+import { MessageId, REQUEST_HEADER_BYTES } from '../protocol.ts';
+import type { ClientDescriptor } from './descriptor.ts';
+import { EventQueue } from './event-queue.ts';
+import { removeConnectionFiles } from './files.ts';
+import { type RingPool, type Slot, slotRing } from './pool.ts';
+import { ConnectionStatistics } from './statistics.ts';
+
+/**
+ * One client in shared memory, to be driven by whoever owns it: the main thread from libuv, the ring thread from its own loop.
+ * Nothing here waits, and nothing is allocated per message.
+ *
+ *   const connection = ServerConnection.attach(pool, descriptor);      // or -errno
+ *   when `connection.fd` is readable:  connection.onReadable();        // takes notification bytes; the first one opens the rings
+ *   when it is writable and `connection.notifyOutstanding > 0`:        connection.onWritable();
+ *
+ *   while (budget-- > 0 && connection.peekRequest()) {                 // u8, requestOffset, requestLength, requestId
+ *     const at = connection.claimResponse(24);                         // -1: the response ring is full
+ *     … write at u8/i32[at >> 2] …; connection.commitResponse();       // visible at once, wakes the client
+ *     connection.reclaimRequest();
+ *   }
+ *   connection.releaseRequests();
+ *
+ *   const at = connection.claimEvent(232);                             // -1: no room (or events queue): connection.queueEvent(…)
+ *   … write …; connection.commitEvent();                               // any number of them, then once
+ *   connection.flushEvents();                                          // visible, bytes sent, wake-up
+ *   while (connection.queueing) connection.flushQueue();               // from time to time: the client does not tell when it reads
+ *
+ *   after any call: if (connection.fault !== null || connection.hungUp) connection.close();
+ *
+ * Offsets are bytes into `u8`, which is the arena's view (`arena`), common to all connections of one arena.
+ *
+ * The client is hostile. What it can do to the rings is checked by the ring classes. It could also make the files shorter, and a load
+ * behind the end of a mapped file is a SIGBUS, so before the first access, when the client's first byte shows that it has opened the
+ * files, they are made unshrinkable, their sizes are compared, and their names are removed (nothing is left behind if we are killed).
+ * Where the kernel does not offer that, the protection is the same as stock's: none.
+ *
+ * A request can change while it is looked at: read each field once, or copy it first.
+ */
+export class ServerConnection {
+  readonly id: number;
+  readonly fd: number;
+  readonly pid: number;
+  readonly euid: number;
+  readonly egid: number;
+  readonly serviceId: number;
+  readonly processName: string;
+  readonly maxMessageBytes: number;
+  readonly arena: Arena;
+  readonly u8: Uint8Array;
+  readonly i32: Int32Array;
+  readonly statistics = new ConnectionStatistics();
+
+  /** Why the connection has to be closed; null while it is fine. The first reason stays. */
+  fault: string | null = null;
+  /** The client has opened the rings: they may be used. */
+  live = false;
+  /**
+   * The client is gone. Requests that it left in the ring may still be served (stock drops them); then `close()`. The socket stays
+   * readable for ever, so it must not be waited for any more.
+   */
+  hungUp = false;
+  closed = false;
+
+  /** The request in hand, after `peekRequest()` answered true. */
+  requestOffset = 0;
+  /** `header.size`, checked against the chunk. */
+  requestLength = 0;
+  requestId = 0;
+  private requestInHand = false;
+
+  /** Notification bytes that the socket did not take yet (libqb's outstanding_notifiers). */
+  notifyOutstanding = 0;
+  /** Bytes that the client has sent or will send for requests already taken; negative: bytes came first. */
+  private bytesOwed = 0;
+
+  private requests!: RingReader;
+  private responses!: RingWriter;
+  private events!: RingWriter;
+  private readonly requestMemory: RingMemory;
+  private readonly responseMemory: RingMemory;
+  private readonly eventMemory: RingMemory;
+  private readonly queue = new EventQueue();
+  private ringFds: readonly number[];
+  private flowControlWord = 0;
+  private claimedEvents = 0;
+
+  private constructor(
+    private readonly pool: RingPool,
+    private readonly slot: Slot,
+    private readonly descriptor: ClientDescriptor,
+  ) {
+    this.id = descriptor.id;
+    this.fd = descriptor.fd;
+    this.pid = descriptor.pid;
+    this.euid = descriptor.euid;
+    this.egid = descriptor.egid;
+    this.serviceId = descriptor.serviceId;
+    this.processName = descriptor.processName;
+    this.maxMessageBytes = descriptor.maxMessageBytes;
+    this.ringFds = descriptor.ringFds;
+    this.arena = slot.arena;
+    this.u8 = slot.arena.u8;
+    this.i32 = slot.arena.i32;
+    this.requestMemory = slotRing(slot, 0, descriptor.maxMessageBytes);
+    this.responseMemory = slotRing(slot, 1, descriptor.maxMessageBytes);
+    this.eventMemory = slotRing(slot, 2, descriptor.maxMessageBytes);
+  }
+
+  /** Takes a client over: maps its rings. -errno if there is no room; then the caller still owns the descriptor. */
+  static attach(pool: RingPool, descriptor: ClientDescriptor): ServerConnection | number {
+    const slot = pool.take(descriptor.maxMessageBytes);
+    if (typeof slot === 'number') return slot;
+    const connection = new ServerConnection(pool, slot, descriptor);
+    const mapped = connection.map();
+    if (mapped < 0) {
+      pool.give(slot);
+      return mapped;
+    }
+    return connection;
+  }
+
+  private map(): number {
+    for (const [i, ring] of [this.requestMemory, this.responseMemory, this.eventMemory].entries()) {
+      const header = this.arena.mapFile(ring.header, QB_HEADER.mappedBytes, this.ringFds[2 * i]!);
+      const data = this.arena.mapFileTwice(ring.data, ring.words * 4, this.ringFds[2 * i + 1]!);
+      if (header < 0 || data < 0) return Math.min(header, data);
+    }
+    return 0;
+  }
+
+  // ---- setup socket --------------------------------------------------------------------------------------------------
+
+  /**
+   * The socket is readable or hung up. Takes the bytes, which say nothing but "look"; the first ones open the rings.
+   * Answers whether the connection goes on; otherwise it is `hungUp` or has a `fault`.
+   */
+  onReadable(): boolean {
+    if (this.drainBytes() > 0 && !this.live) this.open();
+    return this.fault === null && !this.hungUp;
+  }
+
+  /**
+   * Takes notification bytes off the socket without waiting for any: how many. To be called when the socket is readable, and before
+   * sleeping if `owesBytes()`. The end of the stream sets `hungUp`.
+   */
+  drainBytes(): number {
+    if (this.fault !== null) return 0;
+    const received = receiveBytes(this.fd, scratch.address, 4096, MSG_DONTWAIT);
+    if (received > 0) this.bytesOwed -= received;
+    else if (received === 0) this.hungUp = true;
+    else if (received !== -Errno.EAGAIN && received !== -Errno.EINTR) this.fail(`receive ${errnoName(received)}`);
+    return Math.max(received, 0);
+  }
+
+  /**
+   * More requests than bytes were taken, by at least `threshold`: their bytes are on the socket or on their way. A client whose socket is
+   * full of unread bytes spins, and a level-triggered wait returns at once for them, but neither needs a system call per request.
+   */
+  owesBytes(threshold = 1): boolean {
+    return this.bytesOwed >= threshold;
+  }
+
+  /** The socket takes bytes again: sends what is outstanding. */
+  onWritable(): void {
+    this.notify(0);
+  }
+
+  private open(): void {
+    removeConnectionFiles({
+      directory: this.descriptor.directory,
+      rings: [this.descriptor.requestRing, this.descriptor.responseRing, this.descriptor.eventRing],
+    });
+    const dataBytes = this.requestMemory.words * 4;
+    for (const [i, fd] of this.ringFds.entries()) {
+      forbidShrinking(fd);
+      const wanted = i % 2 === 0 ? QB_LAYOUT.headerBytes : dataBytes; // clients cut 4 bytes off two of the header files
+      const bytes = fileBytes(fd);
+      if (bytes < wanted) this.fail('shrunkFile');
+    }
+    this.closeRingFds();
+    if (this.fault !== null) return;
+    this.requests = new RingReader(this.requestMemory);
+    this.responses = new RingWriter(this.responseMemory);
+    this.events = new RingWriter(this.eventMemory);
+    this.live = true;
+    this.writeFlowControl();
+    this.noteFaults();
+  }
+
+  // ---- requests ------------------------------------------------------------------------------------------------------
+
+  /** Requests waiting in the ring, by its semaphore. */
+  requestsAvailable(): number {
+    return this.live && this.fault === null ? this.requests.available() : 0;
+  }
+
+  /** Looks at the next request and checks its frame; false if there is none or the connection is to be closed (`fault`). */
+  peekRequest(): boolean {
+    if (!this.live || this.fault !== null) return false;
+    const found = this.requests.peek();
+    if (found === Peek.EMPTY) return false;
+    if (found === Peek.FAULT) return this.noteFaults();
+    const { offset, length } = this.requests;
+    if (length < REQUEST_HEADER_BYTES) return this.fail('shortRequest');
+    const size = this.i32[(offset + 8) >> 2]!;
+    const id = this.i32[offset >> 2]!;
+    if (id === MessageId.DISCONNECT) return this.fail('disconnected');
+    if (size < REQUEST_HEADER_BYTES || size > length) return this.fail('badRequestSize');
+    this.requestOffset = offset;
+    this.requestLength = size;
+    this.requestId = id;
+    this.requestInHand = true;
+    return true;
+  }
+
+  /** Done with the request in hand. */
+  reclaimRequest(): void {
+    assert(this.requestInHand, 'reclaim follows peek');
+    this.requestInHand = false;
+    this.requests.reclaim();
+    this.statistics.requests++;
+    this.bytesOwed++;
+  }
+
+  /** Gives the room of reclaimed requests back to the client; once per batch. */
+  releaseRequests(): void {
+    if (!this.live) return;
+    this.requests.release();
+    if (this.requests.fault !== null) this.noteFaults();
+  }
+
+  // ---- responses -----------------------------------------------------------------------------------------------------
+
+  /** Room for a response, or -1: the ring is full (a client that waits for its responses cannot fill it) or not usable. */
+  claimResponse(lengthBytes: number): number {
+    if (!this.live || this.fault !== null) return -1;
+    const at = this.responses.claim(lengthBytes);
+    if (at < 0 && !this.noteFaults()) this.statistics.sendRetries++;
+    return at;
+  }
+
+  /** Sends the claimed response; no byte for it (libqb-ipc.md 3.5). */
+  commitResponse(lengthBytes?: number): void {
+    this.responses.commit(lengthBytes);
+    this.responses.publish();
+    this.wake(this.responses, this.responseMemory, 1);
+    this.statistics.responses++;
+  }
+
+  // ---- events --------------------------------------------------------------------------------------------------------
+
+  /**
+   * Room for an event in the client's ring, or -1: full, older events queue, or not usable. Then `queueEvent` takes it.
+   * Longer than `maxMessageBytes` is never possible (libqb's EMSGSIZE): check before.
+   */
+  claimEvent(lengthBytes: number): number {
+    if (!this.live || this.fault !== null || this.queue.count > 0) return -1;
+    const at = this.events.claim(lengthBytes);
+    if (at < 0 && !this.noteFaults()) this.statistics.sendRetries++;
+    return at;
+  }
+
+  /** Ends the claim; visible to the client after `flushEvents`. */
+  commitEvent(lengthBytes?: number): void {
+    this.events.commit(lengthBytes);
+    this.claimedEvents++;
+  }
+
+  abandonEvent(): void {
+    this.events.abandon();
+  }
+
+  /** Whether `claimEvent` would succeed. */
+  hasEventRoom(lengthBytes: number): boolean {
+    return this.live && this.fault === null && this.queue.count === 0 && this.events.hasRoom(lengthBytes);
+  }
+
+  /** Publishes the committed events: semaphore, then exactly one byte each (libqb-ipc.md 3.6). Cheap when there are none. */
+  flushEvents(): void {
+    if (this.claimedEvents === 0 || this.fault !== null) return;
+    const count = this.events.publish();
+    assert(count === this.claimedEvents, 'every committed event is published');
+    this.claimedEvents = 0;
+    this.statistics.dispatched += count;
+    this.statistics.sent += count;
+    this.wake(this.events, this.eventMemory, count);
+    this.notify(count);
+  }
+
+  /** Keeps an event until there is room. When the queue's limit is reached the connection has to go (`fault`), and false is the answer. */
+  queueEvent(source: Uint8Array, offset: number, lengthBytes: number): boolean {
+    if (this.fault !== null) return false;
+    const statistics = this.statistics;
+    if (this.queue.count === 0) statistics.sent = 0;
+    if (!this.queue.push(source, offset, lengthBytes)) return this.fail('eventQueueFull');
+    statistics.queueing = true;
+    statistics.queued = this.queue.count;
+    return true;
+  }
+
+  /** Claim and copy, or queue: for whoever has the event in one piece and wants no more to do with it. */
+  sendEvent(message: Uint8Array): void {
+    assert(message.length <= this.maxMessageBytes, 'an event fits the agreed size');
+    const at = this.claimEvent(message.length);
+    if (at < 0) {
+      this.queueEvent(message, 0, message.length);
+      return;
+    }
+    this.u8.set(message, at);
+    this.commitEvent();
+  }
+
+  get queueing(): boolean {
+    return this.queue.count > 0;
+  }
+
+  /** Moves queued events into the ring as far as there is room, and flushes. */
+  flushQueue(): void {
+    if (!this.live || this.fault !== null || this.queue.count === 0) return;
+    for (let length = this.queue.headLength(); length >= 0; length = this.queue.headLength()) {
+      const at = this.events.claim(length);
+      if (at < 0) {
+        this.noteFaults();
+        break;
+      }
+      this.queue.shiftInto(this.u8, at);
+      this.commitEvent();
+    }
+    this.flushEvents();
+    this.statistics.queued = this.queue.count;
+    if (this.queue.count > 0) return;
+    this.statistics.queueing = false;
+    this.statistics.sent = 0;
+  }
+
+  // ---- flow control and end ------------------------------------------------------------------------------------------
+
+  /** 0 open, 1 closed for all, 2 closed for multicast (libqb-ipc.md 3.3). The owner stops taking requests while it is not 0. */
+  setFlowControl(word: 0 | 1 | 2): void {
+    if (word === this.flowControlWord) return;
+    this.flowControlWord = word;
+    this.statistics.flowControl = word;
+    this.statistics.flowControlCount++;
+    if (this.live && this.fault === null) this.writeFlowControl();
+  }
+
+  get flowControl(): number {
+    return this.flowControlWord;
+  }
+
+  /** Ends everything: socket, rings, files. Idempotent. Nobody may touch offsets of this connection afterwards. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.fault ??= 'closed';
+    if (this.live) {
+      for (const ring of [this.requestMemory, this.responseMemory, this.eventMemory]) {
+        Atomics.store(this.i32, (ring.header >> 2) + QB_HEADER.refCountWord, 0);
+      }
+    } else {
+      removeConnectionFiles({
+        directory: this.descriptor.directory,
+        rings: [this.descriptor.requestRing, this.descriptor.responseRing, this.descriptor.eventRing],
+      });
+    }
+    this.closeRingFds();
+    shutdownSocket(this.fd);
+    closeFd(this.fd);
+    this.queue.clear();
+    this.statistics.queued = 0;
+    this.pool.give(this.slot);
+  }
+
+  private writeFlowControl(): void {
+    Atomics.store(this.i32, (this.requestMemory.header >> 2) + QB_HEADER.flowControlWord, this.flowControlWord);
+  }
+
+  private closeRingFds(): void {
+    for (const fd of this.ringFds) closeFd(fd);
+    this.ringFds = [];
+  }
+
+  private wake(writer: RingWriter, ring: RingMemory, count: number): void {
+    if (writer.readerSleeps()) futexWake(this.arena.address + ring.header + ring.layout.semaphoreWord * 4, count);
+  }
+
+  /** Sends `count` bytes more; what the socket does not take is outstanding, and all of it goes out together later. */
+  private notify(count: number): void {
+    this.notifyOutstanding += count;
+    while (this.notifyOutstanding > 0 && this.fault === null) {
+      const sent = sendBytes(
+        this.fd,
+        notifyBytesAddress,
+        Math.min(this.notifyOutstanding, NOTIFY_BYTES_MAX),
+        MSG_DONTWAIT | MSG_NOSIGNAL,
+      );
+      if (sent > 0) this.notifyOutstanding -= sent;
+      else if (sent === -Errno.EAGAIN) return;
+      else if (sent !== -Errno.EINTR) this.fail(sent === -Errno.EPIPE ? 'disconnected' : `send ${errnoName(sent)}`);
+    }
+  }
+
+  private noteFaults(): false {
+    const fault = this.requests.fault ?? this.responses.fault ?? this.events.fault;
+    if (fault !== null) this.fail(fault);
+    return false;
+  }
+
+  private fail(reason: string): false {
+    this.fault ??= reason;
+    return false;
+  }
+}

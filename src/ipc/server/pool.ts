@@ -1,0 +1,69 @@
+import type { RingMemory } from '../../lib/qbring/layout.ts';
+import { QB_HEADER, qbDataBytes } from '../../lib/qbring/layout.ts';
+import { qbRingMemory } from '../../lib/qbring/setup.ts';
+import { Arena, PAGE_BYTES, pageAlign } from '../../os/arena.ts';
+import { Errno } from '../../os/errno.ts';
+import { IPC_LIMITS } from '../protocol.ts';
+
+/**
+ * Address space for the rings of connections. A slot holds three rings; slots are recycled, and come in three sizes so that a client
+ * cannot use address space up by asking for many different maximum message sizes.
+ *
+ *   slot:  header | header | header | request data twice | response data twice | event data twice
+ *
+ * The first arena may be the caller's: then the rings of (the first few hundred) clients lie in the same views as its frames, and a
+ * message moves between them by `copyWithin`. Further arenas are added when it is full.
+ */
+export class RingPool {
+  private readonly free: Slot[][] = SLOT_MESSAGE_BYTES.map(() => []);
+  private readonly arenas: Arena[] = [];
+
+  constructor(
+    first: Arena | null = null,
+    private readonly arenaBytes: number = 256 * 1024 * 1024,
+    private readonly arenasMax: number = 64,
+  ) {
+    if (first !== null) this.arenas.push(first);
+  }
+
+  /** A slot for that message size, or -errno. */
+  take(maxMessageBytes: number): Slot | number {
+    const size = SLOT_MESSAGE_BYTES.findIndex((bytes) => bytes >= maxMessageBytes);
+    if (size < 0) return -Errno.EMSGSIZE;
+    const recycled = this.free[size]!.pop();
+    if (recycled !== undefined) return recycled;
+    const bytes = slotBytes(SLOT_MESSAGE_BYTES[size]!);
+    let arena = this.arenas.find((candidate) => candidate.freeBytes >= bytes + PAGE_BYTES);
+    if (arena === undefined) {
+      if (this.arenas.length >= this.arenasMax) return -Errno.ENOMEM;
+      arena = Arena.map(Math.max(this.arenaBytes, bytes + 2 * PAGE_BYTES));
+      this.arenas.push(arena);
+    }
+    return { arena, offset: arena.allocate(bytes, PAGE_BYTES), size, bytes };
+  }
+
+  /** Takes a slot back; its files are given up here, so nobody may touch its rings afterwards. */
+  give(slot: Slot): void {
+    slot.arena.unmapFile(slot.offset, slot.bytes);
+    this.free[slot.size]!.push(slot);
+  }
+}
+
+export interface Slot {
+  readonly arena: Arena;
+  readonly offset: number;
+  readonly size: number;
+  readonly bytes: number;
+}
+
+const SLOT_MESSAGE_BYTES = [65_536, IPC_LIMITS.messageBytesDefault, IPC_LIMITS.messageBytesMax] as const;
+const HEADER_BYTES = pageAlign(QB_HEADER.mappedBytes);
+const slotBytes = (maxMessageBytes: number): number => 3 * (HEADER_BYTES + 2 * qbDataBytes(maxMessageBytes));
+
+/** Ring number `index` (request, response, event) of a slot. */
+export function slotRing(slot: Slot, index: number, maxMessageBytes: number): RingMemory {
+  const dataBytes = qbDataBytes(maxMessageBytes);
+  const header = slot.offset + index * HEADER_BYTES;
+  const data = slot.offset + 3 * HEADER_BYTES + index * 2 * dataBytes;
+  return qbRingMemory(slot.arena.u8, slot.arena.i32, header, data, dataBytes);
+}
