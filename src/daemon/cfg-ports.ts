@@ -1,7 +1,9 @@
 import { CsError } from '../lib/errors.ts';
 import { parseIp } from '../os/sockaddr.ts';
-import type { CfgPorts, NodeReport, RingLinkReport } from '../services/cfg/ports.ts';
+import type { CfgPorts } from '../services/cfg/ports.ts';
+import type { LinkStatus } from '../transport/transport.ts';
 import type { Daemon, DaemonParts } from './daemon.ts';
+import { nodeReport, ringLinkReports } from './link-report.ts';
 import { makeReloader } from './reloader.ts';
 
 const AF_INET = 2;
@@ -11,8 +13,8 @@ const AF_INET6 = 10;
 export function cfgPorts(daemon: Daemon, parts: DaemonParts): CfgPorts {
   return {
     reloader: makeReloader(daemon, parts),
-    ringLinks: async () => (await linkReport(daemon)).links,
-    nodeReport: async (nodeId) => (await linkReport(daemon)).nodes[String(nodeId)] ?? null,
+    ringLinks: async () => ringLinkReports(daemon.totem, await linkStatus(daemon)),
+    nodeReport: async (nodeId) => nodeReport(daemon.totem, await linkStatus(daemon), daemon.members, nodeId),
     nodeAddresses: (nodeId) => {
       const member = daemon.totem.members.find((candidate) => candidate.nodeId === nodeId);
       if (member === undefined) return null;
@@ -36,11 +38,6 @@ export function cfgPorts(daemon: Daemon, parts: DaemonParts): CfgPorts {
   };
 }
 
-/** What the ring thread answers to the query `links`. */
-export interface LinkReport {
-  readonly links: readonly RingLinkReport[];
-  /** By node id. */
-  readonly nodes: Readonly<Record<string, NodeReport>>;
-}
-
-const linkReport = async (daemon: Daemon): Promise<LinkReport> => (await daemon.query('links')) as LinkReport;
+/** The ring thread's answer to the query `links`; `null` before the ring started. */
+const linkStatus = async (daemon: Daemon): Promise<readonly LinkStatus[]> =>
+  ((await daemon.query('links')) as readonly LinkStatus[] | null) ?? [];

@@ -23,6 +23,7 @@ import type { RingIdStore } from './ring-id-store.ts';
 import { RingThread } from './ring-thread.ts';
 import { installTriggerKeys } from './runtime-keys.ts';
 import { ScheduleWatch } from './schedule-watch.ts';
+import { addStatistics, RingCounters } from './stats.ts';
 
 /** How long each step of the orderly stop may take before the daemon goes on without it. */
 const STOP_STEP_MS_MAX = 5_000;
@@ -59,11 +60,14 @@ export class Daemon {
   readonly host: EngineHost;
   readonly finished = new Deferred<ExitCodeValue>();
   totem: TotemConfig;
+  /** Of the ring as it is now, for what udp and udpu call reachable. */
+  members: readonly number[] = [];
   private readonly ring: RingThread;
   private readonly ipc: IpcFront;
   private readonly engines: EngineSet;
   private readonly engineGate = new Gate();
   private readonly watch: ScheduleWatch;
+  private readonly counters = new RingCounters(() => this.ring.views.statistics);
   private readonly queries = new Map<number, Deferred<unknown>>();
   private readonly ringStopped = new Deferred<void>();
   private readonly ringExited = new Deferred<void>();
@@ -82,6 +86,7 @@ export class Daemon {
     this.statistics = new StatsMap({ setTimer });
     this.watch = new ScheduleWatch(log);
     this.statistics.add(this.watch.source());
+    addStatistics(this.statistics, this.counters, () => this.ipc.stats);
     this.host = new EngineHost(this.hostPorts());
     this.engines = engineSet({
       cmap: this.cmap,
@@ -105,9 +110,6 @@ export class Daemon {
     this.ipc = parts.openIpc(this);
   }
 
-  /** Where the ring thread's statistics lie in `ring.views.statistics`, by name. */
-  readonly statisticSlots = new Map<string, number>();
-
   get log(): LogFunction {
     return this.parts.log;
   }
@@ -120,7 +122,7 @@ export class Daemon {
         this.startRing();
         break;
       case 'statistics':
-        for (const { name, slot } of message.names) this.statisticSlots.set(name, slot);
+        this.counters.add(message.names);
         break;
       case 'interfaceUp':
         this.interfaceUp();
@@ -132,6 +134,7 @@ export class Daemon {
         break;
       case 'configurationChange':
         this.highestRingSeq = Math.max(this.highestRingSeq, message.change.ringId.seq);
+        this.members = message.change.members;
         this.engineGate.run(() => this.host.configurationChange(message.change));
         break;
       case 'syncInit': {

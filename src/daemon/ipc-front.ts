@@ -1,4 +1,5 @@
 import type { FlowState } from '../services/host/flow-control.ts';
+import type { IpcStats } from './stats.ts';
 
 /** The daemon's side of the clients: one socket a service, connections, flow control. Made over `src/ipc`. */
 export interface IpcFront {
@@ -11,5 +12,6 @@ export interface IpcFront {
   flowControl(serviceId: number, state: FlowState): void;
   /** A connection that the ring thread serves has ended there. */
   remoteClosed(connectionId: number): void;
+  readonly stats: IpcStats;
   close(): Promise<void>;
 }

@@ -9,6 +9,7 @@ export function openIpcFront(_daemon: Daemon, _instance: string): IpcFront {
     allow: () => {},
     flowControl: () => {},
     remoteClosed: () => {},
+    stats: { active: 0, closed: 0, connections: () => [], clear: () => {} },
     close: async () => {},
   };
 }
