@@ -5,6 +5,7 @@ import type { Icmap } from './icmap/index.ts';
 import { checkLogging, type LoggingConfig, readLogging } from './logging-config.ts';
 import { type AccountNames, ConfigBuilder, type ServiceBlock } from './parser/builder.ts';
 import { lexConfig } from './parser/lexer.ts';
+import { keepUnchangeable } from './reload/unchangeable.ts';
 import { TotemContext } from './totem/context.ts';
 import { publishTotem } from './totem/publish.ts';
 import { readTotem, type TotemReading } from './totem/read-totem.ts';
@@ -26,6 +27,8 @@ export interface LoadOptions {
    */
   readonly purpose: 'test' | 'start' | 'reload';
   readonly environment?: ConfigEnvironment;
+  /** For `reload`: the map in force, whose unchangeable keys win over the file. */
+  readonly live?: Icmap;
   /** Replaces `system.state_dir` and its default. */
   readonly stateDirectory?: string;
 }
@@ -41,6 +44,8 @@ export interface LoadedConfiguration {
   /** Index of the local node in the node list, as in `nodelist.local_node_pos`. */
   readonly localNodePosition: number;
   readonly services: readonly ServiceBlock[];
+  /** Reload: keys that the file changes but that cannot change at run time. */
+  readonly ignoredKeys: readonly string[];
   readonly warnings: readonly ConfigWarning[];
   readonly unresolved: readonly UnresolvedAddress[];
   readonly positions: ReadonlyMap<string, Position>;
@@ -70,6 +75,7 @@ export async function loadConfiguration(paths: ConfigPaths, options: LoadOptions
   if (parsed instanceof ConfigError) return failed(file, [parsed], [], null);
   if (parsed.errors.length > 0) return failed(file, parsed.errors, [], null);
   const { map, positions } = parsed;
+  const ignoredKeys = options.live === undefined ? [] : keepUnchangeable(map, options.live);
   const loggingErrors = await checkLogging(map, positions, environment);
   const logging = readLogging(map);
   if (loggingErrors.length > 0) return failed(file, loggingErrors, [], logging);
@@ -108,6 +114,7 @@ export async function loadConfiguration(paths: ConfigPaths, options: LoadOptions
     stateDirectory,
     localNodePosition: reading.localNode.index,
     services: parsed.services,
+    ignoredKeys,
     warnings: context.warnings,
     unresolved: reading.unresolved,
     positions,

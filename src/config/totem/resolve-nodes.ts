@@ -9,8 +9,11 @@ const KNET_NODE_ID_MAX = 65_535;
 /** A name of the node list that has no address (yet). */
 export interface UnresolvedAddress {
   readonly nodeIndex: number;
+  readonly nodeId: number;
   readonly linkId: number;
   readonly text: string;
+  /** Families to look for, best first. */
+  readonly families: readonly (4 | 6)[];
 }
 
 export interface TotemReadOptions {
@@ -54,7 +57,10 @@ export async function resolveNodes(
     assignNodeId(context, node, node === self, addresses, transport, resolution);
     if (options.unresolvedIsError) checkResolved(context, node, addresses);
     for (const [linkId, text] of node.addresses) {
-      if (addresses[linkId] === null) resolution.unresolved.push({ nodeIndex: node.index, linkId, text });
+      if (addresses[linkId] === null) {
+        const nodeId = resolution.nodeIds.get(node.index) ?? 0;
+        resolution.unresolved.push({ nodeIndex: node.index, nodeId, linkId, text, families });
+      }
     }
   }
   return resolution;

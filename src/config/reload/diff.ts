@@ -1,0 +1,97 @@
+import { type CmapValue, cmapValueEquals, cmapValueText } from '../../lib/cmap-value.ts';
+import type { Icmap } from '../icmap/index.ts';
+import type { LinkConfig, MemberConfig, TotemConfig } from '../totem-config.ts';
+import { RELOAD_PREFIXES } from './unchangeable.ts';
+
+/** One key that a reload changes. */
+export interface KeyChange {
+  readonly kind: 'add' | 'modify' | 'delete';
+  readonly key: string;
+  readonly oldValue: CmapValue | null;
+  readonly newValue: CmapValue | null;
+}
+
+/** What the commit of a staging map will change in the live map, in key order. */
+export function diffMaps(live: Icmap, staging: Icmap): KeyChange[] {
+  const changes: KeyChange[] = [];
+  for (const { key, value } of staging.entries()) {
+    const old = live.get(key) ?? null;
+    if (old !== null && cmapValueEquals(old, value)) continue;
+    changes.push({ kind: old === null ? 'add' : 'modify', key, oldValue: old, newValue: value });
+  }
+  for (const prefix of RELOAD_PREFIXES) {
+    for (const { key, value } of live.entries(prefix)) {
+      if (!staging.has(key)) changes.push({ kind: 'delete', key, oldValue: value, newValue: null });
+    }
+  }
+  return changes.sort((a, b) => (a.key < b.key ? -1 : 1));
+}
+
+/** `totem.token: 3000 -> 5000`; keys with secrets show no value. */
+export function keyChangeText({ key, oldValue, newValue }: KeyChange): string {
+  const secret = key === 'totem.key';
+  const text = (value: CmapValue | null): string =>
+    value === null ? '(unset)' : secret ? '***' : cmapValueText(value);
+  return `${key}: ${text(oldValue)} -> ${text(newValue)}`;
+}
+
+/** Differences between the ring's configuration before and after. */
+export interface TotemDiff {
+  readonly linksAdded: readonly LinkConfig[];
+  readonly linksRemoved: readonly LinkConfig[];
+  /** Priority or ping timers differ. */
+  readonly linksChanged: readonly LinkConfig[];
+  readonly membersAdded: readonly MemberConfig[];
+  readonly membersRemoved: readonly MemberConfig[];
+  /** Links that came or went for a node that stays. */
+  readonly membersChanged: readonly MemberConfig[];
+  /** Addresses of links that exist before and after: they cannot change in one step. */
+  readonly addressChanges: readonly AddressChange[];
+  readonly timingsChanged: boolean;
+  readonly cryptoChanged: boolean;
+}
+export interface AddressChange {
+  readonly nodeId: number;
+  readonly linkId: number;
+  readonly from: string;
+  readonly to: string;
+}
+
+const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+export function diffTotem(before: TotemConfig, after: TotemConfig): TotemDiff {
+  const oldLinks = new Map(before.links.map((link) => [link.linkId, link]));
+  const newLinks = new Map(after.links.map((link) => [link.linkId, link]));
+  const oldMembers = new Map(before.members.map((member) => [member.nodeId, member]));
+  const newMembers = new Map(after.members.map((member) => [member.nodeId, member]));
+  return {
+    linksAdded: after.links.filter(({ linkId }) => !oldLinks.has(linkId)),
+    linksRemoved: before.links.filter(({ linkId }) => !newLinks.has(linkId)),
+    linksChanged: after.links.filter((link) => {
+      const old = oldLinks.get(link.linkId);
+      return old !== undefined && !same(old, link);
+    }),
+    membersAdded: after.members.filter(({ nodeId }) => !oldMembers.has(nodeId)),
+    membersRemoved: before.members.filter(({ nodeId }) => !newMembers.has(nodeId)),
+    membersChanged: after.members.filter((member) => {
+      const old = oldMembers.get(member.nodeId);
+      return old !== undefined && !same(old.addresses, member.addresses);
+    }),
+    addressChanges: addressChanges(before, after),
+    timingsChanged: !same(before.timings, after.timings),
+    cryptoChanged: !same(before.crypto, after.crypto),
+  };
+}
+
+function addressChanges(before: TotemConfig, after: TotemConfig): AddressChange[] {
+  const changes: AddressChange[] = [];
+  for (const member of after.members) {
+    const old = before.members.find(({ nodeId }) => nodeId === member.nodeId);
+    for (const [linkId, to] of member.addresses.entries()) {
+      const from = old?.addresses[linkId] ?? null;
+      if (from === null || to === null || from === to) continue;
+      changes.push({ nodeId: member.nodeId, linkId, from, to });
+    }
+  }
+  return changes.sort((a, b) => a.linkId - b.linkId);
+}

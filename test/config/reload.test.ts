@@ -1,0 +1,198 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { Icmap, TRACK_CHANGES, TrackEvent } from '../../src/config/icmap/index.ts';
+import {
+  type ConfigEnvironment,
+  keyChangeText,
+  type LoadedConfiguration,
+  loadConfiguration,
+  nodeEnvironment,
+  planReload,
+  recomputeTotem,
+} from '../../src/config/index.ts';
+
+const names = new Map<string, string>();
+const environment: ConfigEnvironment = {
+  ...nodeEnvironment(),
+  hostname: () => 'reload-host',
+  localAddresses: () => ['10.9.0.1', '10.9.1.1', '10.9.2.1'],
+  lookup: async (name, family) => (family === 4 ? [names.get(name)].filter((a) => a !== undefined) : []),
+  reverse: async () => null,
+  enterDirectory: async () => {},
+};
+const directory = mkdtempSync(join(tmpdir(), 'reload-'));
+const file = join(directory, 'corosync.conf');
+t.teardown(() => rmSync(directory, { recursive: true }));
+
+function config(totem: string, nodes: readonly (readonly string[])[], rest = ''): string {
+  const blocks = nodes.map((addresses, index) => {
+    const lines = addresses.flatMap((address, link) => (address === '' ? [] : [`ring${link}_addr: ${address}`]));
+    return `node {\nnodeid: ${index + 1}\nname: n${index + 1}\n${lines.join('\n')}\n}\n`;
+  });
+  return `totem {\nversion: 2\n${totem}}\nnodelist {\n${blocks.join('')}}\n${rest}`;
+}
+
+async function start(text: string): Promise<{ loaded: LoadedConfiguration; live: Icmap }> {
+  writeFileSync(file, text);
+  const loaded = await loadConfiguration({ file }, { purpose: 'start', environment });
+  if (!loaded.ok) throw loaded.errors[0];
+  const live = Icmap.withStockAccess();
+  live.copyFrom(loaded.map);
+  return { loaded, live };
+}
+
+const TWO_LINKS = config('token: 3000\n', [['10.9.0.1', '10.9.1.1']]);
+
+t.test('a reload without changes changes nothing', async (t) => {
+  const { loaded, live } = await start(TWO_LINKS);
+  const plan = await planReload({ file, live, totem: loaded.totem, environment });
+  t.ok(plan.ok && plan.changes.length === 0 && !plan.totemDiff.timingsChanged);
+});
+
+t.test('a file with mistakes is refused and nothing is changed', async (t) => {
+  const { loaded, live } = await start(TWO_LINKS);
+  const before = [...live.entries()].length;
+  let notified = 0;
+  live.track('', TRACK_CHANGES | TrackEvent.PREFIX, () => notified++);
+  for (const [text, line] of [
+    [`${TWO_LINKS}}\n`, `Unable to reload config file: parser error: ${file}:13: Unexpected closing brace`],
+    [
+      config('token: 10\n', [['10.9.0.1', '10.9.1.1']]),
+      'Configuration is not valid: parse error in config: The token timeout parameter (10 ms) may not be less than (30 ms).',
+    ],
+    [
+      config('', [['10.9.0.7', '10.9.1.7']]),
+      'Configuration is not valid: parse error in config: No valid name found for local host',
+    ],
+  ] as const) {
+    writeFileSync(file, text);
+    const plan = await planReload({ file, live, totem: loaded.totem, environment });
+    t.equal(plan.ok, false);
+    if (!plan.ok) t.equal(plan.log[0]?.message, line);
+  }
+  t.equal([...live.entries()].length, before);
+  t.equal(notified, 0);
+});
+
+t.test('keys that cannot change are kept and named', async (t) => {
+  const { loaded, live } = await start(config('cluster_name: one\n', [['10.9.0.1']]));
+  writeFileSync(file, config('cluster_name: two\ntransport: udpu\nlink_mode: rr\n', [['10.9.0.1']]));
+  const plan = await planReload({ file, live, totem: loaded.totem, environment });
+  t.ok(plan.ok);
+  if (!plan.ok) return;
+  t.strictSame(plan.ignoredKeys, ['totem.cluster_name', 'totem.transport']);
+  t.equal(plan.totem.transport, 'knet');
+  t.equal(plan.totem.linkPolicy, 'passive', 'read at start only');
+  plan.commit();
+  t.equal(live.getString('totem.cluster_name'), 'one');
+  t.equal(live.getString('totem.link_mode'), 'rr', 'stored, as in stock');
+  t.notOk(live.has('totem.transport'));
+});
+
+t.test('nodes and timings: the derived values follow', async (t) => {
+  const { loaded, live } = await start(config('', [['10.9.0.1']], 'quorum {\nexpected_votes: 5\n}\n'));
+  t.equal(live.getU32('runtime.config.totem.token'), 3000);
+  writeFileSync(file, config('token: 5000\n', [['10.9.0.1'], ['10.9.0.2'], ['10.9.0.3']]));
+  const plan = await planReload({ file, live, totem: loaded.totem, environment });
+  t.ok(plan.ok);
+  if (!plan.ok) return;
+  t.strictSame(
+    plan.totemDiff.membersAdded.map(({ nodeId }) => nodeId),
+    [2, 3],
+  );
+  t.ok(plan.changes.map(keyChangeText).includes('runtime.config.totem.token: 3000 -> 5650'));
+  t.ok(plan.changes.map(keyChangeText).includes('quorum.expected_votes: 5 -> (unset)'));
+  plan.commit();
+  for (const [key, value] of [
+    ['token', 5650],
+    ['token_retransmit', 1345],
+    ['hold', 1066],
+    ['consensus', 6780],
+    ['interface.0.knet_ping_interval', 1412],
+    ['interface.0.knet_ping_timeout', 2825],
+  ] as const) {
+    t.equal(live.getU32(`runtime.config.totem.${key}`), value, key);
+  }
+  t.notOk(live.has('quorum.expected_votes'));
+});
+
+t.test('links come and go; an address of a live link cannot change', async (t) => {
+  const { loaded, live } = await start(TWO_LINKS);
+  writeFileSync(file, config('', [['10.9.0.1', '', '10.9.2.1']]));
+  const plan = await planReload({ file, live, totem: loaded.totem, environment });
+  t.ok(plan.ok);
+  if (plan.ok) {
+    t.strictSame(
+      plan.totemDiff.linksAdded.map(({ linkId }) => linkId),
+      [2],
+    );
+    t.strictSame(
+      plan.totemDiff.linksRemoved.map(({ linkId }) => linkId),
+      [1],
+    );
+  }
+  writeFileSync(file, config('', [['10.9.2.1', '10.9.1.1']]));
+  const refused = await planReload({ file, live, totem: loaded.totem, environment });
+  t.equal(refused.ok, false);
+  if (!refused.ok) {
+    t.strictSame(
+      refused.log.map(({ message }) => message),
+      [
+        'new config has different address for link 0 (addr changed from 10.9.0.1 to 10.9.2.1). Internal value was NOT changed.',
+        'Cannot configure new interface definitions: To reconfigure an interface it must be deleted and recreated. A working interface needs to be available to corosync at all times',
+      ],
+    );
+    t.match(refused.reason, /corosync\.conf:8:13: .*Remove link 0 from the file, reload/);
+  }
+});
+
+t.test('a name that stops to resolve keeps its address', async (t) => {
+  names.set('other', '10.9.0.2');
+  const { loaded, live } = await start(config('', [['10.9.0.1'], ['other'], ['later']]));
+  t.strictSame(loaded.totem.members[1]?.addresses, ['10.9.0.2']);
+  t.strictSame(loaded.totem.members[2]?.addresses, [null]);
+  t.strictSame(
+    loaded.unresolved.map(({ text, nodeId }) => [text, nodeId]),
+    [['later', 3]],
+  );
+  names.clear();
+  const plan = await planReload({ file, live, totem: loaded.totem, environment });
+  t.ok(plan.ok);
+  if (!plan.ok) return;
+  t.strictSame(plan.totem.members[1]?.addresses, ['10.9.0.2']);
+  t.strictSame(
+    plan.unresolved.map(({ text }) => text),
+    ['later'],
+  );
+});
+
+t.test('the node id of this node stays', async (t) => {
+  const { loaded, live } = await start(config('', [['10.9.0.1'], ['10.9.0.2']]));
+  writeFileSync(file, config('', [['10.9.0.2'], ['10.9.0.1']]));
+  const plan = await planReload({ file, live, totem: loaded.totem, environment });
+  t.equal(plan.ok, false);
+  if (!plan.ok) t.match(plan.reason, /node id of this node cannot be changed/);
+});
+
+t.test('timings set through the map act at once, unless they are wrong', async (t) => {
+  const { loaded, live } = await start(config('', [['10.9.0.1'], ['10.9.0.2'], ['10.9.0.3']]));
+  live.setU32('totem.token', 8000);
+  const result = recomputeTotem(loaded.totem, live);
+  t.ok(result.ok && result.changed);
+  if (result.ok) {
+    t.equal(result.totem.timings.tokenMs, 8650);
+    t.equal(result.totem.timings.tokenRetransmitMs, 2059);
+    t.equal(result.totem.timings.holdMs, 1637);
+    t.equal(result.totem.timings.consensusMs, 10380);
+    t.equal(result.totem.links[0]?.knetPingIntervalMs, 2162);
+  }
+  live.setU32('totem.consensus', 20);
+  const bad = recomputeTotem(loaded.totem, live);
+  t.equal(bad.ok, false);
+  live.delete('totem.consensus');
+  live.delete('totem.token');
+  const back = recomputeTotem(loaded.totem, live);
+  t.ok(back.ok && !back.changed);
+});
