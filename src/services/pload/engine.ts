@@ -1,0 +1,88 @@
+import { TRACK_CHANGES, TrackEvent } from '../../config/icmap/index.ts';
+import { PloadFn, ServiceId } from '../codec/ids.ts';
+import { PLOAD_MCAST, PLOAD_START } from '../codec/pload.ts';
+import type { ExecFunction, LibraryFunction, MainEngineContext, ServiceEngine } from '../engine.ts';
+
+/** Nobody starts it by accident (services.md 10.1). */
+export const PLOAD_MAGIC = 'i_totally_understand_pload_will_crash_my_cluster_and_kill_corosync_on_exit';
+const DEFAULT_COUNT = 1_500_000;
+const DEFAULT_BYTES = 300;
+const BYTES_MAX = 1 << 20;
+const RETRY_MS = 1;
+/** Messages of one go, so that the thread does other things in between. */
+const BATCH_MESSAGES = 500;
+export const PLOAD_EXIT_CODE = 99;
+
+export interface PloadPorts {
+  /** Ends the process at once. */
+  exit(code: number): void;
+}
+
+interface Load {
+  readonly count: number;
+  readonly bytes: number;
+  readonly startedMs: number;
+  sent: number;
+  received: number;
+}
+
+/** Service 4: a load generator that ends the cluster. Started by a sentence in cmap. */
+export class PloadEngine implements ServiceEngine<MainEngineContext> {
+  readonly serviceId = ServiceId.PLOAD;
+  readonly name = 'pload';
+  readonly description = 'corosync profile loading service';
+  readonly unloadPriority = 1;
+  readonly allowInquorate = true;
+  readonly library: readonly LibraryFunction[] = [];
+  readonly exec: readonly ExecFunction[] = [
+    { name: 'start', handle: (payload) => this.started(payload) },
+    { name: 'data', handle: () => this.received() },
+  ];
+  private context: MainEngineContext | null = null;
+  private load: Load | null = null;
+
+  constructor(private readonly ports: PloadPorts) {}
+
+  start(context: MainEngineContext): void {
+    this.context = context;
+    context.track('pload.', TRACK_CHANGES | TrackEvent.PREFIX, () => this.configured(context));
+  }
+
+  private configured(context: MainEngineContext): void {
+    const { cmap } = context;
+    if (this.load !== null || cmap.getString('pload.start') !== PLOAD_MAGIC) return;
+    const messageCount = cmap.getU32('pload.count') ?? DEFAULT_COUNT;
+    const messageBytes = Math.min(cmap.getU32('pload.size') ?? DEFAULT_BYTES, BYTES_MAX);
+    context.mcast(PloadFn.START, PLOAD_START.message({ messageCount, messageBytes }));
+  }
+
+  private started(payload: Uint8Array): void {
+    const { context } = this;
+    const message = PLOAD_START.decode(payload);
+    if (message === null || context === null || this.load !== null) return;
+    const bytes = Math.min(message.messageBytes, BYTES_MAX);
+    this.load = { count: message.messageCount, bytes, startedMs: context.nowMs(), sent: 0, received: 0 };
+    context.log('notice', 'PLOAD', `Starting ${message.messageCount} messages of ${bytes} bytes`);
+    this.send(context, this.load);
+  }
+
+  private send(context: MainEngineContext, load: Load): void {
+    const message = new Uint8Array(Math.max(PLOAD_MCAST.bytes, load.bytes));
+    const end = Math.min(load.count, load.sent + BATCH_MESSAGES);
+    while (load.sent < end && context.mcast(PloadFn.MCAST, message)) load.sent++;
+    if (load.sent < load.count) context.setTimer(RETRY_MS, () => this.send(context, load));
+  }
+
+  private received(): void {
+    const { load, context } = this;
+    if (load === null || context === null) return;
+    load.received++;
+    if (load.received !== load.count) return;
+    const seconds = Math.max(context.nowMs() - load.startedMs, 1) / 1000;
+    const rate = (load.count / seconds).toFixed(3);
+    const megabytes = ((load.count * load.bytes) / seconds / 1e6).toFixed(3);
+    const text = `${load.count} Writes ${load.bytes} bytes per write ${seconds.toFixed(3)} seconds runtime`;
+    context.log('notice', 'PLOAD', `${text}, ${rate} TP/S, ${megabytes} MB/S.`);
+    this.ports.exit(PLOAD_EXIT_CODE);
+  }
+}
