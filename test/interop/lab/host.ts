@@ -9,6 +9,7 @@ export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../../../..')
 const COMMANDS = ['ip', 'nft', 'nsenter', 'unshare', 'setpriv', 'gcc'];
 
 let answer: string | false | undefined;
+let ours: string | false | undefined;
 
 /** Why the lab cannot run here, for a test's `skip` option; `false` when it can. */
 export function labUnavailable(): string | false {
@@ -44,5 +45,9 @@ export function qdeviceUnavailable(): string | false {
 
 /** Why scenarios with our daemon cannot run: it has not been written or built. */
 export function oursUnavailable(): string | false {
-  return labUnavailable() || (existsSync(join(ROOT, 'bin/rondod')) ? false : 'bin/rondod does not exist yet');
+  if (ours === undefined) {
+    const { status } = spawnSync(join(ROOT, 'bin/rondod'), ['-v'], { stdio: 'ignore', timeout: 20_000 });
+    ours = status === 0 ? false : 'bin/rondod does not run yet';
+  }
+  return labUnavailable() || ours;
 }

@@ -40,7 +40,7 @@ function volatile(line: string): string | null {
   return line
     .replace(/^Date: .*/, 'Date: …')
     .replace(/^(Ring ID:\s+\w+)\..*/, '$1.…')
-    .replace(/^(\t\t *)\d+(\t *\d+ \()/, '$1PID$2')
+    .replace(/^\t\t *\d+(\t *\d+ \()/, '\t\tPID$1')
     .replace(/^(my group,)\d+(,\d+)$/, '$1PID$2');
 }
 

@@ -1,6 +1,6 @@
 import type { Test } from 'tap';
 import type { ClusterOptions } from '../lab/conf.ts';
-import { Lab } from '../lab/lab.ts';
+import { Lab, ringId } from '../lab/lab.ts';
 import { compareSequences, compareWithSent, LoadMember, settle } from '../lab/load.ts';
 import type { DaemonKind, LabNode } from '../lab/node.ts';
 import { sleep } from '../lab/process.ts';
@@ -38,6 +38,15 @@ export class Story {
   async joinAll(): Promise<void> {
     this.members = await Promise.all(this.lab.nodes.map((node) => LoadMember.join(node)));
     await this.quiet();
+  }
+
+  ring(node: LabNode): Promise<string | null> {
+    return ringId(node);
+  }
+
+  /** The ring ids as the nodes see them. */
+  rings(): Promise<readonly (string | null)[]> {
+    return Promise.all(this.lab.nodes.map((node) => ringId(node)));
   }
 
   /** Waits until nothing is under way any more and starts the comparison anew. */
