@@ -1,0 +1,216 @@
+import { FdWatcher } from '../../os/watch.ts';
+import { ServerConnection } from './connection.ts';
+import type { ClientDescriptor } from './descriptor.ts';
+import type { RingPool } from './pool.ts';
+import type { ConnectionStatistics } from './statistics.ts';
+
+/** Why a request was not handed to a function of the service; counted per connection. */
+export type RequestVerdict = 'admitted' | 'invalid' | 'refused';
+
+/** The service behind a socket. Nothing here may wait; `request` is a copy that is valid during the call only. */
+export interface ServiceHandler {
+  opened(connection: HostedConnection): void;
+  request(connection: HostedConnection, request: Uint8Array): RequestVerdict;
+  closed(connection: HostedConnection): void;
+}
+
+/** What the server that owns the connections does for them. */
+export interface ConnectionOwner {
+  readonly handler: ServiceHandler;
+  /** Requests per turn of the loop, by the service's priority. */
+  budget(): number;
+  /** Events were committed: flush them at the end of this turn. */
+  dirty(connection: HostedConnection): void;
+  /** Events queue in memory: try again from time to time. */
+  slow(connection: HostedConnection): void;
+  ended(connection: HostedConnection, reason: string): void;
+}
+
+/** Requests are copied here before a handler sees them: their sender could change them meanwhile. One for all connections of the thread. */
+let copy = new Uint8Array(64 * 1024);
+
+/** A connection that libuv's thread serves. Has the shape of the engines' `EngineConnection`. */
+export class HostedConnection {
+  /** The engine's own. */
+  context: unknown = undefined;
+  private readonly watcher: FdWatcher;
+  private scheduled = false;
+  private watchingWritable = false;
+
+  private constructor(
+    private readonly core: ServerConnection,
+    private readonly owner: ConnectionOwner,
+  ) {
+    this.watcher = new FdWatcher(core.fd, this.onReady);
+  }
+
+  /** Maps the rings and starts to watch; -errno if that is not possible, and the client is still the caller's. */
+  static attach(pool: RingPool, client: ClientDescriptor, owner: ConnectionOwner): HostedConnection | number {
+    const core = ServerConnection.attach(pool, client);
+    return typeof core === 'number' ? core : new HostedConnection(core, owner);
+  }
+
+  get id(): number {
+    return this.core.id;
+  }
+  get pid(): number {
+    return this.core.pid;
+  }
+  get euid(): number {
+    return this.core.euid;
+  }
+  get egid(): number {
+    return this.core.egid;
+  }
+  get serviceId(): number {
+    return this.core.serviceId;
+  }
+  get processName(): string {
+    return this.core.processName;
+  }
+  get statistics(): ConnectionStatistics {
+    return this.core.statistics;
+  }
+  get maxMessageBytes(): number {
+    return this.core.maxMessageBytes;
+  }
+  get closed(): boolean {
+    return this.core.closed;
+  }
+
+  /** Answers a request, now or later. Copied. */
+  respond(message: Uint8Array): void {
+    const { core } = this;
+    if (core.closed) return;
+    if (message.length > core.maxMessageBytes) {
+      this.end(`response of ${message.length} bytes`);
+      return;
+    }
+    const at = core.claimResponse(message.length);
+    // A client has one request on its way, so the ring is never full with answers it still wants.
+    if (at < 0) {
+      this.end(core.fault ?? 'response ring full');
+      return;
+    }
+    core.u8.set(message, at);
+    core.commitResponse();
+  }
+
+  /** Sends an event, or queues it. Copied. */
+  dispatch(message: Uint8Array): void {
+    const { core } = this;
+    if (core.closed) return;
+    if (message.length > core.maxMessageBytes) {
+      this.end(`event of ${message.length} bytes`);
+      return;
+    }
+    core.sendEvent(message);
+    if (core.fault !== null) {
+      this.end(core.fault);
+      return;
+    }
+    if (core.queueing) this.owner.slow(this);
+    else this.owner.dirty(this);
+  }
+
+  disconnect(reason: string): void {
+    this.end(reason);
+  }
+
+  setFlowControl(word: 0 | 1 | 2): void {
+    this.core.setFlowControl(word);
+    if (word === 0) this.schedule(); // no byte will come for requests that wait already (trap 12)
+  }
+
+  /** Publishes committed events; the server calls it once a turn. */
+  flush(): void {
+    if (this.core.closed) return;
+    this.core.flushEvents();
+    this.settle();
+  }
+
+  /** Moves queued events on; whether some are left. */
+  flushQueue(): boolean {
+    if (this.core.closed) return false;
+    this.core.flushQueue();
+    this.settle();
+    return !this.core.closed && this.core.queueing;
+  }
+
+  private readonly onReady = (): void => {
+    const { core } = this;
+    if (core.closed) return;
+    if (this.watchingWritable) core.onWritable();
+    core.onReadable();
+    if (core.hungUp) this.watcher.stop();
+    this.serve();
+  };
+
+  private readonly serve = (): void => {
+    const { core } = this;
+    this.scheduled = false;
+    if (core.closed) return;
+    const more = core.flowControl === 0 && this.takeRequests();
+    if (core.closed) return;
+    if (more) this.schedule();
+    else if (core.hungUp) {
+      this.end('disconnected'); // after what it left in the ring was served
+      return;
+    }
+    this.settle();
+  };
+
+  /** One turn: up to the budget; whether more wait, which get theirs after timers and others had theirs. */
+  private takeRequests(): boolean {
+    const { core } = this;
+    if (core.live && core.requestsAvailable() === 0) core.statistics.recvRetries++;
+    for (let left = this.owner.budget(); left > 0 && core.peekRequest(); left--) {
+      this.handle();
+      if (core.closed) return false;
+    }
+    core.releaseRequests();
+    return core.requestsAvailable() > 0;
+  }
+
+  private handle(): void {
+    const { core } = this;
+    const length = core.requestLength;
+    if (length > copy.length) copy = new Uint8Array(length);
+    copy.set(core.u8.subarray(core.requestOffset, core.requestOffset + length));
+    // The id and the size that were checked, whatever the memory says by now.
+    const header = new DataView(copy.buffer, 0, 16);
+    header.setInt32(0, core.requestId, true);
+    header.setInt32(8, length, true);
+    core.reclaimRequest();
+    const verdict = this.owner.handler.request(this, copy.subarray(0, length));
+    if (verdict === 'invalid') core.statistics.invalidRequest++;
+    else if (verdict === 'refused') core.statistics.overload++;
+  }
+
+  private schedule(): void {
+    if (this.scheduled || this.core.closed) return;
+    this.scheduled = true;
+    setImmediate(this.serve);
+  }
+
+  /** After anything that may have gone wrong or left bytes over. */
+  private settle(): void {
+    const { core } = this;
+    if (core.closed) return;
+    if (core.fault !== null) {
+      this.end(core.fault);
+      return;
+    }
+    const outstanding = core.notifyOutstanding > 0;
+    if (outstanding === this.watchingWritable || core.hungUp) return;
+    this.watchingWritable = outstanding;
+    this.watcher.watch(true, outstanding);
+  }
+
+  private end(reason: string): void {
+    if (this.core.closed) return;
+    this.watcher.stop();
+    this.core.close();
+    this.owner.ended(this, reason);
+  }
+}

@@ -1,0 +1,178 @@
+import type { Credentials } from '../../os/credentials.ts';
+import type { ClientDescriptor } from './descriptor.ts';
+import { type ConnectionOwner, HostedConnection, type ServiceHandler } from './hosted-connection.ts';
+import { IpcListener } from './listener.ts';
+import { RingPool } from './pool.ts';
+import { ServerStatistics } from './statistics.ts';
+
+export interface IpcServerOptions {
+  /** Named IPC instance, empty for stock's socket names. */
+  readonly instance: string;
+  /** 0, or the errno that the client gets: see `authorizeClient`. */
+  authorize(client: Credentials, serviceId: number): number;
+  /** A handshake was refused or a connection ended, for the log. */
+  ended?(serviceId: number, reason: string, pid: number): void;
+}
+
+/** How often a connection whose ring is full is tried again. Stock: 50 ms or sooner. */
+const SLOW_RETRY_MS = 2;
+/** Requests of one connection in one turn when nothing is said: stock's highest priority (libqb-ipc.md 3.4). */
+const BUDGET_DEFAULT = 50;
+
+interface Service {
+  readonly listener: IpcListener;
+  readonly connections: Set<HostedConnection>;
+  budget: number;
+}
+
+/**
+ * The libqb server on the main thread: a listening socket per service, the handshake, and the connections of the services that live on
+ * this thread. Clients of a service that lives elsewhere (cpg) are handed over after the handshake.
+ */
+export class IpcServer {
+  readonly statistics = new ServerStatistics();
+  private readonly pool = new RingPool();
+  private readonly services = new Map<number, Service>();
+  private readonly dirtyConnections = new Set<HostedConnection>();
+  private readonly slowConnections = new Set<HostedConnection>();
+  private slowTimer: NodeJS.Timeout | null = null;
+  private lastConnectionId = 0;
+
+  constructor(private readonly options: IpcServerOptions) {}
+
+  /** Opens the socket of a service of this thread. Throws OsError. */
+  publish(service: string, serviceId: number, handler: ServiceHandler): void {
+    const connections = new Set<HostedConnection>();
+    const attached = new Map<number, HostedConnection>();
+    const owner: ConnectionOwner = {
+      handler,
+      budget: () => this.services.get(serviceId)?.budget ?? BUDGET_DEFAULT,
+      dirty: (connection) => this.markDirty(connection),
+      slow: (connection) => this.markSlow(connection),
+      ended: (connection, reason) => this.onEnded(connection, connections, handler, reason),
+    };
+    const listener = this.listen(service, serviceId, {
+      prepare: (client) => {
+        const connection = HostedConnection.attach(this.pool, client, owner);
+        if (typeof connection === 'number') return connection;
+        attached.set(client.id, connection);
+        return 0;
+      },
+      established: (client) => {
+        const connection = attached.get(client.id);
+        attached.delete(client.id);
+        if (connection === undefined) return;
+        connections.add(connection);
+        this.statistics.active++;
+        handler.opened(connection);
+      },
+    });
+    this.services.set(serviceId, { listener, connections, budget: BUDGET_DEFAULT });
+  }
+
+  /** Opens the socket of a service that another thread serves: `handOver` gets each client when its handshake is complete. */
+  publishRemote(service: string, serviceId: number, handOver: (client: ClientDescriptor) => void): void {
+    const listener = this.listen(service, serviceId, {
+      prepare: () => 0,
+      established: (client) => {
+        this.statistics.active++;
+        handOver(client);
+      },
+    });
+    this.services.set(serviceId, { listener, connections: new Set(), budget: BUDGET_DEFAULT });
+  }
+
+  /** The other thread says that a client which it got has ended. */
+  remoteClosed(): void {
+    this.statistics.active--;
+    this.statistics.closed++;
+  }
+
+  /** Closes the socket of a service and its connections. */
+  withdraw(serviceId: number): void {
+    const service = this.services.get(serviceId);
+    if (service === undefined) return;
+    service.listener.close();
+    for (const connection of service.connections) connection.disconnect('service withdrawn');
+    this.services.delete(serviceId);
+  }
+
+  /** Flow-control word of the connections that exist now (a new one starts with 0, as in stock), and requests per turn for all. */
+  setFlowControl(serviceId: number, word: 0 | 1 | 2, budget: number): void {
+    const service = this.services.get(serviceId);
+    if (service === undefined) return;
+    service.budget = Math.max(1, budget);
+    for (const connection of service.connections) connection.setFlowControl(word);
+  }
+
+  /** All connections of this thread. */
+  *connections(): IterableIterator<HostedConnection> {
+    for (const { connections } of this.services.values()) yield* connections;
+  }
+
+  close(): void {
+    for (const serviceId of [...this.services.keys()]) this.withdraw(serviceId);
+    if (this.slowTimer !== null) clearTimeout(this.slowTimer);
+    this.slowTimer = null;
+  }
+
+  private listen(
+    service: string,
+    serviceId: number,
+    hooks: { prepare(client: ClientDescriptor): number; established(client: ClientDescriptor): void },
+  ): IpcListener {
+    return new IpcListener({
+      service,
+      serviceId,
+      instance: this.options.instance,
+      nextConnectionId: () => ++this.lastConnectionId,
+      authorize: (client) => this.options.authorize(client, serviceId),
+      refused: (reason, client) => {
+        this.statistics.count(reason);
+        this.options.ended?.(serviceId, reason, client?.pid ?? 0);
+      },
+      ...hooks,
+    });
+  }
+
+  private onEnded(
+    connection: HostedConnection,
+    connections: Set<HostedConnection>,
+    handler: ServiceHandler,
+    reason: string,
+  ): void {
+    this.dirtyConnections.delete(connection);
+    this.slowConnections.delete(connection);
+    if (!connections.delete(connection)) return; // never established
+    this.statistics.active--;
+    this.statistics.closed++;
+    this.statistics.count(reason);
+    handler.closed(connection);
+    this.options.ended?.(connection.serviceId, reason, connection.pid);
+  }
+
+  /** Events of one turn are published together: one semaphore operation, one wake-up, one send for all of them. */
+  private markDirty(connection: HostedConnection): void {
+    if (this.dirtyConnections.size === 0) queueMicrotask(this.flushDirty);
+    this.dirtyConnections.add(connection);
+  }
+
+  private readonly flushDirty = (): void => {
+    const connections = [...this.dirtyConnections];
+    this.dirtyConnections.clear();
+    for (const connection of connections) connection.flush();
+  };
+
+  private markSlow(connection: HostedConnection): void {
+    this.slowConnections.add(connection);
+    this.markDirty(connection); // what is in the ring already has to be announced
+    this.slowTimer ??= setTimeout(this.retrySlow, SLOW_RETRY_MS);
+  }
+
+  private readonly retrySlow = (): void => {
+    this.slowTimer = null;
+    for (const connection of this.slowConnections)
+      if (!connection.flushQueue()) this.slowConnections.delete(connection);
+    if (this.slowConnections.size > 0) this.slowTimer = setTimeout(this.retrySlow, SLOW_RETRY_MS);
+  };
+}
