@@ -1,16 +1,40 @@
 import type { ClientDescriptor } from '../bridge/messages.ts';
+import { ServerConnection } from '../ipc/server/connection.ts';
+import { RingPool } from '../ipc/server/pool.ts';
 import type { FrameMemory } from '../lib/frame-memory.ts';
+import type { LogFunction } from '../lib/log.ts';
+import type { Arena } from '../os/arena.ts';
+import { errnoName } from '../os/errno.ts';
+import { closeFd } from '../os/fd.ts';
+import { SCRATCH_BYTES } from '../services/cpg/cpg-connection.ts';
 import { CpgCore } from '../services/cpg/cpg-core.ts';
 import type { CpgDropReason, CpgHost } from '../services/cpg/cpg-host.ts';
 import { Group } from '../totem/index.ts';
+import { CpgClient } from './cpg-client.ts';
 import type { RingEnvironment, RunningRing } from './running-ring.ts';
+import { ZeroCopyFiles } from './zero-copy-files.ts';
 
-/** CPG with its clients (to come). */
+/** A client does not tell when it reads: what waits for room in its ring, or on its socket, is tried this often. */
+const SLOW_RETRY_MS = 2;
+/** Requests that a client left behind when it went are served this long at most (a stock server drops them). */
+const FAREWELL_MS = 2000;
+
+/** CPG with its clients: the connections that the main thread accepted, served from the loop. */
 export class CpgService implements CpgHost {
   readonly core: CpgCore;
   readonly nodeId: number;
-  readonly log;
-  readonly zeroCopy = { open: () => false, close: () => {}, read: () => null, closeAll: () => {} };
+  readonly log: LogFunction;
+  readonly zeroCopy: ZeroCopyFiles;
+  private readonly pool: RingPool;
+  private readonly clients = new Map<number, CpgClient>();
+  /** Clients whose request rings are looked at in every turn. */
+  private active: CpgClient[] = [];
+  private readonly touched: CpgClient[] = [];
+  private readonly slow = new Set<CpgClient>();
+  private readonly gone = new Set<CpgClient>();
+  private retryMs = 0;
+  /** Scratch of closed clients, by arena. */
+  private readonly freeScratch = new Map<Arena, number[]>();
 
   constructor(
     private readonly env: RingEnvironment,
@@ -18,25 +42,157 @@ export class CpgService implements CpgHost {
   ) {
     this.nodeId = ring.nodeId;
     this.log = env.bridge.log;
+    this.pool = new RingPool(env.arena);
+    this.zeroCopy = new ZeroCopyFiles((id) => this.clients.get(id)?.connection.euid ?? -1);
     this.core = new CpgCore(this);
   }
 
-  attach(_client: ClientDescriptor): void {}
-  closeAll(): void {}
-  serve(): number {
-    return 0;
+  // ---- clients -----------------------------------------------------------------------------------------------------
+
+  /** Takes a client over from the main thread. */
+  attach(descriptor: ClientDescriptor): void {
+    const connection = ServerConnection.attach(this.pool, descriptor);
+    if (typeof connection === 'number') {
+      this.log('error', 'QB', `No room for the rings of client ${descriptor.pid}: ${errnoName(connection)}`);
+      for (const fd of [...descriptor.ringFds, descriptor.fd]) closeFd(fd);
+      this.env.bridge.send({ op: 'clientClosed', id: descriptor.id });
+      return;
+    }
+    const scratch = this.freeScratch.get(connection.arena)?.pop() ?? connection.arena.allocate(SCRATCH_BYTES, 8);
+    const client = new CpgClient(connection, this.core, scratch, (touched) => this.touch(touched));
+    this.clients.set(client.id, client);
+    this.env.descriptors.add(connection.fd, () => this.readable(client));
+    // Flow control of a connection made during a sync starts open (services.md 2.3).
   }
-  finishTurn(): void {}
+
+  /** All connections end; their leaves are multicast (services.md 11.4). */
+  closeAll(): void {
+    for (const client of [...this.clients.values()]) this.close(client);
+  }
+
+  /** Requests of all clients that have some; answers how many. */
+  serve(): number {
+    let count = 0;
+    for (let index = 0; index < this.active.length; index++) {
+      const client = this.active[index]!;
+      if (client.connection.flowControl === 0) count += client.serve();
+    }
+    return count;
+  }
+
+  /** Events become visible and the clients are woken, once a turn; connections that ended are closed. */
+  finishTurn(nowMs: number): void {
+    for (let index = 0; index < this.touched.length; index++) {
+      const client = this.touched[index]!;
+      client.touched = false;
+      const { connection } = client;
+      connection.flushEvents();
+      if (connection.fault !== null) this.close(client);
+      else if (connection.queueing || connection.notifyOutstanding > 0) this.slow.add(client);
+    }
+    this.touched.length = 0;
+    if (this.gone.size > 0) this.closeGone(nowMs);
+    if (nowMs < this.retryMs) return;
+    this.retryMs = nowMs + SLOW_RETRY_MS;
+    if (this.slow.size > 0) this.retrySlow();
+  }
+
+  /** Before the loop sleeps: clients without requests are left to epoll. */
+  beforeSleep(): void {
+    if (this.active.length === 0) return;
+    const waiting = this.active.filter(({ connection }) => connection.requestsAvailable() > 0);
+    for (const client of this.active) client.active = false;
+    for (const client of waiting) client.active = true;
+    this.active = waiting;
+  }
+
+  nextDeadlineMs(): number {
+    return this.slow.size > 0 || this.gone.size > 0 ? this.retryMs : Number.POSITIVE_INFINITY;
+  }
+
+  /** Sync began or ended: word 2 stops multicasts in the library, and nothing is read from the rings (services.md 2.3). */
+  syncChanged(inProgress: boolean): void {
+    for (const { connection } of this.clients.values()) connection.setFlowControl(inProgress ? 2 : 0);
+  }
+
+  describeClients(): readonly unknown[] {
+    return [...this.clients.values()].map(({ connection, member }) => ({
+      id: connection.id,
+      pid: connection.pid,
+      serviceId: connection.serviceId,
+      processName: connection.processName,
+      statistics: { ...connection.statistics },
+      state: member.state,
+    }));
+  }
+
+  private readable(client: CpgClient): void {
+    const { connection } = client;
+    if (!connection.onReadable()) {
+      // Hung up: not to be waited for any more. What it left in its ring is served first, unless it broke something.
+      this.env.descriptors.remove(connection.fd);
+      client.goneAtMs = this.ring.nowMs() + FAREWELL_MS;
+      this.gone.add(client);
+    }
+    if (client.active || !connection.live) return;
+    client.active = true;
+    this.active.push(client);
+  }
+
+  private touch(client: CpgClient): void {
+    if (client.touched) return;
+    client.touched = true;
+    this.touched.push(client);
+  }
+
+  private retrySlow(): void {
+    for (const client of this.slow) {
+      const { connection } = client;
+      if (connection.notifyOutstanding > 0) connection.onWritable();
+      connection.flushQueue();
+      if (connection.fault !== null) this.close(client);
+      else if (!connection.queueing && connection.notifyOutstanding === 0) this.slow.delete(client);
+    }
+  }
+
+  private closeGone(nowMs: number): void {
+    for (const client of this.gone) {
+      const { connection, goneAtMs } = client;
+      const finished = connection.requestsAvailable() === 0 || connection.fault !== null;
+      if (finished || nowMs >= goneAtMs) this.close(client);
+    }
+  }
+
+  private close(client: CpgClient): void {
+    if (!this.clients.delete(client.id)) return;
+    const { connection } = client;
+    if (connection.fault !== null && !connection.hungUp && connection.fault !== 'disconnected') {
+      const who = `${connection.processName} (${connection.pid})`;
+      this.log('warning', 'CPG', `Connection of ${who} closed: ${connection.fault}`);
+    }
+    this.env.descriptors.remove(connection.fd);
+    this.active = this.active.filter((other) => other !== client);
+    this.slow.delete(client);
+    this.gone.delete(client);
+    this.core.closed(client.member);
+    const free = this.freeScratch.get(connection.arena);
+    if (free === undefined) this.freeScratch.set(connection.arena, [client.scratch]);
+    else free.push(client.scratch);
+    connection.close();
+    this.env.bridge.send({ op: 'clientClosed', id: client.id });
+  }
+
+  // ---- ring --------------------------------------------------------------------------------------------------------
+
   tokenSent(): void {
     if (this.core.needsRetry) this.core.retry();
   }
-  syncChanged(_inProgress: boolean): void {}
-  nextDeadlineMs(_nowMs: number): number {
-    return Number.POSITIVE_INFINITY;
-  }
+
   deliver(fn: number, nodeId: number, memory: FrameMemory, offset: number, length: number): void {
     this.core.deliver(fn, nodeId, memory, offset, length);
   }
+
+  // ---- CpgHost -----------------------------------------------------------------------------------------------------
 
   mcast(message: Uint8Array): boolean {
     return this.ring.groups.mcast(Group.SERVICES, message);
@@ -62,8 +218,8 @@ export class CpgService implements CpgHost {
     return this.ring.sync.isInProgress();
   }
 
-  hasRoom(_bytes: number): boolean {
-    return true;
+  hasRoom(bytes: number): boolean {
+    return this.ring.hasRoom(bytes);
   }
 
   canEverSend(bytes: number): boolean {

@@ -101,7 +101,7 @@ export class RingThread {
 
   private sleep(): void {
     const { ring } = this;
-    ring?.publish();
+    ring?.beforeSleep();
     const deadlineMs = Math.min(ring?.nextDeadlineMs() ?? Number.POSITIVE_INFINITY, this.stopAtMs);
     const startMs = this.clock.now();
     const timeoutMs = Math.min(SLEEP_MS_MAX, Math.ceil(deadlineMs - startMs));
@@ -220,7 +220,7 @@ export class RingThread {
       case 'links':
         return ring.transport.linkStatus();
       case 'clients':
-        return [];
+        return ring.cpg.describeClients();
       case 'cpg':
         return ring.cpg.core.describe();
       case 'stats':

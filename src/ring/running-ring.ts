@@ -55,12 +55,15 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
   private syncTickMs = 0;
   private publishMs = 0;
   private linksUp = 0;
+  /** M − 24: what stock charges a packet with (totem.md 2.2). */
+  private readonly packetBytes: number;
 
   constructor(
     private readonly env: RingEnvironment,
     start: StartMessage,
   ) {
     this.config = start.config;
+    this.packetBytes = start.config.netMtu - 90 - 24;
     this.nodeId = start.config.nodeId;
     this.log = env.bridge.log;
     this.turnMs = env.clock.now();
@@ -102,7 +105,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
     state[StateWord.QUEUE_TOTAL] = this.groups.srp.sendQueue.capacity;
     state[StateWord.QUEUE_BYTES_LIMIT] = this.groups.messageBytesMax;
     this.publish();
-    Atomics.store(state, StateWord.QUEUE_PACKET_BYTES, start.config.netMtu - 90 - 24);
+    Atomics.store(state, StateWord.QUEUE_PACKET_BYTES, this.packetBytes);
     this.transport.open(this.turnMs);
   }
 
@@ -121,7 +124,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
     }
     if (nowMs >= this.transport.nextDeadlineMs()) this.transport.tick(nowMs);
     this.transport.flush();
-    this.cpg.finishTurn();
+    this.cpg.finishTurn(nowMs);
     if (this.sync.isInProgress() && nowMs >= this.syncTickMs) {
       this.syncTickMs = nowMs + SYNC_TICK_MS;
       this.sync.tick(nowMs);
@@ -138,11 +141,21 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
     if (this.transport.hasLocalInput()) return 0;
     let deadline = Math.min(this.groups.srp.nextDeadlineMs(), this.transport.nextDeadlineMs());
     if (this.sync.isInProgress()) deadline = Math.min(deadline, this.syncTickMs);
-    return Math.min(deadline, this.cpg.nextDeadlineMs(this.turnMs));
+    return Math.min(deadline, this.cpg.nextDeadlineMs());
   }
 
-  /** Before the loop sleeps: what the main thread sees must be the latest. */
-  publish(): void {
+  beforeSleep(): void {
+    this.cpg.beforeSleep();
+    this.publish();
+  }
+
+  /** Whether the send queue has room for a message of `bytes` now. */
+  hasRoom(bytes: number): boolean {
+    return this.groups.srp.sendQueue.avail >= Math.floor(bytes / this.packetBytes) + 1;
+  }
+
+  /** What the main thread sees of the queue (shared-layout.ts). */
+  private publish(): void {
     const { state } = this.env.bridge.views;
     const level = this.groups.updateLevel();
     Atomics.store(state, StateWord.QUEUE_FREE, this.groups.srp.sendQueue.avail - 1);

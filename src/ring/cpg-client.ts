@@ -1,0 +1,78 @@
+import type { ServerConnection } from '../ipc/server/connection.ts';
+import type { FrameMemory } from '../lib/frame-memory.ts';
+import type { CpgConnection, CpgPort } from '../services/cpg/cpg-connection.ts';
+import type { CpgCore } from '../services/cpg/cpg-core.ts';
+
+/** Requests of one client in one turn: others, the network and the timers get theirs in between. */
+const REQUESTS_PER_TURN = 256;
+/** Notification bytes that may stay on the socket: they cost a system call to take, and the client spins when it is full. */
+const BYTES_OWED_MAX = 64;
+
+/** Called when a client has something to be flushed at the end of the turn. */
+export type TouchClient = (client: CpgClient) => void;
+
+/** One client of CPG: the core's port over the shared-memory connection. Nothing in here closes it; the table does. */
+export class CpgClient implements CpgPort {
+  readonly id: number;
+  readonly memory: FrameMemory;
+  readonly member: CpgConnection;
+  /** In the list of clients to flush, of clients to serve, of clients with a queue. */
+  touched = false;
+  active = false;
+  slow = false;
+  /** The client hung up; what it left in its ring is served until then. */
+  goneAtMs = Number.POSITIVE_INFINITY;
+
+  constructor(
+    readonly connection: ServerConnection,
+    private readonly core: CpgCore,
+    readonly scratch: number,
+    private readonly touch: TouchClient,
+  ) {
+    this.id = connection.id;
+    this.memory = { bytes: connection.u8, view: connection.arena.data };
+    this.member = core.opened(this);
+  }
+
+  /** Handles waiting requests; answers how many. Stops at one that has to wait for room in the send queue. */
+  serve(): number {
+    const { connection } = this;
+    let count = 0;
+    while (count < REQUESTS_PER_TURN && connection.peekRequest()) {
+      if (this.core.request(this.member, connection.requestOffset, connection.requestLength) === 'wait') break;
+      connection.reclaimRequest();
+      count++;
+    }
+    if (count > 0) {
+      connection.releaseRequests();
+      if (connection.owesBytes(BYTES_OWED_MAX)) connection.drainBytes();
+    }
+    if (connection.fault !== null) this.touch(this);
+    return count;
+  }
+
+  // ---- CpgPort -----------------------------------------------------------------------------------------------------
+
+  respond(message: Uint8Array): void {
+    const at = this.connection.claimResponse(message.length);
+    if (at < 0) return; // a client that waits for its answers cannot fill the ring; one that does not loses them
+    this.connection.u8.set(message, at);
+    this.connection.commitResponse();
+  }
+
+  dispatch(message: Uint8Array): void {
+    // Larger than the client can receive (libqb-ipc.md trap 15): it would be stuck for good.
+    if (message.length > this.connection.maxMessageBytes) return;
+    this.connection.sendEvent(message);
+    this.touch(this);
+  }
+
+  claim(bytes: number): number {
+    return bytes > this.connection.maxMessageBytes ? -1 : this.connection.claimEvent(bytes);
+  }
+
+  commit(): void {
+    this.connection.commitEvent();
+    if (!this.touched) this.touch(this);
+  }
+}
