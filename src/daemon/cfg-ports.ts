@@ -4,7 +4,6 @@ import type { CfgPorts } from '../services/cfg/ports.ts';
 import type { LinkStatus } from '../transport/transport.ts';
 import type { Daemon, DaemonParts } from './daemon.ts';
 import { nodeReport, ringLinkReports } from './link-report.ts';
-import { makeReloader } from './reloader.ts';
 
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -12,7 +11,7 @@ const AF_INET6 = 10;
 /** What the cfg engine asks of the daemon (services.md 8). */
 export function cfgPorts(daemon: Daemon, parts: DaemonParts): CfgPorts {
   return {
-    reloader: makeReloader(daemon, parts),
+    reloader: daemon.changes,
     ringLinks: async () => ringLinkReports(daemon.totem, await linkStatus(daemon)),
     nodeReport: async (nodeId) => nodeReport(daemon.totem, await linkStatus(daemon), daemon.members, nodeId),
     nodeAddresses: (nodeId) => {

@@ -19,6 +19,7 @@ import { CPG_SERVICE, type EngineSet, engineSet } from './engines.ts';
 import { DaemonExit, ExitCode, type ExitCodeValue } from './exit-codes.ts';
 import type { IpcFront } from './ipc-front.ts';
 import type { SchedulingPlan } from './privileges.ts';
+import { ConfigurationChanges } from './reloader.ts';
 import type { RingIdStore } from './ring-id-store.ts';
 import { RingThread } from './ring-thread.ts';
 import { installTriggerKeys } from './runtime-keys.ts';
@@ -62,6 +63,7 @@ export class Daemon {
   totem: TotemConfig;
   /** Of the ring as it is now, for what udp and udpu call reachable. */
   members: readonly number[] = [];
+  readonly changes: ConfigurationChanges;
   private readonly ring: RingThread;
   private readonly ipc: IpcFront;
   private readonly engines: EngineSet;
@@ -88,6 +90,7 @@ export class Daemon {
     this.statistics.add(this.watch.source());
     addStatistics(this.statistics, this.counters, () => this.ipc.stats);
     this.host = new EngineHost(this.hostPorts());
+    this.changes = new ConfigurationChanges(this, parts);
     this.engines = engineSet({
       cmap: this.cmap,
       statistics: this.statistics,
@@ -230,6 +233,7 @@ export class Daemon {
           dumpState: () => this.dumpState(),
         });
         this.watch.start(this.totem.timings.tokenMs);
+        this.changes.start(this.parts.configuration.unresolved);
         this.levelTimer = setInterval(() => this.pollLevel(), LEVEL_POLL_MS);
         this.engineGate.release();
       })
@@ -331,6 +335,7 @@ export class Daemon {
   private async stopInOrder(reason: string, status: ExitCodeValue): Promise<void> {
     this.log('debug', 'MAIN', `Stopping: ${reason}`);
     this.watch.stop();
+    this.changes.stop();
     if (!(await within(STOP_STEP_MS_MAX, this.host.unloadAll()))) {
       this.log('warning', 'SERV', `The service engines did not stop in ${STOP_STEP_MS_MAX} ms; going on without them`);
     }

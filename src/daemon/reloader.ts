@@ -1,6 +1,124 @@
-import type { Reloader } from '../services/cfg/ports.ts';
-import type { Daemon, DaemonParts } from './daemon.ts';
+import { AddressRetry, withAddresses } from '../config/address-retry.ts';
+import { warningText } from '../config/errors.ts';
+import type { Icmap } from '../config/icmap/index.ts';
+import { TRACK_CHANGES, TrackEvent } from '../config/icmap/index.ts';
+import { recomputeTotem } from '../config/live-totem.ts';
+import { readLogging } from '../config/logging-config.ts';
+import { planReload, type ReloadPlan } from '../config/reload/plan.ts';
+import { publishRuntimeTotem } from '../config/totem/publish.ts';
+import type { UnresolvedAddress } from '../config/totem/resolve-nodes.ts';
+import type { TotemConfig } from '../config/totem-config.ts';
+import { cmapNumber } from '../lib/cmap-value.ts';
+import type { AppliedReload, PreparedReload, Reloader } from '../services/cfg/ports.ts';
+import type { DaemonParts } from './daemon.ts';
 
-export function makeReloader(_daemon: Daemon, _parts: DaemonParts): Reloader {
-  return { prepare: () => ({ ok: false, reason: 'not built yet' }) };
+/** What a change of the configuration acts on. */
+export interface ConfigurationTarget {
+  readonly cmap: Icmap;
+  readonly totem: TotemConfig;
+  /** Makes a configuration of the ring the one in force. */
+  reconfigure(totem: TotemConfig): void;
+}
+
+const RELOAD_KEY = 'config.reload_in_progress';
+const TOTEM_RELOAD_KEY = 'config.totemconfig_reload_in_progress';
+
+/**
+ * The ways in which the configuration of a running daemon changes:
+ *
+ *   file    ── reload: parse, validate, plan ──► apply: live map, ring, log    (config-and-tools.md 1.10)
+ *   cmap    ── a client sets totem.… or logging.… ──► ring, log                (1.11)
+ *   names   ── one resolves later ──► the ring gets its address
+ */
+export class ConfigurationChanges implements Reloader {
+  private readonly retry: AddressRetry;
+  private pending = false;
+
+  constructor(
+    private readonly target: ConfigurationTarget,
+    private readonly parts: DaemonParts,
+  ) {
+    this.retry = new AddressRetry((resolved) => {
+      for (const { text, address } of resolved) parts.log('notice', 'TOTEM', `Name ${text} resolves now: ${address}`);
+      this.use(withAddresses(target.totem, resolved));
+    }, parts.environment);
+  }
+
+  /** Follows keys that act at run time and names that did not resolve. */
+  start(unresolved: readonly UnresolvedAddress[]): void {
+    const { cmap } = this.target;
+    const mask = TRACK_CHANGES | TrackEvent.PREFIX;
+    cmap.track('totem.', mask, () => this.keysChanged('totem'));
+    cmap.track('logging.', mask, () => this.keysChanged('logging'));
+    cmap.track(RELOAD_KEY, TRACK_CHANGES, (_event, _key, value) => {
+      if (value !== null && cmapNumber(value) === 0) this.parts.reconfigureLog(readLogging(cmap));
+    });
+    this.retry.watch(unresolved);
+  }
+
+  stop(): void {
+    this.retry.stop();
+  }
+
+  // ---- reload ----
+
+  async prepare(): Promise<PreparedReload> {
+    const { target, parts } = this;
+    const plan = await planReload({
+      file: parts.configuration.file,
+      live: target.cmap,
+      totem: target.totem,
+      stateDirectory: parts.stateDirectory,
+      environment: parts.environment,
+    });
+    if (!plan.ok) {
+      for (const { level, subsystem, message } of plan.log) parts.log(level, subsystem, message);
+      return { ok: false, reason: plan.reason };
+    }
+    for (const warning of plan.warnings) parts.log('warning', 'CFG', warning.stockMessage ?? warningText(warning));
+    return { ok: true, ignoredKeys: plan.ignoredKeys, apply: () => this.apply(plan) };
+  }
+
+  private apply(plan: ReloadPlan): AppliedReload {
+    plan.commit();
+    this.use(plan.totem);
+    this.retry.watch(plan.unresolved);
+    return { cryptoChanged: plan.totemDiff.cryptoChanged, errorMessage: null };
+  }
+
+  // ---- keys that a client sets ----
+
+  /** Several keys often change together: they act once, when the change is over. */
+  private keysChanged(section: 'totem' | 'logging'): void {
+    const { cmap } = this.target;
+    const reloading = (key: string): boolean => (cmap.getU8(key) ?? 0) !== 0;
+    if (reloading(RELOAD_KEY) || reloading(TOTEM_RELOAD_KEY)) return; // the reload applies them itself
+    if (section === 'logging') {
+      this.parts.reconfigureLog(readLogging(cmap));
+      return;
+    }
+    if (this.pending) return;
+    this.pending = true;
+    queueMicrotask(() => {
+      this.pending = false;
+      this.totemKeysChanged();
+    });
+  }
+
+  private totemKeysChanged(): void {
+    const { target, parts } = this;
+    const result = recomputeTotem(target.totem, target.cmap);
+    if (result.ok) {
+      if (result.changed) this.use(result.totem);
+    } else {
+      // Unlike stock, which goes on with a value that it has just called wrong (8.1 T6).
+      parts.log('error', 'MAIN', result.stockMessage);
+      parts.log('notice', 'MAIN', 'The values in force stay: see runtime.config.totem.');
+    }
+  }
+
+  private use(totem: TotemConfig): void {
+    this.target.reconfigure(totem);
+    publishRuntimeTotem(this.target.cmap, totem);
+  }
 }
