@@ -100,20 +100,11 @@ function armHeartbeat(s: RingState): void {
   else s.timers.start(Timer.HEARTBEAT, s.nowMs + timeoutMs);
 }
 
-/**
- * The queue that new messages come from (totem.md 5.5). Stock leaves packets in the transitional queue when sync ends;
- * they go first here, but for a message of the normal queue whose head is on the ring already: nothing may come
- * between its pieces.
- */
-function sendingQueue(s: RingState): SendQueue {
-  if (s.waitingTransAck) return s.transQueue;
-  return s.transQueue.length > 0 && !s.newQueue.headContinues ? s.transQueue : s.newQueue;
-}
+/** The queue that new messages come from (totem.md 4.8 step 13, 5.5). */
+const sendingQueue = (s: RingState): SendQueue => (s.waitingTransAck ? s.transQueue : s.newQueue);
 
-function backlog(s: RingState): number {
-  if (s.state === 'recovery') return s.retransCount - s.retransFirst;
-  return s.waitingTransAck ? s.transQueue.length : s.transQueue.length + s.newQueue.length;
-}
+const backlog = (s: RingState): number =>
+  s.state === 'recovery' ? s.retransCount - s.retransFirst : sendingQueue(s).length;
 
 /** How many messages this visit may broadcast (totem.md 4.9). */
 function budget(s: RingState, token: OrfToken): number {

@@ -66,7 +66,8 @@ export class Packer {
     const bytes = header.length + payloadBytes;
     const needed = this.packetsFor(bytes + 2 * this.pieces);
     if (this.srp.sendQueue.avail < needed) return false;
-    if (!this.srp.pool.canServe(needed + 1, this.slotBytes)) return false;
+    if (!this.srp.pool.canServe(needed + 2, this.slotBytes)) return false;
+    if (this.wouldSplitNeedlessly(bytes)) this.emit(0);
     if (this.slot < 0) this.openSlot();
     this.remaining = bytes;
     this.pieceStart = this.dataBytes;
@@ -74,6 +75,16 @@ export class Packer {
     this.nextFragment = 1;
     this.append(header, 0, header.length);
     return true;
+  }
+
+  /**
+   * While the services synchronise, a message that fits into one packet is not split: when synchronisation ends between
+   * its two packets, the receivers, stock's too, look for its beginning in the wrong set and throw both away.
+   */
+  private wouldSplitNeedlessly(bytes: number): boolean {
+    if (!this.srp.state.waitingTransAck || this.pieces === 0) return false;
+    const room = this.mtu - PG_HEADER_BYTES - 2 * (this.pieces + 1) - this.dataBytes;
+    return bytes >= room && bytes < this.mtu - PG_HEADER_BYTES - 2;
   }
 
   /** The next bytes of the message. `source` may be the frame memory itself, which is the fastest. */

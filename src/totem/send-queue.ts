@@ -2,13 +2,13 @@ import { assert } from '../lib/assert.ts';
 
 /**
  * Packets that wait for the token (totem.md 2.2): a ring of slots of the frame pool. Stock's "full" leaves two slots
- * unused, `avail` counts without them; the packing buffer is flushed into that reserve when the queues switch (5.5).
+ * unused, `avail` counts without them. There is room for more than `capacity`: the packing buffer is flushed whatever
+ * `avail` says when the queues switch, and then one queue takes over what the other still holds (totem.md 5.5).
  */
-const SPARE_SLOTS = 4;
-
 export class SendQueue {
   private readonly offsets: Int32Array;
   private readonly lengths: Int32Array;
+  /** 1: the packet begins in the middle of a message, so it belongs directly behind the one before it. */
   private readonly continues: Uint8Array;
   private readonly slots: number;
   private first = 0;
@@ -16,7 +16,7 @@ export class SendQueue {
 
   constructor(readonly capacity: number) {
     assert(capacity >= 8, 'a send queue needs room for a message');
-    this.slots = capacity + SPARE_SLOTS;
+    this.slots = 2 * capacity + 8;
     this.offsets = new Int32Array(this.slots);
     this.lengths = new Int32Array(this.slots);
     this.continues = new Uint8Array(this.slots);
@@ -43,14 +43,38 @@ export class SendQueue {
     return this.lengths[this.first]!;
   }
 
-  /** Whether the next packet begins in the middle of a message, whose head was sent before. */
-  get headContinues(): boolean {
-    return this.length > 0 && this.continues[this.first] === 1;
-  }
-
   shift(): void {
     assert(this.length > 0, 'nothing to remove');
     this.first = (this.first + 1) % this.slots;
     this.length--;
   }
+
+  /** Whether the next packet goes on with a message whose beginning was sent already. */
+  get headContinues(): boolean {
+    return this.length > 0 && this.continues[this.first] === 1;
+  }
+
+  /** Takes all packets of `from`, in front of its own, but behind those that finish a message already begun. */
+  takeOver(from: SendQueue): void {
+    let started = 0;
+    while (started < this.length && this.continues[(this.first + started) % this.slots] === 1) started++;
+    const behind = this.removeFrom(started);
+    for (const packet of [...from.removeFrom(0), ...behind]) this.push(packet.offset, packet.length, packet.continues);
+  }
+
+  private removeFrom(index: number): readonly Packet[] {
+    const removed: Packet[] = [];
+    for (let i = index; i < this.length; i++) {
+      const at = (this.first + i) % this.slots;
+      removed.push({ offset: this.offsets[at]!, length: this.lengths[at]!, continues: this.continues[at] === 1 });
+    }
+    this.length = index;
+    return removed;
+  }
+}
+
+interface Packet {
+  readonly offset: number;
+  readonly length: number;
+  readonly continues: boolean;
 }

@@ -134,9 +134,15 @@ export class TotemSrp {
     queue.push(offset, length, continues);
   }
 
-  /** Synchronisation of the services is complete: application messages flow again (totem.md 5.5). */
+  /**
+   * Synchronisation of the services is complete: application messages flow again (totem.md 5.5). Stock leaves what the
+   * transitional queue still holds there until the next change; here it goes first. Only if it begins in the middle of a
+   * message it must stay: the receivers keep the beginning in their transitional set.
+   */
   endTransitional(): void {
-    this.state.waitingTransAck = false;
+    const s = this.state;
+    s.waitingTransAck = false;
+    if (!s.transQueue.headContinues) s.newQueue.takeOver(s.transQueue);
   }
 
   get pool(): FramePool {

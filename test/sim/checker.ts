@@ -1,0 +1,287 @@
+import type { ConfigurationChange, RingId } from '../../src/lib/ring-id.ts';
+import { type ExpectedMessage, ReferenceAssembler } from './reference-assembler.ts';
+
+const ringKey = (ring: RingId): string => `${ring.rep}.${ring.seq}`;
+const setKey = (nodes: readonly number[]): string => [...nodes].sort((a, b) => a - b).join(',');
+const VIOLATIONS_MAX = 20;
+
+/** One life of a node: from its start to its crash. */
+export class View {
+  ring: string | null = null;
+  ringSeq = -1;
+  members: readonly number[] = [];
+  phase: 'start' | 'regular' | 'transitional' = 'start';
+  transitional: ConfigurationChange | null = null;
+  /** Sequence numbers of the packets delivered in this ring: a rolling hash, and the last one. */
+  lastSeq = -1;
+  sequenceHash = 0;
+  sequenceCount = 0;
+  hashBeforeTransitional = '';
+  /** Rings lived in, each with the last packet delivered before its TRANSITIONAL. */
+  readonly path: { readonly ring: string; regularSeq: number }[] = [];
+  readonly delivered = new Set<string>();
+  readonly lastCounter = new Map<string, number>();
+  /** Own messages that were accepted and not delivered yet. */
+  readonly pending = new Set<string>();
+  readonly reference = new ReferenceAssembler();
+  expected: ExpectedMessage[] = [];
+  messagesDelivered = 0;
+  alive = true;
+
+  constructor(
+    readonly node: number,
+    readonly life: number,
+  ) {}
+}
+
+interface RingRecord {
+  readonly members: string;
+  readonly hashes: number[];
+  firstSeq: number;
+  /** Who installed it, coming from which ring, with which transitional set. */
+  readonly installs: { readonly node: number; readonly from: string; readonly trans: readonly number[] }[];
+  /** Messages as their own senders delivered them. */
+  readonly messages: { readonly id: string; readonly endSeq: number; readonly path: string }[];
+}
+
+interface Departure {
+  readonly node: number;
+  readonly sequences: string;
+}
+
+/**
+ * The rules of extended virtual synchrony, checked at every event (totem.md 4.14, 4.16, 5.3, 5.7). A packet is one MCAST of
+ * the ring; a message is what an application sent.
+ */
+export class Checker {
+  readonly violations: string[] = [];
+  private readonly rings = new Map<string, RingRecord>();
+  private readonly departures = new Map<string, Departure>();
+  /** Ring id → membership, from the moment it is proposed. */
+  private readonly proposed = new Map<string, string>();
+  private readonly highestSeqOfNode = new Map<number, number>();
+  readonly views: View[] = [];
+  packets = 0;
+  messages = 0;
+  configurations = 0;
+
+  constructor(
+    private readonly now: () => number,
+    private readonly checkReassembly: boolean,
+  ) {}
+
+  violation(view: View | null, text: string): void {
+    const who = view === null ? '' : `node ${view.node}/${view.life}: `;
+    if (this.violations.length < VIOLATIONS_MAX) this.violations.push(`${this.now().toFixed(3)} ms ${who}${text}`);
+  }
+
+  born(node: number, life: number): View {
+    const view = new View(node, life);
+    this.views.push(view);
+    return view;
+  }
+
+  /** A node enters COMMIT for a ring. */
+  committed(view: View, ring: RingId, members: readonly number[]): void {
+    const key = ringKey(ring);
+    const known = this.proposed.get(key);
+    if (known === undefined) this.proposed.set(key, setKey(members));
+    else if (known !== setKey(members))
+      this.violation(view, `ring id ${key} proposed for {${known}} and for {${setKey(members)}}`);
+    const highest = this.highestSeqOfNode.get(view.node) ?? 0;
+    if (ring.seq <= highest) this.violation(view, `ring seq ${ring.seq} after ${highest}`);
+    this.highestSeqOfNode.set(view.node, Math.max(highest, ring.seq));
+  }
+
+  configuration(view: View, change: ConfigurationChange): void {
+    this.configurations++;
+    if (change.kind === 'transitional') this.transitional(view, change);
+    else this.regular(view, change);
+  }
+
+  private transitional(view: View, change: ConfigurationChange): void {
+    if (view.phase === 'transitional') this.violation(view, 'two TRANSITIONAL in a row');
+    if (change.joined.length > 0) this.violation(view, 'TRANSITIONAL with joined nodes');
+    if (change.ringId.seq <= view.ringSeq) this.violation(view, `ring seq goes back to ${change.ringId.seq}`);
+    if (view.ring === null) {
+      if (change.members.length > 0) this.violation(view, 'the first TRANSITIONAL has members');
+    } else {
+      if (!change.members.includes(view.node)) this.violation(view, 'TRANSITIONAL without myself');
+      const left = view.members.filter((node) => !change.members.includes(node));
+      if (setKey(left) !== setKey(change.left)) this.violation(view, `left is ${change.left}, expected ${left}`);
+      if (!change.members.every((node) => view.members.includes(node)))
+        this.violation(view, 'TRANSITIONAL names strangers');
+    }
+    view.phase = 'transitional';
+    view.transitional = change;
+    view.hashBeforeTransitional = `${view.sequenceCount}:${view.sequenceHash}`;
+    view.reference.forget(change.left);
+  }
+
+  private regular(view: View, change: ConfigurationChange): void {
+    const before = view.transitional;
+    if (view.phase !== 'transitional' || before === null) {
+      this.violation(view, 'REGULAR without TRANSITIONAL');
+      return;
+    }
+    const key = ringKey(change.ringId);
+    if (ringKey(before.ringId) !== key) this.violation(view, 'TRANSITIONAL and REGULAR name different rings');
+    if (change.left.length > 0) this.violation(view, 'REGULAR with left nodes');
+    if (!change.members.includes(view.node)) this.violation(view, 'REGULAR without myself');
+    if (change.members.join() !== setKey(change.members)) this.violation(view, 'REGULAR members are not ascending');
+    const joined = change.members.filter((node) => !before.members.includes(node));
+    if (setKey(joined) !== setKey(change.joined)) this.violation(view, `joined is ${change.joined}, expected ${joined}`);
+    if (!before.members.every((node) => change.members.includes(node)))
+      this.violation(view, 'a transitional member is not in the new ring');
+    this.checkDeparture(view, key, before.members);
+    this.install(view, change, before.members);
+  }
+
+  /** Who moves together has delivered the same packets of the old ring, before and after TRANSITIONAL. */
+  private checkDeparture(view: View, newRing: string, trans: readonly number[]): void {
+    if (view.ring === null) return;
+    const key = `${view.ring}>${newRing}`;
+    const sequences = `${view.hashBeforeTransitional}|${view.sequenceCount}:${view.sequenceHash}|${setKey(trans)}`;
+    const first = this.departures.get(key);
+    if (first === undefined) this.departures.set(key, { node: view.node, sequences });
+    else if (first.sequences !== sequences)
+      this.violation(view, `left ${key} with ${sequences}, node ${first.node} with ${first.sequences}`);
+  }
+
+  private install(view: View, change: ConfigurationChange, trans: readonly number[]): void {
+    const key = ringKey(change.ringId);
+    const members = setKey(change.members);
+    let record = this.rings.get(key);
+    if (record === undefined) {
+      record = { members, hashes: [], firstSeq: -1, installs: [], messages: [] };
+      this.rings.set(key, record);
+    }
+    if (record.members !== members) this.violation(view, `ring ${key} is {${record.members}} and {${members}}`);
+    const from = view.ring ?? `none ${view.node}/${view.life}`;
+    for (const other of record.installs) {
+      if (other.node === view.node) this.violation(view, `ring ${key} installed twice`);
+      const together = other.from === from;
+      if (together !== trans.includes(other.node) || together !== other.trans.includes(view.node))
+        this.violation(view, `transitional sets of ${key} disagree with node ${other.node}`);
+    }
+    record.installs.push({ node: view.node, from, trans });
+    view.ring = key;
+    view.ringSeq = change.ringId.seq;
+    view.members = change.members;
+    view.phase = 'regular';
+    view.transitional = null;
+    view.lastSeq = -1;
+    view.sequenceCount = 0;
+    view.sequenceHash = 0;
+    view.path.push({ ring: key, regularSeq: -1 });
+  }
+
+  /** The ring protocol hands a packet up. */
+  packet(view: View, ring: RingId, seq: number, from: number, body: Uint8Array): void {
+    this.packets++;
+    const key = ringKey(ring);
+    const record = this.rings.get(key);
+    if (view.ring !== key || record === undefined) {
+      this.violation(view, `packet ${key}#${seq} delivered in ring ${view.ring}`);
+      return;
+    }
+    const hash = hashOf(body, from);
+    if (record.hashes[seq] === undefined) record.hashes[seq] = hash;
+    else if (record.hashes[seq] !== hash) this.violation(view, `packet ${key}#${seq} differs between nodes`);
+    if (view.phase === 'regular') this.checkGapless(view, record, seq);
+    else if (seq <= view.lastSeq) this.violation(view, `packet ${key}#${seq} after #${view.lastSeq}`);
+    if (!view.members.includes(from)) this.violation(view, `packet of node ${from}, which is no member`);
+    view.lastSeq = seq;
+    if (view.phase === 'regular') view.path.at(-1)!.regularSeq = seq;
+    view.sequenceCount++;
+    view.sequenceHash = (Math.imul(view.sequenceHash, 31) + seq) | 0;
+    if (this.checkReassembly) view.expected = view.reference.packet(from, body, key);
+  }
+
+  private checkGapless(view: View, record: RingRecord, seq: number): void {
+    if (view.lastSeq >= 0) {
+      if (seq !== view.lastSeq + 1) this.violation(view, `packet #${seq} of ${view.ring} after #${view.lastSeq}`);
+    } else if (record.firstSeq < 0) record.firstSeq = seq;
+    else if (record.firstSeq !== seq)
+      this.violation(view, `ring ${view.ring} begins with #${seq}, elsewhere with #${record.firstSeq}`);
+  }
+
+  /** Everything that a packet had to deliver was delivered. */
+  packetDone(view: View): void {
+    if (view.expected.length > 0) this.violation(view, `${view.expected.length} messages of a packet were not delivered`);
+    view.expected = [];
+  }
+
+  /** Any message, before it is looked into: it must be what the reference expects next. */
+  anyMessage(view: View, memory: Uint8Array, offset: number, length: number): string {
+    if (!this.checkReassembly) return '';
+    const expected = view.expected.shift();
+    if (expected === undefined) {
+      this.violation(view, 'a message that no packet holds');
+      return '';
+    }
+    const tail = expected.bytes.subarray(expected.bytes.length - length);
+    if (Buffer.compare(tail, memory.subarray(offset, offset + length)) !== 0)
+      this.violation(view, 'a message differs from its packet');
+    return expected.chainRing;
+  }
+
+  /** A message of an application. `stream` names a FIFO of its sender. */
+  message(view: View, from: number, life: number, stream: number, counter: number, chainRing: string): void {
+    this.messages++;
+    view.messagesDelivered++;
+    const fifo = `${from}/${life}/${stream}`;
+    const id = `${fifo}#${counter}`;
+    if (view.delivered.has(id)) this.violation(view, `message ${id} delivered twice`);
+    view.delivered.add(id);
+    const last = view.lastCounter.get(fifo) ?? -1;
+    if (counter <= last) this.violation(view, `message ${id} after #${last}`);
+    view.lastCounter.set(fifo, counter);
+    if (from !== view.node || life !== view.life) return;
+    if (!view.pending.delete(id)) this.violation(view, `message ${id} was never sent`);
+    if (view.ring === null || chainRing === '') return;
+    const start = view.path.findIndex(({ ring }) => ring === chainRing);
+    const path = pathFrom(view, start, view.path.length - 1);
+    this.rings.get(view.ring)?.messages.push({ id, endSeq: view.lastSeq, path });
+  }
+
+  sent(view: View, stream: number, counter: number): void {
+    view.pending.add(`${view.node}/${view.life}/${stream}#${counter}`);
+  }
+
+  /**
+   * At the end: whoever has been with a sender since the chain of linked packets began, and has delivered the packet that
+   * completes a message in a regular configuration, has delivered the message.
+   */
+  finish(): void {
+    for (const view of this.views) {
+      for (let at = 0; at < view.path.length; at++) {
+        const { ring, regularSeq } = view.path[at]!;
+        for (const { id, endSeq, path } of this.rings.get(ring)!.messages) {
+          if (endSeq > regularSeq || view.delivered.has(id)) continue;
+          const first = at - path.split(' ').length + 1;
+          if (first >= 0 && pathFrom(view, first, at) === path)
+            this.violation(view, `message ${id} (ring ${ring} #${endSeq}) was never delivered`);
+        }
+      }
+    }
+    for (const view of this.views) {
+      if (!view.alive) continue;
+      for (const id of view.pending) this.violation(view, `own message ${id} never came back`);
+    }
+  }
+}
+
+function pathFrom(view: View, first: number, last: number): string {
+  return view.path
+    .slice(Math.max(0, first), last + 1)
+    .map(({ ring }) => ring)
+    .join(' ');
+}
+
+function hashOf(body: Uint8Array, from: number): number {
+  let hash = Math.imul(from, 31) + body.length;
+  const step = Math.max(1, body.length >> 6);
+  for (let i = 0; i < body.length; i += step) hash = (Math.imul(hash, 16777619) ^ body[i]!) | 0;
+  return hash;
+}

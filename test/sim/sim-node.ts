@@ -1,0 +1,319 @@
+import type { FrameMemory } from '../../src/lib/frame-memory.ts';
+import type { ConfigurationChange } from '../../src/lib/ring-id.ts';
+import { SyncCore } from '../../src/services/sync/sync-core.ts';
+import { FrameClass, Group, type GroupValue, ProcessGroups, type SrpTimings } from '../../src/totem/index.ts';
+import { FrameType, HEADER } from '../../src/totem/wire/header.ts';
+import { MCAST, MCAST_HEADER_BYTES } from '../../src/totem/wire/mcast.ts';
+import type { Checker, View } from './checker.ts';
+import { giveMemory, takeMemory } from './memory-store.ts';
+import type { Random } from './random.ts';
+
+/** Where a datagram is put for `receive`. */
+const INPUT_BYTES = 66_000;
+const INBOX_MAX = 400;
+const MESSAGE_MAGIC = 0x51a7e5;
+const MESSAGE_HEADER_BYTES = 20;
+
+export interface SimNodeOptions {
+  readonly index: number;
+  readonly nodeId: number;
+  readonly life: number;
+  readonly storedRingSeq: number;
+  readonly timings: SrpTimings;
+  readonly netMtu: number;
+  readonly regionBytes: number;
+  /** udp: tokens come through their own socket and are read first; the core drains the multicasts (totem.md 6.3). */
+  readonly separateSockets: boolean;
+  readonly ownCopies: boolean;
+  readonly diskMs: () => number;
+}
+
+export interface SimNodeWorld {
+  readonly random: Random;
+  readonly checker: Checker;
+  now(): number;
+  after(delayMs: number, run: () => void): void;
+  send(from: number, toNodeId: number | 'all', frame: Uint8Array): void;
+  persist(nodeId: number, ringSeq: number): void;
+  knows(nodeId: number): boolean;
+  /** Lets a test plant a bug in a node that was just made. */
+  spoil?(node: SimNode): void;
+}
+
+interface Outgoing {
+  readonly to: number | 'all';
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** One life of one node: the real cores, with simulated sockets, disk and services. */
+export class SimNode {
+  readonly groups: ProcessGroups;
+  readonly sync: SyncCore;
+  readonly view: View;
+  readonly memory: FrameMemory;
+  alive = true;
+  pausedUntil = 0;
+  private inbox: Uint8Array[] = [];
+  private tokenInbox: Uint8Array[] = [];
+  private outbox: Outgoing[] = [];
+  private processing = false;
+  /** Messages keep their order within a queue, and the transitional queue's within one change (totem.md 5.5). */
+  private epoch = 1;
+  private readonly counters = new Map<number, number>();
+  private readonly scratch = new Uint8Array(MESSAGE_HEADER_BYTES + 70_000);
+
+  constructor(
+    readonly options: SimNodeOptions,
+    private readonly world: SimNodeWorld,
+  ) {
+    this.memory = takeMemory();
+    this.view = world.checker.born(options.nodeId, options.life);
+    this.groups = new ProcessGroups({
+      nodeId: options.nodeId,
+      netMtu: options.netMtu,
+      timings: options.timings,
+      storedRingSeq: options.storedRingSeq,
+      reservedRingSeq: options.storedRingSeq,
+      memory: this.memory,
+      regionOffset: INPUT_BYTES,
+      regionBytes: options.regionBytes,
+      nowMs: world.now(),
+      random: world.random.unit,
+      network: {
+        sendToken: (to, offset, length) => void this.outbox.push({ to, offset, length }),
+        multicast: (offset, length, frameClass) => this.multicast(offset, length, frameClass),
+        knowsTarget: (nodeId) => world.knows(nodeId),
+        membershipChanged: () => {},
+        drainMulticasts: () => this.drainMulticasts(),
+        checkInterface: () => {},
+        discardInput: () => this.discardInput(),
+      },
+      observer: { report: (event) => this.observed(event) },
+      user: {
+        deliver: (group, from, memory, offset, length) => this.deliver(group, from, memory, offset, length),
+        configurationChange: (change) => this.configurationChange(change),
+        tokenSent: () => this.sync.retry(),
+        reserveRingSeq: (upTo) => this.reserve(upTo),
+      },
+    });
+    this.sync = new SyncCore(options.nodeId, {
+      mcastSync: (message) => this.groups.mcast(Group.SYNC, message),
+      inProgressChanged: () => {},
+      completed: (ringId) => this.syncCompleted(ringId),
+      late: () => {},
+      dropped: () => {},
+    });
+    this.tapCore();
+    world.spoil?.(this);
+  }
+
+  /** The checker listens between the ring protocol and the process groups. */
+  private tapCore(): void {
+    const { state } = this.groups.srp;
+    const user = state.user;
+    const { deliverPacket, switchAssembly } = user;
+    user.deliverPacket = (from, offset, length, littleEndian) => {
+      const seq = this.memory.view.getUint32(offset - MCAST_HEADER_BYTES + MCAST.seq, true);
+      const rep = this.memory.view.getUint32(offset - MCAST_HEADER_BYTES + MCAST.ringRep, true);
+      const ringSeq = Number(this.memory.view.getBigUint64(offset - MCAST_HEADER_BYTES + MCAST.ringSeq, true));
+      const body = this.memory.bytes.subarray(offset, offset + length);
+      this.world.checker.packet(this.view, { rep, seq: ringSeq }, seq, from, body);
+      deliverPacket(from, offset, length, littleEndian);
+      this.world.checker.packetDone(this.view);
+    };
+    user.switchAssembly = () => {
+      this.epoch++;
+      this.view.reference.use('transitional');
+      switchAssembly();
+    };
+  }
+
+  start(): void {
+    this.event(() => this.groups.srp.interfaceChanged());
+  }
+
+  interfaceChanged(): void {
+    if (this.running) this.event(() => this.groups.srp.interfaceChanged());
+  }
+
+  forceGather(): void {
+    if (this.running) this.event(() => this.groups.srp.forceGather());
+  }
+
+  leave(): void {
+    if (this.running) this.event(() => this.groups.srp.leave());
+  }
+
+  crash(): void {
+    if (!this.alive) return;
+    this.alive = false;
+    this.view.alive = false;
+    giveMemory(this.memory);
+  }
+
+  get running(): boolean {
+    return this.alive && this.world.now() >= this.pausedUntil;
+  }
+
+  get settled(): boolean {
+    return this.groups.srp.phase === 'operational' && !this.sync.isInProgress() && this.view.pending.size === 0;
+  }
+
+  /** Packets that have to wait for the next configuration change. */
+  get stuck(): boolean {
+    const { state } = this.groups.srp;
+    return !state.waitingTransAck && state.transQueue.length > 0;
+  }
+
+  nextDeadlineMs(): number {
+    return this.alive ? Math.max(this.groups.srp.nextDeadlineMs(), this.pausedUntil) : Number.POSITIVE_INFINITY;
+  }
+
+  tick(): void {
+    this.event(() => this.groups.srp.tick(this.world.now()));
+  }
+
+  /** A datagram reaches the socket. */
+  arrive(frame: Uint8Array): void {
+    if (!this.alive) return;
+    const type = frame[HEADER.type];
+    const token = type === FrameType.ORF_TOKEN || type === FrameType.COMMIT_TOKEN;
+    const box = token && this.options.separateSockets ? this.tokenInbox : this.inbox;
+    if (box.length >= INBOX_MAX) return;
+    box.push(frame);
+    if (this.processing) return;
+    this.processing = true;
+    this.wake(this.world.random.real(0, 0.05));
+  }
+
+  private wake(delayMs: number): void {
+    this.world.after(Math.max(delayMs, this.pausedUntil - this.world.now()), () => {
+      if (!this.alive) return;
+      if (!this.running) {
+        this.wake(0);
+        return;
+      }
+      this.processing = false;
+      this.readSockets();
+    });
+  }
+
+  private readSockets(): void {
+    while (this.tokenInbox.length > 0 || this.inbox.length > 0) {
+      const frame = this.tokenInbox.shift() ?? this.inbox.shift()!;
+      this.event(() => this.receive(frame));
+    }
+    this.tick();
+  }
+
+  private receive(frame: Uint8Array): void {
+    this.memory.bytes.set(frame, 0);
+    this.groups.srp.receive(0, frame.length);
+  }
+
+  private drainMulticasts(): void {
+    if (!this.options.separateSockets) return;
+    while (this.inbox.length > 0) this.receive(this.inbox.shift()!);
+  }
+
+  private discardInput(): number {
+    const count = this.inbox.length + this.tokenInbox.length;
+    this.inbox = [];
+    this.tokenInbox = [];
+    return count;
+  }
+
+  private multicast(offset: number, length: number, frameClass: number): void {
+    this.outbox.push({ to: 'all', offset, length });
+    if (frameClass === FrameClass.NOFLUSH && !this.options.ownCopies) this.groups.srp.noteOwnCopies(1);
+  }
+
+  /** One event of the core; what it sends leaves afterwards, when nothing may have changed the frames. */
+  private event(run: () => void): void {
+    this.groups.srp.setNow(this.world.now());
+    run();
+    const outbox = this.outbox;
+    this.outbox = [];
+    for (const { to, offset, length } of outbox) {
+      const frame = this.memory.bytes.slice(offset, offset + length);
+      this.world.send(this.options.index, to, frame);
+    }
+  }
+
+  private reserve(upTo: number): void {
+    this.world.after(this.options.diskMs(), () => {
+      if (!this.alive) return;
+      this.world.persist(this.options.nodeId, upTo);
+      this.event(() => this.groups.srp.ringSeqReserved(upTo));
+    });
+  }
+
+  private observed(event: { readonly kind: string }): void {
+    if (event.kind !== 'commit') return;
+    const { ring, newMemb } = this.groups.srp.state;
+    this.world.checker.committed(this.view, ring, newMemb);
+  }
+
+  private configurationChange(change: ConfigurationChange): void {
+    this.world.checker.configuration(this.view, change);
+    this.sync.configurationChange(change);
+  }
+
+  private syncCompleted(ringId: { readonly rep: number; readonly seq: number }): void {
+    if (`${ringId.rep}.${ringId.seq}` !== this.view.ring) this.world.checker.violation(this.view, 'sync of an old ring');
+    this.view.reference.use('normal');
+    this.groups.synchronizationCompleted();
+  }
+
+  /** Sends a message of `bytes` if there is room; answers whether there was. */
+  send(bytes: number): boolean {
+    if (!this.running) return false;
+    const stream = this.groups.srp.state.waitingTransAck ? this.epoch : 0;
+    const counter = this.counters.get(stream) ?? 0;
+    const view = new DataView(this.scratch.buffer);
+    // A message of several packets that is queued during synchronisation is lost, by stock too, if its end falls
+    // between them (see Packer.wouldSplitNeedlessly); the services do not send such.
+    const limit = stream === 0 ? bytes : Math.min(bytes, this.groups.srp.state.mtu - 50);
+    const total = MESSAGE_HEADER_BYTES + limit;
+    view.setUint32(0, MESSAGE_MAGIC, true);
+    view.setUint32(4, this.options.life, true);
+    view.setUint32(8, counter, true);
+    view.setUint32(12, total, true);
+    view.setUint32(16, stream, true);
+    this.scratch.fill(counter & 0xff, MESSAGE_HEADER_BYTES, total);
+    let accepted = false;
+    this.event(() => {
+      accepted = this.groups.mcast(Group.SERVICES, this.scratch, 0, total);
+    });
+    if (!accepted) return false;
+    this.counters.set(stream, counter + 1);
+    this.world.checker.sent(this.view, stream, counter);
+    return true;
+  }
+
+  private deliver(group: GroupValue, from: number, memory: FrameMemory, offset: number, length: number): void {
+    const { checker } = this.world;
+    const chainRing = checker.anyMessage(this.view, memory.bytes, offset, length);
+    if (group === Group.SYNC) {
+      this.sync.message(from, memory.bytes, offset, length);
+      return;
+    }
+    const magic = length >= MESSAGE_HEADER_BYTES ? memory.view.getUint32(offset, true) : 0;
+    if (magic !== MESSAGE_MAGIC || memory.view.getUint32(offset + 12, true) !== length) {
+      checker.violation(this.view, 'a message that nobody sent');
+      return;
+    }
+    const counter = memory.view.getUint32(offset + 8, true);
+    const last = memory.bytes[offset + length - 1];
+    if (length > MESSAGE_HEADER_BYTES && last !== (counter & 0xff)) checker.violation(this.view, 'a spoiled message');
+    const stream = memory.view.getUint32(offset + 16, true);
+    checker.message(this.view, from, memory.view.getUint32(offset + 4, true), stream, counter, chainRing);
+  }
+
+  describe(): string {
+    const { srp } = this.groups;
+    const s = srp.state;
+    return `node ${this.options.nodeId}/${this.options.life} ${srp.phase} ring ${s.ring.rep}.${s.ring.seq} {${s.memb}} proc {${s.proc}} failed {${s.failed}} sync ${this.sync.isInProgress()} pending ${this.view.pending.size} aru ${s.aru} high ${s.high} delivered ${s.highDelivered} queues ${s.newQueue.length}/${s.transQueue.length}`;
+  }
+}

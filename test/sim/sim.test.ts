@@ -1,0 +1,23 @@
+import t from 'tap';
+import { simulate } from './world.ts';
+
+/**
+ * Seeds through the whole stack. `SIM_SEED=n` replays one and tells its story; `SIM_SEEDS=n` runs that many from
+ * `SIM_FIRST`.
+ */
+const replay = process.env['SIM_SEED'];
+const first = Number(replay ?? process.env['SIM_FIRST'] ?? 1);
+const count = replay === undefined ? Number(process.env['SIM_SEEDS'] ?? 40) : 1;
+
+t.test('no seed breaks a rule', async (t) => {
+  const sums = { virtualMs: 0, packets: 0, messages: 0, configurations: 0, events: 0 };
+  const startMs = performance.now();
+  for (let seed = first; seed < first + count; seed++) {
+    const report = simulate(seed, replay === undefined ? {} : { trace: (line) => t.comment(line) });
+    for (const key of Object.keys(sums) as (keyof typeof sums)[]) sums[key] += report[key];
+    if (report.violations.length > 0)
+      t.fail(`replay with SIM_SEED=${seed} node dist/test/sim/sim.test.js`, { violations: report.violations });
+  }
+  t.comment(`${count} seeds in ${((performance.now() - startMs) / 1000).toFixed(1)} s: ${JSON.stringify(sums)}`);
+  t.ok(sums.messages > 0);
+});

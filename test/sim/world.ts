@@ -1,0 +1,263 @@
+import type { SrpTimings } from '../../src/totem/index.ts';
+import { Checker } from './checker.ts';
+import { EventHeap } from './event-heap.ts';
+import { nextFault } from './faults.ts';
+import { Random } from './random.ts';
+import { SimNetwork } from './sim-network.ts';
+import { SimNode, type SimNodeWorld } from './sim-node.ts';
+
+export interface SimOptions {
+  readonly nodes?: number;
+  /** Virtual time with faults, and the longest that healing may take. */
+  readonly faultsMs?: number;
+  readonly healMs?: number;
+  readonly faults?: boolean;
+  readonly checkReassembly?: boolean;
+  readonly spoil?: (node: SimNode) => void;
+  readonly trace?: (line: string) => void;
+}
+
+export interface SimReport {
+  readonly seed: number;
+  readonly nodes: number;
+  readonly violations: readonly string[];
+  readonly events: number;
+  readonly virtualMs: number;
+  readonly packets: number;
+  readonly messages: number;
+  readonly configurations: number;
+}
+
+const EVENTS_MAX = 3_000_000;
+const MESSAGE_BYTES_MAX = 60_000;
+
+/** N nodes, a network and faults on virtual time. Everything follows from the seed. */
+export class World implements SimNodeWorld {
+  readonly random: Random;
+  readonly heap = new EventHeap();
+  readonly network: SimNetwork;
+  readonly checker: Checker;
+  readonly nodeIds: readonly number[];
+  readonly nodes: (SimNode | null)[];
+  readonly timings: SrpTimings;
+  readonly spoil: (node: SimNode) => void;
+  private readonly lives: number[];
+  private readonly disk = new Map<number, number>();
+  private readonly netMtu: number;
+  private readonly regionBytes: number;
+  private readonly separateSockets: boolean;
+  private readonly ownCopies: boolean;
+  private readonly diskMsMax: number;
+  private readonly busy: number;
+  private clock = 0;
+  private events = 0;
+
+  constructor(
+    readonly seed: number,
+    readonly options: SimOptions,
+  ) {
+    const random = new Random(seed);
+    this.random = random;
+    const size = options.nodes ?? random.between(3, 9);
+    const gap = random.between(1, 5);
+    this.nodeIds = random.shuffled(Array.from({ length: size }, (_, i) => 1 + i * gap));
+    this.nodes = this.nodeIds.map(() => null);
+    this.lives = this.nodeIds.map(() => 0);
+    this.checker = new Checker(() => this.clock, options.checkReassembly ?? true);
+    this.network = new SimNetwork(size, this.heap, random, () => this.clock, (to, frame) =>
+      this.nodes[to]?.arrive(frame),
+    );
+    this.timings = makeTimings(random);
+    this.netMtu = random.pick([300, 500, 1500, 1500, 9000]);
+    this.regionBytes = random.chance(0.1) ? 1_600_000 : 4_500_000;
+    this.separateSockets = random.chance(0.4);
+    this.ownCopies = random.chance(0.7);
+    this.diskMsMax = random.pick([0, 1, 20, 150]);
+    this.busy = random.pick([0.2, 1, 3]);
+    this.spoil = options.spoil ?? (() => {});
+  }
+
+  now(): number {
+    return this.clock;
+  }
+
+  after(delayMs: number, run: () => void): void {
+    this.heap.add(this.clock + delayMs, run);
+  }
+
+  knows(nodeId: number): boolean {
+    return this.nodeIds.includes(nodeId);
+  }
+
+  send(from: number, to: number | 'all', frame: Uint8Array): void {
+    if (to !== 'all') {
+      const index = this.nodeIds.indexOf(to);
+      if (index >= 0) this.network.send(from, index, frame);
+      return;
+    }
+    const own = this.ownCopies || frame[3] !== 1;
+    for (let index = 0; index < this.nodes.length; index++)
+      if (own || index !== from) this.network.send(from, index, frame);
+  }
+
+  persist(nodeId: number, ringSeq: number): void {
+    this.disk.set(nodeId, Math.max(ringSeq, this.disk.get(nodeId) ?? 0));
+  }
+
+  startNode(index: number): void {
+    if (this.nodes[index]?.alive) return;
+    const nodeId = this.nodeIds[index]!;
+    const node = new SimNode(
+      {
+        index,
+        nodeId,
+        life: this.lives[index]!++,
+        storedRingSeq: this.disk.get(nodeId) ?? 0,
+        timings: this.timings,
+        netMtu: this.netMtu,
+        regionBytes: this.regionBytes,
+        separateSockets: this.separateSockets,
+        ownCopies: this.ownCopies,
+        diskMs: () => this.random.real(0, this.diskMsMax),
+      },
+      this,
+    );
+    this.nodes[index] = node;
+    node.start();
+  }
+
+  run(): SimReport {
+    const faultsMs = this.options.faultsMs ?? 4000;
+    for (let index = 0; index < this.nodes.length; index++)
+      this.after(this.random.real(0, this.random.pick([1, 300])), () => this.startNode(index));
+    this.scheduleTraffic(faultsMs);
+    if (this.options.faults ?? true) this.scheduleFault(faultsMs);
+    this.runUntil(faultsMs, () => false);
+    this.heal();
+    this.settle();
+    for (const node of this.nodes) node?.crash();
+    const { violations, packets, messages, configurations } = this.checker;
+    return {
+      seed: this.seed,
+      nodes: this.nodes.length,
+      violations,
+      events: this.events,
+      virtualMs: this.clock,
+      packets,
+      messages,
+      configurations,
+    };
+  }
+
+  private scheduleFault(endMs: number): void {
+    this.after(this.random.real(1, this.random.pick([50, 400, 900])), () => {
+      if (this.clock >= endMs) return;
+      const told = nextFault(this);
+      this.options.trace?.(`${this.clock.toFixed(1)} fault: ${told}`);
+      this.scheduleFault(endMs);
+    });
+  }
+
+  private scheduleTraffic(endMs: number): void {
+    this.after(this.random.real(0, 10 / this.busy), () => {
+      if (this.clock >= endMs) return;
+      const node = this.random.pick(this.nodes);
+      const burst = this.random.chance(0.1) ? this.random.between(1, 40) : 1;
+      for (let i = 0; i < burst; i++) if (node?.alive && !node.send(this.messageBytes())) break;
+      this.scheduleTraffic(endMs);
+    });
+  }
+
+  private messageBytes(): number {
+    const dice = this.random.unit();
+    if (dice < 0.7) return this.random.between(0, 120);
+    if (dice < 0.95) return this.random.between(0, 3 * this.netMtu);
+    return this.random.between(0, Math.min(MESSAGE_BYTES_MAX, 20 * this.netMtu));
+  }
+
+  /** The faults end: everybody is there and hears everybody. */
+  private heal(): void {
+    this.options.trace?.(`${this.clock.toFixed(1)} healed`);
+    this.network.heal();
+    for (let index = 0; index < this.nodes.length; index++) {
+      const node = this.nodes[index];
+      if (node) node.pausedUntil = Math.min(node.pausedUntil, this.clock);
+      if (!node?.alive) this.startNode(index);
+    }
+  }
+
+  /** Liveness: one ring of all, everything delivered, and again after a last message of each. */
+  private settle(): void {
+    const deadline = this.clock + (this.options.healMs ?? 40 * this.timings.tokenMs);
+    const all = [...this.nodeIds].sort((a, b) => a - b).join();
+    const settled = () =>
+      this.nodes.every((node) => node?.settled && node.groups.srp.members.toSorted((a, b) => a - b).join() === all);
+    const stuck = () => this.nodes.some((node) => node?.stuck);
+    this.runUntil(deadline, () => settled() || stuck());
+    for (const node of this.nodes) if (node?.stuck) node.forceGather();
+    this.runUntil(deadline, settled);
+    if (!settled()) {
+      for (const node of this.nodes) this.checker.violation(null, `not settled: ${node?.describe()}`);
+      return;
+    }
+    const before = this.nodes.map((node) => node!.view.messagesDelivered);
+    for (const node of this.nodes) node!.send(10);
+    const arrived = () =>
+      this.nodes.every((node, i) => node!.settled && node!.view.messagesDelivered >= before[i]! + this.nodes.length);
+    this.runUntil(this.clock + 20 * this.timings.tokenMs, arrived);
+    if (!arrived()) for (const node of this.nodes) this.checker.violation(null, `probe lost: ${node?.describe()}`);
+    this.checker.finish();
+  }
+
+  private runUntil(endMs: number, done: () => boolean): void {
+    let checkAt = 0;
+    while (this.checker.violations.length === 0 && this.events < EVENTS_MAX) {
+      if (this.clock >= checkAt) {
+        if (done()) return;
+        checkAt = this.clock + 5;
+      }
+      let deadline = this.heap.nextAt;
+      let due: SimNode | null = null;
+      for (const node of this.nodes) {
+        const at = node === null ? Number.POSITIVE_INFINITY : node.nextDeadlineMs();
+        if (at < deadline) {
+          deadline = at;
+          due = node;
+        }
+      }
+      if (deadline > endMs) {
+        this.clock = endMs;
+        return;
+      }
+      this.clock = Math.max(this.clock, deadline);
+      this.events++;
+      if (due !== null) due.tick();
+      else this.heap.take()!.run();
+    }
+  }
+}
+
+function makeTimings(random: Random): SrpTimings {
+  const tokenMs = random.pick([100, 200, 300]);
+  const tokenRetransmitMs = Math.trunc(tokenMs / 4.2);
+  return {
+    tokenMs,
+    tokenWarningPercent: 75,
+    tokenRetransmitMs,
+    holdMs: Math.max(4, Math.trunc(0.8 * tokenRetransmitMs - 10)),
+    joinMs: random.pick([5, 20, 50]),
+    sendJoinMs: random.pick([0, 0, 10]),
+    consensusMs: Math.trunc(1.2 * tokenMs),
+    mergeMs: random.pick([20, 60]),
+    failRecvConst: random.pick([30, 200, 2500]),
+    seqnoUnchangedConst: 30,
+    heartbeatFailuresAllowed: random.pick([0, 0, 0, 2]),
+    maxNetworkDelayMs: 30,
+    windowSize: random.pick([5, 50, 50, 256]),
+    maxMessages: random.pick([3, 17, 17, 100]),
+    missCountConst: random.pick([1, 5, 5]),
+    cancelTokenHoldOnRetransmit: random.chance(0.3),
+  };
+}
+
+export const simulate = (seed: number, options: SimOptions = {}): SimReport => new World(seed, options).run();
