@@ -282,6 +282,10 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
     this.cpg.syncChanged(inProgress);
   }
 
+  lastBarrierQueued(): void {
+    this.groups.holdServices();
+  }
+
   completed(ringId: RingId): void {
     this.groups.synchronizationCompleted();
     this.env.bridge.send({ op: 'syncCompleted', ringId });

@@ -2,13 +2,12 @@ import { seqLt, seqLte, seqMin, seqNext } from '../lib/seq.ts';
 import { Drop, type DropReason } from './drop-reason.ts';
 import { LIMITS } from './limits.ts';
 import { foreignMessage } from './membership.ts';
+import { innerSeqOf, storeAsStub } from './recovery-index.ts';
 import type { RingState } from './state.ts';
 import { Stat } from './statistics.ts';
 import { Encapsulated, HEADER, isLittleEndian } from './wire/header.ts';
 import { MCAST, MCAST_HEADER_BYTES } from './wire/mcast.ts';
 
-/** Pages of the pool that only the messages next in order may use, so that a full pool cannot stop the ring. */
-const PAGES_KEPT = 4;
 /** Messages above `aru` that count as next in order. */
 const NEXT_IN_ORDER = 32;
 
@@ -37,15 +36,23 @@ function storeMcast(s: RingState, at: number, length: number, littleEndian: bool
   const seq = view.getUint32(at + MCAST.seq, littleEndian);
   if (!queue.inRange(seq)) return Drop.OUT_OF_WINDOW;
   if (queue.has(seq)) return Drop.DUPLICATE;
-  const nextInOrder = (seq - s.aru) >>> 0 <= NEXT_IN_ORDER;
-  const slot = s.pool.alloc(length, nextInOrder ? 0 : PAGES_KEPT);
-  if (slot < 0) return Drop.NO_MEMORY;
-  s.memory.bytes.copyWithin(slot, at, at + length);
-  queue.add(seq, slot, length);
+  const innerSeq = encapsulated ? innerSeqOf(s, at, length) : -1;
+  if (!storeAsStub(s, seq, innerSeq, at, littleEndian)) {
+    const slot = s.pool.alloc(length, pagesKept(s, seq, encapsulated));
+    if (slot < 0) return Drop.NO_MEMORY;
+    s.memory.bytes.copyWithin(slot, at, at + length);
+    queue.add(seq, slot, length);
+    if (innerSeq >= 0) s.recoveryIndex.noteKept(seq, innerSeq);
+  }
   if (seqLt(s.high, seq)) s.high = seq;
   advanceAru(s);
   if (s.state === 'operational') deliverUpTo(s, s.high, false);
   return Drop.NONE;
+}
+
+function pagesKept(s: RingState, seq: number, encapsulated: boolean): number {
+  if (encapsulated) return s.tiers.recovered;
+  return (seq - s.aru) >>> 0 <= NEXT_IN_ORDER ? s.tiers.nextInOrder : s.tiers.received;
 }
 
 /** Moves `aru` over the contiguous part of the active queue. */

@@ -58,9 +58,9 @@ export class FramePool {
     return SMALLEST_BYTES << FramePool.classFor(bytes);
   }
 
-  /** Whether `count` slots of `bytes` can surely be had. */
-  canServe(count: number, bytes: number): boolean {
-    return this.freePageCount >= Math.ceil((count * FramePool.slotBytes(bytes)) / PAGE_BYTES);
+  /** Whether `count` slots of `bytes` can surely be had, with `pagesKept` pages left. */
+  canServe(count: number, bytes: number, pagesKept: number): boolean {
+    return this.freePageCount - pagesKept >= Math.ceil((count * FramePool.slotBytes(bytes)) / PAGE_BYTES);
   }
 
   private static classFor(bytes: number): number {

@@ -159,13 +159,19 @@ function processJoin(s: RingState, join: Join): DropReason {
   return Drop.NONE;
 }
 
-/** Step 5: the lists of the JOIN bring something new. */
+/**
+ * Step 5: the lists of the JOIN bring something new. Stock enters GATHER again even if nothing of it is adopted (a
+ * stranger's failed list does not count): two such nodes then answer each other's JOINs at the speed of the network, all
+ * others with them, and restart the consensus timer that would end it. Here a JOIN that changes nothing is not answered;
+ * the join timer repeats ours soon enough.
+ */
 function adoptLists(s: RingState, join: Join): DropReason {
   const proc = union(s.proc, join.proc);
   let failed = s.failed;
   if (join.failed.includes(s.me)) failed = union(failed, [join.systemFrom]);
   else if (s.memb.includes(join.systemFrom)) failed = union(failed, join.failed); // trap 18: a stranger's do not count
   if (proc.length > LIMITS.processorsMax || failed.length > LIMITS.processorsMax) return Drop.TOO_MANY_NODES;
+  if (s.state === 'gather' && proc.length === s.proc.length && failed.length === s.failed.length) return Drop.NONE;
   s.proc = proc;
   s.failed = failed;
   enterGather(s, Reason.MERGE_JOIN);

@@ -5,13 +5,14 @@ import { FrameClass } from './interface.ts';
 import { LIMITS } from './limits.ts';
 import { enterGather, Reason } from './membership.ts';
 import { union } from './node-set.ts';
-import { encapsulateNext, enterOperational, nextEncapsulatedBytes, retransEmpty } from './recovery.ts';
+import { enterOperational, retransEmpty } from './recovery.ts';
+import { stubBytes, writeStub } from './recovery-index.ts';
 import type { SendQueue } from './send-queue.ts';
 import type { RingState } from './state.ts';
 import { Stat } from './statistics.ts';
 import { armTokenTimers } from './timeouts.ts';
 import { Timer } from './timer-table.ts';
-import { numberMcast } from './wire/mcast.ts';
+import { MCAST_HEADER_BYTES, numberMcast } from './wire/mcast.ts';
 import { decodeOrfToken, encodeOrfToken, type OrfToken } from './wire/orf-token.ts';
 
 /** The ORF token (totem.md 4.8); the numbers in the comments are its steps. The header was checked. */
@@ -129,14 +130,23 @@ function serveRequests(s: RingState, token: OrfToken, allowed: number): number {
   let resent = 0;
   for (let i = 0; i < token.rtrCount && resent < allowed; ) {
     const seq = token.rtrSeq[i]!;
-    if (s.isRing(token.rtrRep[i]!, token.rtrRingSeq[i]!) && s.active.holds(seq)) {
-      s.network.multicast(s.active.offsetOf(seq), s.active.lengthOf(seq), FrameClass.NOFLUSH);
+    if (s.isRing(token.rtrRep[i]!, token.rtrRingSeq[i]!) && resend(s, seq)) {
       s.statistics.add(Stat.mcast_retx);
       resent++;
       token.removeRequest(i);
     } else i++;
   }
   return resent;
+}
+
+function resend(s: RingState, seq: number): boolean {
+  const queue = s.active;
+  if (!queue.holds(seq)) return false;
+  const stub = queue.isStub(seq);
+  const at = stub ? writeStub(s, seq) : queue.offsetOf(seq);
+  if (at < 0) return false;
+  s.network.multicast(at, stub ? stubBytes(s, seq) : queue.lengthOf(seq), FrameClass.NOFLUSH);
+  return true;
 }
 
 /** Asks for what has been missing for `miss_count_const` visits. */
@@ -178,31 +188,36 @@ function sendQueued(s: RingState, token: OrfToken): boolean {
   const at = queue.headOffset;
   const length = queue.headLength;
   queue.shift();
-  broadcast(s, token, at, length);
+  token.seq = seqNext(token.seq);
+  numberMcast(s.memory.view, at, token.seq, s.thisSeqno, s.ring.rep, s.ring.seq);
+  s.thisSeqno = (s.thisSeqno + 1) | 0;
+  s.regular.remove(token.seq); // only a forged message can be there: the holder of the token gives the numbers
+  s.regular.add(token.seq, at, length);
+  s.network.multicast(at, length, FrameClass.NOFLUSH);
+  s.high = token.seq;
   return true;
 }
 
 function sendRecovered(s: RingState, token: OrfToken): boolean {
   // A peer with a larger netmtu can have sent a message that no datagram carries with a second header.
-  while (!retransEmpty(s) && nextEncapsulatedBytes(s) > LIMITS.frameBytesMax) s.retransFirst++;
+  while (!retransEmpty(s) && s.regular.lengthOf(nextRetrans(s)) > LIMITS.frameBytesMax - MCAST_HEADER_BYTES)
+    s.retransFirst++;
   if (retransEmpty(s)) return false;
-  const length = nextEncapsulatedBytes(s);
-  const at = encapsulateNext(s);
+  const seq = seqNext(token.seq);
+  s.recoveryIndex.noteStub(seq, nextRetrans(s), s.me, s.thisSeqno);
+  const at = writeStub(s, seq);
   if (at < 0) return false;
+  token.seq = seq;
+  s.thisSeqno = (s.thisSeqno + 1) | 0;
+  s.recovery.remove(seq);
+  s.recovery.addStub(seq);
+  s.network.multicast(at, stubBytes(s, seq), FrameClass.NOFLUSH);
+  s.high = seq;
   s.retransFirst++;
-  broadcast(s, token, at, length);
   return true;
 }
 
-function broadcast(s: RingState, token: OrfToken, at: number, length: number): void {
-  token.seq = seqNext(token.seq);
-  numberMcast(s.memory.view, at, token.seq, s.thisSeqno, s.ring.rep, s.ring.seq);
-  s.thisSeqno = (s.thisSeqno + 1) | 0;
-  s.active.remove(token.seq); // only a forged message can be there: the holder of the token gives the numbers
-  s.active.add(token.seq, at, length);
-  s.network.multicast(at, length, FrameClass.NOFLUSH);
-  s.high = token.seq;
-}
+const nextRetrans = (s: RingState): number => s.retransSeqs[s.retransFirst]!;
 
 function updateAru(s: RingState, token: OrfToken): void {
   if (!seqLt(s.aru, token.aru) && token.aruAddr !== s.me && token.aruAddr !== 0) return;

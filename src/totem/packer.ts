@@ -16,7 +16,6 @@ const PACKET_ALLOWANCE_BYTES = 24;
 /** Sources below this size are copied in a loop: making a view costs more. */
 const LOOP_COPY_BYTES = 64;
 const FRAGMENT_MAX = 255;
-
 /**
  * Packing and fragmentation (totem.md 5.2). Messages are written straight into the slot that will be sent. The data has
  * a fixed place; the headers and the length table are put in front of it when the packet is complete, so nothing moves:
@@ -66,7 +65,7 @@ export class Packer {
     const bytes = header.length + payloadBytes;
     const needed = this.packetsFor(bytes + 2 * this.pieces);
     if (this.srp.sendQueue.avail < needed) return false;
-    if (!this.srp.pool.canServe(needed + 2, this.slotBytes)) return false;
+    if (!this.srp.pool.canServe(needed + 2, this.slotBytes, this.pagesKept())) return false;
     if (this.wouldSplitNeedlessly(bytes)) this.emit(0);
     if (this.slot < 0) this.openSlot();
     this.remaining = bytes;
@@ -85,6 +84,11 @@ export class Packer {
     if (!this.srp.state.waitingTransAck || this.pieces === 0) return false;
     const room = this.mtu - PG_HEADER_BYTES - 2 * (this.pieces + 1) - this.dataBytes;
     return bytes >= room && bytes < this.mtu - PG_HEADER_BYTES - 2;
+  }
+
+  private pagesKept(): number {
+    const { tiers, waitingTransAck } = this.srp.state;
+    return waitingTransAck ? tiers.synchronization : tiers.applications;
   }
 
   /** The next bytes of the message. `source` may be the frame memory itself, which is the fastest. */

@@ -1,7 +1,7 @@
 import type { ConfigurationChange } from '../lib/ring-id.ts';
 import { Assembler } from './assembler.ts';
 import { FlowLevel, type FlowLevelValue, nextLevel } from './flow-level.ts';
-import type { GroupValue, TotemUser } from './interface.ts';
+import { Group, type GroupValue, type TotemUser } from './interface.ts';
 import { LIMITS } from './limits.ts';
 import { Packer } from './packer.ts';
 import { type SrpOptions, TotemSrp } from './srp.ts';
@@ -33,6 +33,7 @@ export class ProcessGroups {
   /** Largest message that a reservation is given for (totem.md 2.2). */
   readonly messageBytesMax: number;
   private reserved = 1;
+  private servicesHeld = false;
   private flowLevel: FlowLevelValue = FlowLevel.GOOD;
 
   constructor(options: TotemOptions) {
@@ -62,7 +63,7 @@ export class ProcessGroups {
       configurationChange: (change) => this.configurationChange(change),
       tokenReceived: () => this.packer.flush(false),
       tokenSent: () => this.user.tokenSent(),
-      beforeQueueSwitch: () => this.packer.flush(true),
+      beforeQueueSwitch: () => this.beforeQueueSwitch(),
       switchAssembly: () => this.assembler.useTransitional(true),
       reserveRingSeq: (upTo) => this.user.reserveRingSeq(upTo),
     };
@@ -73,11 +74,17 @@ export class ProcessGroups {
     this.user.configurationChange(change);
   }
 
+  private beforeQueueSwitch(): void {
+    this.packer.flush(true);
+    this.servicesHeld = false;
+  }
+
   /**
    * Begins a message of `payloadBytes` for `group`. `false`: no room now, nothing was sent. After `true`, the payload
    * follows in any number of `append` calls, then `endMessage`; the bytes go straight into the packet.
    */
   beginMessage(group: GroupValue, payloadBytes: number): boolean {
+    if (this.servicesHeld && group === Group.SERVICES) return false;
     return this.packer.begin(group, payloadBytes);
   }
 
@@ -91,10 +98,19 @@ export class ProcessGroups {
 
   /** A message that lies in one piece. */
   mcast(group: GroupValue, source: Uint8Array, offset = 0, length = source.length - offset): boolean {
-    if (!this.packer.begin(group, length)) return false;
+    if (!this.beginMessage(group, length)) return false;
     this.packer.append(source, offset, length);
     this.packer.end();
     return true;
+  }
+
+  /**
+   * The last sync message of this round is queued: messages of the services are refused until the end of the round. One
+   * that is sent in the transitional time and delivered after it lands, on all nodes, in the wrong assembly set; if this
+   * node has an application message half sent, that one and this one are thrown away, by stock too (totem.md 5.3, 5.5).
+   */
+  holdServices(): void {
+    if (this.srp.state.waitingTransAck) this.servicesHeld = true;
   }
 
   /**
@@ -103,6 +119,7 @@ export class ProcessGroups {
    */
   synchronizationCompleted(): void {
     if (!this.srp.state.waitingTransAck) return;
+    this.servicesHeld = false;
     this.packer.flush(true); // a message must not be split between the two queues
     this.srp.endTransitional();
     this.assembler.useTransitional(false);

@@ -2,20 +2,20 @@ import { type ConfigurationChange, ringIdEquals } from '../lib/ring-id.ts';
 import { seqAdd, seqLt, seqNext } from '../lib/seq.ts';
 import { sendCommitToken } from './commit.ts';
 import { deliverUpTo } from './delivery.ts';
-import { Drop } from './drop-reason.ts';
 import { LIMITS } from './limits.ts';
 import { ascending, subtract } from './node-set.ts';
+import { innerSeqOf } from './recovery-index.ts';
 import type { RingState } from './state.ts';
 import { Stat } from './statistics.ts';
 import { armTokenTimers, restartPause } from './timeouts.ts';
 import type { CommitToken } from './wire/commit-token.ts';
-import { checkHeader, Encapsulated, FrameType, HEADER, isLittleEndian, readU64 } from './wire/header.ts';
-import { MCAST, MCAST_HEADER_BYTES, writeMcastHeader } from './wire/mcast.ts';
+import { MCAST_HEADER_BYTES } from './wire/mcast.ts';
 
 /** ENTER RECOVERY (totem.md 4.3); `token` is the complete commit token. */
 export function enterRecovery(s: RingState, token: CommitToken): void {
   s.discardOrf = false;
   s.recovery.clear();
+  s.recoveryIndex.reset();
   s.retransCount = 0;
   s.retransFirst = 0;
   sendCommitToken(s, token);
@@ -45,7 +45,7 @@ export function enterRecovery(s: RingState, token: CommitToken): void {
 
 /**
  * Steps 6 and 7: what some survivor lacks is sent again by every survivor that has it. Only the numbers are kept here;
- * a message is encapsulated when its turn comes, so that waiting ones take no memory.
+ * a message is encapsulated when its turn comes.
  */
 function queueOldMessages(s: RingState, token: CommitToken): void {
   s.deliverMemb = s.transMemb;
@@ -61,22 +61,6 @@ function queueOldMessages(s: RingState, token: CommitToken): void {
     if (s.regular.holds(seq)) s.retransSeqs[s.retransCount++] = seq;
   s.observer.report({ kind: 'recoverMessages', from: seqNext(low), to: s.oldHigh, count: s.retransCount });
 }
-
-/** The next old-ring message inside a new MCAST; its offset, or -1 if there is no memory for it now. */
-export function encapsulateNext(s: RingState): number {
-  const seq = s.retransSeqs[s.retransFirst]!;
-  const innerBytes = s.regular.lengthOf(seq);
-  const inner = s.regular.offsetOf(seq);
-  const at = s.pool.alloc(MCAST_HEADER_BYTES + innerBytes);
-  if (at < 0) return -1;
-  writeMcastHeader(s.memory.view, at, Encapsulated.RECOVERY, s.me);
-  s.memory.bytes.copyWithin(at + MCAST_HEADER_BYTES, inner, inner + innerBytes);
-  return at;
-}
-
-/** Length of what `encapsulateNext` makes. */
-export const nextEncapsulatedBytes = (s: RingState): number =>
-  MCAST_HEADER_BYTES + s.regular.lengthOf(s.retransSeqs[s.retransFirst]!);
 
 /** Whether the queue of old messages is empty. */
 export const retransEmpty = (s: RingState): boolean => s.retransFirst === s.retransCount;
@@ -126,21 +110,13 @@ function change(
 
 /** Step 2: recovered messages of the old ring go to their places in `regular`. */
 function unpackRecovered(s: RingState): void {
-  const view = s.memory.view;
   for (let seq = 1; !seqLt(s.aru, seq); seq = seqNext(seq)) {
-    if (!s.recovery.holds(seq)) continue;
-    const outer = s.recovery.offsetOf(seq);
-    if (view.getUint8(outer + HEADER.encapsulated) !== Encapsulated.RECOVERY) continue;
-    const inner = outer + MCAST_HEADER_BYTES;
-    const innerBytes = s.recovery.lengthOf(seq) - MCAST_HEADER_BYTES;
-    if (innerBytes < MCAST_HEADER_BYTES || checkHeader(view, inner, innerBytes) !== Drop.NONE) continue;
-    if (view.getUint8(inner + HEADER.type) !== FrameType.MCAST) continue;
-    const littleEndian = isLittleEndian(view, inner);
-    if (view.getUint32(inner + MCAST.ringRep, littleEndian) !== s.oldRing.rep) continue;
-    if (readU64(view, inner + MCAST.ringSeq, littleEndian) !== s.oldRing.seq) continue;
-    const innerSeq = view.getUint32(inner + MCAST.seq, littleEndian);
-    if (!s.regular.inRange(innerSeq) || s.regular.has(innerSeq)) continue;
-    s.regular.add(innerSeq, inner, innerBytes, true);
+    if (!s.recovery.holds(seq) || s.recovery.isStub(seq)) continue;
+    const at = s.recovery.offsetOf(seq);
+    const length = s.recovery.lengthOf(seq);
+    const innerSeq = innerSeqOf(s, at, length);
+    if (innerSeq < 0 || s.regular.has(innerSeq)) continue;
+    s.regular.add(innerSeq, at + MCAST_HEADER_BYTES, length - MCAST_HEADER_BYTES, true);
     if (seqLt(s.oldHigh, innerSeq)) s.oldHigh = innerSeq;
   }
 }

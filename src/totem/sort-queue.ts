@@ -5,6 +5,7 @@ import { LIMITS } from './limits.ts';
 const SLOTS = LIMITS.sortQueueSlots;
 const MASK = SLOTS - 1;
 const EMPTY = -1;
+const STUB = -2;
 const MISS_MAX = 0xffff;
 
 /**
@@ -39,6 +40,11 @@ export class SortQueue {
     return this.inRange(seq) && this.has(seq);
   }
 
+  /** Present, but its bytes lie elsewhere (recovery-index.ts). */
+  isStub(seq: number): boolean {
+    return this.offsets[seq & MASK] === STUB;
+  }
+
   offsetOf(seq: number): number {
     return this.offsets[seq & MASK]!;
   }
@@ -57,6 +63,10 @@ export class SortQueue {
     this.misses[slot] = 0;
     this.borrowed[slot] = borrowed ? 1 : 0;
     this.count++;
+  }
+
+  addStub(seq: number): void {
+    this.add(seq, STUB, 0, true);
   }
 
   /** One more token visit without this message; answers how many there have been (totem.md 4.8 step 11). */

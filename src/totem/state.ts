@@ -3,6 +3,8 @@ import { NO_RING, type RingId } from '../lib/ring-id.ts';
 import { FramePool } from './frame-pool.ts';
 import type { FrameMemory, SrpState, TotemNetwork, TotemObserver } from './interface.ts';
 import { LIMITS, totemMtu } from './limits.ts';
+import { MemoryTiers } from './memory-tiers.ts';
+import { RecoveryIndex } from './recovery-index.ts';
 import { SendQueue } from './send-queue.ts';
 import { SortQueue } from './sort-queue.ts';
 import type { SrpUser } from './srp-user.ts';
@@ -72,6 +74,7 @@ export class RingState {
   readonly statistics: Statistics;
   readonly samples = new TokenSamples();
   readonly pool: FramePool;
+  readonly tiers: MemoryTiers;
   nowMs: number;
 
   state: SrpState = 'operational';
@@ -142,6 +145,7 @@ export class RingState {
 
   regular: SortQueue;
   recovery: SortQueue;
+  readonly recoveryIndex = new RecoveryIndex();
   readonly newQueue: SendQueue;
   readonly transQueue: SendQueue;
   /** Sequence numbers of `regular` that are still to be sent again in recovery: first … last, absent ones skipped. */
@@ -180,6 +184,7 @@ export class RingState {
     this.tokenBuffers = options.regionOffset;
     this.controlBuffers = options.regionOffset + 2 * TOKEN_BUFFER_BYTES;
     this.pool = new FramePool(options.regionOffset + CONTROL_BYTES, options.regionBytes - CONTROL_BYTES);
+    this.tiers = new MemoryTiers(this.pool);
     this.regular = new SortQueue(this.pool);
     this.recovery = new SortQueue(this.pool);
     const queued = Math.floor(LIMITS.sendQueueBytes / this.mtu);

@@ -130,7 +130,8 @@ export class Checker {
     if (!change.members.includes(view.node)) this.violation(view, 'REGULAR without myself');
     if (change.members.join() !== setKey(change.members)) this.violation(view, 'REGULAR members are not ascending');
     const joined = change.members.filter((node) => !before.members.includes(node));
-    if (setKey(joined) !== setKey(change.joined)) this.violation(view, `joined is ${change.joined}, expected ${joined}`);
+    if (setKey(joined) !== setKey(change.joined))
+      this.violation(view, `joined is ${change.joined}, expected ${joined}`);
     if (!before.members.every((node) => change.members.includes(node)))
       this.violation(view, 'a transitional member is not in the new ring');
     this.checkDeparture(view, key, before.members);
@@ -208,7 +209,8 @@ export class Checker {
 
   /** Everything that a packet had to deliver was delivered. */
   packetDone(view: View): void {
-    if (view.expected.length > 0) this.violation(view, `${view.expected.length} messages of a packet were not delivered`);
+    if (view.expected.length > 0)
+      this.violation(view, `${view.expected.length} messages of a packet were not delivered`);
     view.expected = [];
   }
 

@@ -1,6 +1,6 @@
 import type { FrameMemory } from '../../src/lib/frame-memory.ts';
 import type { ConfigurationChange } from '../../src/lib/ring-id.ts';
-import { SyncCore } from '../../src/services/sync/sync-core.ts';
+import { SyncCore, type SyncParticipant } from '../../src/services/sync/sync-core.ts';
 import { FrameClass, Group, type GroupValue, ProcessGroups, type SrpTimings } from '../../src/totem/index.ts';
 import { FrameType, HEADER } from '../../src/totem/wire/header.ts';
 import { MCAST, MCAST_HEADER_BYTES } from '../../src/totem/wire/mcast.ts';
@@ -100,10 +100,12 @@ export class SimNode {
     this.sync = new SyncCore(options.nodeId, {
       mcastSync: (message) => this.groups.mcast(Group.SYNC, message),
       inProgressChanged: () => {},
+      lastBarrierQueued: () => this.groups.holdServices(),
       completed: (ringId) => this.syncCompleted(ringId),
       late: () => {},
       dropped: () => {},
     });
+    for (const serviceId of [0, 2]) this.sync.add(this.participant(serviceId));
     this.tapCore();
     world.spoil?.(this);
   }
@@ -126,6 +128,23 @@ export class SimNode {
       this.epoch++;
       this.view.reference.use('transitional');
       switchAssembly();
+    };
+  }
+
+  /** A service that tells its state in the process phase; sometimes it needs several tries. */
+  private participant(serviceId: number): SyncParticipant {
+    let toSend = 0;
+    return {
+      serviceId,
+      init: () => {
+        toSend = this.world.random.between(0, 3);
+      },
+      process: () => {
+        while (toSend > 0 && this.multicastMessage(this.world.random.between(0, 800))) toSend--;
+        return toSend > 0 || this.world.random.chance(0.1) ? 'again' : 'done';
+      },
+      activate: () => {},
+      abort: () => {},
     };
   }
 
@@ -261,32 +280,36 @@ export class SimNode {
   }
 
   private syncCompleted(ringId: { readonly rep: number; readonly seq: number }): void {
-    if (`${ringId.rep}.${ringId.seq}` !== this.view.ring) this.world.checker.violation(this.view, 'sync of an old ring');
+    if (`${ringId.rep}.${ringId.seq}` !== this.view.ring)
+      this.world.checker.violation(this.view, 'sync of an old ring');
     this.view.reference.use('normal');
     this.groups.synchronizationCompleted();
   }
 
-  /** Sends a message of `bytes` if there is room; answers whether there was. */
+  /** An application sends; during synchronisation only services do. Answers whether there was room. */
   send(bytes: number): boolean {
     if (!this.running) return false;
+    const duringSync = this.sync.isInProgress();
+    if (duringSync && this.world.random.chance(0.8)) return false;
+    let accepted = false;
+    this.event(() => {
+      accepted = this.multicastMessage(duringSync ? Math.min(bytes, this.groups.srp.state.mtu - 50) : bytes);
+    });
+    return accepted;
+  }
+
+  private multicastMessage(bytes: number): boolean {
     const stream = this.groups.srp.state.waitingTransAck ? this.epoch : 0;
     const counter = this.counters.get(stream) ?? 0;
     const view = new DataView(this.scratch.buffer);
-    // A message of several packets that is queued during synchronisation is lost, by stock too, if its end falls
-    // between them (see Packer.wouldSplitNeedlessly); the services do not send such.
-    const limit = stream === 0 ? bytes : Math.min(bytes, this.groups.srp.state.mtu - 50);
-    const total = MESSAGE_HEADER_BYTES + limit;
+    const total = MESSAGE_HEADER_BYTES + bytes;
     view.setUint32(0, MESSAGE_MAGIC, true);
     view.setUint32(4, this.options.life, true);
     view.setUint32(8, counter, true);
     view.setUint32(12, total, true);
     view.setUint32(16, stream, true);
     this.scratch.fill(counter & 0xff, MESSAGE_HEADER_BYTES, total);
-    let accepted = false;
-    this.event(() => {
-      accepted = this.groups.mcast(Group.SERVICES, this.scratch, 0, total);
-    });
-    if (!accepted) return false;
+    if (!this.groups.mcast(Group.SERVICES, this.scratch, 0, total)) return false;
     this.counters.set(stream, counter + 1);
     this.world.checker.sent(this.view, stream, counter);
     return true;

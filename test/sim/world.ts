@@ -64,12 +64,16 @@ export class World implements SimNodeWorld {
     this.nodes = this.nodeIds.map(() => null);
     this.lives = this.nodeIds.map(() => 0);
     this.checker = new Checker(() => this.clock, options.checkReassembly ?? true);
-    this.network = new SimNetwork(size, this.heap, random, () => this.clock, (to, frame) =>
-      this.nodes[to]?.arrive(frame),
+    this.network = new SimNetwork(
+      size,
+      this.heap,
+      random,
+      () => this.clock,
+      (to, frame) => this.nodes[to]?.arrive(frame),
     );
     this.timings = makeTimings(random);
-    this.netMtu = random.pick([300, 500, 1500, 1500, 9000]);
-    this.regionBytes = random.chance(0.1) ? 1_600_000 : 4_500_000;
+    this.netMtu = random.pick([300, 500, 1500, 1500, 4000]);
+    this.regionBytes = random.chance(0.15) && this.netMtu < 4000 ? 1_600_000 : 4_500_000;
     this.separateSockets = random.chance(0.4);
     this.ownCopies = random.chance(0.7);
     this.diskMsMax = random.pick([0, 1, 20, 150]);

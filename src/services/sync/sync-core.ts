@@ -39,6 +39,11 @@ export interface SyncHost {
   mcastSync(message: Uint8Array): boolean;
   /** Sync has begun or ended; engines get TRY_AGAIN or are not served meanwhile (services.md 2.3). */
   inProgressChanged(inProgress: boolean): void;
+  /**
+   * The barrier of the last service was queued. What this node multicasts behind it could be delivered after the end of
+   * the round, so nothing but sync messages may be queued until `completed` or the next configuration change.
+   */
+  lastBarrierQueued?(): void;
   /** The last barrier is through: Totem goes back to its normal queue, connections are allowed (services.md 3.4). */
   completed(ringId: RingId): void;
   /** A phase takes longer than `PHASE_REPORT_MS`; told once a phase, then at doubling intervals. */
@@ -213,6 +218,7 @@ export class SyncCore {
   private sendBarrier(): void {
     this.enter('barrier');
     this.send(encodeBarrier(this.ringId));
+    if (this.index === this.list.length - 1) this.host.lastBarrierQueued?.();
   }
 
   private barrierReached(): void {

@@ -1,0 +1,115 @@
+import { ringIdEquals } from '../lib/ring-id.ts';
+import { Drop } from './drop-reason.ts';
+import { LIMITS } from './limits.ts';
+import type { RingState } from './state.ts';
+import { checkHeader, Encapsulated, FrameType, HEADER, isLittleEndian, readU64 } from './wire/header.ts';
+import { MCAST, MCAST_HEADER_BYTES, numberMcast, writeMcastHeader } from './wire/mcast.ts';
+
+const SLOTS = LIMITS.sortQueueSlots;
+const MASK = SLOTS - 1;
+const NOWHERE = 0;
+
+/**
+ * In recovery every survivor sends every old message that somebody lacks, so the same message arrives many times, each
+ * time under another sequence number of the new ring (totem.md 4.3). Its bytes are kept once: the sort queue of the
+ * recovery holds a stub for the others, and this table says what each stub stands for.
+ *
+ *   recovery seq → inner seq, who encapsulated it, its this_seqno          inner seq → recovery seq with the bytes
+ */
+export class RecoveryIndex {
+  private readonly innerSeqs = new Uint32Array(SLOTS);
+  private readonly senders = new Uint32Array(SLOTS);
+  private readonly seqnos = new Int32Array(SLOTS);
+  private readonly keptAt = new Uint32Array(SLOTS);
+
+  reset(): void {
+    this.keptAt.fill(NOWHERE);
+  }
+
+  noteStub(seq: number, innerSeq: number, sender: number, thisSeqno: number): void {
+    const slot = seq & MASK;
+    this.innerSeqs[slot] = innerSeq;
+    this.senders[slot] = sender;
+    this.seqnos[slot] = thisSeqno;
+  }
+
+  /** The message `innerSeq` lies, whole, in the recovery queue at `seq`. */
+  noteKept(seq: number, innerSeq: number): void {
+    this.keptAt[innerSeq & MASK] = seq;
+  }
+
+  isKept(innerSeq: number): boolean {
+    return this.keptAt[innerSeq & MASK] !== NOWHERE;
+  }
+
+  innerSeq(seq: number): number {
+    return this.innerSeqs[seq & MASK]!;
+  }
+
+  sender(seq: number): number {
+    return this.senders[seq & MASK]!;
+  }
+
+  thisSeqno(seq: number): number {
+    return this.seqnos[seq & MASK]!;
+  }
+
+  keptSeq(innerSeq: number): number {
+    return this.keptAt[innerSeq & MASK]!;
+  }
+}
+
+/** Sequence number of the old-ring message inside an encapsulated one that lies at `at`; -1 if it is none. */
+export function innerSeqOf(s: RingState, at: number, length: number): number {
+  const view = s.memory.view;
+  const inner = at + MCAST_HEADER_BYTES;
+  const innerBytes = length - MCAST_HEADER_BYTES;
+  if (innerBytes < MCAST_HEADER_BYTES || checkHeader(view, inner, innerBytes) !== Drop.NONE) return -1;
+  if (view.getUint8(inner + HEADER.type) !== FrameType.MCAST) return -1;
+  const littleEndian = isLittleEndian(view, inner);
+  const rep = view.getUint32(inner + MCAST.ringRep, littleEndian);
+  if (!ringIdEquals({ rep, seq: readU64(view, inner + MCAST.ringSeq, littleEndian) }, s.oldRing)) return -1;
+  const seq = view.getUint32(inner + MCAST.seq, littleEndian);
+  return s.regular.inRange(seq) ? seq : -1;
+}
+
+const hasInner = (s: RingState, innerSeq: number): boolean =>
+  s.regular.has(innerSeq) || s.recoveryIndex.isKept(innerSeq);
+
+/** Enters a received encapsulated message as a stub if its content is known; answers whether it was. */
+export function storeAsStub(s: RingState, seq: number, innerSeq: number, at: number, littleEndian: boolean): boolean {
+  if (innerSeq < 0 || !hasInner(s, innerSeq)) return false;
+  const view = s.memory.view;
+  s.recovery.addStub(seq);
+  const sender = view.getUint32(at + HEADER.nodeId, littleEndian);
+  s.recoveryIndex.noteStub(seq, innerSeq, sender, view.getInt32(at + MCAST.thisSeqno, littleEndian));
+  return true;
+}
+
+/**
+ * Writes the encapsulated message that `seq` stands for into a slot that is free again at the next event. Answers its
+ * offset, -1 without memory; the length is `stubBytes`.
+ */
+export function writeStub(s: RingState, seq: number): number {
+  const { recoveryIndex } = s;
+  const innerSeq = recoveryIndex.innerSeq(seq);
+  const innerBytes = innerLength(s, innerSeq);
+  const at = s.pool.alloc(MCAST_HEADER_BYTES + innerBytes);
+  if (at < 0) return -1;
+  s.limbo.push(at);
+  const inner = s.regular.has(innerSeq)
+    ? s.regular.offsetOf(innerSeq)
+    : s.recovery.offsetOf(recoveryIndex.keptSeq(innerSeq)) + MCAST_HEADER_BYTES;
+  writeMcastHeader(s.memory.view, at, Encapsulated.RECOVERY, recoveryIndex.sender(seq));
+  numberMcast(s.memory.view, at, seq, recoveryIndex.thisSeqno(seq), s.ring.rep, s.ring.seq);
+  s.memory.bytes.copyWithin(at + MCAST_HEADER_BYTES, inner, inner + innerBytes);
+  return at;
+}
+
+export const stubBytes = (s: RingState, seq: number): number =>
+  MCAST_HEADER_BYTES + innerLength(s, s.recoveryIndex.innerSeq(seq));
+
+const innerLength = (s: RingState, innerSeq: number): number =>
+  s.regular.has(innerSeq)
+    ? s.regular.lengthOf(innerSeq)
+    : s.recovery.lengthOf(s.recoveryIndex.keptSeq(innerSeq)) - MCAST_HEADER_BYTES;
