@@ -9,7 +9,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   lib: [],
   os: ['koffi', 'lib'],
   config: ['lib'],
-  observe: ['lib', 'config'],
+  observe: ['lib', 'config', 'pino'],
   bridge: ['lib', 'type config'],
   totem: ['lib'],
   knet: ['lib'],

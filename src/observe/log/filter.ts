@@ -1,0 +1,41 @@
+import type { LoggingConfig, SubsystemLogging } from '../../config/logging-config.ts';
+import type { LogLevel } from '../../lib/log.ts';
+import { severity } from './levels.ts';
+
+/** Least important severity that a subsystem sends to each kind of destination. */
+export interface Thresholds {
+  /** The log file and standard error share one priority (config-and-tools.md 4.1). */
+  readonly file: number;
+  readonly syslog: number;
+}
+
+/** `debug: on` and `trace` lift the priorities: everything up to that level passes (4.2). */
+function thresholdsOf(settings: SubsystemLogging): Thresholds {
+  const floor = settings.debug === 'off' ? -1 : severity[settings.debug === 'on' ? 'debug' : 'trace'];
+  return {
+    file: Math.max(floor, severity[settings.logfilePriority]),
+    syslog: Math.max(floor, severity[settings.syslogPriority]),
+  };
+}
+
+/** Which records go where. Made anew with every change of the configuration. */
+export class LogFilter {
+  private readonly general: Thresholds;
+  private readonly subsystems = new Map<string, Thresholds>();
+
+  constructor(private readonly config: LoggingConfig) {
+    this.general = thresholdsOf(config);
+    for (const [name, settings] of config.subsystems) this.subsystems.set(name, thresholdsOf(settings));
+  }
+
+  thresholds(subsystem: string): Thresholds {
+    return this.subsystems.get(subsystem) ?? this.general;
+  }
+
+  /** Whether any destination wants such a record; the blackbox, which takes all, does not count. */
+  wants(level: LogLevel, subsystem: string): boolean {
+    const { file, syslog } = this.thresholds(subsystem);
+    const { toStderr, toLogfile, toSyslog } = this.config;
+    return ((toStderr || toLogfile) && severity[level] <= file) || (toSyslog && severity[level] <= syslog);
+  }
+}

@@ -1,0 +1,173 @@
+import { hostname } from 'node:os';
+import pino from 'pino';
+import { LOGGING_DEFAULTS, type LoggingConfig } from '../../config/logging-config.ts';
+import type { LogFunction, LogLevel } from '../../lib/log.ts';
+import { Blackbox } from './blackbox.ts';
+
+import { LogFilter } from './filter.ts';
+import { fileLine, type LogRecord, stderrLine, syslogText } from './format.ts';
+import { PINO_LEVELS, severity } from './levels.ts';
+import { type LineDestination, LineWriter } from './line-writer.ts';
+import { callerSource } from './source.ts';
+import { SyslogDestination, type SyslogSocket } from './syslog.ts';
+
+export interface LogSinkOptions {
+  /** Opens a socket to the system's logger; `null` when there is none. Left out: no syslog. */
+  readonly openSyslog?: () => SyslogSocket | null;
+  readonly pid?: number;
+  readonly host?: string;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
+  /** Standard error; for tests. */
+  readonly stderr?: LineDestination;
+}
+
+interface LogFields {
+  readonly record: LogRecord;
+}
+
+/** What pino tells a stream that asks for it (`pino.metadata`), beside the line of JSON. */
+interface MetadataStream {
+  write(json: string): void;
+  lastObj: LogFields;
+  readonly [key: symbol]: true;
+}
+
+/**
+ * The daemon's log: stock's destinations and line formats (config-and-tools.md 4), or JSON lines with
+ * `logging.format: json`. Runs on the main thread; records of other threads arrive as messages.
+ *
+ *   log() -> filter by subsystem and level -> pino -> text or JSON -> file, stderr   (asynchronous, bounded)
+ *     |                                              syslog datagram                 (never waits)
+ *     +---> blackbox (every record)
+ */
+export class LogSink {
+  private config: LoggingConfig = LOGGING_DEFAULTS;
+  private filter = new LogFilter(LOGGING_DEFAULTS);
+  private stderr: LineDestination | null = null;
+  private file: LineDestination | null = null;
+  private filePath: string | null = null;
+  private readonly syslog: SyslogDestination;
+  private readonly logger: pino.Logger<LogLevel>;
+  private readonly pid: number;
+  private readonly host: string;
+  private readonly now: () => number;
+  readonly blackbox = new Blackbox();
+  private fileErrorCount = 0;
+
+  constructor(private readonly options: LogSinkOptions = {}) {
+    this.pid = options.pid ?? process.pid;
+    this.host = options.host ?? hostname().split('.')[0] ?? '';
+    this.now = options.now ?? Date.now;
+    this.syslog = new SyslogDestination(options.openSyslog ?? (() => null));
+    this.logger = this.createLogger();
+    this.configure(LOGGING_DEFAULTS);
+  }
+
+  /** The function that every layer gets. Bound, so that it can be passed on. */
+  readonly log: LogFunction = (level, subsystem, message) => {
+    const wanted = this.filter.wants(level, subsystem);
+    if (!wanted && !this.config.blackbox) return;
+    const needsSource = wanted && (this.config.fileline || this.config.functionName);
+    const source = needsSource ? callerSource() : undefined;
+    const record: LogRecord = { timeMs: this.now(), level, subsystem, message, source };
+    if (this.config.blackbox) this.blackbox.add(record);
+    if (wanted) this.logger[level]({ record });
+  };
+
+  /** For callers whose text is costly: whether a destination would get the record. */
+  wants(level: LogLevel, subsystem: string): boolean {
+    return this.filter.wants(level, subsystem);
+  }
+
+  /** Takes other settings into force at once: at start, at reload, and when a `logging.` key changes. */
+  configure(config: LoggingConfig): void {
+    this.config = config;
+    this.filter = new LogFilter(config);
+    if (config.toStderr) this.stderr ??= this.options.stderr ?? new LineWriter(2, () => {});
+    else this.closeStderr();
+    this.openFile(config.toLogfile ? config.logfile : null);
+    if (!config.toSyslog) this.syslog.close();
+    if (!config.blackbox) this.blackbox.clear();
+  }
+
+  /** Opens the log file again: after rotation (`corosync-cfgtool -L`). */
+  reopen(): void {
+    this.file?.reopen();
+  }
+
+  /** Records that could not be written: for the statistics. */
+  get lost(): { readonly file: number; readonly syslog: number } {
+    return { file: this.fileErrorCount, syslog: this.syslog.dropped };
+  }
+
+  /** Writes out what is waiting. Blocking: before the process ends. */
+  flushSync(): void {
+    this.file?.flushSync();
+    this.stderr?.flushSync();
+  }
+
+  close(): void {
+    this.flushSync();
+    this.openFile(null);
+    this.closeStderr();
+    this.syslog.close();
+  }
+
+  private createLogger(): pino.Logger<LogLevel> {
+    const stream: MetadataStream = {
+      lastObj: { record: { timeMs: 0, level: 'info', subsystem: '', message: '' } },
+      [Symbol.for('pino.metadata')]: true,
+      write: (json) => this.route(stream.lastObj.record, json),
+    };
+    return pino<LogLevel>(
+      {
+        level: 'trace',
+        customLevels: { ...PINO_LEVELS },
+        useOnlyCustomLevels: true,
+        base: null,
+        timestamp: false,
+        formatters: { level: (level) => ({ level }), log: (fields) => this.jsonFields(fields as unknown as LogFields) },
+      },
+      stream,
+    );
+  }
+
+  private jsonFields({ record }: LogFields): Record<string, unknown> {
+    const { source } = record;
+    return {
+      time: new Date(record.timeMs).toISOString(),
+      pid: this.pid,
+      host: this.host,
+      subsystem: record.subsystem,
+      msg: record.message,
+      ...(source === undefined ? {} : { source: `${source.file}:${source.line}`, function: source.functionName }),
+    };
+  }
+
+  private route(record: LogRecord, json: string): void {
+    const thresholds = this.filter.thresholds(record.subsystem);
+    const level = severity[record.level];
+    const isText = this.config.format === 'text';
+    if (level <= thresholds.file) {
+      this.stderr?.write(isText ? stderrLine(record, this.config) : json);
+      this.file?.write(isText ? fileLine(record, this.config, this.pid, this.host) : json);
+    }
+    if (this.config.toSyslog && level <= thresholds.syslog) {
+      this.syslog.send(syslogText(record, this.config, this.pid, this.config.syslogFacility));
+    }
+  }
+
+  private openFile(path: string | null): void {
+    if (path === this.filePath) return;
+    this.file?.end();
+    this.filePath = path;
+    // An error of the file goes nowhere but into a counter: the other destinations have the record.
+    this.file = path === null ? null : new LineWriter(path, (lines) => (this.fileErrorCount += lines));
+  }
+
+  private closeStderr(): void {
+    this.stderr?.flushSync();
+    this.stderr = null;
+  }
+}

@@ -1,0 +1,180 @@
+import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { Icmap } from '../../src/config/icmap/index.ts';
+import { LOGGING_DEFAULTS, type LoggingConfig } from '../../src/config/logging-config.ts';
+import { bodyText, timestampText } from '../../src/observe/log/format.ts';
+import { LogSink, watchLogging } from '../../src/observe/log/index.ts';
+import { LEVELS } from '../../src/observe/log/levels.ts';
+
+const TIME = new Date(2026, 10, 1, 20, 12, 0, 969).getTime();
+const directory = mkdtempSync(join(tmpdir(), 'log-'));
+t.teardown(() => rmSync(directory, { recursive: true }));
+
+interface Bench {
+  readonly sink: LogSink;
+  readonly stderr: string[];
+  readonly syslog: string[];
+  setLogger(alive: boolean): void;
+}
+
+function bench(config: Partial<LoggingConfig> = {}): Bench {
+  const stderr: string[] = [];
+  const syslog: string[] = [];
+  let alive = true;
+  const sink = new LogSink({
+    pid: 42,
+    host: 'alpha',
+    now: () => TIME,
+    stderr: { write: (line) => stderr.push(line), reopen: () => {}, flushSync: () => {}, end: () => {} },
+    openSyslog: () =>
+      alive ? { send: (bytes) => alive && syslog.push(new TextDecoder().decode(bytes)) > 0, close: () => {} } : null,
+  });
+  sink.configure({ ...LOGGING_DEFAULTS, ...config });
+  return { sink, stderr, syslog, setLogger: (value) => (alive = value) };
+}
+
+t.test('lines are stock’s', async (t) => {
+  const { sink, stderr, syslog } = bench({ toLogfile: true, logfile: join(directory, 'a.log') });
+  sink.log('notice', 'MAIN', 'Corosync Cluster Engine 3.1.7 starting up\n');
+  sink.log('warning', 'WD', 'text');
+  sink.close();
+  t.strictSame(stderr, [
+    'Nov 01 20:12:00.969 notice  [MAIN  ] Corosync Cluster Engine 3.1.7 starting up\n',
+    'Nov 01 20:12:00.969 warning [WD    ] text\n',
+  ]);
+  t.strictSame(syslog, [
+    '<29>Nov  1 20:12:00 corosync[42]:   [MAIN  ] Corosync Cluster Engine 3.1.7 starting up',
+    '<28>Nov  1 20:12:00 corosync[42]:   [WD    ] text',
+  ]);
+  t.equal(
+    readFileSync(join(directory, 'a.log'), 'utf8'),
+    'Nov 01 20:12:00.969 [42] alpha corosync notice  [MAIN  ] Corosync Cluster Engine 3.1.7 starting up\n' +
+      'Nov 01 20:12:00.969 [42] alpha corosync warning [WD    ] text\n',
+  );
+});
+
+t.test('timestamps, sources, cutting, control characters', async (t) => {
+  t.equal(timestampText(TIME, 'on'), 'Nov 01 20:12:00');
+  t.equal(timestampText(TIME, 'off'), '');
+  const record = { timeMs: TIME, level: 'info', subsystem: 'QUORUM7', message: 'x' } as const;
+  const source = { file: 'main.ts', line: 7, functionName: 'start' };
+  const style = { timestamp: 'off', fileline: false, functionName: false } as const;
+  t.equal(bodyText({ ...record, source }, style), '[QUORUM] x');
+  t.equal(bodyText({ ...record, source }, { ...style, fileline: true }), '[QUORUM] main.ts:7 x');
+  t.equal(bodyText({ ...record, source }, { ...style, functionName: true }), '[QUORUM] start x');
+  t.equal(
+    bodyText({ ...record, source }, { ...style, fileline: true, functionName: true }),
+    '[QUORUM] main.ts:start:7 x',
+  );
+  t.equal(bodyText({ ...record, message: 'a\nNov 01 forged\x1b[2J' }, style), '[QUORUM] a\\x0aNov 01 forged\\x1b[2J');
+  const { sink, stderr } = bench({ timestamp: 'off' });
+  sink.log('info', 'MAIN', 'y'.repeat(1000));
+  t.equal(stderr[0]?.length, 513, '512 and the newline');
+});
+
+t.test('fileline names the caller', async (t) => {
+  const { sink, stderr } = bench({ fileline: true, functionName: true });
+  function callerName(): void {
+    sink.log('info', 'MAIN', 'here');
+  }
+  callerName();
+  t.match(stderr[0], /\[MAIN {2}\] log\.test\.js:callerName:\d+ here\n$/);
+});
+
+t.test('priorities and debug, general and by subsystem', async (t) => {
+  const { sink, stderr, syslog } = bench({
+    logfilePriority: 'warning',
+    syslogPriority: 'error',
+    subsystems: new Map([
+      ['TOTEM', { debug: 'on', logfilePriority: 'warning', syslogPriority: 'error' }],
+      ['KNET', { debug: 'trace', logfilePriority: 'warning', syslogPriority: 'error' }],
+      ['CPG', { debug: 'off', logfilePriority: 'crit', syslogPriority: 'crit' }],
+    ]),
+  });
+  const passing = (subsystem: 'MAIN' | 'TOTEM' | 'KNET' | 'CPG', lines: string[]): string => {
+    lines.length = 0;
+    for (const level of LEVELS) sink.log(level, subsystem, level);
+    return lines.map((line) => line.trim().split(' ').at(-1)).join(' ');
+  };
+  t.equal(passing('MAIN', stderr), 'emerg alert crit error warning');
+  t.equal(passing('MAIN', syslog), 'emerg alert crit error');
+  t.equal(passing('TOTEM', stderr), 'emerg alert crit error warning notice info debug');
+  t.equal(passing('KNET', syslog), LEVELS.join(' '));
+  t.match(syslog.at(-1), /^<30>/, 'trace goes to syslog as info');
+  t.equal(passing('CPG', stderr), 'emerg alert crit');
+  t.ok(sink.wants('debug', 'TOTEM') && !sink.wants('debug', 'MAIN'));
+  t.equal([...sink.blackbox.entries()].length, 5 * LEVELS.length, 'the blackbox takes all');
+  t.match(sink.blackbox.dump(), /trace {3}\[CPG {3}\] trace/);
+});
+
+t.test('a logger that went away is found again, and losses are counted', async (t) => {
+  const { sink, syslog, setLogger } = bench();
+  sink.log('info', 'MAIN', 'one');
+  setLogger(false);
+  sink.log('info', 'MAIN', 'two');
+  t.equal(sink.lost.syslog, 1);
+  setLogger(true);
+  sink.log('info', 'MAIN', 'three');
+  t.equal(syslog.length, 2);
+});
+
+t.test('the file is opened again after rotation', async (t) => {
+  const path = join(directory, 'rotated.log');
+  const { sink } = bench({ toLogfile: true, logfile: path });
+  sink.log('info', 'MAIN', 'before');
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  renameSync(path, `${path}.1`);
+  sink.reopen();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  sink.log('info', 'MAIN', 'after');
+  sink.close();
+  t.match(readFileSync(`${path}.1`, 'utf8'), /before\n$/);
+  t.match(readFileSync(path, 'utf8'), /^.*after\n$/);
+});
+
+t.test('a file that cannot be opened does no harm', async (t) => {
+  const { sink, stderr } = bench({ toLogfile: true, logfile: '/nonexistent-dir/x.log' });
+  sink.log('info', 'MAIN', 'text');
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  sink.log('info', 'MAIN', 'text');
+  t.equal(stderr.length, 2);
+  t.ok(sink.lost.file > 0);
+  sink.close();
+});
+
+t.test('JSON lines', async (t) => {
+  const { sink, stderr } = bench({ format: 'json' });
+  sink.log('notice', 'TOTEM', 'A new membership');
+  t.strictSame(JSON.parse(stderr[0] ?? ''), {
+    level: 'notice',
+    time: new Date(TIME).toISOString(),
+    pid: 42,
+    host: 'alpha',
+    subsystem: 'TOTEM',
+    msg: 'A new membership',
+  });
+});
+
+t.test('the live map: at once by a client, at its end by a reload', async (t) => {
+  const { sink, stderr } = bench();
+  const map = new Icmap();
+  const stop = watchLogging(map, sink);
+  map.setString('logging.debug', 'on');
+  sink.log('debug', 'MAIN', 'seen');
+  t.equal(stderr.length, 1);
+  map.setU8('config.reload_in_progress', 1);
+  map.setString('logging.debug', 'off');
+  sink.log('debug', 'MAIN', 'still seen');
+  t.equal(stderr.length, 2);
+  map.setU8('config.reload_in_progress', 0);
+  sink.log('debug', 'MAIN', 'not seen');
+  map.setString('logging.debug', 'nonsense');
+  sink.log('debug', 'MAIN', 'not seen either');
+  t.equal(stderr.length, 2);
+  stop();
+  map.setString('logging.debug', 'on');
+  sink.log('debug', 'MAIN', 'nobody listens');
+  t.equal(stderr.length, 2);
+});
