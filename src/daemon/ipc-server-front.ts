@@ -1,15 +1,217 @@
+import { authorizeClient, descriptorsLeft } from '../ipc/server/access.ts';
+import type { ClientDescriptor } from '../ipc/server/descriptor.ts';
+import type { HostedConnection, ServiceHandler } from '../ipc/server/hosted-connection.ts';
+import { IpcServer } from '../ipc/server/server.ts';
+import type { ConnectionStatistics } from '../ipc/server/statistics.ts';
+import { sweepStaleDirectories } from '../ipc/server/sweep.ts';
+import type { Credentials } from '../os/credentials.ts';
+import { errnoName } from '../os/errno.ts';
+import { IPC_CONNECTION_STATS } from '../services/cmap/stats-keys.ts';
+import { ServiceId } from '../services/codec/ids.ts';
+import type { FlowState } from '../services/host/flow-control.ts';
 import type { Daemon } from './daemon.ts';
 import type { IpcFront } from './ipc-front.ts';
+import type { IpcConnectionStats, IpcStats } from './stats.ts';
 
-/** Interim: no clients yet. */
-export function openIpcFront(_daemon: Daemon, _instance: string): IpcFront {
-  return {
-    publish: async () => {},
-    withdraw: () => {},
-    allow: () => {},
-    flowControl: () => {},
-    remoteClosed: () => {},
-    stats: { active: 0, closed: 0, connections: () => [], clear: () => {} },
-    close: async () => {},
+/** Requests of one connection in a turn, by priority (libqb-ipc.md 3.4). */
+const BUDGETS = { fast: 50, normal: 5, slow: 1 } as const;
+/** Stock refuses below the first and accepts again above the second number of free descriptors (libqb-ipc.md 4.3). */
+const DESCRIPTORS = { low: 1, enough: 2 } as const;
+/** How old the statistics of the ring thread's clients may be. */
+const REMOTE_STATS_MS = 1_000;
+const EACCES = 13;
+
+/** Clients of this daemon, over libqb's shared memory: the engines here, and the hand-over of cpg's to the ring thread. */
+export class IpcServerFront implements IpcFront {
+  private readonly server: IpcServer;
+  private readonly remotes = new Map<number, ClientDescriptor>();
+  private remoteStatistics = new Map<number, RemoteStatistics>();
+  private remoteAskedMs = Number.NEGATIVE_INFINITY;
+  private allowed = false;
+  private descriptorsLow = false;
+
+  constructor(
+    private readonly daemon: Daemon,
+    instance: string,
+  ) {
+    for (const name of sweepStaleDirectories())
+      daemon.log('info', 'QB', `removed /dev/shm/${name}, left by a daemon that is gone`);
+    this.server = new IpcServer({
+      instance,
+      authorize: (client, serviceId) => this.authorize(client, serviceId),
+      ended: (serviceId, reason, pid) => daemon.log('debug', 'QB', `service ${serviceId}, client ${pid}: ${reason}`),
+    });
+  }
+
+  async publish(serviceId: number, name: string): Promise<void> {
+    if (serviceId === ServiceId.CPG) this.server.publishRemote(name, serviceId, (client) => this.handOver(client));
+    else this.server.publish(name, serviceId, this.handler(serviceId));
+    this.daemon.log('info', 'QB', `server name: ${name}`);
+  }
+
+  withdraw(serviceId: number): void {
+    this.server.withdraw(serviceId);
+  }
+
+  allow(): void {
+    this.allowed = true;
+  }
+
+  flowControl(serviceId: number, state: FlowState): void {
+    this.server.setFlowControl(serviceId, state.word, BUDGETS[state.rate]);
+  }
+
+  remoteClosed(connectionId: number): void {
+    const client = this.remotes.get(connectionId);
+    if (client === undefined) return;
+    this.tellTrackers(groupOf(client), false);
+    this.remotes.delete(connectionId);
+    this.remoteStatistics.delete(connectionId);
+    this.server.remoteClosed();
+  }
+
+  async close(): Promise<void> {
+    this.daemon.log('info', 'QB', 'withdrawing server sockets');
+    this.server.close();
+  }
+
+  // ---- who may connect (services.md 2.1) ----
+
+  private authorize(client: Credentials, serviceId: number): number {
+    const left = descriptorsLeft();
+    if (left <= DESCRIPTORS.low) this.descriptorsLow = true;
+    else if (left > DESCRIPTORS.enough) this.descriptorsLow = false;
+    const errno = authorizeClient(client, {
+      firstSyncDone: this.allowed,
+      serviceLoaded: this.isLoaded(serviceId),
+      descriptorsLow: this.descriptorsLow,
+      isKeyOne: (key) => this.daemon.cmap.getU8(key) === 1,
+    });
+    // A daemon without root serves the user that runs it: nobody else could open its files.
+    if (errno === EACCES && client.uid === process.geteuid?.()) return 0;
+    if (errno === EACCES) {
+      this.daemon.log('error', 'MAIN', `Denied connection attempt from ${client.uid}:${client.gid}`);
+      this.daemon.log('error', 'QB', `Invalid IPC credentials (${process.pid}-${client.pid}): ${errnoName(errno)}`);
+    }
+    return errno;
+  }
+
+  private isLoaded(serviceId: number): boolean {
+    return serviceId === ServiceId.CPG || this.daemon.host.serviceIds().includes(serviceId);
+  }
+
+  // ---- services ----
+
+  private handler(serviceId: number): ServiceHandler {
+    const { host } = this.daemon;
+    return {
+      opened: (connection) => {
+        host.open(serviceId, connection);
+        this.tellTrackers(groupOf(connection), true);
+      },
+      request: (connection, request) => host.request(serviceId, connection, request),
+      closed: (connection) => {
+        this.tellTrackers(groupOf(connection), false);
+        host.close(serviceId, connection);
+      },
+    };
+  }
+
+  private handOver(client: ClientDescriptor): void {
+    this.remotes.set(client.id, client);
+    this.daemon.sendToRing({ op: 'clientAttach', client });
+    this.tellTrackers(groupOf(client), true);
+  }
+
+  private tellTrackers(group: string, added: boolean): void {
+    for (const name of Object.keys(IPC_CONNECTION_STATS)) {
+      const key = `stats.ipcs.${group}${name}`;
+      if (added) this.daemon.statistics.keyAdded(key);
+      else this.daemon.statistics.keyDeleted(key);
+    }
+  }
+
+  // ---- statistics (libqb-ipc.md 4.8) ----
+
+  get stats(): IpcStats {
+    const { server } = this;
+    return {
+      active: server.statistics.active,
+      closed: server.statistics.closed,
+      connections: () => this.connectionStats(),
+      clear: () => {
+        server.statistics.clear();
+        for (const connection of server.connections()) connection.statistics.clear();
+      },
+    };
+  }
+
+  private *connectionStats(): Iterable<IpcConnectionStats> {
+    for (const connection of this.server.connections()) yield statsOf(connection, connection.statistics);
+    if (this.remotes.size > 0) this.refreshRemote();
+    for (const client of this.remotes.values())
+      yield statsOf(client, this.remoteStatistics.get(client.id) ?? NO_STATISTICS);
+  }
+
+  /** The ring thread's counters come by message: what is shown is as of the last answer. */
+  private refreshRemote(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.remoteAskedMs < REMOTE_STATS_MS) return;
+    this.remoteAskedMs = nowMs;
+    this.daemon.query('clients').then(
+      (answer) => {
+        const clients = answer as readonly { readonly id: number; readonly statistics: RemoteStatistics }[] | null;
+        this.remoteStatistics = new Map((clients ?? []).map(({ id, statistics }) => [id, statistics]));
+      },
+      () => {}, // the ring thread is ending
+    );
+  }
+}
+
+type RemoteStatistics = Omit<ConnectionStatistics, 'clear'>;
+const NO_STATISTICS: RemoteStatistics = {
+  requests: 0,
+  responses: 0,
+  dispatched: 0,
+  sendRetries: 0,
+  recvRetries: 0,
+  flowControl: 0,
+  flowControlCount: 0,
+  queueing: false,
+  queued: 0,
+  sent: 0,
+  invalidRequest: 0,
+  overload: 0,
+};
+
+interface ClientIdentity {
+  readonly id: number;
+  readonly pid: number;
+  readonly serviceId: number;
+  readonly processName: string;
+}
+
+/** `service<S>.<pid>.<pointer>.`: the last part only has to look like a pointer and be unique. */
+const groupOf = ({ id, pid, serviceId }: Omit<ClientIdentity, 'processName'>): string =>
+  `service${serviceId}.${pid}.0x${(POINTER_BASE + id * POINTER_STEP).toString(16)}.`;
+const POINTER_BASE = 0x55_5555_0000;
+const POINTER_STEP = 0x40;
+
+function statsOf(client: ClientIdentity | HostedConnection, statistics: RemoteStatistics): IpcConnectionStats {
+  const values: Readonly<Record<string, () => number | string>> = {
+    queueing: () => (statistics.queueing ? 1 : 0),
+    queued: () => statistics.queued,
+    sent: () => statistics.sent,
+    flow_control: () => statistics.flowControl,
+    flow_control_count: () => statistics.flowControlCount,
+    invalid_request: () => statistics.invalidRequest,
+    overload: () => statistics.overload,
+    requests: () => statistics.requests,
+    responses: () => statistics.responses,
+    dispatched: () => statistics.dispatched,
+    send_retries: () => statistics.sendRetries,
+    recv_retries: () => statistics.recvRetries,
+    procname: () => client.processName,
   };
+  return { group: groupOf(client), value: (name) => values[name]?.() };
 }

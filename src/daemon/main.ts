@@ -11,7 +11,7 @@ import { lockFile } from '../os/file-lock.ts';
 import { Daemon } from './daemon.ts';
 import { isBackgroundChild, leaveTerminal, reportUp, startInBackground } from './daemonize.ts';
 import { DaemonExit, ExitCode, type ExitCodeValue } from './exit-codes.ts';
-import { openIpcFront } from './ipc-server-front.ts';
+import { IpcServerFront } from './ipc-server-front.ts';
 import { LockFile } from './lock-file.ts';
 import { DaemonLog } from './log.ts';
 import { notifyServiceManager } from './notify.ts';
@@ -107,7 +107,7 @@ async function serve(parts: ServeParts): Promise<ExitCodeValue> {
     reopenLogs: () => log.reopen(),
     reconfigureLog: (logging) => log.reconfigure(logging),
     dumpFlightData: () => log.dumpFlightData(stateDirectory),
-    openIpc: (owner) => openIpcFront(owner, instance),
+    openIpc: (owner) => new IpcServerFront(owner, instance),
     synchronized: (first) => {
       if (!first) return; // once: READY repeated at every membership change says nothing (T11)
       notifyServiceManager('READY=1');
