@@ -199,6 +199,7 @@ export class IpcListener {
       ringFds: files.fds,
       maxMessageBytes,
     };
+    this.forget(fd); // before anybody else watches it
     const prepared = this.options.prepare(client);
     if (prepared < 0) {
       closeConnectionFiles(files);
@@ -206,7 +207,6 @@ export class IpcListener {
       this.refuse(fd, -prepared, credentials);
       return;
     }
-    this.forget(fd);
     encodeConnectionResponse(
       response.u8,
       0,
