@@ -159,6 +159,7 @@ export class ServerConnection {
     const received = receiveBytes(this.fd, scratch.address, 4096, MSG_DONTWAIT);
     if (received > 0) this.bytesOwed -= received;
     else if (received === 0) this.hungUp = true;
+    else if (received === -Errno.ECONNRESET) this.hungUp = true;
     else if (received !== -Errno.EAGAIN && received !== -Errno.EINTR) this.fail(`receive ${errnoName(received)}`);
     return Math.max(received, 0);
   }
@@ -265,7 +266,7 @@ export class ServerConnection {
    * Longer than `maxMessageBytes` is never possible (libqb's EMSGSIZE): check before.
    */
   claimEvent(lengthBytes: number): number {
-    if (!this.live || this.fault !== null || this.queue.count > 0) return -1;
+    if (!this.live || this.fault !== null || this.hungUp || this.queue.count > 0) return -1;
     const at = this.events.claim(lengthBytes);
     if (at < 0 && !this.noteFaults()) this.statistics.sendRetries++;
     return at;
@@ -283,7 +284,9 @@ export class ServerConnection {
 
   /** Whether `claimEvent` would succeed. */
   hasEventRoom(lengthBytes: number): boolean {
-    return this.live && this.fault === null && this.queue.count === 0 && this.events.hasRoom(lengthBytes);
+    return (
+      this.live && this.fault === null && !this.hungUp && this.queue.count === 0 && this.events.hasRoom(lengthBytes)
+    );
   }
 
   /** Publishes the committed events: semaphore, then exactly one byte each (libqb-ipc.md 3.6). Cheap when there are none. */
@@ -298,9 +301,10 @@ export class ServerConnection {
     this.notify(count);
   }
 
-  /** Keeps an event until there is room. When the queue's limit is reached the connection has to go (`fault`), and false is the answer. */
+  /** Keeps an event until there is room; drops it if the client is gone. When the queue's limit is reached the connection has to go (`fault`), and false is the answer. */
   queueEvent(source: Uint8Array, offset: number, lengthBytes: number): boolean {
     if (this.fault !== null) return false;
+    if (this.hungUp) return true;
     const statistics = this.statistics;
     if (this.queue.count === 0) statistics.sent = 0;
     if (!this.queue.push(source, offset, lengthBytes)) return this.fail('eventQueueFull');
@@ -327,7 +331,7 @@ export class ServerConnection {
 
   /** Moves queued events into the ring as far as there is room, and flushes. */
   flushQueue(): void {
-    if (!this.live || this.fault !== null || this.queue.count === 0) return;
+    if (!this.live || this.fault !== null || this.hungUp || this.queue.count === 0) return;
     for (let length = this.queue.headLength(); length >= 0; length = this.queue.headLength()) {
       const at = this.events.claim(length);
       if (at < 0) {
@@ -398,7 +402,7 @@ export class ServerConnection {
   /** Sends `count` bytes more; what the socket does not take is outstanding, and all of it goes out together later. */
   private notify(count: number): void {
     this.notifyOutstanding += count;
-    while (this.notifyOutstanding > 0 && this.fault === null) {
+    while (this.notifyOutstanding > 0 && this.fault === null && !this.hungUp) {
       const sent = sendBytes(
         this.fd,
         notifyBytesAddress,
@@ -407,7 +411,8 @@ export class ServerConnection {
       );
       if (sent > 0) this.notifyOutstanding -= sent;
       else if (sent === -Errno.EAGAIN) return;
-      else if (sent !== -Errno.EINTR) this.fail(sent === -Errno.EPIPE ? 'disconnected' : `send ${errnoName(sent)}`);
+      else if (sent === -Errno.EPIPE || sent === -Errno.ECONNRESET) this.hungUp = true;
+      else if (sent !== -Errno.EINTR) this.fail(`send ${errnoName(sent)}`);
     }
   }
 

@@ -142,7 +142,6 @@ export class HostedConnection {
     if (core.closed) return;
     if (this.watchingWritable) core.onWritable();
     core.onReadable();
-    if (core.hungUp) this.watcher.stop();
     this.serve();
   };
 
@@ -201,8 +200,13 @@ export class HostedConnection {
       this.end(core.fault);
       return;
     }
+    if (core.hungUp) {
+      this.watcher.stop(); // it would be ready for ever
+      this.schedule(); // serve what is left, then end
+      return;
+    }
     const outstanding = core.notifyOutstanding > 0;
-    if (outstanding === this.watchingWritable || core.hungUp) return;
+    if (outstanding === this.watchingWritable) return;
     this.watchingWritable = outstanding;
     this.watcher.watch(true, outstanding);
   }
