@@ -113,6 +113,8 @@ export interface ServiceEngine<Context extends EngineContext = EngineContext> {
   configurationChange?(change: ConfigurationChange): void;
   connectionOpened?(connection: EngineConnection): void;
   connectionClosed?(connection: EngineConnection): void;
+  /** Another engine of this daemon failed and was stopped. */
+  engineFailed?(serviceId: number): void;
   /** Text for the state dump (SIGUSR2). */
   dump?(): string;
 }

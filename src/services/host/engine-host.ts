@@ -1,6 +1,6 @@
 import { assert } from '../../lib/assert.ts';
 import type { ConfigurationChange, RingId } from '../../lib/ring-id.ts';
-import { HANDLERS_MAX, SERVICES_MAX } from '../codec/ids.ts';
+import { HANDLERS_MAX, SERVICES_MAX, ServiceId } from '../codec/ids.ts';
 import { REQUEST_HEADER_BYTES, viewOf } from '../codec/struct.ts';
 import type { EngineConnection, MainEngineContext, ServiceEngine } from '../engine.ts';
 import { judge, rejection, type Verdict } from './admission.ts';
@@ -120,6 +120,8 @@ export class EngineHost {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.ports.log('emerg', 'SERV', `Service engine ${name} failed and was stopped: ${text}`);
     this.ports.engineFailed(serviceId, name, error);
+    for (const loaded of this.engines) loaded?.guard(undefined, () => loaded.engine.engineFailed?.(serviceId));
+    if (serviceId === ServiceId.QUORUM) this.setQuorate(false); // nobody is left to say otherwise
     this.sync.kick(failed); // the ring must not wait for it
   }
 

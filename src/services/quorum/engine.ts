@@ -98,6 +98,13 @@ export class QuorumEngine implements ServiceEngine<MainEngineContext> {
     for (const [connection, state] of this.connections) if (state.tracking) this.sendQuorum(connection, state);
   }
 
+  /** Without its provider nobody can say that there is quorum. */
+  engineFailed(serviceId: number): void {
+    if (serviceId === ServiceId.VOTEQUORUM && this.options.provider !== null) {
+      this.setQuorum(this.members, false, this.syncRing);
+    }
+  }
+
   private log(text: string): void {
     this.context?.log('notice', 'QUORUM', text);
   }

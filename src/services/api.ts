@@ -1,0 +1,22 @@
+/**
+ * The public interface for service engines that are loaded by configuration (docs/service-engines.md). It is versioned:
+ * a module says which version it was written for, and the daemon refuses one that it does not know.
+ */
+export { TrackEvent } from '../config/icmap/index.ts';
+export { CsError, type CsStatus } from '../lib/errors.ts';
+export type { LogFunction, LogLevel } from '../lib/log.ts';
+export { type ConfigurationChange, type RingId, ringIdEquals } from '../lib/ring-id.ts';
+export * as fields from './codec/fields.ts';
+export { execStruct, RequestStruct, ResponseStruct, Struct, statusResponse } from './codec/struct.ts';
+export {
+  ENGINE_INTERFACE_VERSION,
+  type EngineConnection,
+  type EngineContext,
+  type EngineTimer,
+  type ExecFunction,
+  type LibraryFunction,
+  type MainEngineContext,
+  type ServiceEngine,
+  type SyncHooks,
+} from './engine.ts';
+export type { EngineModule, EngineModuleOptions } from './host/engine-modules.ts';

@@ -1,0 +1,88 @@
+import { isAbsolute, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { LogFunction } from '../../lib/log.ts';
+import { HANDLERS_MAX, SERVICES_MAX } from '../codec/ids.ts';
+import { ENGINE_INTERFACE_VERSION, type MainEngineContext, type ServiceEngine } from '../engine.ts';
+
+/** The items of a `service { … }` section: `name`, `path`, and whatever the engine understands. */
+export type EngineModuleOptions = Readonly<Record<string, string>>;
+
+/** What a module must export (docs/service-engines.md). */
+export interface EngineModule {
+  readonly interfaceVersion: number;
+  createEngine(
+    options: EngineModuleOptions,
+  ): ServiceEngine<MainEngineContext> | Promise<ServiceEngine<MainEngineContext>>;
+}
+
+/** Ids below are stock's services and reserved ones. */
+export const MODULE_SERVICE_ID_MIN = 16;
+const NAME = /^[a-z][a-z0-9_]{0,31}$/;
+const STOCK_NAMES = ['cmap', 'cfg', 'cpg', 'quorum', 'pload', 'votequorum', 'mon', 'wd'];
+
+export interface ModuleLoader {
+  /** Relative paths are relative to it: the directory of the configuration file. */
+  readonly baseDirectory: string;
+  readonly log: LogFunction;
+  /** `import()`; tests give modules of their own. */
+  import(url: string): Promise<unknown>;
+}
+
+/**
+ * Makes the engines that the configuration names. One that cannot be made is reported and left out: the daemon starts
+ * without it.
+ */
+export async function loadEngineModules(
+  blocks: readonly EngineModuleOptions[],
+  loader: ModuleLoader,
+): Promise<ServiceEngine<MainEngineContext>[]> {
+  const engines: ServiceEngine<MainEngineContext>[] = [];
+  for (const block of blocks) {
+    try {
+      const engine = await makeEngine(block, loader);
+      const twin = engines.find((other) => other.serviceId === engine.serviceId || other.name === engine.name);
+      if (twin !== undefined) throw new Error(`its name or id ${engine.serviceId} is taken by ${twin.name}`);
+      engines.push(engine);
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      loader.log('error', 'SERV', `Service engine ${block['name'] ?? '(no name)'} is not loaded: ${text}`);
+    }
+  }
+  return engines;
+}
+
+async function makeEngine(block: EngineModuleOptions, loader: ModuleLoader): Promise<ServiceEngine<MainEngineContext>> {
+  const { name, path } = block;
+  if (name === undefined || path === undefined) throw new Error('a service section needs name and path');
+  if (!NAME.test(name)) throw new Error('a name is 1 to 32 of a-z, 0-9 and _, a letter first');
+  if (STOCK_NAMES.includes(name)) throw new Error('the name is one of the built-in services');
+  const file = isAbsolute(path) ? path : resolve(loader.baseDirectory, path);
+  const module = await loader.import(pathToFileURL(file).href);
+  if (!isEngineModule(module)) throw new Error(`${file} exports no interfaceVersion and createEngine`);
+  if (module.interfaceVersion !== ENGINE_INTERFACE_VERSION) {
+    const versions = `version ${module.interfaceVersion} of the interface, this daemon has ${ENGINE_INTERFACE_VERSION}`;
+    throw new Error(`${file} was written for ${versions}`);
+  }
+  const engine = await module.createEngine(block);
+  const problem = problemOf(engine, name);
+  if (problem !== null) throw new Error(problem);
+  return engine;
+}
+
+function isEngineModule(module: unknown): module is EngineModule {
+  if (typeof module !== 'object' || module === null) return false;
+  const { interfaceVersion, createEngine } = module as Partial<EngineModule>;
+  return typeof interfaceVersion === 'number' && typeof createEngine === 'function';
+}
+
+/** A module may be plain JavaScript: the shape is checked, not only typed. */
+function problemOf(engine: ServiceEngine<MainEngineContext>, name: string): string | null {
+  const { serviceId, library, exec, start } = engine;
+  if (engine.name !== name) return `the engine calls itself ${engine.name}, the configuration ${name}`;
+  const inRange = Number.isInteger(serviceId) && serviceId >= MODULE_SERVICE_ID_MIN && serviceId < SERVICES_MAX;
+  if (!inRange) return `service id ${serviceId} is not within ${MODULE_SERVICE_ID_MIN} to ${SERVICES_MAX - 1}`;
+  if (!Array.isArray(library) || !Array.isArray(exec) || typeof start !== 'function')
+    return 'it is not a service engine';
+  if (library.length > HANDLERS_MAX || exec.length > HANDLERS_MAX) return `more than ${HANDLERS_MAX} functions`;
+  return null;
+}
