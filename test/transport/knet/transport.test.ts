@@ -112,6 +112,27 @@ t.test('the key changes under load without a message lost', async (t) => {
   for (const node of nodes) node.close();
 });
 
+t.test('compression: every model that we write, and the threshold', async (t) => {
+  for (const model of ['zlib', 'lz4', 'lz4hc', 'zstd', 'lzma']) {
+    const nodes = ring([1, 2], {
+      crypto: crypto('aes256', 'sha256', randomBytes(256)),
+      compression: { model, thresholdBytes: 0, level: 3 },
+      knetMtu: 1_500,
+    });
+    const [one, two] = nodes as [TestNode, TestNode];
+    t.ok(await until(nodes, 3_000, () => one.connected(2) && two.connected(1)));
+    for (const length of [50, 101, 5_000, 65_500]) one.multicast(length, 6);
+    one.transport.flush();
+    t.ok(await until(nodes, 1_000, () => two.received.length === 4), model);
+    t.ok(two.received.every((message) => message.subarray(13).every((byte) => byte === 6)));
+    const packed = model === 'lzma' ? 0 : 3;
+    t.equal(two.stat('handle.rx_compressed_packets'), packed, `${packed} of 4 were compressed`);
+    t.ok(one.stat('node2.link0.tx_data_bytes') < 2_000 || packed === 0);
+    t.same([one.drops(), two.drops()], [{}, {}]);
+    for (const node of nodes) node.close();
+  }
+});
+
 t.test('IPv6, and links that come and go with the configuration', async (t) => {
   port += 10;
   const six = { 1: ['::1'], 2: ['::1'] };
