@@ -1,0 +1,50 @@
+import t from 'tap';
+import { skipReason } from './lab/cases.ts';
+import type { ClusterOptions } from './lab/conf.ts';
+import { Lab } from './lab/lab.ts';
+import type { DaemonKind } from './lab/node.ts';
+import { program } from './lab/programs.ts';
+
+/** C programs walk through the libraries; each line they print must be what stock's daemon makes them print. */
+const OURS: DaemonKind = process.env['RONDO_LAB_KINDS'] === undefined ? 'ours' : 'stock';
+const WALKS = ['walk-cmap', 'walk-cpg', 'walk-quorum'] as const;
+const rings: readonly ClusterOptions[] = [
+  { transport: 'udpu' },
+  {
+    transport: 'knet',
+    quorum: [
+      'provider: corosync_votequorum',
+      'device {\n  model: net\n  votes: 1\n  timeout: 60000\n  net {\n    host: 10.91.0.9\n  }\n}',
+    ],
+  },
+];
+
+async function walkAll(options: ClusterOptions, first: DaemonKind): Promise<Map<string, string[]>> {
+  const lab = await Lab.up(options, [first, 'stock', 'stock']);
+  try {
+    const outputs = new Map<string, string[]>();
+    for (const walk of WALKS) {
+      const { code, stdout } = await lab.node(1).space.run(await program(walk), [], { timeoutMs: 90_000 });
+      outputs.set(
+        walk,
+        [...stdout.trimEnd().split('\n'), `status ${code}`, stderr].filter((line) => line !== ''),
+      );
+    }
+    return outputs;
+  } finally {
+    await lab.close();
+  }
+}
+
+for (const [at, options] of rings.entries()) {
+  const name = at === 0 ? 'over udpu' : 'with a quorum device configured, over knet';
+  t.test(`libraries ${name}`, { skip: skipReason([OURS]) }, async (t) => {
+    t.setTimeout(400_000);
+    const stock = await walkAll(options, 'stock');
+    const ours = await walkAll(options, OURS);
+    for (const walk of WALKS) {
+      t.equal((stock.get(walk)?.length ?? 0) > 20, true, `${walk}: ${stock.get(walk)?.length} lines`);
+      t.same(ours.get(walk), stock.get(walk), walk);
+    }
+  });
+}
