@@ -67,7 +67,8 @@ export type ToRing =
   /** Drain the queues, send the leave message, close the sockets, answer `stopped`. */
   | { readonly op: 'stop' };
 
-export type RingQuery = 'links' | 'clients' | 'cpg' | 'stats';
+/** `heap`: bytes in use on the ring thread's heap, for watching that it allocates nothing in steady state. */
+export type RingQuery = 'links' | 'clients' | 'cpg' | 'stats' | 'heap';
 
 /** Ring thread → main thread. */
 export type FromRing =

@@ -1,3 +1,4 @@
+import { getHeapStatistics } from 'node:v8';
 import { RecordKind, type RingQuery, type ToRing } from '../bridge/messages.ts';
 import { RingBridge } from '../bridge/ring-bridge.ts';
 import type { RingWorkerData } from '../bridge/ring-worker-data.ts';
@@ -214,6 +215,7 @@ export class RingThread {
   }
 
   private answer(what: RingQuery): unknown {
+    if (what === 'heap') return getHeapStatistics().used_heap_size;
     const { ring } = this;
     if (ring === null) return null;
     switch (what) {

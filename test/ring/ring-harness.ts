@@ -1,7 +1,7 @@
 import { Socket } from 'node:net';
-import { Worker } from 'node:worker_threads';
+import { type ResourceLimits, Worker } from 'node:worker_threads';
 import { MainBridge } from '../../src/bridge/main-bridge.ts';
-import type { FromRing, ToRing } from '../../src/bridge/messages.ts';
+import type { FromRing, RingQuery, ToRing } from '../../src/bridge/messages.ts';
 import {
   DEFAULT_RING_WORKER_OPTIONS,
   RING_WORKER_DATA_VERSION,
@@ -89,7 +89,7 @@ export class TestRing {
   private readonly waiters = new Set<() => void>();
   private draining = false;
 
-  constructor(options: Partial<RingWorkerData['options']> = {}) {
+  constructor(options: Partial<RingWorkerData['options']> = {}, resourceLimits: ResourceLimits = {}) {
     const shared = allocateShared();
     const ringDoorbellFd = openEventfd();
     const [mainFd, mainDoorbellFd] = openSocketPair();
@@ -104,7 +104,7 @@ export class TestRing {
       mainDoorbellFd,
       options: { ...DEFAULT_RING_WORKER_OPTIONS, ...options },
     };
-    this.worker = new Worker(new URL('../../workers/ring.js', import.meta.url), { workerData });
+    this.worker = new Worker(new URL('../../workers/ring.js', import.meta.url), { workerData, resourceLimits });
     this.worker.on('error', (error) =>
       this.messages.push({ op: 'fatal', code: 'worker', message: String(error.stack) }),
     );
@@ -174,6 +174,20 @@ export class TestRing {
         done.ringId.seq === change.change.ringId.seq
       );
     });
+  }
+
+  private nextQuery = 1;
+  async query(what: RingQuery): Promise<unknown> {
+    const queryId = this.nextQuery++;
+    this.send({ op: 'query', queryId, what });
+    let value: unknown;
+    await this.until(`answer to ${what}`, () => {
+      const answer = this.messages.findLast((message) => message.op === 'answer' && message.queryId === queryId);
+      if (answer?.op !== 'answer') return false;
+      value = answer.value;
+      return true;
+    });
+    return value;
   }
 
   async stop(): Promise<void> {

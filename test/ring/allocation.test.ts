@@ -1,0 +1,68 @@
+import t from 'tap';
+import { StateWord } from '../../src/bridge/shared-layout.ts';
+import { CPG_MCAST } from '../../src/services/codec/cpg.ts';
+import { TestRing, totemConfig } from './ring-harness.ts';
+import { listenForCpg, RawCpgClient } from './test-client.ts';
+
+const MESSAGES = 1_000_000;
+const WARM_UP = 150_000;
+/** The million is measured in parts: one in which a collection happened tells nothing and is left out. */
+const PARTS = 20;
+const YOUNG_GENERATION_MB = 256;
+/**
+ * Nothing is allocated for a message or a frame. A turn of the loop, which handles dozens of messages here, puts some numbers
+ * (times, addresses) into boxes: about 150 bytes. One object per message would be 20 bytes and more, one per frame 4 more.
+ */
+const BYTES_PER_MESSAGE_MAX = 8;
+const BYTES_PER_TURN_MAX = 400;
+
+async function pump(client: RawCpgClient, request: Uint8Array, messages: number): Promise<void> {
+  const start = client.events;
+  let posted = 0;
+  for (;;) {
+    client.take();
+    if (client.events - start === messages) return;
+    // Not more than the event ring holds, or events take the slow way through memory.
+    const room = Math.min(messages - posted, 2000 - (posted - (client.events - start)));
+    const sent = room > 0 ? client.post(request, room) : 0;
+    posted += sent;
+    if (sent === 0) await new Promise(setImmediate);
+  }
+}
+
+t.test('a million messages allocate nothing on the ring thread', { timeout: 180_000 }, async (t) => {
+  const instance = `alloc-${process.pid}`;
+  const ring = new TestRing({}, { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB });
+  ring.start(totemConfig(1, 1, 15435));
+  await ring.synced([1]);
+  const listener = listenForCpg(ring, instance);
+  const client = await RawCpgClient.connect(instance);
+  t.equal(await client.join('grp'), 1);
+  await ring.until('own join', () => client.take() > 0 || client.events > 0).catch(() => client.take());
+  const data = new Uint8Array(64);
+  const request = CPG_MCAST.message({ guarantee: 2, messageBytes: data.length }, data);
+  client.events = 0;
+  await pump(client, request, WARM_UP);
+  const allocated: number[] = [];
+  const perTurn: number[] = [];
+  const turns = (): number => ring.bridge.views.state[StateWord.LOOP_TURNS]!;
+  let before = (await ring.query('heap')) as number;
+  for (let part = 0; part < PARTS; part++) {
+    const startTurns = turns();
+    await pump(client, request, MESSAGES / PARTS);
+    const after = (await ring.query('heap')) as number;
+    if (after >= before) {
+      allocated.push((after - before) / (MESSAGES / PARTS));
+      perTurn.push((after - before) / (turns() - startTurns));
+    }
+    before = after;
+  }
+  t.comment(`bytes per message: ${allocated.map((bytes) => bytes.toFixed(2)).join(' ')}`);
+  t.ok(allocated.length >= PARTS - 4, 'hardly any collection');
+  const mean = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+  t.ok(mean(allocated) <= BYTES_PER_MESSAGE_MAX, `${mean(allocated)} bytes per message`);
+  t.ok(mean(perTurn) <= BYTES_PER_TURN_MAX, `${mean(perTurn)} bytes per turn`);
+  client.close();
+  listener.close();
+  await ring.stop();
+});

@@ -1,0 +1,104 @@
+import { connect, type Socket } from 'node:net';
+import { abstractAddress } from '../../src/ipc/address.ts';
+import { decodeSetupResponse, encodeSetupRequest, SETUP_RESPONSE_BYTES } from '../../src/ipc/client/handshake.ts';
+import { ClientRings } from '../../src/ipc/client/rings.ts';
+import { IpcListener } from '../../src/ipc/server/listener.ts';
+import { Peek } from '../../src/lib/qbring/reader.ts';
+import { CPG_JOIN } from '../../src/services/codec/cpg.ts';
+import { groupNameValue } from '../../src/services/codec/fields.ts';
+import type { TestRing } from './ring-harness.ts';
+
+/** The main thread's listener for CPG, which hands every client to the ring thread. */
+export function listenForCpg(ring: TestRing, instance: string): IpcListener {
+  let nextId = 1;
+  return new IpcListener({
+    service: 'cpg',
+    serviceId: 2,
+    instance,
+    nextConnectionId: () => nextId++,
+    authorize: () => 0,
+    prepare: () => 0,
+    established: (client) => ring.send({ op: 'clientAttach', client }),
+    refused: () => {},
+  });
+}
+
+/** A client as fast as it gets: whole batches of requests, one write for all their bytes. */
+export class RawCpgClient {
+  events = 0;
+  lastEventBytes = 0;
+  closed = false;
+  private constructor(
+    readonly socket: Socket,
+    readonly rings: ClientRings,
+  ) {
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      this.closed = true;
+    });
+    socket.resume();
+  }
+
+  static async connect(instance: string): Promise<RawCpgClient> {
+    const socket = connect({ path: abstractAddress(`${instance}-cpg`) });
+    socket.write(encodeSetupRequest(1 << 20));
+    let received = Buffer.alloc(0);
+    while (received.length < SETUP_RESPONSE_BYTES) {
+      const [chunk] = (await new Promise((resolve) => socket.once('data', (data) => resolve([data])))) as [Buffer];
+      received = Buffer.concat([received, chunk]);
+    }
+    const setup = decodeSetupResponse(received);
+    if (typeof setup === 'string' || setup.errno !== 0) throw new Error(`refused: ${JSON.stringify(setup)}`);
+    return new RawCpgClient(socket, new ClientRings(setup));
+  }
+
+  /** As many copies of the request as fit, at most `count`; answers how many. */
+  post(request: Uint8Array, count: number): number {
+    let posted = 0;
+    while (posted < count && this.rings.request.tryWrite(request)) posted++;
+    if (posted === 0) return 0;
+    this.rings.request.publish();
+    this.socket.write(Buffer.alloc(posted));
+    return posted;
+  }
+
+  /** Reads all waiting events; `look` sees each in the ring. */
+  take(look: (bytes: Uint8Array, offset: number, length: number) => void = () => {}): number {
+    const { event } = this.rings;
+    let count = 0;
+    while (event.peek() === Peek.CHUNK) {
+      this.lastEventBytes = event.length;
+      look(event.u8, event.offset, event.length);
+      event.reclaim();
+      count++;
+    }
+    event.release();
+    this.events += count;
+    return count;
+  }
+
+  async call(request: Uint8Array): Promise<Uint8Array> {
+    this.post(request, 1);
+    const { response } = this.rings;
+    const until = performance.now() + 10_000;
+    while (response.peek() !== Peek.CHUNK) {
+      if (performance.now() > until) throw new Error('no response');
+      await new Promise(setImmediate);
+    }
+    const bytes = response.u8.slice(response.offset, response.offset + response.length);
+    response.reclaim();
+    response.release();
+    return bytes;
+  }
+
+  async join(group: string): Promise<number> {
+    const name = groupNameValue(new Uint8Array(Buffer.from(group)));
+    const response = await this.call(CPG_JOIN.message({ group: name, pid: process.pid, flags: 0 }));
+    return new DataView(response.buffer).getInt32(16, true);
+  }
+
+  close(): void {
+    this.socket.destroy();
+    this.rings.close();
+  }
+}
