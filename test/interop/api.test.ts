@@ -25,10 +25,7 @@ async function walkAll(options: ClusterOptions, first: DaemonKind): Promise<Map<
     const outputs = new Map<string, string[]>();
     for (const walk of WALKS) {
       const { code, stdout } = await lab.node(1).space.run(await program(walk), [], { timeoutMs: 90_000 });
-      outputs.set(
-        walk,
-        [...stdout.trimEnd().split('\n'), `status ${code}`, stderr].filter((line) => line !== ''),
-      );
+      outputs.set(walk, [...stdout.trimEnd().split('\n'), `status ${code}`]);
     }
     return outputs;
   } finally {
