@@ -9,7 +9,7 @@ import type { TotemConfig } from '../config/totem-config.ts';
 import { unreachable } from '../lib/assert.ts';
 import type { LogFunction } from '../lib/log.ts';
 import { StatsMap } from '../services/cmap/stats-map.ts';
-import type { EngineTimer } from '../services/engine.ts';
+import type { EngineTimer, MainEngineContext, ServiceEngine } from '../services/engine.ts';
 import { EngineHost } from '../services/host/engine-host.ts';
 import type { QueueLevelValue } from '../services/host/flow-control.ts';
 import type { HostPorts } from '../services/host/ports.ts';
@@ -25,6 +25,7 @@ import { RingThread } from './ring-thread.ts';
 import { installTriggerKeys } from './runtime-keys.ts';
 import { ScheduleWatch } from './schedule-watch.ts';
 import { addStatistics, RingCounters } from './stats.ts';
+import { systemEngines } from './system-engines.ts';
 
 /** How long each step of the orderly stop may take before the daemon goes on without it. */
 const STOP_STEP_MS_MAX = 5_000;
@@ -38,6 +39,8 @@ export interface DaemonParts {
   readonly ringIds: RingIdStore;
   readonly scheduling: SchedulingPlan;
   readonly log: LogFunction;
+  /** Engines of `service { … }` sections. */
+  readonly modules: readonly ServiceEngine<MainEngineContext>[];
   /** For reading the configuration again. */
   readonly environment: ConfigEnvironment;
   /** Opens the log files again after rotation. */
@@ -100,6 +103,9 @@ export class Daemon {
       shutdown: (reason) => this.stop(reason),
       cpg: { ...CPG_SERVICE, unload: () => this.unloadCpg() },
       publish: (serviceId, name) => this.ipc.publish(serviceId, name),
+      system: systemEngines(log, () => this.finished.resolve(ExitCode.PLOAD_DONE)),
+      modules: parts.modules,
+      log,
     });
     const { roundRobin, priority } = parts.scheduling;
     this.ring = new RingThread(

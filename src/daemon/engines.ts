@@ -30,6 +30,11 @@ export interface EngineDependencies {
   shutdown(reason: string): void;
   /** cpg, which runs on the ring thread. */
   readonly cpg: RemoteService;
+  /** pload, mon, wd: loaded before quorum. */
+  readonly system: readonly ServiceEngine<MainEngineContext>[];
+  /** Of `service { … }` sections: loaded last; one that cannot start is left out. */
+  readonly modules: readonly ServiceEngine<MainEngineContext>[];
+  log(level: 'error', subsystem: 'SERV', text: string): void;
   /** Publishes the IPC socket of a service that was just loaded. */
   publish(serviceId: number, name: string): Promise<void>;
 }
@@ -83,6 +88,7 @@ export function engineSet(needs: EngineDependencies): EngineSet {
     ...others,
     quorum,
     ...(votequorum === null ? [] : [votequorum]),
+    ...needs.modules,
   ];
   return {
     serviceIds: all.map(({ serviceId }) => serviceId),
@@ -94,6 +100,7 @@ export function engineSet(needs: EngineDependencies): EngineSet {
         target.addRemote(needs.cpg);
         await needs.publish(needs.cpg.serviceId, needs.cpg.name);
         for (const engine of others) await loadOne(engine);
+        for (const engine of needs.system) await loadOne(engine);
         await loadOne(quorum);
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
@@ -102,6 +109,12 @@ export function engineSet(needs: EngineDependencies): EngineSet {
           `Service engine 'corosync_quorum' failed to load for reason '${reason}'`,
           { cause: error },
         );
+      }
+      for (const engine of needs.modules) {
+        await loadOne(engine).catch((error: unknown) => {
+          const reason = error instanceof Error ? error.message : String(error);
+          needs.log('error', 'SERV', `Service engine ${engine.name} is not loaded: ${reason}`);
+        });
       }
     },
   };

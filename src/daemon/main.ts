@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { nodeEnvironment } from '../config/environment.ts';
 import { warningText } from '../config/errors.ts';
 import {
@@ -8,6 +9,7 @@ import {
 } from '../config/load.ts';
 import { LOGGING_DEFAULTS } from '../config/logging-config.ts';
 import { lockFile } from '../os/file-lock.ts';
+import { loadEngineModules } from '../services/host/engine-modules.ts';
 import { Daemon } from './daemon.ts';
 import { isBackgroundChild, leaveTerminal, reportUp, startInBackground } from './daemonize.ts';
 import { DaemonExit, ExitCode, type ExitCodeValue } from './exit-codes.ts';
@@ -104,6 +106,11 @@ async function serve(parts: ServeParts): Promise<ExitCodeValue> {
     ringIds: new RingIdStore(stateDirectory, result.totem.nodeId),
     scheduling: parts.scheduling,
     log: log.write,
+    modules: await loadEngineModules(result.services, {
+      baseDirectory: dirname(options.configFile),
+      log: log.write,
+      import: (url) => import(url),
+    }),
     reopenLogs: () => log.reopen(),
     reconfigureLog: (logging) => log.reconfigure(logging),
     dumpFlightData: () => log.dumpFlightData(stateDirectory),

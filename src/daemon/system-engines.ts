@@ -1,0 +1,31 @@
+import type { LogFunction } from '../lib/log.ts';
+import { powerOffMachine, rebootMachine, setWatchdogTimeout } from '../os/machine.ts';
+import type { MainEngineContext, ServiceEngine } from '../services/engine.ts';
+import { MonEngine } from '../services/mon/engine.ts';
+import { systemSampler } from '../services/mon/sampler.ts';
+import { PloadEngine } from '../services/pload/engine.ts';
+import { linuxWatchdog } from '../services/wd/device.ts';
+import { WatchdogEngine } from '../services/wd/engine.ts';
+
+/** Engines that have to do with the machine and not with the cluster: pload, mon, wd, in stock's order of loading. */
+export function systemEngines(
+  log: LogFunction,
+  /** Ends the process at once. */
+  exit: (code: number) => void,
+): ServiceEngine<MainEngineContext>[] {
+  const monotonicNs = (): bigint => process.hrtime.bigint();
+  const machine = (what: string, act: () => boolean): void => {
+    log('emerg', 'WD', `A watched resource failed: ${what}`);
+    if (!act()) log('emerg', 'WD', `${what} is not permitted`);
+  };
+  return [
+    new PloadEngine({ exit }),
+    new MonEngine({ sampler: systemSampler, monotonicNs }),
+    new WatchdogEngine({
+      open: linuxWatchdog(setWatchdogTimeout),
+      monotonicNs,
+      reboot: () => machine('reboot', rebootMachine),
+      powerOff: () => machine('power off', powerOffMachine),
+    }),
+  ];
+}
