@@ -23,9 +23,9 @@ export function cfgPorts(daemon: Daemon, parts: DaemonParts): CfgPorts {
       });
       return { family: addresses[0]?.length === 16 ? AF_INET6 : AF_INET, addresses };
     },
-    reopenLogs: async () => {
+    reopenLogs: () => {
       try {
-        await parts.reopenLogs();
+        parts.reopenLogs();
         return CsError.OK;
       } catch {
         return CsError.FAILED_OPERATION;

@@ -44,7 +44,7 @@ export interface DaemonParts {
   /** For reading the configuration again. */
   readonly environment: ConfigEnvironment;
   /** Opens the log files again after rotation. */
-  reopenLogs(): Promise<void>;
+  reopenLogs(): void;
   reconfigureLog(logging: LoggingConfig): void;
   dumpFlightData(): void;
   openIpc(daemon: Daemon): IpcFront;

@@ -14,15 +14,11 @@ export class DaemonLog {
   /** Bound, so that every part of the daemon can hold it. */
   readonly write: LogFunction = this.sink.log;
 
-  private constructor(
+  constructor(
     private config: LoggingConfig,
     private stderr: boolean,
   ) {
     this.reconfigure(config);
-  }
-
-  static open(config: LoggingConfig, stderr: boolean): Promise<DaemonLog> {
-    return Promise.resolve(new DaemonLog(config, stderr));
   }
 
   /** Whether a destination wants such records: for texts that are costly to make. */
@@ -30,9 +26,8 @@ export class DaemonLog {
     return this.sink.wants(level, subsystem);
   }
 
-  reopen(): Promise<void> {
+  reopen(): void {
     this.sink.reopen();
-    return Promise.resolve();
   }
 
   reconfigure(config: LoggingConfig): void {
@@ -66,8 +61,7 @@ export class DaemonLog {
     }
   }
 
-  close(): Promise<void> {
+  close(): void {
     this.sink.close();
-    return Promise.resolve();
   }
 }

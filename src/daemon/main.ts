@@ -51,18 +51,18 @@ export async function runDaemon(argv: readonly string[]): Promise<number> {
 /** `-t`: as stock, and always with a word on standard error (config-and-tools.md 8, T8). */
 async function testConfiguration(options: DaemonOptions): Promise<number> {
   const { result } = await load(options, 'test');
-  if (!result.ok) return await reportFailure(result);
+  if (!result.ok) return reportFailure(result);
   for (const warning of result.warnings) process.stderr.write(`${warningText(warning)}\n`);
-  const log = await DaemonLog.open({ ...result.logging, toStderr: true }, true);
+  const log = new DaemonLog({ ...result.logging, toStderr: true }, true);
   log.write('notice', 'MAIN', 'Corosync Cluster Engine exiting normally');
-  await log.close();
+  log.close();
   return ExitCode.OK;
 }
 
 async function startDaemon(options: DaemonOptions): Promise<number> {
   const { result, notices, stateDirectory } = await load(options, 'start');
-  if (!result.ok) return await reportFailure(result);
-  const log = await DaemonLog.open(result.logging, options.foreground || isBackgroundChild());
+  if (!result.ok) return reportFailure(result);
+  const log = new DaemonLog(result.logging, options.foreground || isBackgroundChild());
   let status: ExitCodeValue;
   let lock: LockFile | null = null;
   try {
@@ -83,7 +83,7 @@ async function startDaemon(options: DaemonOptions): Promise<number> {
   if (status !== ExitCode.KILLED) {
     log.write(status === ExitCode.OK ? 'notice' : 'error', 'MAIN', `Corosync Cluster Engine exiting ${text}`);
   }
-  await log.close();
+  log.close();
   return status;
 }
 
@@ -170,17 +170,19 @@ function environmentFor(options: DaemonOptions): ReturnType<typeof nodeEnvironme
   return nodeName === null ? environment : { ...environment, hostname: () => nodeName };
 }
 
-async function reportFailure(failed: FailedConfiguration): Promise<number> {
-  const [first] = failed.errors;
-  const log = await DaemonLog.open({ ...(failed.logging ?? LOGGING_DEFAULTS), toStderr: true }, true);
+/** Errors of the parser go to standard error as they are, as stock's do; those of validation to the log, and there too. */
+function reportFailure(failed: FailedConfiguration): number {
+  const log = new DaemonLog({ ...(failed.logging ?? LOGGING_DEFAULTS), toStderr: true }, true);
   for (const error of failed.errors) {
-    log.write('error', 'MAIN', error.stockMessage);
-    if (error.message !== error.stockMessage) log.write('info', 'MAIN', error.message);
+    const isParser = /^(?:parser error: |Can't read file )/.test(error.stockMessage);
+    if (isParser) process.stderr.write(`${error.stockMessage}\n${error.hint === '' ? '' : `  ${error.hint}\n`}`);
+    else log.write('error', 'MAIN', error.stockMessage);
+    if (!isParser && error.message !== error.stockMessage) log.write('info', 'MAIN', error.message);
   }
-  if (first !== undefined) {
+  if (failed.errors.every(({ stockMessage }) => !stockMessage.startsWith('parser error: '))) {
     log.write('error', 'MAIN', `Corosync Cluster Engine exiting with status ${failed.exitCode} at main.c:1397.`);
   }
-  await log.close();
+  log.close();
   return failed.exitCode;
 }
 

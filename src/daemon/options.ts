@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 
 /** What the command line and the environment say; the configuration file may add to it. */
@@ -78,13 +79,14 @@ export function parseOptions(argv: readonly string[], env: NodeJS.ProcessEnv): P
     ok: true,
     options: {
       action,
-      configFile,
+      // The daemon changes into its state directory: paths are made absolute before.
+      configFile: resolve(configFile),
       foreground: values.foreground ?? false,
       ipcInstance: instance,
       ipcInstanceEnv: instanceEnv,
-      stateDirectory: values['state-dir'] ?? null,
-      stateDirectoryEnv: emptyToNull(env['STATE_DIRECTORY']),
-      lockFile: values['lock-file'] ?? null,
+      stateDirectory: absolute(values['state-dir']),
+      stateDirectoryEnv: absolute(env['STATE_DIRECTORY']),
+      lockFile: absolute(values['lock-file']),
       nodeName: values.node ?? null,
       stopOnStdinEnd: values['stop-on-stdin-end'] ?? false,
     },
@@ -100,4 +102,6 @@ function instanceProblem(name: string): string {
   return `bad IPC instance name '${name}': 1 to ${IPC_INSTANCE_BYTES_MAX} of A-Z a-z 0-9 . _ -`;
 }
 
+const absolute = (path: string | undefined): string | null =>
+  path === undefined || path === '' ? null : resolve(path);
 const emptyToNull = (text: string | undefined): string | null => (text === undefined || text === '' ? null : text);

@@ -30,7 +30,7 @@ export class RingIdStore {
     this.file = join(directory, `ringid_${nodeId}`);
   }
 
-  /** Reads the file (0 when there is none or it is short) and reserves the first block. */
+  /** Reads the file (0 when there is none or it is short) and reserves a first block; the ring asks for the next ones. */
   open(): RingIdStart {
     let stored = 0;
     try {
@@ -41,13 +41,13 @@ export class RingIdStore {
       });
     }
     this.reservedSeq = stored;
-    return { stored, reserved: this.reserve(stored + 1) };
+    return { stored, reserved: this.reserve(stored + RESERVE_BLOCK) };
   }
 
-  /** Makes sequences up to `upTo`, and a block beyond it, durable. Returns how far it is reserved now. */
+  /** Makes sequences up to `upTo` durable. Returns how far it is reserved now. */
   reserve(upTo: number): number {
     if (upTo <= this.reservedSeq) return this.reservedSeq;
-    this.write(upTo + RESERVE_BLOCK);
+    this.write(upTo);
     return this.reservedSeq;
   }
 
