@@ -1,7 +1,5 @@
-import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import type { Icmap } from '../config/icmap/index.ts';
-import { setWatchdogTimeout } from '../os/watchdog.ts';
 import { CfgEngine } from '../services/cfg/engine.ts';
 import type { CfgPorts } from '../services/cfg/ports.ts';
 import { CmapEngine } from '../services/cmap/engine.ts';
@@ -11,14 +9,9 @@ import { ServiceId } from '../services/codec/ids.ts';
 import type { MainEngineContext, ServiceEngine } from '../services/engine.ts';
 import type { EngineHost } from '../services/host/engine-host.ts';
 import type { RemoteService } from '../services/host/ports.ts';
-import { MonEngine } from '../services/mon/engine.ts';
-import { systemSampler } from '../services/mon/sampler.ts';
-import { PloadEngine } from '../services/pload/engine.ts';
 import { QuorumEngine } from '../services/quorum/engine.ts';
 import { VotequorumEngine } from '../services/votequorum/engine.ts';
 import { trackingFile } from '../services/votequorum/tracking-file.ts';
-import { linuxWatchdog } from '../services/wd/device.ts';
-import { WatchdogEngine } from '../services/wd/engine.ts';
 import { DaemonExit, ExitCode } from './exit-codes.ts';
 
 export interface EngineDependencies {
@@ -72,20 +65,9 @@ export function engineSet(needs: EngineDependencies): EngineSet {
     new CmapEngine({ cmap, statistics, addressesOf, shutdown: (reason) => needs.shutdown(reason) }),
     new CfgEngine(needs.cfg),
   ];
-  const monotonicNs = (): bigint => process.hrtime.bigint();
-  const others: readonly ServiceEngine<MainEngineContext>[] = [
-    new PloadEngine({ exit: (code) => process.exit(code) }),
-    new MonEngine({ sampler: systemSampler, monotonicNs }),
-    new WatchdogEngine({
-      open: linuxWatchdog(setWatchdogTimeout),
-      monotonicNs,
-      reboot: () => runDetached('reboot', '--force'),
-      powerOff: () => runDetached('poweroff', '--force'),
-    }),
-  ];
   const all: readonly ServiceEngine<MainEngineContext>[] = [
     ...first,
-    ...others,
+    ...needs.system,
     quorum,
     ...(votequorum === null ? [] : [votequorum]),
     ...needs.modules,
@@ -99,7 +81,6 @@ export function engineSet(needs: EngineDependencies): EngineSet {
         for (const engine of first) await loadOne(engine);
         target.addRemote(needs.cpg);
         await needs.publish(needs.cpg.serviceId, needs.cpg.name);
-        for (const engine of others) await loadOne(engine);
         for (const engine of needs.system) await loadOne(engine);
         await loadOne(quorum);
       } catch (error) {
@@ -118,11 +99,6 @@ export function engineSet(needs: EngineDependencies): EngineSet {
       }
     },
   };
-}
-
-/** The machine goes down: nobody waits for the result. */
-function runDetached(program: string, argument: string): void {
-  spawn(program, [argument], { detached: true, stdio: 'ignore' }).unref();
 }
 
 /** `null`: none configured. */

@@ -1,4 +1,4 @@
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { nodeEnvironment } from '../config/environment.ts';
 import { warningText } from '../config/errors.ts';
 import {
@@ -73,8 +73,9 @@ async function startDaemon(options: DaemonOptions): Promise<number> {
     const scheduling = planScheduling(result.map, log.write);
     lockDaemonMemory(log.write);
     lock = LockFile.acquire(places.lockFile, lockFile);
+    const file = resolve(result.file);
     process.chdir(stateDirectory);
-    status = await serve({ options, result, log, stateDirectory, instance, scheduling });
+    status = await serve({ options, result, file, log, stateDirectory, instance, scheduling });
   } catch (error) {
     status = exitStatus(error, log);
   }
@@ -90,6 +91,8 @@ async function startDaemon(options: DaemonOptions): Promise<number> {
 interface ServeParts {
   readonly options: DaemonOptions;
   readonly result: LoadedConfiguration;
+  /** The configuration's path, absolute: the daemon changes into its state directory. */
+  readonly file: string;
   readonly log: DaemonLog;
   readonly stateDirectory: string;
   readonly instance: string;
@@ -100,7 +103,7 @@ interface ServeParts {
 async function serve(parts: ServeParts): Promise<ExitCodeValue> {
   const { options, result, log, stateDirectory, instance } = parts;
   const daemon = new Daemon({
-    configuration: result,
+    configuration: { ...result, file: parts.file },
     environment: environmentFor(options),
     stateDirectory,
     ringIds: new RingIdStore(stateDirectory, result.totem.nodeId),

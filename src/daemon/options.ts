@@ -79,8 +79,7 @@ export function parseOptions(argv: readonly string[], env: NodeJS.ProcessEnv): P
     ok: true,
     options: {
       action,
-      // The daemon changes into its state directory: paths are made absolute before.
-      configFile: resolve(configFile),
+      configFile,
       foreground: values.foreground ?? false,
       ipcInstance: instance,
       ipcInstanceEnv: instanceEnv,
