@@ -43,13 +43,10 @@ export interface RingWorkerOptions {
   readonly schedRr: boolean;
   /** SCHED_RR priority; 0 = the maximum (`system.priority: max`). */
   readonly schedPriority: number;
-  /** Where the client rings live; `/dev/shm` for stock clients. */
-  readonly shmDirectory: string;
 }
 
 export const DEFAULT_RING_WORKER_OPTIONS: RingWorkerOptions = {
   spinUs: 50,
   schedRr: false,
   schedPriority: 0,
-  shmDirectory: '/dev/shm',
 };

@@ -2,11 +2,13 @@ import type { ToRing } from '../bridge/messages.ts';
 import type { RingBridge } from '../bridge/ring-bridge.ts';
 import { StateWord } from '../bridge/shared-layout.ts';
 import type { TotemConfig } from '../config/totem-config.ts';
+import { unreachable } from '../lib/assert.ts';
 import type { FrameMemory } from '../lib/frame-memory.ts';
 import type { ConfigurationChange, RingId } from '../lib/ring-id.ts';
 import type { Arena } from '../os/arena.ts';
 import { SyncCore, type SyncHost, type SyncStatus } from '../services/sync/sync-core.ts';
 import { DROP_NAMES, Group, type GroupValue, ProcessGroups, SRP_STATISTICS, type TotemUser } from '../totem/index.ts';
+import { KnetTransport } from '../transport/knet/knet-transport.ts';
 import type { RingTransport, StatCounter, TransportHost } from '../transport/transport.ts';
 import { UdpTransport } from '../transport/udp/udp-transport.ts';
 import { UdpuTransport } from '../transport/udpu/udpu-transport.ts';
@@ -309,5 +311,14 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
 }
 
 function makeTransport(host: TransportHost, config: TotemConfig): RingTransport {
-  return config.transport === 'udp' ? new UdpTransport(host, config) : new UdpuTransport(host, config);
+  switch (config.transport) {
+    case 'udp':
+      return new UdpTransport(host, config);
+    case 'udpu':
+      return new UdpuTransport(host, config);
+    case 'knet':
+      return new KnetTransport(host, config);
+    default:
+      return unreachable(config.transport);
+  }
 }
