@@ -2,6 +2,7 @@ import { dirname, join } from 'node:path';
 import { type ConfigEnvironment, nodeEnvironment, systemReason } from './environment.ts';
 import { ConfigError, ConfigExit, type ConfigExitStatus, type ConfigWarning, type Position } from './errors.ts';
 import type { Icmap } from './icmap/index.ts';
+import { lintConfiguration } from './lint/lint.ts';
 import { checkLogging, type LoggingConfig, readLogging } from './logging-config.ts';
 import { type AccountNames, ConfigBuilder, type ServiceBlock } from './parser/builder.ts';
 import { lexConfig } from './parser/lexer.ts';
@@ -73,24 +74,24 @@ export async function loadConfiguration(paths: ConfigPaths, options: LoadOptions
   const { file } = paths;
   const parsed = await parseConfiguration(file, environment);
   if (parsed instanceof ConfigError) return failed(file, [parsed], [], null);
-  if (parsed.errors.length > 0) return failed(file, parsed.errors, [], null);
   const { map, positions } = parsed;
   const ignoredKeys = options.live === undefined ? [] : keepUnchangeable(map, options.live);
-  const loggingErrors = await checkLogging(map, positions, environment);
-  const logging = readLogging(map);
-  if (loggingErrors.length > 0) return failed(file, loggingErrors, [], logging);
+  const errors = [...parsed.errors, ...(await checkLogging(map, positions, environment))];
+  const logging = parsed.errors.length > 0 ? null : readLogging(map);
+  if (errors.length > 0 || logging === null) return failed(file, errors, lintConfiguration(parsed, null), logging);
 
   const stateDirectory = options.stateDirectory ?? map.getString('system.state_dir') ?? STATE_DIRECTORY_DEFAULT;
   const stateError = await checkStateDirectory(stateDirectory, positions, environment);
-  if (stateError !== null) return failed(file, [stateError], [], logging);
+  if (stateError !== null) return failed(file, [stateError], lintConfiguration(parsed, null), logging);
 
   const context = new TotemContext(map, positions, environment);
   let reading: TotemReading;
   try {
     reading = await readTotem(context, { unresolvedIsError: options.purpose === 'test' });
+    if (options.purpose !== 'test') refuseSctp(context, reading);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    return failed(file, [error], context.warnings, logging);
+    return failed(file, [error], [...context.warnings, ...lintConfiguration(parsed, null)], logging);
   }
   publishTotem(map, reading);
   for (const { nodeIndex, linkId, text } of reading.unresolved) {
@@ -115,10 +116,20 @@ export async function loadConfiguration(paths: ConfigPaths, options: LoadOptions
     localNodePosition: reading.localNode.index,
     services: parsed.services,
     ignoredKeys,
-    warnings: context.warnings,
+    warnings: [...context.warnings, ...lintConfiguration(parsed, reading.totem)],
     unresolved: reading.unresolved,
     positions,
   };
+}
+
+/** Stock's check accepts SCTP, so ours does; a link that would not come up is worse than no start. */
+function refuseSctp(context: TotemContext, { links }: TotemReading): void {
+  const link = links.find(({ knetTransport }) => knetTransport === 'sctp');
+  if (link === undefined) return;
+  throw context.error('RONDO_CONFIG_UNSUPPORTED', `knet over SCTP is not available for interface ${link.linkId}`, {
+    key: `totem.interface.${link.linkId}.knet_transport`,
+    hint: 'Use knet_transport: udp on every node',
+  });
 }
 
 /** Only the files: a filled map, with the mistakes of the parser in `errors`. A ConfigError: the file is not readable. */

@@ -95,7 +95,7 @@ function lexLine(raw: string, line: number): ConfigToken | null {
   const close = text.indexOf('}');
   if (close >= 0) {
     if (text.slice(first) === '}') return { kind: 'close', line, column: close + 1 };
-    const column = first === close ? close + 2 : first + 1;
+    const column = (first === close ? skipBlanks(text, close + 1) : first) + 1;
     return { kind: 'error', line, column, error: 'textAroundClosingBrace', text };
   }
   return { kind: 'error', line, column: first + 1, error: 'notASectionOrKey', text };
