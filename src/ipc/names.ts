@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { encodeAbstractName, encodeUnixPath } from '../os/sockaddr.ts';
+import { encodeAbstractName, encodeUnixPath, SUN_PATH_BYTES } from '../os/sockaddr.ts';
 
 /** Where libqb keeps the files of its connections. */
 export const SHARED_MEMORY_DIRECTORY = '/dev/shm';
@@ -17,6 +17,11 @@ export const socketName = (service: string, instance = ''): string =>
 export function socketDirectory(): string | null {
   if (!existsSync(FORCE_FILESYSTEM_SOCKETS)) return null;
   return existsSync('/etc/debian_version') ? '/tmp' : '/var/run';
+}
+
+/** The same for `node:net`, which takes the path as a string. Abstract names are padded with NULs to the full length, as libqb does. */
+export function socketPath(name: string, directory: string | null): string {
+  return directory === null ? `\0${name}`.padEnd(SUN_PATH_BYTES, '\0') : `${directory}/${name}`;
 }
 
 /** Writes the address of a socket name; answers its length. */

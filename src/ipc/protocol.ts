@@ -45,13 +45,21 @@ export function encodeConnectionRequest(data: DataView, offset: number, maxMessa
 
 export type RingNames = readonly [request: string, response: string, event: string];
 
-export type ConnectionResponse =
-  | { readonly error: 0; readonly type: number; readonly maxMessageBytes: number; readonly rings: RingNames }
-  /** Positive errno. */
-  | { readonly error: number };
+/** The connection is made. */
+export interface Accepted {
+  readonly error: 0;
+  readonly type: number;
+  readonly maxMessageBytes: number;
+  /** Paths without `-header`/`-data`. */
+  readonly rings: RingNames;
+}
+/** `error` is a positive errno. */
+export interface Refused {
+  readonly error: number;
+}
+export type ConnectionResponse = Accepted | Refused;
 
-const isAccepted = (response: ConnectionResponse): response is Extract<ConnectionResponse, { error: 0 }> =>
-  response.error === 0;
+export const isAccepted = (response: ConnectionResponse): response is Accepted => response.error === 0;
 
 /** Writes all 12328 bytes at `offset`; a refusal has the same length. `cookie` is any number. */
 export function encodeConnectionResponse(
@@ -74,24 +82,28 @@ export function encodeConnectionResponse(
   });
 }
 
-/** What a server answered; null if a name is not terminated. Only what stock clients check is checked. */
-export function decodeConnectionResponse(u8: Uint8Array, offset: number): ConnectionResponse | null {
-  const data = new DataView(u8.buffer, u8.byteOffset);
-  const error = data.getInt32(offset + 16, true);
+/** What a server answered, or what is wrong with it: only what stock clients check, and that sizes and names can be used. */
+export function decodeConnectionResponse(bytes: Uint8Array): ConnectionResponse | string {
+  if (bytes.length < CONNECTION_RESPONSE_BYTES) return `connection response of ${bytes.length} bytes`;
+  const data = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const error = data.getInt32(16, true);
   if (error !== 0) return { error: Math.abs(error) };
-  const names = RING_NAME_OFFSETS.map((at) => {
-    const field = u8.subarray(offset + at, offset + at + NAME_BYTES);
-    const end = field.indexOf(0);
-    return end < 0 ? null : Buffer.from(field.subarray(0, end)).toString();
-  });
-  const [request, response, event] = names;
-  if (typeof request !== 'string' || typeof response !== 'string' || typeof event !== 'string') return null;
-  return {
-    error: 0,
-    type: data.getInt32(offset + 24, true),
-    maxMessageBytes: data.getUint32(offset + 28, true),
-    rings: [request, response, event],
-  };
+  const type = data.getInt32(24, true);
+  const maxMessageBytes = data.getUint32(28, true);
+  if (maxMessageBytes < IPC_LIMITS.messageBytesMin || maxMessageBytes > IPC_LIMITS.messageBytesMax) {
+    return `maximum message size ${maxMessageBytes}`;
+  }
+  const [request, response, event] = RING_NAME_OFFSETS.map((at) => decodeName(bytes, at));
+  if (!request || !response || !event) return 'a ring name that is empty or not terminated';
+  return { error: 0, type, maxMessageBytes, rings: [request, response, event] };
+}
+
+function decodeName(bytes: Uint8Array, at: number): string | null {
+  const field = bytes.subarray(at, at + NAME_BYTES);
+  const end = field.indexOf(0);
+  if (end <= 0) return null;
+  const name = new TextDecoder().decode(field.subarray(0, end));
+  return name.includes('/') ? name : `/dev/shm/qb-${name}`; // servers before libqb 1.0.4 (libqb-ipc.md 1.9)
 }
 
 /** The bare 24-byte response with which the daemon rejects a request (services.md 2.2). */

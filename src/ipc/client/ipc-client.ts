@@ -4,15 +4,16 @@ import { RondoError } from '../../lib/errors.ts';
 import { Peek } from '../../lib/qbring/reader.ts';
 import { errnoName } from '../../os/errno.ts';
 import { futexWake } from '../../os/futex.ts';
-import { abstractAddress, socketName } from '../address.ts';
-import { decodeSetupResponse, encodeSetupRequest, SETUP_RESPONSE_BYTES } from './handshake.ts';
+import { socketDirectory, socketName, socketPath } from '../names.ts';
+import { ConnectionType, decodeConnectionResponse, IPC_LIMITS, isAccepted } from '../protocol.ts';
 import { ClientRings } from './rings.ts';
+import { exchangeSetup, IpcConnectError } from './setup.ts';
 
-/** What every stock library asks for (libqb-ipc.md 1.3). */
-const MAX_MESSAGE_BYTES = 1_048_576;
-/** A response is looked for at every turn of the loop this long, then by a timer. */
+/** A response is looked for at every turn of the loop this long, then by a timer, rarely when it takes long. */
 const SPIN_MS = 0.2;
 const POLL_MS = 1;
+const LONG_WAIT_MS = 200;
+const LONG_POLL_MS = 10;
 /** Events taken in one turn, so that timers and other connections get theirs. */
 const EVENTS_PER_TURN_MAX = 64;
 
@@ -23,20 +24,16 @@ export interface IpcClientHandler {
   closed(error: Error | null): void;
 }
 
-/** Why connecting failed. `errno` is the name of the refusal or of the system call's error. */
-export class IpcConnectError extends RondoError {
-  override readonly name = 'IpcConnectError';
-  constructor(
-    readonly errno: string,
-    message: string,
-    options?: ErrorOptions,
-  ) {
-    super('RONDO_IPC_CONNECT', message, '', options);
-  }
+export interface IpcClientOptions {
+  /** How long the set-up may take. A stock client waits for ever. */
+  readonly connectTimeoutMs?: number;
 }
+
+export { IpcConnectError } from './setup.ts';
 
 interface PendingCall {
   readonly request: Uint8Array;
+  readonly timeoutMs: number;
   readonly resolve: (response: Uint8Array) => void;
   readonly reject: (error: Error) => void;
 }
@@ -63,41 +60,64 @@ export class IpcClient {
     private readonly handler: IpcClientHandler,
   ) {
     socket.on('data', (bytes) => this.eventsAnnounced(bytes.length));
-    socket.on('error', (error) => this.end(error));
+    // ECONNRESET: the server closed while bytes of ours were unread.
+    socket.on('error', (cause) =>
+      this.end(new RondoError('RONDO_IPC_HANGUP', `the connection broke: ${cause.message}`, '', { cause })),
+    );
     socket.on('close', () => this.end(new RondoError('RONDO_IPC_HANGUP', 'the daemon closed the connection')));
     socket.resume(); // paused by the set-up
   }
 
   /** Connects to `service` of the daemon with that IPC instance (empty: the stock names). */
-  static async connect(service: string, instance: string, handler: IpcClientHandler): Promise<IpcClient> {
-    const name = socketName(instance, service);
-    const socket = connect({ path: abstractAddress(name) });
+  static async connect(
+    service: string,
+    instance: string,
+    handler: IpcClientHandler,
+    options: IpcClientOptions = {},
+  ): Promise<IpcClient> {
+    const name = socketName(service, instance);
+    const socket = connect({ path: socketPath(name, socketDirectory()) });
     try {
-      const setup = decodeSetupResponse(await exchangeSetup(socket, name));
-      if (typeof setup === 'string') throw new IpcConnectError('EPROTO', `${name}: ${setup}`);
-      if (setup.errno !== 0) {
-        const errno = errnoName(setup.errno);
+      const bytes = await exchangeSetup(
+        socket,
+        name,
+        IPC_LIMITS.messageBytesDefault,
+        options.connectTimeoutMs ?? 30_000,
+      );
+      const response = decodeConnectionResponse(bytes);
+      if (typeof response === 'string') throw new IpcConnectError('EPROTO', `${name}: ${response}`);
+      if (!isAccepted(response)) {
+        const errno = errnoName(response.error);
         throw new IpcConnectError(errno, `${name}: the daemon refused the connection with ${errno}`);
       }
-      return new IpcClient(socket, new ClientRings(setup), handler);
+      if (response.type !== ConnectionType.SHARED_MEMORY) {
+        throw new IpcConnectError(
+          'ENOTSUP',
+          `${name}: connection type ${response.type}; only shared memory (1) is supported`,
+        );
+      }
+      return new IpcClient(socket, new ClientRings(response), handler);
     } catch (error) {
       socket.destroy();
       throw error;
     }
   }
 
-  /** Sends a request and waits for its response, a copy that belongs to the caller. */
-  call(request: Uint8Array): Promise<Uint8Array> {
+  /**
+   * Sends a request and waits for its response, a copy that belongs to the caller. Responses carry nothing that tells which request they
+   * answer, so one that does not come within `timeoutMs` (counted from sending) ends the connection.
+   */
+  call(request: Uint8Array, timeoutMs = Number.POSITIVE_INFINITY): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       if (this.ended) {
         reject(new RondoError('RONDO_IPC_HANGUP', 'the connection is closed'));
         return;
       }
-      if (request.length > MAX_MESSAGE_BYTES) {
+      if (request.length > IPC_LIMITS.messageBytesDefault) {
         reject(new RondoError('RONDO_IPC_TOO_BIG', `request of ${request.length} bytes`));
         return;
       }
-      this.calls.push({ request, resolve, reject });
+      this.calls.push({ request, timeoutMs, resolve, reject });
       if (this.calls.length === 1) this.sendNext();
     });
   }
@@ -152,8 +172,11 @@ export class IpcClient {
       return;
     }
     if (found === Peek.EMPTY) {
-      if (performance.now() - this.waitingSinceMs < SPIN_MS) setImmediate(this.awaitResponse);
-      else setTimeout(this.awaitResponse, POLL_MS);
+      const waitedMs = performance.now() - this.waitingSinceMs;
+      if (waitedMs > this.calls[0]!.timeoutMs) {
+        this.end(new RondoError('RONDO_IPC_TIMEOUT', `no response within ${this.calls[0]!.timeoutMs} ms`));
+      } else if (waitedMs < SPIN_MS) setImmediate(this.awaitResponse);
+      else setTimeout(this.awaitResponse, waitedMs < LONG_WAIT_MS ? POLL_MS : LONG_POLL_MS);
       return;
     }
     const response = ring.u8.slice(ring.offset, ring.offset + ring.length);
@@ -210,32 +233,4 @@ export class IpcClient {
     for (const call of this.calls.splice(0)) call.reject(reason);
     this.handler.closed(error);
   }
-}
-
-/** Sends the set-up request and collects the response; removes its listeners again. */
-function exchangeSetup(socket: Socket, name: string): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    const parts: Uint8Array[] = [];
-    let length = 0;
-    const finish = (result: Uint8Array | IpcConnectError): void => {
-      socket.off('data', data).off('error', failed).off('close', closed);
-      socket.pause();
-      if (result instanceof Error) reject(result);
-      else resolve(result);
-    };
-    const failed = (error: NodeJS.ErrnoException): void =>
-      finish(new IpcConnectError(error.code ?? 'EIO', `${name}: ${error.message}`, { cause: error }));
-    const closed = (): void => finish(new IpcConnectError('ECONNRESET', `${name}: closed during the set-up`));
-    const data = (bytes: Uint8Array): void => {
-      parts.push(bytes);
-      length += bytes.length;
-      if (length < SETUP_RESPONSE_BYTES) return;
-      const all = Buffer.concat(parts);
-      const early = all.subarray(SETUP_RESPONSE_BYTES); // event bytes that came with it
-      if (early.length > 0) socket.unshift(early);
-      finish(all.subarray(0, SETUP_RESPONSE_BYTES));
-    };
-    socket.on('data', data).on('error', failed).on('close', closed);
-    socket.write(encodeSetupRequest(MAX_MESSAGE_BYTES));
-  });
 }

@@ -1,11 +1,12 @@
-import { QB_HEADER, qbDataBytes, type RingMemory } from '../../lib/qbring/layout.ts';
+import { QB_HEADER, QB_LAYOUT, qbDataBytes, type RingMemory } from '../../lib/qbring/layout.ts';
 import { RingReader } from '../../lib/qbring/reader.ts';
 import { qbDataPath, qbRingMemory } from '../../lib/qbring/setup.ts';
 import { RingWriter } from '../../lib/qbring/writer.ts';
 import { Arena, PAGE_BYTES } from '../../os/arena.ts';
-import { OsError } from '../../os/errno.ts';
+import { Errno, OsError } from '../../os/errno.ts';
 import { closeFd, OpenFlag, openFile } from '../../os/fd.ts';
-import type { SetupResponse } from './handshake.ts';
+import { fileBytes } from '../../os/stat.ts';
+import type { Accepted } from '../protocol.ts';
 
 /** Arenas of closed connections, by size: address space with views on it is never given back (libqb-ipc.md 7.3). */
 const idleArenas: Arena[] = [];
@@ -20,13 +21,14 @@ export class ClientRings {
   private readonly memories: readonly [RingMemory, RingMemory, RingMemory];
   private open = true;
 
-  constructor(setup: SetupResponse) {
+  constructor(setup: Accepted) {
     this.dataBytes = qbDataBytes(setup.maxMessageBytes);
     const bytes = PAGE_BYTES + 3 * (QB_HEADER.mappedBytes + 2 * this.dataBytes);
     const reusable = idleArenas.findIndex((arena) => arena.byteLength === bytes);
     this.arena = reusable >= 0 ? idleArenas.splice(reusable, 1)[0]! : Arena.map(bytes);
     try {
-      this.memories = [this.map(0, setup.requestRing), this.map(1, setup.responseRing), this.map(2, setup.eventRing)];
+      const [request, response, event] = setup.rings;
+      this.memories = [this.map(0, request), this.map(1, response), this.map(2, event)];
     } catch (error) {
       this.release();
       throw error;
@@ -70,18 +72,19 @@ export class ClientRings {
   private map(index: number, base: string): RingMemory {
     const header = PAGE_BYTES + index * QB_HEADER.mappedBytes;
     const data = PAGE_BYTES + 3 * QB_HEADER.mappedBytes + index * 2 * this.dataBytes;
-    mapping(`${base}-header`, (fd) => this.arena.mapFile(header, QB_HEADER.mappedBytes, fd));
+    mapping(`${base}-header`, QB_LAYOUT.headerBytes, (fd) => this.arena.mapFile(header, QB_HEADER.mappedBytes, fd));
     const dataPath = qbDataPath(this.arena.u8, header);
-    if (dataPath === null) throw new OsError(71, `${base}-header names no data file`);
-    mapping(dataPath, (fd) => this.arena.mapFileTwice(data, this.dataBytes, fd));
+    if (dataPath === null) throw new OsError(Errno.EPROTO, `${base}-header names no data file`);
+    mapping(dataPath, this.dataBytes, (fd) => this.arena.mapFileTwice(data, this.dataBytes, fd));
     return qbRingMemory(this.arena.u8, this.arena.i32, header, data, this.dataBytes);
   }
 }
 
-function mapping(path: string, map: (fd: number) => number): void {
+/** Opens a file of the server's and maps it. One shorter than agreed would be a SIGBUS later. */
+function mapping(path: string, bytesMin: number, map: (fd: number) => number): void {
   const fd = openFile(path, OpenFlag.RDWR);
   if (fd < 0) throw new OsError(-fd, `opening ${path}`);
-  const result = map(fd);
+  const result = fileBytes(fd) < bytesMin ? -Errno.EPROTO : map(fd);
   closeFd(fd);
   if (result < 0) throw new OsError(-result, `mapping ${path}`);
 }

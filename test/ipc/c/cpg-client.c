@@ -142,6 +142,7 @@ int main(int argc, char **argv) {
 		cpg_fd_get(handle, &fd);
 		volatile uint32_t *h = header;
 		if (!strcmp(mode, "scribble")) {
+			usleep(50000); /* the server has taken the semaphore down */
 			srand(getpid());
 			for (unsigned i = 0; i < 1052672 / 4; i++) ((uint32_t *)data)[i] = rand();
 			h[0] = rand() % 263168; h[2052] = 1 + rand() % 5;
