@@ -1,113 +1,97 @@
 import { assert } from '../lib/assert.ts';
 import { copyBytes } from '../lib/copy.ts';
+import type { RingMemory } from '../lib/qbring/layout.ts';
+import { Peek, RingReader } from '../lib/qbring/reader.ts';
+import { threadRingBytes, threadRingMemory } from '../lib/qbring/setup.ts';
+import { RingWriter } from '../lib/qbring/writer.ts';
+import { RECORD_HEADER_BYTES } from './messages.ts';
 
 /**
- * Records from one thread to one other, in order: single producer, single consumer, never blocking.
+ * Records from one thread to one other, in order: the chunk ring of this project (lib/qbring) between threads.
  *
- *   byte 0             128             256
- *   | head (consumer)  | tail (producer)| data: capacity bytes, a power of two …                          |
+ *   chunk:  | u32 kind | u32 argument | payload … |        always contiguous
  *
- *   record, 8-byte aligned:  | u32 total bytes | u32 kind | u32 argument | u32 0 | payload … padding to 8 |
- *   total bytes 0xffffffff:  the rest up to the end is padding, so a payload is always contiguous
- *
- * Head and tail count bytes and wrap at 2^32. The tail is published after the record, the head after the reader is done.
+ * `capacity` in bytes; the longest payload is half of it, whatever lies in the ring. The other side is our own code, so a broken ring
+ * is a bug here.
  */
-const HEAD = 0;
-const TAIL = 32;
-const DATA_BYTES = 256;
-const RECORD_BYTES = 16;
-const PADDING = -1;
+const longestBytes = (capacity: number): number => capacity >> 1;
 
-export const recordRingBytes = (capacity: number): number => DATA_BYTES + capacity;
+export const recordRingBytes = (capacity: number): number =>
+  Math.ceil(threadRingBytes(capacity >> 2, longestBytes(capacity)) / 128) * 128;
 
-abstract class RecordRing {
-  protected readonly words: Int32Array;
-  readonly bytes: Uint8Array;
-  protected readonly mask: number;
-
-  constructor(
-    shared: SharedArrayBuffer,
-    offset: number,
-    readonly capacity: number,
-  ) {
-    assert(capacity >= 1024 && (capacity & (capacity - 1)) === 0, 'capacity must be a power of two');
-    assert(offset % 8 === 0);
-    this.words = new Int32Array(shared, offset, recordRingBytes(capacity) >> 2);
-    this.bytes = new Uint8Array(shared, offset + DATA_BYTES, capacity);
-    this.mask = capacity - 1;
-  }
-
-  /** Largest payload that is sure to fit an empty ring, whatever the padding. */
-  get payloadBytesMax(): number {
-    return (this.capacity >> 1) - RECORD_BYTES;
-  }
-
-  /** Bytes written and not yet released; exact only in the producer's and the consumer's thread. */
-  get usedBytes(): number {
-    return (Atomics.load(this.words, TAIL) - Atomics.load(this.words, HEAD)) | 0;
-  }
+/** Lays the ring out at `offset` of the shared memory. `fresh` once, before anybody uses it. */
+export function recordRingMemory(
+  shared: SharedArrayBuffer,
+  offset: number,
+  capacity: number,
+  fresh: boolean,
+): RingMemory {
+  const [u8, i32] = [new Uint8Array(shared), new Int32Array(shared)];
+  return threadRingMemory(u8, i32, offset, capacity >> 2, longestBytes(capacity), fresh);
 }
 
-export class RecordWriter extends RecordRing {
-  private headSeen = Atomics.load(this.words, HEAD);
+export class RecordWriter {
+  /** Longest payload. */
+  readonly payloadBytesMax: number;
+  private readonly ring: RingWriter;
+
+  constructor(memory: RingMemory) {
+    this.ring = new RingWriter(memory);
+    this.payloadBytesMax = memory.chunkBytesMax - RECORD_HEADER_BYTES;
+  }
 
   /** Copies the payload in. `false`: no room, nothing was written. */
   tryWrite(kind: number, argument: number, from: Uint8Array, offset: number, length: number): boolean {
-    assert(length <= this.payloadBytesMax, 'record larger than half of the ring');
-    const tail = Atomics.load(this.words, TAIL);
-    const record = (RECORD_BYTES + length + 7) & ~7;
-    let at = tail & this.mask;
-    const toEnd = this.capacity - at;
-    const claim = record <= toEnd ? record : record + toEnd;
-    if (((tail + claim - this.headSeen) | 0) > this.capacity) {
-      this.headSeen = Atomics.load(this.words, HEAD);
-      if (((tail + claim - this.headSeen) | 0) > this.capacity) return false;
+    assert(length <= this.payloadBytesMax, 'record longer than the ring takes');
+    const { ring } = this;
+    const at = ring.claim(RECORD_HEADER_BYTES + length);
+    if (at < 0) {
+      assert(ring.fault === null, 'the ring between the threads is broken');
+      return false;
     }
-    if (claim !== record) {
-      this.words[(DATA_BYTES + at) >> 2] = PADDING;
-      at = 0;
-    }
-    const word = (DATA_BYTES + at) >> 2;
-    this.words[word] = RECORD_BYTES + length;
-    this.words[word + 1] = kind;
-    this.words[word + 2] = argument;
-    copyBytes(from, offset, this.bytes, at + RECORD_BYTES, length);
-    Atomics.store(this.words, TAIL, (tail + claim) | 0);
+    ring.i32[at >> 2] = kind;
+    ring.i32[(at >> 2) + 1] = argument;
+    copyBytes(from, offset, ring.u8, at + RECORD_HEADER_BYTES, length);
+    ring.commit();
+    ring.publish();
     return true;
   }
 }
 
-export class RecordReader extends RecordRing {
+export class RecordReader {
   /** Of the record in hand, valid after `peek()` gave true and until `release()`. The payload lies in `bytes`. */
   kind = 0;
   argument = 0;
   payloadOffset = 0;
   payloadLength = 0;
-  private nextHead = 0;
+  private readonly ring: RingReader;
+
+  constructor(memory: RingMemory) {
+    this.ring = new RingReader(memory);
+  }
+
+  get bytes(): Uint8Array {
+    return this.ring.u8;
+  }
 
   isEmpty(): boolean {
-    return Atomics.load(this.words, TAIL) === Atomics.load(this.words, HEAD);
+    return this.ring.available() === 0;
   }
 
   peek(): boolean {
-    let head = Atomics.load(this.words, HEAD);
-    if (head === Atomics.load(this.words, TAIL)) return false;
-    if (this.words[(DATA_BYTES + (head & this.mask)) >> 2] === PADDING) {
-      head = (head + this.capacity - (head & this.mask)) | 0;
-    }
-    const at = head & this.mask;
-    const word = (DATA_BYTES + at) >> 2;
-    const total = this.words[word]!;
-    assert(total >= RECORD_BYTES && total <= this.capacity - at, 'record ring is corrupt');
-    this.kind = this.words[word + 1]!;
-    this.argument = this.words[word + 2]! >>> 0;
-    this.payloadOffset = at + RECORD_BYTES;
-    this.payloadLength = total - RECORD_BYTES;
-    this.nextHead = (head + ((total + 7) & ~7)) | 0;
+    const { ring } = this;
+    const found = ring.peek();
+    if (found === Peek.EMPTY) return false;
+    assert(found === Peek.CHUNK && ring.length >= RECORD_HEADER_BYTES, 'the ring between the threads is broken');
+    this.kind = ring.i32[ring.offset >> 2]!;
+    this.argument = ring.i32[(ring.offset >> 2) + 1]! >>> 0;
+    this.payloadOffset = ring.offset + RECORD_HEADER_BYTES;
+    this.payloadLength = ring.length - RECORD_HEADER_BYTES;
     return true;
   }
 
   release(): void {
-    Atomics.store(this.words, HEAD, this.nextHead);
+    this.ring.reclaim();
+    this.ring.release();
   }
 }

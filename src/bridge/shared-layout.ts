@@ -1,4 +1,4 @@
-import { RecordReader, RecordWriter, recordRingBytes } from './record-ring.ts';
+import { RecordReader, RecordWriter, recordRingBytes, recordRingMemory } from './record-ring.ts';
 
 /**
  * The memory that both threads see, one SharedArrayBuffer:
@@ -62,15 +62,18 @@ const TO_RING_OFFSET = RINGS_OFFSET;
 const FROM_RING_OFFSET = TO_RING_OFFSET + recordRingBytes(TO_RING_BYTES);
 
 export function allocateShared(): SharedArrayBuffer {
-  return new SharedArrayBuffer(FROM_RING_OFFSET + recordRingBytes(FROM_RING_BYTES));
+  const shared = new SharedArrayBuffer(FROM_RING_OFFSET + recordRingBytes(FROM_RING_BYTES));
+  recordRingMemory(shared, TO_RING_OFFSET, TO_RING_BYTES, true);
+  recordRingMemory(shared, FROM_RING_OFFSET, FROM_RING_BYTES, true);
+  return shared;
 }
 
 /** The four ends of the two rings; each thread makes its two. */
 export const toRingWriter = (shared: SharedArrayBuffer): RecordWriter =>
-  new RecordWriter(shared, TO_RING_OFFSET, TO_RING_BYTES);
+  new RecordWriter(recordRingMemory(shared, TO_RING_OFFSET, TO_RING_BYTES, false));
 export const toRingReader = (shared: SharedArrayBuffer): RecordReader =>
-  new RecordReader(shared, TO_RING_OFFSET, TO_RING_BYTES);
+  new RecordReader(recordRingMemory(shared, TO_RING_OFFSET, TO_RING_BYTES, false));
 export const fromRingWriter = (shared: SharedArrayBuffer): RecordWriter =>
-  new RecordWriter(shared, FROM_RING_OFFSET, FROM_RING_BYTES);
+  new RecordWriter(recordRingMemory(shared, FROM_RING_OFFSET, FROM_RING_BYTES, false));
 export const fromRingReader = (shared: SharedArrayBuffer): RecordReader =>
-  new RecordReader(shared, FROM_RING_OFFSET, FROM_RING_BYTES);
+  new RecordReader(recordRingMemory(shared, FROM_RING_OFFSET, FROM_RING_BYTES, false));
