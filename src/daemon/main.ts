@@ -110,7 +110,7 @@ async function serve(parts: ServeParts): Promise<ExitCodeValue> {
     scheduling: parts.scheduling,
     log: log.write,
     modules: await loadEngineModules(result.services, {
-      baseDirectory: dirname(options.configFile),
+      baseDirectory: dirname(parts.file),
       log: log.write,
       import: (url) => import(url),
     }),
