@@ -1,0 +1,163 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import t from 'tap';
+import type { CliIo } from '../../src/cli/command.ts';
+import { runCli } from '../../src/cli/main.ts';
+import { Cfg, Cmap, Cpg, Votequorum } from '../../src/client/index.ts';
+import { LoopbackCluster, Recorder, until } from './loopback-cluster.ts';
+
+const GROUP = 'end-to-end';
+const SIZES = [1, 17, 64, 1400, 1500, 9000, 65_536];
+
+async function sendMany(recorder: Recorder, count: number, seed: number): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    const data = new Uint8Array(SIZES[(i + seed) % SIZES.length]!).fill(seed);
+    new DataView(data.buffer).setUint8(0, i & 0xff);
+    await recorder.cpg.send(data);
+  }
+}
+
+function captureIo(): CliIo & { text: string } {
+  const io = {
+    text: '',
+    out(text: string): boolean {
+      io.text += text;
+      return true;
+    },
+    err(text: string): void {
+      io.text += text;
+    },
+    stdin: (async function* () {})(),
+    env: {},
+    signal: new AbortController().signal,
+    columns: 0,
+  };
+  return io;
+}
+
+for (const transport of ['udpu', 'knet'] as const) {
+  t.test(`three daemons over ${transport}`, { timeout: 240_000 }, async (t) => {
+    const cluster = await LoopbackCluster.create(3, transport);
+    const pids: number[] = [];
+    t.teardown(() => cluster.end());
+    for (let index = 0; index < 3; index++) cluster.start(index);
+    await Promise.all([0, 1, 2].map((index) => cluster.members(index, [1, 2, 3])));
+    for (const daemon of cluster.daemons) pids.push(daemon.pid!);
+
+    const members: Recorder[] = [];
+    for (let index = 0; index < 3; index++) members.push(await Recorder.join(cluster.options(index), GROUP));
+    await Promise.all(members.map((member) => member.memberCount(3)));
+
+    await t.test('all members deliver the same sequence', async (t) => {
+      await Promise.all(members.map((member, index) => sendMany(member, 200, index + 1)));
+      await members[0]!.cpg.send(new Uint8Array(1_300_000).fill(7)); // in fragments
+      await Promise.all(members.map((member) => member.got(601)));
+      t.same(members[1]!.story, members[0]!.story);
+      t.same(members[2]!.story, members[0]!.story);
+    });
+
+    await t.test('the command line tells the same', async (t) => {
+      const io = captureIo();
+      t.equal(await runCli(['status', '--json', '-i', cluster.instance(0), '--check'], io), 0);
+      t.match(JSON.parse(io.text), {
+        quorate: true,
+        localNodeId: 1,
+        transport,
+        nodes: [{ nodeId: 1, member: true, votes: 1 }, { nodeId: 2 }, { nodeId: 3, addresses: ['127.0.0.3'] }],
+      });
+      for (const words of [['status'], ['links'], ['nodes'], ['quorum'], ['cpg', 'list'], ['cmap', 'list', 'totem.']]) {
+        const plain = captureIo();
+        t.equal(await runCli([...words, '-i', cluster.instance(1)], plain), 0, words.join(' '));
+        t.ok(plain.text.length > 20);
+      }
+      const sent = captureIo();
+      t.equal(await runCli(['cpg', 'send', 'other', 'hello', '--json', '-i', cluster.instance(2)], sent), 0);
+      t.same(JSON.parse(sent.text), { group: 'other', sent: 1 });
+      t.equal(
+        await runCli(['cmap', 'set', 'system.x', 'u8', '1', '-i', cluster.instance(0)], captureIo()),
+        1,
+        'read-only',
+      );
+      t.equal(await runCli(['status', '-i', 'rondo-nobody'], captureIo()), 3);
+    });
+
+    await t.test('reload: as a whole, or not at all', async (t) => {
+      const file = cluster.layout.nodes[0]!.configFile;
+      const good = readFileSync(file, 'utf8');
+      const cfg = await Cfg.connect(cluster.options(0));
+      const cmap = await Cmap.connect(cluster.options(0));
+      t.teardown(() => {
+        cfg.close();
+        cmap.close();
+      });
+      await t.rejects(
+        (async () => {
+          writeFileSync(file, good.replace('token: 1000', 'token: 5'));
+          await cfg.reload();
+        })(),
+        { code: 'RONDO_CS_INVALID_PARAM' },
+      );
+      t.equal(await cmap.getNumber('totem.token'), 1000, 'nothing changed');
+      t.equal(await cmap.getNumber('config.totemconfig_reload_in_progress'), 0);
+      writeFileSync(file, good.replace('token: 1000', 'token: 1500'));
+      await cfg.reload();
+      t.equal(await cmap.getNumber('runtime.config.totem.token'), 1500);
+      t.equal(await cmap.getNumber('config.reload_status'), 1);
+      await cmap.set('totem.token', 'u32', 2000);
+      t.equal(await cmap.getNumber('runtime.config.totem.token'), 2000, 'acts at once');
+      writeFileSync(file, good);
+      await cfg.reload();
+      t.equal(await cmap.getNumber('runtime.config.totem.token'), 1000);
+    });
+
+    await t.test('a killed node leaves and comes back', async (t) => {
+      cluster.daemons[2]!.kill();
+      await Promise.all([0, 1].map((index) => cluster.members(index, [1, 2])));
+      await Promise.all([0, 1].map((index) => members[index]!.memberCount(2)));
+      t.match(members[0]!.lastMembership?.left, [{ nodeId: 3, reason: 'node down' }]);
+      const votes = await Votequorum.connect(cluster.options(0));
+      t.match(await votes.info(), { quorate: true, totalVotes: 2, expectedVotes: 3 });
+      votes.close();
+      const before = members[0]!.messages;
+      await sendMany(members[1]!, 50, 9);
+      await Promise.all([0, 1].map((index) => members[index]!.got(before + 50)));
+
+      cluster.start(2);
+      await Promise.all([0, 1, 2].map((index) => cluster.members(index, [1, 2, 3])));
+      pids.push(cluster.daemons[2]!.pid!);
+      members[2] = await Recorder.join(cluster.options(2), GROUP);
+      await Promise.all(members.map((member) => member.memberCount(3)));
+      const at = members[0]!.messages;
+      await Promise.all(members.map((member, index) => sendMany(member, 50, index + 20)));
+      await Promise.all([members[0]!.got(at + 150), members[1]!.got(at + 150), members[2]!.got(150)]);
+      t.same(members[1]!.story, members[0]!.story);
+      t.same(members[2]!.story.slice(-150), members[0]!.story.slice(-150));
+    });
+
+    await t.test('a node that is stopped says goodbye', async (t) => {
+      const { lockFile } = cluster.layout.nodes[1]!;
+      t.ok(existsSync(lockFile));
+      cluster.daemons[1]!.stop();
+      await until(() => !cluster.daemons[1]!.running, 'the end of node 2');
+      t.equal(cluster.daemons[1]!.state, 'stopped');
+      await cluster.members(0, [1, 3]);
+      await members[0]!.memberCount(2);
+      t.match(
+        members[0]!.lastMembership?.left,
+        [{ nodeId: 2, reason: 'process down' }],
+        'left in order, before the node did',
+      );
+      t.notOk(existsSync(lockFile));
+      t.match(cluster.logText(1), 'Corosync Cluster Engine exiting normally');
+      await t.rejects(Cpg.connect({ instance: cluster.instance(1) }), { code: 'RONDO_NOT_RUNNING' });
+    });
+
+    await t.test('nothing is left behind', async (t) => {
+      await Promise.all(members.map((member) => member.close()));
+      await cluster.end();
+      const left = readdirSync('/dev/shm').filter((name) => pids.some((pid) => name.startsWith(`qb-${pid}-`)));
+      t.same(left, []);
+      t.notOk(existsSync(cluster.layout.directory));
+      for (const pid of pids) t.throws(() => process.kill(pid, 0));
+    });
+  });
+}
