@@ -1,7 +1,8 @@
 import { connect, type Socket } from 'node:net';
-import { abstractAddress } from '../../src/ipc/address.ts';
-import { decodeSetupResponse, encodeSetupRequest, SETUP_RESPONSE_BYTES } from '../../src/ipc/client/handshake.ts';
 import { ClientRings } from '../../src/ipc/client/rings.ts';
+import { exchangeSetup } from '../../src/ipc/client/setup.ts';
+import { socketDirectory, socketPath } from '../../src/ipc/names.ts';
+import { decodeConnectionResponse, isAccepted } from '../../src/ipc/protocol.ts';
 import { IpcListener } from '../../src/ipc/server/listener.ts';
 import { Peek } from '../../src/lib/qbring/reader.ts';
 import { CPG_JOIN } from '../../src/services/codec/cpg.ts';
@@ -40,16 +41,10 @@ export class RawCpgClient {
   }
 
   static async connect(instance: string): Promise<RawCpgClient> {
-    const socket = connect({ path: abstractAddress(`${instance}-cpg`) });
-    socket.write(encodeSetupRequest(1 << 20));
-    let received = Buffer.alloc(0);
-    while (received.length < SETUP_RESPONSE_BYTES) {
-      const [chunk] = (await new Promise((resolve) => socket.once('data', (data) => resolve([data])))) as [Buffer];
-      received = Buffer.concat([received, chunk]);
-    }
-    const setup = decodeSetupResponse(received);
-    if (typeof setup === 'string' || setup.errno !== 0) throw new Error(`refused: ${JSON.stringify(setup)}`);
-    return new RawCpgClient(socket, new ClientRings(setup));
+    const socket = connect({ path: socketPath(`${instance}-cpg`, socketDirectory()) });
+    const response = decodeConnectionResponse(await exchangeSetup(socket, instance, 1 << 20, 10_000));
+    if (typeof response === 'string' || !isAccepted(response)) throw new Error(`refused: ${JSON.stringify(response)}`);
+    return new RawCpgClient(socket, new ClientRings(response));
   }
 
   /** As many copies of the request as fit, at most `count`; answers how many. */
