@@ -162,7 +162,7 @@ logging { to_stderr: no
 }
 `,
   );
-  const script = `ip link set lo up && mount -t tmpfs none /dev/shm && exec "$0" "$1" "$2"`;
+  const script = `ip link set lo up && for at in /dev/shm /run /var/lib/corosync; do mount -t tmpfs none $at || exit 9; done; mkdir -p /run/corosync; exec "$0" "$1" "$2"`;
   const child = spawn('unshare', ['--net', '--mount', 'sh', '-c', script, process.execPath, inner, directory]);
   let output = '';
   child.stdout.on('data', (bytes) => (output += bytes));

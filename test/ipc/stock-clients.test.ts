@@ -7,6 +7,8 @@ import t, { type Test } from 'tap';
 import { IpcServer } from '../../src/ipc/server/server.ts';
 import { ToyCpg } from './toy-cpg.ts';
 
+t.setTimeout(120_000);
+
 // Unmodified clients (Debian's libcpg) against our server with a toy service behind it, in a network namespace of its own, because
 // the names of the sockets are stock's.
 const self = fileURLToPath(import.meta.url);
