@@ -33,7 +33,9 @@ export function exchangeSetup(
       else resolve(result);
     };
     const failed = (error: NodeJS.ErrnoException): void =>
-      finish(new IpcConnectError(error.code ?? 'EIO', `${name}: ${error.message.replaceAll('\0', '')}`, { cause: error }));
+      finish(
+        new IpcConnectError(error.code ?? 'EIO', `${name}: ${error.message.replaceAll('\0', '')}`, { cause: error }),
+      );
     const closed = (): void => finish(new IpcConnectError('ECONNRESET', `${name}: closed during the set-up`));
     const timer = setTimeout(
       () => finish(new IpcConnectError('ETIMEDOUT', `${name}: no answer within ${timeoutMs} ms`)),
