@@ -148,17 +148,23 @@ t.test('our client and a stock daemon', { skip: unavailable }, (t) => {
   t.teardown(() => rmSync(directory, { recursive: true }));
   writeFileSync(
     join(directory, 'corosync.conf'),
-    `totem { version: 2
- cluster_name: ipc
- transport: udpu
+    `totem {
+  version: 2
+  cluster_name: ipc
+  transport: udpu
 }
-nodelist { node { ring0_addr: 127.0.0.1
- nodeid: 7
- } }
-quorum { provider: corosync_votequorum
+nodelist {
+  node {
+    ring0_addr: 127.0.0.1
+    nodeid: 7
+  }
 }
-logging { to_stderr: no
- to_syslog: no
+quorum {
+  provider: corosync_votequorum
+}
+logging {
+  to_stderr: no
+  to_syslog: no
 }
 `,
   );
