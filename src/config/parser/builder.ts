@@ -244,13 +244,15 @@ export class ConfigBuilder {
 
   private closeInterface(frame: Frame): void {
     const linkNumber = Number(frame.items.findLast(({ key }) => key === 'linknumber')?.value ?? 0);
-    let members = 0;
+    // Members are stacked, so the last one of the file gets number 0.
+    for (const [index, token] of frame.items
+      .filter(({ key }) => key === 'memberaddr')
+      .toReversed()
+      .entries()) {
+      this.storeText(`totem.interface.${linkNumber}.member.${index}`, token, token);
+    }
     for (const token of frame.items) {
-      if (token.key === 'linknumber') continue;
-      if (token.key === 'memberaddr') {
-        this.storeText(`totem.interface.${linkNumber}.member.${members++}`, token, token);
-        continue;
-      }
+      if (token.key === 'linknumber' || token.key === 'memberaddr') continue;
       const key = `totem.interface.${linkNumber}.${token.key}`;
       const result = parseValue(key, typeOfKey(frame.path, token.key), token.value);
       // 2^31 and more wraps to a negative number in stock, which is its mark for "not given" (1.3).
@@ -279,14 +281,23 @@ export class ConfigBuilder {
       this.parserError('LOGGING', { line, column }, 'No name key in logging_daemon directive', 'Add name: corosync');
       return;
     }
-    let target = 'logging';
-    if (name !== 'corosync') target = `logging.logging_daemon.${name}${subsystem === undefined ? '' : `.${subsystem}`}`;
-    else if (subsystem !== undefined) target = `logging.logger_subsys.${subsystem}`;
-    this.replay(frame, target, { line, column });
+    if (name !== 'corosync') {
+      const target = `logging.logging_daemon.${name}${subsystem === undefined ? '' : `.${subsystem}`}`;
+      this.replay(frame, target, { line, column });
+      return;
+    }
+    const target = subsystem === undefined ? 'logging' : `logging.logger_subsys.${subsystem}`;
+    this.replay(frame, target, { line, column }, 'name');
   }
 
-  private replay(frame: Frame, target: string, at: { readonly line: number; readonly column: number }): void {
+  private replay(
+    frame: Frame,
+    target: string,
+    at: { readonly line: number; readonly column: number },
+    without = '',
+  ): void {
     for (const token of frame.items.toReversed()) {
+      if (token.key === without) continue;
       this.storeText(`${target}.${token.key}`.slice(0, PATH_BYTES_MAX - 1), token, at);
     }
   }

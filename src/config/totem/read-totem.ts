@@ -69,7 +69,8 @@ export async function readTotem(context: TotemContext, options: TotemReadOptions
       hint: 'Write version: 2 in section totem',
     });
   }
-  const timings = deriveTimings(map, links.find(({ linkId }) => linkId === 0)?.members.length ?? 0);
+  const firstLink = links.find(({ linkId }) => linkId === 0)?.members ?? [];
+  const timings = deriveTimings(map, tokenNodeCount(firstLink, resolution.generatedNodeIds));
   const problem = checkTimings(map, timings);
   if (problem !== null) {
     throw context.invalid('RONDO_CONFIG_TIMING', problem.text, { key: problem.key, hint: problem.hint });
@@ -101,6 +102,14 @@ export async function readTotem(context: TotemContext, options: TotemReadOptions
     },
   };
   return { totem, localNode: local, nodes, links, generatedNodeIds, unresolved };
+}
+
+/**
+ * The number of nodes by which the token timeout grows: those with an address on link 0. Stock counts a node twice
+ * whose id it made itself, and all nodes of a ring should have the same timeouts.
+ */
+function tokenNodeCount(nodes: readonly NodeEntry[], generated: ReadonlyMap<number, number>): number {
+  return nodes.length + nodes.filter(({ index }) => generated.has(index)).length;
 }
 
 function readTransport(context: TotemContext): TransportName {
