@@ -53,7 +53,7 @@ const SRP_GAUGES = new Set([
   'avg_token_workload',
   'avg_backlog_calc',
 ]);
-const KNET_LINK_GAUGES = /\.(?:enabled|connected|mtu|latency_\w+)$/;
+const KNET_LINK_GAUGES = /\.(?:enabled|connected|mtu|latency_\w+|\w+_time_\w+)$/;
 const KNET_PREFIX = 'stats.knet.';
 
 export interface IpcConnectionStats {

@@ -63,7 +63,7 @@ export class KnetCore {
     assert(memory.bytes.length >= layout.end, 'the layout lies in the memory');
     this.statAllocator = stats;
     this.handleStats = new StatBlock(stats, 'stats.knet.handle', HANDLE_KEYS);
-    this.dropStats = new StatBlock(stats, 'stats.knet.rx_dropped', dropKeys());
+    this.dropStats = new StatBlock(stats, 'rondo.knet.rx_dropped', dropKeys());
     this.clearHandleStats();
     this.queue = new TxQueue(memory, layout.txAt, layout.txBytes);
     this.pool = new AssemblyPool(memory, layout.assemblyAt, layout.assemblyBuffers);

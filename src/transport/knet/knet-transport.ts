@@ -290,6 +290,7 @@ export class KnetTransport implements RingTransport {
     // Entries that no send or receive call announced would keep the loop awake.
     for (const { fd } of this.sockets) this.readErrors(fd);
     this.core.tick(nowMs);
+    this.core.sumStats();
     this.flush();
   }
 

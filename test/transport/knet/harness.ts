@@ -156,7 +156,8 @@ export class TestNode {
     const drops: Record<string, number> = {};
     for (const [name, slot] of this.statistics) {
       const count = this.values[slot]!;
-      if (name.startsWith('stats.knet.rx_dropped.') && count > 0) drops[name.slice(22)] = count;
+      const reason = /^rondo\.knet\.rx_dropped\.(.*)$/.exec(name)?.[1];
+      if (reason !== undefined && count > 0) drops[reason] = count;
     }
     return drops;
   }

@@ -1,0 +1,53 @@
+import t from 'tap';
+import { describe, skipReason } from './lab/cases.ts';
+import type { ClusterOptions } from './lab/conf.ts';
+import type { DaemonKind } from './lab/node.ts';
+import { Story } from './scenarios/story.ts';
+
+/** Rings of ours and stock over knet: plain and encrypted, one and two links, every policy, compressed, IPv6. */
+interface Case {
+  readonly name: string;
+  readonly options: Partial<ClusterOptions>;
+  readonly rare?: boolean;
+}
+
+const MIXTURES: readonly (readonly DaemonKind[])[] = [
+  ['ours', 'stock', 'stock'],
+  ['ours', 'ours', 'stock'],
+  ['ours', 'ours', 'ours'],
+];
+const ENCRYPTED = { cipher: 'aes256', hash: 'sha256' } as const;
+
+const compressed = (model: string): Case => ({
+  name: `compressed with ${model}`,
+  options: { totem: [`knet_compression_model: ${model}`], crypto: ENCRYPTED },
+  rare: model === 'lz4hc' || model === 'bzip2',
+});
+
+const cases: readonly Case[] = [
+  { name: 'plain', options: {} },
+  { name: 'encrypted', options: { crypto: ENCRYPTED } },
+  { name: 'encrypted, two links, passive', options: { links: 2, linkMode: 'passive', crypto: ENCRYPTED }, rare: true },
+  { name: 'encrypted, two links, active', options: { links: 2, linkMode: 'active', crypto: ENCRYPTED } },
+  { name: 'encrypted, two links, rr', options: { links: 2, linkMode: 'rr', crypto: ENCRYPTED } },
+  { name: 'IPv6', options: { family: 6, crypto: ENCRYPTED }, rare: true },
+  ...['zlib', 'lz4', 'lz4hc', 'lzo2', 'lzma', 'bzip2', 'zstd'].map(compressed),
+];
+
+for (const kinds of MIXTURES) {
+  for (const { name, options, rare = false } of cases) {
+    const brief =
+      !rare &&
+      (kinds.includes('stock') || name === 'encrypted') &&
+      !(name.includes('compressed') && kinds[1] === 'ours');
+    t.test(`knet, ${name}, ${describe(kinds)}`, { skip: skipReason(kinds, !brief) }, async (t) => {
+      const story = await Story.begin(t, { transport: 'knet', tokenMs: 4_000, ...options }, kinds);
+      await story.tell(async () => {
+        await story.joinAll();
+        story.send(600);
+        await story.settleAndCompare('all together');
+        story.compareWithSent('all together');
+      });
+    });
+  }
+}
