@@ -1,0 +1,103 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { LIMITS } from '../../src/knet/constants.ts';
+import { distanceAhead, distanceBehind, nextSeq } from '../../src/knet/sequence.ts';
+import { DuplicateWindow, Verdict } from '../../src/knet/window.ts';
+
+const seqs = fc.integer({ min: 1, max: 65_535 });
+const add = (seq: number, steps: number): number => ((seq - 1 + steps + 65_535 * 4) % 65_535) + 1;
+
+t.test('numbers wrap over 0', async (t) => {
+  t.equal(nextSeq(0), 1);
+  t.equal(nextSeq(65_535), 1);
+  fc.assert(
+    fc.property(seqs, fc.nat(65_534), (seq, steps) => {
+      return distanceAhead(seq, add(seq, steps)) === steps && distanceBehind(add(seq, steps), seq) === steps;
+    }),
+  );
+});
+
+t.test('every number near the newest is delivered once, in any order, with copies, across the wrap', async () => {
+  fc.assert(
+    fc.property(
+      seqs,
+      fc.array(fc.tuple(fc.integer({ min: -3_000, max: 3_000 }), fc.integer({ min: 1, max: 3 })), { maxLength: 400 }),
+      (start, steps) => {
+        const window = new DuplicateWindow();
+        const seen = new Set<number>();
+        let newest = start;
+        for (const [step, copies] of [[0, 1] as const, ...steps]) {
+          const seq = add(newest, step);
+          if (step > 0) newest = seq;
+          for (let copy = 0; copy < copies; copy++) {
+            const fresh = window.judge(seq) === Verdict.FRESH;
+            // A walk of at most 400 × 3000 may come around: only what is within the window counts as remembered.
+            if (fresh === (seen.has(seq) && distanceBehind(newest, seq) < LIMITS.windowNumbers)) return false;
+            window.markDelivered(seq);
+            seen.add(seq);
+          }
+          for (const old of seen) if (distanceBehind(newest, old) >= LIMITS.windowNumbers) seen.delete(old);
+        }
+        return window.newest === newest;
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
+t.test('what was not delivered may come again', async (t) => {
+  const window = new DuplicateWindow();
+  t.equal(window.judge(5), Verdict.FRESH);
+  t.equal(window.judge(5), Verdict.FRESH, 'it was dropped on the way to the application');
+  window.markDelivered(5);
+  t.equal(window.judge(5), Verdict.DUPLICATE);
+});
+
+t.test('the sequence on which later releases of stock deliver a duplicate (knet.md 2.3)', async (t) => {
+  const window = new DuplicateWindow();
+  const verdicts = [1, 1500, 4997, 1500].map((seq) => {
+    const verdict = window.judge(seq);
+    if (verdict === Verdict.FRESH) window.markDelivered(seq);
+    return verdict;
+  });
+  t.same(verdicts, [Verdict.FRESH, Verdict.FRESH, Verdict.FRESH, Verdict.DUPLICATE]);
+});
+
+t.test('a recorded packet changes nothing, however old', async (t) => {
+  const window = new DuplicateWindow();
+  for (let seq = 1; seq <= 60_000; seq++) {
+    window.judge(seq);
+    window.markDelivered(seq);
+  }
+  // Older ones cannot be told from numbers yet to come: there are only 16 bits.
+  const oldest = 60_000 - LIMITS.windowNumbers - LIMITS.staleNumbers + 1;
+  for (let old = oldest; old < 60_000; old += 997) {
+    const verdict = window.judge(old);
+    const behind = 60_000 - old;
+    if (behind < LIMITS.windowNumbers) t.equal(verdict, Verdict.DUPLICATE, `${old} is a duplicate`);
+    else if (behind < LIMITS.windowNumbers + LIMITS.staleNumbers) t.equal(verdict, Verdict.STALE, `${old} is stale`);
+    t.equal(window.newest, 60_000);
+  }
+  t.equal(window.judge(60_000), Verdict.DUPLICATE, 'and what is known is still known');
+  t.equal(window.judge(60_001), Verdict.FRESH);
+});
+
+t.test('a window that lost its sender finds it with the next PING', async (t) => {
+  const window = new DuplicateWindow();
+  window.judge(30_000);
+  t.equal(window.judge(10_000), Verdict.STALE, 'the sender went on for 45000 messages unheard');
+  window.anchor(53_000, false);
+  t.equal(window.newest, 30_000, 'a PING that has nothing to do with it changes nothing');
+  window.anchor(10_004, false);
+  t.equal(window.newest, 10_004);
+  t.equal(window.judge(10_001), Verdict.FRESH);
+
+  const idle = new DuplicateWindow();
+  idle.judge(30_000);
+  idle.anchor(10_000, true);
+  t.equal(idle.newest, 10_000, 'an idle window follows the PING');
+  idle.anchor(10_050, true);
+  t.equal(idle.newest, 10_050, 'numbers that went to other hosts');
+  idle.anchor(0, true);
+  t.equal(idle.newest, 10_050, '0 is no number');
+});
