@@ -16,6 +16,9 @@ import type { TotemConfig } from './totem-config.ts';
 export const CONFIG_FILE_DEFAULT = '/etc/corosync/corosync.conf';
 export const STATE_DIRECTORY_DEFAULT = '/var/lib/corosync';
 
+/** How long names may take to resolve: a dead name server must not hold up a start whose addresses are known. */
+const LOOKUP_MS_MAX = { test: 5_000, start: 1_000, reload: 2_000 } as const;
+
 export interface ConfigPaths {
   /** Main file; `uidgid.d` is looked for beside it. */
   readonly file: string;
@@ -84,7 +87,7 @@ export async function loadConfiguration(paths: ConfigPaths, options: LoadOptions
   const stateError = await checkStateDirectory(stateDirectory, positions, environment);
   if (stateError !== null) return failed(file, [stateError], lintConfiguration(parsed, null), logging);
 
-  const context = new TotemContext(map, positions, environment);
+  const context = new TotemContext(map, positions, environment, LOOKUP_MS_MAX[options.purpose]);
   let reading: TotemReading;
   try {
     reading = await readTotem(context, { unresolvedIsError: options.purpose === 'test' });
@@ -92,6 +95,8 @@ export async function loadConfiguration(paths: ConfigPaths, options: LoadOptions
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return failed(file, [error], [...context.warnings, ...lintConfiguration(parsed, null)], logging);
+  } finally {
+    context.close();
   }
   publishTotem(map, reading);
   for (const { nodeIndex, linkId, text } of reading.unresolved) {

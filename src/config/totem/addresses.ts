@@ -23,11 +23,8 @@ export async function resolveAddress(
 ): Promise<string | null> {
   const literal = isIP(text);
   if (literal !== 0) return families.includes(literal as 4 | 6) ? text : null;
-  for (const family of families) {
-    const [address] = await context.environment.lookup(text, family);
-    if (address !== undefined) return address;
-  }
-  return null;
+  const found = await Promise.all(families.map((family) => context.lookup(text, family)));
+  return found.find((addresses) => addresses.length > 0)?.[0] ?? null;
 }
 
 /** 4 for IPv4, 6 for IPv6. */

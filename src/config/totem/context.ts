@@ -5,12 +5,37 @@ import type { Icmap } from '../icmap/index.ts';
 /** What the steps from a filled map to a TotemConfig share. */
 export class TotemContext {
   readonly warnings: ConfigWarning[] = [];
+  private readonly lookups = new Map<string, Promise<readonly string[]>>();
+  private readonly deadline: Promise<readonly string[]>;
+  private timer: NodeJS.Timeout | undefined;
 
+  /** `lookupMsMax` is for all look-ups together: they run at the same time, each name is asked for once. */
   constructor(
     readonly map: Icmap,
     readonly positions: ReadonlyMap<string, Position>,
     readonly environment: ConfigEnvironment,
-  ) {}
+    lookupMsMax: number,
+  ) {
+    this.deadline = new Promise((resolve) => {
+      this.timer = setTimeout(() => resolve([]), lookupMsMax);
+    });
+  }
+
+  /** Numeric addresses of a name; none when it does not resolve in time. */
+  lookup(name: string, family: 4 | 6): Promise<readonly string[]> {
+    const key = `${family} ${name}`;
+    let found = this.lookups.get(key);
+    if (found === undefined) {
+      found = Promise.race([this.environment.lookup(name, family), this.deadline]);
+      this.lookups.set(key, found);
+    }
+    return found;
+  }
+
+  /** Ends the waiting. */
+  close(): void {
+    clearTimeout(this.timer);
+  }
 
   /** An error whose text stock logs as it is. */
   error(code: ConfigErrorCode, stockMessage: string, details: { key?: string; hint?: string } = {}): ConfigError {
