@@ -21,6 +21,8 @@ const RECORDS_PER_TURN = 64;
 /** Busy turns between two looks at the descriptors. */
 const TURNS_PER_LOOK = 64;
 const SLEEP_MS_MAX = 1000;
+/** While the ring stands still for the main thread, it looks this often whether that reads again. */
+const STANDING_MS = 5;
 /** The thread's own lateness is reported when a turn came this much too late (config-and-tools.md 4.5). */
 const PAUSE_SHARE = 0.8;
 /** How long `stop` waits for the send queue. */
@@ -93,7 +95,9 @@ export class RingThread {
     if (this.ring !== null && !standing) {
       if (this.deferred.length > 0) this.runDeferred();
       work += this.ring.turn(nowMs);
-      if (nowMs >= this.stopAtMs || (this.stopAtMs < Number.POSITIVE_INFINITY && this.ring.isDrained())) this.end();
+    }
+    if (this.stopAtMs < Number.POSITIVE_INFINITY && (nowMs >= this.stopAtMs || this.ring?.isDrained() === true)) {
+      this.end();
     }
     this.announceStatistics();
     this.bridge.flush();
@@ -103,9 +107,10 @@ export class RingThread {
   private sleep(): void {
     const { ring } = this;
     ring?.beforeSleep();
-    const deadlineMs = Math.min(ring?.nextDeadlineMs() ?? Number.POSITIVE_INFINITY, this.stopAtMs);
     const startMs = this.clock.now();
-    const timeoutMs = Math.min(SLEEP_MS_MAX, Math.ceil(deadlineMs - startMs));
+    const standing = this.bridge.isSaturated();
+    const ringMs = standing ? startMs + STANDING_MS : (ring?.nextDeadlineMs() ?? Number.POSITIVE_INFINITY);
+    const timeoutMs = Math.min(SLEEP_MS_MAX, Math.ceil(Math.min(ringMs, this.stopAtMs) - startMs));
     if (timeoutMs <= 0 || !this.bridge.prepareSleep()) {
       this.spin.sleeps(startMs);
       return;

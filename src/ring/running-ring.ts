@@ -173,6 +173,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
 
   /** LEAVE goes out and the sockets close (totem.md 4.12). */
   leave(): void {
+    this.cpg.closeAll();
     this.groups.srp.leave();
     this.transport.flush();
     this.transport.close();
@@ -180,8 +181,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
 
   /** Whether everything that was multicast has left. */
   isDrained(): boolean {
-    const { sendQueue } = this.groups.srp;
-    return sendQueue.length === 0 && !this.cpg.core.needsRetry;
+    return this.groups.isDrained && !this.cpg.core.needsRetry;
   }
 
   // ---- TransportHost -----------------------------------------------------------------------------------------------

@@ -120,6 +120,11 @@ export class Packer {
     if (this.pieces > 0 && (force || this.srp.sendQueue.avail > 0)) this.emit(0);
   }
 
+  /** Nothing waits in the packing buffer. */
+  get isEmpty(): boolean {
+    return this.pieces === 0;
+  }
+
   private closePiece(): void {
     this.lengths[this.pieces++] = this.dataBytes - this.pieceStart;
   }

@@ -154,6 +154,11 @@ export class ProcessGroups {
     return this.flowLevel;
   }
 
+  /** Everything that was multicast has been handed to the network: an orderly stop waits for this. */
+  get isDrained(): boolean {
+    return this.packer.isEmpty && this.srp.state.newQueue.length === 0 && this.srp.state.transQueue.length === 0;
+  }
+
   get level(): FlowLevelValue {
     return this.flowLevel;
   }
