@@ -75,7 +75,10 @@ export class ProcessGroups {
   }
 
   private beforeQueueSwitch(): void {
+    const { newQueue, transQueue } = this.srp.state;
     this.packer.flush(true);
+    this.packer.isolateHalfSent(newQueue);
+    this.packer.isolateHalfSent(transQueue);
     this.servicesHeld = false;
   }
 

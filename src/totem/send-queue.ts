@@ -62,6 +62,21 @@ export class SendQueue {
     for (const packet of [...from.removeFrom(0), ...behind]) this.push(packet.offset, packet.length, packet.continues);
   }
 
+  offsetAt(index: number): number {
+    return this.offsets[(this.first + index) % this.slots]!;
+  }
+
+  lengthAt(index: number): number {
+    return this.lengths[(this.first + index) % this.slots]!;
+  }
+
+  /** Replaces packet `index`, which goes on with a message, by its end and by the rest, which begins anew. */
+  split(index: number, end: Packet, rest: Packet): void {
+    const behind = this.removeFrom(index + 1);
+    this.removeFrom(index);
+    for (const packet of [end, rest, ...behind]) this.push(packet.offset, packet.length, packet.continues);
+  }
+
   private removeFrom(index: number): readonly Packet[] {
     const removed: Packet[] = [];
     for (let i = index; i < this.length; i++) {
@@ -73,7 +88,7 @@ export class SendQueue {
   }
 }
 
-interface Packet {
+export interface Packet {
   readonly offset: number;
   readonly length: number;
   readonly continues: boolean;

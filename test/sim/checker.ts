@@ -225,11 +225,11 @@ export class Checker {
     const tail = expected.bytes.subarray(expected.bytes.length - length);
     if (Buffer.compare(tail, memory.subarray(offset, offset + length)) !== 0)
       this.violation(view, 'a message differs from its packet');
-    return expected.chainRing;
+    return expected.startRing;
   }
 
   /** A message of an application. `stream` names a FIFO of its sender. */
-  message(view: View, from: number, life: number, stream: number, counter: number, chainRing: string): void {
+  message(view: View, from: number, life: number, stream: number, counter: number, startRing: string): void {
     this.messages++;
     view.messagesDelivered++;
     const fifo = `${from}/${life}/${stream}`;
@@ -241,8 +241,8 @@ export class Checker {
     view.lastCounter.set(fifo, counter);
     if (from !== view.node || life !== view.life) return;
     if (!view.pending.delete(id)) this.violation(view, `message ${id} was never sent`);
-    if (view.ring === null || chainRing === '') return;
-    const start = view.path.findIndex(({ ring }) => ring === chainRing);
+    if (view.ring === null || startRing === '') return;
+    const start = view.path.findIndex(({ ring }) => ring === startRing);
     const path = pathFrom(view, start, view.path.length - 1);
     this.rings.get(view.ring)?.messages.push({ id, endSeq: view.lastSeq, path });
   }
@@ -252,8 +252,8 @@ export class Checker {
   }
 
   /**
-   * At the end: whoever has been with a sender since the chain of linked packets began, and has delivered the packet that
-   * completes a message in a regular configuration, has delivered the message.
+   * At the end: whoever has been with a sender since the beginning of a message was broadcast, and has delivered the
+   * packet that completes it in a regular configuration, has delivered the message.
    */
   finish(): void {
     for (const view of this.views) {

@@ -1,18 +1,18 @@
 /**
  * Reassembly by the letter of totem.md 5.3, written for clarity and independently of the core: what a node must deliver
- * for a packet. It also says where the chain of linked packets that a message belongs to began.
+ * for a packet. It also says on which ring the beginning of a message was broadcast.
  */
 interface Record {
   data: Uint8Array[];
   lastFragment: number;
   throwAway: boolean;
-  chainRing: string;
+  startRing: string;
 }
 
 export interface ExpectedMessage {
   /** Group header included. */
   readonly bytes: Uint8Array;
-  readonly chainRing: string;
+  readonly startRing: string;
 }
 
 export class ReferenceAssembler {
@@ -39,15 +39,14 @@ export class ReferenceAssembler {
     let at = 8 + 2 * count;
     for (let i = 0; i < count; i++) {
       const length = view.getUint16(8 + 2 * i, true);
-      pieces.push(body.slice(at, at + length));
+      pieces.push(body.subarray(at, at + length));
       at += length;
     }
     if (at !== body.length) throw new Error('the core sent a malformed packet');
 
     const set = this.sets[this.current];
-    const record: Record = set.get(from) ?? { data: [], lastFragment: 0, throwAway: false, chainRing: ring };
+    const record: Record = set.get(from) ?? { data: [], lastFragment: 0, throwAway: false, startRing: ring };
     set.set(from, record);
-    if (continuation === 0) record.chainRing = ring;
     const expected: ExpectedMessage[] = [];
     const complete = fragmented === 0 ? count : count - 1;
     if (record.throwAway) {
@@ -55,14 +54,17 @@ export class ReferenceAssembler {
     } else if (continuation === record.lastFragment) {
       record.lastFragment = fragmented;
       for (let i = 0; i < complete; i++) {
+        const startRing = record.data.length > 0 ? record.startRing : ring;
         record.data.push(pieces[i]!);
-        expected.push({ bytes: Buffer.concat(record.data), chainRing: record.chainRing });
+        expected.push({ bytes: record.data.length === 1 ? pieces[i]! : Buffer.concat(record.data), startRing });
         record.data = [];
       }
     } else record.throwAway = true;
     if (fragmented === 0) set.delete(from);
-    else if (count > 1) record.data = [pieces[count - 1]!];
-    else record.data.push(pieces[0]!);
+    else if (count > 1 || record.data.length === 0) {
+      record.data = [pieces[count - 1]!.slice()];
+      record.startRing = ring;
+    } else record.data.push(pieces[0]!.slice());
     return expected;
   }
 }

@@ -7,6 +7,7 @@ import { MCAST, MCAST_HEADER_BYTES } from '../../src/totem/wire/mcast.ts';
 import type { Checker, View } from './checker.ts';
 import { giveMemory, takeMemory } from './memory-store.ts';
 import type { Random } from './random.ts';
+import { SimCpg } from './sim-cpg.ts';
 
 /** Where a datagram is put for `receive`. */
 const INPUT_BYTES = 66_000;
@@ -50,6 +51,7 @@ interface Outgoing {
 export class SimNode {
   readonly groups: ProcessGroups;
   readonly sync: SyncCore;
+  readonly cpg: SimCpg;
   readonly view: View;
   readonly memory: FrameMemory;
   alive = true;
@@ -93,19 +95,27 @@ export class SimNode {
       user: {
         deliver: (group, from, memory, offset, length) => this.deliver(group, from, memory, offset, length),
         configurationChange: (change) => this.configurationChange(change),
-        tokenSent: () => this.sync.retry(),
+        tokenSent: () => this.tokenSent(),
         reserveRingSeq: (upTo) => this.reserve(upTo),
       },
     });
     this.sync = new SyncCore(options.nodeId, {
       mcastSync: (message) => this.groups.mcast(Group.SYNC, message),
       inProgressChanged: () => {},
-      lastBarrierQueued: () => this.groups.holdServices(),
+      lastBarrierQueued: () => this.lastBarrierQueued(),
       completed: (ringId) => this.syncCompleted(ringId),
       late: () => {},
       dropped: () => {},
     });
-    for (const serviceId of [0, 2]) this.sync.add(this.participant(serviceId));
+    this.cpg = new SimCpg({
+      nodeId: options.nodeId,
+      groups: this.groups,
+      syncInProgress: () => this.sync.isInProgress(),
+      random: (low, high) => world.random.between(low, high),
+      violation: (text) => world.checker.violation(this.view, text),
+    });
+    for (const serviceId of [0, 5]) this.sync.add(this.participant(serviceId));
+    this.sync.add(this.cpg.core.sync);
     this.tapCore();
     world.spoil?.(this);
   }
@@ -146,6 +156,22 @@ export class SimNode {
       activate: () => {},
       abort: () => {},
     };
+  }
+
+  /** An engine may want to multicast at any time, also now. */
+  private lastBarrierQueued(): void {
+    this.groups.holdServices();
+    if (this.world.random.chance(0.5)) this.multicastMessage(this.world.random.between(0, 100));
+  }
+
+  private tokenSent(): void {
+    if (this.sync.isInProgress()) this.sync.retry();
+    this.cpg.core.retry();
+  }
+
+  /** A client of the node does something. */
+  cpgAct(): void {
+    if (this.running) this.event(() => this.cpg.act());
   }
 
   start(): void {
@@ -317,9 +343,14 @@ export class SimNode {
 
   private deliver(group: GroupValue, from: number, memory: FrameMemory, offset: number, length: number): void {
     const { checker } = this.world;
-    const chainRing = checker.anyMessage(this.view, memory.bytes, offset, length);
+    const startRing = checker.anyMessage(this.view, memory.bytes, offset, length);
     if (group === Group.SYNC) {
       this.sync.message(from, memory.bytes, offset, length);
+      return;
+    }
+    const id = length >= 16 ? memory.view.getInt32(offset, true) : 0;
+    if (id >> 16 === this.cpg.core.sync.serviceId) {
+      this.cpg.core.deliver(id & 0xffff, from, memory, offset, length);
       return;
     }
     const magic = length >= MESSAGE_HEADER_BYTES ? memory.view.getUint32(offset, true) : 0;
@@ -331,7 +362,7 @@ export class SimNode {
     const last = memory.bytes[offset + length - 1];
     if (length > MESSAGE_HEADER_BYTES && last !== (counter & 0xff)) checker.violation(this.view, 'a spoiled message');
     const stream = memory.view.getUint32(offset + 16, true);
-    checker.message(this.view, from, memory.view.getUint32(offset + 4, true), stream, counter, chainRing);
+    checker.message(this.view, from, memory.view.getUint32(offset + 4, true), stream, counter, startRing);
   }
 
   describe(): string {

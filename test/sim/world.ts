@@ -130,15 +130,30 @@ export class World implements SimNodeWorld {
     node.start();
   }
 
+  /** Faults and traffic for a while, then healing, then the proof that all is well. */
   run(): SimReport {
     const faultsMs = this.options.faultsMs ?? 4000;
     for (let index = 0; index < this.nodes.length; index++)
       this.after(this.random.real(0, this.random.pick([1, 300])), () => this.startNode(index));
     this.scheduleTraffic(faultsMs);
     if (this.options.faults ?? true) this.scheduleFault(faultsMs);
-    this.runUntil(faultsMs, () => false);
+    this.runFor(faultsMs);
     this.heal();
     this.settle();
+    return this.finish();
+  }
+
+  runFor(ms: number): void {
+    this.runUntil(this.clock + ms, () => false);
+  }
+
+  /** Runs this many events. */
+  runEvents(count: number): void {
+    const end = this.events + count;
+    this.runUntil(this.clock + 1000, () => this.events >= end, 0);
+  }
+
+  finish(): SimReport {
     for (const node of this.nodes) node?.crash();
     const { violations, packets, messages, configurations } = this.checker;
     return {
@@ -162,12 +177,13 @@ export class World implements SimNodeWorld {
     });
   }
 
-  private scheduleTraffic(endMs: number): void {
+  scheduleTraffic(endMs: number): void {
     this.after(this.random.real(0, 10 / this.busy), () => {
       if (this.clock >= endMs) return;
       const node = this.random.pick(this.nodes);
       const burst = this.random.chance(0.1) ? this.random.between(1, 40) : 1;
       for (let i = 0; i < burst; i++) if (node?.alive && !node.send(this.messageBytes())) break;
+      if (this.random.chance(0.2)) this.random.pick(this.nodes)?.cpgAct();
       this.scheduleTraffic(endMs);
     });
   }
@@ -180,7 +196,7 @@ export class World implements SimNodeWorld {
   }
 
   /** The faults end: everybody is there and hears everybody. */
-  private heal(): void {
+  heal(): void {
     this.options.trace?.(`${this.clock.toFixed(1)} healed`);
     this.network.heal();
     for (let index = 0; index < this.nodes.length; index++) {
@@ -190,35 +206,51 @@ export class World implements SimNodeWorld {
     }
   }
 
-  /** Liveness: one ring of all, everything delivered, and again after a last message of each. */
-  private settle(): void {
+  private get living(): readonly SimNode[] {
+    return this.nodes.filter((node): node is SimNode => node?.alive === true);
+  }
+
+  /** Liveness: one ring of all who live, everything delivered, and again after a last message of each. */
+  settle(): void {
+    const { living } = this;
     const deadline = this.clock + (this.options.healMs ?? 40 * this.timings.tokenMs);
-    const all = [...this.nodeIds].sort((a, b) => a - b).join();
-    const settled = () =>
-      this.nodes.every((node) => node?.settled && node.groups.srp.members.toSorted((a, b) => a - b).join() === all);
-    const stuck = () => this.nodes.some((node) => node?.stuck);
+    const all = sorted(living.map((node) => `${node.options.nodeId}`));
+    const settled = () => living.every((node) => node.settled && sorted(node.groups.srp.members.map(String)) === all);
+    const stuck = () => living.some((node) => node.stuck);
     this.runUntil(deadline, () => settled() || stuck());
-    for (const node of this.nodes) if (node?.stuck) node.forceGather();
+    for (const node of living) if (node.stuck) node.forceGather();
     this.runUntil(deadline, settled);
     if (!settled()) {
-      for (const node of this.nodes) this.checker.violation(null, `not settled: ${node?.describe()}`);
+      for (const node of living) this.checker.violation(null, `not settled: ${node.describe()}`);
       return;
     }
-    const before = this.nodes.map((node) => node!.view.messagesDelivered);
-    for (const node of this.nodes) node!.send(10);
+    const before = living.map((node) => node.view.messagesDelivered);
+    for (const node of living) node.send(10);
     const arrived = () =>
-      this.nodes.every((node, i) => node!.settled && node!.view.messagesDelivered >= before[i]! + this.nodes.length);
+      living.every((node, i) => node.settled && node.view.messagesDelivered >= before[i]! + living.length);
     this.runUntil(this.clock + 20 * this.timings.tokenMs, arrived);
-    if (!arrived()) for (const node of this.nodes) this.checker.violation(null, `probe lost: ${node?.describe()}`);
+    this.runFor(this.timings.tokenMs); // leaves and joins of clients that are on their way
+    if (!arrived()) for (const node of living) this.checker.violation(null, `probe lost: ${node.describe()}`);
+    this.checkProcesses();
     this.checker.finish();
   }
 
-  private runUntil(endMs: number, done: () => boolean): void {
+  /** No ghosts, nobody forgotten: every node lists exactly the clients that live (services.md 4.8). */
+  private checkProcesses(): void {
+    const truth = sorted(this.living.flatMap((node) => node.cpg.truth));
+    for (const node of this.living) {
+      const belief = sorted(node.cpg.belief);
+      if (belief !== truth) this.checker.violation(node.view, `lists processes [${belief}], there are [${truth}]`);
+      node.cpg.checkClients();
+    }
+  }
+
+  private runUntil(endMs: number, done: () => boolean, checkEveryMs = 5): void {
     let checkAt = 0;
     while (this.checker.violations.length === 0 && this.events < EVENTS_MAX) {
       if (this.clock >= checkAt) {
         if (done()) return;
-        checkAt = this.clock + 5;
+        checkAt = this.clock + checkEveryMs;
       }
       let deadline = this.heap.nextAt;
       let due: SimNode | null = null;
@@ -263,5 +295,7 @@ function makeTimings(random: Random): SrpTimings {
     cancelTokenHoldOnRetransmit: random.chance(0.3),
   };
 }
+
+const sorted = (items: readonly string[]): string => [...items].sort().join();
 
 export const simulate = (seed: number, options: SimOptions = {}): SimReport => new World(seed, options).run();

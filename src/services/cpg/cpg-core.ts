@@ -62,12 +62,17 @@ export class CpgCore {
     this.membership.groups.release(group);
   }
 
-  /** Leaves wait for room in the send queue: call `retry` after token visits. */
+  /** Leaves wait for room in the send queue, or for the end of a sync: call `retry` after token visits. */
   get needsRetry(): boolean {
     return this.pendingLeaves.length > 0;
   }
 
+  /**
+   * During a sync they wait: the ring sends what is multicast then before what was queued earlier, so that a leave would
+   * overtake its join and the process stay listed (stock has this ghost).
+   */
   retry(): void {
+    if (this.host.syncInProgress()) return;
     while (this.pendingLeaves.length > 0) {
       if (!this.host.mcast(this.pendingLeaves[0]!)) return;
       this.pendingLeaves.shift();

@@ -1,0 +1,162 @@
+import t from 'tap';
+import { Group } from '../../src/totem/index.ts';
+import type { SimNode } from './sim-node.ts';
+import { simulate } from './world.ts';
+
+/**
+ * Does the simulator see anything? Each bug below is planted into otherwise unchanged nodes and must be caught within a
+ * bounded number of seeds. The bugs are the traps of totem.md 8, one implementer's mistake each.
+ */
+const SEEDS_MAX = Number(process.env['SIM_MUTATION_SEEDS'] ?? 60);
+
+interface Bug {
+  readonly name: string;
+  readonly plant: (node: SimNode) => void;
+}
+
+const state = (node: SimNode) => node.groups.srp.state;
+
+/** Replaces a variable of the protocol by a property. */
+function override<K extends keyof ReturnType<typeof state>>(
+  node: SimNode,
+  key: K,
+  get: () => ReturnType<typeof state>[K],
+): void {
+  Object.defineProperty(state(node), key, { get, set: () => {}, configurable: true });
+}
+
+const BUGS: readonly Bug[] = [
+  {
+    name: 'a message is freed one token visit too early',
+    plant: (node) => {
+      for (const queue of [state(node).regular, state(node).recovery]) {
+        const release = queue.releaseThrough.bind(queue);
+        queue.releaseThrough = (seq) => release(seq + 3);
+      }
+    },
+  },
+  {
+    name: 'missing messages are never asked for',
+    plant: (node) => {
+      for (const queue of [state(node).regular, state(node).recovery]) queue.countMiss = () => 0;
+    },
+  },
+  {
+    name: 'a ring id is used before it is on disk',
+    plant: (node) => {
+      state(node).user.reserveRingSeq = (upTo) => {
+        state(node).reservedRingSeq = upTo;
+      };
+    },
+  },
+  {
+    name: 'the packing buffer is not flushed before the queues switch (trap 46)',
+    plant: (node) => {
+      state(node).user.beforeQueueSwitch = () => {};
+      state(node).user.tokenReceived = () => {};
+    },
+  },
+  {
+    name: 'the assembly sets do not switch (totem.md 5.5)',
+    plant: (node) => {
+      state(node).user.switchAssembly = () => {};
+    },
+  },
+  {
+    name: 'new messages are sent during synchronisation (totem.md 5.5)',
+    plant: (node) => override(node, 'waitingTransAck', () => false),
+  },
+  {
+    name: 'the old ring is forgotten when a commit fails (trap 15)',
+    plant: (node) => override(node, 'saved', () => false),
+  },
+  {
+    name: 'messages behind a hole are passed up whoever sent them',
+    plant: (node) => {
+      let nodes: readonly number[] = [];
+      Object.defineProperty(state(node), 'deliverMemb', {
+        get: () => Object.assign([...nodes], { includes: () => true }),
+        set: (value: readonly number[]) => {
+          nodes = value;
+        },
+      });
+    },
+  },
+  {
+    name: 'messages behind a hole are never passed up',
+    plant: (node) => override(node, 'deliverMemb', () => []),
+  },
+  {
+    name: 'the transitional set ignores which ring a member comes from',
+    plant: (node) => {
+      const s = state(node);
+      override(node, 'transMemb', () => s.memb.filter((member) => s.newMemb.includes(member)));
+    },
+  },
+  {
+    name: 'duplicate tokens are processed',
+    plant: (node) => override(node, 'myTokenSeq', () => 0xffffffff),
+  },
+  {
+    name: 'failed nodes are not forgotten when a ring forms (trap 14)',
+    plant: (node) => {
+      const s = state(node);
+      let failed: readonly number[] = [];
+      Object.defineProperty(s, 'failed', {
+        get: () => failed,
+        set: (value: readonly number[]) => {
+          if (value.length > 0) failed = value;
+        },
+      });
+    },
+  },
+  {
+    name: 'old-ring messages are not sent again in recovery',
+    plant: (node) => override(node, 'retransCount', () => 0),
+  },
+  {
+    name: 'every node claims to have received everything (totem.md 4.6)',
+    plant: (node) => {
+      const s = state(node);
+      override(node, 'oldHigh', () => s.oldAru);
+    },
+  },
+  {
+    name: 'a half-sent message shares its packet with others when nodes join',
+    plant: (node) => {
+      node.groups['packer'].isolateHalfSent = () => {};
+    },
+  },
+  {
+    name: 'services multicast behind the last barrier',
+    plant: (node) => {
+      node.groups.holdServices = () => {};
+    },
+  },
+  {
+    name: 'a leave overtakes its join during synchronisation',
+    plant: (node) => {
+      const { core } = node.cpg;
+      core.retry = () => {
+        const pending = core['pendingLeaves'];
+        while (pending.length > 0 && node.groups.mcast(Group.SERVICES, pending[0]!)) pending.shift();
+      };
+    },
+  },
+];
+
+for (const bug of BUGS) {
+  t.test(bug.name, async (t) => {
+    let caughtAt = 0;
+    let how = '';
+    for (let seed = 1; seed <= SEEDS_MAX && caughtAt === 0; seed++) {
+      try {
+        how = simulate(seed, { spoil: bug.plant }).violations[0] ?? '';
+      } catch (error) {
+        how = String(error);
+      }
+      if (how !== '') caughtAt = seed;
+    }
+    t.ok(caughtAt > 0, `caught with seed ${caughtAt}: ${how}`);
+  });
+}
