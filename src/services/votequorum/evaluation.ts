@@ -187,8 +187,12 @@ class Evaluator {
   /** 19 to 22 */
   private votes(): Evaluation {
     const { nodeList } = this.dynamic;
-    const configured = this.state.trackingBarrier || this.dynamic.expectedVotes;
     const votes = nodeList?.ownVotes ?? this.dynamic.votes;
+    // With tracking the barrier takes the place of the option. Nothing tracked yet and no node list: the option counts
+    // all the same, where stock would go on with no expected votes at all.
+    const { trackingBarrier } = this.state;
+    const option = this.dynamic.expectedVotes;
+    const configured = trackingBarrier === null ? option : trackingBarrier || (nodeList === null ? option : 0);
     const expected = configured !== 0 ? configured : nodeList === null ? 0 : this.nodeVotes;
     return this.result(votes, expected);
   }

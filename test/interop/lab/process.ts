@@ -57,7 +57,12 @@ export class Running {
   }
 
   signal(name: NodeJS.Signals): void {
-    if (this.alive && this.pid > 0) process.kill(this.pid, name);
+    if (!this.alive || this.pid <= 0) return;
+    try {
+      process.kill(this.pid, name);
+    } catch {
+      // It ended a moment ago, and nobody has told us yet.
+    }
   }
 
   /** Sends a signal and waits for the end; SIGKILL follows when it takes too long. */
