@@ -77,7 +77,7 @@ async function startDaemon(options: DaemonOptions): Promise<number> {
     process.chdir(stateDirectory);
     status = await serve({ options, result, file, log, stateDirectory, instance, scheduling });
   } catch (error) {
-    status = exitStatus(error, log);
+    status = exitStatus(error, log, result.logging.toStderr);
   }
   lock?.release();
   const text = status === ExitCode.OK ? 'normally' : `with status ${status}`;
@@ -125,6 +125,8 @@ async function serve(parts: ServeParts): Promise<ExitCodeValue> {
       if (isBackgroundChild()) leaveTerminal(() => log.withoutStderr());
     },
   });
+  const crash = (error: unknown): void => crashed(error, parts);
+  process.on('uncaughtException', crash).on('unhandledRejection', crash);
   handleSignals(daemon, {
     stopOnStdinEnd: options.stopOnStdinEnd,
     terminal: options.foreground && process.stdin.isTTY,
@@ -132,6 +134,16 @@ async function serve(parts: ServeParts): Promise<ExitCodeValue> {
   const status = await daemon.finished.promise;
   notifyServiceManager('STOPPING=1');
   return status;
+}
+
+/** A bug of ours: the flight recorder is written, and the process ends at once; a half-dead node would do harm. */
+function crashed(error: unknown, { log, stateDirectory }: ServeParts): never {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  log.write('emerg', 'MAIN', `Unexpected error: ${text}`);
+  log.dumpFlightData(stateDirectory);
+  log.write('error', 'MAIN', `Corosync Cluster Engine exiting with status ${ExitCode.FATAL}`);
+  log.close();
+  process.exit(ExitCode.FATAL);
 }
 
 interface Loaded {
@@ -201,9 +213,10 @@ function ipcInstance(options: DaemonOptions, result: LoadedConfiguration): strin
   return options.ipcInstance ?? result.map.getString('system.ipc_instance') ?? options.ipcInstanceEnv ?? '';
 }
 
-function exitStatus(error: unknown, log: DaemonLog): ExitCodeValue {
+function exitStatus(error: unknown, log: DaemonLog, toStderr: boolean): ExitCodeValue {
   if (error instanceof DaemonExit) {
     log.write('error', 'MAIN', error.message);
+    if (!toStderr) process.stderr.write(`rondod: ${error.message}\n`); // whoever started it must see why it did not
     return error.status;
   }
   log.write(

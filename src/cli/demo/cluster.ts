@@ -1,11 +1,14 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { processExists } from '../../os/credentials.ts';
 import { DaemonProcess } from './daemon-process.ts';
 import { type DemoLayout, findPort, writeLayout } from './generate.ts';
 import { CHANGES_KEPT, type Change, type DemoView, type NodeView, ordersAgree } from './model.ts';
 import { NodeObserver } from './observer.ts';
 
+/** Followed by the pid of the demonstration and six random characters. */
+const DIRECTORY_PREFIX = 'rondo-demo-';
 const STOP_MS_MAX = 5_000;
 const LOAD_EVERY_MS = 20;
 const LOAD_BATCH = 25;
@@ -51,7 +54,8 @@ export class DemoCluster {
   static async create(options: DemoOptions): Promise<DemoCluster> {
     const addresses = Array.from({ length: options.nodeCount }, (_, index) => `127.0.0.${index + 1}`);
     const port = await findPort(addresses, Math.random);
-    const directory = mkdtempSync(join(tmpdir(), 'rondo-'));
+    sweepAbandoned();
+    const directory = mkdtempSync(join(tmpdir(), `${DIRECTORY_PREFIX}${process.pid}-`));
     const layout = writeLayout(directory, options.nodeCount, options.transport, port, `rondo-demo-${process.pid}`);
     return new DemoCluster(layout, options.daemonEntry);
   }
@@ -174,4 +178,17 @@ function nodeView(daemon: DaemonProcess, observer: NodeObserver): NodeView {
     delivered: observer.delivered,
     groups: observer.groups,
   };
+}
+
+/** A demonstration that was killed leaves its directory; its daemons stopped by themselves. */
+function sweepAbandoned(): void {
+  for (const name of readdirSync(tmpdir())) {
+    const pid = new RegExp(`^${DIRECTORY_PREFIX}(\\d+)-\\w{6}$`).exec(name)?.[1];
+    if (pid === undefined || processExists(Number(pid))) continue;
+    try {
+      rmSync(join(tmpdir(), name), { recursive: true, force: true });
+    } catch {
+      // Another user's.
+    }
+  }
 }

@@ -40,7 +40,6 @@ export async function runDemo(argv: readonly string[]): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
   process.stdout.on('error', () => stop.abort()); // the terminal was closed
   if (options.forMs !== null) setTimeout(() => stop.abort(), options.forMs);
-  cluster.startAll();
   try {
     if (process.stdout.isTTY && process.stdin.isTTY && !options.lines) await liveView(cluster, stop);
     else await lineReport(cluster, stop);
@@ -91,6 +90,7 @@ async function liveView(cluster: DemoCluster, stop: AbortController): Promise<vo
   };
   process.once('exit', () => screen.leave());
   screen.enter();
+  cluster.startAll();
   process.stdin
     .setRawMode(true)
     .setEncoding('utf8')
@@ -112,6 +112,7 @@ async function liveView(cluster: DemoCluster, stop: AbortController): Promise<vo
 async function lineReport(cluster: DemoCluster, stop: AbortController): Promise<void> {
   process.stdout.write(`${cluster.view(0).title}\n`);
   cluster.onChange = ({ timeMs, node, text }: Change) => process.stdout.write(`${clock(timeMs)} ${node}: ${text}\n`);
+  cluster.startAll();
   const commands = createInterface({ input: process.stdin, terminal: false });
   commands.on('line', (line) => command(cluster, line.trim(), stop));
   try {
