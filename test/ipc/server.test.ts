@@ -1,0 +1,225 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import { IpcClient } from '../../src/ipc/client/ipc-client.ts';
+import { serverPidOfDirectory, socketName, socketPath } from '../../src/ipc/names.ts';
+import {
+  decodeConnectionRequest,
+  decodeConnectionResponse,
+  encodeConnectionRequest,
+  encodeConnectionResponse,
+} from '../../src/ipc/protocol.ts';
+import { authorizeClient, descriptorsLeft } from '../../src/ipc/server/access.ts';
+import { EVENT_QUEUE_LIMITS, EventQueue } from '../../src/ipc/server/event-queue.ts';
+import { RingPool } from '../../src/ipc/server/pool.ts';
+import { IpcServer } from '../../src/ipc/server/server.ts';
+import { sweepStaleDirectories } from '../../src/ipc/server/sweep.ts';
+import { ToyCpg } from './toy-cpg.ts';
+
+const instance = `server${process.pid}`;
+const path = socketPath(socketName('cpg', instance), null);
+const ignore = { event: () => {}, closed: () => {} };
+const own = (): string[] => readdirSync('/dev/shm').filter((name) => name.startsWith(`qb-${process.pid}-`));
+
+/** Sends bytes to the setup socket and collects what comes back until the end. */
+async function raw(...pieces: Uint8Array[]): Promise<Buffer> {
+  const socket: Socket = connect({ path });
+  const parts: Buffer[] = [];
+  socket.on('data', (bytes) => parts.push(bytes));
+  socket.on('error', () => {});
+  const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()));
+  for (const piece of pieces) {
+    socket.write(piece);
+    await delay(1);
+  }
+  const timer = setTimeout(() => socket.destroy(), 300);
+  await closed;
+  clearTimeout(timer);
+  return Buffer.concat(parts);
+}
+const setupRequest = (maxMessageBytes: number): Uint8Array => {
+  const bytes = new Uint8Array(24);
+  encodeConnectionRequest(new DataView(bytes.buffer), 0, maxMessageBytes);
+  return bytes;
+};
+
+t.test('the two messages of the handshake', (t) => {
+  // What every stock library sends (libqb-ipc.md 1.3).
+  const stock = Buffer.from('ffffffff0000000018000000000000000000100000000000', 'hex');
+  t.equal(Buffer.from(setupRequest(1048576)).toString('hex'), stock.toString('hex'));
+  const garbage = Buffer.from('ffffffffdeadbeef18000000deadbeef00001000deadbeef', 'hex');
+  for (const bytes of [stock, garbage])
+    t.equal(decodeConnectionRequest(new DataView(bytes.buffer, bytes.byteOffset), 0), 1048576);
+  t.equal(
+    decodeConnectionRequest(new DataView(setupRequest(1).buffer), 0),
+    12328,
+    'never less than the response itself',
+  );
+  t.equal(decodeConnectionRequest(new DataView(new ArrayBuffer(24)), 0), null);
+  const response = new Uint8Array(12328).fill(255);
+  const rings = ['/dev/shm/qb-1-2-3-abcdef/qb-request-cpg', '/a/b', '/c'] as const;
+  encodeConnectionResponse(response, 0, { error: 0, type: 1, maxMessageBytes: 65536, rings }, 9);
+  t.same(decodeConnectionResponse(response), { error: 0, type: 1, maxMessageBytes: 65536, rings });
+  t.equal(
+    Buffer.from(response.subarray(0, 40)).toString('hex'),
+    `ffffffff00000000${'28300000'}00000000${'00'.repeat(8)}01000000000001000900000000000000`,
+  );
+  encodeConnectionResponse(response, 0, { error: 13 }, 0);
+  t.same(decodeConnectionResponse(response), { error: 13 });
+  t.equal(new DataView(response.buffer).getInt32(16, true), -13);
+  encodeConnectionResponse(
+    response,
+    0,
+    { error: 0, type: 1, maxMessageBytes: 65536, rings: ['cpg-request-1-2-3', '/a', '/b'] },
+    0,
+  );
+  t.match(
+    decodeConnectionResponse(response),
+    { rings: ['/dev/shm/qb-cpg-request-1-2-3', '/a', '/b'] },
+    'libqb before 1.0.4',
+  );
+  response.fill(65, 4136, 8232);
+  t.match(decodeConnectionResponse(response), /not terminated/);
+  t.match(decodeConnectionResponse(response.subarray(1)), /12327/);
+  t.end();
+});
+
+t.test('handshakes: good ones in any shape, bad ones without harm', async (t) => {
+  const toy = new ToyCpg();
+  const server = new IpcServer({ instance, authorize: () => 0 });
+  server.publish('cpg', 2, toy);
+  t.teardown(() => server.close());
+  t.equal((await raw(setupRequest(1048576))).length, 12328);
+  t.equal((await raw(setupRequest(64))).readUInt32LE(28), 12328);
+  const tooBig = await raw(setupRequest(0x7fffffff));
+  t.equal(tooBig.length, 12328, 'a refusal has the full length');
+  t.equal(tooBig.readInt32LE(16), -90, 'EMSGSIZE');
+  t.equal((await raw(new Uint8Array(24))).length, 0, 'not a connection request');
+  t.equal((await raw(setupRequest(1).subarray(0, 10))).length, 0, 'too short');
+  t.equal((await raw()).length, 0, 'silent');
+  const bad = await Promise.all(
+    Array.from({ length: 200 }, (_, i) => raw(Uint8Array.from({ length: (i * 7) % 60 }, () => Math.random() * 256))),
+  );
+  t.ok(bad.every((answer) => answer.length === 0));
+  // One that lies about nothing but sends noise after the handshake: it never opened its rings, so there is nothing to read.
+  t.equal((await raw(setupRequest(1048576), new Uint8Array(5000))).length, 12328);
+  const client = await IpcClient.connect('cpg', instance, ignore);
+  const request = new Uint8Array(16);
+  request[0] = 4;
+  request[8] = 16;
+  t.equal((await client.call(request)).length, 32, 'others are served');
+  client.close();
+  for (let i = 0; i < 200 && toy.connections.size > 0; i++) await delay(5);
+  t.equal(toy.opens, toy.closes);
+  t.same(own(), [], 'no files left');
+  t.equal(server.statistics.active, 0);
+});
+
+t.test('who may connect, in the order of the rules', (t) => {
+  const state = { firstSyncDone: true, serviceLoaded: true, descriptorsLow: false, isKeyOne: (_key: string) => false };
+  const user = { uid: 1000, gid: 1001 };
+  t.equal(authorizeClient(user, { ...state, firstSyncDone: false, serviceLoaded: false }), 11);
+  t.equal(authorizeClient(user, { ...state, serviceLoaded: false, descriptorsLow: true }), 38);
+  t.equal(authorizeClient({ uid: 0, gid: 0 }, { ...state, descriptorsLow: true }), 24);
+  t.equal(authorizeClient({ uid: 0, gid: 5 }, state), 0);
+  t.equal(authorizeClient({ uid: 5, gid: 0 }, state), 0);
+  t.equal(authorizeClient(user, state), 13);
+  for (const key of ['uidgid.uid.1000', 'uidgid.config.uid.1000', 'uidgid.gid.1001', 'uidgid.config.gid.1001']) {
+    t.equal(authorizeClient(user, { ...state, isKeyOne: (asked) => asked === key }), 0, key);
+  }
+  t.equal(authorizeClient(user, { ...state, isKeyOne: (asked) => asked === 'uidgid.uid.1001' }), 13);
+  t.ok(descriptorsLeft() > 100);
+  t.end();
+});
+
+t.test('sweep: directories of dead daemons, nothing else', (t) => {
+  const root = mkdtempSync(join(tmpdir(), 'rondo-sweep-'));
+  t.teardown(() => rmSync(root, { recursive: true }));
+  const dead = spawnSync(process.execPath, ['-p', 'process.pid'], { encoding: 'utf8' }).stdout.trim();
+  const stale = [`qb-${dead}-1234-29-sClpkl`, `qb-${dead}-99-7-abcDEF`];
+  const kept = [`qb-${process.pid}-1234-29-sClpkl`, `qb-corosync-${dead}-blackbox`, `qb-${dead}-12-3-short`, 'else'];
+  for (const name of [...stale, ...kept]) {
+    mkdirSync(join(root, name));
+    writeFileSync(join(root, name, 'qb-request-cpg-data'), 'x');
+  }
+  symlinkSync('/etc', join(root, `qb-${dead}-1-1-linked`));
+  writeFileSync(join(root, `qb-${dead}-1-1-afile0`), '');
+  t.same(sweepStaleDirectories(root).sort(), [...stale].sort());
+  t.same(readdirSync(root).sort(), [...kept, `qb-${dead}-1-1-linked`, `qb-${dead}-1-1-afile0`].sort());
+  t.same(sweepStaleDirectories(join(root, 'absent')), []);
+  t.equal(serverPidOfDirectory('qb-12-34-56-abcdef'), 12);
+  t.end();
+});
+
+t.test('event queue', (t) => {
+  const queue = new EventQueue();
+  t.equal(queue.headLength(), -1);
+  const source = Uint8Array.from({ length: 300_000 }, (_, i) => i * 3);
+  const sizes = [0, 1, 100, 262_139, 262_140, 262_141, 300_000, 5, 70_000, 70_000, 70_000, 70_000, 24];
+  for (const size of sizes) t.equal(queue.push(source, 3, size - 3 < 0 ? size : size - 3), true);
+  const target = new Uint8Array(300_000);
+  for (const size of sizes.map((size) => (size - 3 < 0 ? size : size - 3))) {
+    t.equal(queue.headLength(), size);
+    queue.shiftInto(target, 0);
+    t.equal(Buffer.compare(target.subarray(0, size), source.subarray(3, 3 + size)), 0);
+  }
+  t.same([queue.count, queue.bytes, queue.headLength()], [0, 0, -1]);
+  let pushed = 0;
+  while (queue.push(source, 0, 200_000)) pushed++;
+  t.equal(pushed, Math.floor(EVENT_QUEUE_LIMITS.bytesMax / 200_000));
+  queue.clear();
+  t.same([queue.count, queue.bytes, queue.headLength()], [0, 0, -1]);
+  t.end();
+});
+
+t.test('pool: slots come back, sizes have a limit', (t) => {
+  const pool = new RingPool(null, 16 << 20, 2);
+  const first = pool.take(1048576);
+  if (typeof first === 'number') return t.fail('no slot');
+  const second = pool.take(1048000);
+  t.type(second, 'object');
+  first.arena.u8[first.offset] = 7;
+  pool.give(first);
+  t.equal(first.arena.u8[first.offset], 0, 'nothing of it is mapped any more');
+  t.equal(pool.take(1048576), first);
+  t.equal(pool.take(4194305), -90, 'EMSGSIZE');
+  const all = Array.from({ length: 10 }, () => pool.take(1048576));
+  t.ok(all.includes(-12), 'ENOMEM');
+  return t.end();
+});
+
+// A small /dev/shm in a mount namespace of its own.
+const self = fileURLToPath(import.meta.url);
+const noNamespace =
+  process.getuid?.() !== 0 || spawnSync('unshare', ['--mount', 'true']).status !== 0
+    ? 'needs root for a mount namespace'
+    : false;
+if (process.env['RONDO_SMALL_SHM'] === '1') {
+  t.test('a full /dev/shm is an error for the client, not a SIGBUS for the daemon', async (t) => {
+    const toy = new ToyCpg();
+    const server = new IpcServer({ instance, authorize: () => 0 });
+    server.publish('cpg', 2, toy);
+    const clients: IpcClient[] = [];
+    for (let i = 0; i < 3; i++) clients.push(await IpcClient.connect('cpg', instance, ignore));
+    await t.rejects(IpcClient.connect('cpg', instance, ignore), { message: /ENOSPC/ });
+    t.equal(own().length, 3, 'what was made of the fourth is gone');
+    for (const client of clients.splice(0)) client.close();
+    for (let i = 0; i < 200 && toy.connections.size > 0; i++) await delay(5);
+    clients.push(await IpcClient.connect('cpg', instance, ignore));
+    clients[0]!.close();
+    server.close();
+    t.equal(existsSync('/dev/shm/x'), false);
+  });
+} else {
+  t.test('small /dev/shm', { skip: noNamespace }, (t) => {
+    const env = { ...process.env, RONDO_SMALL_SHM: '1' };
+    const script = 'mount -t tmpfs -o size=10m none /dev/shm && exec "$0" "$1"';
+    t.spawn('unshare', ['--mount', 'sh', '-c', script, process.execPath, self], { env }, 'in a mount namespace');
+    t.end();
+  });
+}
