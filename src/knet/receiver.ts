@@ -85,7 +85,9 @@ export class Receiver {
     const second = this.slots.other;
     const rekeying = (second !== null && second !== first) || this.slots.clearAllowed;
     if (rekeying) for (let i = 0; i < batch.count; i++) this.tryOthers(first, batch, i);
-    this.measure(startMs, batch.count);
+    let opened = 0;
+    for (let i = 0; i < batch.count; i++) if (batch.plainLength[i]! >= 0) opened++;
+    this.measure(startMs, opened);
   }
 
   /**

@@ -1,0 +1,204 @@
+import { deflateSync } from 'node:zlib';
+import t from 'tap';
+import { BenchNode, data, peer, ping, pong } from './bench-node.ts';
+import { message } from './helpers.ts';
+
+/** knet.md 1.6, 2.2, 2.5, 3.1 and 10, packet by packet. */
+const bench = (): BenchNode => {
+  const node = new BenchNode();
+  node.raise(2);
+  return node;
+};
+
+t.test('what is no packet of ours', async (t) => {
+  const node = bench();
+  const before = node.state();
+  const rows: [string, Buffer][] = [
+    ['short', Buffer.alloc(0)],
+    ['short', Buffer.from([1, 0x81, 0, 2, 0, 0])],
+    ['version', Buffer.concat([Buffer.from([2]), ping(1).subarray(1)])],
+    ['unknown_host', ping(1, 0, 9)],
+    ['own_id', ping(1, 0, 1)],
+    ['unknown_type', Buffer.concat([Buffer.from([1, 1]), ping(1).subarray(2)])],
+    ['unknown_type', Buffer.concat([Buffer.from([1, 0x85]), ping(1).subarray(2)])],
+    ['bad_length', ping(1).subarray(0, 25)],
+    ['bad_length', pong(1).subarray(0, 7)],
+    ['bad_length', Buffer.from([1, 0x83, 0, 2, 0, 0, 0, 1])],
+    ['bad_length', data(new Uint8Array(0))],
+  ];
+  for (const [reason, packet] of rows) {
+    node.drops.length = 0;
+    node.put(packet);
+    t.same(node.drops, [reason]);
+  }
+  t.equal(node.state(), before);
+  t.same(node.sent, []);
+  t.equal(node.stats.read('rondo.knet.rx_dropped.unknown_type'), 2);
+});
+
+t.test('PONG, PMTUD_REPLY: what changes and what does not (traps 2, 3)', async (t) => {
+  const node = bench();
+  const request = ping(5_000_000.125, 0, 2, 77);
+  node.put(request);
+  const answer = Buffer.from(request);
+  answer[1] = 0x82;
+  answer.writeUInt16BE(1, 2);
+  t.same(
+    node.sent.map(({ bytes }) => bytes.toString('hex')),
+    [answer.toString('hex')],
+  );
+  node.sent.length = 0;
+  const probe = Buffer.alloc(1_472);
+  probe.set([1, 0x83, 0, 2, 0, 0, 0, 0xdc, 0x05]);
+  node.put(probe);
+  t.same(
+    node.sent.map(({ bytes }) => bytes.toString('hex')),
+    ['01840001000000dc05'],
+  );
+});
+
+t.test('messages: fragments, compression, filter, channel', async (t) => {
+  const node = bench();
+  const text = message(3_000);
+  for (const [seq, from] of [
+    [3, 2_000],
+    [2, 1_000],
+    [2, 1_000],
+    [1, 0],
+  ] as const) {
+    node.put(data(text.subarray(from, from + 1_000), { seq: 5, fragNum: 3, fragSeq: seq }));
+  }
+  t.ok(node.delivered[0]?.bytes.equals(text), 'three fragments, the last one first, one doubled');
+  node.put(data(text.subarray(0, 1_000), { seq: 5, fragNum: 3, fragSeq: 1 }));
+  t.equal(node.delivered.length, 1, 'late copies are ignored');
+  node.put(data(deflateSync(text), { seq: 6, compress: 1 }));
+  t.ok(node.delivered[1]?.bytes.equals(text), 'zlib');
+  node.put(data(deflateSync(Buffer.alloc(70_000)), { seq: 7, compress: 1 }));
+  node.put(data(text, { seq: 8, compress: 1 }));
+  node.put(data(text, { seq: 9, compress: 8 }));
+  node.put(data(text, { seq: 10, channel: 1 }));
+  const other = message(40);
+  other.writeUInt32LE(3, 9);
+  node.put(data(other, { seq: 11 }));
+  t.same(node.drops.slice(-5), [
+    'compression_corrupt',
+    'compression_corrupt',
+    'compression_unknown',
+    'channel',
+    'foreign_target',
+  ]);
+  other.writeUInt32LE(1, 9);
+  node.put(data(other, { seq: 12 }));
+  node.put(data(other, { seq: 12 }));
+  t.equal(node.delivered.length, 3, 'for this node, once');
+});
+
+t.test('DATA before the link is up', async (t) => {
+  const node = new BenchNode();
+  node.put(data(message(20)));
+  t.same(node.drops, ['not_reachable'], 'a stranger so far');
+  node.put(pong(node.nowMs - 1));
+  node.put(data(message(20)));
+  t.equal(
+    node.delivered.length,
+    1,
+    'after one PONG its messages are taken, and the link is up (libknet 1.27 and later)',
+  );
+  t.ok(node.core.hosts.find(2)?.reachable);
+});
+
+t.test('a peer that restarts, also within one PING interval (knet.md 2.5)', async (t) => {
+  const node = bench();
+  node.put(ping(1_000));
+  for (let seq = 1; seq <= 5; seq++) node.put(data(message(20), { seq }));
+  t.equal(node.delivered.length, 5);
+  node.put(ping(1_400)); // no PING with another number came in between
+  node.put(data(message(20), { seq: 1 }));
+  t.equal(node.delivered.length, 6);
+  t.ok(node.reports.some(({ kind }) => kind === 'peerRestarted'));
+});
+
+t.test('a recorded PING does not wipe the window', async (t) => {
+  const node = bench();
+  const recorded = ping(1_000);
+  node.put(recorded);
+  for (let seq = 1; seq <= 5; seq++) node.put(data(message(20), { seq }));
+  node.put(ping(9_000, 0, 2, 5));
+  node.drops.length = 0;
+  node.sent.length = 0;
+  node.put(recorded);
+  t.same(node.drops, ['replayed_ping']);
+  t.same(node.sent, [], 'and is not answered');
+  node.put(data(message(20), { seq: 3 }));
+  t.equal(node.delivered.length, 5);
+  t.same(node.drops, ['replayed_ping', 'duplicate']);
+  // When nothing but older times comes for long, the peer has a new clock.
+  for (let i = 0; i < 12; i++) {
+    node.nowMs += 1_000;
+    node.put(pong(node.nowMs - 1));
+    node.put(ping(50 + i));
+  }
+  t.ok(node.sent.length > 0, 'then it is believed');
+});
+
+t.test('PONGs that are too late or from the future', async (t) => {
+  const node = new BenchNode();
+  for (let i = 0; i < 9; i++) {
+    node.put(pong(node.nowMs - 1_501));
+    node.put(pong(node.nowMs + 5_000));
+  }
+  t.notOk(node.core.hosts.find(2)?.links[0]?.answered);
+  t.same(new Set(node.drops), new Set(['late_pong']));
+});
+
+t.test('ICMP alone takes no link down', async (t) => {
+  const node = bench();
+  node.core.tick(node.nowMs);
+  node.core.flush();
+  node.sent.length = 0;
+  node.core.linkError(0, node.nowMs);
+  node.core.flush();
+  t.equal(node.sent.filter(({ bytes }) => bytes[1] === 0x81).length, 1, 'it asks for proof of life');
+  t.ok(node.core.hosts.find(2)?.links[0]?.connected);
+  node.nowMs += 5;
+  node.put(pong(node.nowMs - 4));
+  node.nowMs += 300;
+  node.core.tick(node.nowMs);
+  t.ok(node.core.hosts.find(2)?.links[0]?.connected, 'and the proof came');
+  node.core.linkError(0, node.nowMs);
+  node.nowMs += 150;
+  node.core.tick(node.nowMs);
+  t.ok(node.core.hosts.find(2)?.links[0]?.connected);
+  node.nowMs += 100;
+  node.core.tick(node.nowMs);
+  t.notOk(node.core.hosts.find(2)?.links[0]?.connected, 'without proof the link is down long before its timeout');
+});
+
+t.test('the own process was held up: peers are not accused', async (t) => {
+  const node = bench();
+  node.core.tick(node.nowMs);
+  for (let i = 0; i < 20; i++) {
+    node.nowMs += 500;
+    node.put(pong(node.nowMs - 1));
+    node.core.tick(node.nowMs);
+  }
+  node.nowMs += 20_000;
+  node.core.tick(node.nowMs);
+  t.ok(node.core.hosts.find(2)?.links[0]?.connected);
+  t.ok(node.reports.some(({ kind }) => kind === 'paused'));
+});
+
+t.test('addresses: links, and block_unlisted_ips', async (t) => {
+  const node = bench();
+  node.put(ping(1), peer(3, 0));
+  node.put(ping(1, 1), peer(2, 0));
+  node.put(data(message(20)), peer(3, 0));
+  node.put(data(message(20)), { family: 4, words: [0, 0, 0xffff, 1] });
+  t.same(node.drops, ['source_address', 'source_address', 'source_address', 'source_address']);
+  const open = new BenchNode(null, { blockUnlistedIps: false });
+  open.raise(2);
+  open.put(ping(1), { family: 4, words: [0, 0, 0xffff, 1] });
+  t.equal(open.sent.length, 1, 'answered to the configured address');
+  open.put(data(message(20)), { family: 4, words: [0, 0, 0xffff, 1] });
+  t.same(open.drops, ['source_address'], 'DATA is checked in any case');
+});
