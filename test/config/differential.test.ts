@@ -137,7 +137,7 @@ async function ourVerdict(file: string): Promise<Verdict> {
 
 t.test(
   'mutated files get the verdict of stock',
-  { skip: hasStock ? false : 'no stock Corosync 3.1.7, or not root' },
+  { skip: hasStock ? false : 'no stock Corosync 3.1.7, or not root', timeout: 30_000 + runs * 200 },
   async (t) => {
     const directory = mkdtempSync(join(tmpdir(), 'config-'));
     t.teardown(() => rmSync(directory, { recursive: true }));
