@@ -14,6 +14,7 @@ import { EngineHost } from '../services/host/engine-host.ts';
 import type { QueueLevelValue } from '../services/host/flow-control.ts';
 import type { HostPorts } from '../services/host/ports.ts';
 import { cfgPorts } from './cfg-ports.ts';
+import { CpgCounters } from './cpg-counters.ts';
 import { Deferred, Gate, within } from './deferred.ts';
 import { CPG_SERVICE, type EngineSet, engineSet } from './engines.ts';
 import { DaemonExit, ExitCode, type ExitCodeValue } from './exit-codes.ts';
@@ -32,6 +33,7 @@ const STOP_STEP_MS_MAX = 5_000;
 const QUERY_MS_MAX = 2_000;
 /** How often the level of the send queue is looked at for the flow control of clients. */
 const LEVEL_POLL_MS = 20;
+const COUNTERS_MS = 500;
 
 export interface DaemonParts {
   readonly configuration: LoadedConfiguration;
@@ -83,6 +85,8 @@ export class Daemon {
   private synchronizedOnce = false;
   private highestRingSeq = 0;
   private levelTimer: NodeJS.Timeout | null = null;
+  private readonly cpgCounters = new CpgCounters(this.cmap, this.counters);
+  private countersTimer: NodeJS.Timeout | null = null;
 
   constructor(private readonly parts: DaemonParts) {
     const { configuration, log } = parts;
@@ -241,6 +245,7 @@ export class Daemon {
         this.watch.start(this.totem.timings.tokenMs);
         this.changes.start(this.parts.configuration.unresolved);
         this.levelTimer = setInterval(() => this.pollLevel(), LEVEL_POLL_MS);
+        this.countersTimer = setInterval(() => this.cpgCounters.refresh(), COUNTERS_MS);
         this.engineGate.release();
       })
       .catch((error: unknown) => this.fail(error));
@@ -345,7 +350,7 @@ export class Daemon {
     if (!(await within(STOP_STEP_MS_MAX, this.host.unloadAll()))) {
       this.log('warning', 'SERV', `The service engines did not stop in ${STOP_STEP_MS_MAX} ms; going on without them`);
     }
-    if (this.levelTimer !== null) clearInterval(this.levelTimer);
+    for (const timer of [this.levelTimer, this.countersTimer]) if (timer !== null) clearInterval(timer);
     await this.ipc.close();
     this.ring.send({ op: 'stop' });
     const stopped = await within(STOP_STEP_MS_MAX, Promise.all([this.ringStopped.promise, this.ringExited.promise]));

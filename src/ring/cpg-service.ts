@@ -19,6 +19,8 @@ const SLOW_RETRY_MS = 2;
 /** Requests that a client left behind when it went are served this long at most (a stock server drops them). */
 const FAREWELL_MS = 2000;
 
+const CPG_FUNCTIONS = [0, 1, 2, 3, 4, 5, 6] as const;
+
 /** CPG with its clients: the connections that the main thread accepted, served from the loop. */
 export class CpgService implements CpgHost {
   readonly core: CpgCore;
@@ -33,6 +35,9 @@ export class CpgService implements CpgHost {
   private readonly slow = new Set<CpgClient>();
   private readonly gone = new Set<CpgClient>();
   private retryMs = 0;
+  /** Messages of the ring by function; the main thread shows them as `runtime.services.cpg.<fn>.rx` and `.tx`. */
+  private readonly rx: Float64Array;
+  private readonly tx: Float64Array;
   /** Scratch of closed clients, by arena. */
   private readonly freeScratch = new Map<Arena, number[]>();
 
@@ -42,6 +47,8 @@ export class CpgService implements CpgHost {
   ) {
     this.nodeId = ring.nodeId;
     this.log = env.bridge.log;
+    this.rx = env.statistics.range(CPG_FUNCTIONS.map((fn) => `rondo.cpg.${fn}.rx`));
+    this.tx = env.statistics.range(CPG_FUNCTIONS.map((fn) => `rondo.cpg.${fn}.tx`));
     this.pool = new RingPool(env.arena);
     this.zeroCopy = new ZeroCopyFiles((id) => this.clients.get(id)?.connection.euid ?? -1);
     this.core = new CpgCore(this);
@@ -189,13 +196,16 @@ export class CpgService implements CpgHost {
   }
 
   deliver(fn: number, nodeId: number, memory: FrameMemory, offset: number, length: number): void {
+    if (fn < this.rx.length) this.rx[fn]!++;
     this.core.deliver(fn, nodeId, memory, offset, length);
   }
 
   // ---- CpgHost -----------------------------------------------------------------------------------------------------
 
   mcast(message: Uint8Array): boolean {
-    return this.ring.groups.mcast(Group.SERVICES, message);
+    const sent = this.ring.groups.mcast(Group.SERVICES, message);
+    if (sent) this.tx[message[0]!]!++; // the low byte of the header's id is the function
+    return sent;
   }
 
   mcastParts(
@@ -211,6 +221,7 @@ export class CpgService implements CpgHost {
     groups.append(headIn, head, headBytes);
     groups.append(bodyIn, body, bodyBytes);
     groups.endMessage();
+    this.tx[headIn[head]!]!++;
     return true;
   }
 
