@@ -27,7 +27,7 @@ function bench(config: Partial<LoggingConfig> = {}): Bench {
     pid: 42,
     host: 'alpha',
     now: () => TIME,
-    stderr: { write: (line) => stderr.push(line), reopen: () => {}, flushSync: () => {}, end: () => {} },
+    stderr: { write: (line) => stderr.push(line), reopen: () => {}, flushSync: () => {}, end: async () => {} },
     openSyslog: () =>
       alive ? { send: (bytes) => alive && syslog.push(new TextDecoder().decode(bytes)) > 0, close: () => {} } : null,
   });
@@ -39,7 +39,7 @@ t.test('lines are stock’s', async (t) => {
   const { sink, stderr, syslog } = bench({ toLogfile: true, logfile: join(directory, 'a.log') });
   sink.log('notice', 'MAIN', 'Corosync Cluster Engine 3.1.7 starting up\n');
   sink.log('warning', 'WD', 'text');
-  sink.close();
+  await sink.close();
   t.strictSame(stderr, [
     'Nov 01 20:12:00.969 notice  [MAIN  ] Corosync Cluster Engine 3.1.7 starting up\n',
     'Nov 01 20:12:00.969 warning [WD    ] text\n',
@@ -129,7 +129,7 @@ t.test('the file is opened again after rotation', async (t) => {
   sink.reopen();
   await new Promise((resolve) => setTimeout(resolve, 50));
   sink.log('info', 'MAIN', 'after');
-  sink.close();
+  await sink.close();
   t.match(readFileSync(`${path}.1`, 'utf8'), /before\n$/);
   t.match(readFileSync(path, 'utf8'), /^.*after\n$/);
 });
@@ -141,7 +141,7 @@ t.test('a file that cannot be opened does no harm', async (t) => {
   sink.log('info', 'MAIN', 'text');
   t.equal(stderr.length, 2);
   t.ok(sink.lost.file > 0);
-  sink.close();
+  await sink.close();
 });
 
 t.test('JSON lines', async (t) => {

@@ -10,9 +10,10 @@ export interface LineDestination {
   write(line: string): void;
   /** Opens its file again, after it was moved away. */
   reopen(): void;
-  /** Writes what is waiting, blocking: for the last moments of the process. */
+  /** Writes what is waiting, blocking: for the last moments of a process that cannot wait. */
   flushSync(): void;
-  end(): void;
+  /** Writes what is waiting, then closes. */
+  end(): Promise<void>;
 }
 
 const isBusy = (error: NodeJS.ErrnoException): boolean => error.code === 'EAGAIN' || error.code === 'EBUSY';
@@ -25,6 +26,8 @@ export class LineWriter implements LineDestination {
   private waiting: string[] = [];
   private waitingBytes = 0;
   private writing = false;
+  private reopenPending = false;
+  private onEnd: (() => void) | null = null;
   private fd: number;
 
   /** `dest`: a path, opened for appending, or an open descriptor, which stays open. */
@@ -36,7 +39,7 @@ export class LineWriter implements LineDestination {
   }
 
   write(line: string): void {
-    if (this.fd < 0 || this.waitingBytes + line.length > WAITING_BYTES_MAX) {
+    if (this.fd < 0 || this.onEnd !== null || this.waitingBytes + line.length > WAITING_BYTES_MAX) {
       this.onLoss(1);
       return;
     }
@@ -46,11 +49,14 @@ export class LineWriter implements LineDestination {
   }
 
   reopen(): void {
-    if (typeof this.dest === 'number') return;
-    this.flushSync();
-    const old = this.fd;
+    if (typeof this.dest === 'number' || this.onEnd !== null) return;
+    if (this.writing) {
+      this.reopenPending = true; // what is on its way belongs to the old file
+      return;
+    }
+    this.reopenPending = false;
+    if (this.fd >= 0) closeSync(this.fd);
     this.fd = this.open();
-    this.closeLater(old);
   }
 
   flushSync(): void {
@@ -64,10 +70,11 @@ export class LineWriter implements LineDestination {
     }
   }
 
-  end(): void {
-    this.flushSync();
-    if (typeof this.dest === 'string') this.closeLater(this.fd);
-    this.fd = -1;
+  end(): Promise<void> {
+    return new Promise((resolve) => {
+      this.onEnd = resolve;
+      this.next();
+    });
   }
 
   private open(): number {
@@ -79,13 +86,6 @@ export class LineWriter implements LineDestination {
     }
   }
 
-  /** A write may still be on its way in another thread, and the number of the descriptor must not be used again. */
-  private closeLater(fd: number): void {
-    if (fd < 0) return;
-    if (this.writing) setTimeout(() => this.closeLater(fd), RETRY_MS).unref();
-    else closeSync(fd);
-  }
-
   private takeWaiting(): string {
     const text = this.waiting.join('');
     this.waiting = [];
@@ -94,9 +94,17 @@ export class LineWriter implements LineDestination {
   }
 
   private next(): void {
-    if (this.writing || this.waiting.length === 0 || this.fd < 0) return;
-    this.writing = true;
-    this.put(this.fd, Buffer.from(this.takeWaiting()), 0);
+    if (this.writing) return;
+    if (this.reopenPending) this.reopen();
+    if (this.waiting.length > 0 && this.fd >= 0) {
+      this.writing = true;
+      this.put(this.fd, Buffer.from(this.takeWaiting()), 0);
+      return;
+    }
+    if (this.onEnd === null) return;
+    if (typeof this.dest === 'string' && this.fd >= 0) closeSync(this.fd);
+    this.fd = -1;
+    this.onEnd();
   }
 
   private put(fd: number, bytes: Buffer, at: number): void {

@@ -22,6 +22,9 @@ export interface LogSinkOptions {
   readonly stderr?: LineDestination;
 }
 
+/** A disk that hangs must not keep the process from ending. */
+const CLOSE_MS_MAX = 2_000;
+
 interface LogFields {
   readonly record: LogRecord;
 }
@@ -107,11 +110,15 @@ export class LogSink {
     this.stderr?.flushSync();
   }
 
-  close(): void {
-    this.flushSync();
-    this.openFile(null);
-    this.closeStderr();
+  /** Writes out what is waiting, then closes everything. */
+  async close(): Promise<void> {
+    const { file, stderr } = this;
+    this.file = null;
+    this.filePath = null;
+    this.stderr = null;
     this.syslog.close();
+    const late = new Promise<void>((resolve) => setTimeout(resolve, CLOSE_MS_MAX).unref());
+    await Promise.race([Promise.all([file?.end(), stderr?.end()]), late]);
   }
 
   private createLogger(): pino.Logger<LogLevel> {
@@ -160,14 +167,14 @@ export class LogSink {
 
   private openFile(path: string | null): void {
     if (path === this.filePath) return;
-    this.file?.end();
+    void this.file?.end();
     this.filePath = path;
     // An error of the file goes nowhere but into a counter: the other destinations have the record.
     this.file = path === null ? null : new LineWriter(path, (lines) => (this.fileErrorCount += lines));
   }
 
   private closeStderr(): void {
-    this.stderr?.flushSync();
+    void this.stderr?.end();
     this.stderr = null;
   }
 }
