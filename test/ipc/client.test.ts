@@ -9,6 +9,7 @@ import { IpcClient, type IpcClientHandler } from '../../src/ipc/client/ipc-clien
 import { IpcServer } from '../../src/ipc/server/server.ts';
 import { TOY_NODE_ID, ToyCpg } from './toy-cpg.ts';
 
+t.setTimeout(120_000);
 const instance = `test${process.pid}`;
 
 class Events implements IpcClientHandler {

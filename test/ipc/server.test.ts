@@ -21,6 +21,7 @@ import { IpcServer } from '../../src/ipc/server/server.ts';
 import { sweepStaleDirectories } from '../../src/ipc/server/sweep.ts';
 import { ToyCpg } from './toy-cpg.ts';
 
+t.setTimeout(120_000);
 const instance = `server${process.pid}`;
 const path = socketPath(socketName('cpg', instance), null);
 const ignore = { event: () => {}, closed: () => {} };

@@ -2,18 +2,16 @@ import { assert } from '../../lib/assert.ts';
 import { QB_HEADER, QB_LAYOUT, type RingMemory } from '../../lib/qbring/layout.ts';
 import { Peek, RingReader } from '../../lib/qbring/reader.ts';
 import { RingWriter } from '../../lib/qbring/writer.ts';
-import { type Arena, scratch } from '../../os/arena.ts';
-import { Errno, errnoName } from '../../os/errno.ts';
-import { NOTIFY_BYTES_MAX, notifyBytesAddress } from '../../os/eventfd.ts';
+import type { Arena } from '../../os/arena.ts';
 import { closeFd, forbidShrinking } from '../../os/fd.ts';
 import { futexWake } from '../../os/futex.ts';
-import { MSG_DONTWAIT, MSG_NOSIGNAL, receiveBytes, sendBytes, shutdownSocket } from '../../os/socket.ts';
 import { fileBytes } from '../../os/stat.ts';
 import { MessageId, REQUEST_HEADER_BYTES } from '../protocol.ts';
 import type { ClientDescriptor } from './descriptor.ts';
 import { EventQueue } from './event-queue.ts';
 import { removeConnectionFiles } from './files.ts';
 import { type RingPool, type Slot, slotRing } from './pool.ts';
+import { SetupSocket } from './setup-socket.ts';
 import { ConnectionStatistics } from './statistics.ts';
 
 /**
@@ -65,11 +63,6 @@ export class ServerConnection {
   fault: string | null = null;
   /** The client has opened the rings: they may be used. */
   live = false;
-  /**
-   * The client is gone. Requests that it left in the ring may still be served (stock drops them); then `close()`. The socket stays
-   * readable for ever, so it must not be waited for any more.
-   */
-  hungUp = false;
   closed = false;
 
   /** The request in hand, after `peekRequest()` answered true. */
@@ -79,11 +72,7 @@ export class ServerConnection {
   requestId = 0;
   private requestInHand = false;
 
-  /** Notification bytes that the socket did not take yet (libqb's outstanding_notifiers). */
-  notifyOutstanding = 0;
-  /** Bytes that the client has sent or will send for requests already taken; negative: bytes came first. */
-  private bytesOwed = 0;
-
+  private readonly socket: SetupSocket;
   private requests!: RingReader;
   private responses!: RingWriter;
   private events!: RingWriter;
@@ -102,6 +91,7 @@ export class ServerConnection {
   ) {
     this.id = descriptor.id;
     this.fd = descriptor.fd;
+    this.socket = new SetupSocket(descriptor.fd);
     this.pid = descriptor.pid;
     this.euid = descriptor.euid;
     this.egid = descriptor.egid;
@@ -156,12 +146,9 @@ export class ServerConnection {
    */
   drainBytes(): number {
     if (this.fault !== null) return 0;
-    const received = receiveBytes(this.fd, scratch.address, 4096, MSG_DONTWAIT);
-    if (received > 0) this.bytesOwed -= received;
-    else if (received === 0) this.hungUp = true;
-    else if (received === -Errno.ECONNRESET) this.hungUp = true;
-    else if (received !== -Errno.EAGAIN && received !== -Errno.EINTR) this.fail(`receive ${errnoName(received)}`);
-    return Math.max(received, 0);
+    const received = this.socket.drain();
+    if (this.socket.error !== null) this.fail(this.socket.error);
+    return received;
   }
 
   /**
@@ -169,12 +156,25 @@ export class ServerConnection {
    * full of unread bytes spins, and a level-triggered wait returns at once for them, but neither needs a system call per request.
    */
   owesBytes(threshold = 1): boolean {
-    return this.bytesOwed >= threshold;
+    return this.socket.owed >= threshold;
   }
 
   /** The socket takes bytes again: sends what is outstanding. */
   onWritable(): void {
     this.notify(0);
+  }
+
+  /**
+   * The client is gone. Requests that it left in the ring may still be served (stock drops them); then `close()`. The socket stays
+   * readable for ever, so it must not be waited for any more.
+   */
+  get hungUp(): boolean {
+    return this.socket.hungUp;
+  }
+
+  /** Notification bytes that wait for room in the socket. */
+  get notifyOutstanding(): number {
+    return this.socket.outstanding;
   }
 
   private open(): void {
@@ -231,7 +231,7 @@ export class ServerConnection {
     this.requestInHand = false;
     this.requests.reclaim();
     this.statistics.requests++;
-    this.bytesOwed++;
+    this.socket.owed++;
   }
 
   /** Gives the room of reclaimed requests back to the client; once per batch. */
@@ -379,8 +379,7 @@ export class ServerConnection {
       });
     }
     this.closeRingFds();
-    shutdownSocket(this.fd);
-    closeFd(this.fd);
+    this.socket.close();
     this.queue.clear();
     this.statistics.queued = 0;
     this.pool.give(this.slot);
@@ -399,21 +398,10 @@ export class ServerConnection {
     if (writer.readerSleeps()) futexWake(this.arena.address + ring.header + ring.layout.semaphoreWord * 4, count);
   }
 
-  /** Sends `count` bytes more; what the socket does not take is outstanding, and all of it goes out together later. */
   private notify(count: number): void {
-    this.notifyOutstanding += count;
-    while (this.notifyOutstanding > 0 && this.fault === null && !this.hungUp) {
-      const sent = sendBytes(
-        this.fd,
-        notifyBytesAddress,
-        Math.min(this.notifyOutstanding, NOTIFY_BYTES_MAX),
-        MSG_DONTWAIT | MSG_NOSIGNAL,
-      );
-      if (sent > 0) this.notifyOutstanding -= sent;
-      else if (sent === -Errno.EAGAIN) return;
-      else if (sent === -Errno.EPIPE || sent === -Errno.ECONNRESET) this.hungUp = true;
-      else if (sent !== -Errno.EINTR) this.fail(`send ${errnoName(sent)}`);
-    }
+    if (this.fault !== null) return;
+    this.socket.notify(count);
+    if (this.socket.error !== null) this.fail(this.socket.error);
   }
 
   private noteFaults(): false {

@@ -5,6 +5,7 @@ import { WrappedRingReader, WrappedRingWriter } from '../../../src/lib/qbring/wr
 import { RingWriter } from '../../../src/lib/qbring/writer.ts';
 import { qbMemory } from './memory.ts';
 
+t.setTimeout(120_000);
 const MUTATIONS = Number(process.env['RONDO_FUZZ'] ?? 1_000_000);
 
 /** xorshift32: the seed is printed, the sequence is the same everywhere. */

@@ -103,6 +103,8 @@ function wrapped(memory: RingMemory, story: readonly Step[]): void {
   }
 }
 
+t.setTimeout(120_000);
+
 t.test('contiguous libqb ring against a model', (t) => {
   fc.assert(
     fc.property(steps(900), (story) => contiguous(qbMemory(4096), story)),

@@ -3,6 +3,8 @@ import t from 'tap';
 import { Peek, RingReader } from '../../../src/lib/qbring/reader.ts';
 import { createThreadRing } from '../../../src/lib/qbring/setup.ts';
 
+t.setTimeout(120_000);
+
 // One thread writes numbered messages of changing length as fast as it can, this one reads and checks them.
 t.test('two threads, half a million messages', async (t) => {
   const [WORDS, LONGEST, COUNT] = [4096, 2000, 500_000];

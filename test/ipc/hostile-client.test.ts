@@ -1,0 +1,165 @@
+import t from 'tap';
+import { MessageId } from '../../src/ipc/protocol.ts';
+import { ServerConnection } from '../../src/ipc/server/connection.ts';
+import { closeConnectionFiles, createConnectionFiles, removeConnectionFiles } from '../../src/ipc/server/files.ts';
+import { RingPool } from '../../src/ipc/server/pool.ts';
+import { chunkWords, Magic, QB_HEADER, qbDataBytes } from '../../src/lib/qbring/layout.ts';
+import { Arena, scratch } from '../../src/os/arena.ts';
+import { closeFd } from '../../src/os/fd.ts';
+import { openSocketPair, receiveBytes, sendBytes } from '../../src/os/socket.ts';
+
+const ROUNDS = Number(process.env['RONDO_FUZZ'] ?? 60_000);
+const MESSAGE_BYTES = 12328;
+const DATA_BYTES = qbDataBytes(MESSAGE_BYTES);
+
+/** xorshift32 */
+function random(seed: number): () => number {
+  let state = seed | 1;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return state >>> 0;
+  };
+}
+
+t.setTimeout(120_000);
+const pool = new RingPool(null, 8 << 20, 1);
+const client = Arena.map(4096 + 3 * (QB_HEADER.mappedBytes + 2 * DATA_BYTES));
+
+/** A connection as a client and a server have it, the client's mapping beside the server's. */
+function open(): { connection: ServerConnection; fd: number; rings: { header: number; data: number }[] } {
+  const [server, fd] = openSocketPair();
+  const files = createConnectionFiles('fuzz', server, { pid: process.pid, uid: 0, gid: 0 }, MESSAGE_BYTES);
+  if (typeof files === 'number') throw new Error(`files ${files}`);
+  const rings = [0, 1, 2].map((i) => {
+    const at = 4096 + i * (QB_HEADER.mappedBytes + 2 * DATA_BYTES);
+    client.mapFile(at, QB_HEADER.mappedBytes, files.fds[2 * i]!);
+    client.mapFileTwice(at + QB_HEADER.mappedBytes, DATA_BYTES, files.fds[2 * i + 1]!);
+    return { header: at >> 2, data: (at + QB_HEADER.mappedBytes) >> 2 };
+  });
+  const [requestRing, responseRing, eventRing] = files.rings;
+  const connection = ServerConnection.attach(pool, {
+    id: 1,
+    fd: server,
+    pid: process.pid,
+    euid: 0,
+    egid: 0,
+    serviceId: 2,
+    processName: 'fuzz',
+    directory: files.directory,
+    requestRing,
+    responseRing,
+    eventRing,
+    ringFds: files.fds,
+    maxMessageBytes: MESSAGE_BYTES,
+  });
+  if (typeof connection === 'number') {
+    closeConnectionFiles(files);
+    removeConnectionFiles(files);
+    throw new Error(`attach ${connection}`);
+  }
+  return { connection, fd, rings };
+}
+
+t.test('a client writes anything anywhere in its files, at any time', (t) => {
+  const seed = Number(process.env['RONDO_FUZZ_SEED'] ?? Date.now() & 0x7fffffff);
+  t.comment(`RONDO_FUZZ_SEED=${seed}`);
+  const next = random(seed);
+  const { i32, u8 } = client;
+  const interesting = [
+    0,
+    1,
+    2,
+    -1,
+    15,
+    16,
+    24,
+    4095,
+    4096,
+    12328,
+    16372,
+    0x7fffffff,
+    -0x80000000,
+    Magic.COMMITTED,
+    Magic.CONSUMED,
+  ];
+  const faults = new Map<string, number>();
+  let served = 0;
+  let { connection, fd, rings } = open();
+  let position = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    // Honest requests, so that there is something to break.
+    for (let i = next() & 3; i > 0; i--) {
+      const length = 16 + (next() % 300);
+      const at = rings[0]!.data + position;
+      i32[at] = length;
+      i32[at + 2] = next() % 14;
+      i32[at + 4] = next() % 1000 === 0 ? interesting[next() % interesting.length]! : length; // the size it claims
+      if (next() % 3000 === 0) i32[at] = interesting[next() % interesting.length]!;
+      i32[at + 1] = Magic.COMMITTED;
+      position = (position + chunkWords(length)) % (DATA_BYTES >> 2);
+      Atomics.add(i32, rings[0]!.header + 2052, 1);
+      if ((next() & 1) === 0) sendBytes(fd, scratch.address, 1, 0);
+    }
+    if (!connection.live) sendBytes(fd, scratch.address, 1, 0);
+    if (next() % 20 === 0) {
+      const ring = rings[next() % 3]!;
+      const where = [
+        ring.header,
+        ring.header + 1,
+        ring.header + 2,
+        ring.header + 2052,
+        ring.header + 2053,
+        ring.data + (next() % (DATA_BYTES >> 2)),
+      ];
+      i32[where[next() % where.length]!] = (next() & 1) === 0 ? next() : interesting[next() % interesting.length]!;
+    }
+    if (next() % 5000 === 0) u8.fill(next(), rings[0]!.data << 2, (rings[0]!.data << 2) + DATA_BYTES);
+    if (next() % 300 === 0) sendBytes(fd, scratch.address, 1 + (next() % 200), 0);
+
+    connection.onReadable();
+    for (let i = next() % 6; i > 0 && connection.peekRequest(); i--) {
+      const { requestOffset, requestLength, requestId } = connection;
+      if (requestLength < 16 || requestLength > DATA_BYTES || requestId === MessageId.DISCONNECT)
+        throw new Error(`request ${requestLength}`);
+      connection.u8.copyWithin(requestOffset, requestOffset, requestOffset + requestLength);
+      const response = connection.claimResponse(24 + (next() % 1000));
+      if (response >= 0) connection.commitResponse();
+      connection.reclaimRequest();
+      served++;
+    }
+    connection.releaseRequests();
+    for (let i = next() & 3; i > 0; i--) {
+      const length = 24 + (next() % 3000);
+      const at = connection.claimEvent(length);
+      if (at >= 0) connection.commitEvent();
+      else connection.queueEvent(scratch.u8, 0, length);
+    }
+    connection.flushEvents();
+    connection.flushQueue();
+    // A reader that now and then takes everything out, honestly or not.
+    if ((next() & 7) === 0) {
+      receiveBytes(fd, scratch.address, 4096, 0x40);
+      for (const ring of [rings[1]!, rings[2]!]) {
+        i32[ring.header + 1] = i32[ring.header]!;
+        i32[ring.header + 2052] = 0;
+      }
+    }
+    if (connection.notifyOutstanding > 0) connection.onWritable();
+    if (connection.fault === null && !connection.hungUp && next() % 3000 !== 0) continue;
+    const reason = connection.fault ?? 'none';
+    faults.set(reason, (faults.get(reason) ?? 0) + 1);
+    connection.close();
+    closeFd(fd);
+    ({ connection, fd, rings } = open());
+    position = 0;
+  }
+  connection.close();
+  closeFd(fd);
+  t.comment(JSON.stringify(Object.fromEntries(faults)), `served ${served}`);
+  for (const reason of ['badIndex', 'badSemaphore', 'badMagic', 'badLength', 'badRequestSize'])
+    t.ok((faults.get(reason) ?? 0) > 0, reason);
+  t.ok(served > ROUNDS / 20);
+  t.end();
+});
