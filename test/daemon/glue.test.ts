@@ -1,0 +1,164 @@
+import t from 'tap';
+import { Icmap, TRACK_CHANGES } from '../../src/config/icmap/index.ts';
+import type { TotemConfig } from '../../src/config/totem-config.ts';
+import { CpgCounters } from '../../src/daemon/cpg-counters.ts';
+import { Deferred, Gate, within } from '../../src/daemon/deferred.ts';
+import { nodeReport, ringLinkReports } from '../../src/daemon/link-report.ts';
+import { installTriggerKeys } from '../../src/daemon/runtime-keys.ts';
+import { ScheduleWatch } from '../../src/daemon/schedule-watch.ts';
+import { addStatistics, RingCounters } from '../../src/daemon/stats.ts';
+import { cmapValueText } from '../../src/lib/cmap-value.ts';
+import { StatsMap } from '../../src/services/cmap/stats-map.ts';
+import type { LinkStatus } from '../../src/transport/transport.ts';
+
+t.test('the gate keeps the order, also of what comes while it opens', async (t) => {
+  const gate = new Gate();
+  const seen: number[] = [];
+  gate.run(() => {
+    seen.push(1);
+    gate.run(() => seen.push(3));
+  });
+  gate.run(() => seen.push(2));
+  t.notOk(gate.open);
+  t.same(seen, []);
+  gate.release();
+  t.same(seen, [1, 2, 3]);
+  gate.run(() => seen.push(4));
+  t.same(seen, [1, 2, 3, 4]);
+});
+
+t.test('within', async (t) => {
+  const deferred = new Deferred<void>();
+  t.equal(await within(5, deferred.promise), false);
+  deferred.resolve();
+  t.equal(await within(1000, deferred.promise), true);
+});
+
+t.test('trigger keys', async (t) => {
+  const cmap = new Icmap();
+  const done: string[] = [];
+  installTriggerKeys(cmap, {
+    forceGather: () => done.push('gather'),
+    dumpFlightData: () => done.push('flight'),
+    dumpState: () => done.push('state'),
+  });
+  cmap.setString('runtime.force_gather', '1');
+  cmap.setString('runtime.force_gather', '1');
+  cmap.setString('runtime.blackbox.dump_state', 'yes');
+  cmap.delete('runtime.blackbox.dump_flight_data');
+  t.same(done, ['gather', 'gather', 'state', 'flight']);
+  t.equal(cmap.getString('runtime.force_gather'), 'no');
+});
+
+t.test('a pause is recorded, logged and shown', async (t) => {
+  const lines: string[] = [];
+  const clock = { ms: 0, nowMs: () => clock.ms, wallMs: () => 1_000_000 + clock.ms };
+  const watch = new ScheduleWatch((_level, _subsystem, text) => lines.push(text), clock);
+  for (const ms of [300, 600, 3600]) {
+    clock.ms = ms;
+    watch.tick(800);
+  }
+  t.equal(lines.length, 1);
+  t.match(lines[0], /not scheduled \(@1003600\) for 3000\.0000 ms \(threshold is 800\.0000 ms\)/);
+  const source = watch.source();
+  t.same([...source.keys()], ['stats.schedmiss.0.timestamp', 'stats.schedmiss.0.delay']);
+  t.equal(cmapValueText(source.get('stats.schedmiss.0.delay')!), '3000.000000');
+  source.clear?.('schedmiss');
+  t.same([...source.keys()], []);
+});
+
+t.test('statistics over the shared counters', async (t) => {
+  const values = new Float64Array(8);
+  const counters = new RingCounters(() => values);
+  counters.add([
+    { name: 'srp.orf_token_rx', slot: 0 },
+    { name: 'srp.continuous_gather', slot: 1 },
+    { name: 'srp.msg_reserved', slot: 2 },
+    { name: 'stats.knet.node2.link0.tx_ping_packets', slot: 3 },
+    { name: 'stats.knet.node2.link0.connected', slot: 4 },
+    { name: 'rondo.cpg.3.rx', slot: 5 },
+  ]);
+  values.set([7, 2, 1, 40, 1, 9]);
+  const map = new StatsMap({ setTimer: () => ({ cancel() {} }) });
+  const connection = { group: 'service0.1.0x1.', value: (name: string) => (name === 'procname' ? 'tool' : 4) };
+  let cleared = 0;
+  addStatistics(map, counters, () => ({
+    active: 1,
+    closed: 3,
+    connections: () => [connection],
+    clear: () => {
+      cleared++;
+    },
+  }));
+  const text = (key: string): string | null => {
+    const value = map.get(key);
+    return value === undefined ? null : cmapValueText(value);
+  };
+  t.equal(text('stats.srp.orf_token_rx'), '7');
+  t.equal(text('stats.pg.msg_reserved'), '1');
+  t.equal(text('stats.srp.mcast_tx'), '0', 'keys of the table exist from the start');
+  t.equal(text('stats.knet.node2.link0.tx_ping_packets'), '40');
+  t.equal(text('stats.ipcs.global.closed'), '3');
+  t.equal(text('stats.ipcs.service0.1.0x1.procname'), 'tool');
+  t.equal(text('stats.knet.node3.link0.mtu'), null);
+  map.set('stats.clear.all');
+  t.equal(text('stats.srp.orf_token_rx'), '0');
+  t.equal(text('stats.srp.continuous_gather'), '2', 'what describes the present stays');
+  t.equal(text('stats.knet.node2.link0.connected'), '1');
+  t.equal(text('stats.knet.node2.link0.tx_ping_packets'), '0');
+  t.equal(cleared, 1);
+  values[0] = 10;
+  t.equal(text('stats.srp.orf_token_rx'), '3');
+
+  const cmap = new Icmap();
+  for (let fn = 0; fn < 7; fn++) for (const way of ['rx', 'tx']) cmap.setU64(`runtime.services.cpg.${fn}.${way}`, 0);
+  const events: string[] = [];
+  cmap.track('runtime.services.cpg.3.rx', TRACK_CHANGES, (_event, key, value) =>
+    events.push(`${key}=${cmapValueText(value!)}`),
+  );
+  const cpg = new CpgCounters(cmap, counters);
+  cpg.refresh();
+  cpg.refresh();
+  t.same(events, ['runtime.services.cpg.3.rx=9']);
+});
+
+const config = (transport: 'knet' | 'udpu'): TotemConfig =>
+  ({
+    nodeId: 1,
+    transport,
+    netMtu: 1500,
+    members: [1, 2, 3].map((nodeId) => ({ nodeId, name: `n${nodeId}`, addresses: [`10.0.0.${nodeId}`] })),
+  }) as unknown as TotemConfig;
+
+const peer = (nodeId: number, connected: boolean) => ({
+  nodeId,
+  address: `10.0.0.${nodeId}`,
+  enabled: true,
+  connected,
+  dynconnected: connected,
+  mtu: 1397,
+  latencyUs: 100,
+});
+const LINKS: readonly LinkStatus[] = [
+  { linkId: 0, localAddress: '10.0.0.1', up: true, peers: [peer(1, true), peer(2, true), peer(3, false)] },
+];
+
+t.test('links and nodes as cfg tells them', async (t) => {
+  t.same(ringLinkReports(config('udpu'), LINKS), [{ name: '0 10.0.0.1', status: 'OK' }]);
+  t.same(ringLinkReports(config('knet'), LINKS), [{ name: '0 10.0.0.1', status: 'n31' }]);
+  t.match(nodeReport(config('knet'), LINKS, [], 2), {
+    reachable: true,
+    links: [{ enabled: 1, connected: 1, dynconnected: 0, mtu: 1397, source: '10.0.0.1', destination: '10.0.0.2' }],
+  });
+  t.match(nodeReport(config('knet'), LINKS, [], 3), { reachable: false, links: [{ enabled: 1, connected: 0 }] });
+  t.match(nodeReport(config('knet'), LINKS, [], 1), {
+    reachable: true,
+    links: [{ source: '10.0.0.1', destination: '10.0.0.1' }],
+  });
+  t.equal(nodeReport(config('knet'), LINKS, [], 9), null);
+  t.match(nodeReport(config('udpu'), LINKS, [1, 2], 2), {
+    reachable: true,
+    links: [{ enabled: 1, connected: 1, mtu: 1410, source: '10.0.0.2', destination: '' }],
+  });
+  t.match(nodeReport(config('udpu'), LINKS, [1, 2], 9), { reachable: false, links: [] });
+});
