@@ -98,7 +98,7 @@ export async function loadConfiguration(paths: ConfigPaths, options: LoadOptions
   } finally {
     context.close();
   }
-  publishTotem(map, reading);
+  publishTotem(map, reading, options.purpose !== 'reload');
   for (const { nodeIndex, linkId, text } of reading.unresolved) {
     const key = `nodelist.node.${nodeIndex}.ring${linkId}_addr`;
     const message = `Address '${text}' of node ${nodeIndex} on link ${linkId} does not resolve; trying again in the background`;

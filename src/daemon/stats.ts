@@ -55,6 +55,7 @@ const SRP_GAUGES = new Set([
 ]);
 const KNET_LINK_GAUGES = /\.(?:enabled|connected|mtu|latency_\w+|\w+_time_\w+)$/;
 const KNET_PREFIX = 'stats.knet.';
+const KNET_GROUP = /^(?:handle|node\d+\.link\d+)\.$/;
 
 export interface IpcConnectionStats {
   /** Between `service<S>.<pid>.<pointer>`, dots included: `service0.4711.0x1a.`. */
@@ -109,6 +110,7 @@ function knetSource(ring: RingCounters) {
       for (const name of ring.names()) {
         if (!name.startsWith(KNET_PREFIX)) continue;
         const group = name.slice(KNET_PREFIX.length, name.lastIndexOf('.') + 1);
+        if (!KNET_GROUP.test(group)) continue; // counters of our own: no tool of stock expects them here
         groups.set(group, group === 'handle.' ? KNET_HANDLE_STATS : KNET_LINK_STATS);
       }
       return [...groups].map(([group, table]) => ({ group, table }));

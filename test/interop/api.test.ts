@@ -20,7 +20,7 @@ const rings: readonly ClusterOptions[] = [
 ];
 
 async function walkAll(options: ClusterOptions, first: DaemonKind): Promise<Map<string, string[]>> {
-  const lab = await Lab.up(options, [first, 'stock', 'stock']);
+  const lab = await Lab.up(options, [first, 'stock', 'stock'], true);
   try {
     const outputs = new Map<string, string[]>();
     for (const walk of WALKS) {

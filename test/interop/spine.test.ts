@@ -1,6 +1,6 @@
 import t from 'tap';
 import { describe, mixtures, skipReason } from './lab/cases.ts';
-import type { ClusterOptions } from './lab/conf.ts';
+import { type ClusterOptions, TOKEN_MS } from './lab/conf.ts';
 import type { DaemonKind } from './lab/node.ts';
 import { Story } from './scenarios/story.ts';
 
@@ -42,7 +42,7 @@ for (const { options, kinds, loss, rare } of cases) {
       const victim = lab.node(1);
       await story.lose('killed', victim, () => victim.killDaemon());
       await story.lose('stopped', victim, async () => t.equal(await victim.stopDaemon(), 0, 'exit status of SIGTERM'));
-      await story.freeze('frozen', victim, 4000);
+      await story.freeze('frozen', victim, 2.2 * TOKEN_MS + 1500);
     });
   });
 }

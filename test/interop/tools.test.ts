@@ -15,7 +15,7 @@ const cases: readonly ClusterOptions[] = [
 ];
 
 async function observe(options: ClusterOptions, first: DaemonKind): Promise<Map<string, ToolOutput>> {
-  const lab = await Lab.up(options, [first, 'stock', 'stock']);
+  const lab = await Lab.up(options, [first, 'stock', 'stock'], true);
   try {
     const members = [];
     for (const node of lab.nodes) members.push(await LoadMember.join(node, 'my group'));

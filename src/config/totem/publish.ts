@@ -2,14 +2,17 @@ import type { Icmap } from '../icmap/index.ts';
 import type { TotemConfig } from '../totem-config.ts';
 import type { TotemReading } from './read-totem.ts';
 
-/** Keys that the daemon adds to those of the file (config-and-tools.md 2.1). */
-export function publishTotem(map: Icmap, reading: TotemReading): void {
+/**
+ * Keys that the daemon adds to those of the file (config-and-tools.md 2.1). The copy of the bind address is there at
+ * start only: it goes away at the first reload, as in stock.
+ */
+export function publishTotem(map: Icmap, reading: TotemReading, atStart = true): void {
   const { totem, localNode, links, generatedNodeIds } = reading;
   map.setU32('nodelist.local_node_pos', localNode.index);
   for (const [index, nodeId] of generatedNodeIds) map.setU32(`nodelist.node.${index}.nodeid`, nodeId);
   for (const link of links) {
     const prefix = `totem.interface.${link.linkId}.`;
-    if (link.bindText !== null) map.setString(`${prefix}bindnetaddr`, link.bindText);
+    if (atStart && link.bindText !== null) map.setString(`${prefix}bindnetaddr`, link.bindText);
     if (totem.transport !== 'udp') continue;
     map.setString(`${prefix}mcastaddr`, link.multicastAddress);
     map.setU16(`${prefix}mcastport`, link.port);

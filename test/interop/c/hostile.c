@@ -31,7 +31,6 @@
 #define SEMAPHORE_OFFSET 8208
 
 static uint32_t *header;
-static size_t header_size;
 static uint32_t *data;
 static size_t data_size;
 static int fd;
@@ -44,16 +43,14 @@ static void find_rings(void)
 		unsigned long from, to;
 		if (strstr(line, "request") == NULL || sscanf(line, "%lx-%lx", &from, &to) != 2)
 			continue;
-		if (strstr(line, "-header") != NULL && header == NULL) {
+		if (strstr(line, "-header") != NULL && header == NULL)
 			header = (uint32_t *)from;
-			header_size = to - from;
-		}
-		if (strstr(line, "-data") != NULL && data == NULL) {
+		if (strstr(line, "-data") != NULL && data == NULL)
 			data = (uint32_t *)from;
-			data_size = (size_t)header[2] * 4;
-		}
 	}
 	fclose(maps);
+	if (header != NULL)
+		data_size = (size_t)header[2] * 4;
 }
 
 static void post(int times)

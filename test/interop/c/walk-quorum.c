@@ -11,7 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SHOW(call) printf("%s = %d\n", #call, call)
+/* Orders travel round the ring after their answer: the next call waits for them. */
+#define SHOW_PAUSE_US 60000
+#define SHOW(call) printf("%s = %d\n", #call, call), fflush(stdout), usleep(SHOW_PAUSE_US)
 
 static void put_ids(const char *what, uint32_t count, const uint32_t *ids)
 {

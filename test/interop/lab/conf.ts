@@ -1,3 +1,6 @@
+/** Short enough for quick stories, long enough for a machine with other things to do. */
+export const TOKEN_MS = Number(process.env['RONDO_LAB_TOKEN_MS'] ?? 2000);
+
 /** What a scenario says about its cluster; everything else has the lab's defaults. */
 export interface ClusterOptions {
   readonly transport: 'udp' | 'udpu' | 'knet';
@@ -40,7 +43,7 @@ export function corosyncConf(options: ClusterOptions, nodes: readonly NodePlan[]
     'version: 2',
     'cluster_name: lab',
     `transport: ${options.transport}`,
-    `token: ${options.tokenMs ?? 1000}`,
+    `token: ${options.tokenMs ?? TOKEN_MS}`,
     'token_coefficient: 0',
     ...(options.transport === 'udpu' && options.family === 6 ? ['ip_version: ipv6'] : []),
     ...(options.linkMode ? [`link_mode: ${options.linkMode}`] : []),

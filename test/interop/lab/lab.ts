@@ -44,11 +44,14 @@ export class Lab {
     return lab;
   }
 
-  /** Builds the hosts, starts all daemons and waits until they are one ring. */
-  static async up(options: ClusterOptions, kinds: readonly DaemonKind[]): Promise<Lab> {
+  /** Builds the hosts, starts all daemons, at once or one after the other, and waits until they are one ring. */
+  static async up(options: ClusterOptions, kinds: readonly DaemonKind[], inTurn = false): Promise<Lab> {
     const lab = await Lab.create(options, kinds);
     try {
-      for (const node of lab.nodes) node.startDaemon();
+      for (const node of lab.nodes) {
+        node.startDaemon();
+        if (inTurn) await lab.waitRing(lab.nodes.slice(0, node.id));
+      }
       await lab.waitRing(lab.nodes);
       return lab;
     } catch (error) {
