@@ -224,6 +224,37 @@ t.test('message queue', (t) => {
   t.end();
 });
 
+t.test(
+  'a watcher: promises go on, exceptions come out, it can be stopped and restarted with other interests',
+  async (t) => {
+    const bell = openEventfd();
+    signalEventfd(bell);
+    const steps: string[] = [];
+    await new Promise<void>((resolve) => {
+      const watcher = new FdWatcher(bell, () => {
+        clearEventfd(bell);
+        steps.push('ready');
+        watcher.watch(true, true); // an eventfd can always be written
+        if (steps.length === 1) void Promise.resolve().then(() => steps.push('microtask'));
+        else {
+          watcher.stop();
+          watcher.stop();
+          resolve();
+        }
+      });
+    });
+    t.same(steps, ['ready', 'microtask', 'ready']);
+    const caught = new Promise((resolve) => process.once('uncaughtException', resolve));
+    signalEventfd(bell);
+    const failing = new FdWatcher(bell, () => {
+      failing.stop();
+      throw new Error('from a handler');
+    });
+    t.match(await caught, { message: 'from a handler' });
+    closeFd(bell);
+  },
+);
+
 t.test('a worker attaches to an arena; futex and eventfd cross threads', async (t) => {
   const arena = Arena.map(65536);
   initSemaphore(arena.i32, 64);
