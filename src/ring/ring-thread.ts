@@ -76,7 +76,7 @@ export class RingThread {
       if (this.turn(nowMs) > 0) {
         this.spin.worked();
         if (++this.turns % TURNS_PER_LOOK === 0) this.descriptors.wait(0);
-      } else if (this.spin.mayspin(nowMs)) {
+      } else if (this.spin.maySpin(nowMs)) {
         yieldCpu(); // with two spinners on one core nothing would move without it
       } else {
         this.sleep();

@@ -1,6 +1,6 @@
 /** Most spins in a row that found nothing before spinning stops; a spin that finds work earns some more. */
 const CREDIT_MAX = 16;
-const CREDIT_PER_HIT = 4;
+const CREDIT_PER_HIT = 2;
 
 /**
  * Whether to poll a little longer before sleeping. A wake-up from epoll costs tens of microseconds; under load the next frame or
@@ -23,7 +23,7 @@ export class SpinControl {
   }
 
   /** Nothing was found: poll again (true) or sleep (false). */
-  mayspin(nowMs: number): boolean {
+  maySpin(nowMs: number): boolean {
     if (this.credit <= 0) return false;
     if (!this.spinning) {
       this.spinning = true;
