@@ -31,5 +31,8 @@ export {
 } from './cpg.ts';
 export { ArgumentError, ConnectionError, type ConnectionErrorCode } from './errors.ts';
 export { type NodeListEvent, Quorum, type QuorumEvent, type RingIdentity } from './quorum.ts';
+export { type SuperviseOptions, supervise } from './sam/monitor.ts';
+export type { SamPolicy, SamState } from './sam/monitor-core.ts';
+export { type HealthCheck, Sam } from './sam/sam.ts';
 export type { CallOptions, ConnectOptions } from './session.ts';
 export { type NodeState, type VoteInfo, Votequorum, type VotequorumEvent } from './votequorum.ts';

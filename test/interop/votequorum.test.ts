@@ -308,6 +308,9 @@ async function tell(t: Test, story: VoteStory): Promise<void> {
       const [expected, actual] = await compare([stock, ours]);
       if (!t.same(actual, expected, name)) t.comment(ours.lab.logs(40));
     }
+  } catch (error) {
+    t.comment(`stock:\n${stock.lab.logs(40)}\nours:\n${ours.lab.logs(40)}`);
+    throw error;
   } finally {
     await stock.close();
     await ours.close();
