@@ -6,6 +6,8 @@ import { until } from '../daemon/loopback-cluster.ts';
 
 const START = fileURLToPath(new URL('../../../scripts/start.mjs', import.meta.url));
 
+t.setTimeout(800_000);
+
 t.test(
   'npm start without a terminal: a ring, a killed node that returns, nothing left',
   { timeout: 200_000 },

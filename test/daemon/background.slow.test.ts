@@ -66,6 +66,8 @@ class Manager {
   }
 }
 
+t.setTimeout(800_000);
+
 t.test('messages to the service manager', async (t) => {
   t.notOk(notifyServiceManager('READY=1', {}));
   t.notOk(notifyServiceManager('READY=1', { NOTIFY_SOCKET: join(directory, 'nobody') }));

@@ -36,6 +36,8 @@ function captureIo(): CliIo & { text: string } {
   return io;
 }
 
+t.setTimeout(800_000);
+
 for (const transport of ['udpu', 'knet'] as const) {
   t.test(`three daemons over ${transport}`, { timeout: 600_000 }, async (t) => {
     const cluster = await LoopbackCluster.create(3, transport);
