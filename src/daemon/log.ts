@@ -61,7 +61,13 @@ export class DaemonLog {
     }
   }
 
-  close(): void {
-    this.sink.close();
+  /** Everything that was logged is written; standard error too. */
+  async close(): Promise<void> {
+    await this.sink.close();
+  }
+
+  /** The last moments of a crash: what waits is written, blocking. */
+  flush(): void {
+    this.sink.flushSync();
   }
 }

@@ -51,17 +51,17 @@ export async function runDaemon(argv: readonly string[]): Promise<number> {
 /** `-t`: as stock, and always with a word on standard error (config-and-tools.md 8, T8). */
 async function testConfiguration(options: DaemonOptions): Promise<number> {
   const { result } = await load(options, 'test');
-  if (!result.ok) return reportFailure(result);
+  if (!result.ok) return await reportFailure(result);
   for (const warning of result.warnings) process.stderr.write(`${warningText(warning)}\n`);
   const log = new DaemonLog({ ...result.logging, toStderr: true }, true);
   log.write('notice', 'MAIN', 'Corosync Cluster Engine exiting normally');
-  log.close();
+  await log.close();
   return ExitCode.OK;
 }
 
 async function startDaemon(options: DaemonOptions): Promise<number> {
   const { result, notices, stateDirectory } = await load(options, 'start');
-  if (!result.ok) return reportFailure(result);
+  if (!result.ok) return await reportFailure(result);
   const log = new DaemonLog(result.logging, options.foreground || isBackgroundChild());
   let status: ExitCodeValue;
   let lock: LockFile | null = null;
@@ -84,7 +84,7 @@ async function startDaemon(options: DaemonOptions): Promise<number> {
   if (status !== ExitCode.KILLED) {
     log.write(status === ExitCode.OK ? 'notice' : 'error', 'MAIN', `Corosync Cluster Engine exiting ${text}`);
   }
-  log.close();
+  await log.close();
   return status;
 }
 
@@ -142,7 +142,7 @@ function crashed(error: unknown, { log, stateDirectory }: ServeParts): never {
   log.write('emerg', 'MAIN', `Unexpected error: ${text}`);
   log.dumpFlightData(stateDirectory);
   log.write('error', 'MAIN', `Corosync Cluster Engine exiting with status ${ExitCode.FATAL}`);
-  log.close();
+  log.flush();
   process.exit(ExitCode.FATAL);
 }
 
@@ -186,7 +186,7 @@ function environmentFor(options: DaemonOptions): ReturnType<typeof nodeEnvironme
 }
 
 /** Errors of the parser go to standard error as they are, as stock's do; those of validation to the log, and there too. */
-function reportFailure(failed: FailedConfiguration): number {
+async function reportFailure(failed: FailedConfiguration): Promise<number> {
   const log = new DaemonLog({ ...(failed.logging ?? LOGGING_DEFAULTS), toStderr: true }, true);
   for (const error of failed.errors) {
     const isParser = /^(?:parser error: |Can't read file )/.test(error.stockMessage);
@@ -197,7 +197,7 @@ function reportFailure(failed: FailedConfiguration): number {
   if (failed.errors.every(({ stockMessage }) => !stockMessage.startsWith('parser error: '))) {
     log.write('error', 'MAIN', `Corosync Cluster Engine exiting with status ${failed.exitCode} at main.c:1397.`);
   }
-  log.close();
+  await log.close();
   return failed.exitCode;
 }
 
