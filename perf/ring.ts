@@ -11,7 +11,7 @@ import { program } from '../test/interop/lab/programs.ts';
 /**
  * Throughput of a ring: stock's daemon and ours in turn, same machine, same run, same C client on libcpg.
  *
- *   npm run perf -- [--nodes 1,2,3] [--dress udpu,knet,secure] [--sizes 64,1400,10000,100000] [--seconds 2] [--rounds 2]
+ *   npm run perf -- [--nodes 1,2,3] [--dress udpu,knet,secure] [--sizes 64,1400,10000,100000] [--seconds 2] [--rounds 2] [--warmup 2]
  *
  * One client of node 1 multicasts without a pause and counts what it gets back; the other nodes have a member that only receives.
  * Every figure is the best of the rounds: what disturbs a run only makes it slower. Only ratios say anything about the daemons.
@@ -40,6 +40,7 @@ const { values } = parseArgs({
     sizes: { type: 'string', default: '64,1400,10000,100000' },
     seconds: { type: 'string', default: '2' },
     rounds: { type: 'string', default: '2' },
+    warmup: { type: 'string', default: '2' },
   },
 });
 const numbers = (text: string): number[] => text.split(',').map(Number);
@@ -95,6 +96,8 @@ async function measure(nodes: number, dress: string, sizes: readonly number[], k
     const receivers = lab.nodes.slice(1).map((node) => node.space.start(bench, ['perf', '0', '0', 'quiet']));
     for (const receiver of receivers) await receiver.waitFor(/ready/);
     const results: number[] = [];
+    // A fresh process compiles its hot code during the first seconds; a daemon runs for months.
+    for (const size of sizes) await lab.node(1).space.run(bench, ['perf', String(size), values.warmup]);
     for (const size of sizes) {
       const args = ['perf', String(size), values.seconds];
       const { code, stdout, stderr } = await lab.node(1).space.run(bench, args, { timeoutMs: 60_000 });
