@@ -83,7 +83,8 @@ export class Daemon {
   private stopping: Promise<void> | null = null;
   private loading = false;
   private synchronizedOnce = false;
-  private highestRingSeq = 0;
+  /** As the ring thread said when it stopped; 0: it did not. */
+  private ringSeqMax = 0;
   private levelTimer: NodeJS.Timeout | null = null;
   private readonly cpgCounters = new CpgCounters(this.cmap, this.counters);
   private countersTimer: NodeJS.Timeout | null = null;
@@ -146,7 +147,6 @@ export class Daemon {
         this.reserveRingSeq(message.upTo);
         break;
       case 'configurationChange':
-        this.highestRingSeq = Math.max(this.highestRingSeq, message.change.ringId.seq);
         this.members = message.change.members;
         this.engineGate.run(() => this.host.configurationChange(message.change));
         break;
@@ -187,6 +187,7 @@ export class Daemon {
         this.cpgUnloaded?.resolve();
         break;
       case 'stopped':
+        this.ringSeqMax = message.ringSeqMax;
         this.ringStopped.resolve();
         break;
       default:
@@ -205,7 +206,6 @@ export class Daemon {
   private startRing(): void {
     try {
       const { stored, reserved } = this.parts.ringIds.open();
-      this.highestRingSeq = stored;
       this.ring.send({
         op: 'start',
         config: this.totem,
@@ -354,8 +354,8 @@ export class Daemon {
     await this.ipc.close();
     this.ring.send({ op: 'stop' });
     const stopped = await within(STOP_STEP_MS_MAX, Promise.all([this.ringStopped.promise, this.ringExited.promise]));
-    if (stopped) this.parts.ringIds.close(this.highestRingSeq);
-    else this.log('warning', 'TOTEM', `The ring thread did not stop in ${STOP_STEP_MS_MAX} ms`);
+    if (this.ringSeqMax > 0) this.parts.ringIds.close(this.ringSeqMax);
+    if (!stopped) this.log('warning', 'TOTEM', `The ring thread did not stop in ${STOP_STEP_MS_MAX} ms`);
     this.finished.resolve(status);
   }
 

@@ -237,7 +237,7 @@ export class RingThread {
 
   private end(): void {
     this.ring?.leave();
-    this.bridge.send({ op: 'stopped' });
+    this.bridge.send({ op: 'stopped', ringSeqMax: this.ring?.groups.srp.ringSeqMax ?? 0 });
     this.bridge.flush();
     this.ended = true;
   }

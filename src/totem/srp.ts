@@ -157,6 +157,11 @@ export class TotemSrp {
     return this.state.ring;
   }
 
+  /** The highest ring sequence that this node has used or heard of. */
+  get ringSeqMax(): number {
+    return this.state.ringSeqMax;
+  }
+
   get phase(): SrpState {
     return this.state.state;
   }
