@@ -1,0 +1,109 @@
+import type { StatisticName } from '../../src/totem/index.ts';
+import type { FrameName } from './frame-text.ts';
+import { StoryRing } from './story-ring.ts';
+
+/**
+ * The commands of a story, one a line:
+ *
+ *   set NAME=VALUE …          timings by their field name, diskMs
+ *   boot N …                  crash N        leave N        pause N MS
+ *   trace FRAME … | none      ORF MCAST MERGE JOIN COMMIT CANCEL
+ *   drop FRAME FROM>TO COUNT  cut FROM>TO …  heal
+ *   mcast N TEXT [xCOUNT] [BYTES]
+ *   run MS
+ *   delivered                 what each node's services have got since the last time
+ *   statistic NAME N …
+ */
+export class Story {
+  private readonly ring = new StoryRing();
+
+  /** Answers what happened. */
+  execute(line: string): string[] {
+    const [command, ...words] = line.trim().split(/\s+/);
+    const { ring } = this;
+    switch (command) {
+      case 'set':
+        for (const word of words) this.set(word);
+        break;
+      case 'boot':
+        for (const word of words) ring.boot(Number(word));
+        break;
+      case 'crash':
+        for (const word of words) ring.crash(Number(word));
+        break;
+      case 'leave':
+        ring.leave(Number(words[0]));
+        break;
+      case 'pause':
+        ring.pause(Number(words[0]), Number(words[1]));
+        break;
+      case 'trace':
+        ring.traced.clear();
+        if (words[0] !== 'none') for (const word of words) ring.traced.add(word as FrameName);
+        break;
+      case 'drop': {
+        const [from, to] = words[1]!.split('>').map(Number);
+        ring.drops.push({ frame: words[0] as FrameName, from: from!, to: to!, left: Number(words[2] ?? 1) });
+        break;
+      }
+      case 'cut':
+        for (const word of words) ring.cuts.add(word);
+        break;
+      case 'heal':
+        ring.cuts.clear();
+        ring.drops.length = 0;
+        break;
+      case 'mcast':
+        this.mcast(words);
+        break;
+      case 'run':
+        ring.run(Number(words[0]));
+        break;
+      case 'delivered':
+        return [...ring.nodes.values()].map((node) => `         ${node.id} got ${shorten(node.delivered.splice(0))}`);
+      case 'statistic':
+        return words
+          .slice(1)
+          .map((id) => `         ${id} ${words[0]} ${ring.statistic(Number(id), words[0] as StatisticName)}`);
+      default:
+        throw new Error(`unknown command: ${line}`);
+    }
+    return ring.takeStory();
+  }
+
+  private set(assignment: string): void {
+    const [name, value] = assignment.split('=');
+    if (name === 'diskMs') this.ring.diskMs = Number(value);
+    else {
+      if (!(name! in this.ring.timings)) throw new Error(`unknown timing ${name}`);
+      const parsed = value === 'true' ? true : value === 'false' ? false : Number(value);
+      this.ring.timings = { ...this.ring.timings, [name!]: parsed };
+    }
+  }
+
+  private mcast(words: readonly string[]): void {
+    const [id, text, ...options] = words;
+    const count = Number(options.find((option) => option.startsWith('x'))?.slice(1) ?? 1);
+    const bytes = Number(options.find((option) => !option.startsWith('x')) ?? 0);
+    for (let i = 1; i <= count; i++) this.ring.mcast(Number(id), count === 1 ? text! : `${text}${i}`, bytes);
+  }
+}
+
+/** `1:a1 1:a2 1:a3` becomes `1:a1..a3`. */
+function shorten(items: readonly string[]): string {
+  const runs: { head: string; from: number; to: number }[] = [];
+  for (const item of items) {
+    const [, head, digits] = /^(.*?)(\d*)$/.exec(item)!;
+    const number = digits === '' ? Number.NaN : Number(digits);
+    const last = runs.at(-1);
+    if (last !== undefined && last.head === head && number === last.to + 1) last.to = number;
+    else runs.push({ head: head!, from: number, to: number });
+  }
+  if (runs.length === 0) return 'nothing';
+  return runs
+    .map(({ head, from, to }) => {
+      if (Number.isNaN(from)) return head;
+      return from === to ? `${head}${from}` : `${head}${from}..${to}`;
+    })
+    .join(' ');
+}

@@ -1,0 +1,292 @@
+import { type FrameMemory, frameMemory } from '../../src/lib/frame-memory.ts';
+import { type ConfigurationChange, type RingId, ringIdText } from '../../src/lib/ring-id.ts';
+import {
+  GATHER_REASONS,
+  Group,
+  ProcessGroups,
+  type SrpTimings,
+  Stat,
+  type StatisticName,
+  type TotemReport,
+} from '../../src/totem/index.ts';
+import { EventHeap } from '../sim/event-heap.ts';
+import { type FrameName, frameName, frameText } from './frame-text.ts';
+
+/** Every hop takes this long, so that a story is the same in every run. */
+const HOP_MS = 0.1;
+const MEMORY_BYTES = 6 << 20;
+const INPUT_BYTES = 66_000;
+
+export interface DropRule {
+  readonly frame: FrameName | 'any';
+  readonly from: number;
+  readonly to: number;
+  left: number;
+}
+
+function reportText(event: TotemReport): string | null {
+  switch (event.kind) {
+    case 'gather':
+      return `gather ${event.reason} (${GATHER_REASONS[event.reason]})`;
+    case 'tokenLost':
+      return `token lost in ${event.state}`;
+    case 'consensusTimeout':
+      return `no consensus with [${event.missing}]`;
+    case 'recoverMessages':
+      return `sends ${event.count} of the messages ${event.from}..${event.to} again`;
+    case 'operational':
+      return `operational ${ringIdText(event.ringId)} lost [${event.lost}]`;
+    case 'failedToReceive':
+      return 'failed to receive';
+    case 'pause':
+      return `paused for ${event.pausedMs.toFixed(0)} ms, ${event.discarded} datagrams thrown away`;
+    case 'ringSeqNotReserved':
+      return `ring seq ${event.needed} is not on disk yet`;
+    case 'retransmitRequest':
+      return `asks for ${event.seqs}`;
+    case 'commit':
+    case 'recovery':
+      return `${event.kind} ${ringIdText(event.ringId)}`;
+    default:
+      return null;
+  }
+}
+
+/** One node of a story. Its services are the simplest possible: each says hello, and who has heard all is in step. */
+class StoryNode {
+  readonly memory: FrameMemory = frameMemory(new Uint8Array(MEMORY_BYTES));
+  readonly groups: ProcessGroups;
+  readonly delivered: string[] = [];
+  alive = true;
+  pausedUntil = 0;
+  inbox: Uint8Array[] = [];
+  private outbox: { to: number | 'all'; offset: number; length: number }[] = [];
+  private members: readonly number[] = [];
+  private hellos = new Set<number>();
+  private ringId: RingId = { rep: 0, seq: 0 };
+
+  constructor(
+    readonly id: number,
+    private readonly ring: StoryRing,
+  ) {
+    const stored = ring.disk.get(id) ?? 0;
+    this.groups = new ProcessGroups({
+      nodeId: id,
+      netMtu: 1500,
+      timings: ring.timings,
+      storedRingSeq: stored,
+      reservedRingSeq: ring.diskMs === 0 ? stored + 4096 : stored,
+      memory: this.memory,
+      regionOffset: INPUT_BYTES,
+      regionBytes: MEMORY_BYTES - INPUT_BYTES,
+      nowMs: ring.nowMs,
+      random: () => 0.5,
+      network: {
+        sendToken: (to, offset, length) => void this.outbox.push({ to, offset, length }),
+        multicast: (offset, length) => void this.outbox.push({ to: 'all', offset, length }),
+        knowsTarget: () => true,
+        membershipChanged: () => {},
+        drainMulticasts: () => {},
+        checkInterface: () => {},
+        discardInput: () => {
+          const count = this.inbox.length;
+          this.inbox = [];
+          return count;
+        },
+      },
+      observer: { report: (event) => this.report(event) },
+      user: {
+        deliver: (group, from, memory, offset, length) =>
+          this.deliver(group, from, Buffer.from(memory.bytes.subarray(offset, offset + length))),
+        configurationChange: (change) => this.changed(change),
+        tokenSent: () => {},
+        reserveRingSeq: (upTo) =>
+          ring.after(ring.diskMs, () => {
+            ring.disk.set(id, upTo);
+            if (this.alive) this.event(() => this.groups.srp.ringSeqReserved(upTo));
+          }),
+      },
+    });
+  }
+
+  event(run: () => void): void {
+    this.groups.srp.setNow(this.ring.nowMs);
+    run();
+    const outbox = this.outbox;
+    this.outbox = [];
+    for (const { to, offset, length } of outbox)
+      this.ring.send(this.id, to, this.memory.bytes.slice(offset, offset + length));
+  }
+
+  receive(frame: Uint8Array): void {
+    this.event(() => {
+      this.memory.bytes.set(frame, 0);
+      this.groups.srp.receive(0, frame.length);
+    });
+  }
+
+  private report(event: TotemReport): void {
+    const text = reportText(event);
+    if (text !== null) this.ring.tell(this.id, text);
+  }
+
+  private changed(change: ConfigurationChange): void {
+    const { kind, members, left, joined, ringId } = change;
+    this.ring.tell(
+      this.id,
+      kind === 'transitional'
+        ? `TRANSITIONAL ${ringIdText(ringId)} {${members}} left {${left}}`
+        : `REGULAR ${ringIdText(ringId)} {${members}} joined {${joined}}`,
+    );
+    if (kind === 'transitional') return;
+    this.members = members;
+    this.hellos = new Set();
+    this.ringId = ringId;
+    this.groups.mcast(Group.SYNC, Buffer.from(ringIdText(ringId)));
+  }
+
+  private deliver(group: number, from: number, bytes: Buffer): void {
+    if (group === Group.SERVICES) {
+      this.delivered.push(`${from}:${bytes.toString().split('|')[0]}`);
+      return;
+    }
+    if (bytes.toString() !== ringIdText(this.ringId)) return;
+    this.hellos.add(from);
+    if (this.members.every((member) => this.hellos.has(member))) this.groups.synchronizationCompleted();
+  }
+}
+
+export class StoryRing {
+  nowMs = 0;
+  timings: SrpTimings = {
+    tokenMs: 3000,
+    tokenWarningPercent: 0,
+    tokenRetransmitMs: 714,
+    holdMs: 561,
+    joinMs: 50,
+    sendJoinMs: 0,
+    consensusMs: 3600,
+    mergeMs: 200,
+    failRecvConst: 2500,
+    seqnoUnchangedConst: 30,
+    heartbeatFailuresAllowed: 0,
+    maxNetworkDelayMs: 50,
+    windowSize: 50,
+    maxMessages: 17,
+    missCountConst: 5,
+    cancelTokenHoldOnRetransmit: false,
+  };
+  readonly disk = new Map<number, number>();
+  diskMs = 0;
+  readonly drops: DropRule[] = [];
+  readonly cuts = new Set<string>();
+  readonly nodes = new Map<number, StoryNode>();
+  readonly traced = new Set<FrameName>();
+  private readonly heap = new EventHeap();
+  private lines: string[] = [];
+
+  tell(node: number, text: string): void {
+    this.lines.push(`${this.nowMs.toFixed(1).padStart(8)} ${node} ${text}`);
+  }
+
+  takeStory(): string[] {
+    const lines = this.lines;
+    this.lines = [];
+    return lines;
+  }
+
+  after(delayMs: number, run: () => void): void {
+    this.heap.add(this.nowMs + delayMs, run);
+  }
+
+  boot(id: number): void {
+    const node = new StoryNode(id, this);
+    this.nodes.set(id, node);
+    node.event(() => node.groups.srp.interfaceChanged());
+  }
+
+  crash(id: number): void {
+    const node = this.node(id);
+    node.alive = false;
+    this.nodes.delete(id);
+  }
+
+  leave(id: number): void {
+    const node = this.node(id);
+    node.event(() => node.groups.srp.leave());
+    this.crash(id);
+  }
+
+  node(id: number): StoryNode {
+    const node = this.nodes.get(id);
+    if (node === undefined) throw new Error(`there is no node ${id}`);
+    return node;
+  }
+
+  mcast(id: number, text: string, bytes: number): void {
+    const node = this.node(id);
+    const message = Buffer.from(`${text}|`.padEnd(bytes, '.'));
+    node.event(() => {
+      if (!node.groups.mcast(Group.SERVICES, message)) this.tell(id, `has no room for ${text}`);
+    });
+  }
+
+  statistic(id: number, name: StatisticName): number {
+    return this.node(id).groups.srp.state.statistics.get(Stat[name]);
+  }
+
+  send(from: number, to: number | 'all', frame: Uint8Array): void {
+    const name = frameName(frame);
+    if (this.traced.has(name)) this.tell(from, `> ${to} ${frameText(frame)}`);
+    for (const [id] of this.nodes) {
+      if (to !== 'all' && to !== id) continue;
+      if (this.cuts.has(`${from}>${id}`) || this.isDropped(name, from, id)) continue;
+      this.after(HOP_MS, () => {
+        const node = this.nodes.get(id);
+        if (node === undefined) return;
+        if (this.nowMs < node.pausedUntil) node.inbox.push(frame);
+        else node.receive(frame);
+      });
+    }
+  }
+
+  private isDropped(frame: FrameName, from: number, to: number): boolean {
+    const rule = this.drops.find(
+      (drop) => drop.left > 0 && drop.from === from && drop.to === to && (drop.frame === 'any' || drop.frame === frame),
+    );
+    if (rule === undefined) return false;
+    rule.left--;
+    return true;
+  }
+
+  pause(id: number, ms: number): void {
+    const node = this.node(id);
+    node.pausedUntil = this.nowMs + ms;
+    this.after(ms, () => {
+      while (node.alive && node.inbox.length > 0) node.receive(node.inbox.shift()!);
+    });
+  }
+
+  run(ms: number): void {
+    const end = this.nowMs + ms;
+    for (;;) {
+      let at = this.heap.nextAt;
+      let due: StoryNode | null = null;
+      for (const node of this.nodes.values()) {
+        const deadline = Math.max(node.groups.srp.nextDeadlineMs(), node.pausedUntil);
+        if (deadline < at) {
+          at = deadline;
+          due = node;
+        }
+      }
+      if (at > end) break;
+      this.nowMs = Math.max(this.nowMs, at);
+      if (due === null) this.heap.take()!.run();
+      else {
+        const node = due;
+        node.event(() => node.groups.srp.tick(this.nowMs));
+      }
+    }
+    this.nowMs = end;
+  }
+}
