@@ -2,7 +2,7 @@ import { createCommit } from './commit.ts';
 import { Drop, type DropReason } from './drop-reason.ts';
 import { FrameClass } from './interface.ts';
 import { LIMITS } from './limits.ts';
-import { isSubset, lowest, sameSet, subtract, union } from './node-set.ts';
+import { intersect, isSubset, lowest, sameSet, subtract, union } from './node-set.ts';
 import { mayUseNextRing, requestAhead } from './reservation.ts';
 import type { RingState } from './state.ts';
 import { Stat } from './statistics.ts';
@@ -78,7 +78,7 @@ function multicastJoin(s: RingState, join: Join): void {
 
 /** LEAVE (totem.md 4.12): one JOIN with header.nodeid 0 and this node last in the failed list. */
 export function sendLeave(s: RingState): void {
-  s.failed = union(s.failed, [s.me]);
+  addFailed(s, [s.me]);
   multicastJoin(s, {
     leave: true,
     systemFrom: s.me,
@@ -86,6 +86,15 @@ export function sendLeave(s: RingState): void {
     proc: subtract(s.proc, [s.me]),
     failed: s.failed,
   });
+}
+
+/**
+ * Adds to the failed list. A JOIN cannot carry more than `processorsMax`: beyond that, nodes that are no candidates are
+ * forgotten, which do not count anyway.
+ */
+export function addFailed(s: RingState, nodes: readonly number[]): void {
+  const failed = union(s.failed, nodes);
+  s.failed = failed.length <= LIMITS.processorsMax ? failed : union(intersect(s.failed, s.proc), nodes);
 }
 
 /** Every member of proc − failed is in consensus. */
@@ -152,7 +161,9 @@ function processJoin(s: RingState, join: Join): DropReason {
     if (!join.leave) s.consensus = union(s.consensus, [join.systemFrom]);
     if (considerCommit(s)) return Drop.NONE;
   } else if (!isSubset(join.proc, s.proc) || !isSubset(join.failed, s.failed)) {
-    news = !s.failed.includes(join.systemFrom);
+    // A node learns nothing from itself. A forged JOIN, or one of a second node with the same id, would otherwise
+    // put this node on its own failed list, from which nothing takes it off again.
+    news = join.systemFrom !== s.me && !s.failed.includes(join.systemFrom);
   }
   if (news) return adoptLists(s, join);
   if (s.state === 'operational') enterGather(s, Reason.JOIN_OPERATIONAL);

@@ -3,8 +3,7 @@ import { advanceAru, deliverUpTo, freeDelivered } from './delivery.ts';
 import { Drop, type DropReason } from './drop-reason.ts';
 import { FrameClass } from './interface.ts';
 import { LIMITS } from './limits.ts';
-import { enterGather, Reason } from './membership.ts';
-import { union } from './node-set.ts';
+import { addFailed, enterGather, Reason } from './membership.ts';
 import { enterOperational, retransEmpty } from './recovery.ts';
 import { stubBytes, writeStub } from './recovery-index.ts';
 import type { SendQueue } from './send-queue.ts';
@@ -228,7 +227,7 @@ function updateAru(s: RingState, token: OrfToken): void {
 /** This node holds the ring's aru down for too long (totem.md 4.13). The token is not forwarded. */
 function declareFailed(s: RingState): void {
   s.failedToReceive = true;
-  s.failed = union(s.failed, [s.me]);
+  addFailed(s, [s.me]);
   s.observer.report({ kind: 'failedToReceive' });
   enterGather(s, Reason.FAILED_TO_RECEIVE);
 }

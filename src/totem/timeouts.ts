@@ -1,7 +1,7 @@
 import { FrameClass, type SrpState } from './interface.ts';
 import { LIMITS } from './limits.ts';
-import { enterGather, isAgreed, Reason, sendJoin, sendJoinNow } from './membership.ts';
-import { subtract, union } from './node-set.ts';
+import { addFailed, enterGather, isAgreed, Reason, sendJoin, sendJoinNow } from './membership.ts';
+import { subtract } from './node-set.ts';
 import type { RingState } from './state.ts';
 import { Stat } from './statistics.ts';
 import { Timer, type TimerValue } from './timer-table.ts';
@@ -115,7 +115,7 @@ function consensusExpired(s: RingState): void {
     return;
   }
   const missing = subtract(s.proc, s.consensus);
-  s.failed = union(s.failed, missing);
+  addFailed(s, missing);
   s.observer.report({ kind: 'consensusTimeout', missing });
   enterGather(s, Reason.CONSENSUS_TIMEOUT);
 }
