@@ -1,3 +1,4 @@
+import { assert } from '../lib/assert.ts';
 import type { FrameMemory } from '../lib/frame-memory.ts';
 import { KNET, PacketType } from './constants.ts';
 import type { CryptoSlots } from './crypto.ts';
@@ -55,6 +56,7 @@ export class Heartbeat implements InternalPackets {
       if (link.connected) this.stepPathMtu(link, nowMs);
     }
     this.plannedMs = this.nextDeadlineMs(nowMs);
+    assert(!Number.isNaN(this.plannedMs), 'a deadline is a time');
   }
 
   nextDeadlineMs(nowMs: number): number {
@@ -63,8 +65,8 @@ export class Heartbeat implements InternalPackets {
       if (link === null) continue;
       next = Math.min(next, link.nextPingMs(), link.downDeadlineMs());
       if (link.connected && this.manualMtu === 0) {
-        const verifyMs = link.largeSent ? VERIFY_PERIOD_MS : Number.POSITIVE_INFINITY;
-        next = Math.min(next, link.pathMtu.nextDeadlineMs(this.pmtudIntervalMs, verifyMs));
+        const path = link.pathMtu;
+        next = Math.min(next, path.nextDeadlineMs(this.pmtudIntervalMs, VERIFY_PERIOD_MS, link.largeSent));
       }
     }
     return next;

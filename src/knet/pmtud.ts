@@ -74,10 +74,11 @@ export class PathMtu {
     this.confirmedIpBytes = 0;
   }
 
-  nextDeadlineMs(intervalMs: number, verifyMs: number): number {
+  nextDeadlineMs(intervalMs: number, verifyMs: number, carriesLarge: boolean): number {
     if (this.forced) return Number.NEGATIVE_INFINITY;
     if (this.state !== IDLE) return this.resent ? this.roundEndMs : this.resendMs;
-    return Math.min(this.finishedMs + intervalMs, this.verifiedMs + verifyMs);
+    const searchMs = this.finishedMs + intervalMs;
+    return carriesLarge ? Math.min(searchMs, this.verifiedMs + verifyMs) : searchMs;
   }
 
   /**
