@@ -53,8 +53,8 @@ export type ToRing =
       readonly remoteServices: readonly number[];
     }
   | { readonly op: 'reconfigure'; readonly config: TotemConfig }
-  /** Crypto changes in the phases of a reload (services.md 8.5): 1 activate, 2 clean up. */
-  | { readonly op: 'cryptoPhase'; readonly phase: number }
+  /** One delivered reload is over: `reconfigure`, and the first crypto message if there is one, precede this record. */
+  | { readonly op: 'reloadDone' }
   | { readonly op: 'ringSeqReserved'; readonly upTo: number }
   | { readonly op: 'clientAttach'; readonly client: ClientDescriptor }
   /** Answer to `syncProcess`: the engine's process phase succeeded and all that it sent precedes this record. */

@@ -33,7 +33,7 @@ export function cfgPorts(daemon: Daemon, parts: DaemonParts): CfgPorts {
     },
     killed: () => daemon.killed(),
     shutdown: () => void daemon.stop('shut down by sysadmin'),
-    cryptoPhase: (phase) => daemon.sendToRing({ op: 'cryptoPhase', phase }),
+    reloadDone: () => daemon.sendToRing({ op: 'reloadDone' }),
   };
 }
 

@@ -90,7 +90,7 @@ export class RingThread {
     state[StateWord.LOOP_TURNS] = (state[StateWord.LOOP_TURNS]! + 1) | 0;
     this.watchLateness(nowMs);
     let work = this.readRecords();
-    const standing = this.bridge.isSaturated();
+    const standing = this.isStandingStill(nowMs);
     if (standing !== (state[StateWord.STANDING_STILL] === 1)) this.standStill(standing);
     if (this.ring !== null && !standing) {
       if (this.deferred.length > 0) this.runDeferred();
@@ -108,7 +108,7 @@ export class RingThread {
     const { ring } = this;
     ring?.beforeSleep();
     const startMs = this.clock.now();
-    const standing = this.bridge.isSaturated();
+    const standing = this.isStandingStill(startMs);
     const ringMs = standing ? startMs + STANDING_MS : (ring?.nextDeadlineMs() ?? Number.POSITIVE_INFINITY);
     const timeoutMs = Math.min(SLEEP_MS_MAX, Math.ceil(Math.min(ringMs, this.stopAtMs) - startMs));
     if (timeoutMs <= 0 || !this.bridge.prepareSleep()) {
@@ -160,7 +160,11 @@ export class RingThread {
 
   private message(message: ToRing): void {
     // "Everything that it sent precedes this record", and an orderly end comes after what was multicast before it.
-    const ordered = message.op === 'syncDone' || message.op === 'stop' || message.op === 'unloadService';
+    const ordered =
+      message.op === 'reloadDone' ||
+      message.op === 'syncDone' ||
+      message.op === 'stop' ||
+      message.op === 'unloadService';
     if (ordered && this.deferred.length > 0) this.deferred.push({ kind: 'message', message });
     else this.apply(message);
   }
@@ -175,11 +179,9 @@ export class RingThread {
         this.tokenMs = message.config.timings.tokenMs;
         ring?.reconfigure(message.config);
         break;
-      case 'cryptoPhase': {
-        const failure = ring?.transport.cryptoPhase(message.phase) ?? null;
-        if (failure !== null) this.bridge.send({ op: 'cryptoFailed', reason: failure });
+      case 'reloadDone':
+        ring?.reloads.done();
         break;
-      }
       case 'ringSeqReserved':
         ring?.groups.srp.ringSeqReserved(message.upTo);
         ring?.transport.flush();
@@ -271,6 +273,11 @@ export class RingThread {
     const text = `Corosync main process was not scheduled (@${Date.now()}) for ${lateMs.toFixed(4)} ms`;
     const hint = `(threshold is ${thresholdMs.toFixed(4)} ms). Consider token timeout increase.`;
     this.bridge.log('warning', 'MAIN', `${text} ${hint}`);
+  }
+
+  /** The main thread is far behind, or the ring waits for its reload. */
+  private isStandingStill(nowMs: number): boolean {
+    return this.bridge.isSaturated() || this.ring?.reloads.holds(nowMs) === true;
   }
 
   private standStill(standing: boolean): void {

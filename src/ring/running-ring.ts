@@ -6,6 +6,7 @@ import { unreachable } from '../lib/assert.ts';
 import type { FrameMemory } from '../lib/frame-memory.ts';
 import type { ConfigurationChange, RingId } from '../lib/ring-id.ts';
 import type { Arena } from '../os/arena.ts';
+import { ServiceId } from '../services/codec/ids.ts';
 import { SyncCore, type SyncHost, type SyncStatus } from '../services/sync/sync-core.ts';
 import { DROP_NAMES, Group, type GroupValue, ProcessGroups, SRP_STATISTICS, type TotemUser } from '../totem/index.ts';
 import { KnetTransport } from '../transport/knet/knet-transport.ts';
@@ -14,6 +15,7 @@ import { UdpTransport } from '../transport/udp/udp-transport.ts';
 import { UdpuTransport } from '../transport/udpu/udpu-transport.ts';
 import { CpgService } from './cpg-service.ts';
 import type { Descriptors } from './descriptors.ts';
+import { ReloadGate } from './reload-gate.ts';
 import { remoteParticipants } from './remote-sync.ts';
 import type { RingClock } from './ring-clock.ts';
 import type { SharedStatistics } from './shared-statistics.ts';
@@ -49,6 +51,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
   readonly cpg: CpgService;
   readonly transport: RingTransport;
   readonly nodeId: number;
+  readonly reloads: ReloadGate;
   readonly log;
   private readonly remoteServices: readonly boolean[];
   private readonly unknownService: StatCounter;
@@ -69,6 +72,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
     this.nodeId = start.config.nodeId;
     this.log = env.bridge.log;
     this.turnMs = env.clock.now();
+    this.reloads = new ReloadGate(this.nodeId, (phase) => this.cryptoPhase(phase));
     this.transport = makeTransport(this, start.config);
     const { arena } = env;
     const statistics = [...SRP_STATISTICS.map((name) => `srp.${name}`), ...DROP_NAMES.map((name) => `drop.${name}`)];
@@ -171,6 +175,11 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
     for (const refusal of this.transport.reconfigure(config)) this.log('error', 'TOTEM', refusal);
   }
 
+  private cryptoPhase(phase: number): void {
+    const reason = this.transport.cryptoPhase(phase);
+    if (reason !== null) this.env.bridge.send({ op: 'cryptoFailed', reason });
+  }
+
   /** LEAVE goes out and the sockets close (totem.md 4.12). */
   leave(): void {
     this.cpg.closeAll();
@@ -255,8 +264,13 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
     const id = memory.view.getInt32(offset, true);
     const service = id >>> 16;
     if (service === this.cpg.core.sync.serviceId) this.cpg.deliver(id & 0xffff, nodeId, memory, offset, length);
-    else if (this.remoteServices[service] === true) this.env.bridge.deliver(nodeId, memory.bytes, offset, length);
-    else this.countUnknown();
+    else if (this.remoteServices[service] === true) {
+      if (service === ServiceId.CFG) {
+        const now = { ms: this.turnMs, tokenMs: this.config.timings.tokenMs };
+        this.reloads.delivered(id & 0xffff, nodeId, memory, offset, length, now);
+      }
+      this.env.bridge.deliver(nodeId, memory.bytes, offset, length);
+    } else this.countUnknown();
   }
 
   configurationChange(change: ConfigurationChange): void {

@@ -10,6 +10,8 @@ import { QuorumNode } from './cluster.ts';
 import type { FakeConnection } from './fake-node.ts';
 import { FakeRing } from './fake-ring.ts';
 
+const CRYPTO_ID = 0x00010004;
+
 interface CfgNode {
   readonly node: QuorumNode;
   readonly said: string[];
@@ -35,7 +37,7 @@ async function cluster(size: number) {
       reopenLogs: () => CsError.OK,
       killed: () => said.push('killed'),
       shutdown: () => said.push('shutdown'),
-      cryptoPhase: (phase) => said.push(`crypto ${phase}`),
+      reloadDone: () => said.push('reload done'),
     };
     await node.start(new CfgEngine(ports));
     ring.add(node);
@@ -231,6 +233,15 @@ t.test('reload', async (t) => {
 
 t.test('crypto changes in two phases, each node for itself', async (t) => {
   const { ring, nodes, connect } = await cluster(2);
+  const phases: string[] = [];
+  for (const { node } of nodes) {
+    const deliver = node.deliver.bind(node);
+    node.deliver = (message) => {
+      const phase = wire.CFG_EXEC_CRYPTO_RECONFIGURE.decode(message.bytes);
+      if (phase !== null && messageId(message.bytes) === CRYPTO_ID) phases.push(`${message.from}: ${phase.phase}`);
+      deliver(message);
+    };
+  }
   for (const own of nodes)
     own.reload = { ok: true, ignoredKeys: [], apply: () => ({ cryptoChanged: true, errorMessage: null }) };
   connect(0).call(wire.CFG_RELOAD.message());
@@ -239,11 +250,10 @@ t.test('crypto changes in two phases, each node for itself', async (t) => {
   ring.settle();
   t.same(
     nodes.map(({ said }) => said),
-    [
-      ['crypto 1', 'crypto 2'],
-      ['crypto 1', 'crypto 2'],
-    ],
+    [['reload done'], ['reload done']],
   );
+  // Each of two nodes delivered each message of two nodes.
+  t.same(phases.toSorted(), ['1: 1', '1: 1', '1: 2', '1: 2', '2: 1', '2: 1', '2: 2', '2: 2']);
 });
 
 t.test('a requester that is gone', async (t) => {

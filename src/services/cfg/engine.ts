@@ -185,7 +185,7 @@ export class CfgEngine implements ServiceEngine<MainEngineContext> {
         handle: (payload, nodeId) => {
           const message = wire.CFG_EXEC_CRYPTO_RECONFIGURE.decode(payload);
           if (message === null || nodeId !== this.running.nodeId) return; // only the own one switches (8.5)
-          this.ports.cryptoPhase(message.phase);
+          // The transport switched when the ring thread delivered this; what is left is the second message.
           if (message.phase === wire.CryptoPhase.ACTIVATE) this.sendCryptoPhase(wire.CryptoPhase.CLEAN_UP);
         },
       },
@@ -211,6 +211,7 @@ export class CfgEngine implements ServiceEngine<MainEngineContext> {
     const reload = async (): Promise<void> => {
       const { status, cryptoChanged } = await runReload(this.running, this.ports.reloader);
       if (cryptoChanged) this.sendCryptoPhase(wire.CryptoPhase.ACTIVATE);
+      this.ports.reloadDone();
       if (requester === null) return;
       this.connections.get(requester)?.respond(wire.CFG_RELOAD_RESPONSE.message(status));
     };

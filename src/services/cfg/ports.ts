@@ -60,6 +60,6 @@ export interface CfgPorts {
   killed(): void;
   /** Orderly shutdown of this node. */
   shutdown(): void;
-  /** The own crypto message of this phase was delivered (1 activate, 2 clean up). */
-  cryptoPhase(phase: number): void;
+  /** A reload is over, and its first crypto message has been multicast if it changes crypto. */
+  reloadDone(): void;
 }

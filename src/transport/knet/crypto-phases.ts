@@ -8,23 +8,30 @@ const isOff = (config: CryptoConfig): boolean => config.cipher === 'none' && con
 const sameCrypto = (a: CryptoConfig, b: CryptoConfig): boolean =>
   a.cipher === b.cipher && a.hash === b.hash && a.model === b.model && a.keyBase64 === b.keyBase64;
 
+/** The old configuration is kept for receiving this long after everybody was seen to send with the new one. */
+const OLD_KEPT_MS = 2_000;
+
 /**
  * Crypto at the start and its change on a live ring, in stock's three steps (knet.md 5.4), so that at every moment each
  * node can read what any other sends:
  *
  *   reload, in total order      load the new configuration beside the old one        `prepare`
  *   own phase 1 comes back      everybody has loaded it: send with it                `phase(1)`
- *   own phase 2 comes back      everybody sends with it: forget the old one          `phase(2)`
+ *   own phase 2 comes back      everybody sends with it: forget the old one          `phase(2)`, a little later
+ *
+ * Each phase may be told more than once.
  */
 export class CryptoPhases {
   private current: CryptoConfig | null = null;
   /** Where the new configuration waits; `null` when no change is under way. */
   private target: CryptoSlot | null = null;
+  private forgetMs = Number.POSITIVE_INFINITY;
 
   constructor(
     private readonly core: KnetCore,
     private readonly provider: CryptoProvider,
     private readonly log: (text: string) => void,
+    private readonly nowMs: () => number,
   ) {}
 
   /** At the start: in force at once. */
@@ -42,6 +49,7 @@ export class CryptoPhases {
   /** A reload. Answers why the new configuration cannot be used, or null; the old one stays in force in any case. */
   prepare(config: CryptoConfig): string | null {
     if (this.current !== null && sameCrypto(this.current, config)) return null;
+    this.forgetOld();
     const slot = this.core.slots.spareSlot();
     try {
       if (isOff(config)) {
@@ -60,17 +68,32 @@ export class CryptoPhases {
     return null;
   }
 
-  /** Answers null, or why nothing was done. */
+  /** Answers null, or why nothing was done. Without a change under way there is nothing to do. */
   phase(phase: number): string | null {
-    if (this.target === null) return null; // a reload that did not touch crypto
-    if (phase === 1) {
+    if (this.target === null) return null;
+    if (phase !== 1 && phase !== 2) return `unknown phase ${phase}`;
+    if (this.core.slots.inUseSlot !== this.target) {
       this.core.useCrypto(this.target);
       this.log(
-        `Only ${this.target === CLEAR_SLOT ? 'clear text is' : 'the new crypto configuration is'} sent from now on`,
+        this.target === CLEAR_SLOT ? 'Clear text is sent from now on' : 'The new crypto configuration is in use',
       );
-      return null;
     }
-    if (phase !== 2) return `unknown phase ${phase}`;
+    if (phase === 2) this.forgetMs = this.nowMs() + OLD_KEPT_MS;
+    return null;
+  }
+
+  /** Forgets the old configuration when its time is over. */
+  tick(nowMs: number): void {
+    if (nowMs >= this.forgetMs) this.forgetOld();
+  }
+
+  get nextDeadlineMs(): number {
+    return this.forgetMs;
+  }
+
+  private forgetOld(): void {
+    if (this.forgetMs === Number.POSITIVE_INFINITY) return;
+    this.forgetMs = Number.POSITIVE_INFINITY;
     if (this.target === CLEAR_SLOT) {
       this.core.loadCrypto(1, null);
       this.core.loadCrypto(2, null);
@@ -79,7 +102,7 @@ export class CryptoPhases {
       this.core.allowClear(false);
     }
     this.target = null;
-    return null;
+    this.log('The old crypto configuration is forgotten');
   }
 
   private load(slot: 1 | 2, config: CryptoConfig): void {

@@ -87,7 +87,12 @@ export class KnetTransport implements RingTransport {
     this.scratchName = arena.allocate(SCRATCH_NAME_BYTES, 8);
     this.endNames = arena.allocate(LINK_ENDS_MAX * SOCKADDR_BYTES_MAX, 64);
     const provider = new OpensslProvider(arena);
-    this.crypto = new CryptoPhases(this.core, provider, (text) => host.log('info', 'TOTEM', text));
+    this.crypto = new CryptoPhases(
+      this.core,
+      provider,
+      (text) => host.log('info', 'TOTEM', text),
+      () => this.clockMs(),
+    );
   }
 
   private clockMs(): number {
@@ -286,6 +291,7 @@ export class KnetTransport implements RingTransport {
 
   tick(_nowMs: number): void {
     const nowMs = this.clockMs();
+    this.crypto.tick(nowMs);
     if (nowMs < this.core.nextDeadlineMs(nowMs)) return;
     // Entries that no send or receive call announced would keep the loop awake.
     for (const { fd } of this.sockets) this.readErrors(fd);
@@ -296,7 +302,7 @@ export class KnetTransport implements RingTransport {
 
   nextDeadlineMs(): number {
     const nowMs = this.clockMs();
-    return this.host.nowMs() + (this.core.nextDeadlineMs(nowMs) - nowMs);
+    return this.host.nowMs() + (Math.min(this.core.nextDeadlineMs(nowMs), this.crypto.nextDeadlineMs) - nowMs);
   }
 
   // ---- errors and drops ----
