@@ -53,6 +53,7 @@ export class IpcClient {
   private paused = false;
   private turnScheduled = false;
   private ended = false;
+  private hangUp: Error | null = null;
 
   private constructor(
     private readonly socket: Socket,
@@ -62,9 +63,9 @@ export class IpcClient {
     socket.on('data', (bytes) => this.eventsAnnounced(bytes.length));
     // ECONNRESET: the server closed while bytes of ours were unread.
     socket.on('error', (cause) =>
-      this.end(new RondoError('RONDO_IPC_HANGUP', `the connection broke: ${cause.message}`, '', { cause })),
+      this.hungUp(new RondoError('RONDO_IPC_HANGUP', `the connection broke: ${cause.message}`, '', { cause })),
     );
-    socket.on('close', () => this.end(new RondoError('RONDO_IPC_HANGUP', 'the daemon closed the connection')));
+    socket.on('close', () => this.hungUp(new RondoError('RONDO_IPC_HANGUP', 'the daemon closed the connection')));
     socket.resume(); // paused by the set-up
   }
 
@@ -172,6 +173,10 @@ export class IpcClient {
       return;
     }
     if (found === Peek.EMPTY) {
+      if (this.hangUp !== null) {
+        this.end(this.hangUp);
+        return;
+      }
       const waitedMs = performance.now() - this.waitingSinceMs;
       if (waitedMs > this.calls[0]!.timeoutMs) {
         this.end(new RondoError('RONDO_IPC_TIMEOUT', `no response within ${this.calls[0]!.timeoutMs} ms`));
@@ -182,8 +187,9 @@ export class IpcClient {
     const response = ring.u8.slice(ring.offset, ring.offset + ring.length);
     ring.reclaim();
     ring.release();
+    this.waitingSinceMs = -1;
     this.calls.shift()!.resolve(response);
-    this.sendNext();
+    if (this.hangUp === null) this.sendNext();
   };
 
   private eventsAnnounced(count: number): void {
@@ -222,6 +228,15 @@ export class IpcClient {
       ring.reclaim();
       ring.release();
     }
+  }
+
+  /** What the daemon wrote before it went is still in the rings: the answer to "shut down" comes just before the end. */
+  private hungUp(error: Error): void {
+    if (this.ended || this.hangUp !== null) return;
+    this.hangUp = error;
+    this.takeEvents();
+    if (this.waitingSinceMs >= 0) this.awaitResponse();
+    this.end(error);
   }
 
   private end(error: Error | null): void {
