@@ -52,6 +52,8 @@ export type ToRing =
       readonly remoteSyncServices: readonly number[];
       readonly remoteServices: readonly number[];
     }
+  /** Answer to the first `interfaceUp`: all services are there, the ring may form (services.md 11.1). */
+  | { readonly op: 'servicesLoaded' }
   | { readonly op: 'reconfigure'; readonly config: TotemConfig }
   /** One delivered reload is over: `reconfigure`, and the first crypto message if there is one, precede this record. */
   | { readonly op: 'reloadDone' }

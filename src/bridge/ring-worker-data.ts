@@ -12,6 +12,7 @@
  *                                        <── JSON ready ─────────── loop runs, nothing opened yet
  *   bridge.send({ op: 'start', … })      ─────────────────────────> sockets opened, 100 ms later:
  *                                        <── JSON interfaceUp ───── (main loads the services now, services.md 11.1)
+ *   bridge.send({ op: 'servicesLoaded' }) ────────────────────────> the ring forms
  *                                        <── configurationChange, syncInit, syncProcess, DELIVER, …
  *   bridge.send({ op: 'stop' })          ─────────────────────────> drains, sends LEAVE, closes
  *                                        <── JSON stopped ───────── and the worker exits by itself

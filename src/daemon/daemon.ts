@@ -247,6 +247,7 @@ export class Daemon {
         this.levelTimer = setInterval(() => this.pollLevel(), LEVEL_POLL_MS);
         this.countersTimer = setInterval(() => this.cpgCounters.refresh(), COUNTERS_MS);
         this.engineGate.release();
+        this.ring.send({ op: 'servicesLoaded' });
       })
       .catch((error: unknown) => this.fail(error));
   }

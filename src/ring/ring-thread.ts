@@ -194,6 +194,9 @@ export class RingThread {
         break;
       case 'quorate':
         break; // every engine of this thread works without quorum (services.md 2.2 step 3)
+      case 'servicesLoaded':
+        ring?.servicesLoaded();
+        break;
       case 'forceGather':
         ring?.groups.srp.forceGather();
         ring?.transport.flush();

@@ -60,6 +60,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
   private syncTickMs = 0;
   private publishMs = 0;
   private linksUp = 0;
+  private services = false;
   /** M − 24: what stock charges a packet with (totem.md 2.2). */
   private readonly packetBytes: number;
 
@@ -207,17 +208,31 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
     this.groups.srp.noteOwnCopies(count);
   }
 
-  /** Totem starts when all links have reported (totem.md 4.2). */
+  /**
+   * Totem starts when all links have reported (totem.md 4.2) and the services are there: what they send at their start
+   * belongs into the first ring, as in stock.
+   */
   interfaceUp(linkId: number): void {
     this.env.bridge.send({ op: 'interfaceUp', linkId });
     this.linksUp++;
-    if (this.linksUp < this.config.links.length) return;
+    this.tellInterfaces();
+  }
+
+  servicesLoaded(): void {
+    if (this.services) return;
+    this.services = true;
+    this.tellInterfaces();
+  }
+
+  private tellInterfaces(): void {
+    if (!this.services || this.linksUp < this.config.links.length) return;
     this.groups.srp.interfaceChanged();
     this.transport.flush();
   }
 
   interfaceDown(linkId: number): void {
     this.env.bridge.send({ op: 'interfaceDown', linkId });
+    if (!this.services) return;
     this.groups.srp.interfaceChanged();
     this.transport.flush();
   }

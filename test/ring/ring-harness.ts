@@ -129,6 +129,7 @@ export class TestRing {
       remoteServices,
       remoteSyncServices: remoteServices.filter((id) => id === 3),
     });
+    this.send({ op: 'servicesLoaded' });
   }
 
   send(message: ToRing): void {
