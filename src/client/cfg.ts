@@ -1,3 +1,4 @@
+import { CsError } from '../lib/errors.ts';
 import {
   CFG_KILL_NODE,
   CFG_LOCAL_GET,
@@ -158,7 +159,9 @@ export class Cfg {
     if (text.length > KILL_REASON_BYTES_MAX)
       throw new ArgumentError(`the reason has more than ${KILL_REASON_BYTES_MAX} bytes`);
     const request = CFG_KILL_NODE.message({ nodeId, reason: { length: text.length + 1, text } });
-    await this.session.call(request, `cfg: killing node ${nodeId}`, options);
+    await this.session.call(request, `cfg: killing node ${nodeId}`, options, {
+      [CsError.NOT_EXIST]: 'It is not a member of the ring',
+    });
   }
 
   /**
@@ -169,7 +172,10 @@ export class Cfg {
     const flags = { ask: ShutdownFlag.REQUEST, regardless: ShutdownFlag.REGARDLESS, immediate: ShutdownFlag.IMMEDIATE }[
       how
     ];
-    await this.session.call(CFG_TRY_SHUTDOWN.message({ flags }), 'cfg: shutting down', options);
+    await this.session.call(CFG_TRY_SHUTDOWN.message({ flags }), 'cfg: shutting down', options, {
+      [CsError.BUSY]: 'A program that was asked objected',
+      [CsError.EXIST]: 'Programs are being asked already',
+    });
   }
 
   /** Asks to be asked: requests of others to stop the daemon. Each must be answered in time (5 s by default). */

@@ -65,6 +65,10 @@ export interface CmapWatch extends AsyncIterableIterator<CmapEvent> {
   close(): Promise<void>;
 }
 
+const KEY_HINTS = {
+  [CsError.ACCESS]: 'The key is read-only while the daemon runs',
+  [CsError.NOT_EXIST]: 'There is no such key',
+};
 const KEY_BYTES_MAX = 255;
 /** Most values fit; longer ones cost two more round trips. */
 const ROOM_BYTES = 512;
@@ -129,12 +133,12 @@ export class Cmap {
     // Strings travel without their NUL (services.md T10).
     const data = code === CmapType.STRING ? bytes.subarray(0, bytes.length - 1) : bytes;
     const request = CMAP_SET.message({ key: keyName(key), valueBytes: data.length, type: code }, data);
-    await this.session.call(request, `cmap: setting ${key}`, options);
+    await this.session.call(request, `cmap: setting ${key}`, options, KEY_HINTS);
   }
 
   /** @throws CsStatusError NOT_EXIST, ACCESS. */
   async delete(key: string, options: CallOptions = {}): Promise<void> {
-    await this.session.call(CMAP_DELETE.message({ key: keyName(key) }), `cmap: deleting ${key}`, options);
+    await this.session.call(CMAP_DELETE.message({ key: keyName(key) }), `cmap: deleting ${key}`, options, KEY_HINTS);
   }
 
   /** Adds to an integer, within its width. */

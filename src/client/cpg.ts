@@ -124,7 +124,9 @@ export class Cpg {
     const name = groupBytes(group);
     const flags = options.initialRing === true ? FLAG_INITIAL_TOTEM : 0;
     const request = CPG_JOIN.message({ group: groupNameValue(name), pid: process.pid, flags });
-    await this.session.call(request, `cpg: joining '${group}'`, options);
+    await this.session.call(request, `cpg: joining '${group}'`, options, {
+      [CsError.EXIST]: 'This process is in that group already, or this connection in a group',
+    });
     this.group = name;
   }
 

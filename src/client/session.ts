@@ -22,6 +22,9 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What a user can do about a status, by its number. */
+export type StatusHints = Readonly<Record<number, string>>;
+
 export const TRY_AGAIN_MS_DEFAULT = 30_000;
 const RETRY_FIRST_MS = 1;
 const RETRY_MAX_MS = 50;
@@ -82,11 +85,16 @@ export class Session {
     return session;
   }
 
-  /** Sends a request; its OK response. `what` names the operation in errors. */
-  async call(request: Uint8Array, what: string, options: CallOptions = {}): Promise<Uint8Array> {
+  /** Sends a request; its OK response. `what` names the operation in errors, `hints` says by status what to do. */
+  async call(
+    request: Uint8Array,
+    what: string,
+    options: CallOptions = {},
+    hints: StatusHints = {},
+  ): Promise<Uint8Array> {
     const response = await this.exchange(request, options);
     const status = messageError(response);
-    if (status !== CsError.OK) throw new CsStatusError(status, what);
+    if (status !== CsError.OK) throw new CsStatusError(status, what, hints[status] ?? '');
     return response;
   }
 

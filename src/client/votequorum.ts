@@ -1,3 +1,4 @@
+import { CsError } from '../lib/errors.ts';
 import { TrackFlag, VotequorumResponse } from '../services/codec/ids.ts';
 import { messageId } from '../services/codec/struct.ts';
 import {
@@ -115,7 +116,9 @@ export class Votequorum {
 
   /** @throws CsStatusError INVALID_PARAM: too few for the votes present, or it would end quorum. */
   async setExpectedVotes(expectedVotes: number, options: CallOptions = {}): Promise<void> {
-    await this.session.call(VQ_SET_EXPECTED.message({ expectedVotes }), 'votequorum: setting expected votes', options);
+    await this.session.call(VQ_SET_EXPECTED.message({ expectedVotes }), 'votequorum: setting expected votes', options, {
+      [CsError.INVALID_PARAM]: 'With that number this part would lose quorum, or has more votes than that already',
+    });
   }
 
   async setVotes(nodeId: number, votes: number, options: CallOptions = {}): Promise<void> {
