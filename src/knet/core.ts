@@ -55,6 +55,7 @@ export class KnetCore {
   private readonly handleStats: StatBlock;
   private readonly dropStats: StatBlock;
   private readonly statAllocator: StatAllocator;
+  private readonly effects: KnetEffects;
   private config: KnetConfig | null = null;
   private deadlineMs = Number.POSITIVE_INFINITY;
 
@@ -62,6 +63,7 @@ export class KnetCore {
     const { memory, layout, effects, compression, stats } = options;
     assert(memory.bytes.length >= layout.end, 'the layout lies in the memory');
     this.statAllocator = stats;
+    this.effects = effects;
     this.handleStats = new StatBlock(stats, 'stats.knet.handle', HANDLE_KEYS);
     this.dropStats = new StatBlock(stats, 'rondo.knet.rx_dropped', dropKeys());
     this.clearHandleStats();
@@ -177,6 +179,7 @@ export class KnetCore {
   loadCrypto(slot: 1 | 2, suite: CryptoSuite | null): void {
     this.flush();
     this.slots.put(slot, suite);
+    for (const host of this.hosts.list) host.cryptoSlot = -1;
     this.cryptoChanged();
   }
 
@@ -211,10 +214,25 @@ export class KnetCore {
   /** A batch of datagrams, in order. Answers are queued: flush afterwards. */
   receive(batch: RxBatch, nowMs: number): void {
     this.receiver.receive(batch, nowMs);
+    if (this.receiver.slotsMoved) this.reportSlots();
   }
 
   flush(): void {
     this.sender.flush();
+  }
+
+  /** Every host that we talk to sends with one configuration that is not ours: it is safe to send with it. */
+  private reportSlots(): void {
+    this.receiver.slotsMoved = false;
+    let slot = -1;
+    for (const host of this.hosts.list) {
+      if (!host.reachable) continue;
+      if (host.cryptoSlot < 0 || (slot >= 0 && host.cryptoSlot !== slot)) return;
+      slot = host.cryptoSlot;
+    }
+    if ((slot === 0 || slot === 1 || slot === 2) && slot !== this.slots.inUseSlot) {
+      this.effects.report({ kind: 'peersUseSlot', slot });
+    }
   }
 
   /** The kernel reported that a peer's address does not answer on a link (ICMP). */

@@ -103,6 +103,11 @@ export class CryptoSlots {
     return this.inUse ?? CLEAR_SIZES;
   }
 
+  /** The slot of a loaded suite. */
+  slotOf(suite: CryptoSuite): CryptoSlot {
+    return this.suites[1] === suite ? 1 : 2;
+  }
+
   /** Where the next configuration goes: not where the one in use is (knet.md 5.4 step 1). */
   spareSlot(): 1 | 2 {
     return this.slotInUse === 1 ? 2 : 1;

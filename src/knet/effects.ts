@@ -1,4 +1,5 @@
 import type { FrameMemory } from '../lib/frame-memory.ts';
+import type { CryptoSlot } from './crypto.ts';
 import type { DropReason } from './drops.ts';
 import type { Link } from './link.ts';
 import type { TxQueue } from './tx-queue.ts';
@@ -17,6 +18,8 @@ export type KnetReport =
   | { readonly kind: 'peerRestarted'; readonly nodeId: number }
   | { readonly kind: 'linkMtu'; readonly nodeId: number; readonly linkId: number; readonly mtu: number }
   | { readonly kind: 'dataMtu'; readonly from: number; readonly to: number }
+  /** All reachable hosts send with this crypto configuration, and this node does not (knet.md 5.4). */
+  | { readonly kind: 'peersUseSlot'; readonly slot: CryptoSlot }
   | { readonly kind: 'paused'; readonly ms: number };
 
 /** What the core asks of its surroundings. Everything is called synchronously, from inside an event given to the core. */

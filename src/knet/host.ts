@@ -21,6 +21,9 @@ export class Host {
   dataSinceUntimed = false;
   dataSinceTimed = false;
 
+  /** Crypto configuration of its newest packet while one replaces another, −1 before the first (knet.md 5.4). */
+  cryptoSlot = -1;
+
   constructor(
     readonly nodeId: number,
     pool: AssemblyPool,

@@ -1,7 +1,7 @@
 import type { FrameMemory } from '../lib/frame-memory.ts';
 import { Compression, type CompressionProvider } from './compression.ts';
 import { INTERNAL_BIT, KNET, PacketType } from './constants.ts';
-import { type CryptoSlots, type CryptoSuite, OpenFailure } from './crypto.ts';
+import { CLEAR_SLOT, type CryptoSlot, type CryptoSlots, type CryptoSuite, OpenFailure } from './crypto.ts';
 import { readChannel, readCompress, readDataSeq, readFragNum, readFragSeq } from './data-packet.ts';
 import { Drop, type DropReason } from './drops.ts';
 import type { KnetEffects } from './effects.ts';
@@ -39,6 +39,8 @@ export interface ReceiverOptions {
 export class Receiver {
   nodeId = 0;
   blockUnlistedIps = true;
+  /** A host was heard under another configuration than before, while one replaces another. */
+  slotsMoved = false;
 
   constructor(
     private readonly options: ReceiverOptions,
@@ -95,19 +97,31 @@ export class Receiver {
    * key and one hash authenticate each other's packets; then only the decrypted header tells them apart.
    */
   private tryOthers(first: CryptoSuite, batch: RxBatch, i: number): void {
-    if (this.plausible(batch, i)) return;
+    const slot = this.findSlot(first, batch, i);
+    if (slot < 0) return;
+    const host = this.hosts.find(readNode(this.options.memory, batch.plainOffset[i]!));
+    if (host === null || host.cryptoSlot === slot) return;
+    host.cryptoSlot = slot;
+    this.slotsMoved = true;
+  }
+
+  /** Opens a packet with whichever configuration fits; its slot, or −1. `first` has been tried. */
+  private findSlot(first: CryptoSuite, batch: RxBatch, i: number): CryptoSlot | -1 {
+    const { slots } = this;
+    if (this.plausible(batch, i)) return slots.slotOf(first);
     const failure = batch.plainLength[i]!;
-    for (const suite of [this.slots.other, this.slots.third]) {
+    for (const suite of [slots.other, slots.third]) {
       if (suite === null || suite === first) continue;
       suite.open(batch, i, 1, this.options.scratchDelta);
-      if (this.plausible(batch, i)) return;
+      if (this.plausible(batch, i)) return slots.slotOf(suite);
     }
-    if (this.slots.clearAllowed) {
+    if (slots.clearAllowed) {
       batch.plainOffset[i] = batch.offset[i]!;
       batch.plainLength[i] = batch.length[i]!;
-      if (this.plausible(batch, i)) return;
+      if (this.plausible(batch, i)) return CLEAR_SLOT;
     }
     batch.plainLength[i] = failure < 0 ? failure : OpenFailure.AUTHENTICATION;
+    return -1;
   }
 
   private plausible(batch: RxBatch, i: number): boolean {

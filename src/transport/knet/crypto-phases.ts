@@ -82,6 +82,14 @@ export class CryptoPhases {
     return null;
   }
 
+  /**
+   * Everybody else already sends with the new configuration: so can we, and should, before they forget the old one. Our own
+   * phase 1 may wait behind other messages for much longer than it takes them.
+   */
+  peersUse(slot: CryptoSlot): void {
+    if (slot === this.target) this.phase(1);
+  }
+
   /** Forgets the old configuration when its time is over. */
   tick(nowMs: number): void {
     if (nowMs >= this.forgetMs) this.forgetOld();

@@ -106,6 +106,7 @@ export class KnetTransport implements RingTransport {
       probe: (link, offset, length) => this.probes.send(this.ends[link.index] ?? null, offset, length),
       dropped: (reason, tag, nodeId, length) => this.dropped(reason, tag, nodeId, length),
       report: (report) => {
+        if (report.kind === 'peersUseSlot') this.crypto.peersUse(report.slot);
         const { level, text } = reportText(report, this.config.linkPolicy);
         this.host.log(level, 'KNET', text);
       },

@@ -24,6 +24,8 @@ export function reportText(report: KnetReport, policy: string): { level: LogLeve
     }
     case 'dataMtu':
       return { level: 'info', text: `pmtud: Global data MTU changed to: ${report.to}` };
+    case 'peersUseSlot':
+      return { level: 'debug', text: `crypto: all hosts use index ${report.slot}` };
     case 'paused':
       return { level: 'warning', text: `heartbeat: the process was held up for ${report.ms} ms` };
   }
