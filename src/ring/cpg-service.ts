@@ -78,11 +78,11 @@ export class CpgService implements CpgHost {
   }
 
   /** Requests of all clients that have some; answers how many. */
-  serve(): number {
+  serve(nowMs: number): number {
     let count = 0;
     for (let index = 0; index < this.active.length; index++) {
       const client = this.active[index]!;
-      if (client.connection.flowControl === 0) count += client.serve();
+      if (client.connection.flowControl === 0) count += client.serve(nowMs);
     }
     return count;
   }

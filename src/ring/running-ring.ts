@@ -123,7 +123,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
     this.turnMs = nowMs;
     const { srp } = this.groups;
     srp.setNow(nowMs);
-    let work = this.cpg.serve();
+    let work = this.cpg.serve(nowMs);
     work += this.transport.poll(FRAMES_PER_TURN);
     if (nowMs >= srp.nextDeadlineMs()) {
       srp.tick(nowMs);

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { StateWord } from '../../src/bridge/shared-layout.ts';
 import { CPG_MCAST } from '../../src/services/codec/cpg.ts';
-import { TestRing, totemConfig } from './ring-harness.ts';
+import { TestRing, testPort, totemConfig } from './ring-harness.ts';
 import { listenForCpg, RawCpgClient } from './test-client.ts';
 
 const MESSAGES = 1_000_000;
@@ -33,7 +33,7 @@ async function pump(client: RawCpgClient, request: Uint8Array, messages: number)
 t.test('a million messages allocate nothing on the ring thread', { timeout: 180_000 }, async (t) => {
   const instance = `alloc-${process.pid}`;
   const ring = new TestRing({}, { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB });
-  ring.start(totemConfig(1, 1, 15435));
+  ring.start(totemConfig(1, 1, testPort(0)));
   await ring.synced([1]);
   const listener = listenForCpg(ring, instance);
   const client = await RawCpgClient.connect(instance);

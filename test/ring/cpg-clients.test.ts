@@ -7,7 +7,7 @@ import {
   decodeCpgConfigurationChange,
 } from '../../src/services/codec/cpg.ts';
 import { messageError, messageId } from '../../src/services/codec/struct.ts';
-import { TestRing, totemConfig } from './ring-harness.ts';
+import { TestRing, testPort, totemConfig } from './ring-harness.ts';
 import { listenForCpg, RawCpgClient } from './test-client.ts';
 
 const mcast = (data: Uint8Array): Uint8Array => CPG_MCAST.message({ guarantee: 2, messageBytes: data.length }, data);
@@ -52,7 +52,7 @@ async function start(nodes: number, port: number) {
 }
 
 t.test('three members on three nodes: messages of 1 byte to 1 MB, one order', { timeout: 60_000 }, async (t) => {
-  const { names, stop } = await start(3, 15445);
+  const { names, stop } = await start(3, testPort(0));
   const clients: RawCpgClient[] = [];
   for (const name of names) {
     const client = await RawCpgClient.connect(name);
@@ -86,7 +86,7 @@ t.test('three members on three nodes: messages of 1 byte to 1 MB, one order', { 
 });
 
 t.test('clients that misbehave lose their own connection and nothing else', { timeout: 60_000 }, async (t) => {
-  const { rings, names, stop } = await start(1, 15455);
+  const { rings, names, stop } = await start(1, testPort(2));
   const watcher = await RawCpgClient.connect(names[0]!);
   await watcher.join('grp');
   const events: string[] = [];
@@ -146,7 +146,7 @@ t.test('clients that misbehave lose their own connection and nothing else', { ti
 });
 
 t.test('a client that does not read is bounded, then disconnected, alone', { timeout: 60_000 }, async (t) => {
-  const { rings, names, stop } = await start(1, 15465);
+  const { rings, names, stop } = await start(1, testPort(4));
   const fast = await RawCpgClient.connect(names[0]!);
   await fast.join('grp');
   const slow = await RawCpgClient.connect(names[0]!);
@@ -155,12 +155,12 @@ t.test('a client that does not read is bounded, then disconnected, alone', { tim
   const data = mcast(new Uint8Array(500_000));
   // The fast client stops reading too: its own messages pile up for it.
   let posted = 0;
-  while (!fast.closed && posted < 400) {
+  while (!fast.closed && posted < 1000) {
     posted += fast.post(data, 1);
     await new Promise(setImmediate);
   }
   t.ok(fast.closed, `disconnected after ${posted} messages of 0.5 MB`);
-  t.ok(posted > 100, 'but not before 64 MB');
+  t.ok(posted > 500, 'but not before 256 MB');
   const closed = rings[0]!.messages.filter((message) => message.op === 'log' && message.message.includes('closed'));
   t.equal(closed.length, 1);
   t.equal(await slow.call(CPG_PARTIAL_MCAST.message({ type: 1 })).then(messageError), 1, 'the other one lives');

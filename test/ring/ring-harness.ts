@@ -35,6 +35,9 @@ export const TIMINGS: TotemTimings = {
   cancelTokenHoldOnRetransmit: false,
 };
 
+/** Ports of this process: several clones may run the tests at the same time. */
+export const testPort = (index: number): number => 20_000 + (process.pid % 2000) * 20 + index;
+
 /** Node n has the address 127.0.0.n. */
 export function totemConfig(
   nodeId: number,

@@ -1,9 +1,9 @@
 import t from 'tap';
-import { TestRing, totemConfig } from './ring-harness.ts';
+import { TestRing, testPort, totemConfig } from './ring-harness.ts';
 
 t.test('a ring of one', async (t) => {
   const one = new TestRing();
-  one.start(totemConfig(1, 1, 15405));
+  one.start(totemConfig(1, 1, testPort(0)));
   await one.synced([1]);
   t.ok(one.mcast('hello'));
   await one.until('own message', () => one.delivered.length === 1);
@@ -15,7 +15,7 @@ t.test('a ring of one', async (t) => {
 t.test('three nodes: one order, leave and return', async (t) => {
   const rings = [1, 2, 3].map(() => new TestRing());
   const [one, two, three] = rings as [TestRing, TestRing, TestRing];
-  for (const [i, ring] of rings.entries()) ring.start(totemConfig(i + 1, 3, 15415));
+  for (const [i, ring] of rings.entries()) ring.start(totemConfig(i + 1, 3, testPort(2)));
   await Promise.all(rings.map((ring) => ring.synced([1, 2, 3])));
   const count = 200;
   for (let i = 0; i < count; i++) {
@@ -29,7 +29,7 @@ t.test('three nodes: one order, leave and return', async (t) => {
   await three.stop();
   await Promise.all([one, two].map((ring) => ring.synced([1, 2])));
   const again = new TestRing();
-  again.start(totemConfig(3, 3, 15415), [0, 1, 3], 100);
+  again.start(totemConfig(3, 3, testPort(2)), [0, 1, 3], 100);
   await Promise.all([one, two, again].map((ring) => ring.synced([1, 2, 3])));
   again.mcast('back');
   await one.until('message of the returned node', () => one.delivered.at(-1)?.text === 'back');
@@ -38,7 +38,7 @@ t.test('three nodes: one order, leave and return', async (t) => {
 
 t.test('a start that is refused', async (t) => {
   const one = new TestRing();
-  const config = totemConfig(1, 1, 15425);
+  const config = totemConfig(1, 1, testPort(4));
   const links = [{ ...config.links[0]!, bindAddress: '203.0.113.77' }];
   one.start({ ...config, links });
   await one.exited;

@@ -6,6 +6,8 @@ import { MemberAddresses } from '../../src/transport/datagram/members.ts';
 import { ReceiveBatch } from '../../src/transport/datagram/receive-batch.ts';
 import { SendBatch } from '../../src/transport/datagram/send-batch.ts';
 
+/** Several clones may run the tests at the same time. */
+const PORT = 20_000 + (process.pid % 1000) * 40;
 const OPTIONS = { scopeId: 0, bufferBytes: 2_179_072, reuseAddress: false, broadcast: false, ipDscp: 46 };
 
 function setUp(family: 4 | 6, ports: readonly [number, number]) {
@@ -40,7 +42,10 @@ function readAll(received: ReceiveBatch, fd: number, arena: Arena): { length: nu
 
 for (const family of [4, 6] as const) {
   t.test(`IPv${family}: frames of an event arrive in order, cut and joined by the kernel`, async (t) => {
-    const { arena, second, members, batch, received, frames, close } = setUp(family, [15501 + family, 15511 + family]);
+    const { arena, second, members, batch, received, frames, close } = setUp(family, [
+      PORT + 0 + family,
+      PORT + 2 + family,
+    ]);
     // Runs of equal size, a shorter end, a new size, single ones, and the token last.
     const lengths = [1455, 1455, 1455, 700, 1455, 200, 200, 201, 1500, 1500, 57];
     let at = frames;
@@ -63,7 +68,7 @@ for (const family of [4, 6] as const) {
 }
 
 t.test('more frames than a batch holds', async (t) => {
-  const { arena, second, batch, received, frames, close } = setUp(4, [15521, 15531]);
+  const { arena, second, batch, received, frames, close } = setUp(4, [PORT + 4, PORT + 6]);
   const lengths: number[] = [];
   for (let i = 0; i < 300; i++) {
     const length = 100 + (i % 7 === 0 ? 50 : 0);
@@ -80,7 +85,7 @@ t.test('more frames than a batch holds', async (t) => {
 });
 
 t.test('members and strangers', async (t) => {
-  const { arena, members, received, sender, second, frames, close } = setUp(4, [15541, 15551]);
+  const { arena, members, received, sender, second, frames, close } = setUp(4, [PORT + 8, PORT + 10]);
   t.equal(members.count, 1, 'not itself');
   t.equal(members.nameOf(1), -1);
   t.equal(members.nameOf(9), -1);
@@ -89,7 +94,7 @@ t.test('members and strangers', async (t) => {
     () => second,
     () => members,
   );
-  members.set([{ nodeId: 2, name: '', addresses: ['127.0.0.1'] }], 15541, 0);
+  members.set([{ nodeId: 2, name: '', addresses: ['127.0.0.1'] }], PORT + 8, 0);
   back.multicast(frames, 10);
   back.flush();
   t.equal(received.receive(sender), 1);
@@ -100,12 +105,12 @@ t.test('members and strangers', async (t) => {
 });
 
 t.test('what cannot be sent does not hold up the rest', async (t) => {
-  const { arena, members, batch, received, second, frames, close } = setUp(4, [15561, 15571]);
+  const { arena, members, batch, received, second, frames, close } = setUp(4, [PORT + 12, PORT + 14]);
   const configured = [
     { nodeId: 3, name: '', addresses: ['255.255.255.255'] }, // EACCES without SO_BROADCAST
     { nodeId: 2, name: '', addresses: ['127.0.0.2'] },
   ];
-  members.set(configured, 15571, 0);
+  members.set(configured, PORT + 14, 0);
   for (let i = 0; i < 3; i++) batch.multicast(frames + 100 * i, 100);
   batch.flush();
   t.equal(batch.failed, 1);

@@ -329,6 +329,15 @@ export class ServerConnection {
     return this.queue.count > 0;
   }
 
+  /** Bytes free in the event ring; 0 while events queue. */
+  eventRoomBytes(): number {
+    return this.live && this.fault === null && this.queue.count === 0 ? this.events.freeBytes() : 0;
+  }
+
+  get queuedBytes(): number {
+    return this.queue.bytes;
+  }
+
   /** Moves queued events into the ring as far as there is room, and flushes. */
   flushQueue(): void {
     if (!this.live || this.fault !== null || this.hungUp || this.queue.count === 0) return;

@@ -4,8 +4,8 @@
  */
 export const EVENT_QUEUE_LIMITS = {
   /** A client that lets more than this pile up is disconnected, alone. Stock has no limit and grows. */
-  bytesMax: 64 * 1024 * 1024,
-  eventsMax: 1_000_000,
+  bytesMax: 256 * 1024 * 1024,
+  eventsMax: 2_000_000,
   blockBytes: 256 * 1024,
   freeBlocksMax: 64,
 } as const;

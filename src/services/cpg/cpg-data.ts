@@ -77,7 +77,9 @@ export class CpgData {
     const { view } = memory;
     view.setInt32(head + EXEC.size, MCAST_HEAD_BYTES + length, true);
     view.setUint32(head + EXEC.msglen, length, true);
-    return this.host.mcastParts(memory.bytes, head, MCAST_HEAD_BYTES, from, at, length);
+    if (!this.host.mcastParts(memory.bytes, head, MCAST_HEAD_BYTES, from, at, length)) return false;
+    connection.inFlightBytes += EVENT.data + length;
+    return true;
   }
 
   /** A fragment of a large message. Answers the status for the client, or `null`: no room yet. */
@@ -98,6 +100,7 @@ export class CpgData {
     view.setUint32(head + EXEC.type, type, true);
     const body = at + REQUEST.fragmentData;
     if (!this.host.mcastParts(bytes, head, PARTIAL_HEAD_BYTES, bytes, body, length)) return null;
+    connection.inFlightBytes += FRAGMENT_EVENT.data + length;
     if (first) connection.transitionsSaved = connection.transitions;
     return CsError.OK;
   }
@@ -113,8 +116,11 @@ export class CpgData {
     }
     const total = EVENT.data + dataBytes;
     const { listeners } = group;
+    const pid = nodeId === this.host.nodeId ? memory.view.getUint32(offset + EXEC.pid, true) : -1;
     for (let index = 0; index < listeners.length; index++) {
-      const { port } = listeners[index]!;
+      const listener = listeners[index]!;
+      if (listener.pid === pid) cameBack(listener, total);
+      const { port } = listener;
       const at = port.claim(total);
       if (at >= 0) {
         writeMcastEvent(port.memory, at, memory, offset, nodeId, dataBytes);
@@ -137,7 +143,10 @@ export class CpgData {
       return;
     }
     const total = FRAGMENT_EVENT.data + dataBytes;
-    for (const { port } of group.listeners) {
+    const pid = nodeId === this.host.nodeId ? memory.view.getUint32(offset + EXEC.fragmentPid, true) : -1;
+    for (const listener of group.listeners) {
+      if (listener.pid === pid) cameBack(listener, total);
+      const { port } = listener;
       const at = port.claim(total);
       if (at >= 0) {
         writeFragmentEvent(port.memory, at, memory, offset, nodeId, dataBytes);
@@ -174,6 +183,10 @@ export class CpgData {
     this.host.dropped('senderNotInGroup', nodeId);
     return null;
   }
+}
+
+function cameBack(connection: CpgConnection, eventBytes: number): void {
+  connection.inFlightBytes = Math.max(0, connection.inFlightBytes - eventBytes);
 }
 
 function allocateEvent(bytes: number): { readonly bytes: Uint8Array; readonly view: DataView } {
