@@ -35,14 +35,16 @@ class AssemblyBuffer {
   }
 }
 
-/** One originator's unfinished message (totem.md 5.3). */
+/** One originator's unfinished message (totem.md 5.3). It is kept while idle: a map entry that comes and goes is garbage. */
 class Assembly {
+  /** Null: no message is unfinished, which is the specification's "no record". */
+  buffer: AssemblyBuffer | null = null;
   index = 0;
   lastFragment = 0;
   throwAway = false;
-  constructor(readonly buffer: AssemblyBuffer) {}
 
-  reset(): void {
+  begin(buffer: AssemblyBuffer): void {
+    this.buffer = buffer;
     this.index = 0;
     this.lastFragment = 0;
     this.throwAway = false;
@@ -59,7 +61,7 @@ export class Assembler {
   private readonly normal = new Map<number, Assembly>();
   private readonly transitional = new Map<number, Assembly>();
   private current = this.transitional;
-  private readonly spare: Assembly[] = [];
+  private readonly spare: AssemblyBuffer[] = [];
   private readonly header = new GroupHeader();
   /** Packets that were malformed, messages whose group header was, and packets thrown away by the rule. */
   badPackets = 0;
@@ -76,7 +78,7 @@ export class Assembler {
     const buffers = Math.floor(areaBytes / LIMITS.assemblyBytesMax);
     for (let i = buffers - 1; i >= 0; i--) {
       const base = areaOffset + i * LIMITS.assemblyBytesMax;
-      this.spare.push(new Assembly(new AssemblyBuffer(memory, base, LIMITS.assemblyBytesMax, true)));
+      this.spare.push(new AssemblyBuffer(memory, base, LIMITS.assemblyBytesMax, true));
     }
   }
 
@@ -88,8 +90,10 @@ export class Assembler {
   /** Nodes left: what they had not finished will never be (trap 47). */
   forget(nodes: readonly number[]): void {
     for (const node of nodes) {
-      this.remove(this.normal, node);
-      this.remove(this.transitional, node);
+      for (const set of [this.normal, this.transitional]) {
+        this.finish(set.get(node));
+        set.delete(node);
+      }
     }
   }
 
@@ -103,7 +107,7 @@ export class Assembler {
     const count = view.getUint16(at + PG.msgCount, littleEndian);
     const fragmented = view.getUint8(at + PG.fragmented);
     const continuation = view.getUint8(at + PG.continuation);
-    const assembly = set.get(nodeId);
+    const assembly = this.unfinished(set, nodeId);
     const lastFragment = assembly === undefined ? 0 : assembly.lastFragment;
     let accepted = continuation === lastFragment;
     if (assembly?.throwAway) {
@@ -113,7 +117,7 @@ export class Assembler {
     if (accepted) this.deliverPieces(nodeId, at, count, fragmented, littleEndian, assembly);
     else this.thrownAway++;
     if (fragmented === 0) {
-      if (assembly !== undefined) this.remove(set, nodeId);
+      this.finish(assembly);
       return;
     }
     this.keepLast(set, nodeId, at, length, count, littleEndian, assembly, accepted ? fragmented : -1);
@@ -137,7 +141,8 @@ export class Assembler {
       else if (this.keep(assembly, piece, bytes)) {
         const total = assembly.index;
         assembly.index = 0;
-        this.message(nodeId, assembly.buffer.memory, assembly.buffer.base, total, littleEndian);
+        const { memory, base } = assembly.buffer!;
+        this.message(nodeId, memory, base, total, littleEndian);
       } else {
         this.badMessages++; // longer than any node could hold: stock aborts (trap 45)
         assembly.index = 0;
@@ -170,7 +175,7 @@ export class Assembler {
   }
 
   private keep(assembly: Assembly, at: number, bytes: number): boolean {
-    const buffer = assembly.buffer;
+    const buffer = assembly.buffer!;
     if (!buffer.reserve(assembly.index + bytes)) return false;
     const to = buffer.base + assembly.index;
     if (buffer.fixed) this.memory.bytes.copyWithin(to, at, at + bytes);
@@ -179,23 +184,30 @@ export class Assembler {
     return true;
   }
 
+  private unfinished(set: Map<number, Assembly>, nodeId: number): Assembly | undefined {
+    const assembly = set.get(nodeId);
+    return assembly === undefined || assembly.buffer === null ? undefined : assembly;
+  }
+
   private create(set: Map<number, Assembly>, nodeId: number): Assembly {
-    const assembly = this.spare.pop() ?? new Assembly(this.heapBuffer());
-    assembly.reset();
-    set.set(nodeId, assembly);
+    let assembly = set.get(nodeId);
+    if (assembly === undefined) {
+      assembly = new Assembly();
+      set.set(nodeId, assembly);
+    }
+    assembly.begin(this.spare.pop() ?? this.heapBuffer());
     return assembly;
+  }
+
+  private finish(assembly: Assembly | undefined): void {
+    if (assembly === undefined || assembly.buffer === null) return;
+    this.spare.push(assembly.buffer);
+    assembly.buffer = null;
   }
 
   private heapBuffer(): AssemblyBuffer {
     const bytes = new Uint8Array(FIRST_HEAP_BYTES);
     return new AssemblyBuffer({ bytes, view: new DataView(bytes.buffer) }, 0, FIRST_HEAP_BYTES, false);
-  }
-
-  private remove(set: Map<number, Assembly>, nodeId: number): void {
-    const assembly = set.get(nodeId);
-    if (assembly === undefined) return;
-    set.delete(nodeId);
-    this.spare.push(assembly);
   }
 
   /** Hands a message to the groups that it names; the sync group first, as stock does (totem.md 5.4). */

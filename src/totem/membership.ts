@@ -41,8 +41,8 @@ export function enterGather(s: RingState, reason: ReasonValue): void {
   s.commitWaits = false;
   s.proc = union(s.proc, [s.me]);
   sendJoin(s);
-  s.timers.start(Timer.JOIN, s.nowMs + s.timings.joinMs);
-  s.timers.start(Timer.CONSENSUS, s.nowMs + s.timings.consensusMs);
+  s.timers.start(Timer.JOIN, s.timings.joinMs);
+  s.timers.start(Timer.CONSENSUS, s.timings.consensusMs);
   for (const timer of [Timer.TOKEN, Timer.TOKEN_WARNING, Timer.TOKEN_RETRANSMIT, Timer.MERGE, Timer.HEARTBEAT] as const)
     s.timers.stop(timer);
   s.consensus = [s.me];
@@ -60,8 +60,7 @@ function abandonRecovery(s: RingState): void {
 /** With `send_join` the JOIN leaves after a random delay; stock sleeps, the core sets a timer. */
 export function sendJoin(s: RingState): void {
   if (s.timings.sendJoinMs === 0) sendJoinNow(s);
-  else if (!s.timers.running(Timer.SEND_JOIN))
-    s.timers.start(Timer.SEND_JOIN, s.nowMs + s.random() * s.timings.sendJoinMs);
+  else if (!s.timers.running(Timer.SEND_JOIN)) s.timers.start(Timer.SEND_JOIN, s.random() * s.timings.sendJoinMs);
 }
 
 export function sendJoinNow(s: RingState): void {

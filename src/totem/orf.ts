@@ -37,7 +37,7 @@ export function receiveOrfToken(s: RingState, at: number, length: number, little
 
 function detectIdle(s: RingState, token: OrfToken): void {
   if (token.seq === s.lastSeq) {
-    if (!s.timers.running(Timer.MERGE)) s.timers.start(Timer.MERGE, s.nowMs + s.timings.mergeMs);
+    if (!s.timers.running(Timer.MERGE)) s.timers.start(Timer.MERGE, s.timings.mergeMs);
     s.unchanged++;
   } else {
     s.timers.stop(Timer.MERGE);
@@ -49,8 +49,8 @@ function detectIdle(s: RingState, token: OrfToken): void {
 
 /** A token of this ring that was not seen before. */
 function visit(s: RingState, token: OrfToken): void {
-  const arrivedMs = s.nowMs;
-  s.statistics.set(Stat.token_last_received_ms, arrivedMs);
+  s.tokenArrivedMs = s.nowMs;
+  s.statistics.values[Stat.token_last_received_ms] = s.nowMs;
   let forward = !(s.isRep && s.held);
   if (s.state === 'operational') freeDelivered(s, token.aru); // 5
   s.user.tokenReceived(); // 7
@@ -81,8 +81,8 @@ function visit(s: RingState, token: OrfToken): void {
   if (s.state === 'operational') deliverUpTo(s, s.high, false); // 19
   armTokenTimers(s); // 20
   armHeartbeat(s);
-  if (s.isRep && s.held) s.timers.start(Timer.HOLD, s.nowMs + s.timings.holdMs);
-  s.samples.add(arrivedMs, s.nowMs, s.cbl);
+  if (s.isRep && s.held) s.timers.start(Timer.HOLD, s.timings.holdMs);
+  s.samples.add(s);
   s.user.tokenSent();
 }
 
@@ -97,7 +97,7 @@ function armHeartbeat(s: RingState): void {
   if (t.heartbeatFailuresAllowed === 0) return;
   const timeoutMs = t.heartbeatFailuresAllowed * t.tokenRetransmitMs + t.maxNetworkDelayMs;
   if (s.held || timeoutMs >= t.tokenMs) s.timers.stop(Timer.HEARTBEAT);
-  else s.timers.start(Timer.HEARTBEAT, s.nowMs + timeoutMs);
+  else s.timers.start(Timer.HEARTBEAT, timeoutMs);
 }
 
 /** The queue that new messages come from (totem.md 4.8 step 13, 5.5). */

@@ -59,7 +59,7 @@ export class TotemSrp {
     if (s.left) return;
     for (let i = 0; i < TIMERS_PER_TICK; i++) {
       freeLimbo(s);
-      const timer = s.timers.takeDue(s.nowMs);
+      const timer = s.timers.takeDue();
       if (timer < 0) return;
       timerExpired(s, timer as Exclude<typeof timer, -1>);
     }

@@ -70,12 +70,13 @@ export class RingState {
   timings: SrpTimings;
   /** M of the specification. */
   readonly mtu: number;
-  readonly timers = new TimerTable();
+  readonly timers = new TimerTable(this);
   readonly statistics: Statistics;
   readonly samples = new TokenSamples();
   readonly pool: FramePool;
   readonly tiers: MemoryTiers;
-  nowMs: number;
+  nowMs = 0;
+  tokenArrivedMs = 0;
 
   state: SrpState = 'operational';
   /** Candidates and failed nodes of the membership round. */

@@ -85,6 +85,12 @@ export class Statistics {
 
 const SAMPLES = 100;
 
+export interface TokenVisit {
+  readonly tokenArrivedMs: number;
+  readonly nowMs: number;
+  readonly cbl: number;
+}
+
 /** Ring of the last token visits, from which the averages of totem.md 10 are made. */
 export class TokenSamples {
   private readonly rxMs = new Float64Array(SAMPLES);
@@ -93,10 +99,11 @@ export class TokenSamples {
   private next = 0;
   private count = 0;
 
-  add(rxMs: number, txMs: number, backlog: number): void {
-    this.rxMs[this.next] = rxMs;
-    this.txMs[this.next] = txMs;
-    this.backlog[this.next] = backlog;
+  /** An object, not three numbers: a fraction that is handed to a function becomes garbage. */
+  add(visit: TokenVisit): void {
+    this.rxMs[this.next] = visit.tokenArrivedMs;
+    this.txMs[this.next] = visit.nowMs;
+    this.backlog[this.next] = visit.cbl;
     this.next = (this.next + 1) % SAMPLES;
     if (this.count < SAMPLES) this.count++;
   }

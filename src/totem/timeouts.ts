@@ -13,28 +13,28 @@ const STATISTICS_PERIOD_MS = 1500;
 /** Restarts the token loss, warning and retransmit timers (totem.md 3). */
 export function armTokenTimers(s: RingState): void {
   armTokenLoss(s);
-  s.timers.start(Timer.TOKEN_RETRANSMIT, s.nowMs + s.timings.tokenRetransmitMs);
+  s.timers.start(Timer.TOKEN_RETRANSMIT, s.timings.tokenRetransmitMs);
 }
 
 function armTokenLoss(s: RingState): void {
-  s.timers.start(Timer.TOKEN, s.nowMs + s.timings.tokenMs);
+  s.timers.start(Timer.TOKEN, s.timings.tokenMs);
   armWarning(s);
 }
 
 function armWarning(s: RingState): void {
   const { tokenWarningPercent, tokenMs } = s.timings;
-  if (tokenWarningPercent > 0) s.timers.start(Timer.TOKEN_WARNING, s.nowMs + (tokenMs * tokenWarningPercent) / 100);
+  if (tokenWarningPercent > 0) s.timers.start(Timer.TOKEN_WARNING, (tokenMs * tokenWarningPercent) / 100);
 }
 
 /** Restarts the timer without refreshing the record, as stock does (totem.md 4.15). */
 export function restartPause(s: RingState): void {
-  s.timers.start(Timer.PAUSE, s.nowMs + s.timings.tokenMs / 5);
+  s.timers.start(Timer.PAUSE, s.timings.tokenMs / 5);
 }
 
 export function startPeriodicTimers(s: RingState): void {
   s.pauseRecordMs = s.nowMs;
   restartPause(s);
-  s.timers.start(Timer.STATISTICS, s.nowMs + STATISTICS_PERIOD_MS);
+  s.timers.start(Timer.STATISTICS, STATISTICS_PERIOD_MS);
 }
 
 /** A timer went off; it is stopped already. */
@@ -57,7 +57,7 @@ export function timerExpired(s: RingState, timer: TimerValue): void {
     case Timer.JOIN:
       if (s.state !== 'gather') return;
       sendJoin(s);
-      s.timers.start(Timer.JOIN, s.nowMs + s.timings.joinMs);
+      s.timers.start(Timer.JOIN, s.timings.joinMs);
       return;
     case Timer.CONSENSUS:
       if (s.state === 'gather') consensusExpired(s);
@@ -124,7 +124,7 @@ function consensusExpired(s: RingState): void {
 export function retransmitToken(s: RingState): void {
   if (s.state === 'gather') return;
   resendToken(s);
-  s.timers.start(Timer.TOKEN_RETRANSMIT, s.nowMs + s.timings.tokenRetransmitMs);
+  s.timers.start(Timer.TOKEN_RETRANSMIT, s.timings.tokenRetransmitMs);
 }
 
 /** Sends the stored last token again, ORF or commit. */
@@ -153,5 +153,5 @@ function summarize(s: RingState): void {
     s.statistics.get(Stat.continuous_sendmsg_failures) > LIMITS.continuousSendFailuresMax;
   s.statistics.set(Stat.firewall_enabled_or_nic_failure, suspicious ? 1 : 0);
   if (suspicious) s.observer.report({ kind: 'firewallSuspected' });
-  s.timers.start(Timer.STATISTICS, s.nowMs + STATISTICS_PERIOD_MS);
+  s.timers.start(Timer.STATISTICS, STATISTICS_PERIOD_MS);
 }

@@ -21,7 +21,11 @@ export class TimerTable {
   private earliest = Number.POSITIVE_INFINITY;
   private stale = false;
 
-  start(timer: TimerValue, deadlineMs: number): void {
+  /** `delayMs` counts from the clock's now: a delay is a small integer, a deadline would be boxed at every call. */
+  constructor(private readonly clock: { readonly nowMs: number }) {}
+
+  start(timer: TimerValue, delayMs: number): void {
+    const deadlineMs = this.clock.nowMs + delayMs;
     const before = this.deadlines[timer]!;
     this.deadlines[timer] = deadlineMs;
     if (deadlineMs <= this.earliest) this.earliest = deadlineMs;
@@ -53,8 +57,8 @@ export class TimerTable {
   }
 
   /** Stops and answers the timer that is due first, or -1. */
-  takeDue(nowMs: number): TimerValue | -1 {
-    if (this.next() > nowMs) return -1;
+  takeDue(): TimerValue | -1 {
+    if (this.next() > this.clock.nowMs) return -1;
     for (let i = 0; i < TIMERS; i++) {
       if (this.deadlines[i] !== this.earliest) continue;
       this.stop(i as TimerValue);
