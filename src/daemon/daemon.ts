@@ -22,6 +22,7 @@ import type { IpcFront } from './ipc-front.ts';
 import type { SchedulingPlan } from './privileges.ts';
 import { ConfigurationChanges } from './reloader.ts';
 import type { RingIdStore } from './ring-id-store.ts';
+import { RingQueries } from './ring-queries.ts';
 import { RingThread } from './ring-thread.ts';
 import { installTriggerKeys } from './runtime-keys.ts';
 import { ScheduleWatch } from './schedule-watch.ts';
@@ -30,7 +31,6 @@ import { systemEngines } from './system-engines.ts';
 
 /** How long each step of the orderly stop may take before the daemon goes on without it. */
 const STOP_STEP_MS_MAX = 5_000;
-const QUERY_MS_MAX = 2_000;
 /** How often the level of the send queue is looked at for the flow control of clients. */
 const LEVEL_POLL_MS = 20;
 const COUNTERS_MS = 500;
@@ -75,11 +75,10 @@ export class Daemon {
   private readonly engineGate = new Gate();
   private readonly watch: ScheduleWatch;
   private readonly counters = new RingCounters(() => this.ring.views.statistics);
-  private readonly queries = new Map<number, Deferred<unknown>>();
+  private readonly queries = new RingQueries((message) => this.ring.send(message));
   private readonly ringStopped = new Deferred<void>();
   private readonly ringExited = new Deferred<void>();
   private cpgUnloaded: Deferred<void> | null = null;
-  private nextQueryId = 1;
   private stopping: Promise<void> | null = null;
   private loading = false;
   private synchronizedOnce = false;
@@ -174,8 +173,7 @@ export class Daemon {
         this.log(message.level, message.subsystem, message.message);
         break;
       case 'answer':
-        this.queries.get(message.queryId)?.resolve(message.value);
-        this.queries.delete(message.queryId);
+        this.queries.answered(message.queryId, message.value);
         break;
       case 'cryptoFailed':
         this.log('error', 'TOTEM', `Crypto reconfiguration failed: ${message.reason}`);
@@ -270,8 +268,7 @@ export class Daemon {
     this.ringStopped.resolve();
     this.ringExited.resolve();
     this.cpgUnloaded?.resolve();
-    for (const query of this.queries.values()) query.reject(new Error('the ring thread has ended'));
-    this.queries.clear();
+    this.queries.fail();
     if (error !== null)
       this.fail(
         new DaemonExit(ExitCode.FATAL, `The ring thread failed: ${error.stack ?? error.message}`, { cause: error }),
@@ -280,15 +277,7 @@ export class Daemon {
 
   /** Asks the ring thread for something that only it knows. */
   query(what: RingQuery): Promise<unknown> {
-    const queryId = this.nextQueryId++;
-    const answer = new Deferred<unknown>();
-    this.queries.set(queryId, answer);
-    this.ring.send({ op: 'query', queryId, what });
-    setTimeout(() => {
-      if (this.queries.delete(queryId))
-        answer.reject(new Error(`the ring thread did not answer in ${QUERY_MS_MAX} ms`));
-    }, QUERY_MS_MAX).unref();
-    return answer.promise;
+    return this.queries.ask(what);
   }
 
   sendToRing(message: Parameters<RingThread['send']>[0]): void {
