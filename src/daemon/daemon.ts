@@ -269,10 +269,10 @@ export class Daemon {
     this.ringExited.resolve();
     this.cpgUnloaded?.resolve();
     this.queries.fail();
-    if (error !== null)
-      this.fail(
-        new DaemonExit(ExitCode.FATAL, `The ring thread failed: ${error.stack ?? error.message}`, { cause: error }),
-      );
+    if (error === null) return;
+    const text = `The ring thread failed: ${error.stack ?? error.message}`;
+    if (this.stopping === null) this.fail(new DaemonExit(ExitCode.FATAL, text, { cause: error }));
+    else this.log('debug', 'MAIN', text); // it has said why already
   }
 
   /** Asks the ring thread for something that only it knows. */

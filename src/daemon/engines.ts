@@ -44,9 +44,16 @@ const VOTEQUORUM_PROVIDER = 'corosync_votequorum';
 
 export function engineSet(needs: EngineDependencies): EngineSet {
   let host: EngineHost | null = null;
+  /** The one that is being loaded, for the message when that fails; votequorum counts as quorum, as in stock. */
+  let current = '';
+  const publish = async (serviceId: number, name: string): Promise<void> => {
+    current = name;
+    await needs.publish(serviceId, name);
+  };
   const loadOne = async (engine: ServiceEngine<MainEngineContext>): Promise<void> => {
+    current = engine.name;
     await host!.load(engine);
-    if (engine.library.length > 0) await needs.publish(engine.serviceId, engine.name);
+    if (engine.library.length > 0) await publish(engine.serviceId, engine.name);
   };
   const provider = quorumProvider(needs.cmap);
   const votequorum =
@@ -80,14 +87,14 @@ export function engineSet(needs: EngineDependencies): EngineSet {
       try {
         for (const engine of first) await loadOne(engine);
         target.addRemote(needs.cpg);
-        await needs.publish(needs.cpg.serviceId, needs.cpg.name);
+        await publish(needs.cpg.serviceId, needs.cpg.name);
         for (const engine of needs.system) await loadOne(engine);
         await loadOne(quorum);
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
         throw new DaemonExit(
           ExitCode.SERVICE_INIT,
-          `Service engine 'corosync_quorum' failed to load for reason '${reason}'`,
+          `Service engine 'corosync_${current === 'votequorum' ? 'quorum' : current}' failed to load for reason '${reason}'`,
           { cause: error },
         );
       }
