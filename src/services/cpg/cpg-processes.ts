@@ -1,5 +1,8 @@
 import type { CpgGroup, CpgProcess, GroupTable } from './cpg-groups.ts';
 
+/** Processes of all nodes and groups: a peer that announces more of them lies or is broken. */
+export const PROCESSES_MAX = 100_000;
+
 /**
  * The process list, the same on all nodes (services.md 4.5): sorted by node id, then pid; entries with equal keys in different
  * groups keep the order in which they came.
@@ -17,9 +20,9 @@ export class ProcessList {
     return group.processes.some((process) => process.nodeId === nodeId && process.pid === pid);
   }
 
-  /** `false` if it is there already. */
+  /** `false` if it is there already, or if the list is full. */
   insert(nodeId: number, pid: number, group: CpgGroup): boolean {
-    if (this.has(nodeId, pid, group)) return false;
+    if (this.list.length >= PROCESSES_MAX || this.has(nodeId, pid, group)) return false;
     const process = { nodeId, pid, group };
     insertSorted(this.list, process);
     insertSorted(group.processes, process);

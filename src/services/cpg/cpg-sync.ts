@@ -7,6 +7,7 @@ import type { SyncParticipant, SyncProgress } from '../sync/sync-core.ts';
 import { type CpgGroup, type CpgProcess, compareGroupNames } from './cpg-groups.ts';
 import type { CpgHost } from './cpg-host.ts';
 import { type CpgMembership, CpgReason } from './cpg-membership.ts';
+import { PROCESSES_MAX } from './cpg-processes.ts';
 
 /** A join list this long stays below the largest message that stock reassembles; more processes go into further ones. */
 const JOIN_LIST_ENTRIES_MAX = 7000;
@@ -77,7 +78,7 @@ export class CpgSync implements SyncParticipant {
     const entries = decodeJoinList(message);
     if (entries === null) return false;
     for (const { pid, group } of entries) {
-      if (group.length > GROUP_NAME_BYTES_MAX) continue;
+      if (group.length > GROUP_NAME_BYTES_MAX || this.stored.length >= PROCESSES_MAX) continue;
       this.stored.push({ nodeId, pid, group: group.bytes });
     }
     return true;

@@ -1,0 +1,56 @@
+import t from 'tap';
+import { TotemLog } from '../../src/ring/totem-log.ts';
+import { Drop, type TotemReport } from '../../src/totem/index.ts';
+import { TIMINGS } from './ring-harness.ts';
+
+function logged(...reports: readonly TotemReport[]): string[] {
+  const lines: string[] = [];
+  let nowMs = 0;
+  const log = new TotemLog(
+    (level, subsystem, message) => lines.push(`${level} ${subsystem} ${message}`),
+    () => TIMINGS,
+    () => nowMs,
+  );
+  for (const report of reports) {
+    log.report(report);
+    nowMs += 300;
+  }
+  return lines;
+}
+
+t.test("stock's lines", async (t) => {
+  const ringId = { rep: 1, seq: 0xcf };
+  const membership = { kind: 'operational', ringId, members: [1, 2, 3], lost: [] } as const;
+  t.same(
+    logged(
+      { ...membership, joined: [2, 3], left: [] },
+      { ...membership, joined: [], left: [3], lost: [3] },
+      { ...membership, joined: [], left: [] },
+      { kind: 'tokenLost', state: 'operational' },
+      { kind: 'tokenWarning', silentMs: 4237.2 },
+      { kind: 'retransmitRequest', seqs: [97, 0x1f] },
+      { kind: 'gather', reason: 15 },
+      { kind: 'pause', pausedMs: 2000.4, discarded: 3 },
+    ),
+    [
+      'notice TOTEM A new membership (1.cf) was formed. Members joined: 2 3',
+      'notice TOTEM A new membership (1.cf) was formed. Members left: 3',
+      'notice TOTEM Failed to receive the leave message. failed: 3',
+      'notice TOTEM A new membership (1.cf) was formed. Members',
+      'notice TOTEM A processor failed, forming new configuration: token timed out (400ms), waiting 480ms for consensus.',
+      'notice TOTEM Token has not been received in 4237 ms ',
+      'notice TOTEM Retransmit List: 61 1f ',
+      'debug TOTEM entering GATHER state from 15(interface change).',
+      'error TOTEM Process pause detected for 2000 ms, flushing membership messages.',
+    ],
+  );
+});
+
+t.test('complaints about frames are not repeated at every frame', async (t) => {
+  const bad: TotemReport = { kind: 'frameDropped', reason: Drop.BAD_MAGIC, detail: 'x' };
+  const short: TotemReport = { kind: 'frameDropped', reason: Drop.SHORT, detail: '' };
+  const lines = logged(bad, bad, short, bad, bad, bad);
+  t.equal(lines.length, 3);
+  t.match(lines[0], /^warning .*BAD_MAGIC, x$/);
+  t.match(lines[1], /^debug .*SHORT$/);
+});
