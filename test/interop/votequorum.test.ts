@@ -225,7 +225,8 @@ const STORIES: readonly VoteStory[] = [
     name: 'allow_downscale',
     size: 4,
     quorum: ['allow_downscale: 1', 'expected_votes: 2'],
-    steps: [boot(1, 2, 3, 4), stop(4), stop(3), boot(3), kill(3), boot(3), boot(4)],
+    // Nobody joins an inquorate ring here: what comes of that differs between two runs of stock, too.
+    steps: [boot(1, 2, 3, 4), stop(4), boot(4), stop(3), boot(3), kill(2), boot(2), stop(4), stop(3)],
   },
   {
     name: 'device without votes',
