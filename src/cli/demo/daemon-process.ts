@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import type { DemoNode } from './generate.ts';
 import type { ProcessState } from './model.ts';
 
+/** As bin/rondod starts it. */
+const NODE_FLAGS = ['--single-threaded'];
 const SHM_DIRECTORY = '/dev/shm';
 const STDERR_KEPT_CHARS = 2000;
 
@@ -33,7 +35,17 @@ export class DaemonProcess {
     if (this.child !== null) return;
     const { node } = this;
     const options = ['--node', node.name, '--ipc-instance', node.instance, '--state-dir', node.stateDirectory];
-    const argv = [this.entry, '-f', '-c', node.configFile, '-l', node.lockFile, ...options, '--stop-on-stdin-end'];
+    const argv = [
+      ...NODE_FLAGS,
+      this.entry,
+      '-f',
+      '-c',
+      node.configFile,
+      '-l',
+      node.lockFile,
+      ...options,
+      '--stop-on-stdin-end',
+    ];
     // A session of its own: Ctrl-C is for the demonstration, which then stops its daemons in order. Should it die
     // without doing so, the end of their standard input stops them.
     const child = spawn(process.execPath, argv, { detached: true, stdio: ['pipe', 'ignore', 'pipe'] });

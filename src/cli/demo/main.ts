@@ -27,6 +27,10 @@ interface DemoArguments {
 
 /** `npm start`: a ring of daemons on this machine, watched until the user has seen enough. Returns the exit status. */
 export async function runDemo(argv: readonly string[]): Promise<number> {
+  if (argv.includes('--help') || argv.includes('-h')) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
   const options = demoArguments(argv);
   if (options === null) {
     process.stderr.write(USAGE);
