@@ -80,7 +80,7 @@ t.test('fileline names the caller', async (t) => {
     sink.log('info', 'MAIN', 'here');
   }
   callerName();
-  t.match(stderr[0], /\[MAIN {2}\] log\.test\.js:callerName:\d+ here\n$/);
+  t.match(stderr[0], /\[MAIN {2}\] log\.test\.[jt]s:callerName:\d+ here\n$/);
 });
 
 t.test('priorities and debug, general and by subsystem', async (t) => {

@@ -50,7 +50,6 @@ export function publishRuntimeTotem(map: Icmap, totem: TotemConfig): void {
   for (const [key, value] of Object.entries(numbers)) map.setU32(`runtime.config.totem.${key}`, value);
   map.setI32('runtime.config.totem.knet_compression_level', totem.compression.level);
   map.setString('runtime.config.totem.knet_compression_model', totem.compression.model);
-  if (totem.transport !== 'knet') return; // udp and udpu have no ping timers
   for (const link of totem.links) {
     const prefix = `runtime.config.totem.interface.${link.linkId}.`;
     map.setU32(`${prefix}knet_ping_interval`, link.knetPingIntervalMs);
