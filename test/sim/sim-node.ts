@@ -56,6 +56,8 @@ export class SimNode {
   readonly memory: FrameMemory;
   alive = true;
   pausedUntil = 0;
+  /** Events that the core has been given. */
+  events = 0;
   private inbox: Uint8Array[] = [];
   private tokenInbox: Uint8Array[] = [];
   private outbox: Outgoing[] = [];
@@ -277,6 +279,7 @@ export class SimNode {
   /** One event of the core; what it sends leaves afterwards, when nothing may have changed the frames. */
   private event(run: () => void): void {
     this.groups.srp.setNow(this.world.now());
+    this.events++;
     run();
     const outbox = this.outbox;
     this.outbox = [];

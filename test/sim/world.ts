@@ -147,10 +147,9 @@ export class World implements SimNodeWorld {
     this.runUntil(this.clock + ms, () => false);
   }
 
-  /** Runs this many events. */
-  runEvents(count: number): void {
-    const end = this.events + count;
-    this.runUntil(this.clock + 1000, () => this.events >= end, 0);
+  /** Runs until `done`, looked at after every event, or until the time is over. */
+  runWhile(maxMs: number, done: () => boolean): void {
+    this.runUntil(this.clock + maxMs, done, 0);
   }
 
   finish(): SimReport {
