@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Icmap } from '../config/icmap/index.ts';
+import { ReloadAgreement } from '../services/cfg/agreement.ts';
 import { CfgEngine } from '../services/cfg/engine.ts';
 import type { CfgPorts } from '../services/cfg/ports.ts';
 import { CmapEngine } from '../services/cmap/engine.ts';
@@ -68,9 +69,11 @@ export function engineSet(needs: EngineDependencies): EngineSet {
     quorateChanged: (quorate) => host!.setQuorate(quorate),
   });
   const { cmap, statistics, addressesOf } = needs;
+  const agreement = new ReloadAgreement(needs.cfg.reloader);
   const first = [
     new CmapEngine({ cmap, statistics, addressesOf, shutdown: (reason) => needs.shutdown(reason) }),
-    new CfgEngine(needs.cfg),
+    new CfgEngine({ ...needs.cfg, agreement }),
+    agreement,
   ];
   const all: readonly ServiceEngine<MainEngineContext>[] = [
     ...first,

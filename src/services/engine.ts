@@ -100,6 +100,8 @@ export interface ServiceEngine<Context extends EngineContext = EngineContext> {
   /** Short name: IPC socket and key names. */
   readonly name: string;
   readonly description: string;
+  /** An internal engine: no keys in cmap, no log lines, which stock's tools would show. */
+  readonly hidden?: boolean;
   /** Higher numbers are unloaded first (services.md 11.4). */
   readonly unloadPriority: number;
   readonly allowInquorate: boolean;

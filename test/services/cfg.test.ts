@@ -1,5 +1,6 @@
 import t from 'tap';
 import { CsError } from '../../src/lib/errors.ts';
+import { ReloadAgreement } from '../../src/services/cfg/agreement.ts';
 import { CfgEngine } from '../../src/services/cfg/engine.ts';
 import type { CfgPorts, PreparedReload } from '../../src/services/cfg/ports.ts';
 import * as wire from '../../src/services/codec/cfg.ts';
@@ -18,7 +19,7 @@ interface CfgNode {
   reload: PreparedReload;
 }
 
-async function cluster(size: number) {
+async function cluster(size: number, agreeing: (nodeId: number) => boolean = () => false) {
   const ring = new FakeRing();
   const nodes: CfgNode[] = [];
   for (let nodeId = 1; nodeId <= size; nodeId++) {
@@ -39,7 +40,10 @@ async function cluster(size: number) {
       shutdown: () => said.push('shutdown'),
       reloadDone: () => said.push('reload done'),
     };
-    await node.start(new CfgEngine(ports));
+    if (agreeing(nodeId)) {
+      const agreement = new ReloadAgreement(ports.reloader);
+      await node.start(new CfgEngine({ ...ports, agreement }), agreement);
+    } else await node.start(new CfgEngine(ports));
     ring.add(node);
     nodes.push(own);
   }
@@ -265,4 +269,62 @@ t.test('a requester that is gone', async (t) => {
   await turn();
   t.equal(client.responses.length, 0);
   t.same(nodes[0]!.node.failures, []);
+});
+
+t.test('nodes that are all ours reload together or not at all', async (t) => {
+  const reloads = async (ring: FakeRing, client: FakeConnection): Promise<number> => {
+    const before = client.responses.length;
+    client.call(wire.CFG_RELOAD.message());
+    for (let i = 0; i < 6; i++) {
+      ring.settle();
+      await turn();
+    }
+    const response = client.responses[before];
+    return response === undefined ? -1 : messageError(response);
+  };
+  const applied: number[] = [];
+  const good = (nodeId: number): PreparedReload => ({
+    ok: true,
+    ignoredKeys: [],
+    apply: () => {
+      applied.push(nodeId);
+      return { cryptoChanged: false, errorMessage: null };
+    },
+  });
+  const everywhere = (nodes: CfgNode[]): void => {
+    for (const own of nodes) own.reload = good(own.node.nodeId);
+  };
+
+  const { ring, nodes, connect } = await cluster(3, () => true);
+  const client = connect(0);
+  everywhere(nodes);
+  t.equal(await reloads(ring, client), CsError.OK);
+  t.same(applied.splice(0).sort(), [1, 2, 3]);
+  nodes[2]!.reload = { ok: false, reason: 'parser error: Missing closing brace' };
+  t.equal(await reloads(ring, client), CsError.INVALID_PARAM);
+  t.same(applied, [], 'nobody applied anything');
+  const { cmap } = nodes[0]!.node;
+  t.equal(cmap.getString('config.reload_error_message'), 'node 3: parser error: Missing closing brace');
+  t.equal(cmap.getI32('config.reload_status'), CsError.INVALID_PARAM);
+  t.equal(cmap.getU8('config.totemconfig_reload_in_progress'), 0);
+  everywhere(nodes);
+  t.equal(await reloads(ring, client), CsError.OK, 'and again');
+  t.equal(applied.splice(0).length, 3);
+  t.notOk(cmap.has('config.reload_error_message'));
+  t.notOk(cmap.has('internal_configuration.service.15.name'), 'stock does not see it');
+
+  client.call(wire.CFG_RELOAD.message());
+  ring.partition([1, 2], [3]);
+  for (let i = 0; i < 6; i++) {
+    ring.settle();
+    await turn();
+  }
+  t.equal(messageError(client.responses.at(-1)!), CsError.INVALID_PARAM, 'the membership changed');
+  t.same(applied, []);
+
+  const mixed = await cluster(3, (nodeId) => nodeId !== 3);
+  everywhere(mixed.nodes);
+  mixed.nodes[1]!.reload = { ok: false, reason: 'broken' };
+  t.equal(await reloads(mixed.ring, mixed.connect(0)), CsError.OK, 'with a stranger each node is for itself');
+  t.same(applied.splice(0).sort(), [1, 3]);
 });

@@ -13,7 +13,7 @@ import type {
   ServiceEngine,
 } from '../engine.ts';
 import type { Awaitable, CfgPorts } from './ports.ts';
-import { runReload } from './reload.ts';
+import { reportRefusal, runReload } from './reload.ts';
 import { ShutdownNegotiation } from './shutdown.ts';
 import { nodeAddressesResponse, nodeStatusResponse, ringStatusResponse } from './status.ts';
 
@@ -160,7 +160,17 @@ export class CfgEngine implements ServiceEngine<MainEngineContext> {
     return CsError.OK;
   }
 
-  private requestReload(connection: EngineConnection): CsStatus | null {
+  private requestReload(connection: EngineConnection): Awaitable<CsStatus | null> {
+    const { agreement } = this.ports;
+    if (agreement === undefined) return this.sendReload(connection);
+    return agreement.mayReload().then((refusal) => {
+      if (refusal === null) return this.sendReload(connection);
+      reportRefusal(this.running, refusal);
+      return CsError.INVALID_PARAM;
+    });
+  }
+
+  private sendReload(connection: EngineConnection): CsStatus | null {
     const source = { nodeId: this.running.nodeId, conn: BigInt(connection.id) };
     const sent = this.running.mcast(CfgFn.RELOAD, wire.CFG_EXEC_RELOAD.message({ source }));
     return sent ? null : CsError.TRY_AGAIN;
@@ -209,7 +219,9 @@ export class CfgEngine implements ServiceEngine<MainEngineContext> {
     this.running.log('notice', 'CFG', `Config reload requested by node ${nodeId}`);
     const requester = nodeId === this.running.nodeId ? message.source.conn : null;
     const reload = async (): Promise<void> => {
-      const { status, cryptoChanged } = await runReload(this.running, this.ports.reloader);
+      const prepared = this.ports.agreement?.takePrepared(nodeId) ?? null;
+      const reloader = prepared === null ? this.ports.reloader : { prepare: () => prepared };
+      const { status, cryptoChanged } = await runReload(this.running, reloader);
       if (cryptoChanged) this.sendCryptoPhase(wire.CryptoPhase.ACTIVATE);
       this.ports.reloadDone();
       if (requester === null) return;

@@ -51,6 +51,11 @@ export interface AppliedReload {
 /** What cfg needs of the daemon. */
 export interface CfgPorts {
   readonly reloader: Reloader;
+  /** Asks the other nodes first; absent: each node for itself, as stock. */
+  readonly agreement?: {
+    mayReload(): Promise<string | null>;
+    takePrepared(requester: number): Promise<PreparedReload> | null;
+  };
   ringLinks(): Awaitable<readonly RingLinkReport[]>;
   /** `null`: the transport does not know the node. */
   nodeReport(nodeId: number): Awaitable<NodeReport | null>;

@@ -45,6 +45,12 @@ export async function runReload(context: MainEngineContext, reloader: Reloader):
   return outcome;
 }
 
+/** The nodes did not agree, so nothing was reloaded anywhere; the one that was asked says why. */
+export function reportRefusal(context: MainEngineContext, reason: string): void {
+  fail(context, reason);
+  context.cmap.setI32(STATUS_KEY, CsError.INVALID_PARAM);
+}
+
 function fail(context: MainEngineContext, reason: string): void {
   context.log('error', 'CFG', `Unable to reload config file: ${reason}`);
   context.cmap.setString(ERROR_KEY, reason);

@@ -49,7 +49,7 @@ export class EngineHost {
       (failed, error) => this.reportFailure(failed, error),
       (called) => this.sync.kick(called),
     );
-    this.announce({ serviceId, name, execCount: engine.exec.length });
+    if (engine.hidden !== true) this.announce({ serviceId, name, execCount: engine.exec.length });
     this.engines[serviceId] = loaded;
     try {
       await engine.start(loaded.context());
@@ -58,6 +58,7 @@ export class EngineHost {
       this.engines[serviceId] = undefined;
       throw error;
     }
+    if (engine.hidden === true) return;
     this.ports.log('notice', 'SERV', `Service engine loaded: ${engine.description} [${serviceId}]`);
   }
 
@@ -91,7 +92,7 @@ export class EngineHost {
     const steps = [
       ...local.map((loaded) => ({
         serviceId: loaded.engine.serviceId,
-        description: loaded.engine.description,
+        description: loaded.engine.hidden === true ? null : loaded.engine.description,
         priority: loaded.engine.unloadPriority,
         unload: () => this.unload(loaded),
       })),
@@ -104,6 +105,7 @@ export class EngineHost {
     ].sort((a, b) => b.priority - a.priority || a.serviceId - b.serviceId);
     for (const step of steps) {
       await step.unload();
+      if (step.description === null) continue;
       this.ports.log('notice', 'SERV', `Service engine unloaded: ${step.description}`);
       this.ports.serviceStopped(step.serviceId);
     }

@@ -1,0 +1,158 @@
+import { assert } from '../../lib/assert.ts';
+import type { ConfigurationChange } from '../../lib/ring-id.ts';
+import { chars, u32 } from '../codec/fields.ts';
+import { execStruct } from '../codec/struct.ts';
+import type { EngineTimer, ExecFunction, LibraryFunction, MainEngineContext, ServiceEngine } from '../engine.ts';
+import type { PreparedReload, Reloader } from './ports.ts';
+
+/** Below the ids of loadable engines, above stock's: a stock daemon drops the messages without a word. */
+export const AGREEMENT_SERVICE_ID = 15;
+const Fn = { HELLO: 0, PREPARE: 1, VOTE: 2 } as const;
+const REASON_BYTES = 256;
+const VOTE_TIMEOUT_MS = 15_000;
+const HELLO_RETRY_MS = 50;
+
+const HELLO = execStruct(AGREEMENT_SERVICE_ID, Fn.HELLO, 'agreement hello', 24, { version: u32('version', 16) });
+const PREPARE = execStruct(AGREEMENT_SERVICE_ID, Fn.PREPARE, 'agreement prepare', 24, { ticket: u32('ticket', 16) });
+const VOTE = execStruct(AGREEMENT_SERVICE_ID, Fn.VOTE, 'agreement vote', 288, {
+  requester: u32('requester', 16),
+  ticket: u32('ticket', 20),
+  isYes: u32('isYes', 24),
+  reason: chars('reason', 32, REASON_BYTES),
+});
+
+interface Ballot {
+  readonly ticket: number;
+  readonly waitingFor: Set<number>;
+  readonly finish: (refusal: string | null) => void;
+  readonly timer: EngineTimer;
+}
+
+/**
+ * "All nodes or none" for reloads (an extension that stock cannot see). Stock's reload is one message: every node reads
+ * its own file when it comes, and some may fail. If every member of the ring is ours, they are asked first:
+ *
+ *   requester  ── prepare ──►  all: parse, validate, plan; change nothing  ── vote ──►  requester
+ *              ── stock's reload, only if all said yes ──►  all: apply what was prepared
+ *
+ * In a ring with a stock member nothing is asked, and the reload is stock's.
+ */
+export class ReloadAgreement implements ServiceEngine<MainEngineContext> {
+  readonly serviceId = AGREEMENT_SERVICE_ID;
+  readonly name = 'rondo';
+  readonly description = 'agreement on reloads';
+  readonly hidden = true;
+  readonly unloadPriority = 1;
+  readonly allowInquorate = true;
+  readonly library: readonly LibraryFunction[] = [];
+  readonly exec: readonly ExecFunction[] = [
+    { name: 'hello', handle: (_payload, nodeId) => void this.ours.add(nodeId) },
+    { name: 'prepare', handle: (payload, nodeId) => this.prepareDelivered(payload, nodeId) },
+    { name: 'vote', handle: (payload, nodeId) => this.voteDelivered(payload, nodeId) },
+  ];
+  private context: MainEngineContext | null = null;
+  private members: readonly number[] = [];
+  /** Members that have said that they know this protocol. */
+  private readonly ours = new Set<number>();
+  private ballot: Ballot | null = null;
+  private lastTicket = 0;
+  private helloTimer: EngineTimer | null = null;
+  /** What this node prepared last, and for whom. */
+  private prepared: { readonly requester: number; readonly plan: Promise<PreparedReload> } | null = null;
+
+  constructor(private readonly reloader: Reloader) {}
+
+  start(context: MainEngineContext): void {
+    this.context = context;
+  }
+
+  private get running(): MainEngineContext {
+    assert(this.context !== null, 'the agreement is used before its start');
+    return this.context;
+  }
+
+  configurationChange(change: ConfigurationChange): void {
+    for (const nodeId of change.left) this.ours.delete(nodeId);
+    if (change.kind !== 'regular') return;
+    this.members = change.members;
+    this.prepared = null;
+    this.ballot?.finish('the membership changed in the meantime');
+    this.sayHello();
+  }
+
+  /** Goes out after the sync, with the other messages of the services. */
+  private sayHello(): void {
+    this.helloTimer?.cancel();
+    this.helloTimer = null;
+    if (this.running.mcast(Fn.HELLO, HELLO.message({ version: 1 }))) return;
+    this.helloTimer = this.running.setTimer(HELLO_RETRY_MS, () => this.sayHello());
+  }
+
+  // ---- the requester ----
+
+  /** `null`: go ahead. Otherwise why not. */
+  mayReload(): Promise<string | null> {
+    const everybody = this.members.length > 0 && this.members.every((nodeId) => this.ours.has(nodeId));
+    if (!everybody) return Promise.resolve(null);
+    if (this.ballot !== null) return Promise.resolve('another reload is being agreed upon');
+    return new Promise((resolve) => {
+      const ticket = ++this.lastTicket;
+      const finish = (refusal: string | null): void => {
+        timer.cancel();
+        this.ballot = null;
+        resolve(refusal);
+      };
+      const timer = this.running.setTimer(VOTE_TIMEOUT_MS, () => {
+        finish(`no answer from nodes ${[...(this.ballot?.waitingFor ?? [])].join(' ')}`);
+      });
+      this.ballot = { ticket, waitingFor: new Set(this.members), finish, timer };
+      if (!this.running.mcast(Fn.PREPARE, PREPARE.message({ ticket }))) finish('the send queue is full');
+    });
+  }
+
+  private voteDelivered(payload: Uint8Array, nodeId: number): void {
+    const vote = VOTE.decode(payload);
+    const { ballot } = this;
+    if (vote === null || ballot === null) return;
+    if (vote.requester !== this.running.nodeId || vote.ticket !== ballot.ticket) return;
+    if (vote.isYes === 0) {
+      ballot.finish(nodeId === this.running.nodeId ? vote.reason : `node ${nodeId}: ${vote.reason}`);
+      return;
+    }
+    ballot.waitingFor.delete(nodeId);
+    if (ballot.waitingFor.size === 0) ballot.finish(null);
+  }
+
+  // ---- all nodes ----
+
+  private prepareDelivered(payload: Uint8Array, nodeId: number): void {
+    const message = PREPARE.decode(payload);
+    if (message === null) return;
+    const plan = Promise.resolve()
+      .then(() => this.reloader.prepare())
+      .catch(
+        (error: unknown): PreparedReload => ({
+          ok: false,
+          reason: error instanceof Error ? error.message : String(error),
+        }),
+      );
+    this.prepared = { requester: nodeId, plan };
+    void plan.then((prepared) => this.sendVote(nodeId, message.ticket, prepared));
+  }
+
+  private sendVote(requester: number, ticket: number, prepared: PreparedReload): void {
+    const reason = prepared.ok ? '' : printable(prepared.reason).slice(0, REASON_BYTES - 1);
+    const vote = VOTE.message({ requester, ticket, isYes: prepared.ok ? 1 : 0, reason });
+    if (this.running.mcast(Fn.VOTE, vote)) return;
+    this.running.setTimer(HELLO_RETRY_MS, () => this.sendVote(requester, ticket, prepared));
+  }
+
+  /** What was prepared for this node's reload: exactly that is applied, whatever the file says by now. Once. */
+  takePrepared(requester: number): Promise<PreparedReload> | null {
+    const { prepared } = this;
+    this.prepared = null;
+    return prepared?.requester === requester ? prepared.plan : null;
+  }
+}
+
+const printable = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?');
