@@ -14,7 +14,7 @@ ${table(rows)}
 options of every command:
 ${optionTable(COMMON_HELP)}
 exit status: 0 done · 1 refused or failed · 2 wrong usage · 3 no daemon reachable · 4 --check found a problem · 130 interrupted
-More about one command: rondo COMMAND --help
+More about one command: rondo COMMAND --help. Version: rondo --version
 `;
 }
 

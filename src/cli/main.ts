@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { ConnectionError } from '../client/errors.ts';
 import { RondoError } from '../lib/errors.ts';
 import type { CliIo, Command, OptionValues } from './command.ts';
@@ -18,6 +19,9 @@ export async function runCli(
       case 'overview':
         io.out(overview(commands));
         return argv.length === 0 ? CliExit.USAGE : CliExit.OK;
+      case 'version':
+        io.out(`rondo ${packageVersion()}, Node.js ${process.versions.node}\n`);
+        return CliExit.OK;
       case 'group':
         io.out(groupHelp(invocation.word, invocation.members));
         return CliExit.OK;
@@ -82,4 +86,9 @@ function report(error: unknown, io: CliIo, argv: readonly string[], commands: re
   }
   io.err(`rondo: ${text}\n`);
   return error instanceof ConnectionError && error.code !== 'RONDO_DISCONNECTED' ? CliExit.UNREACHABLE : CliExit.FAILED;
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { readonly version: string }).version;
 }

@@ -4,6 +4,7 @@ import { UsageError } from './exit-codes.ts';
 
 export type Invocation =
   | { readonly kind: 'overview' }
+  | { readonly kind: 'version' }
   | { readonly kind: 'group'; readonly word: string; readonly members: readonly Command[] }
   | { readonly kind: 'help'; readonly command: Command }
   | {
@@ -20,6 +21,7 @@ export function parseInvocation(argv: readonly string[], commands: readonly Comm
     const rest = argv.slice(1).filter((word) => !word.startsWith('-'));
     return rest.length > 0 ? parseInvocation([...rest, '--help'], commands) : { kind: 'overview' };
   }
+  if (first === '--version' || first === '-V') return { kind: 'version' };
   const command = findCommand(argv, commands);
   if (command === null) return unknownCommand(argv, commands);
   const rest = argv.slice(command.words.split(' ').length);
