@@ -54,8 +54,12 @@ export class SendQueue {
     return this.length > 0 && this.continues[this.first] === 1;
   }
 
-  /** Takes all packets of `from`, in front of its own, but behind those that finish a message already begun. */
+  /**
+   * Takes all packets of `from`, in front of its own, but behind those that finish a message already begun. What does not
+   * fit at all stays where it is, as everything does in stock.
+   */
   takeOver(from: SendQueue): void {
+    if (this.length + from.length > this.slots - 4) return;
     let started = 0;
     while (started < this.length && this.continues[(this.first + started) % this.slots] === 1) started++;
     const behind = this.removeFrom(started);
