@@ -5,6 +5,10 @@ import { fromRingWriter, type SharedViews, StateWord, sharedViews, toRingReader 
 
 /** Bytes of records that may wait here for a main thread that does not read, before the ring stands still. */
 const WAITING_BYTES_MAX = 32 << 20;
+/** What a waiting record takes on the heap besides its bytes, roughly. */
+const WAITING_OVERHEAD_BYTES = 200;
+/** Records that are gone are cut off the list in pieces: cutting each off a long list would cost its whole length. */
+const WAITING_CUT = 4096;
 
 /**
  * The ring thread's end of the bridge. It never blocks, and never loses a record that changes state:
@@ -21,6 +25,8 @@ export class RingBridge {
   readonly reader: RecordReader;
   private readonly writer: RecordWriter;
   private readonly waiting: { kind: number; argument: number; bytes: Uint8Array }[] = [];
+  /** The first one that is still to be written. */
+  private waitingAt = 0;
   private waitingBytes = 0;
   private readonly encoder = new TextEncoder();
   /** Log records that found the ring full. */
@@ -38,6 +44,10 @@ export class RingBridge {
 
   send(message: FromRing): void {
     const bytes = this.encoder.encode(JSON.stringify(message));
+    if (message.op === 'answer' && message.value !== null && bytes.length > this.writer.payloadBytesMax) {
+      this.send({ ...message, value: null }); // a list as long as clients or peers make it: whoever asked can do without
+      return;
+    }
     this.write(RecordKind.JSON, 0, bytes, 0, bytes.length);
   }
 
@@ -62,11 +72,15 @@ export class RingBridge {
 
   /** Moves waiting records into the ring; call once a turn. Returns whether all are gone. */
   flush(): boolean {
-    while (this.waiting.length > 0) {
-      const { kind, argument, bytes } = this.waiting[0]!;
+    for (let next = this.waiting[this.waitingAt]; next !== undefined; next = this.waiting[this.waitingAt]) {
+      const { kind, argument, bytes } = next;
       if (!this.writer.tryWrite(kind, argument, bytes, 0, bytes.length)) return false;
-      this.waiting.shift();
-      this.waitingBytes -= bytes.length;
+      this.waitingAt++;
+      this.waitingBytes -= bytes.length + WAITING_OVERHEAD_BYTES;
+      if (this.waitingAt === WAITING_CUT || this.waitingAt === this.waiting.length) {
+        this.waiting.splice(0, this.waitingAt);
+        this.waitingAt = 0;
+      }
       this.knock();
     }
     return true;
@@ -100,7 +114,7 @@ export class RingBridge {
       return;
     }
     this.waiting.push({ kind, argument, bytes: from.slice(offset, offset + length) });
-    this.waitingBytes += length;
+    this.waitingBytes += length + WAITING_OVERHEAD_BYTES;
   }
 
   private knock(): void {

@@ -44,10 +44,13 @@ export interface RingWorkerOptions {
   readonly schedRr: boolean;
   /** SCHED_RR priority; 0 = the maximum (`system.priority: max`). */
   readonly schedPriority: number;
+  /** Keeps the frames' memory from being swapped, page by page as it is used. */
+  readonly lockMemory: boolean;
 }
 
 export const DEFAULT_RING_WORKER_OPTIONS: RingWorkerOptions = {
   spinUs: 50,
   schedRr: false,
   schedPriority: 0,
+  lockMemory: false,
 };

@@ -40,6 +40,7 @@ export interface DaemonParts {
   readonly stateDirectory: string;
   readonly ringIds: RingIdStore;
   readonly scheduling: SchedulingPlan;
+  readonly lockMemory: boolean;
   readonly log: LogFunction;
   /** Engines of `service { … }` sections. */
   readonly modules: readonly ServiceEngine<MainEngineContext>[];
@@ -78,6 +79,7 @@ export class Daemon {
   private readonly queries = new RingQueries((message) => this.ring.send(message));
   private readonly ringStopped = new Deferred<void>();
   private readonly ringExited = new Deferred<void>();
+  private ringGone = false;
   private cpgUnloaded: Deferred<void> | null = null;
   private stopping: Promise<void> | null = null;
   private loading = false;
@@ -113,7 +115,7 @@ export class Daemon {
     });
     const { roundRobin, priority } = parts.scheduling;
     this.ring = new RingThread(
-      { ...DEFAULT_RING_WORKER_OPTIONS, schedRr: roundRobin, schedPriority: priority },
+      { ...DEFAULT_RING_WORKER_OPTIONS, schedRr: roundRobin, schedPriority: priority, lockMemory: parts.lockMemory },
       {
         message: (message) => this.fromRing(message),
         deliver: (nodeId, payload) => this.deliver(nodeId, payload),
@@ -265,6 +267,7 @@ export class Daemon {
   }
 
   private ringEnded(error: Error | null): void {
+    this.ringGone = true;
     this.ringStopped.resolve();
     this.ringExited.resolve();
     this.cpgUnloaded?.resolve();
@@ -344,12 +347,14 @@ export class Daemon {
     await this.ipc.close();
     this.ring.send({ op: 'stop' });
     const stopped = await within(STOP_STEP_MS_MAX, Promise.all([this.ringStopped.promise, this.ringExited.promise]));
-    if (this.ringSeqMax > 0) this.parts.ringIds.close(this.ringSeqMax);
+    const kept = this.ringSeqMax > 0 ? this.parts.ringIds.close(this.ringSeqMax) : null;
+    if (kept !== null) this.log('warning', 'TOTEM', `The reserved ring ids stay reserved: ${kept}`);
     if (!stopped) this.log('warning', 'TOTEM', `The ring thread did not stop in ${STOP_STEP_MS_MAX} ms`);
     this.finished.resolve(status);
   }
 
   private unloadCpg(): Promise<void> {
+    if (this.ringGone) return Promise.resolve(); // and its clients with it
     this.cpgUnloaded = new Deferred();
     this.ring.send({ op: 'unloadService', serviceId: CPG_SERVICE.serviceId });
     return within(STOP_STEP_MS_MAX, this.cpgUnloaded.promise).then(() => {});

@@ -71,11 +71,11 @@ async function startDaemon(options: DaemonOptions): Promise<number> {
     const places = placeOfLock({ lockFile: options.lockFile, instance, privileged: isRoot(), stateDirectory });
     for (const notice of places.notices) log.write('notice', 'MAIN', notice);
     const scheduling = planScheduling(result.map, log.write);
-    lockDaemonMemory(log.write);
+    const lockMemory = lockDaemonMemory(log.write);
     lock = LockFile.acquire(places.lockFile, lockFile);
     const file = resolve(result.file);
     process.chdir(stateDirectory);
-    status = await serve({ options, result, file, log, stateDirectory, instance, scheduling });
+    status = await serve({ options, result, file, log, stateDirectory, instance, scheduling, lockMemory });
   } catch (error) {
     status = exitStatus(error, log, result.logging.toStderr);
   }
@@ -97,6 +97,7 @@ interface ServeParts {
   readonly stateDirectory: string;
   readonly instance: string;
   readonly scheduling: ReturnType<typeof planScheduling>;
+  readonly lockMemory: boolean;
 }
 
 /** Runs the node until it has stopped. */
@@ -108,6 +109,7 @@ async function serve(parts: ServeParts): Promise<ExitCodeValue> {
     stateDirectory,
     ringIds: new RingIdStore(stateDirectory, result.totem.nodeId),
     scheduling: parts.scheduling,
+    lockMemory: parts.lockMemory,
     log: log.write,
     modules: await loadEngineModules(result.services, {
       baseDirectory: dirname(parts.file),

@@ -49,16 +49,17 @@ export function planScheduling(config: Icmap, log: LogFunction): SchedulingPlan 
   return { roundRobin: false, priority: 0 };
 }
 
-/** Locks memory with the limit raised as stock does. */
-export function lockDaemonMemory(log: LogFunction): void {
+/** Locks memory with the limit raised as stock does. Answers whether more may be locked. */
+export function lockDaemonMemory(log: LogFunction): boolean {
   const unlimited = { soft: Number.POSITIVE_INFINITY, hard: Number.POSITIVE_INFINITY };
   const raised = setLimit('MEMLOCK', unlimited);
   if (!raised.ok) {
     refused(log, 'Could not increase RLIMIT_MEMLOCK, not locking memory', raised);
-    return; // a lock against a low limit would make later allocations fail
+    return false; // a lock against a low limit would make later allocations fail
   }
   const locked = lockProgramText();
   if (!locked.ok) refused(log, 'Could not lock memory of service to avoid page faults', locked);
+  return locked.ok;
 }
 
 /**

@@ -51,9 +51,14 @@ export class RingIdStore {
     return this.reservedSeq;
   }
 
-  /** After an orderly stop: gives back what was reserved and not used, so the next start goes on where this one ended. */
-  close(highestUsed: number): void {
-    if (highestUsed < this.reservedSeq) this.write(highestUsed);
+  /** After an orderly stop: gives back what was reserved and not used, so the next start goes on where this one ended. `null`, or why not. */
+  close(highestUsed: number): string | null {
+    try {
+      if (highestUsed < this.reservedSeq) this.write(highestUsed);
+      return null;
+    } catch (error) {
+      return text(error); // what is on the disk is higher, and that is safe
+    }
   }
 
   private write(seq: number): void {

@@ -81,7 +81,7 @@ export class RingThread {
   }
 
   private exited(code: number): void {
-    this.drain(); // what it said last
+    while (this.bridge.drain(this.handler)); // all that it said last, before the news of its end
     this.ended = true;
     clearInterval(this.safety);
     this.doorbell.destroy();

@@ -4,7 +4,7 @@ import { RingPool } from '../ipc/server/pool.ts';
 import type { FrameMemory } from '../lib/frame-memory.ts';
 import type { LogFunction } from '../lib/log.ts';
 import type { Arena } from '../os/arena.ts';
-import { errnoName } from '../os/errno.ts';
+import { Errno, errnoName } from '../os/errno.ts';
 import { closeFd } from '../os/fd.ts';
 import { SCRATCH_BYTES } from '../services/cpg/cpg-connection.ts';
 import { CpgCore } from '../services/cpg/cpg-core.ts';
@@ -18,6 +18,7 @@ import { ZeroCopyFiles } from './zero-copy-files.ts';
 const SLOW_RETRY_MS = 2;
 /** Requests that a client left behind when it went are served this long at most (a stock server drops them). */
 const FAREWELL_MS = 2000;
+const SCRATCH_ALIGN_BYTES = 8;
 
 const CPG_FUNCTIONS = [0, 1, 2, 3, 4, 5, 6] as const;
 
@@ -60,16 +61,38 @@ export class CpgService implements CpgHost {
   attach(descriptor: ClientDescriptor): void {
     const connection = ServerConnection.attach(this.pool, descriptor);
     if (typeof connection === 'number') {
-      this.log('error', 'QB', `No room for the rings of client ${descriptor.pid}: ${errnoName(connection)}`);
       for (const fd of [...descriptor.ringFds, descriptor.fd]) closeFd(fd);
-      this.env.bridge.send({ op: 'clientClosed', id: descriptor.id });
+      this.refused(descriptor, connection);
       return;
     }
-    const scratch = this.freeScratch.get(connection.arena)?.pop() ?? connection.arena.allocate(SCRATCH_BYTES, 8);
+    const scratch = this.takeScratch(connection.arena);
+    if (scratch < 0) {
+      connection.close();
+      this.refused(descriptor, scratch);
+      return;
+    }
     const client = new CpgClient(connection, this.core, scratch, (touched) => this.touch(touched));
     this.clients.set(client.id, client);
-    this.env.descriptors.add(connection.fd, () => this.readable(client));
+    const watched = this.env.descriptors.tryAdd(connection.fd, () => this.readable(client));
+    if (watched < 0) {
+      this.log('error', 'QB', `Client ${descriptor.pid} cannot be watched: ${errnoName(watched)}`);
+      this.close(client);
+    }
     // Flow control of a connection made during a sync starts open (services.md 2.3).
+  }
+
+  private refused(descriptor: ClientDescriptor, errno: number): void {
+    this.log('error', 'QB', `No room for the rings of client ${descriptor.pid}: ${errnoName(errno)}`);
+    this.env.bridge.send({ op: 'clientClosed', id: descriptor.id });
+  }
+
+  /** Scratch in the same memory as the rings of the client; -errno when that is used up. */
+  private takeScratch(arena: Arena): number {
+    const used = this.freeScratch.get(arena)?.pop();
+    if (used !== undefined) return used;
+    return arena.freeBytes < SCRATCH_BYTES + SCRATCH_ALIGN_BYTES
+      ? -Errno.ENOMEM
+      : arena.allocate(SCRATCH_BYTES, SCRATCH_ALIGN_BYTES);
   }
 
   /** All connections end; their leaves are multicast (services.md 11.4). */

@@ -15,12 +15,19 @@ export class Descriptors {
   private readonly tagOf = new Map<number, number>();
 
   add(fd: number, handler: DescriptorHandler): void {
+    check(this.tryAdd(fd, handler), 'epoll_ctl');
+  }
+
+  /** 0, or -errno: the system's limit of watches is reached. For descriptors that somebody else can do without. */
+  tryAdd(fd: number, handler: DescriptorHandler): number {
     assert(!this.tagOf.has(fd), 'descriptor added twice');
     let tag = this.handlers.indexOf(null);
     if (tag < 0) tag = this.handlers.length;
-    check(this.epoll.add(fd, EPOLLIN, tag), 'epoll_ctl');
+    const added = this.epoll.add(fd, EPOLLIN, tag);
+    if (added < 0) return added;
     this.handlers[tag] = handler;
     this.tagOf.set(fd, tag);
+    return 0;
   }
 
   /** Before the descriptor is closed. */

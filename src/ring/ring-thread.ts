@@ -7,7 +7,7 @@ import { unreachable } from '../lib/assert.ts';
 import { RondoError } from '../lib/errors.ts';
 import { ARENA_BYTES_MAX, Arena } from '../os/arena.ts';
 import { clearEventfd, notifyBytesAddress } from '../os/eventfd.ts';
-import { roundRobinPriorityMax, setRoundRobin, yieldCpu } from '../os/schedule.ts';
+import { lockRange, roundRobinPriorityMax, setRoundRobin, yieldCpu } from '../os/schedule.ts';
 import { MSG_DONTWAIT, MSG_NOSIGNAL, sendBytes } from '../os/socket.ts';
 import { Group } from '../totem/index.ts';
 import { Descriptors } from './descriptors.ts';
@@ -222,6 +222,14 @@ export class RingThread {
     const { arena, bridge, descriptors, statistics, clock } = this;
     this.tokenMs = message.config.timings.tokenMs;
     this.ring = new RunningRing({ arena, bridge, descriptors, statistics, clock }, message);
+    if (this.data.options.lockMemory) this.lockFrames();
+  }
+
+  /** What Totem and the transport have taken of the arena; files of clients that are mapped behind it stay as they are. */
+  private lockFrames(): void {
+    const { arena } = this;
+    const locked = lockRange(arena.address, arena.byteLength - arena.freeBytes);
+    if (!locked.ok) this.bridge.log('warning', 'MAIN', `Could not lock the memory of the frames: ${locked.errno}`);
   }
 
   private answer(what: RingQuery): unknown {

@@ -81,8 +81,15 @@ export function deliverUpTo(s: RingState, end: number, skipHoles: boolean): void
     const littleEndian = isLittleEndian(view, at);
     if (skipHoles && !s.deliverMemb.includes(view.getUint32(at + MCAST.systemFrom, littleEndian))) continue;
     if (view.getUint8(at + HEADER.encapsulated) === Encapsulated.RECOVERY) continue;
+    const nodeId = view.getUint32(at + HEADER.nodeId, littleEndian);
+    // Who is not in the ring cannot have sent this: without encryption anybody can forge it, and every name that is made up
+    // would get an assembly buffer of its own.
+    if (!s.memb.includes(nodeId)) {
+      s.statistics.drop(Drop.BAD_NODE);
+      continue;
+    }
     const bodyBytes = s.regular.lengthOf(seq) - MCAST_HEADER_BYTES;
-    s.user.deliverPacket(view.getUint32(at + HEADER.nodeId, littleEndian), at + MCAST.body, bodyBytes, littleEndian);
+    s.user.deliverPacket(nodeId, at + MCAST.body, bodyBytes, littleEndian);
   }
 }
 

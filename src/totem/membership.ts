@@ -152,12 +152,14 @@ export function receiveJoin(s: RingState, at: number, length: number, littleEndi
 function processJoin(s: RingState, join: Join): DropReason {
   const polite = join.failed.at(-1);
   if (join.leave && polite !== undefined) {
-    s.politeLeavers = union(s.politeLeavers, [polite]);
+    // Only members are asked for later; names made up by others would pile up for as long as the gathering lasts.
+    if (s.memb.includes(polite)) s.politeLeavers = union(s.politeLeavers, [polite]);
     s.observer.report({ kind: 'leaveReceived', nodeId: polite });
   }
   let news = false;
   if (sameSet(join.proc, s.proc) && sameSet(join.failed, s.failed)) {
-    if (!join.leave) s.consensus = union(s.consensus, [join.systemFrom]);
+    // The vote of a node that is not on the list decides nothing, and forged ones must not make the list of votes grow.
+    if (!join.leave && s.proc.includes(join.systemFrom)) s.consensus = union(s.consensus, [join.systemFrom]);
     if (considerCommit(s)) return Drop.NONE;
   } else if (!isSubset(join.proc, s.proc) || !isSubset(join.failed, s.failed)) {
     // A node learns nothing from itself. A forged JOIN, or one of a second node with the same id, would otherwise

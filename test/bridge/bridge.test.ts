@@ -90,3 +90,24 @@ t.test('room follows what the ring thread published', async (t) => {
   t.notOk(main.roomFor(2 * 1386));
   t.notOk(main.mcast(1, 0, new Uint8Array(2 * 1386)));
 });
+
+t.test('an answer that is longer than the ring takes is answered with nothing', async (t) => {
+  const { main, ring, messages, handler } = pair();
+  ring.send({ op: 'answer', queryId: 5, value: 'x'.repeat(9 << 20) });
+  main.drain(handler);
+  t.same(messages, [{ op: 'answer', queryId: 5, value: null }]);
+});
+
+t.test('many small records that wait keep their order', async (t) => {
+  const { main, ring, delivered, handler } = pair();
+  const bytes = new Uint8Array(64);
+  let sent = 0;
+  while (!ring.isSaturated()) ring.deliver(sent++, bytes, 0, bytes.length);
+  while (delivered.length < sent) {
+    main.drain(handler);
+    ring.flush();
+    if (delivered.length < sent / 2) ring.deliver(sent++, bytes, 0, bytes.length);
+  }
+  t.ok(delivered.every(({ nodeId }, index) => nodeId === index));
+  t.ok(ring.flush());
+});

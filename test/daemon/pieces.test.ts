@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -55,6 +55,19 @@ t.test('ring id: reserved ahead, never reused, given back in order', async (t) =
   again.open();
   again.close(1004);
   t.equal(new RingIdStore(directory, 7).open().stored, 1004);
+});
+
+t.test('ring id: what cannot be given back at the end is told, not thrown', async (t) => {
+  const gone = join(directory, 'gone');
+  mkdirSync(gone);
+  const store = new RingIdStore(gone, 1);
+  store.open();
+  rmSync(gone, { recursive: true });
+  t.match(store.close(4), /ring id/);
+  t.equal(
+    statusOf(() => store.reserve(10_000)),
+    21,
+  );
 });
 
 t.test('ring id: a file of stock goes on, a broken one stops the start', async (t) => {

@@ -114,11 +114,11 @@ export class CpgCore {
       case CpgFn.DOWN_LIST:
         this.sync.downListDelivered(nodeId);
         return;
-      case CpgFn.JOIN_LIST:
-        if (!this.sync.joinListDelivered(nodeId, memory.bytes.subarray(offset, offset + length))) {
-          this.host.dropped('badLength', nodeId);
-        }
+      case CpgFn.JOIN_LIST: {
+        const dropped = this.sync.joinListDelivered(nodeId, memory.bytes.subarray(offset, offset + length));
+        if (dropped !== null) this.host.dropped(dropped, nodeId);
         return;
+      }
       case CpgFn.DOWN_LIST_OLD:
         return; // accepted and ignored (services.md 1.4)
       default:

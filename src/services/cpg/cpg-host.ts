@@ -40,4 +40,6 @@ export type CpgDropReason =
   | 'unknownFunction'
   | 'foreignEndian'
   | 'senderNotInGroup'
+  | 'unexpected'
+  | 'tooMany'
   | 'notJoined';

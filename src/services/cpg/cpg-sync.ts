@@ -5,12 +5,14 @@ import { GROUP_NAME_BYTES_MAX, groupNameValue } from '../codec/fields.ts';
 import { PROCESSORS_MAX, ServiceId } from '../codec/ids.ts';
 import type { SyncParticipant, SyncProgress } from '../sync/sync-core.ts';
 import { type CpgGroup, type CpgProcess, compareGroupNames } from './cpg-groups.ts';
-import type { CpgHost } from './cpg-host.ts';
+import type { CpgDropReason, CpgHost } from './cpg-host.ts';
 import { type CpgMembership, CpgReason } from './cpg-membership.ts';
 import { PROCESSES_MAX } from './cpg-processes.ts';
 
 /** A join list this long stays below the largest message that stock reassembles; more processes go into further ones. */
 const JOIN_LIST_ENTRIES_MAX = 7000;
+/** Join-list entries of one round, of all nodes together. All nodes count the same messages, so all refuse the same one. */
+const STORED_ENTRIES_MAX = 262_144;
 
 interface StoredEntry {
   readonly nodeId: number;
@@ -74,14 +76,17 @@ export class CpgSync implements SyncParticipant {
     this.stored = this.stored.filter((entry) => entry.nodeId !== nodeId);
   }
 
-  joinListDelivered(nodeId: number, message: Uint8Array): boolean {
+  /** Answers why it was dropped, or `null`. Outside of a sync nobody sends one, and nobody would ever fetch what was kept. */
+  joinListDelivered(nodeId: number, message: Uint8Array): CpgDropReason | null {
+    if (!this.host.syncInProgress()) return 'unexpected';
     const entries = decodeJoinList(message);
-    if (entries === null) return false;
+    if (entries === null) return 'badLength';
+    if (this.stored.length + entries.length > STORED_ENTRIES_MAX) return 'tooMany';
     for (const { pid, group } of entries) {
       if (group.length > GROUP_NAME_BYTES_MAX || this.stored.length >= PROCESSES_MAX) continue;
       this.stored.push({ nodeId, pid, group: group.bytes });
     }
-    return true;
+    return null;
   }
 
   processLeft(nodeId: number, pid: number, group: Uint8Array): void {

@@ -24,12 +24,22 @@ export class DropLog {
       entry.suppressed++;
       return null;
     }
-    // Spoofed sources must not make this grow; forgetting all of them costs some repeated lines.
-    if (entry === undefined && this.entries.size >= ENTRIES_MAX) this.entries.clear();
+    // Spoofed sources must make neither this nor the log grow: while all places are taken, strangers are not named.
+    if (entry === undefined && this.entries.size >= ENTRIES_MAX && !this.makeRoom(nowMs)) return null;
     const more = entry !== undefined && entry.suppressed > 0 ? ` (and ${entry.suppressed} more like it before)` : '';
+    this.entries.delete(key); // to the end: the table is in the order of the lines
     this.entries.set(key, { loggedMs: nowMs, suppressed: 0 });
     const claimed = nodeId === 0 ? '' : `, claiming host ${nodeId}`;
     return `rx: packet of ${length} bytes from ${peer} dropped: ${TEXT[dropName(reason)] ?? dropName(reason)}${claimed}${more}`;
+  }
+
+  /** Forgets the peers whose silence is over. The oldest is looked at first, so a full table costs next to nothing. */
+  private makeRoom(nowMs: number): boolean {
+    for (const [key, { loggedMs }] of this.entries) {
+      if (nowMs - loggedMs < PERIOD_MS) break;
+      this.entries.delete(key);
+    }
+    return this.entries.size < ENTRIES_MAX;
   }
 }
 

@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { encodeJoinList } from '../../../src/services/codec/cpg.ts';
+import { groupNameValue } from '../../../src/services/codec/fields.ts';
 import { ToyCluster } from './toy-cluster.ts';
 
 t.test('a merge: node-up joins in reverse order of arrival, groups by name, then the Totem event', async (t) => {
@@ -145,4 +147,15 @@ t.test('all nodes end with the same process list, which is the truth', async () 
     }),
     { numRuns: 100 },
   );
+});
+
+t.test('join lists outside of a sync are not kept', async (t) => {
+  const cluster = new ToyCluster();
+  const [one] = cluster.start(1, 2);
+  const group = groupNameValue(new TextEncoder().encode('ghost'));
+  one!.deliver(2, 'a', encodeJoinList([{ pid: 4, group }]));
+  t.same(one!.dropped, ['unexpected']);
+  cluster.ring([1, 2], () => [1, 2]);
+  cluster.run();
+  t.same(one!.cpg.describe(), []);
 });
