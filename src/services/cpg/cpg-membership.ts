@@ -28,14 +28,13 @@ export class CpgMembership {
 
   /** services.md 4.6, "notify", step by step. */
   notify(group: CpgGroup, joined: readonly CpgAddress[], left: readonly CpgAddress[]): void {
-    const isLeft = (nodeId: number, pid: number): boolean => left.some((l) => l.nodeId === nodeId && l.pid === pid);
-    const members = group.processes
-      .filter(({ nodeId, pid }) => !isLeft(nodeId, pid))
-      .map(({ nodeId, pid }) => ({ nodeId, pid, reason: 0 }));
-
     for (const { nodeId, pid } of joined) if (nodeId === this.nodeId) this.completeJoin(group, pid);
 
     if (group.listeners.length > 0) {
+      const isLeft = (nodeId: number, pid: number): boolean => left.some((l) => l.nodeId === nodeId && l.pid === pid);
+      const members = group.processes
+        .filter(({ nodeId, pid }) => !isLeft(nodeId, pid))
+        .map(({ nodeId, pid }) => ({ nodeId, pid, reason: 0 }));
       const event = encodeCpgConfigurationChange({ group: group.name, members, left, joined });
       for (const connection of group.listeners) {
         connection.port.dispatch(event);

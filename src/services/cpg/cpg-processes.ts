@@ -17,7 +17,7 @@ export class ProcessList {
   }
 
   has(nodeId: number, pid: number, group: CpgGroup): boolean {
-    return group.processes.some((process) => process.nodeId === nodeId && process.pid === pid);
+    return isOf(group.processes[placeOf(group.processes, nodeId, pid)], nodeId, pid);
   }
 
   /** `false` if it is there already, or if the list is full. */
@@ -31,37 +31,56 @@ export class ProcessList {
   }
 
   remove(nodeId: number, pid: number, group: CpgGroup): boolean {
-    const process = group.processes.find((entry) => entry.nodeId === nodeId && entry.pid === pid);
-    if (process === undefined) return false;
-    this.drop(process);
+    const place = placeOf(group.processes, nodeId, pid);
+    const process = group.processes[place];
+    if (process === undefined || !isOf(process, nodeId, pid)) return false;
+    group.processes.splice(place, 1);
+    this.list.splice(this.list.indexOf(process, placeOf(this.list, nodeId, pid)), 1);
+    group.countNode(nodeId, -1);
+    this.groups.release(group);
     return true;
   }
 
   /** Removes and answers the processes of these nodes, in list order. */
   removeNodes(nodeIds: ReadonlySet<number>): readonly CpgProcess[] {
-    const gone = this.list.filter(({ nodeId }) => nodeIds.has(nodeId));
-    for (const process of gone) this.drop(process);
+    const stays = ({ nodeId }: CpgProcess): boolean => !nodeIds.has(nodeId);
+    const gone = this.list.filter((process) => !stays(process));
+    if (gone.length === 0) return gone;
+    keepOnly(this.list, stays);
+    const groups = new Set(gone.map(({ group }) => group));
+    for (const { nodeId, group } of gone) group.countNode(nodeId, -1);
+    for (const group of groups) {
+      keepOnly(group.processes, stays);
+      this.groups.release(group);
+    }
     return gone;
-  }
-
-  private drop(process: CpgProcess): void {
-    const { group } = process;
-    this.list.splice(this.list.indexOf(process), 1);
-    group.processes.splice(group.processes.indexOf(process), 1);
-    group.countNode(process.nodeId, -1);
-    this.groups.release(group);
   }
 }
 
-function insertSorted(list: CpgProcess[], process: CpgProcess): void {
+const isOf = (process: CpgProcess | undefined, nodeId: number, pid: number): boolean =>
+  process !== undefined && process.nodeId === nodeId && process.pid === pid;
+
+/** Where the first process with this key or a higher one is in a sorted list: lists are long where a peer makes them so. */
+function placeOf(list: readonly CpgProcess[], nodeId: number, pid: number): number {
   let low = 0;
   let high = list.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
     const other = list[middle]!;
-    const after = other.nodeId > process.nodeId || (other.nodeId === process.nodeId && other.pid > process.pid);
-    if (after) high = middle;
-    else low = middle + 1;
+    const before = other.nodeId < nodeId || (other.nodeId === nodeId && other.pid < pid);
+    if (before) low = middle + 1;
+    else high = middle;
   }
-  list.splice(low, 0, process);
+  return low;
+}
+
+/** Behind those with the same key: they keep the order in which they came. */
+function insertSorted(list: CpgProcess[], process: CpgProcess): void {
+  list.splice(placeOf(list, process.nodeId, process.pid + 1), 0, process);
+}
+
+function keepOnly(list: CpgProcess[], stays: (process: CpgProcess) => boolean): void {
+  let kept = 0;
+  for (const process of list) if (stays(process)) list[kept++] = process;
+  list.length = kept;
 }

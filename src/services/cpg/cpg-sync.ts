@@ -11,8 +11,6 @@ import { PROCESSES_MAX } from './cpg-processes.ts';
 
 /** A join list this long stays below the largest message that stock reassembles; more processes go into further ones. */
 const JOIN_LIST_ENTRIES_MAX = 7000;
-/** Join-list entries of one round, of all nodes together. All nodes count the same messages, so all refuse the same one. */
-const STORED_ENTRIES_MAX = 262_144;
 
 interface StoredEntry {
   readonly nodeId: number;
@@ -81,9 +79,9 @@ export class CpgSync implements SyncParticipant {
     if (!this.host.syncInProgress()) return 'unexpected';
     const entries = decodeJoinList(message);
     if (entries === null) return 'badLength';
-    if (this.stored.length + entries.length > STORED_ENTRIES_MAX) return 'tooMany';
+    if (this.stored.length + entries.length > PROCESSES_MAX) return 'tooMany'; // by all nodes: they count the same messages
     for (const { pid, group } of entries) {
-      if (group.length > GROUP_NAME_BYTES_MAX || this.stored.length >= PROCESSES_MAX) continue;
+      if (group.length > GROUP_NAME_BYTES_MAX) continue;
       this.stored.push({ nodeId, pid, group: group.bytes });
     }
     return null;
@@ -116,12 +114,19 @@ export class CpgSync implements SyncParticipant {
 
   /** Processes that their own node does not know any more. */
   private removeZombies(stored: readonly StoredEntry[]): void {
-    const key = (nodeId: number, pid: number, group: Uint8Array): string => `${nodeId} ${pid} ${group.join()}`;
-    const known = new Set(stored.map(({ nodeId, pid, group }) => key(nodeId, pid, group)));
-    for (const { nodeId, pid, group } of [...this.membership.processes.all]) {
-      if (nodeId === this.host.nodeId || known.has(key(nodeId, pid, group.name))) continue;
+    const { groups, processes } = this.membership;
+    const known = new Map<CpgGroup, Set<string>>();
+    for (const { nodeId, pid, group: name } of stored) {
+      const group = groups.find(name, 0, name.length);
+      if (group === null) continue;
+      const listed = known.get(group);
+      if (listed === undefined) known.set(group, new Set([`${nodeId} ${pid}`]));
+      else listed.add(`${nodeId} ${pid}`);
+    }
+    for (const { nodeId, pid, group } of [...processes.all]) {
+      if (nodeId === this.host.nodeId || known.get(group)?.has(`${nodeId} ${pid}`) === true) continue;
       this.membership.notify(group, [], [{ nodeId, pid, reason: CpgReason.PROCESS_DOWN }]);
-      this.membership.processes.remove(nodeId, pid, group);
+      processes.remove(nodeId, pid, group);
     }
   }
 
