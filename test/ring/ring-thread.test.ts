@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { TestRing, testPort, totemConfig } from './ring-harness.ts';
 
@@ -46,4 +47,14 @@ t.test('a start that is refused', async (t) => {
     one.messages.find(({ op }) => op === 'fatal'),
     { code: 'RONDO_TRANSPORT_NO_INTERFACE' },
   );
+});
+
+t.test('frames in locked memory', async (t) => {
+  const ring = new TestRing({ lockMemory: true });
+  ring.start(totemConfig(1, 1, testPort(6)));
+  await ring.synced([1]);
+  const locked = Number(/^VmLck:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1]);
+  const refused = ring.messages.some((message) => message.op === 'log' && message.message.includes('Could not lock'));
+  t.ok(locked > 100_000 || refused, 'locked, or told why not');
+  await ring.stop();
 });
