@@ -1,0 +1,178 @@
+import t, { type Test } from 'tap';
+import { describe, mixtures, skipReason } from './lab/cases.ts';
+import { DeviceLab, type DeviceOptions, type DeviceView } from './lab/device.ts';
+import { qdeviceUnavailable } from './lab/host.ts';
+import type { DaemonKind, LabNode } from './lab/node.ts';
+import { sleep } from './lab/process.ts';
+
+/**
+ * Corosync's own qdevice and qnetd, unmodified, on a stock cluster and on one with our daemon. Both go through the same
+ * story; after every step each node must be quorate or not as it should, and the tools must say the same on both.
+ */
+const AGREE_MS = 20_000;
+
+type Flags = Readonly<Record<number, boolean>>;
+
+interface Step {
+  readonly name: string;
+  readonly act: (side: DeviceLab) => Promise<void>;
+  readonly quorate: Flags;
+}
+
+interface DeviceCase {
+  readonly options: DeviceOptions;
+  readonly kinds: readonly DaemonKind[];
+  readonly steps: readonly Step[];
+  readonly rare: boolean;
+}
+
+const node = (side: DeviceLab, id: number): LabNode => side.lab.node(id);
+
+/** Cuts the ring between two groups; all of them still reach the server. */
+async function split(side: DeviceLab, one: readonly number[], other: readonly number[]): Promise<void> {
+  const [left, right] = [one.map((id) => node(side, id)), other.map((id) => node(side, id))];
+  for (const member of left) await member.cut({ peers: right });
+  for (const member of right) await member.cut({ peers: left });
+  await Promise.all([side.lab.waitRing(left), side.lab.waitRing(right)]);
+}
+
+async function heal(side: DeviceLab): Promise<void> {
+  for (const member of side.lab.nodes) await member.heal();
+  await side.lab.waitRing(side.lab.nodes);
+}
+
+async function boot(side: DeviceLab): Promise<void> {
+  for (const member of side.lab.nodes) member.startDaemon();
+  await side.lab.waitRing(side.lab.nodes);
+}
+
+async function devices(side: DeviceLab): Promise<void> {
+  await side.startServer();
+  for (const member of side.lab.nodes) await side.startDevice(member);
+}
+
+/** What is true of both algorithms with two nodes and the node with the lower id as tie breaker. */
+const TWO_NODES: readonly Step[] = [
+  { name: 'ring without devices', act: boot, quorate: { 1: true, 2: true } },
+  { name: 'devices and their server', act: devices, quorate: { 1: true, 2: true } },
+  {
+    name: 'ring cut in halves',
+    act: (side) => split(side, [1], [2]),
+    quorate: { 1: true, 2: false },
+  },
+  { name: 'ring healed', act: heal, quorate: { 1: true, 2: true } },
+  {
+    name: 'node 1 cut off from the ring and from the server',
+    act: async (side) => {
+      await node(side, 1).cut();
+      await Promise.all([1, 2].map((id) => side.lab.waitRing([node(side, id)])));
+    },
+    quorate: { 1: false, 2: true },
+  },
+  { name: 'node 1 back', act: heal, quorate: { 1: true, 2: true } },
+  {
+    name: 'daemon of node 1 killed',
+    act: async (side) => {
+      await node(side, 1).killDaemon();
+      await side.lab.waitRing([node(side, 2)]);
+    },
+    quorate: { 2: true },
+  },
+  {
+    name: 'node 1 started again',
+    act: async (side) => {
+      await side.stopDevice(node(side, 1), 'SIGKILL');
+      node(side, 1).startDaemon();
+      await side.lab.waitRing(side.lab.nodes);
+      await side.startDevice(node(side, 1));
+    },
+    quorate: { 1: true, 2: true },
+  },
+  { name: 'server dead', act: (side) => side.stopServer(), quorate: { 1: true, 2: true } },
+  { name: 'server back', act: (side) => side.startServer(), quorate: { 1: true, 2: true } },
+  {
+    name: 'device of node 2 stopped',
+    act: (side) => side.stopDevice(node(side, 2), 'SIGTERM'),
+    quorate: { 1: true, 2: true },
+  },
+];
+
+const HALVES: readonly Step[] = [
+  { name: 'ring of four', act: boot, quorate: { 1: true, 2: true, 3: true, 4: true } },
+  { name: 'devices and their server', act: devices, quorate: { 1: true, 2: true, 3: true, 4: true } },
+  {
+    name: 'halves',
+    act: (side) => split(side, [1, 2], [3, 4]),
+    quorate: { 1: true, 2: true, 3: false, 4: false },
+  },
+  { name: 'healed', act: heal, quorate: { 1: true, 2: true, 3: true, 4: true } },
+  {
+    name: 'the lower half cut off from everything',
+    act: async (side) => {
+      const [lower, upper] = [side.lab.nodes.slice(0, 2), side.lab.nodes.slice(2)];
+      for (const [at, member] of lower.entries()) {
+        await member.cut({ peers: upper });
+        await member.space.must('nft', ['add', 'rule', 'inet', 'lab', 'out', 'tcp', 'dport', '5403', 'drop']);
+        if (at === 0) for (const other of upper) await other.cut({ peers: lower });
+      }
+      await Promise.all([side.lab.waitRing(lower), side.lab.waitRing(upper)]);
+    },
+    quorate: { 1: false, 2: false, 3: true, 4: true },
+  },
+  { name: 'whole again', act: heal, quorate: { 1: true, 2: true, 3: true, 4: true } },
+];
+
+const OURS: readonly DaemonKind[] = ['ours', 'ours'];
+const [two = OURS] = mixtures([OURS]);
+const vote = ['votes: 1'];
+const CASES: readonly DeviceCase[] = [
+  { options: { algorithm: 'ffsplit', tls: 'off', device: vote }, kinds: two, steps: TWO_NODES, rare: false },
+  { options: { algorithm: 'lms', tls: 'required' }, kinds: two, steps: TWO_NODES, rare: false },
+  { options: { algorithm: 'ffsplit', tls: 'required', device: vote }, kinds: two, steps: TWO_NODES, rare: true },
+  { options: { algorithm: 'lms', tls: 'off' }, kinds: two, steps: TWO_NODES, rare: true },
+  {
+    options: { algorithm: 'ffsplit', tls: 'off', device: vote },
+    kinds: ['ours', 'stock'],
+    steps: TWO_NODES,
+    rare: true,
+  },
+  { options: { algorithm: 'ffsplit', tls: 'off', device: vote }, kinds: [...OURS, ...OURS], steps: HALVES, rare: true },
+];
+
+/** Both views, once they are equal or the time is over. */
+async function agree(sides: readonly [DeviceLab, DeviceLab]): Promise<readonly [DeviceView, DeviceView]> {
+  const end = Date.now() + AGREE_MS;
+  for (;;) {
+    const views = await Promise.all([sides[0].view(), sides[1].view()]);
+    if (JSON.stringify(views[0]) === JSON.stringify(views[1]) || Date.now() > end) return views;
+    await sleep(500);
+  }
+}
+
+async function tell(t: Test, { options, kinds, steps }: DeviceCase): Promise<void> {
+  const stock = await DeviceLab.create(
+    options,
+    kinds.map((): DaemonKind => 'stock'),
+  );
+  const ours = await DeviceLab.create(options, kinds);
+  try {
+    for (const { name, act, quorate } of steps) {
+      await Promise.all([stock, ours].map((side) => act(side)));
+      await Promise.all([stock, ours].map((side) => side.reach(quorate)));
+      const [expected, actual] = await agree([stock, ours]);
+      if (!t.same(actual, expected, name)) t.comment(ours.lab.logs(40));
+    }
+  } finally {
+    await stock.close();
+    await ours.close();
+  }
+}
+
+for (const one of CASES) {
+  const { algorithm, tls } = one.options;
+  const skip = qdeviceUnavailable() || skipReason(one.kinds, one.rare);
+  t.test(`${algorithm}, TLS ${tls}, ${describe(one.kinds)}`, { skip }, async (t) => {
+    t.setTimeout(600_000);
+    await tell(t, one);
+  });
+}
