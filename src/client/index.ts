@@ -30,6 +30,7 @@ export {
   type CpgRingEvent,
 } from './cpg.ts';
 export { ArgumentError, ConnectionError, type ConnectionErrorCode } from './errors.ts';
+export { Evs, type EvsConfigurationEvent, type EvsEventRecord, type EvsMessage } from './evs.ts';
 export { type NodeListEvent, Quorum, type QuorumEvent, type RingIdentity } from './quorum.ts';
 export { type SuperviseOptions, supervise } from './sam/monitor.ts';
 export type { SamPolicy, SamState } from './sam/monitor-core.ts';

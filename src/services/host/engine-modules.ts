@@ -17,6 +17,8 @@ export interface EngineModule {
 
 /** Ids below are stock's services and reserved ones. */
 export const MODULE_SERVICE_ID_MIN = 16;
+/** Engines that come with the daemon and need no path. */
+const SHIPPED: Readonly<Record<string, string>> = { evs: new URL('../evs/engine.js', import.meta.url).href };
 const NAME = /^[a-z][a-z0-9_]{0,31}$/;
 const STOCK_NAMES = ['cmap', 'cfg', 'cpg', 'quorum', 'pload', 'votequorum', 'mon', 'wd'];
 
@@ -53,11 +55,14 @@ export async function loadEngineModules(
 
 async function makeEngine(block: EngineModuleOptions, loader: ModuleLoader): Promise<ServiceEngine<MainEngineContext>> {
   const { name, path } = block;
-  if (name === undefined || path === undefined) throw new Error('a service section needs name and path');
+  const shipped = name === undefined || path !== undefined ? undefined : SHIPPED[name];
+  if (name === undefined || (path === undefined && shipped === undefined)) {
+    throw new Error('a service section needs name and path');
+  }
   if (!NAME.test(name)) throw new Error('a name is 1 to 32 of a-z, 0-9 and _, a letter first');
   if (STOCK_NAMES.includes(name)) throw new Error('the name is one of the built-in services');
-  const file = isAbsolute(path) ? path : resolve(loader.baseDirectory, path);
-  const module = await loader.import(pathToFileURL(file).href);
+  const file = path === undefined ? name : isAbsolute(path) ? path : resolve(loader.baseDirectory, path);
+  const module = await loader.import(shipped ?? pathToFileURL(file).href);
   if (!isEngineModule(module)) throw new Error(`${file} exports no interfaceVersion and createEngine`);
   if (module.interfaceVersion !== ENGINE_INTERFACE_VERSION) {
     const versions = `version ${module.interfaceVersion} of the interface, this daemon has ${ENGINE_INTERFACE_VERSION}`;

@@ -1,0 +1,135 @@
+import {
+  decodeEvsConfiguration,
+  EVS_DELIVER,
+  EVS_GROUP_BYTES_MAX,
+  EVS_GROUPS_MAX,
+  EVS_JOIN,
+  EVS_LEAVE,
+  EVS_MCAST,
+  EVS_MEMBERSHIP,
+  EVS_MEMBERSHIP_RESPONSE,
+  EVS_NAME,
+  EvsEvent,
+  encodeGroups,
+} from '../services/codec/evs.ts';
+import { U32_ELEMENT } from '../services/codec/fields.ts';
+import { messageId } from '../services/codec/struct.ts';
+import type { OpenChannel } from './channel.ts';
+import { decodeOrFail, orFail } from './decode.ts';
+import { ArgumentError } from './errors.ts';
+import { EventStream } from './event-stream.ts';
+import { openIpcChannel } from './ipc-channel.ts';
+import { type CallOptions, type ConnectOptions, Session } from './session.ts';
+
+/** A message of a group that this connection has joined. */
+export interface EvsMessage {
+  readonly type: 'message';
+  readonly nodeId: number;
+  readonly data: Uint8Array;
+}
+
+/**
+ * The membership of the ring. `transitional`: who of the old ring comes along; the messages that follow were sent in the
+ * old ring and reach exactly these. `regular`: the new ring begins.
+ */
+export interface EvsConfigurationEvent {
+  readonly type: 'transitional' | 'regular';
+  readonly ringId: { readonly rep: number; readonly seq: number };
+  readonly members: readonly number[];
+  readonly left: readonly number[];
+  readonly joined: readonly number[];
+}
+export type EvsEventRecord = EvsMessage | EvsConfigurationEvent;
+
+const QUEUE_BYTES = 4 << 20;
+const EVENT_OVERHEAD_BYTES = 64;
+
+/**
+ * Extended virtual synchrony: messages and configurations of the ring in one order, the same on all nodes. The daemon
+ * needs `service { name: evs }` in its configuration.
+ *
+ * ```ts
+ * const evs = await Evs.connect();
+ * await evs.join('log');
+ * await evs.send('hello');
+ * for await (const event of evs.events()) console.log(event.type);
+ * ```
+ */
+export class Evs {
+  private readonly stream: EventStream<EvsEventRecord>;
+  private session!: Session;
+
+  private constructor() {
+    this.stream = new EventStream(QUEUE_BYTES, {
+      onFull: () => this.session.hold(this.stream),
+      onDrained: () => this.session.release(this.stream),
+      onReturn: () => {},
+    });
+  }
+
+  static async connect(options: ConnectOptions = {}, openChannel: OpenChannel = openIpcChannel): Promise<Evs> {
+    const evs = new Evs();
+    evs.session = await Session.open(openChannel, EVS_NAME, options, (event) => evs.take(event));
+    evs.session.register(evs.stream);
+    return evs;
+  }
+
+  /** From now on messages of the groups come; the first event of all is the configuration in force. */
+  async join(...groups: readonly string[]): Promise<void> {
+    await this.session.call(EVS_JOIN.message({ groupCount: groups.length }, names(groups)), 'evs: joining');
+  }
+
+  async leave(...groups: readonly string[]): Promise<void> {
+    await this.session.call(EVS_LEAVE.message({ groupCount: groups.length }, names(groups)), 'evs: leaving');
+  }
+
+  /** To the given groups, or to those that this connection has joined. Waits while the cluster is busy. */
+  async send(message: Uint8Array | string, groups: readonly string[] = [], options: CallOptions = {}): Promise<void> {
+    const list = names(groups);
+    const data = typeof message === 'string' ? Buffer.from(message) : message;
+    const tail = new Uint8Array(list.length + data.length);
+    tail.set(list);
+    tail.set(data, list.length);
+    const request = EVS_MCAST.message({ groupCount: groups.length, groupBytes: list.length }, tail);
+    await this.session.call(request, 'evs: sending', options);
+  }
+
+  async membership(): Promise<{
+    readonly nodeId: number;
+    readonly members: readonly number[];
+    readonly ringId: { readonly rep: number; readonly seq: number };
+  }> {
+    const response = await this.session.call(EVS_MEMBERSHIP.message(), 'evs: membership');
+    const { nodeId, memberCount, ringId } = decodeOrFail(EVS_MEMBERSHIP_RESPONSE, response);
+    const members = orFail(EVS_MEMBERSHIP_RESPONSE.tailList(response, memberCount, U32_ELEMENT), 'evs members');
+    return { nodeId, members, ringId };
+  }
+
+  /** One reader. */
+  events(): AsyncIterableIterator<EvsEventRecord> {
+    return this.stream;
+  }
+
+  close(): void {
+    this.session.close();
+  }
+
+  private take(event: Uint8Array): void {
+    if (messageId(event) === EvsEvent.DELIVER) {
+      const { nodeId, messageBytes } = decodeOrFail(EVS_DELIVER, event);
+      const data = new Uint8Array(orFail(EVS_DELIVER.tailBytes(event, messageBytes), 'evs message'));
+      this.stream.push({ type: 'message', nodeId, data }, EVENT_OVERHEAD_BYTES + data.length);
+    } else if (messageId(event) === EvsEvent.CONFIGURATION) {
+      const { kind, ringId, members, left, joined } = orFail(decodeEvsConfiguration(event), 'evs configuration');
+      this.stream.push({ type: kind, ringId, members, left, joined }, EVENT_OVERHEAD_BYTES);
+    }
+  }
+}
+
+function names(groups: readonly string[]): Uint8Array {
+  const tooLong = groups.find((group) => Buffer.byteLength(group) > EVS_GROUP_BYTES_MAX);
+  if (tooLong !== undefined || groups.length > EVS_GROUPS_MAX) {
+    throw new ArgumentError(`groups: at most ${EVS_GROUPS_MAX} of ${EVS_GROUP_BYTES_MAX} bytes`);
+  }
+  return encodeGroups(groups);
+}

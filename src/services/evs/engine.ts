@@ -1,0 +1,153 @@
+import { CsError } from '../../lib/errors.ts';
+import type { ConfigurationChange } from '../../lib/ring-id.ts';
+import {
+  decodeGroups,
+  EVS_DELIVER,
+  EVS_EXEC_MCAST,
+  EVS_JOIN,
+  EVS_LEAVE,
+  EVS_MCAST,
+  EVS_MEMBERSHIP_RESPONSE,
+  EVS_NAME,
+  EVS_SERVICE_ID,
+  EVS_STATUS,
+  encodeEvsConfiguration,
+  encodeGroups,
+} from '../codec/evs.ts';
+import { U32_ELEMENT } from '../codec/fields.ts';
+import { encodeList } from '../codec/struct.ts';
+import type { EngineConnection, ExecFunction, LibraryFunction, MainEngineContext, ServiceEngine } from '../engine.ts';
+
+export const interfaceVersion = 1;
+export const createEngine = (): EvsEngine => new EvsEngine();
+
+const NO_CHANGE: ConfigurationChange = {
+  kind: 'regular',
+  members: [],
+  left: [],
+  joined: [],
+  ringId: { rep: 0, seq: 0 },
+};
+
+/**
+ * Extended virtual synchrony for programs: messages of the groups that a connection has joined, and every change of the
+ * membership of the ring, transitional and regular, all in one order. What a program sees between the two changes was
+ * sent in the old ring and is delivered to those who come along (totem.md 4.16). Loaded by `service { name: evs }`.
+ */
+export class EvsEngine implements ServiceEngine<MainEngineContext> {
+  readonly serviceId = EVS_SERVICE_ID;
+  readonly name = EVS_NAME;
+  readonly description = 'extended virtual synchrony service';
+  readonly unloadPriority = 1;
+  readonly allowInquorate = true;
+  readonly library: readonly LibraryFunction[] = this.libraryFunctions();
+  readonly exec: readonly ExecFunction[] = [
+    { name: 'message', handle: (payload, nodeId) => this.delivered(payload, nodeId) },
+  ];
+  private context: MainEngineContext | null = null;
+  private latest = NO_CHANGE;
+  /** Groups of each connection. */
+  private readonly joined = new Map<EngineConnection, Set<string>>();
+
+  start(context: MainEngineContext): void {
+    this.context = context;
+  }
+
+  connectionOpened(connection: EngineConnection): void {
+    this.joined.set(connection, new Set());
+  }
+
+  connectionClosed(connection: EngineConnection): void {
+    this.joined.delete(connection);
+  }
+
+  configurationChange(change: ConfigurationChange): void {
+    this.latest = change;
+    const event = encodeEvsConfiguration(change);
+    for (const [connection, groups] of this.joined) if (groups.size > 0) connection.dispatch(event);
+  }
+
+  private delivered(payload: Uint8Array, nodeId: number): void {
+    const fixed = EVS_EXEC_MCAST.decode(payload);
+    const names = fixed === null ? null : decodeGroups(payload, EVS_EXEC_MCAST.bytes, fixed.groupCount);
+    if (names === null) return;
+    const data = payload.slice(names.end);
+    const event = EVS_DELIVER.ok({ nodeId, messageBytes: data.length }, data);
+    for (const [connection, groups] of this.joined) {
+      if (names.groups.some((group) => groups.has(group))) connection.dispatch(event);
+    }
+  }
+
+  private libraryFunctions(): readonly LibraryFunction[] {
+    const status = (connection: EngineConnection, error: number): void => connection.respond(EVS_STATUS.message(error));
+    return [
+      {
+        name: 'join',
+        flowControl: false,
+        requestBytesMin: EVS_JOIN.bytes,
+        handle: (connection, request) => {
+          const names = decodeGroups(request, EVS_JOIN.bytes, EVS_JOIN.decodeChecked(request).groupCount);
+          const groups = this.joined.get(connection);
+          const isFirst = groups?.size === 0;
+          for (const group of names?.groups ?? []) groups?.add(group);
+          // The ring as it is, so that the first thing in the order is known to everybody who joins.
+          if (names !== null && isFirst) connection.dispatch(encodeEvsConfiguration({ ...this.latest, joined: [] }));
+          status(connection, names === null ? CsError.INVALID_PARAM : CsError.OK);
+        },
+      },
+      {
+        name: 'leave',
+        flowControl: false,
+        requestBytesMin: EVS_LEAVE.bytes,
+        handle: (connection, request) => {
+          const names = decodeGroups(request, EVS_LEAVE.bytes, EVS_LEAVE.decodeChecked(request).groupCount);
+          const groups = this.joined.get(connection);
+          const known = names?.groups.every((group) => groups?.has(group)) ?? false;
+          if (known) for (const group of names?.groups ?? []) groups?.delete(group);
+          status(connection, names === null ? CsError.INVALID_PARAM : known ? CsError.OK : CsError.NOT_EXIST);
+        },
+      },
+      {
+        name: 'mcast',
+        flowControl: true,
+        requestBytesMin: EVS_MCAST.bytes,
+        handle: (connection, request) => status(connection, this.mcast(connection, request)),
+      },
+      {
+        name: 'membership',
+        flowControl: false,
+        requestBytesMin: 16,
+        handle: (connection) => {
+          const { members, ringId } = this.latest;
+          const fixed = { nodeId: this.context?.nodeId ?? 0, memberCount: members.length, ringId };
+          connection.respond(EVS_MEMBERSHIP_RESPONSE.ok(fixed, encodeList(members, U32_ELEMENT)));
+        },
+      },
+    ];
+  }
+
+  private mcast(connection: EngineConnection, request: Uint8Array): number {
+    const { groupCount } = EVS_MCAST.decodeChecked(request);
+    const names = decodeGroups(request, EVS_MCAST.bytes, groupCount);
+    if (names === null || this.context === null) return CsError.INVALID_PARAM;
+    if (groupCount === 0 && this.joined.get(connection)?.size !== 0) return this.mcastJoined(connection, request);
+    if (groupCount === 0) return CsError.NOT_EXIST;
+    const tail = request.slice(EVS_MCAST.bytes);
+    const groupBytes = names.end - EVS_MCAST.bytes;
+    return this.send(EVS_EXEC_MCAST.message({ groupCount, groupBytes }, tail));
+  }
+
+  private mcastJoined(connection: EngineConnection, request: Uint8Array): number {
+    const groups = [...(this.joined.get(connection) ?? [])];
+    const names = encodeGroups(groups);
+    const data = request.subarray(EVS_MCAST.bytes);
+    const tail = new Uint8Array(names.length + data.length);
+    tail.set(names);
+    tail.set(data, names.length);
+    return this.send(EVS_EXEC_MCAST.message({ groupCount: groups.length, groupBytes: names.length }, tail));
+  }
+
+  private send(message: Uint8Array): number {
+    return this.context?.mcast(0, message) === true ? CsError.OK : CsError.TRY_AGAIN;
+  }
+}
