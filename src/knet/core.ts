@@ -211,6 +211,16 @@ export class KnetCore {
     return this.sender.send(from, offset, length, target);
   }
 
+  /** Whether packets that nothing opens are kept for a key that is being loaded (knet.md 5.4). */
+  awaitKey(waiting: boolean): void {
+    this.receiver.awaitKey = waiting;
+  }
+
+  /** The last batch stopped at such a packet: hand it in again when the key is there, or when it took too long. */
+  get waitsForKey(): boolean {
+    return this.receiver.waiting;
+  }
+
   /** A batch of datagrams, in order. Answers are queued: flush afterwards. */
   receive(batch: RxBatch, nowMs: number): void {
     this.receiver.receive(batch, nowMs);

@@ -39,6 +39,12 @@ export interface ReceiverOptions {
 export class Receiver {
   nodeId = 0;
   blockUnlistedIps = true;
+  /**
+   * A new key is on its way (knet.md 5.4): a packet that no loaded configuration opens is not dropped, the batch waits there,
+   * `waiting`, until the caller goes on.
+   */
+  awaitKey = false;
+  waiting = false;
   /** A host was heard under another configuration than before, while one replaces another. */
   slotsMoved = false;
 
@@ -56,11 +62,17 @@ export class Receiver {
   receive(batch: RxBatch, nowMs: number): void {
     const inUse = this.slots.inUse;
     const first = inUse ?? this.slots.other;
+    this.waiting = false;
     if (first === null) this.passClear(batch);
     else this.openBatch(first, batch);
-    for (let i = 0; i < batch.count; i++) {
+    for (; batch.next < batch.count; batch.next++) {
+      const i = batch.next;
       const length = batch.plainLength[i]!;
       if (length < 0) {
+        if (this.awaitKey) {
+          this.waiting = true;
+          return;
+        }
         this.drop(failureReason(length), batch.tag[i]!, 0, batch.length[i]!);
         continue;
       }
@@ -75,7 +87,7 @@ export class Receiver {
 
   private passClear(batch: RxBatch): void {
     const allowed = this.slots.clearAllowed;
-    for (let i = 0; i < batch.count; i++) {
+    for (let i = batch.next; i < batch.count; i++) {
       batch.plainOffset[i] = batch.offset[i]!;
       batch.plainLength[i] = allowed ? batch.length[i]! : CLEAR_REFUSED;
     }
@@ -83,12 +95,13 @@ export class Receiver {
 
   private openBatch(first: CryptoSuite, batch: RxBatch): void {
     const startMs = this.effects.clockMs();
-    first.open(batch, 0, batch.count, this.options.scratchDelta);
+    const start = batch.next;
+    first.open(batch, start, batch.count - start, this.options.scratchDelta);
     const second = this.slots.other;
     const rekeying = (second !== null && second !== first) || this.slots.clearAllowed;
-    if (rekeying) for (let i = 0; i < batch.count; i++) this.tryOthers(first, batch, i);
+    if (rekeying) for (let i = start; i < batch.count; i++) this.tryOthers(first, batch, i);
     let opened = 0;
-    for (let i = 0; i < batch.count; i++) if (batch.plainLength[i]! >= 0) opened++;
+    for (let i = start; i < batch.count; i++) if (batch.plainLength[i]! >= 0) opened++;
     this.measure(startMs, opened);
   }
 

@@ -12,6 +12,8 @@ export class RxBatch implements PacketBatch {
   /** Whatever the socket layer wants back with a drop. */
   readonly tag = new Int32Array(LIMITS.rxPacketsMax);
   count = 0;
+  /** The first packet that has not been handled: the core may stop in the middle (see `Receiver.awaitKey`). */
+  next = 0;
 
   get full(): boolean {
     return this.count >= LIMITS.rxPacketsMax;
@@ -27,5 +29,6 @@ export class RxBatch implements PacketBatch {
 
   clear(): void {
     this.count = 0;
+    this.next = 0;
   }
 }

@@ -288,7 +288,7 @@ export class RingThread {
 
   /** The main thread is far behind, or the ring waits for its reload. */
   private isStandingStill(nowMs: number): boolean {
-    return this.bridge.isSaturated() || this.ring?.reloads.holds(nowMs) === true;
+    return this.bridge.isSaturated() || this.ring?.reloads.holds(nowMs, this.tokenMs) === true;
   }
 
   private standStill(standing: boolean): void {

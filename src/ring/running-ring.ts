@@ -73,7 +73,11 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
     this.nodeId = start.config.nodeId;
     this.log = env.bridge.log;
     this.turnMs = env.clock.now();
-    this.reloads = new ReloadGate(this.nodeId, (phase) => this.cryptoPhase(phase));
+    this.reloads = new ReloadGate(
+      this.nodeId,
+      () => this.transport,
+      (reason) => env.bridge.send({ op: 'cryptoFailed', reason }),
+    );
     this.transport = makeTransport(this, start.config);
     const { arena } = env;
     const statistics = [...SRP_STATISTICS.map((name) => `srp.${name}`), ...DROP_NAMES.map((name) => `drop.${name}`)];
@@ -176,11 +180,6 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
     for (const refusal of this.transport.reconfigure(config)) this.log('error', 'TOTEM', refusal);
   }
 
-  private cryptoPhase(phase: number): void {
-    const reason = this.transport.cryptoPhase(phase);
-    if (reason !== null) this.env.bridge.send({ op: 'cryptoFailed', reason });
-  }
-
   /** LEAVE goes out and the sockets close (totem.md 4.12). */
   leave(): void {
     this.cpg.closeAll();
@@ -281,8 +280,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
     if (service === this.cpg.core.sync.serviceId) this.cpg.deliver(id & 0xffff, nodeId, memory, offset, length);
     else if (this.remoteServices[service] === true) {
       if (service === ServiceId.CFG) {
-        const now = { ms: this.turnMs, tokenMs: this.config.timings.tokenMs };
-        this.reloads.delivered(id & 0xffff, nodeId, memory, offset, length, now);
+        this.reloads.delivered(id & 0xffff, nodeId, memory, offset, length);
       }
       this.env.bridge.deliver(nodeId, memory.bytes, offset, length);
     } else this.countUnknown();

@@ -40,10 +40,20 @@ export interface RingTransport extends TotemNetwork {
   reconfigure(config: TotemConfig): readonly string[];
   /** knet only: phases of a crypto change; `null` or why it failed (knet.md 5.4). */
   cryptoPhase(phase: number): string | null;
+  /** knet only: packets under a key that is still being loaded wait instead of being dropped. */
+  readonly keyWait?: KeyWait;
   /** One entry per configured link; the shape of `cfgtool -s` (services.md 8.3). */
   linkStatus(): readonly LinkStatus[];
   /** Lets what is queued in the kernel leave (the LEAVE message), then closes every descriptor. */
   close(): void;
+}
+
+/** While a reload is under way, other nodes may already use the key that it brings (knet.md 5.4). */
+export interface KeyWait {
+  /** A reload was delivered, or is over: from then on the waiting packets are handled. */
+  expect(newKey: boolean): void;
+  /** A packet waits for the key. `poll` handles nothing more until then: the loop stands still. */
+  readonly waiting: boolean;
 }
 
 export interface LinkStatus {

@@ -49,6 +49,8 @@ export class CryptoPhases {
   /** A reload. Answers why the new configuration cannot be used, or null; the old one stays in force in any case. */
   prepare(config: CryptoConfig): string | null {
     if (this.current !== null && sameCrypto(this.current, config)) return null;
+    // A change that is still under way: this reload comes after that one in everybody's order, so all have its key.
+    if (this.target !== null && this.core.slots.inUseSlot !== this.target) this.phase(1);
     this.forgetOld();
     const slot = this.core.slots.spareSlot();
     try {

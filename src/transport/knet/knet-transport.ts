@@ -13,7 +13,7 @@ import { closeFd } from '../../os/fd.ts';
 import { decodeSockaddr, encodeSockaddr, SOCKADDR_BYTES_MAX } from '../../os/sockaddr.ts';
 import { FrameClass, type FrameClassValue } from '../../totem/interface.ts';
 import { LoopbackQueue } from '../loopback-queue.ts';
-import type { LinkStatus, RingTransport, TransportHost } from '../transport.ts';
+import type { KeyWait, LinkStatus, RingTransport, TransportHost } from '../transport.ts';
 import { CryptoPhases } from './crypto-phases.ts';
 import { OpensslProvider } from './crypto-provider.ts';
 import { DropLog } from './drop-log.ts';
@@ -37,6 +37,7 @@ const LINK_ENDS_MAX = 384 * 8;
 /** The knet transport: sockets, clock, keys and log around the pure core of src/knet. */
 export class KnetTransport implements RingTransport {
   readonly core: KnetCore;
+  readonly keyWait: KeyWait;
   private readonly memory: FrameMemory;
   private readonly layout: KnetLayout;
   private readonly crypto: CryptoPhases;
@@ -75,6 +76,13 @@ export class KnetTransport implements RingTransport {
       compression: new NodeCompression(),
       stats,
     });
+    const { core } = this;
+    this.keyWait = {
+      expect: (newKey) => core.awaitKey(newKey),
+      get waiting() {
+        return core.waitsForKey;
+      },
+    };
     this.ownStats = new StatBlock(stats, `stats.knet.node${config.nodeId}.link0`, LINK_KEYS);
     this.receiver = new KnetReceiver(arena, this.layout.rxAt, this.layout.rxBytes, this.core.addresses);
     this.errors = new ErrorQueue(arena);
@@ -238,7 +246,8 @@ export class KnetTransport implements RingTransport {
   // ---- loop ----
 
   poll(budgetFrames: number): number {
-    let handled = 0;
+    let handled = this.core.waitsForKey ? this.handleReceived(true) : 0;
+    if (this.core.waitsForKey) return handled;
     for (let waiting = this.loopback.length; waiting > 0 && this.loopback.peek(); waiting--) {
       this.host.receive(this.loopback.offset, this.loopback.bytes);
       this.loopback.release();
@@ -248,7 +257,7 @@ export class KnetTransport implements RingTransport {
       this.flush();
       if (this.turns++ % LOCAL_TURNS !== 0) return handled;
     }
-    for (let i = 0; i < this.sockets.length && handled < budgetFrames; i++) {
+    for (let i = 0; i < this.sockets.length && handled < budgetFrames && !this.core.waitsForKey; i++) {
       handled += this.pollSocket(this.sockets[i]!.fd, budgetFrames - handled);
     }
     return handled;
@@ -261,13 +270,25 @@ export class KnetTransport implements RingTransport {
         if (this.receiver.error < 0 && this.receiver.error !== EAGAIN) this.readErrors(fd);
         break;
       }
-      const nowMs = this.clockMs();
-      for (this.batch.clear(); this.receiver.fill(this.batch); this.batch.clear()) {
-        handled += this.batch.count;
-        this.core.receive(this.batch, nowMs);
-        this.flush();
-      }
-    } while (handled < budget && this.receiver.filled(budget - handled));
+      handled += this.handleReceived(false);
+    } while (handled < budget && !this.core.waitsForKey && this.receiver.filled(budget - handled));
+    return handled;
+  }
+
+  /** What the last system call read, or, after a wait for a key, the rest of it. */
+  private handleReceived(again: boolean): number {
+    const { batch } = this;
+    const nowMs = this.clockMs();
+    let handled = 0;
+    if (!again) batch.clear();
+    while (batch.next < batch.count || this.receiver.fill(batch)) {
+      const before = batch.next;
+      this.core.receive(batch, nowMs);
+      this.flush();
+      handled += batch.next - before;
+      if (this.core.waitsForKey) break;
+      batch.clear();
+    }
     return handled;
   }
 
@@ -276,7 +297,7 @@ export class KnetTransport implements RingTransport {
   }
 
   discardInput(): number {
-    let discarded = this.loopback.clear() + this.batch.count;
+    let discarded = this.loopback.clear() + this.batch.count - this.batch.next;
     this.batch.clear();
     this.receiver.discard();
     for (const { fd } of this.sockets) {

@@ -113,6 +113,34 @@ t.test('the key changes under load without a message lost', async (t) => {
   for (const node of nodes) node.close();
 });
 
+t.test('packets under a key that is being loaded wait for it', async (t) => {
+  const first = crypto('aes256', 'sha256', randomBytes(256));
+  const second = crypto('aes256', 'sha256', randomBytes(256));
+  const nodes = ring([1, 2], { crypto: first });
+  const [one, two] = nodes as [TestNode, TestNode];
+  t.ok(await until(nodes, 3_000, () => one.connected(2) && two.connected(1)));
+  two.transport.keyWait.expect(true);
+  one.transport.reconfigure({ ...one.config, crypto: second });
+  one.multicast(5_000, 1);
+  one.transport.cryptoPhase(1);
+  for (let i = 2; i <= 40; i++) one.multicast(20_000, i);
+  one.transport.flush();
+  t.ok(await until(nodes, 1_000, () => two.transport.keyWait.waiting));
+  t.equal(two.received.length, 1, 'what the old key opens is there');
+  await until(nodes, 50, () => false);
+  two.transport.reconfigure({ ...two.config, crypto: second });
+  two.transport.keyWait.expect(false);
+  t.ok(await until(nodes, 1_000, () => two.received.length === 40), `all of it: ${two.received.length}`);
+  t.same(
+    two.received.map((message) => message[100]),
+    Array.from({ length: 40 }, (_, i) => i + 1),
+    'in order',
+  );
+  t.same([one.drops(), two.drops()], [{}, {}]);
+  t.equal(two.transport.core.slots.inUseSlot, 2, 'and as everybody else uses the new key, so do we');
+  for (const node of nodes) node.close();
+});
+
 t.test('compression: every model that we write, and the threshold', async (t) => {
   for (const model of ['zlib', 'lz4', 'lz4hc', 'zstd', 'lzma']) {
     const nodes = ring([1, 2], {
