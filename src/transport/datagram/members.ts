@@ -1,8 +1,8 @@
-import type { MemberConfig } from '../../config/totem-config.ts';
-
+import type { LinkConfig, MemberConfig, TotemConfig } from '../../config/totem-config.ts';
 import type { Arena } from '../../os/arena.ts';
 import { encodeSockaddr, parseIp, SOCKADDR_IN_BYTES, SOCKADDR_IN6_BYTES } from '../../os/sockaddr.ts';
 import { LIMITS } from '../../totem/limits.ts';
+import type { LinkStatus } from '../transport.ts';
 import type { Destinations } from './send-batch.ts';
 
 const STRIDE_BYTES = 32;
@@ -77,15 +77,33 @@ export function compareMembers(
   readonly added: readonly MemberConfig[];
   readonly removed: readonly MemberConfig[];
   readonly moved: readonly MemberConfig[];
+  /** What is used from now on: a node keeps the address that it had. */
+  readonly members: readonly MemberConfig[];
 } {
   const find = (list: readonly MemberConfig[], id: number): MemberConfig | undefined =>
     list.find(({ nodeId }) => nodeId === id);
+  const moved = after.filter(({ nodeId, addresses }) => {
+    const old = find(before, nodeId)?.addresses[0];
+    return old !== undefined && old !== null && old !== addresses[0];
+  });
   return {
     added: after.filter(({ nodeId }) => find(before, nodeId) === undefined),
     removed: before.filter(({ nodeId }) => find(after, nodeId) === undefined),
-    moved: after.filter(({ nodeId, addresses }) => {
-      const old = find(before, nodeId)?.addresses[0];
-      return old !== undefined && old !== null && old !== addresses[0];
-    }),
+    moved,
+    members: after.map((member) => (moved.includes(member) ? (find(before, member.nodeId) ?? member) : member)),
   };
+}
+
+/** Without a heartbeat of its own the transport knows of its interface only: it is up to all members or to none. */
+export function datagramLinkStatus(config: TotemConfig, link: LinkConfig, up: boolean): LinkStatus {
+  const peers = config.members.map(({ nodeId, addresses }) => ({
+    nodeId,
+    address: addresses[0] ?? '',
+    enabled: true,
+    connected: up,
+    dynconnected: up,
+    mtu: config.netMtu,
+    latencyUs: 0,
+  }));
+  return { linkId: link.linkId, localAddress: link.bindAddress, up, peers };
 }

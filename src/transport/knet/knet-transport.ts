@@ -12,6 +12,7 @@ import type { FrameMemory } from '../../lib/frame-memory.ts';
 import { closeFd } from '../../os/fd.ts';
 import { decodeSockaddr, encodeSockaddr, SOCKADDR_BYTES_MAX } from '../../os/sockaddr.ts';
 import { FrameClass, type FrameClassValue } from '../../totem/interface.ts';
+import { DRAIN_FRAMES_MAX } from '../datagram/drain.ts';
 import { LoopbackQueue } from '../loopback-queue.ts';
 import type { KeyWait, LinkStatus, RingTransport, TransportHost } from '../transport.ts';
 import { CryptoPhases } from './crypto-phases.ts';
@@ -301,7 +302,7 @@ export class KnetTransport implements RingTransport {
     this.batch.clear();
     this.receiver.discard();
     for (const { fd } of this.sockets) {
-      while (this.receiver.receive(fd, Number.MAX_SAFE_INTEGER)) {
+      while (discarded < DRAIN_FRAMES_MAX && this.receiver.receive(fd, Number.MAX_SAFE_INTEGER)) {
         while (this.receiver.fill(this.batch)) {
           discarded += this.batch.count;
           this.batch.clear();

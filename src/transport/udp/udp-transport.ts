@@ -4,9 +4,10 @@ import { closeFd } from '../../os/fd.ts';
 import { encodeSockaddr, SOCKADDR_BYTES_MAX } from '../../os/sockaddr.ts';
 import { FrameClass, type FrameClassValue } from '../../totem/interface.ts';
 import { openDatagramSocket } from '../datagram/datagram-socket.ts';
+import { DRAIN_FRAMES_MAX, discardWaiting } from '../datagram/drain.ts';
 import { findInterface, type InterfaceAddress } from '../datagram/interface-address.ts';
 import { InterfaceMonitor } from '../datagram/interface-monitor.ts';
-import { compareMembers, MemberAddresses } from '../datagram/members.ts';
+import { compareMembers, datagramLinkStatus, MemberAddresses } from '../datagram/members.ts';
 import { ReceiveBatch } from '../datagram/receive-batch.ts';
 import { SendBatch } from '../datagram/send-batch.ts';
 import { LoopbackQueue } from '../loopback-queue.ts';
@@ -134,7 +135,7 @@ export class UdpTransport implements RingTransport {
 
   /** Called from inside `host.receive` for a token: hands over what the group's socket holds, and nothing else. */
   drainMulticasts(): void {
-    this.readFrom(this.receiveFd, this.multicasts, Number.POSITIVE_INFINITY);
+    this.readFrom(this.receiveFd, this.multicasts, DRAIN_FRAMES_MAX);
   }
 
   checkInterface(): void {
@@ -143,8 +144,8 @@ export class UdpTransport implements RingTransport {
 
   discardInput(): number {
     let discarded = this.multicasts.discardRest() + this.tokens.discardRest() + this.loopback.clear();
-    discarded += this.discardFrom(this.receiveFd, this.multicasts);
-    return discarded + this.discardFrom(this.tokenFd, this.tokens);
+    discarded += discardWaiting(this.receiveFd, this.multicasts);
+    return discarded + discardWaiting(this.tokenFd, this.tokens);
   }
 
   tick(nowMs: number): void {
@@ -156,11 +157,7 @@ export class UdpTransport implements RingTransport {
   }
 
   reconfigure(config: TotemConfig): readonly string[] {
-    const { moved } = compareMembers(this.config.members, config.members);
-    const before = this.config.members;
-    const members = config.members.map((member) =>
-      moved.includes(member) ? (before.find(({ nodeId }) => nodeId === member.nodeId) ?? member) : member,
-    );
+    const { moved, members } = compareMembers(this.config.members, config.members);
     this.config = { ...config, members };
     this.monitor.setDowncheckMs(config.timings.downcheckMs);
     this.setMembers();
@@ -172,17 +169,7 @@ export class UdpTransport implements RingTransport {
   }
 
   linkStatus(): readonly LinkStatus[] {
-    const up = this.monitor.state === 'regular';
-    const peers = this.config.members.map(({ nodeId, addresses }) => ({
-      nodeId,
-      address: addresses[0] ?? '',
-      enabled: true,
-      connected: up,
-      dynconnected: up,
-      mtu: this.config.netMtu,
-      latencyUs: 0,
-    }));
-    return [{ linkId: this.link.linkId, localAddress: this.link.bindAddress, up, peers }];
+    return [datagramLinkStatus(this.config, this.link, this.monitor.state === 'regular')];
   }
 
   close(): void {
@@ -202,16 +189,6 @@ export class UdpTransport implements RingTransport {
       if (buffers < batch.size) break;
     }
     return handled;
-  }
-
-  private discardFrom(fd: number, batch: ReceiveBatch): number {
-    let discarded = 0;
-    while (fd >= 0) {
-      const buffers = batch.receive(fd);
-      discarded += batch.discardRest();
-      if (buffers < batch.size) break;
-    }
-    return discarded;
   }
 
   private bind(at: InterfaceAddress): void {

@@ -4,9 +4,10 @@ import { closeFd } from '../../os/fd.ts';
 import { SOCKADDR_BYTES_MAX } from '../../os/sockaddr.ts';
 import { FrameClass, type FrameClassValue } from '../../totem/interface.ts';
 import { openDatagramSocket } from '../datagram/datagram-socket.ts';
+import { discardWaiting } from '../datagram/drain.ts';
 import { findInterface, type InterfaceAddress } from '../datagram/interface-address.ts';
 import { InterfaceMonitor } from '../datagram/interface-monitor.ts';
-import { compareMembers, MemberAddresses } from '../datagram/members.ts';
+import { compareMembers, datagramLinkStatus, MemberAddresses } from '../datagram/members.ts';
 import { ReceiveBatch } from '../datagram/receive-batch.ts';
 import { SendBatch } from '../datagram/send-batch.ts';
 import { LoopbackQueue } from '../loopback-queue.ts';
@@ -143,13 +144,8 @@ export class UdpuTransport implements RingTransport {
   }
 
   discardInput(): number {
-    let discarded = this.received.discardRest() + this.loopback.clear();
-    while (this.fd >= 0) {
-      const buffers = this.received.receive(this.fd);
-      discarded += this.received.discardRest();
-      if (buffers < this.received.size) break;
-    }
-    return discarded;
+    const discarded = this.received.discardRest() + this.loopback.clear();
+    return discarded + discardWaiting(this.fd, this.received);
   }
 
   tick(nowMs: number): void {
@@ -161,14 +157,9 @@ export class UdpuTransport implements RingTransport {
   }
 
   reconfigure(config: TotemConfig): readonly string[] {
-    const { added, removed, moved } = compareMembers(this.config.members, config.members);
+    const { added, removed, moved, members } = compareMembers(this.config.members, config.members);
     for (const { addresses } of removed) this.logMember('removing', addresses[0] ?? null);
     for (const { addresses } of added) this.logMember('adding new', addresses[0] ?? null);
-    // A node keeps the address that it had (totem.md 6.5).
-    const before = this.config.members;
-    const members = config.members.map((member) =>
-      moved.includes(member) ? (before.find(({ nodeId }) => nodeId === member.nodeId) ?? member) : member,
-    );
     this.config = { ...config, members };
     this.monitor.setDowncheckMs(config.timings.downcheckMs);
     this.setMembers();
@@ -180,17 +171,7 @@ export class UdpuTransport implements RingTransport {
   }
 
   linkStatus(): readonly LinkStatus[] {
-    const up = this.monitor.state === 'regular';
-    const peers = this.config.members.map(({ nodeId, addresses }) => ({
-      nodeId,
-      address: addresses[0] ?? '',
-      enabled: true,
-      connected: up,
-      dynconnected: up,
-      mtu: this.config.netMtu,
-      latencyUs: 0,
-    }));
-    return [{ linkId: this.link.linkId, localAddress: this.link.bindAddress, up, peers }];
+    return [datagramLinkStatus(this.config, this.link, this.monitor.state === 'regular')];
   }
 
   close(): void {
