@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ROOT } from './host.ts';
 import { must } from './process.ts';
 
-const LIBRARIES = ['-lcpg', '-lcmap', '-lcfg', '-lquorum', '-lvotequorum', '-lqb', '-lpthread', '-lm'];
+const LIBRARIES = ['-lcpg', '-lsam', '-lcmap', '-lcfg', '-lquorum', '-lvotequorum', '-lqb', '-lpthread', '-lm'];
 const built = new Map<string, Promise<string>>();
 
 /** Compiles test/interop/c/NAME.c, once for each version of its text. Answers the program's path. */
