@@ -7,6 +7,8 @@ import { isAlive, killMarked, until } from './process.ts';
 import { Space } from './space.ts';
 
 const PREFIX = 'rondo-lab-';
+/** Labs of this process that stand: the last one to close cleans up. */
+let standing = 0;
 const DEFAULT_KEY = Buffer.alloc(256, 'lab key ');
 
 /**
@@ -30,6 +32,7 @@ export class Lab {
   static async create(options: ClusterOptions, kinds: readonly DaemonKind[]): Promise<Lab> {
     sweep();
     const directory = mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`));
+    standing += 1;
     const wire = await Space.create('switch', join(directory, 'switch'));
     const lab = new Lab(options, directory, wire);
     const links = options.links ?? 1;
@@ -131,7 +134,8 @@ export class Lab {
     await Promise.all(this.nodes.map((node) => node.close()));
     for (const node of this.nodes) await node.space.close();
     await this.wire.close();
-    killMarked(true);
+    standing -= 1;
+    if (standing === 0) killMarked(true);
     if (process.env['RONDO_LAB_KEEP'] === undefined) rmSync(this.directory, { recursive: true, force: true });
   }
 }
