@@ -9,9 +9,12 @@ const REQUESTS_PER_TURN = 256;
 /** Notification bytes that may stay on the socket: they cost a system call to take, and the client spins when it is full. */
 const BYTES_OWED_MAX = 64;
 
-const LARGE_BYTES = 65_536;
-/** Room for the head of the event and for configuration changes in between. */
-const EVENT_MARGIN_BYTES = 8192;
+/**
+ * Events that may wait for a client that goes on sending. Beyond, its sends wait while it reads, so that it does not run into the limit at
+ * which it is cut. A tighter bound would cost much: on a busy machine sender and reader get the processor in turns, and both want
+ * to work on a long queue when they have it.
+ */
+const OWN_QUEUE_BYTES_MAX = 64 << 20;
 const READING_MS = 1000;
 const SENDS: readonly number[] = [CpgRequest.MCAST, CpgRequest.PARTIAL_MCAST, CpgRequest.ZC_EXECUTE];
 
@@ -49,10 +52,10 @@ export class CpgClient implements CpgPort {
    */
   serve(nowMs: number): number {
     const { connection } = this;
-    const reading = this.member.receives && this.isReading(nowMs);
+    const slowed = connection.queuedBytes > OWN_QUEUE_BYTES_MAX && this.isReading(nowMs);
     let count = 0;
     while (count < REQUESTS_PER_TURN && connection.peekRequest()) {
-      if (reading && SENDS.includes(connection.requestId) && this.mustReadFirst()) break;
+      if (slowed && SENDS.includes(connection.requestId)) break;
       if (this.core.request(this.member, connection.requestOffset, connection.requestLength) === 'wait') break;
       connection.reclaimRequest();
       count++;
@@ -63,18 +66,6 @@ export class CpgClient implements CpgPort {
     }
     if (connection.fault !== null) this.touch(this);
     return count;
-  }
-
-  /**
-   * What a client multicasts comes back to itself, and its ring is the natural limit of what it may have under way: beyond, events
-   * would take the slow way through memory. Large messages are let through as long as nothing waits, or one would travel at a time.
-   */
-  private mustReadFirst(): boolean {
-    const { connection, member } = this;
-    if (connection.queueing) return true;
-    const bytes = connection.requestLength;
-    if (bytes > LARGE_BYTES) return false;
-    return member.inFlightBytes + bytes + EVENT_MARGIN_BYTES > connection.eventRoomBytes();
   }
 
   /** Took events off its ring within the last second. One that reads nothing is not waited for: it may be about to block in a call. */

@@ -51,7 +51,7 @@ async function start(nodes: number, port: number) {
   return { rings, names, stop };
 }
 
-t.test('three members on three nodes: messages of 1 byte to 1 MB, one order', { timeout: 60_000 }, async (t) => {
+t.test('three members on three nodes: messages of 1 byte to 1 MB, one order', { timeout: 120_000 }, async (t) => {
   const { names, stop } = await start(3, testPort(0));
   const clients: RawCpgClient[] = [];
   for (const name of names) {
@@ -59,8 +59,8 @@ t.test('three members on three nodes: messages of 1 byte to 1 MB, one order', { 
     t.equal(await client.join('grp'), 1);
     clients.push(client);
   }
-  const sizes = [1, 64, 1399, 1400, 1401, 8000, 65_536, 300_000, 1_000_000];
-  const rounds = 2;
+  const sizes = [1, 64, 1399, 1400, 1401, 8000, 65_536, 1_000_000, 1, 64, 1399, 1400, 1401];
+  const rounds = 1;
   const seen = clients.map(() => [] as string[]);
   const total = sizes.length * rounds * 3;
   const messages = (list: string[]): string[] => list.filter((event) => event.includes(':'));
@@ -69,7 +69,7 @@ t.test('three members on three nodes: messages of 1 byte to 1 MB, one order', { 
       sizes.map((size) => mcast(new Uint8Array(size).fill(index + round))),
     ).flat(),
   );
-  const until = performance.now() + 40_000;
+  const until = performance.now() + 100_000;
   while (seen.some((list) => messages(list).length < total)) {
     for (const [index, client] of clients.entries()) {
       const next = pending[index]![0];

@@ -329,11 +329,6 @@ export class ServerConnection {
     return this.queue.count > 0;
   }
 
-  /** Bytes free in the event ring; 0 while events queue. */
-  eventRoomBytes(): number {
-    return this.live && this.fault === null && this.queue.count === 0 ? this.events.freeBytes() : 0;
-  }
-
   get queuedBytes(): number {
     return this.queue.bytes;
   }

@@ -43,8 +43,6 @@ export class CpgConnection {
   /** Counts configuration-change events; a fragmented send that sees it move is interrupted (services.md 4.7). */
   transitions = 0;
   transitionsSaved = 0;
-  /** Bytes of events that this connection's own multicasts will be when they come back. */
-  inFlightBytes = 0;
   /** After a finalize request: no more events, but the leave still follows at the close. */
   detached = false;
   readonly iterations = new Map<bigint, { readonly entries: readonly IterationEntry[]; next: number }>();

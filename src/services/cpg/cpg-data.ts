@@ -77,9 +77,7 @@ export class CpgData {
     const { view } = memory;
     view.setInt32(head + EXEC.size, MCAST_HEAD_BYTES + length, true);
     view.setUint32(head + EXEC.msglen, length, true);
-    if (!this.host.mcastParts(memory.bytes, head, MCAST_HEAD_BYTES, from, at, length)) return false;
-    connection.inFlightBytes += EVENT.data + length;
-    return true;
+    return this.host.mcastParts(memory.bytes, head, MCAST_HEAD_BYTES, from, at, length);
   }
 
   /** A fragment of a large message. Answers the status for the client, or `null`: no room yet. */
@@ -100,7 +98,6 @@ export class CpgData {
     view.setUint32(head + EXEC.type, type, true);
     const body = at + REQUEST.fragmentData;
     if (!this.host.mcastParts(bytes, head, PARTIAL_HEAD_BYTES, bytes, body, length)) return null;
-    connection.inFlightBytes += FRAGMENT_EVENT.data + length;
     if (first) connection.transitionsSaved = connection.transitions;
     return CsError.OK;
   }
@@ -116,11 +113,8 @@ export class CpgData {
     }
     const total = EVENT.data + dataBytes;
     const { listeners } = group;
-    const pid = nodeId === this.host.nodeId ? memory.view.getUint32(offset + EXEC.pid, true) : -1;
     for (let index = 0; index < listeners.length; index++) {
-      const listener = listeners[index]!;
-      if (listener.pid === pid) cameBack(listener, total);
-      const { port } = listener;
+      const { port } = listeners[index]!;
       const at = port.claim(total);
       if (at >= 0) {
         writeMcastEvent(port.memory, at, memory, offset, nodeId, dataBytes);
@@ -143,10 +137,7 @@ export class CpgData {
       return;
     }
     const total = FRAGMENT_EVENT.data + dataBytes;
-    const pid = nodeId === this.host.nodeId ? memory.view.getUint32(offset + EXEC.fragmentPid, true) : -1;
-    for (const listener of group.listeners) {
-      if (listener.pid === pid) cameBack(listener, total);
-      const { port } = listener;
+    for (const { port } of group.listeners) {
       const at = port.claim(total);
       if (at >= 0) {
         writeFragmentEvent(port.memory, at, memory, offset, nodeId, dataBytes);
@@ -183,10 +174,6 @@ export class CpgData {
     this.host.dropped('senderNotInGroup', nodeId);
     return null;
   }
-}
-
-function cameBack(connection: CpgConnection, eventBytes: number): void {
-  connection.inFlightBytes = Math.max(0, connection.inFlightBytes - eventBytes);
 }
 
 function allocateEvent(bytes: number): { readonly bytes: Uint8Array; readonly view: DataView } {
