@@ -21,6 +21,8 @@ export class Suite implements CryptoSuite {
   private readonly ivs = new Uint32Array(IV_POOL_BYTES >> 2);
   private ivAt = IV_POOL_BYTES >> 2;
   private wiped = false;
+  /** Digests as words; every digest length is a multiple of four. */
+  private readonly digestWords: Uint32Array;
 
   constructor(
     readonly name: string,
@@ -32,6 +34,7 @@ export class Suite implements CryptoSuite {
     this.saltBytes = cipher === null ? 0 : BLOCK;
     this.blockBytes = this.saltBytes;
     this.digestBytes = mac.digestBytes;
+    this.digestWords = new Uint32Array(mac.digests.buffer, mac.digests.byteOffset, mac.digests.length >> 2);
     this.engine = cipher === null || cipher.name === mac.name ? mac.name : `${cipher.name} + ${mac.name}`;
   }
 
@@ -64,12 +67,19 @@ export class Suite implements CryptoSuite {
     }
     cipher?.encrypt(lanes, count);
     mac.compute(lanes, count);
-    const size = this.digestBytes;
-    for (let lane = 0; lane < count; lane++) {
-      const to = lanes.at[lane]! + lanes.macBytes[lane]!;
-      const from = lane * DIGEST_STRIDE;
-      for (let i = 0; i < size; i++) packets.u8[to + i] = mac.digests[from + i]!;
+    for (let lane = 0; lane < count; lane++) this.appendDigest(lane, lanes.at[lane]! + lanes.macBytes[lane]!);
+  }
+
+  private appendDigest(lane: number, to: number): void {
+    if ((to & 3) === 0) {
+      const words = this.packets.u32;
+      const from = (lane * DIGEST_STRIDE) >> 2;
+      for (let i = 0; i < this.digestBytes >> 2; i++) words[(to >> 2) + i] = this.digestWords[from + i]!;
+      return;
     }
+    const { u8 } = this.packets;
+    const from = lane * DIGEST_STRIDE;
+    for (let i = 0; i < this.digestBytes; i++) u8[to + i] = this.mac.digests[from + i]!;
   }
 
   private writeIv(word: number): void {
@@ -123,11 +133,12 @@ export class Suite implements CryptoSuite {
 
   /** Every byte is compared, whatever the first ones say. */
   private matches(lane: number, at: number): boolean {
-    const { digests } = this.mac;
-    const bytes = this.packets.u8;
-    const from = lane * DIGEST_STRIDE;
+    const view = this.packets.data;
+    const from = (lane * DIGEST_STRIDE) >> 2;
     let difference = 0;
-    for (let i = 0; i < this.digestBytes; i++) difference |= digests[from + i]! ^ bytes[at + i]!;
+    for (let i = 0; i < this.digestBytes >> 2; i++) {
+      difference |= this.digestWords[from + i]! ^ view.getUint32(at + 4 * i, true);
+    }
     return difference === 0;
   }
 

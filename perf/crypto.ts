@@ -1,0 +1,76 @@
+import { randomBytes } from 'node:crypto';
+import { parseArgs } from 'node:util';
+import { CIPHER_KEY_BYTES, type CipherName, type HashName, type PacketBatch } from '../src/knet/crypto.ts';
+import { wireLength } from '../src/knet/mtu.ts';
+import { Arena } from '../src/os/arena.ts';
+import { type EngineName, OpensslProvider } from '../src/transport/knet/crypto-provider.ts';
+
+/**
+ * What sealing and opening a packet costs, by engine: CPU time of this process, best of several rounds.
+ *
+ *   node dist/perf/crypto.js [--bytes 1400] [--suites aes256/sha256,…] [--batch 40]
+ */
+const { values } = parseArgs({
+  options: {
+    bytes: { type: 'string', default: '1400' },
+    suites: { type: 'string', default: 'aes256/sha256,aes128/sha1,aes256/sha512,aes256/md5,none/sha256' },
+    batch: { type: 'string', default: '40' },
+  },
+});
+const bytes = Number(values.bytes);
+const packets = Number(values.batch);
+const ENGINES: readonly EngineName[] = ['multi-block', 'openssl', 'node:crypto'];
+const ROUNDS = 9;
+const ROUND_US = 40_000;
+const slot = Math.ceil((bytes + 128) / 64) * 64;
+const arena = Arena.map(2 * packets * slot);
+const batch: PacketBatch = {
+  offset: Int32Array.from({ length: packets }, (_, i) => i * slot),
+  length: new Int32Array(packets),
+  plainOffset: new Int32Array(packets),
+  plainLength: new Int32Array(packets),
+};
+
+const cpuUs = (): number => {
+  const { user, system } = process.cpuUsage();
+  return user + system;
+};
+
+/** Microseconds of CPU for one packet. */
+function cost(run: () => void): number {
+  let best = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < ROUNDS; round++) {
+    const start = cpuUs();
+    let runs = 0;
+    let spent = 0;
+    for (; spent < ROUND_US; spent = cpuUs() - start) {
+      for (let i = 0; i < 20; i++) run();
+      runs += 20;
+    }
+    best = Math.min(best, spent / runs / packets);
+  }
+  return best;
+}
+
+console.log(`${bytes} bytes, ${packets} packets a batch; µs of CPU a packet`);
+console.log('suite          engine                    seal    open');
+for (const name of values.suites.split(',')) {
+  const [cipher, hash] = name.split('/') as [CipherName, HashName];
+  for (const best of ENGINES) {
+    const suite = new OpensslProvider(arena, { best }).load(cipher, hash, randomBytes(256));
+    if (!(cipher in CIPHER_KEY_BYTES)) throw new Error(`no cipher ${cipher}`);
+    const seal = cost(() => {
+      batch.length.fill(bytes);
+      suite.seal(batch, 0, packets);
+    });
+    const wire = wireLength(suite, bytes);
+    const open = cost(() => {
+      batch.length.fill(wire);
+      suite.open(batch, 0, packets, packets * slot);
+    });
+    if (batch.plainLength.some((length) => length !== bytes)) throw new Error(`${name}: does not open`);
+    const line = [name.padEnd(14), suite.engine.padEnd(23), seal.toFixed(2).padStart(6), open.toFixed(2).padStart(7)];
+    console.log(line.join(' '));
+    suite.wipe();
+  }
+}
