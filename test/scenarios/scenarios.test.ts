@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import t from 'tap';
 import { Story } from './commands.ts';
 
+t.setTimeout(600_000); // the machine may be busy
+
 /**
  * Stories: blocks of commands, each followed by `----` and what happened. `SCENARIO_UPDATE=1` writes what happened into
  * the files; read the difference before you believe it.

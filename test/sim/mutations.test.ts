@@ -3,6 +3,8 @@ import { Group } from '../../src/totem/index.ts';
 import type { SimNode } from './sim-node.ts';
 import { simulate } from './world.ts';
 
+t.setTimeout(600_000); // the machine may be busy
+
 /**
  * Does the simulator see anything? Each bug below is planted into otherwise unchanged nodes and must be caught within a
  * bounded number of seeds. The bugs are the traps of totem.md 8, one implementer's mistake each.

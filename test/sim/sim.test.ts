@@ -1,6 +1,8 @@
 import t from 'tap';
 import { simulate } from './world.ts';
 
+t.setTimeout(600_000); // the machine may be busy
+
 /**
  * Seeds through the whole stack. `SIM_SEED=n` replays one and tells its story; `SIM_SEEDS=n` runs that many from
  * `SIM_FIRST`.

@@ -73,7 +73,8 @@ export class World implements SimNodeWorld {
     );
     this.timings = makeTimings(random);
     this.netMtu = random.pick([300, 500, 1500, 1500, 4000]);
-    this.regionBytes = random.chance(0.15) && this.netMtu < 4000 ? 1_600_000 : 4_500_000;
+    this.regionBytes =
+      random.chance(0.2) && this.netMtu < 4000 ? (this.netMtu < 1500 ? 800_000 : 1_300_000) : 4_500_000;
     this.separateSockets = random.chance(0.4);
     this.ownCopies = random.chance(0.7);
     this.diskMsMax = random.pick([0, 1, 20, 150]);

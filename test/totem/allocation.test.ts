@@ -2,6 +2,8 @@ import { getHeapStatistics } from 'node:v8';
 import t from 'tap';
 import { MemoryRing } from './memory-ring.ts';
 
+t.setTimeout(600_000); // the machine may be busy
+
 /**
  * Steady state makes no garbage for a frame or a message. Counted as growth of the heap between two garbage collections
  * that do not happen: a run that collects is repeated.

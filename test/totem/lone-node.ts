@@ -10,7 +10,7 @@ import { encodeMergeDetect, MergeDetect } from '../../src/totem/wire/merge-detec
 import { decodeOrfToken, encodeOrfToken, OrfToken } from '../../src/totem/wire/orf-token.ts';
 
 const INPUT_BYTES = 66_000;
-const REGION_BYTES = 4 << 20;
+const REGION_BYTES = 4_000_000;
 
 export const TIMINGS: SrpTimings = {
   tokenMs: 3000,
@@ -33,7 +33,7 @@ export const TIMINGS: SrpTimings = {
 
 /** Node 2, alone with a test that plays nodes 1 and 3: what it sends is kept, what it gets is made by hand. */
 export class LoneNode {
-  readonly memory: FrameMemory = frameMemory(new Uint8Array(INPUT_BYTES + REGION_BYTES));
+  readonly memory: FrameMemory;
   readonly groups: ProcessGroups;
   sent: { readonly to: number | 'all'; readonly frame: Uint8Array }[] = [];
   readonly gathers: number[] = [];
@@ -41,7 +41,8 @@ export class LoneNode {
   readonly delivered: number[] = [];
   nowMs = 1000;
 
-  constructor(timings: Partial<SrpTimings> = {}) {
+  constructor(timings: Partial<SrpTimings> = {}, regionBytes = REGION_BYTES) {
+    this.memory = frameMemory(new Uint8Array(INPUT_BYTES + regionBytes));
     const keep = (to: number | 'all', offset: number, length: number) =>
       void this.sent.push({ to, frame: this.memory.bytes.slice(offset, offset + length) });
     this.groups = new ProcessGroups({
@@ -52,7 +53,7 @@ export class LoneNode {
       reservedRingSeq: 10_000,
       memory: this.memory,
       regionOffset: INPUT_BYTES,
-      regionBytes: REGION_BYTES,
+      regionBytes,
       nowMs: this.nowMs,
       random: () => 0.5,
       network: {

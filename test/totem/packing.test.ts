@@ -5,6 +5,8 @@ import { Assembler } from '../../src/totem/assembler.ts';
 import { FuzzNode, FuzzTarget } from '../fuzz/totem-harness.ts';
 import { CAPTURES, fromHex } from './hex.ts';
 
+t.setTimeout(600_000); // the machine may be busy
+
 /** What the packer queues for messages of these sizes: bodies of packets, and [k, fragmented, continuation, lengths]. */
 function pack(sizes: readonly number[]) {
   const node = new FuzzNode(1, new FuzzTarget());

@@ -3,6 +3,8 @@ import { Group } from '../../src/totem/index.ts';
 import { Stat } from '../../src/totem/statistics.ts';
 import { FuzzTarget } from '../fuzz/totem-harness.ts';
 
+t.setTimeout(600_000); // the machine may be busy
+
 const u32 = (frame: Uint8Array) => new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
 const isToken = (frame: Uint8Array) => frame[3] === 0;
 
