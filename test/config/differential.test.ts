@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import t from 'tap';
 import { loadConfiguration } from '../../src/config/load.ts';
 import { OPTIONS } from '../../src/config/options/index.ts';
@@ -117,6 +117,7 @@ function stockVerdict(file: string): Verdict {
   const script = 'mount -t tmpfs tmpfs /var/lib/corosync && exec "$@"';
   const { status, signal, stderr } = spawnSync('unshare', ['-m', 'sh', '-c', script, 'sh', STOCK, '-t', '-c', file], {
     encoding: 'latin1',
+    cwd: dirname(file), // a relative log file is made where stock runs
   });
   const lines = stderr
     .split('\n')
