@@ -254,7 +254,8 @@ const STORIES: readonly VoteStory[] = [
     size: 3,
     quorum: ['expected_votes: 2', 'expected_votes_tracking: 1', 'allow_downscale: 1', 'wait_for_all: 1'],
     rare: true,
-    steps: [boot(1, 2, 3), stop(3), kill(2), boot(2), stop(2), boot(2)],
+    // What comes back then adopts or not, as the order of the node infos has it, with stock, too.
+    steps: [boot(1, 2, 3), stop(3), kill(2)],
   },
   tieBreaker('lowest'),
   tieBreaker('highest'),
