@@ -8,7 +8,7 @@
  *   send COUNT MIN MAX SEED    multicast COUNT messages of MIN..MAX bytes (logarithmically distributed)
  *   leave | join | quit
  * Lines on standard output:
- *   ready NODEID PID | sent TOTAL | members COUNT | left | joined | delivered TOTAL (on "count") | error TEXT
+ *   ready NODEID PID | sent TOTAL | members COUNT | left | joined | delivered TOTAL own TOTAL (on "count") | error TEXT
  * Lines of the record file:
  *   S ORDINAL SIZE CRC                        sent
  *   M NODEID PID ORDINAL SIZE CRC             delivered; ORDINAL counts the messages of that sender
@@ -35,6 +35,8 @@ static uint32_t crc_table[8][256];
 static struct { uint32_t nodeid, pid, ordinal; } senders[SENDERS_MAX];
 static int sender_count;
 static uint64_t delivered;
+static uint64_t own_delivered;
+static unsigned own_node;
 static uint8_t *message;
 
 static void crc_init(void)
@@ -97,6 +99,8 @@ static void on_deliver(cpg_handle_t handle, const struct cpg_name *group, uint32
 	(void)group;
 	fprintf(record, "M %u %u %u %zu %08x\n", nodeid, pid, (*ordinal_of(nodeid, pid))++, len, crc32_of(msg, len));
 	delivered++;
+	if (nodeid == own_node && pid == (uint32_t)getpid())
+		own_delivered++;
 }
 
 static void put_list(const struct cpg_address *list, size_t entries, int reasons)
@@ -193,7 +197,7 @@ static void command(cpg_handle_t handle, const struct cpg_name *group, char *lin
 		random_state = 0x9e3779b97f4a7c15ull * (seed + 1);
 	} else if (strncmp(line, "count", 5) == 0) {
 		fflush(record);
-		printf("delivered %llu\n", (unsigned long long)delivered);
+		printf("delivered %llu own %llu\n", (unsigned long long)delivered, (unsigned long long)own_delivered);
 	} else if (strncmp(line, "leave", 5) == 0) {
 		cs_error_t error = cpg_leave(handle, group);
 		if (error != CS_OK)
@@ -272,11 +276,10 @@ int main(int argc, char **argv)
 	memcpy(group.value, argv[1], group.length);
 	cpg_handle_t handle;
 	join(&handle, &group);
-	unsigned nodeid = 0;
 	int fd;
-	cpg_local_get(handle, &nodeid);
+	cpg_local_get(handle, &own_node);
 	cpg_fd_get(handle, &fd);
-	printf("ready %u %d\n", nodeid, getpid());
+	printf("ready %u %d\n", own_node, getpid());
 	for (;;) {
 		struct pollfd fds[2] = { { fd, POLLIN, 0 }, { 0, POLLIN, 0 } };
 		int moved = 0;

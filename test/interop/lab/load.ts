@@ -49,8 +49,10 @@ export class LoadMember {
     this.deliveredAtMark = lines.filter((line) => line.startsWith('M ')).length;
   }
 
-  async deliveredSinceMark(): Promise<number> {
-    return (await this.delivered()) - this.deliveredAtMark;
+  /** What arrived since the mark, and how much of what this member was ordered to send has not come back to it. */
+  async progress(): Promise<{ readonly sinceMark: number; readonly ownMissing: number }> {
+    const { total, own } = await this.counts();
+    return { sinceMark: total - this.deliveredAtMark, ownMissing: this.sent - own };
   }
 
   sinceMark(): GroupRecord {
@@ -64,11 +66,15 @@ export class LoadMember {
 
   /** Number of messages delivered to this member so far. */
   async delivered(): Promise<number> {
+    return (await this.counts()).total;
+  }
+
+  private async counts(): Promise<{ readonly total: number; readonly own: number }> {
     const before = this.process.output.length;
     this.process.write('count\n');
     for (let tries = 0; tries < 200; tries++) {
-      const match = /^delivered (\d+)$/m.exec(this.process.output.slice(before));
-      if (match) return Number(match[1]);
+      const match = /^delivered (\d+) own (\d+)$/m.exec(this.process.output.slice(before));
+      if (match) return { total: Number(match[1]), own: Number(match[2]) };
       if (!this.process.alive) break;
       await sleep(25);
     }
@@ -90,11 +96,13 @@ export async function settle(members: readonly LoadMember[], timeoutMs = 180_000
   let last = '';
   let quiet = 0;
   for (;;) {
-    const counts = await Promise.all(members.map((member) => member.deliveredSinceMark()));
+    const progress = await Promise.all(members.map((member) => member.progress()));
+    const counts = progress.map(({ sinceMark }) => sinceMark);
     quiet = counts.join() === last ? quiet + 1 : 0;
     last = counts.join();
-    // Somebody may be behind: a quiet time of seconds is needed to believe that it stays so.
-    if (quiet >= (new Set(counts).size === 1 ? 4 : 60)) return;
+    const complete = new Set(counts).size === 1 && progress.every(({ ownMissing }) => ownMissing === 0);
+    // Somebody may be behind: a quiet time of many seconds is needed to believe that it stays so.
+    if (quiet >= (complete ? 3 : 100)) return;
     if (Date.now() > end) throw new Error(`messages do not settle: ${last}`);
     await sleep(150);
   }
