@@ -13,6 +13,9 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const PARALLEL = 2;
+/** Labs mostly wait for timers of the protocol, and each has its own network. */
+const LABS_PARALLEL = 3;
+const LAB = /^test\/interop\//;
 /** Run alone, after the others: they measure time, use much memory or build networks. */
 const SERIAL = /^test\/(interop|conformance|sim|perf)\/|\.slow\.test\.ts$/;
 /** Serial ones that are quick enough to be unit tests all the same. */
@@ -235,8 +238,12 @@ await runAll(
   PARALLEL,
 );
 await runAll(
-  files.filter((file) => isSerial(file)),
+  files.filter((file) => isSerial(file) && !LAB.test(file)),
   1,
+);
+await runAll(
+  files.filter((file) => isSerial(file) && LAB.test(file)),
+  LABS_PARALLEL,
 );
 for (const [reason, names] of skippedByReason) {
   console.log(`skipped, ${reason}: ${names.length} test${names.length === 1 ? '' : 's'}`);
