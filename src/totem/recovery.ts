@@ -7,7 +7,7 @@ import { ascending, subtract } from './node-set.ts';
 import { innerSeqOf } from './recovery-index.ts';
 import type { RingState } from './state.ts';
 import { Stat } from './statistics.ts';
-import { armTokenTimers, restartPause } from './timeouts.ts';
+import { armTokenTimers, notePresence } from './timeouts.ts';
 import type { CommitToken } from './wire/commit-token.ts';
 import { MCAST_HEADER_BYTES } from './wire/mcast.ts';
 
@@ -90,7 +90,7 @@ export function enterOperational(s: RingState): void {
   s.enter('operational');
   s.receivedFlg = 1;
   s.oldRing = s.ring;
-  restartPause(s);
+  notePresence(s);
   s.statistics.add(Stat.operational_entered);
   s.statistics.set(Stat.continuous_gather, 0);
   const lost = subtract(left, s.politeLeavers);

@@ -26,14 +26,17 @@ function armWarning(s: RingState): void {
   if (tokenWarningPercent > 0) s.timers.start(Timer.TOKEN_WARNING, (tokenMs * tokenWarningPercent) / 100);
 }
 
-/** Restarts the timer without refreshing the record, as stock does (totem.md 4.15). */
-export function restartPause(s: RingState): void {
+/**
+ * Notes that the process runs, and when to note it again (totem.md 4.15). Stock restarts the timer on entering OPERATIONAL
+ * without noting the time, so that frequent changes of the membership look like a pause and cost it its input.
+ */
+export function notePresence(s: RingState): void {
+  s.pauseRecordMs = s.nowMs;
   s.timers.start(Timer.PAUSE, s.timings.tokenMs / 5);
 }
 
 export function startPeriodicTimers(s: RingState): void {
-  s.pauseRecordMs = s.nowMs;
-  restartPause(s);
+  notePresence(s);
   s.timers.start(Timer.STATISTICS, STATISTICS_PERIOD_MS);
 }
 
@@ -66,8 +69,7 @@ export function timerExpired(s: RingState, timer: TimerValue): void {
       if (s.state === 'operational' && s.isRep) sendMergeDetect(s);
       return;
     case Timer.PAUSE:
-      s.pauseRecordMs = s.nowMs;
-      restartPause(s);
+      notePresence(s);
       return;
     case Timer.SEND_JOIN:
       if (s.state === 'gather') sendJoinNow(s);
