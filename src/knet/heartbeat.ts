@@ -140,10 +140,8 @@ export class Heartbeat implements InternalPackets {
     link.stats.add(LinkStat.rx_pong_bytes, length);
     const sentMs = readPingTimeMs(this.memory, at);
     if (sentMs < 0) return Drop.latePong;
-    // Our clock writes whole nanoseconds, rounded down; a reply in the same instant may look negative by less than that.
-    const latencyUs = Math.floor((nowMs - sentMs) * 1000);
     const wasConnected = link.connected;
-    if (!link.pong(Math.max(latencyUs, latencyUs > -1_000 ? 0 : latencyUs), nowMs)) return Drop.latePong;
+    if (!link.pong(sentMs, nowMs)) return Drop.latePong;
     if (!wasConnected && link.connected) this.linkUp(link);
     return -1;
   }

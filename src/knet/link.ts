@@ -10,6 +10,7 @@ const BACKOFF_PERIOD_MS = 1_000;
 const SUSPICION_MS_MIN = 200;
 /** PINGs of one link may overtake each other by this much without counting as recorded ones. */
 const PING_REORDER_MS = 2_000;
+const CLOCK_SLACK_MS = 0.000_5;
 const PING_DISBELIEF_MS_MAX = 10_000;
 
 /** One link to one host: heartbeat state (knet.md 3.1). Effects are the caller's; methods answer what changed. */
@@ -38,6 +39,7 @@ export class Link {
   /** Time field of the newest PING received here, and when the last one was believed; −1 before the first. */
   private newestPingTimeMs = -1;
   private pingBelievedMs = -1;
+  private newestPongSentMs = -1;
   private suspectedUntilMs = 0;
   private latencyAverageUs = 0;
   private latencySamples = 0;
@@ -96,11 +98,14 @@ export class Link {
   }
 
   /**
-   * A PONG with this round-trip time. `false`: too late to count (knet.md 3.1). Whether the link came up is seen in
-   * `connected`; the caller compares.
+   * The PONG to a PING of `sentMs`. `false`: too late to count (knet.md 3.1), or not newer than the last one: a copy. Whether
+   * the link came up is seen in `connected`; the caller compares.
    */
-  pong(latencyUs: number, nowMs: number): boolean {
-    if (latencyUs < 0 || latencyUs > this.config.pongTimeoutMs * 1000) return false;
+  pong(sentMs: number, nowMs: number): boolean {
+    // The PING's time is cut to nanoseconds and may look a little later than it was.
+    const latencyUs = Math.floor((nowMs - sentMs + CLOCK_SLACK_MS) * 1000);
+    if (latencyUs < 0 || latencyUs > this.config.pongTimeoutMs * 1000 || sentMs <= this.newestPongSentMs) return false;
+    this.newestPongSentMs = sentMs;
     this.lastPongMs = nowMs;
     if (this.suspectedAtMs >= 0 && nowMs - latencyUs / 1000 >= this.suspectedAtMs) this.suspectedAtMs = -1;
     this.sampleLatency(latencyUs);

@@ -78,7 +78,7 @@ export class PathMtu {
     if (this.forced) return Number.NEGATIVE_INFINITY;
     if (this.state !== IDLE) return this.resent ? this.roundEndMs : this.resendMs;
     const searchMs = this.finishedMs + intervalMs;
-    return carriesLarge ? Math.min(searchMs, this.verifiedMs + verifyMs) : searchMs;
+    return carriesLarge || this.misses > 0 ? Math.min(searchMs, this.verifiedMs + verifyMs) : searchMs;
   }
 
   /**
@@ -101,7 +101,8 @@ export class PathMtu {
       return this.beginSearch(nowMs, roundMs, sizes, overheadBytes, send);
     }
     if (this.state === IDLE) {
-      if (carriesLarge && this.confirmedIpBytes > 0 && nowMs - this.verifiedMs >= verifyMs) {
+      // After one silent probe the next one does not wait for traffic.
+      if ((carriesLarge || this.misses > 0) && this.confirmedIpBytes > 0 && nowMs - this.verifiedMs >= verifyMs) {
         this.verify(nowMs, roundMs, sizes, overheadBytes, send);
       }
       return PathChange.NONE;

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import t from 'tap';
 import { describe, mixtures, skipReason } from './lab/cases.ts';
-import type { ClusterOptions } from './lab/conf.ts';
+import { type ClusterOptions, corosyncConf } from './lab/conf.ts';
 import type { DaemonKind, LabNode } from './lab/node.ts';
 import { sleep, until } from './lab/process.ts';
 import { Story } from './scenarios/story.ts';
@@ -156,4 +156,50 @@ story('a node with another key stays outside', {}, async (told) => {
   const complaints = others[0]!.log().match(/dropped: authentication failed/g) ?? [];
   t.ok(complaints.length >= 1 && complaints.length <= 2, `one line about it, not a flood: ${complaints.length}`);
   t.ok(others[0]!.log().includes(`from ${last.plan.addresses[0]}:5405 dropped`), 'it names the peer');
+});
+
+story('links and priorities change by reload', { links: 2 }, async (told) => {
+  const { lab, t } = told;
+  const [first, ...others] = lab.nodes as [LabNode, ...LabNode[]];
+  const rings = await told.rings();
+  const reload = async (which: readonly number[], totem: readonly string[] = []): Promise<void> => {
+    const plans = lab.nodes.map(({ plan }) => ({
+      ...plan,
+      addresses: plan.addresses.map((address, link) => (which.includes(link) ? address : '')),
+    }));
+    for (const node of lab.nodes) {
+      node.writeConf(corosyncConf({ ...lab.options, totem }, plans).replace(/^.*ring\d_addr: *$\n/gm, ''));
+    }
+    told.send(200, 1, 50_000);
+    await sleep(200);
+    const { code, stdout, stderr } = await first.tool('corosync-cfgtool', '-R');
+    t.equal(code, 0, `reload: ${stdout}${stderr}`);
+    await told.settleAndCompare(`links ${which.join(' and ')}`);
+  };
+  const connected = async (wanted: Readonly<Record<number, string>>) =>
+    until(`links ${JSON.stringify(wanted)}`, async () => {
+      for (const node of lab.nodes) {
+        for (const other of lab.nodes) {
+          if (other === node) continue;
+          for (const [link, state] of Object.entries(wanted)) {
+            if ((await node.cmap(`stats.knet.node${other.id}.link${link}.connected`, 'stats')) !== state) return null;
+          }
+        }
+      }
+      return true;
+    });
+  await reload([0, 1], ['interface {', '  linknumber: 1', '  knet_link_priority: 9', '}']);
+  const before = await packetsSent(first, others[0]!, 1);
+  told.send(50, 1, 1_000);
+  await told.settleAndCompare('link 1 is preferred');
+  t.ok((await packetsSent(first, others[0]!, 1)) > before, 'and is used');
+  await reload([1]);
+  told.send(100, 1, 50_000);
+  await told.settleAndCompare('link 1 alone');
+  await reload([0, 1]);
+  await connected({ 0: '1', 1: '1' });
+  told.send(100, 1, 50_000);
+  await told.settleAndCompare('both again');
+  told.compareWithSent('all reloads');
+  t.same(await told.rings(), rings, 'the ring never changed');
 });

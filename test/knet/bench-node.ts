@@ -88,7 +88,7 @@ export class BenchNode {
   /** Declares a link up, as the third PONG would. */
   raise(nodeId: number, linkId = 0): void {
     const link = this.core.hosts.find(nodeId)!.links[linkId]!;
-    for (let i = 0; i < 3; i++) this.put(pong(this.nowMs - 1, link.linkId, nodeId), peer(nodeId, linkId));
+    for (let i = 0; i < 3; i++) this.put(pong(++this.nowMs - 1, link.linkId, nodeId), peer(nodeId, linkId));
     this.sent.length = 0;
   }
 

@@ -121,6 +121,8 @@ class Chaos {
   }
 }
 
+t.setTimeout(600_000);
+
 t.test('faults of every kind, then health', async () => {
   const runs = Number(process.env['CHAOS_RUNS'] ?? 40);
   fc.assert(

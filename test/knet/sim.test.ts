@@ -133,3 +133,36 @@ t.test('the path shrinks without a word of ICMP, and grows again', async (t) => 
   sim.run(35_000);
   t.equal(sim.node(1).core.dataMtu, 8_946, 'the next search finds the larger path');
 });
+
+t.test('recorded packets sent again change nothing', async (t) => {
+  const sim = new KnetSim({ nodes: 3, links: 2 });
+  sim.record = true;
+  sim.run(4_000);
+  for (let i = 0; i < 300; i++) {
+    for (const node of sim.nodes.values()) node.send(0, message(20 + 40 * i, i & 255));
+    sim.run(4);
+  }
+  sim.run(3_000);
+  sim.record = false;
+  const victim = sim.node(1);
+  const state = () => ({
+    delivered: victim.delivered.length,
+    windows: victim.core.hosts.list.map((host) => [host.window.newest, host.reassembler.held, host.lastUntimedSeq]),
+    links: victim.core.hosts.list.flatMap((host) =>
+      host.links.map((link) => [link?.connected, link?.averageLatencyUs]),
+    ),
+    mtu: victim.core.dataMtu,
+    reports: victim.reports.length,
+  });
+  const before = state();
+  victim.drops.clear();
+  const recorded = sim.seen.filter((packet) => packet.to === 1);
+  for (const packet of recorded) victim.accept(packet);
+  t.same(state(), before, `${recorded.length} packets`);
+  t.ok((victim.drops.get('duplicate') ?? 0) > 400);
+  t.ok((victim.drops.get('replayed_ping') ?? 0) > 0);
+  t.ok((victim.drops.get('late_pong') ?? 0) > 0);
+  for (const node of sim.nodes.values()) node.send(0, message(50));
+  sim.run(5);
+  t.equal(victim.delivered.length, before.delivered + 2, 'what is new still arrives');
+});
