@@ -11,8 +11,9 @@ import type { MainEngineContext, ServiceEngine } from '../services/engine.ts';
 import type { EngineHost } from '../services/host/engine-host.ts';
 import type { RemoteService } from '../services/host/ports.ts';
 import { QuorumEngine } from '../services/quorum/engine.ts';
-import { VotequorumEngine } from '../services/votequorum/engine.ts';
+import { VotequorumEngine, type VotequorumOptions } from '../services/votequorum/engine.ts';
 import { trackingFile } from '../services/votequorum/tracking-file.ts';
+import { YkdEngine } from '../services/ykd/engine.ts';
 import { DaemonExit, ExitCode } from './exit-codes.ts';
 
 export interface EngineDependencies {
@@ -42,6 +43,7 @@ export interface EngineSet {
 }
 
 const VOTEQUORUM_PROVIDER = 'corosync_votequorum';
+const YKD_PROVIDER = 'corosync_ykd';
 
 export function engineSet(needs: EngineDependencies): EngineSet {
   let host: EngineHost | null = null;
@@ -56,16 +58,20 @@ export function engineSet(needs: EngineDependencies): EngineSet {
     await host!.load(engine);
     if (engine.library.length > 0) await publish(engine.serviceId, engine.name);
   };
-  const provider = quorumProvider(needs.cmap);
-  const votequorum =
-    provider === VOTEQUORUM_PROVIDER
-      ? new VotequorumEngine({
-          trackingFile: trackingFile(join(needs.stateDirectory, 'ev_tracking')),
-          setQuorum: (members, quorate, ringId) => quorum.setQuorum(members, quorate, ringId),
-        })
-      : null;
+  const providerName = quorumProvider(needs.cmap);
+  const setQuorum: VotequorumOptions['setQuorum'] = (members, quorate, ringId) =>
+    quorum.setQuorum(members, quorate, ringId);
+  const provider =
+    providerName === null
+      ? null
+      : providerName === YKD_PROVIDER
+        ? new YkdEngine({ setQuorum })
+        : new VotequorumEngine({
+            trackingFile: trackingFile(join(needs.stateDirectory, 'ev_tracking')),
+            setQuorum,
+          });
   const quorum = new QuorumEngine({
-    provider: votequorum === null ? null : { name: VOTEQUORUM_PROVIDER, load: () => loadOne(votequorum) },
+    provider: provider === null ? null : { name: providerName ?? '', load: () => loadOne(provider) },
     quorateChanged: (quorate) => host!.setQuorate(quorate),
   });
   const { cmap, statistics, addressesOf } = needs;
@@ -79,7 +85,7 @@ export function engineSet(needs: EngineDependencies): EngineSet {
     ...first,
     ...needs.system,
     quorum,
-    ...(votequorum === null ? [] : [votequorum]),
+    ...(provider === null ? [] : [provider]),
     ...needs.modules,
   ];
   return {
@@ -114,7 +120,7 @@ export function engineSet(needs: EngineDependencies): EngineSet {
 /** `null`: none configured. */
 function quorumProvider(cmap: Icmap): string | null {
   const provider = cmap.getString('quorum.provider');
-  if (provider === null || provider === VOTEQUORUM_PROVIDER) return provider;
+  if (provider === null || provider === VOTEQUORUM_PROVIDER || provider === YKD_PROVIDER) return provider;
   throw new DaemonExit(
     ExitCode.SERVICE_INIT,
     `Service engine 'corosync_quorum' failed to load for reason 'Invalid quorum provider'`,

@@ -9,7 +9,6 @@ import { ARENA_BYTES_MAX, Arena } from '../os/arena.ts';
 import { clearEventfd, notifyBytesAddress } from '../os/eventfd.ts';
 import { lockRange, roundRobinPriorityMax, setRoundRobin, yieldCpu } from '../os/schedule.ts';
 import { MSG_DONTWAIT, MSG_NOSIGNAL, sendBytes } from '../os/socket.ts';
-import { Group } from '../totem/index.ts';
 import { Descriptors } from './descriptors.ts';
 import { RingClock } from './ring-clock.ts';
 import { RunningRing } from './running-ring.ts';
@@ -145,14 +144,14 @@ export class RingThread {
   }
 
   private mcast(payload: Uint8Array): void {
-    const sent = this.deferred.length === 0 && this.ring?.groups.mcast(Group.SERVICES, payload) === true;
+    const sent = this.deferred.length === 0 && this.ring?.mcastRecord(payload) === true;
     if (!sent) this.deferred.push({ kind: 'mcast', bytes: payload.slice() });
   }
 
   /** Multicasts that found no room, and what came after them and must stay there. */
   private runDeferred(): void {
     for (let next = this.deferred[0]; next !== undefined; next = this.deferred[0]) {
-      if (next.kind === 'mcast' && this.ring?.groups.mcast(Group.SERVICES, next.bytes) !== true) return;
+      if (next.kind === 'mcast' && this.ring?.mcastRecord(next.bytes) !== true) return;
       this.deferred.shift();
       if (next.kind === 'message') this.apply(next.message);
     }

@@ -6,7 +6,8 @@ import { unreachable } from '../lib/assert.ts';
 import type { FrameMemory } from '../lib/frame-memory.ts';
 import type { ConfigurationChange, RingId } from '../lib/ring-id.ts';
 import type { Arena } from '../os/arena.ts';
-import { ServiceId } from '../services/codec/ids.ts';
+import { ServiceId, YKD_SERVICE_ID } from '../services/codec/ids.ts';
+import { REQUEST_HEADER_BYTES } from '../services/codec/struct.ts';
 import { SyncCore, type SyncHost, type SyncStatus } from '../services/sync/sync-core.ts';
 import { DROP_NAMES, Group, type GroupValue, ProcessGroups, SRP_STATISTICS, type TotemUser } from '../totem/index.ts';
 import { KnetTransport } from '../transport/knet/knet-transport.ts';
@@ -270,6 +271,10 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
       this.sync.message(nodeId, memory.bytes, offset, length);
       return;
     }
+    if (group === Group.YKD) {
+      this.deliverYkd(nodeId, memory, offset, length);
+      return;
+    }
     // Rings of both byte orders cannot synchronise (services.md 1.3), so there is nothing to convert.
     if (length < 16 || foreignEndian) {
       this.countUnknown();
@@ -284,6 +289,24 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
       }
       this.env.bridge.deliver(nodeId, memory.bytes, offset, length);
     } else this.countUnknown();
+  }
+
+  /** A message of an engine on the main thread, header filled in. `false`: no room. */
+  mcastRecord(message: Uint8Array): boolean {
+    const isYkd = (message[2]! | (message[3]! << 8)) === YKD_SERVICE_ID;
+    return isYkd
+      ? this.groups.mcast(Group.YKD, message, REQUEST_HEADER_BYTES)
+      : this.groups.mcast(Group.SERVICES, message);
+  }
+
+  /** Messages of this group have no header; the engine's side of the bridge wants one. */
+  private deliverYkd(nodeId: number, memory: FrameMemory, offset: number, length: number): void {
+    if (this.remoteServices[YKD_SERVICE_ID] !== true) return;
+    const message = new Uint8Array(REQUEST_HEADER_BYTES + length);
+    message[2] = YKD_SERVICE_ID;
+    new DataView(message.buffer).setUint32(8, message.length, true);
+    message.set(memory.bytes.subarray(offset, offset + length), REQUEST_HEADER_BYTES);
+    this.env.bridge.deliver(nodeId, message, 0, message.length);
   }
 
   configurationChange(change: ConfigurationChange): void {

@@ -1,7 +1,13 @@
 import type { FrameMemory, GroupValue } from './interface.ts';
 import { Group } from './interface.ts';
 import { LIMITS } from './limits.ts';
-import { ADDRESSED_SERVICES, ADDRESSED_SYNC, GroupHeader, readGroupHeader } from './wire/group-header.ts';
+import {
+  ADDRESSED_SERVICES,
+  ADDRESSED_SYNC,
+  ADDRESSED_YKD,
+  GroupHeader,
+  readGroupHeader,
+} from './wire/group-header.ts';
 import { checkPacket, PG } from './wire/pg-packet.ts';
 
 export type DeliverMessage = (
@@ -221,5 +227,6 @@ export class Assembler {
     if (addressed & ADDRESSED_SYNC) this.deliver(Group.SYNC, nodeId, memory, at + bytes, length - bytes, !littleEndian);
     if (addressed & ADDRESSED_SERVICES)
       this.deliver(Group.SERVICES, nodeId, memory, at + bytes, length - bytes, !littleEndian);
+    if (addressed & ADDRESSED_YKD) this.deliver(Group.YKD, nodeId, memory, at + bytes, length - bytes, !littleEndian);
   }
 }

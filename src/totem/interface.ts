@@ -109,8 +109,8 @@ export interface TotemObserver {
 
 export type SrpState = 'operational' | 'gather' | 'commit' | 'recovery';
 
-/** The two process groups of a cluster (totem.md 5.1). */
-export const Group = { SERVICES: 0, SYNC: 1 } as const;
+/** The process groups of a cluster (totem.md 5.1); the third exists with the quorum provider ykd only. */
+export const Group = { SERVICES: 0, SYNC: 1, YKD: 2 } as const;
 export type GroupValue = (typeof Group)[keyof typeof Group];
 
 export interface TotemUser {

@@ -87,7 +87,7 @@ export class ProcessGroups {
    * follows in any number of `append` calls, then `endMessage`; the bytes go straight into the packet.
    */
   beginMessage(group: GroupValue, payloadBytes: number): boolean {
-    if (this.servicesHeld && group === Group.SERVICES) return false;
+    if (this.servicesHeld && group !== Group.SYNC) return false;
     return this.packer.begin(group, payloadBytes);
   }
 

@@ -1,7 +1,7 @@
 import { assert } from '../../lib/assert.ts';
 import { CsError } from '../../lib/errors.ts';
 import { NO_RING, type RingId } from '../../lib/ring-id.ts';
-import { QuorumResponse, ServiceId, TrackFlag } from '../codec/ids.ts';
+import { QuorumResponse, ServiceId, TrackFlag, YKD_SERVICE_ID } from '../codec/ids.ts';
 import * as wire from '../codec/quorum.ts';
 import { statusResponse } from '../codec/struct.ts';
 import type {
@@ -100,7 +100,8 @@ export class QuorumEngine implements ServiceEngine<MainEngineContext> {
 
   /** Without its provider nobody can say that there is quorum. */
   engineFailed(serviceId: number): void {
-    if (serviceId === ServiceId.VOTEQUORUM && this.options.provider !== null) {
+    const isProvider = serviceId === ServiceId.VOTEQUORUM || serviceId === YKD_SERVICE_ID;
+    if (isProvider && this.options.provider !== null) {
       this.setQuorum(this.members, false, this.syncRing);
     }
   }

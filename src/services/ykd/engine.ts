@@ -1,0 +1,58 @@
+import type { ConfigurationChange, RingId } from '../../lib/ring-id.ts';
+import { YKD_SERVICE_ID } from '../codec/ids.ts';
+import { REQUEST_HEADER_BYTES } from '../codec/struct.ts';
+import type { ExecFunction, LibraryFunction, MainEngineContext, ServiceEngine } from '../engine.ts';
+import { YkdCore } from './core.ts';
+
+const RETRY_MS = 10;
+
+export interface YkdOptions {
+  /** The quorum service: gets every decision. */
+  setQuorum(members: readonly number[], quorate: boolean, ringId: RingId): void;
+}
+
+/**
+ * The messages travel in a process group of their own, without a header: the ring thread takes the header off on their
+ * way out and puts one on when they come in.
+ *
+ * The quorum provider `corosync_ykd`: no votes, no configuration, no clients of its own.
+ */
+export class YkdEngine implements ServiceEngine<MainEngineContext> {
+  readonly serviceId = YKD_SERVICE_ID;
+  readonly name = 'ykd';
+  readonly description = 'quorum provider ykd';
+  readonly hidden = true;
+  readonly unloadPriority = 1;
+  readonly allowInquorate = true;
+  readonly library: readonly LibraryFunction[] = [];
+  readonly exec: readonly ExecFunction[] = [
+    {
+      name: 'message',
+      handle: (payload, nodeId) => this.core?.deliver(nodeId, payload.slice(REQUEST_HEADER_BYTES)),
+    },
+  ];
+  private core: YkdCore | null = null;
+
+  constructor(private readonly options: YkdOptions) {}
+
+  start(context: MainEngineContext): void {
+    this.core = new YkdCore(context.nodeId, {
+      send: (message) => this.send(context, message),
+      decided: (view, primary, ringId) => {
+        if (primary) context.log('notice', 'YKD', 'This processor is within the primary component.');
+        this.options.setQuorum(view, primary, ringId);
+      },
+      malformed: (nodeId) => context.log('warning', 'YKD', `Malformed message from node ${nodeId}`),
+    });
+  }
+
+  private send(context: MainEngineContext, message: Uint8Array): void {
+    const payload = new Uint8Array(REQUEST_HEADER_BYTES + message.length);
+    payload.set(message, REQUEST_HEADER_BYTES);
+    if (!context.mcast(0, payload)) context.setTimer(RETRY_MS, () => this.send(context, message));
+  }
+
+  configurationChange(change: ConfigurationChange): void {
+    if (change.kind === 'regular') this.core?.configuration(change.members, change.ringId);
+  }
+}
