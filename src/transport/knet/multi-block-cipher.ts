@@ -21,9 +21,12 @@ export class MultiBlockCipher implements CipherEngine {
   private readonly scratch = Arena.map(SCRATCH_BYTES);
   private readonly pointers: PointerWriter;
   private wiped = false;
+  /** The calls with their addresses in them: computed anew, each would be a number object per call. */
+  private readonly runEncrypt: (groups: number) => void;
+  private readonly runDecrypt: (groups: number) => void;
 
   constructor(
-    private readonly kernels: MultiBlockKernels,
+    kernels: MultiBlockKernels,
     private readonly packets: Arena,
     key: Uint8Array,
   ) {
@@ -35,21 +38,22 @@ export class MultiBlockCipher implements CipherEngine {
     const decrypt = kernels.setDecryptKey(address + KEY_AT, bits, address + DECRYPT_SCHEDULE);
     scratch.u8.fill(0, KEY_AT, KEY_AT + key.length);
     assert(encrypt === 0 && decrypt === 0, 'a key of 16, 24 or 32 bytes');
+    const descriptors = address + DESCRIPTORS;
+    const encryptSchedule = address + ENCRYPT_SCHEDULE;
+    const decryptSchedule = address + DECRYPT_SCHEDULE;
+    this.runEncrypt = (groups) => kernels.cbcEncrypt(descriptors, encryptSchedule, groups);
+    this.runDecrypt = (groups) => kernels.cbcDecrypt(descriptors, decryptSchedule, groups);
     this.pointers = new PointerWriter(scratch.u32, packets.address);
   }
 
   encrypt(lanes: Lanes, count: number): void {
     const groups = this.describe(lanes, count, 0);
-    if (groups === 0) return;
-    const address = this.scratch.address;
-    this.kernels.cbcEncrypt(address + DESCRIPTORS, address + ENCRYPT_SCHEDULE, groups);
+    if (groups > 0) this.runEncrypt(groups);
   }
 
   decrypt(lanes: Lanes, count: number, delta: number): void {
     const groups = this.describe(lanes, count, delta);
-    if (groups === 0) return;
-    const address = this.scratch.address;
-    this.kernels.cbcDecrypt(address + DESCRIPTORS, address + DECRYPT_SCHEDULE, groups);
+    if (groups > 0) this.runDecrypt(groups);
   }
 
   /** Answers 1 for up to four lanes, 2 for more, 0 when all of them are idle. */

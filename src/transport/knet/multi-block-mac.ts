@@ -38,7 +38,9 @@ export class MultiBlockMac implements MacEngine {
   /** By slot of the kernel: the lane that it works for. */
   private readonly lanes = new Uint8Array(LANES);
   private readonly packetPointers: PointerWriter;
-  private readonly run: (state: number, descriptors: number, groups: number) => void;
+  /** The kernel over whole blocks, and over tails. The addresses are in the closures: no number object per call. */
+  private readonly runWhole: (groups: number) => void;
+  private readonly runTails: (groups: number) => void;
   private readonly stateWords: number;
   private readonly digestWordCount: number;
   private readonly inner: Uint32Array;
@@ -57,7 +59,12 @@ export class MultiBlockMac implements MacEngine {
     this.digestBytes = digestBytes;
     this.digestWordCount = digestBytes >> 2;
     this.stateWords = init.length;
-    this.run = hash === 'sha1' ? kernels.sha1 : kernels.sha256;
+    const run = hash === 'sha1' ? kernels.sha1 : kernels.sha256;
+    const state = this.scratch.address + STATE;
+    const descriptors = this.scratch.address + DESCRIPTORS;
+    const tailDescriptors = this.scratch.address + TAIL_DESCRIPTORS;
+    this.runWhole = (groups) => run(state, descriptors, groups);
+    this.runTails = (groups) => run(state, tailDescriptors, groups);
     this.packetPointers = new PointerWriter(this.scratch.u32, packets.address);
     const tails = new PointerWriter(this.scratch.u32, this.scratch.address);
     for (let lane = 0; lane < LANES; lane++)
@@ -71,7 +78,7 @@ export class MultiBlockMac implements MacEngine {
     for (let i = 0; i < BLOCK; i++) scratch.u8[TAILS + i] = (key[i] ?? 0) ^ pad;
     this.setState(Uint32Array.from(init), 4);
     for (let lane = 0; lane < 4; lane++) scratch.u32[((TAIL_DESCRIPTORS + lane * 16) >> 2) + 2] = lane === 0 ? 1 : 0;
-    this.run(scratch.address + STATE, scratch.address + TAIL_DESCRIPTORS, 1);
+    this.runTails(1);
     scratch.u8.fill(0, TAILS, TAILS + BLOCK);
     return Uint32Array.from({ length: this.stateWords }, (_, word) => scratch.u32[(STATE >> 2) + word * LANES]!);
   }
@@ -89,12 +96,11 @@ export class MultiBlockMac implements MacEngine {
     if (busy === 0) return;
     const wide = busy > LANES / 2 ? LANES : LANES / 2;
     const groups = wide === LANES ? 2 : 1;
-    const address = this.scratch.address;
     this.setState(this.inner, wide);
-    if (this.describe(lanes, busy, wide)) this.run(address + STATE, address + DESCRIPTORS, groups);
-    this.run(address + STATE, address + TAIL_DESCRIPTORS, groups);
+    if (this.describe(lanes, busy, wide)) this.runWhole(groups);
+    this.runTails(groups);
     this.outerTails(busy);
-    this.run(address + STATE, address + TAIL_DESCRIPTORS, groups);
+    this.runTails(groups);
     const words = this.scratch.u32;
     for (let slot = 0; slot < busy; slot++) {
       const out = (this.lanes[slot]! * DIGEST_STRIDE) >> 2;

@@ -68,6 +68,9 @@ export function totemConfig(options: NodeOptions): TotemConfig {
   };
 }
 
+/** Magic, version 3, a multicast, ordinary. */
+const TOTEM_START = [0x70, 0xc0, 3, 1, 2];
+
 /** A transport with a recorder in place of Totem; driven by `step`, without a thread of its own. */
 export class TestNode {
   readonly arena = Arena.map(64 << 20);
@@ -143,7 +146,7 @@ export class TestNode {
   private write(length: number, fill: number): void {
     const { u8 } = this.arena;
     u8.fill(fill, this.frame, this.frame + length);
-    u8.set([0x70, 0xc0, 3, 1, 2].slice(0, length), this.frame);
+    for (let i = 0; i < TOTEM_START.length && i < length; i++) u8[this.frame + i] = TOTEM_START[i]!;
     if (length >= 13) u8.fill(0, this.frame + 5, this.frame + 13);
   }
 
