@@ -71,7 +71,7 @@ static void events(cpg_handle_t handle)
 	int fd;
 	cpg_fd_get(handle, &fd);
 	struct pollfd p = { fd, POLLIN, 0 };
-	while (poll(&p, 1, 300) > 0)
+	while (poll(&p, 1, 600) > 0)
 		if (cpg_dispatch(handle, CS_DISPATCH_ALL) != CS_OK)
 			break;
 }
