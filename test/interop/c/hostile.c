@@ -7,8 +7,7 @@
  * longer than the ring), huge (a chunk of 2^32-1 bytes), short (a chunk shorter than a request header), half (dies in the
  * middle of a write), unposted (a committed chunk without its semaphore and byte), posts (semaphore and bytes without
  * chunks), ids (well-formed chunks with unknown ids), sizes (header sizes that lie), bytes (garbage on the setup
- * socket), handshake (garbage instead of the connection request), silent (connects and says nothing), deaf (never
- * reads its events).
+ * socket), handshake (garbage instead of the connection request), silent (connects and says nothing).
  * Prints "connected", then "cut" when the server has closed the connection within three seconds, else "open".
  */
 #include <errno.h>

@@ -10,6 +10,8 @@
 
 #define SHOW(call) printf("%s = %d\n", #call, call)
 
+static unsigned delivered;
+
 static const char *who(uint32_t pid)
 {
 	return pid == (uint32_t)getpid() ? "self" : "other";
@@ -20,6 +22,7 @@ static void on_deliver(cpg_handle_t handle, const struct cpg_name *group, uint32
 {
 	(void)handle;
 	unsigned sum = 0;
+	delivered++;
 	for (size_t i = 0; i < len; i++)
 		sum = sum * 31 + ((unsigned char *)msg)[i];
 	printf("  message in %.*s from %u %s: %zu bytes, %08x\n", (int)group->length, group->value, nodeid, who(pid), len, sum);
@@ -76,6 +79,18 @@ static void events(cpg_handle_t handle)
 			break;
 }
 
+/* Until one more message has come, or three seconds have passed. */
+static void message_event(cpg_handle_t handle, unsigned before)
+{
+	int fd;
+	cpg_fd_get(handle, &fd);
+	for (int i = 0; i < 60 && delivered == before; i++) {
+		struct pollfd p = { fd, POLLIN, 0 };
+		if (poll(&p, 1, 50) > 0 && cpg_dispatch(handle, CS_DISPATCH_ALL) != CS_OK)
+			break;
+	}
+}
+
 static struct cpg_name name_of(const char *text)
 {
 	struct cpg_name name = { .length = (uint32_t)strlen(text) };
@@ -95,10 +110,13 @@ static void send_bytes(cpg_handle_t handle, size_t size, int pieces)
 		iov[i].iov_len = to - from;
 	}
 	cs_error_t error;
+	unsigned before = delivered;
 	int tries = 0;
 	while ((error = cpg_mcast_joined(handle, CPG_TYPE_AGREED, iov, (unsigned)pieces)) == CS_ERR_TRY_AGAIN && tries++ < 100)
 		usleep(20000);
 	printf("mcast of %zu bytes in %d pieces = %d\n", size, pieces, error);
+	if (error == CS_OK)
+		message_event(handle, before);
 	events(handle);
 	free(data);
 }
@@ -134,10 +152,12 @@ static void zero_copy(cpg_handle_t handle)
 	SHOW(cpg_zcb_alloc(handle, 50000, &buffer));
 	if (buffer != NULL) {
 		memset(buffer, 'z', 50000);
+		unsigned before = delivered;
 		SHOW(cpg_zcb_mcast_joined(handle, CPG_TYPE_AGREED, buffer, 50000));
-		events(handle);
+		message_event(handle, before);
+		before = delivered;
 		SHOW(cpg_zcb_mcast_joined(handle, CPG_TYPE_AGREED, buffer, 1));
-		events(handle);
+		message_event(handle, before);
 		SHOW(cpg_zcb_free(handle, buffer));
 	}
 }
