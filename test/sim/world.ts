@@ -213,7 +213,7 @@ export class World implements SimNodeWorld {
   /** Liveness: one ring of all who live, everything delivered, and again after a last message of each. */
   settle(): void {
     const { living } = this;
-    const deadline = this.clock + (this.options.healMs ?? 40 * this.timings.tokenMs);
+    const deadline = this.clock + (this.options.healMs ?? 200 * this.timings.tokenMs);
     const all = sorted(living.map((node) => `${node.options.nodeId}`));
     const settled = () => living.every((node) => node.settled && sorted(node.groups.srp.members.map(String)) === all);
     const stuck = () => living.some((node) => node.stuck);
