@@ -72,7 +72,9 @@ export class RingThread {
     this.bridge.send({ op: 'ready' });
     while (!this.ended) {
       const nowMs = this.clock.now();
-      if (this.turn(nowMs) > 0) {
+      const work = this.turn(nowMs);
+      if (this.ring !== null) this.spin.turn(nowMs, this.ring.messages);
+      if (work > 0) {
         this.spin.worked();
         if (++this.turns % TURNS_PER_LOOK === 0) this.descriptors.wait(0);
       } else if (this.spin.maySpin(nowMs)) {

@@ -54,6 +54,8 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
   readonly nodeId: number;
   readonly reloads: ReloadGate;
   readonly log;
+  /** Requests of clients and messages of the ring so far. */
+  messages = 0;
   private readonly remoteServices: readonly boolean[];
   private readonly unknownService: StatCounter;
   private config: TotemConfig;
@@ -129,6 +131,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
     const { srp } = this.groups;
     srp.setNow(nowMs);
     let work = this.cpg.serve(nowMs);
+    this.messages += work;
     work += this.transport.poll(FRAMES_PER_TURN);
     if (nowMs >= srp.nextDeadlineMs()) {
       srp.tick(nowMs);
@@ -267,6 +270,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
     length: number,
     foreignEndian: boolean,
   ): void {
+    this.messages++;
     if (group === Group.SYNC) {
       this.sync.message(nodeId, memory.bytes, offset, length);
       return;

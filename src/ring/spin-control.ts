@@ -1,19 +1,64 @@
 /** Most spins in a row that found nothing before spinning stops; a spin that finds work earns some more. */
 const CREDIT_MAX = 16;
 const CREDIT_PER_HIT = 2;
+/** A trial: windows with and without spinning in turn, so that what else changes meanwhile changes both. */
+const TRIAL_WINDOWS = 8;
+const WINDOW_MS = 4;
+const TRIAL_EVERY_MS = 800;
+/** Spinning costs a processor: it has to bring this much more, and at least this many messages in its windows. */
+const GAIN = 1.1;
+const MESSAGES_MIN = 32;
 
 /**
  * Whether to poll a little longer before sleeping. A wake-up from epoll costs tens of microseconds; under load the next frame or
- * request comes sooner than that. On an idle ring spinning would only burn a core, so it is used while it pays: each spin that ends
- * without work costs a credit, each that finds work (or a sleep that was shorter than a spin) earns some.
+ * request comes sooner than that, if the processor is not needed by those who would send it: three daemons that spin with real-time
+ * priority on two cores starve their own clients. Nothing that a daemon can ask the kernel for tells the two cases apart, so it is
+ * measured: a short trial now and then, and spinning only if more messages were handled with it than without.
+ *
+ * Within that, spinning is used while it pays: each spin that ends without work costs a credit, each that finds work (or a sleep that
+ * was shorter than a spin) earns some. So an idle ring does not burn a core.
  */
 export class SpinControl {
   private credit = CREDIT_MAX / 2;
   private startMs = 0;
   private spinning = false;
   private sleptAtMs = 0;
+  /** Whether the last trial was in favour of spinning. */
+  private pays = false;
+  /** The window of the trial that runs, or -1 between trials. */
+  private window = -1;
+  private windowStartMs = 0;
+  private windowMessages = 0;
+  /** Sums over the windows of the trial: [without spinning, with]. */
+  private readonly trialMs = new Float64Array(2);
+  private readonly trialMessages = new Float64Array(2);
 
   constructor(private readonly spinMs: number) {}
+
+  /** Once a turn: `messages` is the count of all messages ever handled. */
+  turn(nowMs: number, messages: number): void {
+    const elapsedMs = nowMs - this.windowStartMs;
+    if (elapsedMs < (this.window < 0 ? TRIAL_EVERY_MS : WINDOW_MS)) return;
+    if (this.window >= 0) {
+      const arm = this.window & 1;
+      this.trialMs[arm] = this.trialMs[arm]! + elapsedMs;
+      this.trialMessages[arm] = this.trialMessages[arm]! + messages - this.windowMessages;
+    }
+    this.windowStartMs = nowMs;
+    this.windowMessages = messages;
+    if (++this.window === TRIAL_WINDOWS) this.judge();
+  }
+
+  private judge(): void {
+    const [without, withSpinning] = [
+      this.trialMessages[0]! / this.trialMs[0]!,
+      this.trialMessages[1]! / this.trialMs[1]!,
+    ];
+    this.pays = this.trialMessages[1]! >= MESSAGES_MIN && withSpinning > GAIN * without;
+    this.window = -1;
+    this.trialMs.fill(0);
+    this.trialMessages.fill(0);
+  }
 
   /** Work was found in this turn. */
   worked(): void {
@@ -24,7 +69,7 @@ export class SpinControl {
 
   /** Nothing was found: poll again (true) or sleep (false). */
   maySpin(nowMs: number): boolean {
-    if (this.credit <= 0) return false;
+    if (this.credit <= 0 || !(this.window < 0 ? this.pays : (this.window & 1) === 1)) return false;
     if (!this.spinning) {
       this.spinning = true;
       this.startMs = nowMs;

@@ -1,45 +1,92 @@
 import t from 'tap';
 import { SpinControl } from '../../src/ring/spin-control.ts';
 
+const SPIN_MS = 0.05;
+
 /** Turns without work until the loop decides to sleep; each takes a hundredth of a millisecond. */
 function idleTurns(spin: SpinControl, startMs: number): number {
   for (let turns = 0; turns < 1000; turns++) if (!spin.maySpin(startMs + turns * 0.01)) return turns;
   return 1000;
 }
 
-t.test('a loop that finds nothing stops spinning', async (t) => {
-  const spin = new SpinControl(0.05);
-  let nowMs = 0;
+/** A loop whose messages come at one rate while it spins and at another while it sleeps. */
+class Loop {
+  nowMs = 0;
+  messages = 0;
+  spins = 0;
+  readonly spin = new SpinControl(SPIN_MS);
+
+  constructor(
+    public perMsSpinning: number,
+    private readonly perMsSleeping: number,
+  ) {}
+
+  run(ms: number): void {
+    const endMs = this.nowMs + ms;
+    while (this.nowMs < endMs) {
+      const spun = this.spin.maySpin(this.nowMs);
+      if (spun) this.spins++;
+      else this.spin.sleeps(this.nowMs);
+      this.nowMs += 0.1;
+      this.messages += (spun ? this.perMsSpinning : this.perMsSleeping) * 0.1;
+      if (spun) this.spin.worked();
+      else this.spin.wakes(this.nowMs);
+      this.spin.turn(this.nowMs, this.messages);
+    }
+  }
+
+  /** The share of turns that spun during `ms`. */
+  share(ms: number): number {
+    this.spins = 0;
+    const startMs = this.nowMs;
+    this.run(ms);
+    return this.spins / ((this.nowMs - startMs) * 10);
+  }
+}
+
+t.test('spins where more messages are handled with it', async (t) => {
+  const loop = new Loop(100, 60);
+  loop.run(1000);
+  t.ok(loop.share(5000) > 0.9);
+});
+
+t.test('does not spin where clients starve by it, but for short trials', async (t) => {
+  const loop = new Loop(15, 46);
+  loop.run(1000);
+  t.ok(loop.share(5000) < 0.05);
+});
+
+t.test('does not spin for a gain that is not worth a processor, nor for a handful of messages', async (t) => {
+  for (const loop of [new Loop(61, 60), new Loop(1, 0.1)]) {
+    loop.run(1000);
+    t.ok(loop.share(5000) < 0.05);
+  }
+});
+
+t.test('learns when it stops to pay', async (t) => {
+  const loop = new Loop(100, 60);
+  loop.run(2000);
+  loop.perMsSpinning = 20;
+  loop.run(1000);
+  t.ok(loop.share(5000) < 0.05);
+});
+
+t.test('a loop that finds nothing spins a few times at most', async (t) => {
+  const spin = new SpinControl(SPIN_MS);
   let spun = 0;
-  for (let round = 0; round < 100; round++) {
+  for (let nowMs = 0; nowMs < 60_000; nowMs += 500) {
+    spin.turn(nowMs, 0);
     if (idleTurns(spin, nowMs) > 0) spun++;
     spin.sleeps(nowMs + 1);
-    nowMs += 500;
-    spin.wakes(nowMs);
+    spin.wakes(nowMs + 500);
   }
   t.ok(spun <= 16, `${spun} spins`);
 });
 
-t.test('a loop that finds work while spinning goes on', async (t) => {
-  const spin = new SpinControl(0.05);
-  for (let round = 0; round < 100; round++) {
-    t.ok(idleTurns(spin, round * 10) >= 0);
-    spin.worked();
-    spin.maySpin(round * 10 + 5);
-    spin.worked();
-  }
-  t.ok(spin.maySpin(5000));
-});
-
-t.test('short sleeps bring the spinning back', async (t) => {
-  const spin = new SpinControl(0.05);
-  for (let round = 0; round < 50; round++) idleTurns(spin, round * 10);
-  t.equal(idleTurns(spin, 1000), 0);
-  spin.sleeps(2000);
-  spin.wakes(2000.04);
-  t.ok(idleTurns(spin, 2001) > 0);
-});
-
 t.test('no spinning at all', async (t) => {
-  t.equal(idleTurns(new SpinControl(0), 0), 0);
+  const spin = new SpinControl(0);
+  for (let nowMs = 0; nowMs < 5000; nowMs += 2) {
+    spin.turn(nowMs, nowMs * 100);
+    t.equal(idleTurns(spin, nowMs), 0);
+  }
 });
