@@ -19,6 +19,14 @@ export type DeliverMessage = (
   foreignEndian: boolean,
 ) => void;
 
+/** What was received of a message whose end is still to come. */
+export interface UnfinishedMessage {
+  readonly bytes: Uint8Array;
+  readonly offset: number;
+  readonly length: number;
+  readonly lastFragment: number;
+}
+
 /** Memory for one unfinished message. */
 class AssemblyBuffer {
   constructor(
@@ -101,6 +109,14 @@ export class Assembler {
         set.delete(node);
       }
     }
+  }
+
+  /** What the normal set keeps of a message of `nodeId`, valid until the next packet. */
+  unfinishedOf(nodeId: number): UnfinishedMessage | null {
+    const assembly = this.unfinished(this.normal, nodeId);
+    if (assembly === undefined || assembly.throwAway) return null;
+    const { memory, base } = assembly.buffer!;
+    return { bytes: memory.bytes, offset: base, length: assembly.index, lastFragment: assembly.lastFragment };
   }
 
   packet(nodeId: number, at: number, length: number, littleEndian: boolean): void {

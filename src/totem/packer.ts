@@ -1,7 +1,6 @@
 import { assert } from '../lib/assert.ts';
 import { FramePool } from './frame-pool.ts';
 import type { FrameMemory, GroupValue } from './interface.ts';
-import type { SendQueue } from './send-queue.ts';
 import type { TotemSrp } from './srp.ts';
 import { GROUP_HEADERS } from './wire/group-header.ts';
 import { Encapsulated } from './wire/header.ts';
@@ -124,54 +123,6 @@ export class Packer {
   /** Nothing waits in the packing buffer. */
   get isEmpty(): boolean {
     return this.pieces === 0;
-  }
-
-  /**
-   * The membership changes. The rest of a message that is half sent must not share a packet with others: who comes new
-   * does not know its beginning and throws the whole packet away (totem.md 5.3), and those it is linked to. Stock's
-   * packets lose messages for newcomers there; splitting one packet is enough to lose none.
-   */
-  isolateHalfSent(queue: SendQueue): void {
-    if (!queue.headContinues) return;
-    const view = this.memory.view;
-    for (let index = 0; index < queue.length; index++) {
-      const body = queue.offsetAt(index) + MCAST_HEADER_BYTES;
-      const pieces = view.getUint16(body + PG.msgCount, true);
-      if (pieces > 1) {
-        this.splitBehindFirst(queue, index, pieces);
-        return;
-      }
-      if (view.getUint8(body + PG.fragmented) === 0) return;
-    }
-  }
-
-  private splitBehindFirst(queue: SendQueue, index: number, pieces: number): void {
-    const { bytes, view } = this.memory;
-    const at = queue.offsetAt(index);
-    const length = queue.lengthAt(index);
-    const table = at + MCAST_HEADER_BYTES + PG.lengths;
-    const firstBytes = view.getUint16(table, true);
-    const restAt = this.srp.pool.alloc(length);
-    if (restAt < 0) return; // no memory: as stock does
-    // The rest: the same headers, the other lengths, the other pieces.
-    const restTable = restAt + MCAST_HEADER_BYTES + PG.lengths;
-    bytes.copyWithin(restAt, at, table);
-    bytes.copyWithin(restTable, table + 2, table + 2 * pieces);
-    const data = table + 2 * pieces;
-    bytes.copyWithin(restTable + 2 * (pieces - 1), data + firstBytes, at + length);
-    const fragmented = view.getUint8(at + MCAST_HEADER_BYTES + PG.fragmented);
-    writePacketHeader(view, restAt + MCAST_HEADER_BYTES, fragmented, 0, pieces - 1);
-    // The end of the message stays where it is; its headers move to just before it.
-    const endAt = data - 2 - HEADERS_BYTES;
-    const continuation = view.getUint8(at + MCAST_HEADER_BYTES + PG.continuation);
-    bytes.copyWithin(endAt, at, at + HEADERS_BYTES);
-    writePacketHeader(view, endAt + MCAST_HEADER_BYTES, 0, continuation, 1);
-    view.setUint16(endAt + HEADERS_BYTES, firstBytes, true);
-    queue.split(
-      index,
-      { offset: endAt, length: HEADERS_BYTES + 2 + firstBytes, continues: true },
-      { offset: restAt, length: length - 2 - firstBytes, continues: false },
-    );
   }
 
   private closePiece(): void {

@@ -1,6 +1,7 @@
 import type { ConfigurationChange } from '../lib/ring-id.ts';
 import { Assembler } from './assembler.ts';
 import { FlowLevel, type FlowLevelValue, nextLevel } from './flow-level.ts';
+import { HalfSent } from './half-sent.ts';
 import { Group, type GroupValue, type TotemUser } from './interface.ts';
 import { LIMITS } from './limits.ts';
 import { Packer } from './packer.ts';
@@ -28,12 +29,15 @@ export class ProcessGroups {
   readonly srp: TotemSrp;
   private readonly packer: Packer;
   private readonly assembler: Assembler;
+  private readonly halfSent: HalfSent;
   private readonly user: TotemUser;
   private readonly queueSlots: number;
   /** Largest message that a reservation is given for (totem.md 2.2). */
   readonly messageBytesMax: number;
   private reserved = 1;
   private servicesHeld = false;
+  /** Nodes have joined since application messages were last sent. */
+  private nodesJoined = false;
   private flowLevel: FlowLevelValue = FlowLevel.GOOD;
 
   constructor(options: TotemOptions) {
@@ -51,6 +55,7 @@ export class ProcessGroups {
     );
     const mtu = this.srp.state.mtu;
     this.packer = new Packer(this.srp, mtu);
+    this.halfSent = new HalfSent(this.srp, mtu);
     this.queueSlots = this.srp.sendQueue.capacity;
     this.messageBytesMax = (this.srp.sendQueue.avail - 1) * (mtu - 24);
     this.srp.state.statistics.set(Stat.msg_reserved, this.reserved);
@@ -71,14 +76,13 @@ export class ProcessGroups {
 
   private configurationChange(change: ConfigurationChange): void {
     if (change.kind === 'transitional') this.assembler.forget(change.left);
+    if (change.joined.length > 0) this.nodesJoined = true;
     this.user.configurationChange(change);
   }
 
   private beforeQueueSwitch(): void {
-    const { newQueue, transQueue } = this.srp.state;
     this.packer.flush(true);
-    this.packer.isolateHalfSent(newQueue);
-    this.packer.isolateHalfSent(transQueue);
+    this.halfSent.isolate(this.srp.state.transQueue);
     this.servicesHeld = false;
   }
 
@@ -124,8 +128,17 @@ export class ProcessGroups {
     if (!this.srp.state.waitingTransAck) return;
     this.servicesHeld = false;
     this.packer.flush(true); // a message must not be split between the two queues
+    if (this.nodesJoined) this.introduceNewcomers();
     this.srp.endTransitional();
     this.assembler.useTransitional(false);
+  }
+
+  /** A message that was half sent before nodes joined is for them, too. */
+  private introduceNewcomers(): void {
+    this.nodesJoined = false;
+    const { newQueue } = this.srp.state;
+    if (!this.halfSent.sendAgain(newQueue, this.assembler.unfinishedOf(this.srp.nodeId)))
+      this.halfSent.isolate(newQueue);
   }
 
   /** Packets reserved for a client's request, 0 if there is no room now, -1 if it is too large (totem.md 5.6). */

@@ -3,7 +3,8 @@ import { assert } from '../lib/assert.ts';
 /**
  * Packets that wait for the token (totem.md 2.2): a ring of slots of the frame pool. Stock's "full" leaves two slots
  * unused, `avail` counts without them. There is room for more than `capacity`: the packing buffer is flushed whatever
- * `avail` says when the queues switch, and then one queue takes over what the other still holds (totem.md 5.5).
+ * `avail` says when the queues switch, then one queue takes over what the other still holds (totem.md 5.5), and the
+ * beginning of a message may be sent again (half-sent.ts).
  */
 export class SendQueue {
   private readonly offsets: Int32Array;
@@ -16,7 +17,7 @@ export class SendQueue {
 
   constructor(readonly capacity: number) {
     assert(capacity >= 8, 'a send queue needs room for a message');
-    this.slots = 2 * capacity + 8;
+    this.slots = 3 * capacity + 8;
     this.offsets = new Int32Array(this.slots);
     this.lengths = new Int32Array(this.slots);
     this.continues = new Uint8Array(this.slots);
@@ -24,6 +25,11 @@ export class SendQueue {
 
   get avail(): number {
     return Math.max(0, this.capacity - this.length - 2);
+  }
+
+  /** Room whatever `avail` says. */
+  get slotsFree(): number {
+    return this.slots - this.length;
   }
 
   push(offset: number, length: number, continues: boolean): void {
@@ -63,7 +69,16 @@ export class SendQueue {
     let started = 0;
     while (started < this.length && this.continues[(this.first + started) % this.slots] === 1) started++;
     const behind = this.removeFrom(started);
-    for (const packet of [...from.removeFrom(0), ...behind]) this.push(packet.offset, packet.length, packet.continues);
+    this.pushAll([...from.removeFrom(0), ...behind]);
+  }
+
+  pushFront(packets: readonly Packet[]): void {
+    const behind = this.removeFrom(0);
+    this.pushAll([...packets, ...behind]);
+  }
+
+  private pushAll(packets: readonly Packet[]): void {
+    for (const { offset, length, continues } of packets) this.push(offset, length, continues);
   }
 
   offsetAt(index: number): number {
@@ -78,7 +93,7 @@ export class SendQueue {
   split(index: number, end: Packet, rest: Packet): void {
     const behind = this.removeFrom(index + 1);
     this.removeFrom(index);
-    for (const packet of [end, rest, ...behind]) this.push(packet.offset, packet.length, packet.continues);
+    this.pushAll([end, rest, ...behind]);
   }
 
   private removeFrom(index: number): readonly Packet[] {

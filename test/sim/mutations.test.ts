@@ -126,7 +126,25 @@ const BUGS: readonly Bug[] = [
   {
     name: 'a half-sent message shares its packet with others when nodes join',
     plant: (node) => {
-      node.groups['packer'].isolateHalfSent = () => {};
+      node.groups['halfSent'].isolate = () => {};
+    },
+  },
+  {
+    name: 'a message that was half sent when nodes joined is not sent again',
+    plant: (node) => {
+      node.groups['halfSent'].sendAgain = () => false;
+    },
+  },
+  {
+    name: 'old members keep the beginning of a message that is sent again',
+    plant: (node) => {
+      const halfSent = node.groups['halfSent'];
+      const sendAgain = halfSent.sendAgain.bind(halfSent);
+      halfSent.sendAgain = (queue, begun) => {
+        const sent = sendAgain(queue, begun);
+        if (sent) queue.shift(); // the reset
+        return sent;
+      };
     },
   },
   {

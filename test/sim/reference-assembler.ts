@@ -1,18 +1,11 @@
 /**
  * Reassembly by the letter of totem.md 5.3, written for clarity and independently of the core: what a node must deliver
- * for a packet. It also says on which ring the beginning of a message was broadcast.
+ * for a packet.
  */
 interface Record {
   data: Uint8Array[];
   lastFragment: number;
   throwAway: boolean;
-  startRing: string;
-}
-
-export interface ExpectedMessage {
-  /** Group header included. */
-  readonly bytes: Uint8Array;
-  readonly startRing: string;
 }
 
 export class ReferenceAssembler {
@@ -30,7 +23,8 @@ export class ReferenceAssembler {
     }
   }
 
-  packet(from: number, body: Uint8Array, ring: string): ExpectedMessage[] {
+  /** Whole messages, group header included. */
+  packet(from: number, body: Uint8Array): Uint8Array[] {
     const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
     const fragmented = body[4]!;
     const continuation = body[5]!;
@@ -45,26 +39,23 @@ export class ReferenceAssembler {
     if (at !== body.length) throw new Error('the core sent a malformed packet');
 
     const set = this.sets[this.current];
-    const record: Record = set.get(from) ?? { data: [], lastFragment: 0, throwAway: false, startRing: ring };
+    const record: Record = set.get(from) ?? { data: [], lastFragment: 0, throwAway: false };
     set.set(from, record);
-    const expected: ExpectedMessage[] = [];
+    const expected: Uint8Array[] = [];
     const complete = fragmented === 0 ? count : count - 1;
     if (record.throwAway) {
       if (fragmented <= 1) record.throwAway = false;
     } else if (continuation === record.lastFragment) {
       record.lastFragment = fragmented;
       for (let i = 0; i < complete; i++) {
-        const startRing = record.data.length > 0 ? record.startRing : ring;
         record.data.push(pieces[i]!);
-        expected.push({ bytes: record.data.length === 1 ? pieces[i]! : Buffer.concat(record.data), startRing });
+        expected.push(record.data.length === 1 ? pieces[i]! : Buffer.concat(record.data));
         record.data = [];
       }
     } else record.throwAway = true;
     if (fragmented === 0) set.delete(from);
-    else if (count > 1 || record.data.length === 0) {
-      record.data = [pieces[count - 1]!.slice()];
-      record.startRing = ring;
-    } else record.data.push(pieces[0]!.slice());
+    else if (count > 1 || record.data.length === 0) record.data = [pieces[count - 1]!.slice()];
+    else record.data.push(pieces[0]!.slice());
     return expected;
   }
 }

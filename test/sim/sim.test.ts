@@ -10,16 +10,21 @@ t.setTimeout(600_000); // the machine may be busy
 const replay = process.env['SIM_SEED'];
 const first = Number(replay ?? process.env['SIM_FIRST'] ?? 1);
 const count = replay === undefined ? Number(process.env['SIM_SEEDS'] ?? 40) : 1;
+/**
+ * Seeds that once broke a rule. 579: a process left, its leave was half sent when nodes joined, and they listed it on.
+ */
+const REGRESSIONS = replay === undefined && process.env['SIM_FIRST'] === undefined ? [579] : [];
 
 t.test('no seed breaks a rule', async (t) => {
   const sums = { virtualMs: 0, packets: 0, messages: 0, configurations: 0, events: 0 };
   const startMs = performance.now();
-  for (let seed = first; seed < first + count; seed++) {
+  const seeds = [...Array.from({ length: count }, (_, i) => first + i), ...REGRESSIONS];
+  for (const seed of seeds) {
     const report = simulate(seed, replay === undefined ? {} : { trace: (line) => t.comment(line) });
     for (const key of Object.keys(sums) as (keyof typeof sums)[]) sums[key] += report[key];
     if (report.violations.length > 0)
       t.fail(`replay with SIM_SEED=${seed} node dist/test/sim/sim.test.js`, { violations: report.violations });
   }
-  t.comment(`${count} seeds in ${((performance.now() - startMs) / 1000).toFixed(1)} s: ${JSON.stringify(sums)}`);
+  t.comment(`${seeds.length} seeds in ${((performance.now() - startMs) / 1000).toFixed(1)} s: ${JSON.stringify(sums)}`);
   t.ok(sums.messages > 0);
 });

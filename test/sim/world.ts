@@ -225,7 +225,7 @@ export class World implements SimNodeWorld {
       return;
     }
     const before = living.map((node) => node.view.messagesDelivered);
-    for (const node of living) node.send(10);
+    for (const node of living) this.runWhile(5 * this.timings.tokenMs, () => node.send(10));
     const arrived = () =>
       living.every((node, i) => node.settled && node.view.messagesDelivered >= before[i]! + living.length);
     this.runUntil(this.clock + 20 * this.timings.tokenMs, arrived);

@@ -111,6 +111,82 @@ t.test('throw-away rule (totem.md 5.3)', async (t) => {
   );
 });
 
+/** A node with its packets queued; what `sent` of them would do to an assembler, and what the queue holds then. */
+function halfSentNode(sizes: readonly number[], sent: number) {
+  const node = new FuzzNode(1, new FuzzTarget());
+  const { groups, memory } = node;
+  for (const size of sizes) groups.mcast(0, new Uint8Array(size).fill(size & 0xff), 0, size);
+  groups['packer'].flush(true);
+  const queue = groups.srp.sendQueue;
+  const take = (): Uint8Array => {
+    const body = memory.bytes.slice(queue.headOffset + 45, queue.headOffset + queue.headLength);
+    queue.shift();
+    return body;
+  };
+  const onTheRing = Array.from({ length: sent }, take);
+  groups['assembler'].useTransitional(false);
+  for (const body of onTheRing) {
+    memory.bytes.set(body, 9);
+    groups['assembler'].packet(1, 9, body.length, true);
+  }
+  const rest = (): Uint8Array[] => Array.from({ length: queue.length }, take);
+  return { groups, queue, onTheRing, rest, begun: groups['assembler'].unfinishedOf(1) };
+}
+
+const lengths = (messages: readonly Uint8Array[]) => messages.map((message) => message.length);
+
+t.test('a half-sent message is sent again as a whole: old members and new ones get it once', async (t) => {
+  const LARGE = 600_000; // the numbers of its fragments begin anew
+  for (const [sizes, sent] of [
+    [[100, 3000, 50], 1],
+    [[100, 3000, 50], 2],
+    [[1395, 3000, 50], 2],
+    [[LARGE, 50], 1],
+    [[LARGE, 50], 255],
+    [[LARGE, 50], 256],
+    [[LARGE, 50], 400],
+  ] as const) {
+    const { groups, queue, onTheRing, rest, begun } = halfSentNode(sizes, sent);
+    const queued = queue.length;
+    t.equal(groups['halfSent'].sendAgain(queue, begun), true, `${sizes}: ${sent} packets sent`);
+    t.equal(groups['halfSent'].sendAgain(queue, begun), false, 'only once');
+    const bodies = rest();
+    t.ok(bodies.length <= queued + sent + 1, 'no more packets than have been sent, and the reset');
+    t.ok(bodies.every((body) => body.length <= 1410));
+    const before = lengths(assemble(onTheRing));
+    t.same(lengths(assemble([...onTheRing, ...bodies])), sizes, 'who knows the beginning gets each message once');
+    t.same(lengths(assemble(bodies)), sizes.slice(before.length), 'a newcomer gets all that was not complete');
+    const late = assemble([...onTheRing, ...bodies]).at(before.length)!;
+    t.ok(late.every((byte) => byte === (late.length & 0xff)));
+  }
+});
+
+t.test('without memory, or without its beginning, a half-sent message stays as it is', async (t) => {
+  const { groups, queue, begun } = halfSentNode([100, 30_000, 50], 15);
+  const queued = queue.length;
+  t.equal(groups['halfSent'].sendAgain(queue, null), false);
+  t.equal(groups['halfSent'].sendAgain(queue, { ...begun!, lastFragment: 3 }), false);
+  t.equal(groups['halfSent'].sendAgain(queue, { ...begun!, length: 10 }), false);
+  const { pool } = groups.srp;
+  const pages = pool.pagesFree;
+  const taken: number[] = [];
+  const fill = (): void => {
+    for (let at = pool.alloc(1400); at >= 0; at = pool.alloc(1400)) taken.push(at);
+  };
+  fill();
+  t.equal(groups['halfSent'].sendAgain(queue, begun), false);
+  t.equal(queue.length, queued);
+  // Room for a part of it is no room; what was taken comes back.
+  const enough = 16; // the reset and what was sent
+  for (let given = 1; given < enough; given++) {
+    pool.free(taken.pop()!);
+    t.equal(groups['halfSent'].sendAgain(queue, begun), false, `room for ${given}`);
+  }
+  for (const at of taken) pool.free(at);
+  t.equal(pool.pagesFree, pages, 'no slot was lost meanwhile');
+  t.equal(groups['halfSent'].sendAgain(queue, begun), true);
+});
+
 t.test('the rest of a half-sent message gets a packet of its own', async (t) => {
   const node = new FuzzNode(1, new FuzzTarget());
   const { groups, memory } = node;
@@ -118,7 +194,7 @@ t.test('the rest of a half-sent message gets a packet of its own', async (t) => 
   groups['packer'].flush(true);
   const queue = groups.srp.sendQueue;
   queue.shift(); // the head of the second message is on the ring
-  groups['packer'].isolateHalfSent(queue);
+  groups['halfSent'].isolate(queue);
   const bodies: Uint8Array[] = [];
   while (queue.length > 0) {
     bodies.push(memory.bytes.slice(queue.headOffset + 45, queue.headOffset + queue.headLength));
