@@ -34,6 +34,10 @@ const cases: readonly Case[] = [
   { name: 'encrypted, two links, active', options: { links: 2, linkMode: 'active', crypto: ENCRYPTED } },
   { name: 'encrypted, two links, rr', options: { links: 2, linkMode: 'rr', crypto: ENCRYPTED } },
   { name: 'IPv6', options: { family: 6, crypto: ENCRYPTED }, rare: true },
+  ...(['aes128 md5', 'aes192 sha1', 'aes192 sha384', 'aes256 sha512', 'none sha256'] as const).map((pair): Case => {
+    const [cipher = '', hash = ''] = pair.split(' ');
+    return { name: pair, options: { crypto: { cipher, hash } }, rare: pair !== 'aes192 sha384' };
+  }),
   ...['zlib', 'lz4', 'lz4hc', 'lzo2', 'lzma', 'bzip2', 'zstd'].map(compressed),
 ];
 
