@@ -111,6 +111,8 @@ function knetSource(ring: RingCounters) {
         if (!name.startsWith(KNET_PREFIX)) continue;
         const group = name.slice(KNET_PREFIX.length, name.lastIndexOf('.') + 1);
         if (!KNET_GROUP.test(group)) continue; // counters of our own: no tool of stock expects them here
+        // Slots stay when a link is taken out of the configuration, its keys do not.
+        if (group !== 'handle.' && ring.raw(`${KNET_PREFIX}${group}enabled`) === 0) continue;
         groups.set(group, group === 'handle.' ? KNET_HANDLE_STATS : KNET_LINK_STATS);
       }
       return [...groups].map(([group, table]) => ({ group, table }));

@@ -18,8 +18,11 @@ import { MSG_DONTWAIT, MSG_NOSIGNAL, sendMessages } from '../../os/socket.ts';
 
 const MESSAGES_MAX = 256;
 const EAGAIN = -11;
-const EINVAL = -22;
 const EMSGSIZE = -90;
+/** "Not in one piece": EINVAL, EIO (no checksum offload), EMSGSIZE, EOPNOTSUPP. */
+const SEGMENTATION_ERRORS: readonly number[] = [-22, -5, EMSGSIZE, -95];
+/** The kernel has no way there: ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH. */
+const UNREACHABLE_ERRORS: readonly number[] = [-100, -101, -112, -113];
 /** A full socket buffer drains in microseconds; a network that does not drain loses packets, as a network does. */
 const RETRIES_MAX = 20;
 /** Errors that a socket reports once for an ICMP message about an earlier packet: the send itself has not been tried. */
@@ -36,6 +39,8 @@ export interface LinkEnd {
 export interface SendTrouble {
   /** The kernel refused a packet of this link as too big. */
   tooBig(linkIndex: number): void;
+  /** The kernel has no route to this link's peer. */
+  unreachable(linkIndex: number): void;
   /** A socket reported an error that belongs to an earlier packet: read its error queue. */
   pendingError(fd: number): void;
 }
@@ -157,7 +162,7 @@ export class KnetSender {
         retries++;
         this.count(at, RETRY_KEYS, 1);
         yieldCpu();
-      } else if (sent !== EAGAIN && sent !== EMSGSIZE && sent !== EINVAL && pending < PENDING_ERRORS_MAX) {
+      } else if (sent !== EAGAIN && !SEGMENTATION_ERRORS.includes(sent) && pending < PENDING_ERRORS_MAX) {
         pending++;
         this.trouble.pendingError(fd);
       } else {
@@ -172,12 +177,13 @@ export class KnetSender {
 
   private refused(fd: number, index: number, error: number): void {
     const packets = this.messagePackets[index]!;
-    if (packets > 1 && (error === EMSGSIZE || error === EINVAL)) {
+    if (packets > 1 && SEGMENTATION_ERRORS.includes(error)) {
       this.sendSingly(fd, index);
       return;
     }
     this.count(index, ERROR_KEYS, packets);
     if (error === EMSGSIZE) this.trouble.tooBig(this.messageLink[index]!);
+    if (UNREACHABLE_ERRORS.includes(error)) this.trouble.unreachable(this.messageLink[index]!);
   }
 
   /** Segmentation was refused: packet by packet, to see whether it or their size is the trouble. */

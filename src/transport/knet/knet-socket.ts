@@ -16,6 +16,7 @@ import {
   setOptionInt,
   UdpOption,
 } from '../../os/socket.ts';
+import { findInterface } from '../datagram/interface-address.ts';
 
 const BUFFER_BYTES = 8 << 20;
 const PRIORITY = 6;
@@ -30,6 +31,8 @@ export interface KnetSocket {
   readonly address: string;
   readonly port: number;
   readonly fd: number;
+  /** Interface index of a link-local IPv6 address, for both ends; otherwise 0. */
+  readonly scopeId: number;
 }
 
 /** A bound, non-blocking UDP socket with stock's options. Throws OsError. */
@@ -57,10 +60,11 @@ export function openKnetSocket(
     setOptionInt(fd, IPPROTO_UDP, UdpOption.GRO, 1);
     if (!v6) setOptionInt(fd, level, IpOption.TOS, ipDscp > 0 ? ipDscp << 2 : TOS_DEFAULT);
     else if (ipDscp > 0) setOptionInt(fd, level, Ipv6Option.TCLASS, ipDscp << 2);
-    const nameBytes = encodeSockaddr(arena.u8, scratchName, address, port);
+    const scopeId = /^fe[89ab]/i.test(address) ? (findInterface(address)?.index ?? 0) : 0;
+    const nameBytes = encodeSockaddr(arena.u8, scratchName, address, port, scopeId);
     const bound = bindSocket(fd, arena.address + scratchName, nameBytes);
     if (bound < 0) throw new OsError(-bound, `bind to ${address} port ${port}`, 'Is another daemon using it?');
-    return { linkId, address, port, fd };
+    return { linkId, address, port, fd, scopeId };
   } catch (error) {
     closeFd(fd);
     throw error;

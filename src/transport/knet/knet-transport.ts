@@ -25,7 +25,7 @@ import { knetConfig } from './knet-config.ts';
 import { KnetReceiver } from './knet-receiver.ts';
 import { KnetSender, type LinkEnd, nameBytesOf } from './knet-sender.ts';
 import { type KnetSocket, openKnetSocket, SCRATCH_NAME_BYTES } from './knet-socket.ts';
-import { NodeCompression } from './node-compression.ts';
+import { canCompress, NodeCompression } from './node-compression.ts';
 import { ProbeSender } from './probe-sender.ts';
 import { reportText } from './report-text.ts';
 
@@ -56,6 +56,9 @@ export class KnetTransport implements RingTransport {
   private readonly ends: (LinkEnd | null)[] = new Array<LinkEnd | null>(LINK_ENDS_MAX).fill(null);
   private sockets: KnetSocket[] = [];
   private turns = 0;
+  private readonly suspects: number[] = [];
+  /** The compression model last complained about. */
+  private unwritten = '';
   private readonly clockOffsetMs: number;
 
   constructor(
@@ -89,6 +92,7 @@ export class KnetTransport implements RingTransport {
     this.errors = new ErrorQueue(arena);
     this.sender = new KnetSender(arena, this.core.hosts, this.ends, {
       tooBig: (linkIndex) => this.core.pathTooSmall(linkIndex),
+      unreachable: (linkIndex) => this.suspects.push(linkIndex),
       pendingError: (fd) => this.readErrors(fd),
     });
     this.probes = new ProbeSender(arena, this.errors, (fd) => this.errorEntry(fd));
@@ -134,6 +138,7 @@ export class KnetTransport implements RingTransport {
     this.ownStats.set(LinkStat.connected, 1);
     this.ownStats.set(LinkStat.mtu, LOOPBACK_MTU);
     this.ownStats.set(LinkStat.latency_min, UNSET_MINIMUM);
+    this.sayUnwritten();
     if (this.core.slots.inUseSlot === CLEAR_SLOT) {
       this.host.log(
         'warning',
@@ -180,7 +185,7 @@ export class KnetTransport implements RingTransport {
     if (socket === undefined || address === null) return null;
     assert(link.index < LINK_ENDS_MAX, 'bounded by members × links');
     const name = this.endNames + link.index * SOCKADDR_BYTES_MAX;
-    encodeSockaddr(this.host.arena.u8, name, address, socket.port);
+    encodeSockaddr(this.host.arena.u8, name, address, socket.port, socket.scopeId);
     return { fd: socket.fd, name, nameBytes: nameBytesOf(link.family) };
   }
 
@@ -202,8 +207,16 @@ export class KnetTransport implements RingTransport {
     for (const socket of gone) this.closeSocket(socket);
     const crypto = this.crypto.prepare(config.crypto);
     if (crypto !== null) refused.push(`crypto: ${crypto}`);
+    this.sayUnwritten();
     this.flush();
     return refused;
+  }
+
+  private sayUnwritten(): void {
+    const { model } = this.config.compression;
+    if (canCompress(model) || model === this.unwritten) return;
+    this.unwritten = model;
+    this.host.log('notice', 'KNET', `compress: ${model} is only read here; what this node sends is not compressed`);
   }
 
   cryptoPhase(phase: number): string | null {
@@ -241,6 +254,15 @@ export class KnetTransport implements RingTransport {
   checkInterface(): void {}
 
   flush(): void {
+    this.core.flush();
+    if (this.suspects.length > 0) this.askSuspects();
+  }
+
+  /** Links with errors. They were noticed in the middle of a send, where the core must not be asked for more packets. */
+  private askSuspects(): void {
+    const nowMs = this.clockMs();
+    for (const linkIndex of this.suspects) this.core.linkError(linkIndex, nowMs);
+    this.suspects.length = 0;
     this.core.flush();
   }
 
@@ -343,7 +365,7 @@ export class KnetTransport implements RingTransport {
     for (const link of this.core.hosts.links) {
       if (link === null || link.addressId !== source || this.ends[link.index]?.fd !== fd) continue;
       if (errors.tooBig) this.core.pathTooSmall(link.index);
-      else this.core.linkError(link.index, this.clockMs());
+      else this.suspects.push(link.index);
     }
   }
 
