@@ -60,7 +60,7 @@ save();
 
 async function compare(nodes: number, dress: string): Promise<void> {
   const sizes = numbers(values.sizes);
-  const best: Record<DaemonKind, number[]> = { stock: sizes.map(() => 0), ours: sizes.map(() => 0) };
+  const best: Record<'stock' | 'ours', number[]> = { stock: sizes.map(() => 0), ours: sizes.map(() => 0) };
   for (let round = 0; round < Number(values.rounds); round++) {
     for (const kind of ['stock', 'ours'] as const) {
       const perSec = await measure(nodes, dress, sizes, kind);

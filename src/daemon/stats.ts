@@ -1,3 +1,4 @@
+import { CmapType } from '../lib/cmap-value.ts';
 import {
   IPC_CONNECTION_STATS,
   IPC_GLOBAL_STATS,
@@ -6,9 +7,10 @@ import {
   PG_STATS,
   SRP_STATS,
   type StatsTable,
+  statsValue,
   tableSource,
 } from '../services/cmap/stats-keys.ts';
-import type { StatsGroup, StatsMap } from '../services/cmap/stats-map.ts';
+import type { StatsGroup, StatsMap, StatsSource } from '../services/cmap/stats-map.ts';
 
 /**
  * The producers of the statistics map (services.md 5.8). Counters of the ring thread lie in memory that both threads see,
@@ -55,6 +57,7 @@ const SRP_GAUGES = new Set([
 ]);
 const KNET_LINK_GAUGES = /\.(?:enabled|connected|mtu|latency_\w+|\w+_time_\w+)$/;
 const KNET_PREFIX = 'stats.knet.';
+const OWN_PREFIX = 'rondo.';
 const KNET_GROUP = /^(?:handle|node\d+\.link\d+)\.$/;
 
 export interface IpcConnectionStats {
@@ -93,6 +96,7 @@ export function addStatistics(statistics: StatsMap, ring: RingCounters, ipc: () 
     }),
   );
   statistics.add(knetSource(ring));
+  statistics.add(ownSource(ring));
   statistics.add(ipcSource(ipc));
 }
 
@@ -125,6 +129,24 @@ function knetSource(ring: RingCounters) {
       if (group === 'knet') ring.clear(KNET_PREFIX);
     },
   });
+}
+
+/** Counters of our own, `rondo.…`: among others what was dropped and why. */
+function ownSource(ring: RingCounters): StatsSource {
+  return {
+    prefix: OWN_PREFIX,
+    discreet: true,
+    *keys() {
+      for (const name of ring.names()) if (name.startsWith(OWN_PREFIX)) yield name;
+    },
+    get(key) {
+      const count = ring.count(key);
+      return count === undefined ? undefined : statsValue(CmapType.U64, count);
+    },
+    clear(group) {
+      if (group === 'knet') ring.clear(`${OWN_PREFIX}knet.`);
+    },
+  };
 }
 
 function ipcSource(ipc: () => IpcStats) {

@@ -101,6 +101,13 @@ t.test('statistics over the shared counters', async (t) => {
   t.equal(text('stats.ipcs.global.closed'), '3');
   t.equal(text('stats.ipcs.service0.1.0x1.procname'), 'tool');
   t.equal(text('stats.knet.node3.link0.mtu'), null);
+  t.equal(text('rondo.cpg.3.rx'), '9');
+  t.equal(text('rondo.cpg.4.rx'), null);
+  t.same(map.keys('rondo.'), ['rondo.cpg.3.rx'], 'our own counters can be listed');
+  t.notOk(
+    map.keys().some((key) => key.startsWith('rondo.')),
+    'but are not among all keys',
+  );
   map.set('stats.clear.all');
   t.equal(text('stats.srp.orf_token_rx'), '0');
   t.equal(text('stats.srp.continuous_gather'), '2', 'what describes the present stays');

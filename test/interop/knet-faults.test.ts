@@ -1,36 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import t from 'tap';
-import { describe, mixtures, skipReason } from './lab/cases.ts';
-import { type ClusterOptions, corosyncConf } from './lab/conf.ts';
-import type { DaemonKind, LabNode } from './lab/node.ts';
+import { mixtures } from './lab/cases.ts';
+import { corosyncConf } from './lab/conf.ts';
+import type { LabNode } from './lab/node.ts';
 import { sleep, until } from './lab/process.ts';
-import { Story } from './scenarios/story.ts';
+import { knetStory, MIXTURES } from './scenarios/knet-story.ts';
 
 /** What happens to links, paths and keys while a mixed knet ring is under load. */
-const ENCRYPTED = { cipher: 'aes256', hash: 'sha256' } as const;
-const TOKEN_MS = 4_000;
-
-const ALL: readonly (readonly DaemonKind[])[] = mixtures([
-  ['ours', 'stock', 'stock'],
-  ['ours', 'ours', 'stock'],
-]);
-
-function story(
-  name: string,
-  options: Partial<ClusterOptions>,
-  tell: (story: Story, kinds: readonly DaemonKind[]) => Promise<void>,
-): void {
-  ALL.forEach((kinds, at) => {
-    t.test(`knet, ${name}, ${describe(kinds)}`, { skip: skipReason(kinds, at > 0) }, async (t) => {
-      const all = { transport: 'knet', tokenMs: TOKEN_MS, crypto: ENCRYPTED, ...options } as const;
-      const told = await Story.begin(t, all, kinds);
-      await told.tell(async () => {
-        await told.joinAll();
-        await tell(told, kinds);
-      });
-    });
-  });
-}
+const story = knetStory(mixtures(MIXTURES));
 
 /** `connected` of every link of `node` towards the others, as the node itself says. */
 async function links(node: LabNode, others: readonly LabNode[], count: number): Promise<string> {
@@ -136,26 +112,6 @@ story('key and cipher change by reload under load', {}, async (told, kinds) => {
     told.compareWithSent(`${crypto.cipher}/${crypto.hash}`);
   }
   t.same(await told.rings(), rings, 'the ring never changed');
-});
-
-story('a node with another key stays outside', {}, async (told) => {
-  const { lab, t } = told;
-  const last = lab.nodes.at(-1)!;
-  const others = lab.nodes.slice(0, -1);
-  await last.stopDaemon();
-  await lab.waitRing(others);
-  const rings = (await told.rings()).slice(0, -1);
-  last.writeKey(randomBytes(256));
-  last.startDaemon();
-  await sleep(4_000);
-  told.members = told.members.filter((member) => member.node !== last);
-  await told.quiet();
-  told.send(200, 1, 50_000);
-  await told.settleAndCompare('the others go on');
-  t.same((await told.rings()).slice(0, -1), rings, 'and their ring never changed');
-  const complaints = others[0]!.log().match(/dropped: authentication failed/g) ?? [];
-  t.ok(complaints.length >= 1 && complaints.length <= 2, `one line about it, not a flood: ${complaints.length}`);
-  t.ok(others[0]!.log().includes(`from ${last.plan.addresses[0]}:5405 dropped`), 'it names the peer');
 });
 
 story('links and priorities change by reload', { links: 2 }, async (told) => {

@@ -16,6 +16,8 @@ export interface StatsSource {
   keys(): Iterable<string>;
   get(key: string): CmapValue | undefined;
   clear?(group: StatsGroup): void;
+  /** Listed only for prefixes that name the source: keys that stock does not have must not surprise anybody's tools. */
+  readonly discreet?: boolean;
 }
 
 /** What `StatsMap` needs of the world. */
@@ -78,7 +80,8 @@ export class StatsMap implements ClientMap {
   keys(prefix = ''): string[] {
     const keys: string[] = [];
     for (const source of this.sources) {
-      if (!source.prefix.startsWith(prefix) && !prefix.startsWith(source.prefix)) continue;
+      const named = prefix.startsWith(source.prefix);
+      if (!named && (source.discreet || !source.prefix.startsWith(prefix))) continue;
       for (const key of source.keys()) if (key.startsWith(prefix)) keys.push(key);
     }
     return keys.sort((a, b) => (a < b ? -1 : 1));

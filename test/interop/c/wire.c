@@ -2,7 +2,7 @@
  * Records Ethernet frames of an interface and sends them again later.
  *
  *   wire record INTERFACE FILE SECONDS [MAX-FRAMES]     only UDP to or from ports 5400..5499
- *   wire replay INTERFACE FILE TIMES                    prints the number of frames sent
+ *   wire replay INTERFACE FILE TIMES                    IPv4 only; prints the number of frames sent
  *   wire noise INTERFACE FILE TIMES SEED                as replay, with some bytes of the UDP payload changed
  *
  * File: for each frame a u32 length and the bytes.
@@ -88,8 +88,8 @@ static int replay(const char *interface, const char *file, int times, int noise,
 			size_t payload = udp_payload(frame, length);
 			for (int k = 0; noise && k < 1 + rand() % 8; k++)
 				frame[payload + (size_t)rand() % (length - payload)] = (uint8_t)rand();
-			if (noise) /* no UDP checksum: the kernel shall not drop it for that */
-				frame[payload - 2] = frame[payload - 1] = 0;
+			/* No UDP checksum: what was recorded between namespaces has none yet, and damage shall not show there. */
+			frame[payload - 2] = frame[payload - 1] = 0;
 			if (send(fd, frame, length, 0) == (ssize_t)length)
 				sent++;
 			if (sent % 64 == 0)

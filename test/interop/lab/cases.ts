@@ -1,5 +1,5 @@
 import t from 'tap';
-import { labUnavailable, oursUnavailable } from './host.ts';
+import { labUnavailable, newerUnavailable, oursUnavailable } from './host.ts';
 import type { DaemonKind } from './node.ts';
 
 // Test files of the lab take as long as they take; each story has a limit of its own.
@@ -12,17 +12,20 @@ export const FULL = process.env['RONDO_LAB_FULL'] !== undefined;
 export function mixtures(defaults: readonly (readonly DaemonKind[])[]): readonly (readonly DaemonKind[])[] {
   const wanted = process.env['RONDO_LAB_KINDS'];
   if (wanted === undefined) return defaults;
-  return [wanted.split(',').map((kind) => (kind === 'ours' ? 'ours' : 'stock'))];
+  return [wanted.split(',').map((kind) => (kind === 'ours' || kind === 'newer' ? kind : 'stock'))];
 }
 
 /** Reason to skip a case with these daemons. `rare` ones run only in the full programme. */
 export function skipReason(kinds: readonly DaemonKind[], rare = false): string | false {
   if (rare && !FULL && process.env['RONDO_LAB_KINDS'] === undefined) return 'only with RONDO_LAB_FULL=1';
+  if (kinds.includes('newer') && newerUnavailable()) return newerUnavailable();
   return kinds.includes('ours') ? oursUnavailable() : labUnavailable();
 }
 
 export function describe(kinds: readonly DaemonKind[]): string {
-  const ours = kinds.filter((kind) => kind === 'ours').length;
-  const parts = [ours > 0 ? `${ours} ours` : '', ours < kinds.length ? `${kinds.length - ours} stock` : ''];
+  const parts = (['ours', 'stock', 'newer'] as const).map((kind) => {
+    const count = kinds.filter((other) => other === kind).length;
+    return count > 0 ? `${count} ${kind}` : '';
+  });
   return parts.filter(Boolean).join(' + ');
 }

@@ -10,6 +10,7 @@ const COMMANDS = ['ip', 'nft', 'nsenter', 'unshare', 'setpriv', 'gcc'];
 
 let answer: string | false | undefined;
 let ours: string | false | undefined;
+let newer: string | false | undefined;
 
 /** Why the lab cannot run here, for a test's `skip` option; `false` when it can. */
 export function labUnavailable(): string | false {
@@ -41,6 +42,18 @@ export function pacemakerUnavailable(): string | false {
 export function qdeviceUnavailable(): string | false {
   const have = hasCommand('corosync-qdevice') && hasCommand('corosync-qnetd');
   return labUnavailable() || (have ? false : 'needs Debian’s corosync-qdevice and corosync-qnetd');
+}
+
+/** Root directory with a newer stock Corosync, made by scripts/newer-stock.sh. */
+export const NEWER_ROOT = process.env['RONDO_NEWER_STOCK'] ?? '';
+
+/** Why scenarios with a newer stock cannot run. */
+export function newerUnavailable(): string | false {
+  if (NEWER_ROOT === '') return 'RONDO_NEWER_STOCK names no newer Corosync (scripts/newer-stock.sh makes one)';
+  newer ??= existsSync(join(NEWER_ROOT, 'usr/sbin/corosync'))
+    ? false
+    : `no Corosync in RONDO_NEWER_STOCK=${NEWER_ROOT}`;
+  return labUnavailable() || newer;
 }
 
 /** Why scenarios with our daemon cannot run: it has not been written or built. */

@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ClusterOptions, corosyncConf, type NodePlan, planNode } from './conf.ts';
+import { NEWER_ROOT } from './host.ts';
 import { type DaemonKind, LabNode } from './node.ts';
 import { isAlive, killMarked, until } from './process.ts';
 import { Space } from './space.ts';
@@ -81,6 +82,7 @@ export class Lab {
     await space.must('ip', ['-batch', '-'], { input: `${sockets.join('\n')}\n` });
     // Multicast needs a route.
     await space.run('ip', ['route', 'add', '224.0.0.0/4', 'dev', 'eth0']);
+    if (kind === 'newer') await space.share(NEWER_ROOT);
     const node = new LabNode(plan, space, kind);
     node.writeKey(DEFAULT_KEY);
     this.nodes.push(node);

@@ -1,11 +1,12 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NodePlan } from './conf.ts';
-import { ROOT } from './host.ts';
+import { NEWER_ROOT, ROOT } from './host.ts';
 import { type Running, type RunResult, sleep } from './process.ts';
 import type { Space } from './space.ts';
 
-export type DaemonKind = 'stock' | 'ours';
+/** `newer` is a stock Corosync of a newer release, in a root directory of its own (`newerUnavailable`). */
+export type DaemonKind = 'stock' | 'newer' | 'ours';
 
 export interface CutOptions {
   /** Only packets of these peers; default all. */
@@ -59,8 +60,12 @@ export class LabNode {
 
   startDaemon(env: Readonly<Record<string, string>> = {}): Running {
     this.logStart = this.log(true).length;
-    const [command, ...args] = this.kind === 'stock' ? ['corosync', '-f'] : [join(ROOT, 'bin/rondod'), '-f'];
-    this.daemon = this.space.start(command ?? '', args, env);
+    const command = {
+      stock: ['corosync'],
+      newer: ['chroot', NEWER_ROOT, '/usr/sbin/corosync'],
+      ours: [join(ROOT, 'bin/rondod')],
+    }[this.kind];
+    this.daemon = this.space.start(command[0] ?? '', [...command.slice(1), '-f'], env);
     return this.daemon;
   }
 

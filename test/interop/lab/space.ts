@@ -64,6 +64,12 @@ export class Space {
     return this.must('sh', ['-c', script], options);
   }
 
+  /** Lets programs that run by chroot in `root` see this host's directories, memory and devices; only they see that. */
+  async share(root: string): Promise<void> {
+    const targets = ['/run', '/etc/corosync', '/var/lib/corosync', '/var/log', '/dev', '/proc'];
+    await this.shell(targets.map((target) => `mount --rbind ${target} '${root}${target}'`).join(' && '));
+  }
+
   async close(): Promise<void> {
     await this.holder.stop('SIGKILL');
   }

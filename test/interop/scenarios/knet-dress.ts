@@ -1,0 +1,74 @@
+import t from 'tap';
+import { describe, skipReason } from '../lab/cases.ts';
+import type { ClusterOptions } from '../lab/conf.ts';
+import type { DaemonKind } from '../lab/node.ts';
+import { Story } from './story.ts';
+
+/** What a knet ring can wear: cipher and hash, links and their policy, compression, IP version. */
+export interface Dress {
+  readonly options: Omit<ClusterOptions, 'transport'>;
+  /** How many messages each node sends; default 400. */
+  readonly count?: number;
+  /** Most bytes of a message; default a million. */
+  readonly maxBytes?: number;
+}
+
+const crypto = (cipher: string, hash: string): Dress['options'] => ({ crypto: { cipher, hash } });
+const strong = crypto('aes256', 'sha256');
+const compressed = (model: string): Dress['options'] => ({
+  ...strong,
+  totem: [`knet_compression_model: ${model}`, 'knet_compression_threshold: 200'],
+});
+
+export const DRESSES = {
+  plain: { options: {} },
+  'aes256 sha256': { options: strong },
+  'aes256 md5': { options: crypto('aes256', 'md5') },
+  'aes256 sha512': { options: crypto('aes256', 'sha512') },
+  'aes192 sha1': { options: crypto('aes192', 'sha1') },
+  'aes192 sha384': { options: crypto('aes192', 'sha384') },
+  'aes128 md5': { options: crypto('aes128', 'md5') },
+  'aes128 sha1': { options: crypto('aes128', 'sha1') },
+  'aes128 sha256': { options: crypto('aes128', 'sha256') },
+  'hash only': { options: crypto('none', 'sha256') },
+  'openssl model': { options: { crypto: { cipher: 'aes256', hash: 'sha256', model: 'openssl' } } },
+  'two links, passive': { options: { ...strong, links: 2, linkMode: 'passive' } },
+  'two links, active': { options: { ...strong, links: 2, linkMode: 'active' } },
+  'two links, rr': { options: { ...strong, links: 2, linkMode: 'rr' } },
+  IPv6: { options: { ...strong, family: 6 } },
+  'jumbo frames': { options: { ...strong, mtu: 9000 } },
+  zlib: { options: compressed('zlib') },
+  lz4: { options: compressed('lz4') },
+  lz4hc: { options: compressed('lz4hc') },
+  lzo2: { options: compressed('lzo2') },
+  // Stock takes tens of milliseconds to pack one frame with these.
+  lzma: { options: compressed('lzma'), count: 100, maxBytes: 10_000 },
+  bzip2: { options: compressed('bzip2'), count: 100, maxBytes: 10_000 },
+  zstd: { options: compressed('zstd') },
+} as const satisfies Readonly<Record<string, Dress>>;
+
+export type DressName = keyof typeof DRESSES;
+export const ALL_DRESSES = Object.keys(DRESSES) as readonly DressName[];
+
+/** A ring in this dress: messages of 1 byte to 1 MB, the same sequence everywhere, nothing lost, no packet refused. */
+export function ringTest(name: DressName, kinds: readonly DaemonKind[], rare: boolean): void {
+  const { options, count = 400, maxBytes = 1_000_000 }: Dress = DRESSES[name];
+  t.test(`knet, ${name}, ${describe(kinds)}`, { skip: skipReason(kinds, rare) }, async (t) => {
+    const story = await Story.begin(t, { transport: 'knet', tokenMs: 4_000, ...options }, kinds);
+    await story.tell(async ({ lab }) => {
+      await story.joinAll();
+      const rings = await story.rings();
+      story.send(count, 1, maxBytes);
+      await story.settleAndCompare('all together');
+      story.compareWithSent('all together');
+      t.same(await story.rings(), rings, 'the ring did not change');
+      for (const node of lab.nodes) {
+        t.notMatch(
+          node.log(),
+          /Digest does not match|Unable to decrypt|authentication|Unable to decompress/i,
+          `${node.plan.name}: no packet refused`,
+        );
+      }
+    });
+  });
+}
