@@ -1,4 +1,4 @@
-import type { LogFunction } from '../lib/log.ts';
+import type { LogFunction, LogLevel, LogSubsystem } from '../lib/log.ts';
 import { type FromRing, RecordKind } from './messages.ts';
 import type { RecordReader, RecordWriter } from './record-ring.ts';
 import { fromRingWriter, type SharedViews, StateWord, sharedViews, toRingReader } from './shared-layout.ts';
@@ -31,6 +31,7 @@ export class RingBridge {
   private readonly encoder = new TextEncoder();
   /** Log records that found the ring full. */
   logsDropped = 0;
+  private logsDroppedTold = 0;
 
   constructor(
     shared: SharedArrayBuffer,
@@ -61,10 +62,22 @@ export class RingBridge {
       this.logsDropped++;
       return;
     }
-    const bytes = this.encoder.encode(JSON.stringify({ op: 'log', level, subsystem, message } satisfies FromRing));
-    if (this.writer.tryWrite(RecordKind.JSON, 0, bytes, 0, bytes.length)) this.knock();
-    else this.logsDropped++;
+    if (this.logsDropped > this.logsDroppedTold) this.tellDropped();
+    if (!this.tryLog(level, subsystem, message)) this.logsDropped++;
   };
+
+  private tellDropped(): void {
+    const count = this.logsDropped - this.logsDroppedTold;
+    const text = `${count} messages of the ring thread were not logged: the main thread did not keep up`;
+    if (this.tryLog('warning', 'MAIN', text)) this.logsDroppedTold = this.logsDropped;
+  }
+
+  private tryLog(level: LogLevel, subsystem: LogSubsystem, message: string): boolean {
+    const bytes = this.encoder.encode(JSON.stringify({ op: 'log', level, subsystem, message } satisfies FromRing));
+    const written = this.writer.tryWrite(RecordKind.JSON, 0, bytes, 0, bytes.length);
+    if (written) this.knock();
+    return written;
+  }
 
   isSaturated(): boolean {
     return this.waitingBytes > WAITING_BYTES_MAX;

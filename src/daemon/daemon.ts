@@ -32,6 +32,9 @@ import { systemEngines } from './system-engines.ts';
 /** How long each step of the orderly stop may take before the daemon goes on without it. */
 const STOP_STEP_MS_MAX = 5_000;
 /** How often the level of the send queue is looked at for the flow control of clients. */
+/** A ring thread that stands still this long will not come back. */
+const HANG_END_SECONDS = 30;
+const LAST_WORDS_MS = 1000;
 const LEVEL_POLL_MS = 20;
 const COUNTERS_MS = 500;
 
@@ -119,6 +122,7 @@ export class Daemon {
       {
         message: (message) => this.fromRing(message),
         deliver: (nodeId, payload) => this.deliver(nodeId, payload),
+        hangs: (seconds) => this.ringHangs(seconds),
         exited: (error) => this.ringEnded(error),
       },
     );
@@ -173,6 +177,9 @@ export class Daemon {
         break;
       case 'log':
         this.log(message.level, message.subsystem, message.message);
+        break;
+      case 'paused':
+        this.watch.note(message.timestampMs, message.delayMs, message.thresholdMs);
         break;
       case 'answer':
         this.queries.answered(message.queryId, message.value);
@@ -264,6 +271,16 @@ export class Daemon {
   private pollLevel(): void {
     const level = Atomics.load(this.ring.views.state, StateWord.QUEUE_LEVEL);
     if (level >= 0 && level <= 3) this.host.queueLevelChanged(level as QueueLevelValue);
+  }
+
+  /** The other nodes have gone on without this one by then; what is left is to tell why, and to make room for a restart. */
+  private ringHangs(seconds: number): void {
+    const text = `The ring thread has not run for ${seconds} s`;
+    this.log('crit', 'MAIN', `${text}: this node takes no part in the ring`);
+    if (seconds < HANG_END_SECONDS) return;
+    this.log('emerg', 'MAIN', `${text}: the daemon aborts`);
+    // An orderly exit would wait for the thread.
+    setTimeout(() => process.kill(process.pid, 'SIGABRT'), LAST_WORDS_MS);
   }
 
   private ringEnded(error: Error | null): void {

@@ -3,10 +3,11 @@ import { Worker } from 'node:worker_threads';
 import { MainBridge, type MainBridgeHandler } from '../bridge/main-bridge.ts';
 import type { ToRing } from '../bridge/messages.ts';
 import { RING_WORKER_DATA_VERSION, type RingWorkerData, type RingWorkerOptions } from '../bridge/ring-worker-data.ts';
-import { allocateShared, type SharedViews } from '../bridge/shared-layout.ts';
+import { allocateShared, type SharedViews, StateWord } from '../bridge/shared-layout.ts';
 import { closeEventfd, openEventfd, signalEventfd } from '../os/eventfd.ts';
 import { closeFd } from '../os/fd.ts';
 import { openSocketPair } from '../os/socket.ts';
+import { HangWatch } from './hang-watch.ts';
 
 const WORKER = new URL('../../workers/ring.js', import.meta.url);
 /** How often the memory between the threads is looked at without a doorbell: a lost one must not cost more than this. */
@@ -14,6 +15,8 @@ const SAFETY_POLL_MS = 250;
 
 /** What becomes of the ring thread. */
 export interface RingThreadHandler extends MainBridgeHandler {
+  /** The loop of the ring thread did not turn for so many seconds: told again at each doubling. */
+  hangs(seconds: number): void;
   /** The worker is gone; `error` when it was not told to end. */
   exited(error: Error | null): void;
 }
@@ -54,7 +57,11 @@ export class RingThread {
       this.failure = error instanceof Error ? error : new Error(String(error));
     });
     this.worker.once('exit', (code) => this.exited(code));
-    this.safety = setInterval(() => this.drain(), SAFETY_POLL_MS);
+    const watch = new HangWatch(SAFETY_POLL_MS, (seconds) => handler.hangs(seconds));
+    this.safety = setInterval(() => {
+      this.drain();
+      watch.tick(Atomics.load(this.bridge.views.state, StateWord.LOOP_TURNS));
+    }, SAFETY_POLL_MS);
     this.drain(); // announces the sleep, so that the first record rings
   }
 

@@ -47,8 +47,11 @@ export class ScheduleWatch {
     const nowMs = this.clock.nowMs();
     const delayMs = nowMs - this.lastMs;
     this.lastMs = nowMs;
-    if (delayMs <= thresholdMs) return;
-    const timestampMs = this.clock.wallMs();
+    if (delayMs > thresholdMs) this.note(this.clock.wallMs(), delayMs, thresholdMs);
+  }
+
+  /** A pause of this thread, or one that the ring thread saw: stock has one thread for both. */
+  note(timestampMs: number, delayMs: number, thresholdMs: number): void {
     this.misses = [{ timestampMs, delayMs }, ...this.misses].slice(0, MISSES_KEPT);
     this.log(
       'warning',

@@ -282,9 +282,7 @@ export class RingThread {
     this.expectedMs = nowMs;
     const thresholdMs = this.tokenMs * PAUSE_SHARE;
     if (lateMs <= thresholdMs) return;
-    const text = `Corosync main process was not scheduled (@${Date.now()}) for ${lateMs.toFixed(4)} ms`;
-    const hint = `(threshold is ${thresholdMs.toFixed(4)} ms). Consider token timeout increase.`;
-    this.bridge.log('warning', 'MAIN', `${text} ${hint}`);
+    this.bridge.send({ op: 'paused', timestampMs: Date.now(), delayMs: lateMs, thresholdMs });
   }
 
   /** The main thread is far behind, or the ring waits for its reload. */
