@@ -1,0 +1,61 @@
+import { readFileSync } from 'node:fs';
+import t from 'tap';
+import { BenchNode, data, peer, ping, pong } from '../knet/bench-node.ts';
+import { message } from '../knet/helpers.ts';
+import { Mutator } from './mutator.ts';
+
+/** Everything that reads a packet in the clear: headers, heartbeat, PMTUd, fragments, compressed data. `FUZZ_FRAMES` packets. */
+const frames = Number(process.env['FUZZ_FRAMES'] ?? 100_000);
+const PACKET_BYTES_MAX = 65_507;
+const CLEAR_EVERY = 64;
+
+const { vectors } = JSON.parse(readFileSync(new URL('../../../test/vectors/knet.json', import.meta.url), 'utf8')) as {
+  vectors: { packetHex?: string; packetsHex?: string[]; plaintextHex?: string }[];
+};
+const corpus = vectors
+  .flatMap(({ packetHex, packetsHex = [], plaintextHex }) => [packetHex, plaintextHex, ...packetsHex])
+  .filter((hex) => hex !== undefined)
+  .map((hex): Uint8Array => Buffer.from(hex, 'hex'))
+  .concat([ping(1_000), pong(1_000), ping(1_000, 1, 3, 500, 0), data(message(100))]);
+const NODE_OF_SOURCE = [2, 2, 3, 3, 77];
+const sources = [peer(2, 0), peer(2, 1), peer(3, 0), peer(3, 1), peer(77, 0)];
+
+/** Most would fall for version, sender or sequence number already: these go deeper. */
+function believable(packet: Uint8Array, nodeId: number, frame: number): void {
+  if (packet.length < 14) return;
+  packet[0] = 1;
+  packet[2] = 0;
+  packet[3] = nodeId;
+  if (packet[1] !== 0) return;
+  const seq = frame >> 3; // the fragments of a message have one number
+  packet[6] = seq >> 8;
+  packet[7] = seq;
+  if (frame % 3 === 0) packet[13] = 0;
+}
+
+t.setTimeout(3_600_000);
+t.test(`${frames} mutated packets`, { timeout: 3_600_000 }, async (t) => {
+  const node = new BenchNode();
+  node.raise(2);
+  node.raise(3, 1);
+  const mutator = new Mutator(corpus, Number(process.env['FUZZ_SEED'] ?? 1), PACKET_BYTES_MAX);
+  let read = 0;
+  let dropped = 0;
+  for (let frame = 0; frame < frames; frame++) {
+    node.nowMs += 1;
+    const source = frame % sources.length;
+    const packet = mutator.next();
+    if (frame % 4 !== 0) believable(packet, NODE_OF_SOURCE[source]!, frame);
+    node.put(packet, sources[source]!);
+    if (frame % CLEAR_EVERY !== 0) continue;
+    node.core.tick(node.nowMs);
+    node.core.flush();
+    read += node.delivered.length;
+    dropped += node.drops.length;
+    for (const list of [node.delivered, node.sent, node.drops, node.reports]) list.length = 0;
+    if (node.core.hosts.list.some((host) => host.reassembler.held > 4)) t.fail(`packet ${frame}: assemblies pile up`);
+  }
+  t.ok(read > 0 && dropped > 0, `${read} messages delivered, ${dropped} packets dropped`);
+  t.equal(node.core.hosts.list.length, 2);
+  node.close();
+});
