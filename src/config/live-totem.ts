@@ -51,11 +51,15 @@ function tokenNodeCount({ transport, members }: TotemConfig, map: Icmap): number
 function recomputeLink(link: LinkConfig, map: Icmap, tokenMs: number): LinkConfig {
   const prefix = `totem.interface.${link.linkId}.`;
   const knetPongCount = map.getU32(`${prefix}knet_pong_count`) || 2;
+  const intervalMs = map.getU32(`${prefix}knet_ping_interval`) || Math.trunc(tokenMs / (knetPongCount * 2));
+  const timeoutMs = map.getU32(`${prefix}knet_ping_timeout`) || Math.trunc(tokenMs / knetPongCount);
+  // libknet refuses timers of 0 (a huge pong count makes them) and keeps those in force.
+  const refused = intervalMs === 0 || timeoutMs === 0;
   return {
     ...link,
     knetPriority: map.getU8(`${prefix}knet_link_priority`) || 1,
-    knetPingIntervalMs: map.getU32(`${prefix}knet_ping_interval`) || Math.trunc(tokenMs / (knetPongCount * 2)),
-    knetPingTimeoutMs: map.getU32(`${prefix}knet_ping_timeout`) || Math.trunc(tokenMs / knetPongCount),
+    knetPingIntervalMs: refused ? link.knetPingIntervalMs : intervalMs,
+    knetPingTimeoutMs: refused ? link.knetPingTimeoutMs : timeoutMs,
     knetPingPrecision: map.getU32(`${prefix}knet_ping_precision`) || 2048,
     knetPongCount,
   };

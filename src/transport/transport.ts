@@ -66,7 +66,6 @@ export interface LinkStatus {
     readonly address: string;
     readonly enabled: boolean;
     readonly connected: boolean;
-    readonly dynconnected: boolean;
     readonly mtu: number;
     readonly latencyUs: number;
   }[];

@@ -202,4 +202,11 @@ t.test('timings set through the map act at once, unless they are wrong', async (
   live.delete('totem.token');
   const back = recomputeTotem(loaded.totem, live);
   t.ok(back.ok && !back.changed);
+  live.setU32('totem.interface.0.knet_pong_count', 100_000);
+  const huge = recomputeTotem(loaded.totem, live);
+  t.ok(huge.ok);
+  if (huge.ok) {
+    t.equal(huge.totem.links[0]?.knetPingIntervalMs, loaded.totem.links[0]?.knetPingIntervalMs, 'not 0');
+    t.equal(huge.totem.links[0]?.knetPingTimeoutMs, loaded.totem.links[0]?.knetPingTimeoutMs);
+  }
 });

@@ -142,7 +142,6 @@ const peer = (nodeId: number, connected: boolean) => ({
   address: `10.0.0.${nodeId}`,
   enabled: true,
   connected,
-  dynconnected: connected,
   mtu: 1397,
   latencyUs: 100,
 });

@@ -101,7 +101,6 @@ export function datagramLinkStatus(config: TotemConfig, link: LinkConfig, up: bo
     address: addresses[0] ?? '',
     enabled: true,
     connected: up,
-    dynconnected: up,
     mtu: config.netMtu,
     latencyUs: 0,
   }));

@@ -32,15 +32,23 @@ export function knetConfig(config: TotemConfig): KnetConfig {
   };
 }
 
+/** libknet's own timers, which stay in force when it refuses others: 0, made by a huge pong count. */
+const PING_INTERVAL_MS = 1_000;
+const PONG_TIMEOUT_MS = 2_000;
+/** Stock pings at most every 200 ms, whatever is asked for; we are a bit more generous. */
+const PING_INTERVAL_MS_MIN = 20;
+const PONG_COUNT_MAX = 255;
+
 function linkConfig(link: LinkConfig, address: string): KnetLinkConfig {
+  const refused = link.knetPingIntervalMs === 0 || link.knetPingTimeoutMs === 0;
   return {
     linkId: link.linkId,
     remote: addressWords(address),
     // 0 acts as 1 for both (knet.md 3.3).
     priority: Math.max(1, link.knetPriority),
-    pongCount: Math.max(1, link.knetPongCount),
-    pingIntervalMs: Math.max(1, link.knetPingIntervalMs),
-    pongTimeoutMs: Math.max(1, link.knetPingTimeoutMs),
+    pongCount: Math.min(PONG_COUNT_MAX, Math.max(1, link.knetPongCount)),
+    pingIntervalMs: refused ? PING_INTERVAL_MS : Math.max(PING_INTERVAL_MS_MIN, link.knetPingIntervalMs),
+    pongTimeoutMs: refused ? PONG_TIMEOUT_MS : link.knetPingTimeoutMs,
     pingPrecision: Math.max(1, link.knetPingPrecision),
   };
 }

@@ -392,7 +392,7 @@ export class KnetTransport implements RingTransport {
 
   private peerStatus(nodeId: number, linkId: number, address: string): LinkStatus['peers'][number] {
     if (nodeId === this.config.nodeId) {
-      const own = { enabled: true, connected: true, dynconnected: true, mtu: LOOPBACK_MTU, latencyUs: 0 };
+      const own = { enabled: true, connected: true, mtu: LOOPBACK_MTU, latencyUs: 0 };
       return { nodeId, address, ...own };
     }
     const link = this.core.hosts.find(nodeId)?.links[linkId] ?? null;
@@ -402,7 +402,6 @@ export class KnetTransport implements RingTransport {
       address,
       enabled: link !== null,
       connected,
-      dynconnected: connected,
       mtu: link?.dataMtu ?? 0,
       latencyUs: link?.averageLatencyUs ?? 0,
     };
