@@ -1,12 +1,12 @@
-import { mkdirSync, renameSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LoggingConfig } from '../config/logging-config.ts';
 import type { LogFunction } from '../lib/log.ts';
-import { LogSink } from '../observe/log/index.ts';
+import { blackboxFile, LogSink } from '../observe/log/index.ts';
 import { openSyslog } from '../os/syslog.ts';
 
-/** Name of the link to the latest dump of the flight recorder. */
-const DUMP_LINK = 'fdata.txt';
+/** Link to the latest dump of the flight recorder; `corosync-blackbox` reads it by this name. */
+const DUMP_LINK = 'fdata';
 
 /** The daemon's log: the sink, and what only a daemon has: a standard error that it gives up, and dumps. */
 export class DaemonLog {
@@ -41,23 +41,19 @@ export class DaemonLog {
     this.reconfigure(this.config);
   }
 
-  /** Writes the latest records of all levels into the state directory. An error is logged: dumps never do harm. */
+  /**
+   * Writes the latest records of all levels into the state directory, as libqb does (for `corosync-blackbox`) and as text, with a
+   * link to the latest of each. An error is logged: dumps never do harm.
+   */
   dumpFlightData(directory: string): void {
     const stamp = new Date().toISOString().replace(/\.\d+Z$/, '');
-    const name = `fdata-${stamp}-${process.pid}.txt`;
+    const name = `${DUMP_LINK}-${stamp}-${process.pid}`;
     try {
       mkdirSync(directory, { recursive: true });
-      writeFileSync(join(directory, name), this.sink.blackbox.dump(), { mode: 0o600 });
-      const link = join(directory, `${DUMP_LINK}.${process.pid}`);
-      symlinkSync(name, link);
-      renameSync(link, join(directory, DUMP_LINK));
+      dump(directory, name, DUMP_LINK, blackboxFile([...this.sink.blackbox.entries()]));
+      dump(directory, `${name}.txt`, `${DUMP_LINK}.txt`, this.sink.blackbox.dump());
     } catch (error) {
       this.write('warning', 'MAIN', `Flight data not written to ${directory}: ${String(error)}`);
-      try {
-        unlinkSync(join(directory, `${DUMP_LINK}.${process.pid}`));
-      } catch {
-        // It was not there.
-      }
     }
   }
 
@@ -70,4 +66,13 @@ export class DaemonLog {
   flush(): void {
     this.sink.flushSync();
   }
+}
+
+/** A file, and the link that is moved to it in one step. */
+function dump(directory: string, name: string, link: string, content: string | Uint8Array): void {
+  const next = join(directory, `${link}.${process.pid}`);
+  writeFileSync(join(directory, name), content, { mode: 0o600 });
+  rmSync(next, { force: true });
+  symlinkSync(name, next);
+  renameSync(next, join(directory, link));
 }

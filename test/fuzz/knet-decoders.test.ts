@@ -17,20 +17,22 @@ const corpus = vectors
   .filter((hex) => hex !== undefined)
   .map((hex): Uint8Array => Buffer.from(hex, 'hex'))
   .concat([ping(1_000), pong(1_000), ping(1_000, 1, 3, 500, 0), data(message(100))]);
+/** Data, and the four of heartbeat and path MTU. */
+const TYPES = [0, 0x81, 0x82, 0x83, 0x84];
 const NODE_OF_SOURCE = [2, 2, 3, 3, 77];
 const sources = [peer(2, 0), peer(2, 1), peer(3, 0), peer(3, 1), peer(77, 0)];
 
 /** Most would fall for version, sender or sequence number already: these go deeper. */
-function believable(packet: Uint8Array, nodeId: number, frame: number): void {
+function believable(packet: Uint8Array, nodeId: number, seq: number, toTotem: boolean): void {
   if (packet.length < 14) return;
   packet[0] = 1;
+  if (!TYPES.includes(packet[1]!)) packet[1] = TYPES[seq % TYPES.length]!;
   packet[2] = 0;
   packet[3] = nodeId;
   if (packet[1] !== 0) return;
-  const seq = frame >> 3; // the fragments of a message have one number
   packet[6] = seq >> 8;
   packet[7] = seq;
-  if (frame % 3 === 0) packet[13] = 0;
+  if (toTotem) packet[13] = 0;
 }
 
 t.setTimeout(3_600_000);
@@ -45,9 +47,14 @@ t.test(`${frames} mutated packets`, { timeout: 3_600_000 }, async (t) => {
     node.nowMs += 1;
     const source = frame % sources.length;
     const packet = mutator.next();
-    if (frame % 4 !== 0) believable(packet, NODE_OF_SOURCE[source]!, frame);
+    if (frame % 4 !== 0) {
+      const nodeId = NODE_OF_SOURCE[source]!;
+      believable(packet, nodeId, (node.core.hosts.find(nodeId)?.window.newest ?? 0) + (frame & 1), frame % 3 === 0);
+    }
     node.put(packet, sources[source]!);
     if (frame % CLEAR_EVERY !== 0) continue;
+    node.raise(2); // the mutated answers do not keep links up
+    node.raise(3, 1);
     node.core.tick(node.nowMs);
     node.core.flush();
     read += node.delivered.length;
