@@ -73,7 +73,7 @@ export class ConfigurationChanges implements Reloader {
     });
     if (!plan.ok) {
       for (const { level, subsystem, message } of plan.log) parts.log(level, subsystem, message);
-      return { ok: false, reason: plan.reason };
+      return { ok: false, reason: plan.reason, isLogged: plan.log.length > 0 };
     }
     for (const warning of plan.warnings) parts.log('warning', 'CFG', warning.stockMessage ?? warningText(warning));
     return { ok: true, ignoredKeys: plan.ignoredKeys, apply: () => this.apply(plan) };

@@ -222,6 +222,7 @@ t.test('reload', async (t) => {
   t.equal(cmap.getU8('config.totemconfig_reload_in_progress'), 0);
   t.equal(cmap.getString('config.reload_error_message'), 'parser error: Missing closing brace');
   t.equal(nodes[1]!.node.cmap.getI32('config.reload_status'), 1, 'the other node has its own file');
+  t.ok(nodes[0]!.node.logged('Unable to reload config file: parser error: Missing closing brace'));
 
   nodes[0]!.reload = {
     ok: true,
@@ -307,6 +308,10 @@ t.test('nodes that are all ours reload together or not at all', async (t) => {
   t.equal(cmap.getString('config.reload_error_message'), 'node 3: parser error: Missing closing brace');
   t.equal(cmap.getI32('config.reload_status'), CsError.INVALID_PARAM);
   t.equal(cmap.getU8('config.totemconfig_reload_in_progress'), 0);
+  nodes[0]!.reload = { ok: false, reason: 'no interfaces defined', isLogged: true };
+  t.equal(await reloads(ring, client), CsError.INVALID_PARAM);
+  t.equal(cmap.getString('config.reload_error_message'), 'no interfaces defined');
+  t.notOk(nodes[0]!.node.logged('Unable to reload config file: no interfaces defined'), 'not said twice');
   everywhere(nodes);
   t.equal(await reloads(ring, client), CsError.OK, 'and again');
   t.equal(applied.splice(0).length, 3);

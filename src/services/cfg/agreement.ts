@@ -3,7 +3,7 @@ import type { ConfigurationChange } from '../../lib/ring-id.ts';
 import { chars, u32 } from '../codec/fields.ts';
 import { execStruct } from '../codec/struct.ts';
 import type { EngineTimer, ExecFunction, LibraryFunction, MainEngineContext, ServiceEngine } from '../engine.ts';
-import type { PreparedReload, Reloader } from './ports.ts';
+import type { PreparedReload, Refusal, Reloader } from './ports.ts';
 
 /** Below the ids of loadable engines, above stock's: a stock daemon drops the messages without a word. */
 export const AGREEMENT_SERVICE_ID = 15;
@@ -24,7 +24,7 @@ const VOTE = execStruct(AGREEMENT_SERVICE_ID, Fn.VOTE, 'agreement vote', 288, {
 interface Ballot {
   readonly ticket: number;
   readonly waitingFor: Set<number>;
-  readonly finish: (refusal: string | null) => void;
+  readonly finish: (refusal: Refusal | null) => void;
   readonly timer: EngineTimer;
 }
 
@@ -57,6 +57,8 @@ export class ReloadAgreement implements ServiceEngine<MainEngineContext> {
   private ballot: Ballot | null = null;
   private lastTicket = 0;
   private helloTimer: EngineTimer | null = null;
+  /** Why this node said no to its own question. */
+  private ownRefusal: Refusal | null = null;
   /** What this node prepared last, and for whom. */
   private prepared: { readonly requester: number; readonly plan: Promise<PreparedReload> } | null = null;
 
@@ -76,7 +78,7 @@ export class ReloadAgreement implements ServiceEngine<MainEngineContext> {
     if (change.kind !== 'regular') return;
     this.members = change.members;
     this.prepared = null;
-    this.ballot?.finish('the membership changed in the meantime');
+    this.ballot?.finish({ reason: 'the membership changed in the meantime' });
     this.sayHello();
   }
 
@@ -91,22 +93,22 @@ export class ReloadAgreement implements ServiceEngine<MainEngineContext> {
   // ---- the requester ----
 
   /** `null`: go ahead. Otherwise why not. */
-  mayReload(): Promise<string | null> {
+  mayReload(): Promise<Refusal | null> {
     const everybody = this.members.length > 0 && this.members.every((nodeId) => this.ours.has(nodeId));
     if (!everybody) return Promise.resolve(null);
-    if (this.ballot !== null) return Promise.resolve('another reload is being agreed upon');
+    if (this.ballot !== null) return Promise.resolve({ reason: 'another reload is being agreed upon' });
     return new Promise((resolve) => {
       const ticket = ++this.lastTicket;
-      const finish = (refusal: string | null): void => {
+      const finish = (refusal: Refusal | null): void => {
         timer.cancel();
         this.ballot = null;
         resolve(refusal);
       };
       const timer = this.running.setTimer(VOTE_TIMEOUT_MS, () => {
-        finish(`no answer from nodes ${[...(this.ballot?.waitingFor ?? [])].join(' ')}`);
+        finish({ reason: `no answer from nodes ${[...(this.ballot?.waitingFor ?? [])].join(' ')}` });
       });
       this.ballot = { ticket, waitingFor: new Set(this.members), finish, timer };
-      if (!this.running.mcast(Fn.PREPARE, PREPARE.message({ ticket }))) finish('the send queue is full');
+      if (!this.running.mcast(Fn.PREPARE, PREPARE.message({ ticket }))) finish({ reason: 'the send queue is full' });
     });
   }
 
@@ -116,7 +118,8 @@ export class ReloadAgreement implements ServiceEngine<MainEngineContext> {
     if (vote === null || ballot === null) return;
     if (vote.requester !== this.running.nodeId || vote.ticket !== ballot.ticket) return;
     if (vote.isYes === 0) {
-      ballot.finish(nodeId === this.running.nodeId ? vote.reason : `node ${nodeId}: ${vote.reason}`);
+      const isOwn = nodeId === this.running.nodeId;
+      ballot.finish(isOwn ? (this.ownRefusal ?? vote) : { reason: `node ${nodeId}: ${vote.reason}` });
       return;
     }
     ballot.waitingFor.delete(nodeId);
@@ -141,6 +144,7 @@ export class ReloadAgreement implements ServiceEngine<MainEngineContext> {
   }
 
   private sendVote(requester: number, ticket: number, prepared: PreparedReload): void {
+    if (requester === this.running.nodeId) this.ownRefusal = prepared.ok ? null : prepared;
     const reason = prepared.ok ? '' : printable(prepared.reason).slice(0, REASON_BYTES - 1);
     const vote = VOTE.message({ requester, ticket, isYes: prepared.ok ? 1 : 0, reason });
     if (this.running.mcast(Fn.VOTE, vote)) return;

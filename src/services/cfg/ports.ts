@@ -33,7 +33,12 @@ export interface Reloader {
   prepare(): Awaitable<PreparedReload>;
 }
 export type PreparedReload =
-  | { readonly ok: false; readonly reason: string }
+  | {
+      readonly ok: false;
+      readonly reason: string;
+      /** The log of this node has it already, in stock's words. */
+      readonly isLogged?: boolean;
+    }
   | {
       readonly ok: true;
       /** Keys that differ but cannot change while the daemon runs; they were taken out of the plan. */
@@ -41,6 +46,9 @@ export type PreparedReload =
       /** The fourth phase: the live map and the ring get the new configuration, as a whole. */
       apply(): Awaitable<AppliedReload>;
     };
+/** Why a reload does not happen. */
+export type Refusal = Pick<Extract<PreparedReload, { readonly ok: false }>, 'reason' | 'isLogged'>;
+
 export interface AppliedReload {
   /** The crypto settings changed: the phases of services.md 8.5 follow. */
   readonly cryptoChanged: boolean;
@@ -53,7 +61,7 @@ export interface CfgPorts {
   readonly reloader: Reloader;
   /** Asks the other nodes first; absent: each node for itself, as stock. */
   readonly agreement?: {
-    mayReload(): Promise<string | null>;
+    mayReload(): Promise<Refusal | null>;
     takePrepared(requester: number): Promise<PreparedReload> | null;
   };
   ringLinks(): Awaitable<readonly RingLinkReport[]>;

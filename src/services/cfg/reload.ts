@@ -1,6 +1,6 @@
 import { CsError, type CsStatus } from '../../lib/errors.ts';
 import type { MainEngineContext } from '../engine.ts';
-import type { Reloader } from './ports.ts';
+import type { Refusal, Reloader } from './ports.ts';
 
 const TOTEM_KEY = 'config.totemconfig_reload_in_progress';
 const RELOAD_KEY = 'config.reload_in_progress';
@@ -34,9 +34,9 @@ export async function runReload(context: MainEngineContext, reloader: Reloader):
       const applied = await prepared.apply();
       if (applied.errorMessage !== null) cmap.setString(ERROR_KEY, applied.errorMessage);
       outcome = { status: CsError.OK, cryptoChanged: applied.cryptoChanged };
-    } else fail(context, prepared.reason);
+    } else fail(context, prepared);
   } catch (error) {
-    fail(context, error instanceof Error ? error.message : String(error));
+    fail(context, { reason: error instanceof Error ? error.message : String(error) });
   }
   // In this order: the first flag wakes votequorum, the links and device daemons, the second one logging.
   cmap.setI32(STATUS_KEY, outcome.status);
@@ -46,12 +46,12 @@ export async function runReload(context: MainEngineContext, reloader: Reloader):
 }
 
 /** The nodes did not agree, so nothing was reloaded anywhere; the one that was asked says why. */
-export function reportRefusal(context: MainEngineContext, reason: string): void {
-  fail(context, reason);
+export function reportRefusal(context: MainEngineContext, refusal: Refusal): void {
+  fail(context, refusal);
   context.cmap.setI32(STATUS_KEY, CsError.INVALID_PARAM);
 }
 
-function fail(context: MainEngineContext, reason: string): void {
-  context.log('error', 'CFG', `Unable to reload config file: ${reason}`);
+function fail(context: MainEngineContext, { reason, isLogged = false }: Refusal): void {
+  if (!isLogged) context.log('error', 'CFG', `Unable to reload config file: ${reason}`);
   context.cmap.setString(ERROR_KEY, reason);
 }
