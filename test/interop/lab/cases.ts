@@ -15,9 +15,14 @@ export function mixtures(defaults: readonly (readonly DaemonKind[])[]): readonly
   return [wanted.split(',').map((kind) => (kind === 'ours' || kind === 'newer' ? kind : 'stock'))];
 }
 
+/** `RONDO_LAB_STORY=expression` runs the stories whose names match, rare ones too, and no others. */
+const STORY = process.env['RONDO_LAB_STORY'];
+
 /** Reason to skip a case with these daemons. `rare` ones run only in the full programme. */
-export function skipReason(kinds: readonly DaemonKind[], rare = false): string | false {
-  if (rare && !FULL && process.env['RONDO_LAB_KINDS'] === undefined) return 'only with RONDO_LAB_FULL=1';
+export function skipReason(kinds: readonly DaemonKind[], rare = false, name = ''): string | false {
+  if (STORY !== undefined && !new RegExp(STORY).test(name)) return 'RONDO_LAB_STORY wants others';
+  if (rare && !FULL && STORY === undefined && process.env['RONDO_LAB_KINDS'] === undefined)
+    return 'only with RONDO_LAB_FULL=1';
   if (kinds.includes('newer') && newerUnavailable()) return newerUnavailable();
   return kinds.includes('ours') ? oursUnavailable() : labUnavailable();
 }

@@ -92,7 +92,7 @@ export class Lab {
   /** Writes corosync.conf of every node, with changes if given. */
   writeConfs(changes: Partial<ClusterOptions> = {}, nodes: readonly LabNode[] = this.nodes): void {
     const plans = nodes.map((node) => node.plan);
-    for (const node of nodes) node.writeConf(corosyncConf({ ...this.options, ...changes }, plans));
+    for (const node of nodes) node.writeConf(corosyncConf({ ...this.options, ...changes }, plans, node.plan));
   }
 
   node(id: number): LabNode {
@@ -108,13 +108,13 @@ export class Lab {
     await until(
       `members ${wanted} on ${nodes.map((node) => node.plan.name).join(', ')}`,
       async () => {
-        const views = await Promise.all(nodes.map((node) => node.members()));
-        const rings = await Promise.all(nodes.map((node) => ringId(node)));
-        seen = views.map((view, at) => `${view === null ? 'no answer' : view.join(' ')} (ring ${rings[at]})`);
+        const views = await Promise.all(nodes.map((node) => node.membership()));
+        seen = views.map(({ members, ring }) => `${members === null ? 'no answer' : members.join(' ')} (ring ${ring})`);
         const dead = nodes.find((node) => !node.daemon?.alive);
         if (dead)
           throw new Error(`${dead.plan.name}: the daemon has ended: ${dead.daemon?.output}${dead.daemon?.errors}`);
-        return views.every((view) => view?.join(' ') === wanted) && new Set(rings).size === 1 ? true : null;
+        const agreed = views.every(({ members }) => members?.join(' ') === wanted);
+        return agreed && new Set(views.map(({ ring }) => ring)).size === 1 ? true : null;
       },
       timeoutMs,
     ).catch((error: Error) => {
@@ -144,8 +144,7 @@ export class Lab {
 
 /** Ring id as the quorum service has it, or `null` without that service. */
 export async function ringId(node: LabNode): Promise<string | null> {
-  const { stdout } = await node.tool('corosync-quorumtool', '-s');
-  return /^Ring ID:\s+(\S+)$/m.exec(stdout)?.[1] ?? null;
+  return (await node.membership()).ring;
 }
 
 /** Removes what runs that died have left behind. */
