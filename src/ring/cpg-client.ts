@@ -16,10 +16,22 @@ const BYTES_OWED_MAX = 64;
  */
 const OWN_QUEUE_BYTES_MAX = 64 << 20;
 const READING_MS = 1000;
+/**
+ * A client does not tell when it reads: what waits for room in its ring, or on its socket, is tried this often. One that has not read
+ * for a while is asked less and less often, a share of that while.
+ */
+export const RETRY_MIN_MS = 2;
+export const RETRY_MAX_MS = 50;
+const RETRY_SHARE = 8;
 const SENDS: readonly number[] = [CpgRequest.MCAST, CpgRequest.PARTIAL_MCAST, CpgRequest.ZC_EXECUTE];
 
-/** Called when a client has something to be flushed at the end of the turn. */
-export type TouchClient = (client: CpgClient) => void;
+/** What a client tells the table of clients. */
+export interface CpgClientEvents {
+  /** Something is to be flushed at the end of the turn. */
+  touch(client: CpgClient): void;
+  /** An event was dropped because it is larger than what the client can receive. */
+  tooLarge(client: CpgClient, eventBytes: number): void;
+}
 
 /** One client of CPG: the core's port over the shared-memory connection. Nothing in here closes it; the table does. */
 export class CpgClient implements CpgPort {
@@ -32,6 +44,12 @@ export class CpgClient implements CpgPort {
   slow = false;
   /** The client hung up; what it left in its ring is served until then. */
   goneAtMs = Number.POSITIVE_INFINITY;
+  /** Events dropped for being larger than the client's messages. */
+  eventsTooLarge = 0;
+  /** While events or notifications wait for room: when to look again, and when there was room last. */
+  retryAtMs = 0;
+  stalledSinceMs = 0;
+  private dispatchedAtRetry = 0;
   private dispatchedSeen = 0;
   private readAtMs = 0;
 
@@ -39,7 +57,7 @@ export class CpgClient implements CpgPort {
     readonly connection: ServerConnection,
     private readonly core: CpgCore,
     readonly scratch: number,
-    private readonly touch: TouchClient,
+    private readonly events: CpgClientEvents,
   ) {
     this.id = connection.id;
     this.memory = { bytes: connection.u8, view: connection.arena.data };
@@ -64,8 +82,30 @@ export class CpgClient implements CpgPort {
       connection.releaseRequests();
       if (connection.owesBytes(BYTES_OWED_MAX)) connection.drainBytes();
     }
-    if (connection.fault !== null) this.touch(this);
+    if (connection.fault !== null) this.events.touch(this);
     return count;
+  }
+
+  /** Events or notifications begin to wait for the client. */
+  beginWaiting(nowMs: number): void {
+    this.stalledSinceMs = nowMs;
+    this.retryAtMs = nowMs + RETRY_MIN_MS;
+    this.dispatchedAtRetry = this.connection.statistics.dispatched;
+  }
+
+  /** Tries again; `true`: nothing waits any more. */
+  retry(nowMs: number): boolean {
+    const { connection } = this;
+    const bytesBefore = connection.notifyOutstanding;
+    if (bytesBefore > 0) connection.onWritable();
+    connection.flushQueue();
+    const { dispatched } = connection.statistics;
+    if (dispatched !== this.dispatchedAtRetry || connection.notifyOutstanding < bytesBefore)
+      this.stalledSinceMs = nowMs;
+    this.dispatchedAtRetry = dispatched;
+    const waitMs = (nowMs - this.stalledSinceMs) / RETRY_SHARE;
+    this.retryAtMs = nowMs + Math.min(RETRY_MAX_MS, Math.max(RETRY_MIN_MS, waitMs));
+    return !connection.queueing && connection.notifyOutstanding === 0;
   }
 
   /** Took events off its ring within the last second. One that reads nothing is not waited for: it may be about to block in a call. */
@@ -89,9 +129,13 @@ export class CpgClient implements CpgPort {
 
   dispatch(message: Uint8Array): void {
     // Larger than the client can receive (libqb-ipc.md trap 15): it would be stuck for good.
-    if (message.length > this.connection.maxMessageBytes) return;
+    if (message.length > this.connection.maxMessageBytes) {
+      this.eventsTooLarge++;
+      this.events.tooLarge(this, message.length);
+      return;
+    }
     this.connection.sendEvent(message);
-    this.touch(this);
+    this.events.touch(this);
   }
 
   claim(bytes: number): number {
@@ -100,6 +144,6 @@ export class CpgClient implements CpgPort {
 
   commit(): void {
     this.connection.commitEvent();
-    if (!this.touched) this.touch(this);
+    if (!this.touched) this.events.touch(this);
   }
 }

@@ -10,12 +10,12 @@ import { SCRATCH_BYTES } from '../services/cpg/cpg-connection.ts';
 import { CpgCore } from '../services/cpg/cpg-core.ts';
 import type { CpgDropReason, CpgHost } from '../services/cpg/cpg-host.ts';
 import { Group } from '../totem/index.ts';
-import { CpgClient } from './cpg-client.ts';
+import { CpgClient, type CpgClientEvents } from './cpg-client.ts';
 import type { RingEnvironment, RunningRing } from './running-ring.ts';
 import { ZeroCopyFiles } from './zero-copy-files.ts';
 
-/** A client does not tell when it reads: what waits for room in its ring, or on its socket, is tried this often. */
-const SLOW_RETRY_MS = 2;
+/** How often it is looked whether a client that went has been served. */
+const GONE_RETRY_MS = 2;
 /** Requests that a client left behind when it went are served this long at most (a stock server drops them). */
 const FAREWELL_MS = 2000;
 const SCRATCH_ALIGN_BYTES = 8;
@@ -35,7 +35,12 @@ export class CpgService implements CpgHost {
   private readonly touched: CpgClient[] = [];
   private readonly slow = new Set<CpgClient>();
   private readonly gone = new Set<CpgClient>();
-  private retryMs = 0;
+  /** When a slow client, or one that went, is looked at again. */
+  private retryMs = Number.POSITIVE_INFINITY;
+  private readonly clientEvents: CpgClientEvents = {
+    touch: (client) => this.touch(client),
+    tooLarge: (client, bytes) => this.tooLarge(client, bytes),
+  };
   /** Messages of the ring by function; the main thread shows them as `runtime.services.cpg.<fn>.rx` and `.tx`. */
   private readonly rx: Float64Array;
   private readonly tx: Float64Array;
@@ -71,7 +76,7 @@ export class CpgService implements CpgHost {
       this.refused(descriptor, scratch);
       return;
     }
-    const client = new CpgClient(connection, this.core, scratch, (touched) => this.touch(touched));
+    const client = new CpgClient(connection, this.core, scratch, this.clientEvents);
     this.clients.set(client.id, client);
     const watched = this.env.descriptors.tryAdd(connection.fd, () => this.readable(client));
     if (watched < 0) {
@@ -118,13 +123,18 @@ export class CpgService implements CpgHost {
       const { connection } = client;
       connection.flushEvents();
       if (connection.fault !== null) this.close(client);
-      else if (connection.queueing || connection.notifyOutstanding > 0) this.slow.add(client);
+      else if (connection.queueing || connection.notifyOutstanding > 0) this.becomesSlow(client, nowMs);
     }
     this.touched.length = 0;
     if (this.gone.size > 0) this.closeGone(nowMs);
-    if (nowMs < this.retryMs) return;
-    this.retryMs = nowMs + SLOW_RETRY_MS;
-    if (this.slow.size > 0) this.retrySlow();
+    if (nowMs >= this.retryMs) this.retrySlow(nowMs);
+  }
+
+  private becomesSlow(client: CpgClient, nowMs: number): void {
+    if (this.slow.has(client)) return;
+    this.slow.add(client);
+    client.beginWaiting(nowMs);
+    this.retryMs = Math.min(this.retryMs, client.retryAtMs);
   }
 
   /** Before the loop sleeps: clients without requests are left to epoll. */
@@ -137,7 +147,7 @@ export class CpgService implements CpgHost {
   }
 
   nextDeadlineMs(): number {
-    return this.slow.size > 0 || this.gone.size > 0 ? this.retryMs : Number.POSITIVE_INFINITY;
+    return this.retryMs;
   }
 
   /** Sync began or ended: word 2 stops multicasts in the library, and nothing is read from the rings (services.md 2.3). */
@@ -146,12 +156,13 @@ export class CpgService implements CpgHost {
   }
 
   describeClients(): readonly unknown[] {
-    return [...this.clients.values()].map(({ connection, member }) => ({
+    return [...this.clients.values()].map(({ connection, member, eventsTooLarge }) => ({
       id: connection.id,
       pid: connection.pid,
       serviceId: connection.serviceId,
       processName: connection.processName,
       statistics: { ...connection.statistics },
+      eventsTooLarge,
       state: member.state,
     }));
   }
@@ -163,6 +174,7 @@ export class CpgService implements CpgHost {
       this.env.descriptors.remove(connection.fd);
       client.goneAtMs = this.ring.nowMs() + FAREWELL_MS;
       this.gone.add(client);
+      this.retryMs = 0;
     }
     if (client.active || !connection.live) return;
     client.active = true;
@@ -175,14 +187,22 @@ export class CpgService implements CpgHost {
     this.touched.push(client);
   }
 
-  private retrySlow(): void {
+  private retrySlow(nowMs: number): void {
+    let nextMs = this.gone.size > 0 ? nowMs + GONE_RETRY_MS : Number.POSITIVE_INFINITY;
     for (const client of this.slow) {
-      const { connection } = client;
-      if (connection.notifyOutstanding > 0) connection.onWritable();
-      connection.flushQueue();
-      if (connection.fault !== null) this.close(client);
-      else if (!connection.queueing && connection.notifyOutstanding === 0) this.slow.delete(client);
+      if (nowMs >= client.retryAtMs && client.retry(nowMs)) this.slow.delete(client);
+      if (client.connection.fault !== null) this.close(client);
+      else if (this.slow.has(client)) nextMs = Math.min(nextMs, client.retryAtMs);
     }
+    this.retryMs = nextMs;
+  }
+
+  private tooLarge(client: CpgClient, bytes: number): void {
+    this.dropped('tooLargeForClient');
+    if (client.eventsTooLarge > 1) return; // said once, counted always
+    const { processName, pid, maxMessageBytes } = client.connection;
+    const limit = `it receives ${maxMessageBytes} bytes at most; this is said once`;
+    this.log('warning', 'CPG', `An event of ${bytes} bytes for ${processName} (${pid}) was dropped: ${limit}`);
   }
 
   private closeGone(nowMs: number): void {

@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { FromRing } from '../../src/bridge/messages.ts';
 import {
   CPG_CONFIGURATION_CHANGE,
   CPG_DELIVER,
@@ -165,5 +166,56 @@ t.test('a client that does not read is bounded, then disconnected, alone', { tim
   t.equal(closed.length, 1);
   t.equal(await slow.call(CPG_PARTIAL_MCAST.message({ type: 1 })).then(messageError), 1, 'the other one lives');
   slow.close();
+  await stop();
+});
+
+t.test('an event that a client cannot receive is dropped for it alone, counted, and said once', async (t) => {
+  const { rings, names, stop } = await start(2, testPort(5));
+  const small = await RawCpgClient.connect(names[0]!, 12_288);
+  const sender = await RawCpgClient.connect(names[1]!);
+  t.equal(await small.join('grp'), 1);
+  t.equal(await sender.join('grp'), 1);
+  const seen: string[] = [];
+  const look = (bytes: Uint8Array, offset: number, length: number) => seen.push(eventText(bytes, offset, length));
+  for (const bytes of [100_000, 200_000, 100]) sender.post(mcast(new Uint8Array(bytes).fill(7)), 1);
+  await takeUntil(small, () => seen.includes('2:100:7:7'), look);
+  t.notOk(seen.some((text) => text.startsWith('2:100000') || text.startsWith('2:200000')));
+  const isSaid = (message: FromRing): boolean => message.op === 'log' && message.message.includes('was dropped');
+  await rings[0]!.until('said', () => rings[0]!.messages.some(isSaid));
+  const said = rings[0]!.messages.filter(isSaid);
+  t.equal(said.length, 1);
+  t.match(said[0], {
+    level: 'warning',
+    message: /^An event of 100184 bytes for .* was dropped: it receives \d+ bytes/,
+  });
+  await rings[0]!.until('both counted', () => rings[0]!.statistic('rondo.cpg.dropped.tooLargeForClient') === 2);
+  small.close();
+  sender.close();
+  await stop();
+});
+
+t.test('a client that has not read for a while gets everything when it reads again', async (t) => {
+  const { names, stop } = await start(2, testPort(6));
+  const late = await RawCpgClient.connect(names[0]!);
+  const sender = await RawCpgClient.connect(names[1]!);
+  t.equal(await late.join('grp'), 1);
+  t.equal(await sender.join('grp'), 1);
+  const count = 60;
+  for (let number = 1; number <= count; ) {
+    if (sender.post(mcast(new Uint8Array(100_000).fill(number)), 1) === 1) number++;
+    else await new Promise(setImmediate);
+    sender.take();
+  }
+  await new Promise((resolve) => setTimeout(resolve, 700)); // long enough for the longest pause between two looks
+  const seen: string[] = [];
+  const look = (bytes: Uint8Array, offset: number, length: number) => seen.push(eventText(bytes, offset, length));
+  await takeUntil(late, () => seen.filter((text) => text.startsWith('2:100000')).length === count, look);
+  const messages = seen.filter((text) => text.startsWith('2:'));
+  t.same(
+    messages,
+    Array.from({ length: count }, (_, at) => `2:100000:${at + 1}:${at + 1}`),
+  );
+  late.close();
+  sender.close();
   await stop();
 });

@@ -42,4 +42,6 @@ export type CpgDropReason =
   | 'senderNotInGroup'
   | 'unexpected'
   | 'tooMany'
-  | 'notJoined';
+  | 'notJoined'
+  /** An event is larger than the message size that the client asked for: it would be stuck with it for good. */
+  | 'tooLargeForClient';
