@@ -147,7 +147,7 @@ export class CpgService implements CpgHost {
   }
 
   nextDeadlineMs(): number {
-    return this.retryMs;
+    return this.slow.size > 0 || this.gone.size > 0 ? this.retryMs : Number.POSITIVE_INFINITY;
   }
 
   /** Sync began or ended: word 2 stops multicasts in the library, and nothing is read from the rings (services.md 2.3). */
