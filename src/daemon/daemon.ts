@@ -21,6 +21,7 @@ import { DaemonExit, ExitCode, type ExitCodeValue } from './exit-codes.ts';
 import type { IpcFront } from './ipc-front.ts';
 import type { SchedulingPlan } from './privileges.ts';
 import { ConfigurationChanges } from './reloader.ts';
+import { RingIdRequests } from './ring-id-requests.ts';
 import type { RingIdStore } from './ring-id-store.ts';
 import { RingQueries } from './ring-queries.ts';
 import { RingThread } from './ring-thread.ts';
@@ -79,6 +80,7 @@ export class Daemon {
   private readonly engineGate = new Gate();
   private readonly watch: ScheduleWatch;
   private readonly counters = new RingCounters(() => this.ring.views.statistics);
+  private readonly ringIds = new RingIdRequests((upTo) => this.reserveRingSeq(upTo));
   private readonly queries = new RingQueries((message) => this.ring.send(message));
   private readonly ringStopped = new Deferred<void>();
   private readonly ringExited = new Deferred<void>();
@@ -149,7 +151,7 @@ export class Daemon {
       case 'interfaceDown':
         break;
       case 'reserveRingSeq':
-        this.reserveRingSeq(message.upTo);
+        this.ringIds.ask(message.upTo);
         break;
       case 'configurationChange':
         this.members = message.change.members;
