@@ -111,9 +111,9 @@ export class ConfigurationChanges implements Reloader {
     if (result.ok) {
       if (result.changed) this.use(result.totem);
     } else {
-      // Unlike stock, which goes on with a value that it has just called wrong (8.1 T6).
-      parts.log('error', 'MAIN', result.stockMessage);
-      parts.log('notice', 'MAIN', 'The values in force stay: see runtime.config.totem.');
+      // The key keeps what was set, as with stock. Unlike stock, which goes on with a value that it has just called wrong (8.1 T6).
+      parts.log('error', 'TOTEM', result.stockMessage);
+      parts.log('notice', 'TOTEM', 'The values in force stay: see runtime.config.totem.');
     }
   }
 

@@ -321,11 +321,11 @@ t.test('nodes that are all ours reload together or not at all', async (t) => {
   client.call(wire.CFG_RELOAD.message());
   ring.partition([1, 2], [3]);
   for (let i = 0; i < 6; i++) {
-    ring.settle();
+    ring.advance(100);
     await turn();
   }
-  t.equal(messageError(client.responses.at(-1)!), CsError.INVALID_PARAM, 'the membership changed');
-  t.same(applied, []);
+  t.equal(messageError(client.responses.at(-1)!), CsError.OK, 'the membership changed: those that are left are asked');
+  t.same(applied.splice(0).sort(), [1, 2]);
 
   const mixed = await cluster(3, (nodeId) => nodeId !== 3);
   everywhere(mixed.nodes);

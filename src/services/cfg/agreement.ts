@@ -11,6 +11,10 @@ const Fn = { HELLO: 0, PREPARE: 1, VOTE: 2 } as const;
 const REASON_BYTES = 256;
 const VOTE_TIMEOUT_MS = 15_000;
 const HELLO_RETRY_MS = 50;
+const MEMBERSHIP_CHANGED: Refusal = { reason: 'the membership changed in the meantime' };
+const BALLOTS_MAX = 5;
+/** After a change: the sync comes first, and the hellos of newcomers. */
+const SETTLE_MS = 200;
 
 const HELLO = execStruct(AGREEMENT_SERVICE_ID, Fn.HELLO, 'agreement hello', 24, { version: u32('version', 16) });
 const PREPARE = execStruct(AGREEMENT_SERVICE_ID, Fn.PREPARE, 'agreement prepare', 24, { ticket: u32('ticket', 16) });
@@ -78,7 +82,7 @@ export class ReloadAgreement implements ServiceEngine<MainEngineContext> {
     if (change.kind !== 'regular') return;
     this.members = change.members;
     this.prepared = null;
-    this.ballot?.finish({ reason: 'the membership changed in the meantime' });
+    this.ballot?.finish(MEMBERSHIP_CHANGED);
     this.sayHello();
   }
 
@@ -92,8 +96,16 @@ export class ReloadAgreement implements ServiceEngine<MainEngineContext> {
 
   // ---- the requester ----
 
-  /** `null`: go ahead. Otherwise why not. */
-  mayReload(): Promise<Refusal | null> {
+  /** `null`: go ahead. Otherwise why not. When the membership changes in between, the new members are asked. */
+  async mayReload(): Promise<Refusal | null> {
+    for (let ballots = 1; ; ballots++) {
+      const refusal = await this.ask();
+      if (refusal !== MEMBERSHIP_CHANGED || ballots === BALLOTS_MAX) return refusal;
+      await new Promise<void>((resolve) => this.running.setTimer(SETTLE_MS, resolve));
+    }
+  }
+
+  private ask(): Promise<Refusal | null> {
     const everybody = this.members.length > 0 && this.members.every((nodeId) => this.ours.has(nodeId));
     if (!everybody) return Promise.resolve(null);
     if (this.ballot !== null) return Promise.resolve({ reason: 'another reload is being agreed upon' });

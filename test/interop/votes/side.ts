@@ -38,6 +38,11 @@ export class Side {
     this.said = [];
   }
 
+  /** A daemon stood still for so long that a token may have been lost. */
+  hasStarved(): boolean {
+    return this.lab.nodes.some((node) => /was not scheduled|Process pause detected/.test(node.log(true)));
+  }
+
   /**
    * Cuts the network between the groups. On a busy machine a group may come together in several steps; then tie breakers decide
    * another way, on stock as on ours, so that the cut is done again.
