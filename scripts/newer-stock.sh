@@ -59,8 +59,10 @@ mkdir -p "$root"/{dev,proc,run,tmp,etc/corosync,var/lib/corosync,var/log/corosyn
 [ -e "$root/etc/group" ] || echo 'root:x:0:' >"$root/etc/group"
 rm -rf "$root/usr/share/doc" "$root/usr/share/man" "$root/usr/share/locale"
 
-version=$(chroot "$root" /usr/sbin/corosync -v | head -n 1) || complain "the daemon of $suite does not start here"
-echo "$suite: $version" >&2
+chroot "$root" /usr/sbin/corosync -v >/dev/null || complain "the daemon of $suite does not start here"
+for package in "$work"/cache/archives/{corosync,libknet}[_1]*.deb; do
+  echo "newer-stock: $suite: $(dpkg-deb -f "$package" Package) $(dpkg-deb -f "$package" Version)" >&2
+done
 echo "$suite" >"$root/.suite"
 mv "$root" "$target"
 echo "$target"

@@ -21,13 +21,33 @@ async function packetsSent(node: LabNode, to: LabNode, link: number): Promise<nu
   return Number(await node.cmap(`stats.knet.node${to.id}.link${link}.tx_data_packets`, 'stats'));
 }
 
+/** Ping timeout of a token of 4000 ms, and what a tick of stock and a busy machine may add. */
+const NOTICE_MS_MAX = 2_000 + 1_500;
+/** A link that came up or failed less than ten times a second ago has a longer ping timeout, so that it does not flap. */
+const STEADY_MS = 10_500;
+
+/** When this node last logged that the link to `peer` is down, in milliseconds of the day. */
+function downLogged(node: LabNode, peer: LabNode, link: number): number {
+  const pattern = new RegExp(`(\\d+):(\\d+):(\\d+\\.\\d+) .*link: host: ${peer.id} link: ${link} is down`, 'g');
+  const [, hours, minutes, seconds] = [...node.log().matchAll(pattern)].at(-1) ?? [];
+  return (Number(hours) * 60 + Number(minutes)) * 60_000 + Number(seconds) * 1_000;
+}
+
+function millisecondsOfDay(): number {
+  const now = new Date();
+  return now.getTime() - new Date(now).setHours(0, 0, 0, 0);
+}
+
 story('one link of two fails under load', { links: 2 }, async (told) => {
   const { lab, t } = told;
   const [first, ...others] = lab.nodes as [LabNode, ...LabNode[]];
   const rings = await told.rings();
+  let steadyAt = Date.now() + STEADY_MS;
   for (const how of ['cut', 'interface down'] as const) {
+    await sleep(Math.max(0, steadyAt - Date.now()));
     told.send(300, 1, 100_000);
     await sleep(200);
+    const failedAt = millisecondsOfDay();
     if (how === 'cut') await first.cut({ link: 0 });
     else await first.linkState(0, 'down');
     const see = async (wanted: string) =>
@@ -41,6 +61,11 @@ story('one link of two fails under load', { links: 2 }, async (told) => {
         40_000,
       );
     await see('01');
+    steadyAt = Date.now() + STEADY_MS;
+    for (const [node, peer] of others.flatMap((other) => [[first, other] as const, [other, first] as const])) {
+      const tookMs = Math.round(downLogged(node, peer, 0) - failedAt);
+      t.ok(tookMs < NOTICE_MS_MAX, `${how}: ${node.plan.name} (${node.kind}) noticed after ${tookMs} ms`);
+    }
     told.send(200, 1, 100_000);
     await told.settleAndCompare(`${how}, with one link`);
     if (how === 'cut') await first.heal();

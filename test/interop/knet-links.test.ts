@@ -4,10 +4,11 @@ import t from 'tap';
 import type { CryptoConfig } from '../../src/config/totem-config.ts';
 import type { LinkStatus } from '../../src/transport/transport.ts';
 import { CLEAR, crypto, type NodeOptions, totemConfig } from '../transport/knet/harness.ts';
-import { FULL } from './lab/cases.ts';
+import { skipReason } from './lab/cases.ts';
 import type { ClusterOptions } from './lab/conf.ts';
-import { labUnavailable, ROOT } from './lab/host.ts';
+import { ROOT } from './lab/host.ts';
 import { Lab } from './lab/lab.ts';
+import type { DaemonKind } from './lab/node.ts';
 import { type Running, until } from './lab/process.ts';
 
 /**
@@ -26,15 +27,15 @@ interface PeerState {
   readonly log: readonly string[];
 }
 
-/** A stock daemon on node 1 and our links on node 2. */
+/** A stock daemon of this kind on node 1 and our links on node 2. */
 class Pair {
   private constructor(
     readonly lab: Lab,
     private readonly peer: Running,
   ) {}
 
-  static async up(options: Partial<ClusterOptions>, own: Partial<NodeOptions> = {}): Promise<Pair> {
-    const lab = await Lab.create({ transport: 'knet', ...options }, ['stock', 'ours']);
+  static async up(kind: DaemonKind, options: Partial<ClusterOptions>, own: Partial<NodeOptions>): Promise<Pair> {
+    const lab = await Lab.create({ transport: 'knet', ...options }, [kind, 'ours']);
     const [stock, ours] = lab.nodes;
     const members = Object.fromEntries(lab.nodes.map((node) => [node.id, node.plan.addresses]));
     if (own.crypto !== undefined && own.crypto.keyBase64 !== '') {
@@ -135,32 +136,35 @@ const brief = new Set([
   'aes192 md5',
 ]);
 
-for (const { name, cluster = {}, own = {}, mtu } of cases) {
-  t.test(`links with stock: ${name}`, { skip: labUnavailable() || (!FULL && !brief.has(name)) }, async (t) => {
-    const pair = await Pair.up(cluster, own);
-    t.teardown(() => pair.close());
-    await pair.connected();
-    const stats = await until(
-      'path MTU on both sides',
-      async () => {
-        const theirs = await pair.stock.cmap('stats.knet.node2.link0.mtu', 'stats');
-        const state = await pair.state();
-        const peer = state.links[0]?.peers.find(({ nodeId }) => nodeId === 1);
-        return theirs === String(mtu) && peer?.mtu === mtu && state.received > 3 ? state : null;
-      },
-      10_000,
-    ).catch(async (error: Error) => {
-      throw new Error(`${error.message}: ${JSON.stringify(await pair.state())}\n${pair.lab.logs()}`);
+for (const kind of ['stock', 'newer'] as const) {
+  for (const { name, cluster = {}, own = {}, mtu } of cases) {
+    const rare = kind === 'newer' || !brief.has(name);
+    t.test(`links with ${kind}: ${name}`, { skip: skipReason([kind], rare) }, async (t) => {
+      const pair = await Pair.up(kind, cluster, own);
+      t.teardown(() => pair.close());
+      await pair.connected();
+      const stats = await until(
+        'path MTU on both sides',
+        async () => {
+          const theirs = await pair.stock.cmap('stats.knet.node2.link0.mtu', 'stats');
+          const state = await pair.state();
+          const peer = state.links[0]?.peers.find(({ nodeId }) => nodeId === 1);
+          return theirs === String(mtu) && peer?.mtu === mtu && state.received > 3 ? state : null;
+        },
+        10_000,
+      ).catch(async (error: Error) => {
+        throw new Error(`${error.message}: ${JSON.stringify(await pair.state())}\n${pair.lab.logs()}`);
+      });
+      t.same(stats.drops, {}, 'we dropped nothing');
+      t.equal(stats.bad, 0, 'every message is a Totem message');
+      t.ok((stats.types['2'] ?? 0) + (stats.types['3'] ?? 0) > 0, 'among them JOIN or MERGE_DETECT');
+      t.notMatch(
+        pair.stock.log(),
+        /(error|warning) +\[KNET *\] (?!host: host: \d has no active)/,
+        'stock has nothing to complain about',
+      );
+      const { stdout } = await pair.stock.tool('corosync-cfgtool', '-s');
+      t.match(stdout, /nodeid:\s+2:\s+connected/, 'cfgtool -s says so');
     });
-    t.same(stats.drops, {}, 'we dropped nothing');
-    t.equal(stats.bad, 0, 'every message is a Totem message');
-    t.ok((stats.types['2'] ?? 0) + (stats.types['3'] ?? 0) > 0, 'among them JOIN or MERGE_DETECT');
-    t.notMatch(
-      pair.stock.log(),
-      /(error|warning) +\[KNET *\] (?!host: host: \d has no active)/,
-      'stock has nothing to complain about',
-    );
-    const { stdout } = await pair.stock.tool('corosync-cfgtool', '-s');
-    t.match(stdout, /nodeid:\s+2:\s+connected/, 'cfgtool -s says so');
-  });
+  }
 }

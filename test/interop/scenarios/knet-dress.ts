@@ -1,6 +1,6 @@
 import t from 'tap';
 import { describe, skipReason } from '../lab/cases.ts';
-import type { ClusterOptions } from '../lab/conf.ts';
+import { block, type ClusterOptions } from '../lab/conf.ts';
 import type { DaemonKind } from '../lab/node.ts';
 import { Story } from './story.ts';
 
@@ -50,11 +50,18 @@ export const DRESSES = {
 export type DressName = keyof typeof DRESSES;
 export const ALL_DRESSES = Object.keys(DRESSES) as readonly DressName[];
 
+/** A link is up after three answers; with the token of these rings alone that takes three seconds. */
+const quickLinks = ({ links = 1 }: Dress['options']): readonly string[] =>
+  Array.from({ length: links }, (_, link) =>
+    block('interface', [`linknumber: ${link}`, 'knet_ping_interval: 400', 'knet_ping_timeout: 2000']),
+  );
+
 /** A ring in this dress: messages of 1 byte to 1 MB, the same sequence everywhere, nothing lost, no packet refused. */
 export function ringTest(name: DressName, kinds: readonly DaemonKind[], rare: boolean): void {
   const { options, count = 400, maxBytes = 1_000_000 }: Dress = DRESSES[name];
   t.test(`knet, ${name}, ${describe(kinds)}`, { skip: skipReason(kinds, rare) }, async (t) => {
-    const story = await Story.begin(t, { transport: 'knet', tokenMs: 4_000, ...options }, kinds);
+    const totem = [...(options.totem ?? []), ...quickLinks(options)];
+    const story = await Story.begin(t, { transport: 'knet', tokenMs: 4_000, ...options, totem }, kinds);
     await story.tell(async ({ lab }) => {
       await story.joinAll();
       const rings = await story.rings();
