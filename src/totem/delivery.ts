@@ -2,7 +2,7 @@ import { seqLt, seqLte, seqMin, seqNext } from '../lib/seq.ts';
 import { Drop, type DropReason } from './drop-reason.ts';
 import { LIMITS } from './limits.ts';
 import { foreignMessage } from './membership.ts';
-import { innerSeqOf, storeAsStub } from './recovery-index.ts';
+import { innerSeqOf, storeAsStub, storeForgotten } from './recovery-index.ts';
 import type { RingState } from './state.ts';
 import { Stat } from './statistics.ts';
 import { Encapsulated, HEADER, isLittleEndian } from './wire/header.ts';
@@ -39,10 +39,11 @@ function storeMcast(s: RingState, at: number, length: number, littleEndian: bool
   const innerSeq = encapsulated ? innerSeqOf(s, at, length) : -1;
   if (!storeAsStub(s, seq, innerSeq, at, littleEndian)) {
     const slot = s.pool.alloc(length, pagesKept(s, seq, encapsulated));
-    if (slot < 0) return Drop.NO_MEMORY;
-    s.memory.bytes.copyWithin(slot, at, at + length);
-    queue.add(seq, slot, length);
-    if (innerSeq >= 0) s.recoveryIndex.noteKept(seq, innerSeq);
+    if (slot >= 0) {
+      s.memory.bytes.copyWithin(slot, at, at + length);
+      queue.add(seq, slot, length);
+      if (innerSeq >= 0) s.recoveryIndex.noteKept(seq, innerSeq);
+    } else if (!encapsulated || !storeForgotten(s, seq, innerSeq)) return Drop.NO_MEMORY;
   }
   if (seqLt(s.high, seq)) s.high = seq;
   advanceAru(s);

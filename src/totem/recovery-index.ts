@@ -8,6 +8,8 @@ import { MCAST, MCAST_HEADER_BYTES, numberMcast, writeMcastHeader } from './wire
 const SLOTS = LIMITS.sortQueueSlots;
 const MASK = SLOTS - 1;
 const NOWHERE = 0;
+/** "Sender" of a message that was received and not kept. */
+const NOBODY = 0;
 
 /**
  * In recovery every survivor sends every old message that somebody lacks, so the same message arrives many times, each
@@ -31,6 +33,15 @@ export class RecoveryIndex {
     this.innerSeqs[slot] = innerSeq;
     this.senders[slot] = sender;
     this.seqnos[slot] = thisSeqno;
+  }
+
+  /** What was received at `seq` has not been kept. */
+  noteForgotten(seq: number): void {
+    this.senders[seq & MASK] = NOBODY;
+  }
+
+  isForgotten(seq: number): boolean {
+    return this.senders[seq & MASK] === NOBODY;
   }
 
   /** The message `innerSeq` lies, whole, in the recovery queue at `seq`. */
@@ -87,11 +98,24 @@ export function storeAsStub(s: RingState, seq: number, innerSeq: number, at: num
 }
 
 /**
+ * There is no memory for an encapsulated message. If it is of a ring that this node does not come from, nobody will look
+ * into it here: it counts as received, and whoever needs it asks its sender. Otherwise a node that joins a large ring, whose
+ * members all send all messages again, would keep all of them waiting until it gives up. Answers whether it was.
+ */
+export function storeForgotten(s: RingState, seq: number, innerSeq: number): boolean {
+  if (innerSeq >= 0) return false;
+  s.recovery.addStub(seq);
+  s.recoveryIndex.noteForgotten(seq);
+  return true;
+}
+
+/**
  * Writes the encapsulated message that `seq` stands for into a slot that is free again at the next event. Answers its
- * offset, -1 without memory; the length is `stubBytes`.
+ * offset, -1 without memory or if it was not kept; the length is `stubBytes`.
  */
 export function writeStub(s: RingState, seq: number): number {
   const { recoveryIndex } = s;
+  if (recoveryIndex.isForgotten(seq)) return -1;
   const innerSeq = recoveryIndex.innerSeq(seq);
   const innerBytes = innerLength(s, innerSeq);
   const at = s.pool.alloc(MCAST_HEADER_BYTES + innerBytes);

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { Drop, Group } from '../../src/totem/index.ts';
-import { LoneNode } from './lone-node.ts';
+import { Encapsulated } from '../../src/totem/wire/header.ts';
+import { decodedToken, LoneNode } from './lone-node.ts';
 
 const SMALL = 700_000;
 const RING = { rep: 2, seq: 5 };
@@ -15,6 +16,30 @@ t.test('a full pool is like a lossy network, and what is next in order still fin
   const delivered = node.delivered.length;
   for (let missing = high + 1; missing < high + 40; missing++) t.equal(node.mcast(2, RING, missing), Drop.NONE);
   t.equal(node.delivered.length - delivered, seq - high - 1, 'everything up to the lost one is delivered');
+});
+
+t.test('who joins a ring in recovery needs no memory for what the others send each other again', async (t) => {
+  const node = new LoneNode({}, SMALL).toRecovery();
+  const ring = { rep: 1, seq: 9 };
+  for (let seq = 1; seq <= 3000; seq++)
+    if (node.mcast(1, ring, seq, Encapsulated.RECOVERY) !== Drop.NONE) t.fail(`message ${seq} was refused`);
+  t.equal(node.state.aru, 3000);
+  t.ok(node.state.pool.pagesFree < 2, 'there was not enough memory for all of it');
+  // What is asked for is served if it is there; else the request stays, for its sender.
+  const token = { tokenSeq: 5, seq: 3000, aru: 0, aruAddr: 1, ringRep: 1, ringSeq: 9 };
+  const rtr = {
+    rtrCount: 2,
+    rtrRep: Uint32Array.of(1, 1),
+    rtrRingSeq: Float64Array.of(9, 9),
+    rtrSeq: Uint32Array.of(1, 3000),
+  };
+  node.take();
+  node.orfToken({ ...token, ...rtr });
+  const sent = node.take();
+  t.equal(sent.filter(({ to }) => to === 'all').length, 1, 'the first message was kept');
+  const forwarded = decodedToken(sent.at(-1)!.frame);
+  t.equal(forwarded.rtrCount, 1);
+  t.equal(forwarded.rtrSeq[0], 3000);
 });
 
 t.test('an application cannot take the room of synchronisation, nor that of the ring', async (t) => {
