@@ -5,6 +5,21 @@ const ringKey = (ring: RingId): string => `${ring.rep}.${ring.seq}`;
 const setKey = (nodes: readonly number[]): string => [...nodes].sort((a, b) => a - b).join(',');
 const VIOLATIONS_MAX = 20;
 
+const STREAMS = 1_000_000;
+const LIVES = 1000;
+const COUNTERS = 10_000_000;
+/** A FIFO of a sender as a number: half of the simulator's time would go into making strings of it. */
+const fifoOf = (node: number, life: number, stream: number): number => (node * LIVES + life) * STREAMS + stream;
+const nameOf = (fifo: number, counter: number): string => {
+  const sender = Math.trunc(fifo / STREAMS);
+  return `${Math.trunc(sender / LIVES)}/${sender % LIVES}/${fifo % STREAMS}#${counter}`;
+};
+
+interface Delivered {
+  last: number;
+  readonly counters: boolean[];
+}
+
 /** One life of a node: from its start to its crash. */
 export class View {
   ring: string | null = null;
@@ -19,10 +34,10 @@ export class View {
   hashBeforeTransitional = '';
   /** Rings lived in, each with the last packet delivered before its TRANSITIONAL. */
   readonly path: { readonly ring: string; regularSeq: number }[] = [];
-  readonly delivered = new Set<string>();
-  readonly lastCounter = new Map<string, number>();
+  /** Messages delivered, by FIFO and counter. */
+  readonly delivered = new Map<number, Delivered>();
   /** Own messages that were accepted and not delivered yet. */
-  readonly pending = new Set<string>();
+  readonly pending = new Set<number>();
   readonly reference = new ReferenceAssembler();
   expected: Uint8Array[] = [];
   messagesDelivered = 0;
@@ -41,7 +56,7 @@ interface RingRecord {
   /** Who installed it, coming from which ring, with which transitional set. */
   readonly installs: { readonly node: number; readonly from: string; readonly trans: readonly number[] }[];
   /** Messages as their own senders delivered them. */
-  readonly messages: { readonly id: string; readonly endSeq: number }[];
+  readonly messages: { readonly fifo: number; readonly counter: number; readonly endSeq: number }[];
 }
 
 interface Departure {
@@ -234,20 +249,24 @@ export class Checker {
   message(view: View, from: number, life: number, stream: number, counter: number, owed: boolean): void {
     this.messages++;
     view.messagesDelivered++;
-    const fifo = `${from}/${life}/${stream}`;
-    const id = `${fifo}#${counter}`;
-    if (view.delivered.has(id)) this.violation(view, `message ${id} delivered twice`);
-    view.delivered.add(id);
-    const last = view.lastCounter.get(fifo) ?? -1;
-    if (counter <= last) this.violation(view, `message ${id} after #${last}`);
-    view.lastCounter.set(fifo, counter);
+    const fifo = fifoOf(from, life, stream);
+    let delivered = view.delivered.get(fifo);
+    if (delivered === undefined) {
+      delivered = { last: -1, counters: [] };
+      view.delivered.set(fifo, delivered);
+    }
+    if (delivered.counters[counter] === true) this.violation(view, `message ${nameOf(fifo, counter)} delivered twice`);
+    if (counter <= delivered.last) this.violation(view, `message ${nameOf(fifo, counter)} after #${delivered.last}`);
+    delivered.counters[counter] = true;
+    delivered.last = counter;
     if (from !== view.node || life !== view.life) return;
-    if (!view.pending.delete(id)) this.violation(view, `message ${id} was never sent`);
-    if (owed && view.ring !== null) this.rings.get(view.ring)?.messages.push({ id, endSeq: view.lastSeq });
+    if (!view.pending.delete(stream * COUNTERS + counter))
+      this.violation(view, `message ${nameOf(fifo, counter)} was never sent`);
+    if (owed && view.ring !== null) this.rings.get(view.ring)?.messages.push({ fifo, counter, endSeq: view.lastSeq });
   }
 
   sent(view: View, stream: number, counter: number): void {
-    view.pending.add(`${view.node}/${view.life}/${stream}#${counter}`);
+    view.pending.add(stream * COUNTERS + counter);
   }
 
   /**
@@ -257,15 +276,18 @@ export class Checker {
   finish(): void {
     for (const view of this.views) {
       for (const { ring, regularSeq } of view.path) {
-        for (const { id, endSeq } of this.rings.get(ring)!.messages) {
-          if (endSeq <= regularSeq && !view.delivered.has(id))
-            this.violation(view, `message ${id} (ring ${ring} #${endSeq}) was never delivered`);
+        for (const { fifo, counter, endSeq } of this.rings.get(ring)!.messages) {
+          if (endSeq <= regularSeq && view.delivered.get(fifo)?.counters[counter] !== true)
+            this.violation(view, `message ${nameOf(fifo, counter)} (ring ${ring} #${endSeq}) was never delivered`);
         }
       }
     }
     for (const view of this.views) {
       if (!view.alive) continue;
-      for (const id of view.pending) this.violation(view, `own message ${id} never came back`);
+      for (const id of view.pending) {
+        const fifo = fifoOf(view.node, view.life, Math.trunc(id / COUNTERS));
+        this.violation(view, `own message ${nameOf(fifo, id % COUNTERS)} never came back`);
+      }
     }
   }
 }

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { ServiceId } from '../../src/services/codec/ids.ts';
 import type { SimNode } from './sim-node.ts';
 import { World } from './world.ts';
 
@@ -8,9 +9,14 @@ import { World } from './world.ts';
  * has fenced whole clusters.
  */
 const stride = Number(process.env['JOIN_DIE_STRIDE'] ?? 1);
-const seeds = Number(process.env['JOIN_DIE_SEEDS'] ?? 1);
+const seeds = Number(process.env['JOIN_DIE_SEEDS'] ?? 3);
 const JOINER = 3;
 const STEPS_MAX = 3000;
+/** Runs that there are at least when no step is left out. */
+const RUNS_MIN = 500;
+
+/** How many runs there were, and where the joiner was when something died: in sync at all, in the CPG's part of it. */
+const sums = { runs: 0, duringSync: 0, duringCpgSync: 0 };
 
 interface Case {
   readonly name: string;
@@ -50,6 +56,10 @@ function run(seed: number, step: number, { strike, revive }: Case): { violations
   const joined = () => joiner.groups.srp.members.length === 4 && !joiner.sync.isInProgress();
   world.runWhile(10 * world.timings.tokenMs, () => joiner.events >= step || joined());
   const done = joined();
+  const { phase, serviceId } = joiner.sync.status(0);
+  sums.runs++;
+  if (phase !== 'idle') sums.duringSync++;
+  if (serviceId === ServiceId.CPG) sums.duringCpgSync++;
   strike(
     world,
     world.nodes.filter((node) => node !== null),
@@ -77,3 +87,11 @@ for (const item of CASES) {
     t.ok(runs > 3, `${runs} steps`);
   });
 }
+
+t.test('steps were enough', async (t) => {
+  const { runs, duringSync, duringCpgSync } = sums;
+  const told = `${runs} runs; ${duringSync} struck during sync, ${duringCpgSync} of them while the CPG lists were exchanged`;
+  t.comment(told);
+  t.ok(runs * stride > RUNS_MIN, told);
+  t.ok(duringCpgSync > 0);
+});

@@ -47,6 +47,22 @@ interface Outgoing {
   readonly length: number;
 }
 
+const CHUNK_BYTES = 1 << 20;
+let chunk = new Uint8Array(CHUNK_BYTES);
+let chunkUsed = 0;
+
+/** A frame on its way. A buffer for each would cost more than the copy. */
+function copyOf(bytes: Uint8Array, offset: number, length: number): Uint8Array {
+  if (chunkUsed + length > CHUNK_BYTES) {
+    chunk = new Uint8Array(CHUNK_BYTES);
+    chunkUsed = 0;
+  }
+  const copy = chunk.subarray(chunkUsed, chunkUsed + length);
+  copy.set(bytes.subarray(offset, offset + length));
+  chunkUsed += length;
+  return copy;
+}
+
 /** One life of one node: the real cores, with simulated sockets, disk and services. */
 export class SimNode {
   readonly groups: ProcessGroups;
@@ -284,8 +300,7 @@ export class SimNode {
     const outbox = this.outbox;
     this.outbox = [];
     for (const { to, offset, length } of outbox) {
-      const frame = this.memory.bytes.slice(offset, offset + length);
-      this.world.send(this.options.index, to, frame);
+      this.world.send(this.options.index, to, copyOf(this.memory.bytes, offset, length));
     }
   }
 

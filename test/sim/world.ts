@@ -23,6 +23,8 @@ export interface SimReport {
   readonly violations: readonly string[];
   readonly events: number;
   readonly virtualMs: number;
+  /** From the last fault until all was well again, in token timeouts. */
+  readonly healTokens: number;
   readonly packets: number;
   readonly messages: number;
   readonly configurations: number;
@@ -30,6 +32,7 @@ export interface SimReport {
 
 const EVENTS_MAX = 3_000_000;
 const MESSAGE_BYTES_MAX = 60_000;
+const HEAL_TOKENS_MAX = 40;
 
 /** N nodes, a network and faults on virtual time. Everything follows from the seed. */
 export class World implements SimNodeWorld {
@@ -51,6 +54,7 @@ export class World implements SimNodeWorld {
   private readonly busy: number;
   private clock = 0;
   private events = 0;
+  private healTokens = 0;
 
   constructor(
     readonly seed: number,
@@ -162,6 +166,7 @@ export class World implements SimNodeWorld {
       violations,
       events: this.events,
       virtualMs: this.clock,
+      healTokens: this.healTokens,
       packets,
       messages,
       configurations,
@@ -213,13 +218,15 @@ export class World implements SimNodeWorld {
   /** Liveness: one ring of all who live, everything delivered, and again after a last message of each. */
   settle(): void {
     const { living } = this;
-    const deadline = this.clock + (this.options.healMs ?? 200 * this.timings.tokenMs);
+    const start = this.clock;
+    const deadline = start + (this.options.healMs ?? HEAL_TOKENS_MAX * this.timings.tokenMs);
     const all = sorted(living.map((node) => `${node.options.nodeId}`));
     const settled = () => living.every((node) => node.settled && sorted(node.groups.srp.members.map(String)) === all);
     const stuck = () => living.some((node) => node.stuck);
     this.runUntil(deadline, () => settled() || stuck());
     for (const node of living) if (node.stuck) node.forceGather();
     this.runUntil(deadline, settled);
+    this.healTokens = (this.clock - start) / this.timings.tokenMs;
     if (!settled()) {
       for (const node of living) this.checker.violation(null, `not settled: ${node.describe()}`);
       return;
