@@ -170,8 +170,9 @@ async function tell(t: Test, { options, kinds, steps }: DeviceCase): Promise<voi
 
 for (const one of CASES) {
   const { algorithm, tls } = one.options;
-  const skip = qdeviceUnavailable() || skipReason(one.kinds, one.rare);
-  t.test(`${algorithm}, TLS ${tls}, ${describe(one.kinds)}`, { skip }, async (t) => {
+  const name = `${algorithm}, TLS ${tls}, ${describe(one.kinds)}`;
+  const skip = qdeviceUnavailable() || skipReason(one.kinds, one.rare, name);
+  t.test(name, { skip }, async (t) => {
     t.setTimeout(600_000);
     await tell(t, one);
   });

@@ -30,11 +30,10 @@ async function compare(sides: readonly [Side, Side]): Promise<readonly [View, Vi
 
 function optionsOf(story: VoteStory): ClusterOptions {
   return {
-    transport: story.nodeList === false ? 'udp' : 'udpu',
+    transport: 'udpu',
     tokenMs: TOKEN_MS / 2,
     quorum: [PROVIDER, ...story.quorum],
     ...(story.node === undefined ? {} : { node: story.node }),
-    ...(story.nodeList === undefined ? {} : { nodeList: story.nodeList }),
   };
 }
 

@@ -21,8 +21,6 @@ export interface ClusterOptions {
   /** Whole sections to append. */
   readonly extra?: readonly string[];
   readonly debug?: boolean;
-  /** `false`: multicast without a node list; the node says its own id. */
-  readonly nodeList?: false;
 }
 
 export interface NodePlan {
@@ -38,8 +36,8 @@ export function planNode(id: number, links: number, family: 4 | 6): NodePlan {
   return { id, name: `node${id}`, addresses };
 }
 
-/** corosync.conf of one cluster; the same file serves every node, unless there is no node list: then it is that of `self`. */
-export function corosyncConf(options: ClusterOptions, nodes: readonly NodePlan[], self?: NodePlan): string {
+/** corosync.conf of one cluster; the same file serves every node. */
+export function corosyncConf(options: ClusterOptions, nodes: readonly NodePlan[]): string {
   const crypto = options.crypto;
   const totem = [
     'version: 2',
@@ -56,7 +54,6 @@ export function corosyncConf(options: ClusterOptions, nodes: readonly NodePlan[]
           ...(crypto.model ? [`crypto_model: ${crypto.model}`] : []),
         ]
       : []),
-    ...(options.nodeList === false && self ? withoutList(self) : []),
     ...(options.totem ?? []),
   ];
   const list = nodes.map((node) =>
@@ -69,7 +66,7 @@ export function corosyncConf(options: ClusterOptions, nodes: readonly NodePlan[]
   );
   return [
     block('totem', totem),
-    ...(options.nodeList === false ? [] : [block('nodelist', list)]),
+    block('nodelist', list),
     block('quorum', options.quorum ?? ['provider: corosync_votequorum']),
     block('logging', [
       'to_stderr: no',
@@ -84,11 +81,6 @@ export function corosyncConf(options: ClusterOptions, nodes: readonly NodePlan[]
     ...(options.extra ?? []),
     '',
   ].join('\n');
-}
-
-function withoutList(self: NodePlan): readonly string[] {
-  const network = self.addresses[0]?.replace(/\.\d+$/, '.0') ?? '';
-  return [`nodeid: ${self.id}`, block('interface', ['ringnumber: 0', `bindnetaddr: ${network}`, 'mcastport: 5405'])];
 }
 
 export function block(name: string, lines: readonly string[]): string {

@@ -92,7 +92,7 @@ export class Lab {
   /** Writes corosync.conf of every node, with changes if given. */
   writeConfs(changes: Partial<ClusterOptions> = {}, nodes: readonly LabNode[] = this.nodes): void {
     const plans = nodes.map((node) => node.plan);
-    for (const node of nodes) node.writeConf(corosyncConf({ ...this.options, ...changes }, plans, node.plan));
+    for (const node of nodes) node.writeConf(corosyncConf({ ...this.options, ...changes }, plans));
   }
 
   node(id: number): LabNode {

@@ -7,7 +7,6 @@ import {
   quorumtool,
   reload,
   type Step,
-  setKey,
   split,
   stop,
   type VoteStory,
@@ -395,73 +394,5 @@ const DEVICES: readonly VoteStory[] = [
   ),
 ];
 
-const MULTICAST: readonly VoteStory[] = [
-  {
-    ...rare(
-      'no node list',
-      3,
-      ['expected_votes: 3'],
-      boot(1),
-      boot(2),
-      boot(3),
-      kill(3),
-      quorumtool(1, '-e', '5'),
-      boot(3),
-      split([1], [2, 3]),
-      heal,
-    ),
-    nodeList: false,
-  },
-  {
-    ...rare(
-      'no node list, votes',
-      3,
-      ['expected_votes: 6', 'votes: 2'],
-      boot(1, 2, 3),
-      kill(3),
-      setKey(1, 'quorum.votes', 'u32', '4'),
-      reload('votes 1', ['expected_votes: 4', 'votes: 1']),
-    ),
-    nodeList: false,
-  },
-  {
-    ...rare('no node list, two_node', 2, ['expected_votes: 2', 'two_node: 1'], boot(1), boot(2), kill(2), boot(2)),
-    nodeList: false,
-  },
-  {
-    ...rare(
-      'no node list, last_man_standing, auto_tie_breaker',
-      3,
-      ['expected_votes: 3', 'auto_tie_breaker: 1', ...LMS],
-      boot(1, 2, 3),
-      kill(3),
-      windowCloses(2),
-      split([1], [2]),
-      heal,
-    ),
-    nodeList: false,
-  },
-  {
-    ...rare(
-      'no node list, device',
-      3,
-      ['expected_votes: 4', ...deviceLines(1)],
-      boot(1, 2, 3),
-      device(1, 'register'),
-      device(1, 'vote 1'),
-      kill(3),
-      setKey(1, 'quorum.cancel_wait_for_all', 'u8', '1'),
-    ),
-    nodeList: false,
-  },
-];
-
 /** Options together, as far as stock lets them stand together. */
-export const COMBINATIONS: readonly VoteStory[] = [
-  ...TWO_NODES,
-  ...WAITING,
-  ...LAST_MEN,
-  ...TIES,
-  ...DEVICES,
-  ...MULTICAST,
-];
+export const COMBINATIONS: readonly VoteStory[] = [...TWO_NODES, ...WAITING, ...LAST_MEN, ...TIES, ...DEVICES];

@@ -12,8 +12,6 @@ export interface VoteStory {
   readonly quorum: readonly string[];
   /** Further lines of node blocks. */
   readonly node?: NonNullable<ClusterOptions['node']>;
-  /** `false`: the nodes find each other by multicast. */
-  readonly nodeList?: false;
   readonly steps: readonly Step[];
   readonly rare?: boolean;
 }
