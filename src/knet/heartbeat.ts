@@ -13,6 +13,7 @@ import { PathChange } from './pmtud.ts';
 import { readPmtudSize, writePmtud } from './pmtud-packet.ts';
 import type { InternalPackets } from './receiver.ts';
 import type { Sender } from './sender.ts';
+import { isBehind } from './sequence.ts';
 import { LinkStat } from './stats.ts';
 
 /** A tick that comes this late means that the process itself was held up (SIGSTOP, a paused virtual machine). */
@@ -105,24 +106,25 @@ export class Heartbeat implements InternalPackets {
     link.stats.add(LinkStat.rx_ping_bytes, length);
     if (!link.believes(readPingTimeMs(this.memory, at), nowMs)) return Drop.replayedPing;
     if (readTimed(this.memory, at) === 0) this.untimedPing(host, readPingSeq(this.memory, at));
-    else this.timedPing(host, readPingSeq(this.memory, at));
+    else this.timedPing(host, link, readPingSeq(this.memory, at));
     this.sender.reply(link, at, KNET.pingBytes, PacketType.PONG);
     return -1;
   }
 
   /**
-   * The number 0 means that the sender has sent no DATA yet. After DATA it says that the process is a new one: stock wipes
-   * when the announced number *changes* to 0 and misses a restart within one PING interval.
+   * A number that goes back says that the process is a new one. Stock looks for a *change* to 0 only: it misses a restart within one
+   * PING interval, and one whose PINGs with 0 are lost; then it drops what the new process sends as duplicates, tokens included.
    */
-  private timedPing(host: Host, seq: number): void {
-    if (seq === 0) {
-      if (host.window.newest !== 0) {
-        host.wipe();
-        this.effects.report({ kind: 'peerRestarted', nodeId: host.nodeId });
-      }
-    } else {
-      host.window.anchor(seq, !host.dataSinceTimed);
+  private timedPing(host: Host, link: Link, seq: number): void {
+    if (!link.pingIsNews) return;
+    const { window } = host;
+    const before = link.newestAtPing;
+    if (seq === 0 ? window.newest !== 0 : before !== 0 && isBehind(before, seq)) {
+      host.wipe();
+      this.effects.report({ kind: 'peerRestarted', nodeId: host.nodeId });
     }
+    window.anchor(seq, !host.dataSinceTimed);
+    link.newestAtPing = window.newest;
     host.dataSinceTimed = false;
   }
 

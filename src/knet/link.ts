@@ -27,6 +27,10 @@ export class Link {
   /** Packets of more than half of the MTU went out since the last check of the path. */
   largeSent = false;
   config: KnetLinkConfig;
+  /** Newest number of the host's window when the last PING of this link came. */
+  newestAtPing = 0;
+  /** The last PING was later than all before: no copy, and overtaken by none. */
+  pingIsNews = false;
 
   private receivedPongs = 0;
   /** PONGs since the last time the link went down, valid ones. */
@@ -122,10 +126,12 @@ export class Link {
    * the link down; and when nothing but old times comes for a while, they are the truth.
    */
   believes(pingTimeMs: number, nowMs: number): boolean {
+    this.pingIsNews = true;
     if (pingTimeMs < 0) return true; // another architecture's time: nothing to conclude
     const old = this.connected && pingTimeMs < this.newestPingTimeMs - PING_REORDER_MS;
     if (old && nowMs - this.pingBelievedMs < PING_DISBELIEF_MS_MAX) return false;
-    if (old || !this.connected || pingTimeMs > this.newestPingTimeMs) this.newestPingTimeMs = pingTimeMs;
+    this.pingIsNews = old || !this.connected || pingTimeMs > this.newestPingTimeMs;
+    if (this.pingIsNews) this.newestPingTimeMs = pingTimeMs;
     this.pingBelievedMs = nowMs;
     return true;
   }

@@ -11,5 +11,9 @@ export function distanceBehind(reference: number, seq: number): number {
   return distance < 0 ? distance + MODULUS : distance;
 }
 
+/** Whether `seq` is a number before `reference`: nearer behind it than ahead. */
+export const isBehind = (reference: number, seq: number): boolean =>
+  seq !== reference && distanceBehind(reference, seq) < MODULUS / 2;
+
 /** How far `seq` lies ahead of `reference`: 0..65534. */
 export const distanceAhead = (reference: number, seq: number): number => distanceBehind(seq, reference);

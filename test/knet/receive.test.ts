@@ -118,6 +118,31 @@ t.test('a peer that restarts, also within one PING interval (knet.md 2.5)', asyn
   t.ok(node.reports.some(({ kind }) => kind === 'peerRestarted'));
 });
 
+t.test('a peer that restarts and whose PINGs with number 0 are lost: the numbers go back', async (t) => {
+  const node = bench();
+  for (let seq = 1; seq <= 50; seq++) node.put(data(message(20), { seq }));
+  node.put(ping(1_000, 0, 2, 50));
+  node.put(data(message(20), { seq: 1 }));
+  t.same(node.drops.splice(0), ['duplicate'], 'nothing tells it yet');
+  node.put(ping(1_800, 0, 2, 3));
+  t.ok(node.reports.some(({ kind }) => kind === 'peerRestarted'));
+  node.put(data(message(20), { seq: 4 }));
+  t.equal(node.delivered.length, 51);
+});
+
+t.test('a PING that a message overtook, or an older one, says nothing about a restart', async (t) => {
+  const node = bench();
+  node.put(ping(1_000, 0, 2, 0));
+  for (let seq = 1; seq <= 50; seq++) node.put(data(message(20), { seq }));
+  node.put(ping(1_800, 0, 2, 40)); // sent before 41 to 50, which came first
+  node.put(ping(2_600, 0, 2, 50));
+  node.put(ping(2_000, 0, 2, 45)); // of another path, or a copy
+  node.put(ping(2_600, 0, 2, 50));
+  t.notOk(node.reports.some(({ kind }) => kind === 'peerRestarted'));
+  node.put(data(message(20), { seq: 30 }));
+  t.equal(node.delivered.length, 50);
+});
+
 t.test('a recorded PING does not wipe the window', async (t) => {
   const node = bench();
   const recorded = ping(1_000);
