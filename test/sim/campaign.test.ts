@@ -9,7 +9,7 @@ import type { SimReport } from './world.ts';
  */
 const seeds = Number(process.env['SIM_CAMPAIGN_SEEDS'] ?? 2000);
 const first = Number(process.env['SIM_CAMPAIGN_FIRST'] ?? 1);
-const seconds = Number(process.env['SIM_CAMPAIGN_SECONDS'] ?? 120);
+const seconds = Number(process.env['SIM_CAMPAIGN_SECONDS'] ?? 150);
 const SEEDS_PER_JOB = 10;
 
 t.setTimeout((seconds + 120) * 1000);

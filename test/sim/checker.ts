@@ -23,6 +23,8 @@ interface Delivered {
 /** One life of a node: from its start to its crash. */
 export class View {
   ring: string | null = null;
+  record: RingRecord | null = null;
+  ringRep = -1;
   ringSeq = -1;
   members: readonly number[] = [];
   phase: 'start' | 'regular' | 'transitional' = 'start';
@@ -47,6 +49,12 @@ export class View {
     readonly node: number,
     readonly life: number,
   ) {}
+}
+
+export interface PacketBody {
+  readonly bytes: Uint8Array;
+  offset: number;
+  length: number;
 }
 
 interface RingRecord {
@@ -182,6 +190,8 @@ export class Checker {
     }
     record.installs.push({ node: view.node, from, trans });
     view.ring = key;
+    view.record = record;
+    view.ringRep = change.ringId.rep;
     view.ringSeq = change.ringId.seq;
     view.members = change.members;
     view.phase = 'regular';
@@ -192,26 +202,26 @@ export class Checker {
     view.path.push({ ring: key, regularSeq: -1 });
   }
 
-  /** The ring protocol hands a packet up. */
-  packet(view: View, ring: RingId, seq: number, from: number, body: Uint8Array): void {
+  /** The ring protocol hands a packet up: number `seq` of ring `rep`.`ringSeq`. */
+  packet(view: View, rep: number, ringSeq: number, seq: number, from: number, body: PacketBody): void {
     this.packets++;
-    const key = ringKey(ring);
-    const record = this.rings.get(key);
-    if (view.ring !== key || record === undefined) {
-      this.violation(view, `packet ${key}#${seq} delivered in ring ${view.ring}`);
+    const { record } = view;
+    if (record === null || view.ringRep !== rep || view.ringSeq !== ringSeq) {
+      this.violation(view, `packet ${rep}.${ringSeq}#${seq} delivered in ring ${view.ring}`);
       return;
     }
     const hash = hashOf(body, from);
     if (record.hashes[seq] === undefined) record.hashes[seq] = hash;
-    else if (record.hashes[seq] !== hash) this.violation(view, `packet ${key}#${seq} differs between nodes`);
+    else if (record.hashes[seq] !== hash) this.violation(view, `packet ${view.ring}#${seq} differs between nodes`);
     if (view.phase === 'regular') this.checkGapless(view, record, seq);
-    else if (seq <= view.lastSeq) this.violation(view, `packet ${key}#${seq} after #${view.lastSeq}`);
+    else if (seq <= view.lastSeq) this.violation(view, `packet ${view.ring}#${seq} after #${view.lastSeq}`);
     if (!view.members.includes(from)) this.violation(view, `packet of node ${from}, which is no member`);
     view.lastSeq = seq;
     if (view.phase === 'regular') view.path.at(-1)!.regularSeq = seq;
     view.sequenceCount++;
     view.sequenceHash = (Math.imul(view.sequenceHash, 31) + seq) | 0;
-    if (this.checkReassembly) view.expected = view.reference.packet(from, body);
+    if (this.checkReassembly)
+      view.expected = view.reference.packet(from, body.bytes.subarray(body.offset, body.offset + body.length));
   }
 
   private checkGapless(view: View, record: RingRecord, seq: number): void {
@@ -262,7 +272,7 @@ export class Checker {
     if (from !== view.node || life !== view.life) return;
     if (!view.pending.delete(stream * COUNTERS + counter))
       this.violation(view, `message ${nameOf(fifo, counter)} was never sent`);
-    if (owed && view.ring !== null) this.rings.get(view.ring)?.messages.push({ fifo, counter, endSeq: view.lastSeq });
+    if (owed) view.record?.messages.push({ fifo, counter, endSeq: view.lastSeq });
   }
 
   sent(view: View, stream: number, counter: number): void {
@@ -292,9 +302,9 @@ export class Checker {
   }
 }
 
-function hashOf(body: Uint8Array, from: number): number {
-  let hash = Math.imul(from, 31) + body.length;
-  const step = Math.max(1, body.length >> 6);
-  for (let i = 0; i < body.length; i += step) hash = (Math.imul(hash, 16777619) ^ body[i]!) | 0;
+function hashOf({ bytes, offset, length }: PacketBody, from: number): number {
+  let hash = Math.imul(from, 31) + length;
+  const step = Math.max(1, length >> 6);
+  for (let i = 0; i < length; i += step) hash = (Math.imul(hash, 16777619) ^ bytes[offset + i]!) | 0;
   return hash;
 }
