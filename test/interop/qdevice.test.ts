@@ -130,6 +130,15 @@ const CASES: readonly DeviceCase[] = [
   { options: { algorithm: 'lms', tls: 'required' }, kinds: two, steps: TWO_NODES, rare: false },
   { options: { algorithm: 'ffsplit', tls: 'required', device: vote }, kinds: two, steps: TWO_NODES, rare: true },
   { options: { algorithm: 'lms', tls: 'off' }, kinds: two, steps: TWO_NODES, rare: true },
+  { options: { algorithm: '2nodelms', tls: 'off' }, kinds: two, steps: TWO_NODES, rare: true },
+  {
+    options: { algorithm: 'ffsplit', tls: 'off', device: [...vote, 'master_wins: 1'] },
+    kinds: two,
+    steps: TWO_NODES,
+    rare: true,
+  },
+  { options: { algorithm: 'lms', tls: 'off', device: ['master_wins: 0'] }, kinds: two, steps: TWO_NODES, rare: true },
+  { options: { algorithm: 'lms', tls: 'required' }, kinds: ['stock', 'ours'], steps: TWO_NODES, rare: true },
   {
     options: { algorithm: 'ffsplit', tls: 'off', device: vote },
     kinds: ['ours', 'stock'],
@@ -170,7 +179,8 @@ async function tell(t: Test, { options, kinds, steps }: DeviceCase): Promise<voi
 
 for (const one of CASES) {
   const { algorithm, tls } = one.options;
-  const name = `${algorithm}, TLS ${tls}, ${describe(one.kinds)}`;
+  const master = one.options.device?.find((line) => line.startsWith('master_wins'));
+  const name = `${algorithm}, TLS ${tls}, ${master === undefined ? '' : `${master}, `}${describe(one.kinds)}`;
   const skip = qdeviceUnavailable() || skipReason(one.kinds, one.rare, name);
   t.test(name, { skip }, async (t) => {
     t.setTimeout(600_000);

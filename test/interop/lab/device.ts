@@ -8,7 +8,7 @@ const QNETD_ADDRESS = '10.91.0.200';
 const STATE_MS = 40_000;
 
 export interface DeviceOptions {
-  readonly algorithm: 'ffsplit' | 'lms';
+  readonly algorithm: 'ffsplit' | 'lms' | '2nodelms';
   readonly tls: 'off' | 'required';
   /** Further lines for `device {}`. */
   readonly device?: readonly string[];
