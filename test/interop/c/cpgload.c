@@ -191,7 +191,7 @@ static void command(cpg_handle_t handle, const struct cpg_name *group, char *lin
 {
 	unsigned count, min, max, seed;
 	if (sscanf(line, "send %u %u %u %u", &count, &min, &max, &seed) == 4) {
-		job.count = count;
+		job.count += count; /* an earlier order may still be under way */
 		job.min = min;
 		job.max = max > MESSAGE_MAX ? MESSAGE_MAX : max;
 		random_state = 0x9e3779b97f4a7c15ull * (seed + 1);
