@@ -115,6 +115,14 @@ export class CpgService implements CpgHost {
     return count;
   }
 
+  /** Whether a client's ring holds requests. */
+  hasRequests(): boolean {
+    for (let index = 0; index < this.active.length; index++) {
+      if (this.active[index]!.connection.requestsAvailable() > 0) return true;
+    }
+    return false;
+  }
+
   /** Events become visible and the clients are woken, once a turn; connections that ended are closed. */
   finishTurn(nowMs: number): void {
     for (let index = 0; index < this.touched.length; index++) {

@@ -77,7 +77,9 @@ export class RingThread {
       if (work > 0) {
         this.spin.worked();
         if (++this.turns % TURNS_PER_LOOK === 0) this.descriptors.wait(0);
-      } else if (this.spin.maySpin(nowMs)) {
+        if (this.ring?.drained !== true || this.deferred.length > 0) continue;
+      }
+      if (this.spin.maySpin(nowMs)) {
         yieldCpu(); // with two spinners on one core nothing would move without it
       } else {
         this.sleep();

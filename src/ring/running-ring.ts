@@ -54,6 +54,8 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
   readonly nodeId: number;
   readonly reloads: ReloadGate;
   readonly log;
+  /** Nothing was left over in the last turn: whatever comes next wakes the loop. */
+  drained = false;
   /** Requests of clients and messages of the ring so far. */
   messages = 0;
   private readonly remoteServices: readonly boolean[];
@@ -131,8 +133,11 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
     const { srp } = this.groups;
     srp.setNow(nowMs);
     let work = this.cpg.serve(nowMs);
-    this.messages += work;
+    const served = work;
+    this.messages += served;
     work += this.transport.poll(FRAMES_PER_TURN);
+    // Requests that found no room may find some now.
+    this.drained = served === 0 && this.transport.drained && !this.cpg.hasRequests();
     if (nowMs >= srp.nextDeadlineMs()) {
       srp.tick(nowMs);
       work++;

@@ -30,6 +30,8 @@ export interface RingTransport extends TotemNetwork {
   poll(budgetFrames: number): number;
   /** Own copies wait in the local queue: the loop must not sleep. */
   hasLocalInput(): boolean;
+  /** The last `poll` read every socket to its end: looking again before sleeping would be a system call for nothing. */
+  readonly drained: boolean;
   /** Hands everything queued to the kernel. Cheap when nothing is queued. */
   flush(): void;
   /** Runs what is due: interface checks, knet's pings and timeouts. */

@@ -56,6 +56,7 @@ export class KnetTransport implements RingTransport {
   private readonly ends: (LinkEnd | null)[] = new Array<LinkEnd | null>(LINK_ENDS_MAX).fill(null);
   private sockets: KnetSocket[] = [];
   private turns = 0;
+  drained = false;
   private readonly suspects: number[] = [];
   /** The compression model last complained about. */
   private unwritten = '';
@@ -269,6 +270,7 @@ export class KnetTransport implements RingTransport {
   // ---- loop ----
 
   poll(budgetFrames: number): number {
+    this.drained = false;
     let handled = this.core.waitsForKey ? this.handleReceived(true) : 0;
     if (this.core.waitsForKey) return handled;
     for (let waiting = this.loopback.length; waiting > 0 && this.loopback.peek(); waiting--) {
@@ -283,6 +285,7 @@ export class KnetTransport implements RingTransport {
     for (let i = 0; i < this.sockets.length && handled < budgetFrames && !this.core.waitsForKey; i++) {
       handled += this.pollSocket(this.sockets[i]!.fd, budgetFrames - handled);
     }
+    this.drained = handled < budgetFrames && !this.core.waitsForKey;
     return handled;
   }
 

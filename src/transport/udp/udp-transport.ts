@@ -45,6 +45,7 @@ export class UdpTransport implements RingTransport {
   private tokenFd = -1;
   private interfaceIndex = 0;
   private turns = 0;
+  drained = false;
 
   constructor(
     private readonly host: TransportHost,
@@ -90,6 +91,7 @@ export class UdpTransport implements RingTransport {
 
   poll(budgetFrames: number): number {
     let handled = 0;
+    this.drained = false;
     for (let waiting = this.loopback.length; waiting > 0 && this.loopback.peek(); waiting--) {
       this.host.receive(this.loopback.offset, this.loopback.bytes);
       this.loopback.release();
@@ -99,6 +101,7 @@ export class UdpTransport implements RingTransport {
     if (handled > 0 && this.turns++ % LOCAL_TURNS !== 0) return handled;
     handled += this.readFrom(this.receiveFd, this.multicasts, budgetFrames - handled);
     handled += this.readFrom(this.tokenFd, this.tokens, budgetFrames - handled);
+    this.drained = handled < budgetFrames;
     return handled;
   }
 

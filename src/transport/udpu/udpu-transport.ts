@@ -38,6 +38,7 @@ export class UdpuTransport implements RingTransport {
   private fd = -1;
   private interfaceIndex = 0;
   private turns = 0;
+  drained = false;
 
   constructor(
     private readonly host: TransportHost,
@@ -82,6 +83,7 @@ export class UdpuTransport implements RingTransport {
 
   poll(budgetFrames: number): number {
     let handled = 0;
+    this.drained = false;
     for (let waiting = this.loopback.length; waiting > 0 && this.loopback.peek(); waiting--) {
       this.host.receive(this.loopback.offset, this.loopback.bytes);
       this.loopback.release();
@@ -100,7 +102,10 @@ export class UdpuTransport implements RingTransport {
         this.host.receive(this.received.offset, this.received.bytes);
         this.flush();
       }
-      if (buffers < this.received.size) break;
+      if (buffers < this.received.size) {
+        this.drained = true;
+        break;
+      }
     }
     return handled;
   }
