@@ -236,7 +236,7 @@ const LAST_MEN: readonly VoteStory[] = [
     ...FOUR,
     stop(4),
     kill(3),
-    windowCloses(2),
+    nothingFor(2500),
   ),
   rare(
     'last_man_standing, expected_votes',
@@ -259,7 +259,7 @@ const LAST_MEN: readonly VoteStory[] = [
     reload('device', [...LMS, ...deviceLines()]),
     device(1, 'register'),
     kill(3),
-    windowCloses(2),
+    nothingFor(2500),
     reload('none'),
     device(1, 'register'),
   ),
