@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { BenchNode, data, peer, ping, pong } from '../knet/bench-node.ts';
-import { message } from '../knet/helpers.ts';
+import { BenchNode, peer } from '../knet/bench-node.ts';
+import { corpus } from './knet-corpus.ts';
 import { Mutator } from './mutator.ts';
 
 /** Everything that reads a packet in the clear: headers, heartbeat, PMTUd, fragments, compressed data. `FUZZ_FRAMES` packets. */
@@ -9,14 +8,6 @@ const frames = Number(process.env['FUZZ_FRAMES'] ?? 100_000);
 const PACKET_BYTES_MAX = 65_507;
 const CLEAR_EVERY = 64;
 
-const { vectors } = JSON.parse(readFileSync(new URL('../../../test/vectors/knet.json', import.meta.url), 'utf8')) as {
-  vectors: { packetHex?: string; packetsHex?: string[]; plaintextHex?: string }[];
-};
-const corpus = vectors
-  .flatMap(({ packetHex, packetsHex = [], plaintextHex }) => [packetHex, plaintextHex, ...packetsHex])
-  .filter((hex) => hex !== undefined)
-  .map((hex): Uint8Array => Buffer.from(hex, 'hex'))
-  .concat([ping(1_000), pong(1_000), ping(1_000, 1, 3, 500, 0), data(message(100))]);
 /** Data, and the four of heartbeat and path MTU. */
 const TYPES = [0, 0x81, 0x82, 0x83, 0x84];
 const NODE_OF_SOURCE = [2, 2, 3, 3, 77];

@@ -1,25 +1,15 @@
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import t from 'tap';
 import type { CipherName, HashName } from '../../src/knet/crypto.ts';
 import { Arena } from '../../src/os/arena.ts';
 import { type EngineName, OpensslProvider } from '../../src/transport/knet/crypto-provider.ts';
 import { BenchNode, data, peer, ping, pong } from '../knet/bench-node.ts';
-import { message } from '../knet/helpers.ts';
+import { corpus } from './knet-corpus.ts';
 
 /** Hostile bytes for everything that reads packets, and the published defects of libknet by name. */
 const runs = Number(process.env['FUZZ_RUNS'] ?? 300);
-
-const { vectors } = JSON.parse(readFileSync(new URL('../../../test/vectors/knet.json', import.meta.url), 'utf8')) as {
-  vectors: { packetHex?: string; packetsHex?: string[]; plaintextHex?: string }[];
-};
-const corpus = vectors
-  .flatMap(({ packetHex, packetsHex = [], plaintextHex }) => [packetHex, plaintextHex, ...packetsHex])
-  .filter((hex) => hex !== undefined)
-  .map((hex): Uint8Array => Buffer.from(hex, 'hex'))
-  .concat([ping(1_000), pong(1_000), ping(1_000, 1, 3, 500, 0), data(message(100))]);
 
 /** A packet of the corpus with some bytes changed, cut or prolonged. */
 const mutated = fc
