@@ -4,6 +4,7 @@ import type { HostedConnection, ServiceHandler } from '../ipc/server/hosted-conn
 import { IpcServer } from '../ipc/server/server.ts';
 import type { ConnectionStatistics } from '../ipc/server/statistics.ts';
 import { sweepStaleDirectories } from '../ipc/server/sweep.ts';
+import { Repeats } from '../lib/repeats.ts';
 import type { Credentials } from '../os/credentials.ts';
 import { errnoName } from '../os/errno.ts';
 import { IPC_CONNECTION_STATS } from '../services/cmap/stats-keys.ts';
@@ -19,6 +20,8 @@ const BUDGETS = { fast: 50, normal: 5, slow: 1 } as const;
 const DESCRIPTORS = { low: 1, enough: 2 } as const;
 /** How old the statistics of the ring thread's clients may be. */
 const REMOTE_STATS_MS = 1_000;
+/** Refused connections of one user are logged this often. */
+const DENIALS_PERIOD_MS = 5_000;
 const EACCES = 13;
 
 /** Clients of this daemon, over libqb's shared memory: the engines here, and the hand-over of cpg's to the ring thread. */
@@ -27,6 +30,7 @@ export class IpcServerFront implements IpcFront {
   private readonly remotes = new Map<number, ClientDescriptor>();
   private remoteStatistics = new Map<number, RemoteStatistics>();
   private remoteAskedMs = Number.NEGATIVE_INFINITY;
+  private readonly denials = new Repeats(DENIALS_PERIOD_MS);
   private allowed = false;
   private descriptorsLow = false;
 
@@ -89,11 +93,17 @@ export class IpcServerFront implements IpcFront {
     });
     // A daemon without root serves the user that runs it: nobody else could open its files.
     if (errno === EACCES && client.uid === process.geteuid?.()) return 0;
-    if (errno === EACCES) {
-      this.daemon.log('error', 'MAIN', `Denied connection attempt from ${client.uid}:${client.gid}`);
-      this.daemon.log('error', 'QB', `Invalid IPC credentials (${process.pid}-${client.pid}): ${errnoName(errno)}`);
-    }
+    if (errno === EACCES) this.sayDenied(client);
     return errno;
+  }
+
+  /** As stock says it, but a user without rights that tries for ever does not fill the disk. */
+  private sayDenied({ uid, gid, pid }: Credentials): void {
+    const keptBack = this.denials.admit(`${uid}:${gid}`, performance.now());
+    if (keptBack === null) return;
+    const more = keptBack > 0 ? ` (and ${keptBack} more before)` : '';
+    this.daemon.log('error', 'MAIN', `Denied connection attempt from ${uid}:${gid}${more}`);
+    this.daemon.log('error', 'QB', `Invalid IPC credentials (${process.pid}-${pid}): ${errnoName(EACCES)}`);
   }
 
   private isLoaded(serviceId: number): boolean {
