@@ -130,6 +130,9 @@ t.test('tie breakers in a split of four', async (t) => {
 t.test('an odd cluster has no tie to break', async (t) => {
   const cluster = await new QuorumCluster(3, { 'quorum.auto_tie_breaker': true }).bootAll();
   t.equal(cluster.node(1).info().flags & wire.InfoFlag.AUTO_TIE_BREAKER, 0);
+  t.equal(cluster.node(1).cmap.getU32('runtime.votequorum.atb_type'), 0, 'what was configured is said to be off');
+  const plain = await new QuorumCluster(3).bootAll();
+  t.equal(plain.node(1).cmap.getU32('runtime.votequorum.atb_type'), null, 'what was not is not mentioned');
 });
 
 t.test('downscaling: nodes that leave in order are not expected any more', async (t) => {
