@@ -131,6 +131,9 @@ t.test('an odd cluster has no tie to break', async (t) => {
   const cluster = await new QuorumCluster(3, { 'quorum.auto_tie_breaker': true }).bootAll();
   t.equal(cluster.node(1).info().flags & wire.InfoFlag.AUTO_TIE_BREAKER, 0);
   t.equal(cluster.node(1).cmap.getU32('runtime.votequorum.atb_type'), 0, 'what was configured is said to be off');
+  const settings = { 'quorum.auto_tie_breaker': true, 'quorum.auto_tie_breaker_node': 'nobody' };
+  const invalid = await new QuorumCluster(4, settings).bootAll();
+  t.equal(invalid.node(1).cmap.getU32('runtime.votequorum.atb_type'), 0, 'and so is what is not valid');
   const plain = await new QuorumCluster(3).bootAll();
   t.equal(plain.node(1).cmap.getU32('runtime.votequorum.atb_type'), null, 'what was not is not mentioned');
 });

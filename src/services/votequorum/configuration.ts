@@ -34,6 +34,8 @@ export interface StaticConfiguration {
   readonly lastManStandingWindowMs: number;
   readonly expectedVotesTracking: boolean;
   readonly tieBreaker: TieBreaker;
+  /** Also one that is not valid, or is switched off again: stock shows its type from the start on. */
+  readonly tieBreakerWanted: boolean;
   /** Things that are odd but not wrong. */
   readonly warnings: readonly string[];
 }
@@ -87,6 +89,7 @@ export function readStatic(cmap: Icmap): StaticConfiguration {
     lastManStanding: flag('last_man_standing'),
     lastManStandingWindowMs: cmap.getU32('quorum.last_man_standing_window') ?? DEFAULT_LMS_WINDOW_MS,
     expectedVotesTracking: allowDownscale || flag('expected_votes_tracking'),
+    tieBreakerWanted: flag('auto_tie_breaker'),
     tieBreaker: readTieBreaker(cmap, flag('auto_tie_breaker'), warnings),
     warnings,
   };

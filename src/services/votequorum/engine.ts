@@ -90,7 +90,7 @@ export class VotequorumEngine implements ServiceEngine<MainEngineContext> {
     const result = this.evaluate(false);
     if (result.error !== null) throw new VotequorumConfigError(result.error);
     if (core.waitForAll) core.setWaitForAllArmed(true);
-    if (fixed.tieBreaker.mode !== 'none') this.writeTieBreaker(); // also one that was switched off again
+    if (fixed.tieBreakerWanted) this.writeTieBreaker();
     core.recalculate(false, false);
     for (const key of READ_ONLY_KEYS_VOTEQUORUM) cmap.setReadOnly(key, { prefix: false, readOnly: true });
     this.trackConfiguration();
