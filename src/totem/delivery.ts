@@ -38,7 +38,7 @@ function storeMcast(s: RingState, at: number, length: number, littleEndian: bool
   if (queue.has(seq)) return Drop.DUPLICATE;
   const innerSeq = encapsulated ? innerSeqOf(s, at, length) : -1;
   if (!storeAsStub(s, seq, innerSeq, at, littleEndian)) {
-    const slot = s.pool.alloc(length, pagesKept(s, seq, encapsulated));
+    const slot = allocate(s, seq, length, encapsulated);
     if (slot >= 0) {
       s.memory.bytes.copyWithin(slot, at, at + length);
       queue.add(seq, slot, length);
@@ -51,9 +51,17 @@ function storeMcast(s: RingState, at: number, length: number, littleEndian: bool
   return Drop.NONE;
 }
 
-function pagesKept(s: RingState, seq: number, encapsulated: boolean): number {
-  if (encapsulated) return s.tiers.recovered;
-  return (seq - s.aru) >>> 0 <= NEXT_IN_ORDER ? s.tiers.nextInOrder : s.tiers.received;
+/**
+ * Memory for a received message, or -1. When it is short, what lies far ahead gets nothing, not even what others have
+ * freed: that is for what is next in order, and the last of it for the very next message. That one can be delivered and
+ * freed, so the ring goes on, however slowly.
+ */
+function allocate(s: RingState, seq: number, length: number, encapsulated: boolean): number {
+  const { pool, tiers } = s;
+  const ahead = (seq - s.aru) >>> 0;
+  if (encapsulated || ahead === 1) return pool.alloc(length, tiers.recovered);
+  if (ahead <= NEXT_IN_ORDER) return pool.alloc(length, tiers.nextInOrder);
+  return pool.pagesFree < tiers.received ? -1 : pool.alloc(length, tiers.received);
 }
 
 /** Moves `aru` over the contiguous part of the active queue. */

@@ -58,6 +58,11 @@ export class FramePool {
     return SMALLEST_BYTES << FramePool.classFor(bytes);
   }
 
+  /** How many frames of `bytes` the whole pool can hold. */
+  framesOf(bytes: number): number {
+    return this.pages * ((1 << (CLASSES - 1)) >> FramePool.classFor(bytes));
+  }
+
   /** Whether `count` slots of `bytes` can surely be had, with `pagesKept` pages left. */
   canServe(count: number, bytes: number, pagesKept: number): boolean {
     return this.freePageCount - pagesKept >= Math.ceil((count * FramePool.slotBytes(bytes)) / PAGE_BYTES);

@@ -2,7 +2,8 @@ import type { FramePool } from './frame-pool.ts';
 
 /**
  * Who may use how much of the frame pool: each user leaves some pages to those above it, so that a shortage first slows
- * the applications and last stops the ring. What finds no room is refused (sending) or treated as lost (receiving).
+ * the applications and last stops the ring. What finds no room is refused (sending) or treated as lost (receiving). Half of
+ * the pool is never the applications': it is for what the ring has under way.
  *
  *   copies for re-sending in recovery │ recovered messages │ next in order │ other messages │ synchronisation │ applications
  */
@@ -18,6 +19,6 @@ export class MemoryTiers {
     this.nextInOrder = 2 + Math.trunc(pages / 16);
     this.received = 2 + Math.trunc(pages / 8);
     this.synchronization = 2 + Math.trunc(pages / 8);
-    this.applications = 2 + Math.trunc(pages / 4);
+    this.applications = 2 + Math.trunc(pages / 2);
   }
 }

@@ -166,8 +166,12 @@ function addRequests(s: RingState, token: OrfToken): void {
     s.observer.report({ kind: 'retransmitRequest', seqs: [...token.rtrSeq.subarray(before, token.rtrCount)] });
 }
 
-/** The ring never runs more than a sort queue ahead of what this node has released. */
+/**
+ * The ring never runs more than a sort queue ahead of what this node has released, nor more than its memory holds (stock
+ * takes what it needs from the system): the others would have to keep as much.
+ */
 function guardWindow(s: RingState, token: OrfToken, allowed: number): number {
+  if (s.state === 'operational' && (token.seq - s.released) >>> 0 > s.framesAheadMax) return 0;
   const limit = seqAdd(s.released, LIMITS.sortQueueSlots - allowed - s.timings.windowSize);
   return seqLt(limit, token.seq) ? 0 : allowed;
 }

@@ -75,6 +75,8 @@ export class RingState {
   readonly samples = new TokenSamples();
   readonly pool: FramePool;
   readonly tiers: MemoryTiers;
+  /** How many messages the ring may be ahead of what this node has released: half of its memory. */
+  readonly framesAheadMax: number;
   nowMs = 0;
   tokenArrivedMs = 0;
 
@@ -186,6 +188,7 @@ export class RingState {
     this.controlBuffers = options.regionOffset + 2 * TOKEN_BUFFER_BYTES;
     this.pool = new FramePool(options.regionOffset + CONTROL_BYTES, options.regionBytes - CONTROL_BYTES);
     this.tiers = new MemoryTiers(this.pool);
+    this.framesAheadMax = Math.trunc(this.pool.framesOf(options.netMtu) / 2);
     this.regular = new SortQueue(this.pool);
     this.recovery = new SortQueue(this.pool);
     const queued = Math.floor(LIMITS.sendQueueBytes / this.mtu);

@@ -216,6 +216,9 @@ export class Checker {
     if (view.phase === 'regular') this.checkGapless(view, record, seq);
     else if (seq <= view.lastSeq) this.violation(view, `packet ${view.ring}#${seq} after #${view.lastSeq}`);
     if (!view.members.includes(from)) this.violation(view, `packet of node ${from}, which is no member`);
+    // All that comes now lies behind a hole: what filled it may be what this packet builds on (totem.md 4.3 step 7).
+    if (view.phase === 'transitional' && !view.transitional!.members.includes(from))
+      this.violation(view, `packet of node ${from} behind a hole, which does not move along`);
     view.lastSeq = seq;
     if (view.phase === 'regular') view.path.at(-1)!.regularSeq = seq;
     view.sequenceCount++;

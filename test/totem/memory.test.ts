@@ -18,6 +18,40 @@ t.test('a full pool is like a lossy network, and what is next in order still fin
   t.equal(node.delivered.length - delivered, seq - high - 1, 'everything up to the lost one is delivered');
 });
 
+t.test('the very next message always finds room, and what is freed is not for what lies far ahead', async (t) => {
+  const node = new LoneNode({}, SMALL).toOperational();
+  const { pool, tiers, aru } = node.state;
+  while (pool.pagesFree > tiers.nextInOrder + 1) pool.alloc(60_000);
+  const small: number[] = [];
+  for (let at = pool.alloc(500, tiers.nextInOrder); at >= 0; at = pool.alloc(500, tiers.nextInOrder)) small.push(at);
+  t.equal(node.mcast(2, RING, aru + 2), Drop.NO_MEMORY);
+  pool.free(small.pop()!);
+  t.equal(node.mcast(2, RING, aru + 40), Drop.NO_MEMORY, 'far ahead');
+  t.equal(node.mcast(2, RING, aru + 2), Drop.NONE, 'one of the next');
+  t.equal(node.mcast(2, RING, aru + 3), Drop.NO_MEMORY);
+  t.equal(node.mcast(2, RING, aru + 1), Drop.NONE, 'the very next one');
+  t.equal(node.state.aru, aru + 2);
+});
+
+t.test('a ring does not run farther ahead than its messages find room', async (t) => {
+  const node = new LoneNode({}, SMALL).toOperational();
+  node.groups.synchronizationCompleted();
+  const { state } = node;
+  t.ok(state.framesAheadMax > 50 && state.framesAheadMax < 1000, `${state.framesAheadMax} messages`);
+  t.ok(new LoneNode({}, 256 << 20).state.framesAheadMax > 16_384, 'with the usual memory the sort queue is the limit');
+  node.groups.mcast(Group.SERVICES, new Uint8Array(100));
+  const visit = (seq: number) => {
+    node.take();
+    const tokenSeq = (state.myTokenSeq + 1) >>> 0;
+    node.orfToken({ seq, tokenSeq, aru: state.aru, aruAddr: 1, ringRep: RING.rep, ringSeq: RING.seq });
+    const sent = node.take();
+    return sent.length === 0 ? -1 : decodedToken(sent.at(-1)!.frame).seq;
+  };
+  const tooFar = state.released + state.framesAheadMax + 1;
+  t.equal(visit(tooFar), tooFar, 'nothing new is sent');
+  t.equal(visit(tooFar - 1), tooFar, 'sent');
+});
+
 t.test('who joins a ring in recovery needs no memory for what the others send each other again', async (t) => {
   const node = new LoneNode({}, SMALL).toRecovery();
   const ring = { rep: 1, seq: 9 };
