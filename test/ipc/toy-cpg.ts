@@ -55,8 +55,10 @@ export class ToyCpg implements ServiceHandler {
       return;
     }
     const bytes = view.getUint32(8, true);
+    // Byte i of event n is n + i: each is a piece of the same row of bytes.
+    const row = Uint8Array.from({ length: 256 + bytes }, (_, i) => i);
     for (let n = 0; n < view.getUint32(4, true); n++) {
-      const event = Uint8Array.from({ length: bytes }, (_, i) => n + i);
+      const event = row.slice(n & 255, (n & 255) + bytes);
       new DataView(event.buffer).setUint32(0, n, true);
       this.deliver(from, event);
     }
