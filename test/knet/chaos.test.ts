@@ -131,6 +131,19 @@ const FOUND: [number, number, 'passive' | 'active' | 'rr', number, Fault[]][] = 
     1591251910,
     [{ kind: 'heal' }, { kind: 'mtu', bytes: 700 }, { kind: 'loss', percent: 5 }, { kind: 'restart', node: 2 }],
   ],
+  [
+    3,
+    1,
+    'passive',
+    8,
+    [
+      { kind: 'mtu', bytes: 700 },
+      { kind: 'loss', percent: 20 },
+      { kind: 'mtu', bytes: 700 },
+      { kind: 'restart', node: 1 },
+      { kind: 'restart', node: 2 },
+    ],
+  ],
 ];
 
 t.setTimeout(600_000);
