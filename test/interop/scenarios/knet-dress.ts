@@ -1,5 +1,5 @@
 import t from 'tap';
-import { describe, skipReason } from '../lab/cases.ts';
+import { describe, FULL, skipReason } from '../lab/cases.ts';
 import { block, type ClusterOptions } from '../lab/conf.ts';
 import type { DaemonKind } from '../lab/node.ts';
 import { Story } from './story.ts';
@@ -7,11 +7,13 @@ import { Story } from './story.ts';
 /** What a knet ring can wear: cipher and hash, links and their policy, compression, IP version. */
 export interface Dress {
   readonly options: Omit<ClusterOptions, 'transport'>;
-  /** How many messages each node sends; default 400. */
+  /** How many messages each node sends; default `COUNT`. */
   readonly count?: number;
   /** Most bytes of a message; default a million. */
   readonly maxBytes?: number;
 }
+
+const COUNT = FULL ? 400 : 250;
 
 const crypto = (cipher: string, hash: string): Dress['options'] => ({ crypto: { cipher, hash } });
 const strong = crypto('aes256', 'sha256');
@@ -57,7 +59,7 @@ const quickLinks = ({ links = 1 }: Dress['options']): readonly string[] =>
 
 /** A ring in this dress: messages of 1 byte to 1 MB, the same sequence everywhere, nothing lost, no packet refused. */
 export function ringTest(name: DressName, kinds: readonly DaemonKind[], rare: boolean): void {
-  const { options, count = 400, maxBytes = 1_000_000 }: Dress = DRESSES[name];
+  const { options, count = COUNT, maxBytes = 1_000_000 }: Dress = DRESSES[name];
   t.test(`knet, ${name}, ${describe(kinds)}`, { skip: skipReason(kinds, rare) }, async (t) => {
     const totem = [...(options.totem ?? []), ...quickLinks(options)];
     const story = await Story.begin(t, { transport: 'knet', tokenMs: 4_000, ...options, totem }, kinds);
