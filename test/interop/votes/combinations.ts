@@ -193,7 +193,8 @@ const WAITING: readonly VoteStory[] = [
     boot(1, 2, 3),
     reload('wait_for_all', [WFA]),
     kill(2, 3),
-    boot(2),
+    // Both: one alone may hear of the other's quorum or not, with stock, too.
+    boot(2, 3),
     reload('last_man_standing, auto_tie_breaker', [...LMS, 'auto_tie_breaker: 1']),
     kill(2),
     nothingFor(2500),
