@@ -228,7 +228,7 @@ const LAST_MEN: readonly VoteStory[] = [
     windowCloses(3),
     kill(3),
     windowCloses(2),
-    boot(3),
+    // What comes back then adopts or not, as the order of the node infos has it, with stock, too.
   ),
   rare(
     'last_man_standing, allow_downscale',
