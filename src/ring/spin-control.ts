@@ -3,11 +3,13 @@ const CREDIT_MAX = 16;
 const CREDIT_PER_HIT = 2;
 /** A trial: windows with and without spinning in turn, so that what else changes meanwhile changes both. */
 const TRIAL_WINDOWS = 8;
-const WINDOW_MS = 4;
-const TRIAL_EVERY_MS = 800;
+/** Longer than the time slices of the clients, whose turns would be what is measured. */
+const WINDOW_MS = 15;
+/** The wait for the next trial doubles with each one that spoke against spinning. */
+const TRIAL_EVERY_MS = { min: 1000, max: 8000 } as const;
 /** Spinning costs a processor: it has to bring this much more, and at least this many messages in its windows. */
-const GAIN = 1.1;
-const MESSAGES_MIN = 32;
+const GAIN = 1.2;
+const MESSAGES_MIN = 128;
 
 /**
  * Whether to poll a little longer before sleeping. A wake-up from epoll costs tens of microseconds; under load the next frame or
@@ -27,6 +29,7 @@ export class SpinControl {
   private pays = false;
   /** The window of the trial that runs, or -1 between trials. */
   private window = -1;
+  private trialEveryMs: number = TRIAL_EVERY_MS.min;
   private windowStartMs = 0;
   private windowMessages = 0;
   /** Sums over the windows of the trial: [without spinning, with]. */
@@ -38,7 +41,7 @@ export class SpinControl {
   /** Once a turn: `messages` is the count of all messages ever handled. */
   turn(nowMs: number, messages: number): void {
     const elapsedMs = nowMs - this.windowStartMs;
-    if (elapsedMs < (this.window < 0 ? TRIAL_EVERY_MS : WINDOW_MS)) return;
+    if (elapsedMs < (this.window < 0 ? this.trialEveryMs : WINDOW_MS)) return;
     if (this.window >= 0) {
       const arm = this.window & 1;
       this.trialMs[arm] = this.trialMs[arm]! + elapsedMs;
@@ -54,7 +57,9 @@ export class SpinControl {
       this.trialMessages[0]! / this.trialMs[0]!,
       this.trialMessages[1]! / this.trialMs[1]!,
     ];
-    this.pays = this.trialMessages[1]! >= MESSAGES_MIN && withSpinning > GAIN * without;
+    const busy = this.trialMessages[0]! + this.trialMessages[1]! >= MESSAGES_MIN;
+    this.pays = busy && withSpinning > GAIN * without;
+    this.trialEveryMs = busy && !this.pays ? Math.min(2 * this.trialEveryMs, TRIAL_EVERY_MS.max) : TRIAL_EVERY_MS.min;
     this.window = -1;
     this.trialMs.fill(0);
     this.trialMessages.fill(0);

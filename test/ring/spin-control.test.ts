@@ -46,7 +46,7 @@ class Loop {
 
 t.test('spins where more messages are handled with it', async (t) => {
   const loop = new Loop(100, 60);
-  loop.run(1000);
+  loop.run(2000);
   t.ok(loop.share(5000) > 0.9);
 });
 
@@ -59,7 +59,7 @@ t.test('does not spin where clients starve by it, but for short trials', async (
 t.test('does not spin for a gain that is not worth a processor, nor for a handful of messages', async (t) => {
   for (const loop of [new Loop(61, 60), new Loop(1, 0.1)]) {
     loop.run(1000);
-    t.ok(loop.share(5000) < 0.05);
+    t.ok(loop.share(5000) < 0.1, 'only trials');
   }
 });
 
@@ -85,8 +85,10 @@ t.test('a loop that finds nothing spins a few times at most', async (t) => {
 
 t.test('no spinning at all', async (t) => {
   const spin = new SpinControl(0);
+  let spun = 0;
   for (let nowMs = 0; nowMs < 5000; nowMs += 2) {
     spin.turn(nowMs, nowMs * 100);
-    t.equal(idleTurns(spin, nowMs), 0);
+    spun += idleTurns(spin, nowMs);
   }
+  t.equal(spun, 0);
 });
