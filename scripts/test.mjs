@@ -4,7 +4,7 @@
 //
 //   node scripts/test.mjs [--unit] [--list] [substring …]
 //
-// --unit     leaves out what takes long or needs a machine of its own: interop, conformance, the simulator's campaign
+// --unit     leaves out what takes long or needs a machine of its own: interop, security, conformance, the simulator's campaign
 // substring  only files whose path contains one of them
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
@@ -15,7 +15,7 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const PARALLEL = 2;
 /** Labs mostly wait for timers of the protocol, and each has its own network. */
 const LABS_PARALLEL = 3;
-const LAB = /^test\/interop\//;
+const LAB = /^test\/(interop|security)\//;
 /** Run alone, after the others: they measure time, use much memory or build networks. */
 const SERIAL = /^test\/(interop|conformance|sim|perf)\/|\.slow\.test\.ts$/;
 /** Serial ones that are quick enough to be unit tests all the same. */
