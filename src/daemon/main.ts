@@ -121,7 +121,7 @@ async function serve(parts: ServeParts): Promise<ExitCodeValue> {
     dumpFlightData: () => log.dumpFlightData(stateDirectory),
     openIpc: (owner) => new IpcServerFront(owner, instance),
     synchronized: (first) => {
-      if (!first) return; // once: READY repeated at every membership change says nothing (T11)
+      if (!first) return; // once: READY repeated at every membership change says nothing (config-and-tools.md T11)
       notifyServiceManager('READY=1');
       reportUp();
       if (isBackgroundChild()) leaveTerminal(() => log.withoutStderr());

@@ -111,7 +111,7 @@ export class ConfigurationChanges implements Reloader {
     if (result.ok) {
       if (result.changed) this.use(result.totem);
     } else {
-      // The key keeps what was set, as with stock. Unlike stock, which goes on with a value that it has just called wrong (8.1 T6).
+      // The key keeps what was set, as with stock. Unlike stock, which goes on with a value that it has just called wrong (config-and-tools.md T6).
       parts.log('error', 'TOTEM', result.stockMessage);
       parts.log('notice', 'TOTEM', 'The values in force stay: see runtime.config.totem.');
     }

@@ -24,7 +24,7 @@ export const IPC_LIMITS = {
   messageBytesDefault: 1_048_576,
   /** libqb never agrees on less than its own connection response. */
   messageBytesMin: CONNECTION_RESPONSE_BYTES,
-  /** libqb has no bound (trap 6); more than this is refused with EMSGSIZE. */
+  /** libqb has no bound (libqb-ipc.md trap 6); more than this is refused with EMSGSIZE. */
   messageBytesMax: 4 * 1_048_576,
   /** libqb's listen backlog. */
   backlog: 128,

@@ -13,7 +13,7 @@ export interface KnetLinkConfig {
   readonly pongTimeoutMs: number;
   /** Samples after which the latency mean becomes an exponential one. */
   readonly pingPrecision: number;
-  /** A link comes up with the PONG after this many (trap 4). */
+  /** A link comes up with the PONG after this many (knet.md trap 4). */
   readonly pongCount: number;
 }
 

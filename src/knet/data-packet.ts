@@ -8,7 +8,7 @@ import { writeHeader } from './header.ts';
  *   6          8          9     10      11         12         13        14
  *   | seq BE   | compress | pad | bcast | frag_num | frag_seq | channel | payload … |
  *
- * frag_seq is 0 for an unfragmented message and counts from 1 otherwise (trap 6). Receivers never read bcast (trap 21).
+ * frag_seq is 0 for an unfragmented message and counts from 1 otherwise (knet.md trap 6). Receivers never read bcast (knet.md trap 21).
  */
 const OFFSET = { seq: 6, compress: 8, pad: 9, bcast: 10, fragNum: 11, fragSeq: 12, channel: 13 } as const;
 

@@ -4,7 +4,7 @@ import { KNET } from './constants.ts';
 export interface CryptoSizes {
   /** The IV in front: 16 with a cipher. */
   readonly saltBytes: number;
-  /** Cipher block: 16 with a cipher. Hash-only configurations have none (stock forgets that: trap 19). */
+  /** Cipher block: 16 with a cipher. Hash-only configurations have none (stock forgets that: knet.md trap 19). */
   readonly blockBytes: number;
   readonly digestBytes: number;
 }

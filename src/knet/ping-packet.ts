@@ -3,7 +3,7 @@ import { PacketType } from './constants.ts';
 import { writeHeader } from './header.ts';
 
 /**
- * PING and PONG (knet.md 1.3), after the common header. The fields are unaligned, and of mixed byte order (trap 1).
+ * PING and PONG (knet.md 1.3), after the common header. The fields are unaligned, and of mixed byte order (knet.md trap 1).
  *
  *   6      7                                   23       25      26
  *   | link | seconds u64 LE · nanoseconds u64 LE | seq BE | timed |

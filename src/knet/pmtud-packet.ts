@@ -9,7 +9,7 @@ import { writeHeader } from './header.ts';
  *   6      7           9
  *   | link | size LE   | zeros … |
  *
- * `size` is native byte order (trap 1): the IP-level size that the probe stands for. Replies echo link and size.
+ * `size` is native byte order (knet.md trap 1): the IP-level size that the probe stands for. Replies echo link and size.
  */
 const OFFSET = { link: 6, size: 7 } as const;
 

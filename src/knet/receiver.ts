@@ -58,7 +58,7 @@ export class Receiver {
     private readonly dropStats: StatBlock,
   ) {}
 
-  /** Handles a batch in order. Nothing is looked at before it is authentic (trap 16). */
+  /** Handles a batch in order. Nothing is looked at before it is authentic (knet.md trap 16). */
   receive(batch: RxBatch, nowMs: number): void {
     const inUse = this.slots.inUse;
     const first = inUse ?? this.slots.other;

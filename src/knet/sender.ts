@@ -187,7 +187,7 @@ export class Sender {
     link.stats.add(LinkStat.tx_ping_bytes, this.queue.wireLength[first]!);
   }
 
-  /** Sends a received packet's first bytes back, as `type`. To the link's configured address, with the key in use (trap 3). */
+  /** Sends a received packet's first bytes back, as `type`. To the link's configured address, with the key in use (knet.md trap 3). */
   reply(link: Link, at: number, bytes: number, type: number): void {
     const sizes = this.slots.sizes;
     this.makeRoom(1, bytes, sizes);

@@ -1,6 +1,6 @@
 /**
  * Message and token sequence numbers: u32, compared the way stock compares them (totem.md 0). Numbers are kept unsigned.
- * The shift by 0x10000 makes 0xffffffff *smaller* than 0, which the first rotation of a ring relies on (trap 4).
+ * The shift by 0x10000 makes 0xffffffff *smaller* than 0, which the first rotation of a ring relies on (totem.md trap 4).
  */
 const HALF = 0x80000000;
 const ADJUST = 0x10000;

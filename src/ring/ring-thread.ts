@@ -22,7 +22,7 @@ const TURNS_PER_LOOK = 64;
 const SLEEP_MS_MAX = 1000;
 /** While the ring stands still for the main thread, it looks this often whether that reads again. */
 const STANDING_MS = 5;
-/** The thread's own lateness is reported when a turn came this much too late (config-and-tools.md 4.5). */
+/** The thread's own lateness is reported when a turn came this much too late (config-and-tools.md 4.4). */
 const PAUSE_SHARE = 0.8;
 /** How long `stop` waits for the send queue. */
 const DRAIN_MS = 500;

@@ -13,7 +13,7 @@ const list = (nodeIds: readonly number[]): string => nodeIds.map((nodeId) => ` $
 /** The same complaint about a frame at most this often. */
 const DROP_LOG_INTERVAL_MS = 1000;
 
-/** Log lines of the ring protocol, in stock's words where stock has them (config-and-tools.md 4.5). */
+/** Log lines of the ring protocol, in stock's words where stock has them (config-and-tools.md 4.4). */
 export class TotemLog implements TotemObserver {
   private readonly lastDropMs = new Map<number, number>();
 

@@ -101,7 +101,7 @@ export class Assembler {
     this.current = on ? this.transitional : this.normal;
   }
 
-  /** Nodes left: what they had not finished will never be (trap 47). */
+  /** Nodes left: what they had not finished will never be (totem.md trap 47). */
   forget(nodes: readonly number[]): void {
     for (const node of nodes) {
       for (const set of [this.normal, this.transitional]) {
@@ -166,7 +166,7 @@ export class Assembler {
         const { memory, base } = assembly.buffer!;
         this.message(nodeId, memory, base, total, littleEndian);
       } else {
-        this.badMessages++; // longer than any node could hold: stock aborts (trap 45)
+        this.badMessages++; // longer than any node could hold: stock aborts (totem.md trap 45)
         assembly.index = 0;
       }
       piece += bytes;

@@ -95,7 +95,7 @@ export function receiveCommitToken(s: RingState, at: number, length: number, lit
       return Drop.NONE;
     }
     case 'recovery':
-      // Stock does not look at the ring id (trap 19); a token of another ring has no business here.
+      // Stock does not look at the ring id (totem.md trap 19); a token of another ring has no business here.
       if (!s.isRep || s.originated) return Drop.DUPLICATE;
       if (!ringIdEquals(readCommitToken(s.memory.view, at, littleEndian).ringId, s.ring)) return Drop.FOREIGN_RING;
       startRing(s);

@@ -6,15 +6,15 @@ export const LIMITS = {
   processorsMax: 384,
   /** FRAME_SIZE_MAX: largest MCAST datagram. */
   frameBytesMax: 65_536,
-  /** RETRANSMIT_ENTRIES_MAX: entries of rtr_list; more than 30 crash releases up to 3.1.9 (trap 10). */
+  /** RETRANSMIT_ENTRIES_MAX: entries of rtr_list; more than 30 crash releases up to 3.1.9 (totem.md trap 10). */
   rtrEntriesMax: 30,
-  /** Largest ORF token datagram that releases from 3.1.10 accept (trap 11). */
+  /** Largest ORF token datagram that releases from 3.1.10 accept (totem.md trap 11). */
   orfTokenBytesMax: 1500,
   /** QUEUE_RTR_ITEMS_SIZE_MAX: slots of a sort queue. */
   sortQueueSlots: 16_384,
   /** Bytes that one send queue may hold (totem.md 2.2). */
   sendQueueBytes: 4_194_304,
-  /** MESSAGE_SIZE_MAX + 65 536: a reassembly buffer; stock aborts when it is reached (trap 45), we throw away. */
+  /** MESSAGE_SIZE_MAX + 65 536: a reassembly buffer; stock aborts when it is reached (totem.md trap 45), we throw away. */
   assemblyBytesMax: 1_114_112,
   /** Groups that one message may name. */
   groupsPerMessageMax: 32,

@@ -33,7 +33,7 @@ export type ReasonValue = (typeof Reason)[keyof typeof Reason];
 /** ENTER GATHER (totem.md 4.3). */
 export function enterGather(s: RingState, reason: ReasonValue): void {
   // Stock restores the old ring's numbers only where 4.4 says so; a recovery that is left in another way must too, or
-  // the next commit token lies about the old ring (trap 16).
+  // the next commit token lies about the old ring (totem.md trap 16).
   if (s.state === 'recovery') abandonRecovery(s);
   s.discardOrf = true;
   s.originated = false;
@@ -132,7 +132,7 @@ export function receiveJoin(s: RingState, at: number, length: number, littleEndi
   switch (s.state) {
     case 'operational':
       if (join.failed.includes(s.me)) return Drop.WRONG_STATE;
-      if (s.memb.includes(join.systemFrom) && join.ringSeq < s.ring.seq) return Drop.WRONG_STATE; // trap 17
+      if (s.memb.includes(join.systemFrom) && join.ringSeq < s.ring.seq) return Drop.WRONG_STATE; // totem.md trap 17
       return processJoin(s, join);
     case 'gather':
       return processJoin(s, join);
@@ -181,7 +181,7 @@ function adoptLists(s: RingState, join: Join): DropReason {
   const proc = union(s.proc, join.proc);
   let failed = s.failed;
   if (join.failed.includes(s.me)) failed = union(failed, [join.systemFrom]);
-  else if (s.memb.includes(join.systemFrom)) failed = union(failed, join.failed); // trap 18: a stranger's do not count
+  else if (s.memb.includes(join.systemFrom)) failed = union(failed, join.failed); // totem.md trap 18: a stranger's do not count
   if (proc.length > LIMITS.processorsMax || failed.length > LIMITS.processorsMax) return Drop.TOO_MANY_NODES;
   if (s.state === 'gather' && proc.length === s.proc.length && failed.length === s.failed.length) return Drop.NONE;
   s.proc = proc;

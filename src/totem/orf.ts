@@ -14,20 +14,21 @@ import { Timer } from './timer-table.ts';
 import { MCAST_HEADER_BYTES, numberMcast } from './wire/mcast.ts';
 import { decodeOrfToken, encodeOrfToken, type OrfToken } from './wire/orf-token.ts';
 
-/** The ORF token (totem.md 4.8); the numbers in the comments are its steps. The header was checked. */
+/** The ORF token (totem.md 4.8); the comments name its steps. The header was checked. */
 export function receiveOrfToken(s: RingState, at: number, length: number, littleEndian: boolean): DropReason {
   s.statistics.add(Stat.orf_token_rx);
   const token = s.token;
   if (s.draining || s.discardOrf) return Drop.WRONG_STATE;
-  const bad = decodeOrfToken(s.memory.view, at, length, littleEndian, token); // 1
+  const bad = decodeOrfToken(s.memory.view, at, length, littleEndian, token); // step 1: lengths and byte order
   if (bad !== Drop.NONE) return bad;
-  detectIdle(s, token); // 2
+  detectIdle(s, token); // step 2: does the ring have nothing to do?
   s.draining = true;
-  s.network.drainMulticasts(); // 3
+  s.network.drainMulticasts(); // step 3: what waits on the multicast socket came before the token (udp)
   s.draining = false;
   if (s.discardOrf) return Drop.WRONG_STATE; // what was drained led to GATHER
-  s.held = s.isRep ? s.unchanged > s.timings.seqnoUnchangedConst : s.unchanged >= s.timings.seqnoUnchangedConst; // 4
-  if (!s.isRing(token.ringRep, token.ringSeq)) return Drop.FOREIGN_RING; // 6
+  // step 4: an idle ring's representative holds the token
+  s.held = s.isRep ? s.unchanged > s.timings.seqnoUnchangedConst : s.unchanged >= s.timings.seqnoUnchangedConst;
+  if (!s.isRing(token.ringRep, token.ringSeq)) return Drop.FOREIGN_RING; // step 6: foreign ring, duplicate
   if (seqLte(token.tokenSeq, s.myTokenSeq)) return Drop.DUPLICATE;
   // A valid token never lies behind what this node has, nor a whole window ahead; stock aborts on such a range.
   if (seqDistance(token.seq, s.aru) > LIMITS.sortQueueSlots) return Drop.BAD_TOKEN;
@@ -52,34 +53,35 @@ function visit(s: RingState, token: OrfToken): void {
   s.tokenArrivedMs = s.nowMs;
   s.statistics.values[Stat.token_last_received_ms] = s.nowMs;
   let forward = !(s.isRep && s.held);
-  if (s.state === 'operational') freeDelivered(s, token.aru); // 5
-  s.user.tokenReceived(); // 7
-  const previousAru = s.lastAru; // 8
+  if (s.state === 'operational') freeDelivered(s, token.aru); // step 5: all nodes have these
+  s.user.tokenReceived(); // step 7: totempg flushes its packing buffer, before any change of queues
+  const previousAru = s.lastAru; // step 8: the aru as received, for steps 15 and 16
   s.lastAru = token.aru;
-  let allowed = budget(s, token); // 9
-  const resent = serveRequests(s, token, allowed); // 10
+  let allowed = budget(s, token); // step 9: flow control
+  const resent = serveRequests(s, token, allowed); // step 10: resend what others miss
   allowed -= resent;
-  addRequests(s, token); // 11
+  addRequests(s, token); // step 11: ask for what is missing here
   if (s.timings.cancelTokenHoldOnRetransmit && s.held && (token.rtrCount > 0 || resent > 0)) {
-    s.held = false; // 12
+    s.held = false; // step 12: somebody waits for a retransmission
     forward = true;
   }
-  const sent = sendNew(s, token, guardWindow(s, token, allowed)); // 13
+  const sent = sendNew(s, token, guardWindow(s, token, allowed)); // step 13: broadcast new messages
   accountFlow(s, token, resent + sent);
-  updateAru(s, token); // 14
-  s.aruCount = token.aru === previousAru && token.aruAddr !== 0 ? s.aruCount + 1 : 0; // 15
+  updateAru(s, token); // step 14: lower the token's aru, or raise one's own
+  // step 15: for how many visits has somebody held the aru down?
+  s.aruCount = token.aru === previousAru && token.aruAddr !== 0 ? s.aruCount + 1 : 0;
   if (s.aruCount > s.timings.failRecvConst && token.aruAddr === s.me) {
-    declareFailed(s); // 16
+    declareFailed(s); // step 16: this node does not receive
     return;
   }
-  s.myTokenSeq = token.tokenSeq; // 17
+  s.myTokenSeq = token.tokenSeq; // step 17: the token is this node's to pass on
   token.tokenSeq = seqNext(token.tokenSeq);
   if (s.state === 'recovery') advanceRecovery(s, token);
-  const at = s.nextTokenBuffer(); // 18
+  const at = s.nextTokenBuffer(); // step 18: keep a copy to resend, then forward
   s.storeToken(at, encodeOrfToken(s.memory.view, at, s.me, token));
   if (forward) sendOrfToken(s);
-  if (s.state === 'operational') deliverUpTo(s, s.high, false); // 19
-  armTokenTimers(s); // 20
+  if (s.state === 'operational') deliverUpTo(s, s.high, false); // step 19: deliver in order
+  armTokenTimers(s); // step 20: timers
   armHeartbeat(s);
   if (s.isRep && s.held) s.timers.start(Timer.HOLD, s.timings.holdMs);
   s.samples.add(s);
@@ -110,11 +112,11 @@ const backlog = (s: RingState): number =>
 function budget(s: RingState, token: OrfToken): number {
   s.cbl = backlog(s);
   const { windowSize, maxMessages } = s.timings;
-  const allowed = Math.min(maxMessages, (windowSize - token.fcc) >>> 0); // unsigned on purpose (trap 31)
+  const allowed = Math.min(maxMessages, (windowSize - token.fcc) >>> 0); // unsigned on purpose (totem.md trap 31)
   const demand = (token.backlog + s.cbl - s.pbl) >>> 0;
   if (demand === 0) return allowed;
   const share = Math.floor((windowSize * s.pbl) / demand);
-  return share > 0 ? Math.min(allowed, share) : allowed; // a share of 0 does not block (trap 32)
+  return share > 0 ? Math.min(allowed, share) : allowed; // a share of 0 does not block (totem.md trap 32)
 }
 
 function accountFlow(s: RingState, token: OrfToken, messages: number): void {
@@ -261,7 +263,7 @@ function advanceRecovery(s: RingState, token: OrfToken): void {
   s.rotationCount = 0;
 }
 
-/** The representative's initial ORF token (totem.md 4.6). It is not processed by its creator (trap 20). */
+/** The representative's initial ORF token (totem.md 4.6). It is not processed by its creator (totem.md trap 20). */
 export function startRing(s: RingState): void {
   s.originated = true;
   const token = s.token;

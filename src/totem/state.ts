@@ -95,7 +95,7 @@ export class RingState {
   /** Who announced its departure with a LEAVE; only for reports. */
   politeLeavers: readonly number[] = [];
 
-  /** The new ring's id from COMMIT on (trap 15). `ringLow`/`ringHigh`: its seq as two words, for comparing frames. */
+  /** The new ring's id from COMMIT on (totem.md trap 15). `ringLow`/`ringHigh`: its seq as two words, for comparing frames. */
   ring: RingId;
   ringLow = 0;
   ringHigh = 0;
@@ -116,7 +116,7 @@ export class RingState {
   high = 0;
   highDelivered = 0;
   released = 0;
-  /** aru of the previous valid token, as received (trap 36). */
+  /** aru of the previous valid token, as received (totem.md trap 36). */
   lastAru = 0;
   myTokenSeq = 0xffffffff;
   lastSeq = 0;

@@ -36,7 +36,7 @@ t.test('what is no packet of ours', async (t) => {
   t.equal(node.stats.read('rondo.knet.rx_dropped.unknown_type'), 2);
 });
 
-t.test('PONG, PMTUD_REPLY: what changes and what does not (traps 2, 3)', async (t) => {
+t.test('PONG, PMTUD_REPLY: what changes and what does not (knet.md traps 2, 3)', async (t) => {
   const node = bench();
   const request = ping(5_000_000.125, 0, 2, 77);
   node.put(request);

@@ -71,7 +71,7 @@ const BUGS: readonly Bug[] = [
     },
   },
   {
-    name: 'the packing buffer is not flushed before the queues switch (trap 46)',
+    name: 'the packing buffer is not flushed before the queues switch (totem.md trap 46)',
     plant: (node) => {
       state(node).user.beforeQueueSwitch = () => {};
       state(node).user.tokenReceived = () => {};
@@ -88,7 +88,7 @@ const BUGS: readonly Bug[] = [
     plant: (node) => override(node, 'waitingTransAck', () => false),
   },
   {
-    name: 'the old ring is forgotten when a commit fails (trap 15)',
+    name: 'the old ring is forgotten when a commit fails (totem.md trap 15)',
     plant: (node) => override(node, 'saved', () => false),
   },
   {
@@ -120,7 +120,7 @@ const BUGS: readonly Bug[] = [
     plant: (node) => override(node, 'myTokenSeq', () => 0xffffffff),
   },
   {
-    name: 'failed nodes are not forgotten when a ring forms (trap 14)',
+    name: 'failed nodes are not forgotten when a ring forms (totem.md trap 14)',
     plant: (node) => {
       const s = state(node);
       let failed: readonly number[] = [];

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { breaches } from './layers.ts';
+import { brokenReferences, indexBook } from './references.ts';
 import { functionSizes } from './sizes.ts';
 import type { Source } from './sources.ts';
 
@@ -43,4 +44,23 @@ t.test('function bodies are measured', async (t) => {
       ['three', 1],
     ],
   );
+});
+
+t.test('a reference that leads nowhere is found', async (t) => {
+  const book = new Map([
+    ['totem', indexBook('## 4. Ring\n### 4.8 Token\n1. not a trap\n## 8. Traps\n1. One\n2. Two')],
+    ['services', indexBook('## 14. Traps\n\n**T1** lists\n**T16** track stop')],
+  ]);
+  const found = (text: string) => brokenReferences(source('src/totem/a.ts', text), book).length;
+  t.equal(found('/** The token (totem.md 4.8). */'), 0);
+  t.equal(found('/** The token (totem.md\n * 4.8 step 13, trap 2). */'), 0);
+  t.equal(found('// totem.md 4.9'), 1);
+  t.equal(found('// totem.md 4.8, 5.5'), 1);
+  t.equal(found('// totem.md trap 3'), 1);
+  t.equal(found('// totem.md traps 1, 2'), 0);
+  t.equal(found('// services.md T16'), 0);
+  t.equal(found('// services.md T17'), 1);
+  t.equal(found('// as always (trap 1)'), 1, 'the document is missing');
+  t.equal(found("t.test('wraps (trap 1)', fn)"), 1);
+  t.equal(found("const x = 'trap 1';"), 0, 'not a comment');
 });

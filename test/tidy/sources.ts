@@ -25,6 +25,18 @@ export function readSources(folders: readonly string[]): readonly Source[] {
   return sources.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
+/** The Markdown files directly in the given folders. */
+export function readDocuments(folders: readonly string[]): readonly Source[] {
+  return folders.flatMap((folder) =>
+    readdirSyncOrEmpty(join(ROOT, folder))
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => {
+        const text = readFileSync(join(ROOT, folder, name), 'utf8');
+        return { path: `${folder}/${name}`, text, lines: text.split('\n') };
+      }),
+  );
+}
+
 function listFiles(folder: string): string[] {
   const names = readdirSyncOrEmpty(join(ROOT, folder));
   return names.flatMap((name) => {

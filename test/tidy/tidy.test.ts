@@ -1,7 +1,8 @@
 import t from 'tap';
 import { breaches, PURE } from './layers.ts';
+import { brokenReferences, readBook } from './references.ts';
 import { functionSizes } from './sizes.ts';
-import { importsOf, readSources, type Source } from './sources.ts';
+import { importsOf, readDocuments, readSources, type Source } from './sources.ts';
 
 const LIMITS = {
   sourceBytesMax: 24_000,
@@ -69,6 +70,16 @@ t.test('the type system is not switched off', async (t) => {
       ),
     );
   t.same(found, []);
+});
+
+t.test('what comments and documents quote stands in the protocol book', async (t) => {
+  const book = readBook();
+  const own = (source: Source) => source.path.startsWith('test/tidy/');
+  const quoting = [...sources, ...tests.filter((source) => !own(source)), ...readDocuments(['docs', 'docs/protocol'])];
+  t.same(
+    quoting.flatMap((source) => brokenReferences(source, book)),
+    [],
+  );
 });
 
 t.test('files stay small', async (t) => {

@@ -187,7 +187,7 @@ t.test('LEAVE in every state, then silence', async (t) => {
   }
 });
 
-t.test('an abandoned recovery restores the old ring (trap 16), in every way out', async (t) => {
+t.test('an abandoned recovery restores the old ring (totem.md trap 16), in every way out', async (t) => {
   const ways: ((node: LoneNode) => void)[] = [
     (node) => node.pass(3001),
     (node) => node.groups.srp.interfaceChanged(),

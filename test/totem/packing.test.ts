@@ -87,7 +87,7 @@ t.test('the captured packet holds three messages for two groups', async (t) => {
   assembler.packet(1, 45, frame.length - 45, true);
   t.same(got, ['1 0 32', '1 0 32', '1 1 32']);
   assembler.packet(1, 45, frame.length - 46, true);
-  t.equal(assembler.badPackets, 1, 'the length must be exact (trap 43)');
+  t.equal(assembler.badPackets, 1, 'the length must be exact (totem.md trap 43)');
 });
 
 t.test('throw-away rule (totem.md 5.3)', async (t) => {
@@ -208,7 +208,7 @@ t.test('the rest of a half-sent message gets a packet of its own', async (t) => 
 });
 
 t.test('a message that would overflow every reassembly buffer is thrown away, alone', async (t) => {
-  // Fragments without end: stock aborts (trap 45).
+  // Fragments without end: stock aborts (totem.md trap 45).
   const fragment = new Uint8Array(8 + 2 + 60_000);
   const view = new DataView(fragment.buffer);
   view.setUint16(6, 1, true);

@@ -26,7 +26,7 @@ class Bent extends FuzzTarget {
   }
 }
 
-t.test('token_seq passes the end of its numbers (trap 4)', async (t) => {
+t.test('token_seq passes the end of its numbers (totem.md trap 4)', async (t) => {
   const ring = new Bent();
   for (let i = 0; i < 400; i++) ring.live(1);
   t.same(

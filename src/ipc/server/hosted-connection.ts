@@ -119,7 +119,7 @@ export class HostedConnection {
 
   setFlowControl(word: 0 | 1 | 2): void {
     this.core.setFlowControl(word);
-    if (word === 0) this.schedule(); // no byte will come for requests that wait already (trap 12)
+    if (word === 0) this.schedule(); // no byte will come for requests that wait already (libqb-ipc.md trap 12)
   }
 
   /** Publishes committed events; the server calls it once a turn. */

@@ -213,7 +213,7 @@ export class IpcListener {
       { error: 0, type: ConnectionType.SHARED_MEMORY, maxMessageBytes, rings: files.rings },
       client.id,
     );
-    // One write (trap 2). It fits an empty socket; if the client is gone already, the owner learns it from the socket.
+    // One write (libqb-ipc.md trap 2). It fits an empty socket; if the client is gone already, the owner learns it from the socket.
     sendBytes(fd, response.address, CONNECTION_RESPONSE_BYTES, MSG_NOSIGNAL);
     this.options.established(client);
   }

@@ -67,7 +67,7 @@ export class RingReader {
     return Peek.CHUNK;
   }
 
-  /** Chunks that can be read now, the one in hand included; by the semaphore, because indices run ahead of chunks (trap 13). */
+  /** Chunks that can be read now, the one in hand included; by the semaphore, because indices run ahead of chunks (libqb-ipc.md trap 13). */
   available(): number {
     if (this.fault !== null) return 0;
     const value = Atomics.load(this.i32, this.semaphoreIndex);

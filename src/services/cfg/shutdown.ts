@@ -84,7 +84,7 @@ export class ShutdownNegotiation {
     session.timer = null;
     session.no = session.expected;
     this.evaluate();
-    // Stock means to tell all trackers, but its filter lets only those through that asked for a shutdown (T19).
+    // Stock means to tell all trackers, but its filter lets only those through that asked for a shutdown (services.md T19).
     for (const [connection, client] of this.clients)
       if (client.tracking && client.askedForShutdown) this.ask(connection, CsError.TIMEOUT, session.flags);
   }

@@ -3,7 +3,7 @@ import { array, chars, groupName, i32, messageSource, ringId, U32_ELEMENT, u32, 
 import { CpgFn, CpgRequest, CpgResponse, PROCESSORS_MAX, ServiceId } from './ids.ts';
 import { encodeList, execStruct, RequestStruct, ResponseStruct, Struct } from './struct.ts';
 
-/** IPC messages of CPG (services.md 4.2-4.4). `mcast` and `partial mcast` have the 24-byte header as requests (T4). */
+/** IPC messages of CPG (services.md 4.2-4.4). `mcast` and `partial mcast` have the 24-byte header as requests (services.md T4). */
 const group = { group: groupName('group_name.', 16) } as const;
 export const CPG_JOIN = new RequestStruct(CpgRequest.JOIN, 'req_lib_cpg_join', 168, {
   ...group,
@@ -66,7 +66,7 @@ export const CPG_ZC_FREE = new RequestStruct(CpgRequest.ZC_FREE, 'mar_req_coroip
 export const CPG_ZC_EXECUTE = new RequestStruct(CpgRequest.ZC_EXECUTE, 'mar_req_coroipcc_zc_execute_t', 24, {
   token: u64('server_address', 16),
 });
-/** Head of a zero-copy region: the daemon writes the token before it answers (T24). */
+/** Head of a zero-copy region: the daemon writes the token before it answers (services.md T24). */
 export const CPG_ZC_HEADER = new Struct('coroipcs_zc_header', 16, {
   mapBytes: i32('map_size', 0),
   token: u64('server_address', 8),
@@ -128,7 +128,7 @@ export const CPG_PARTIAL_DELIVER = new ResponseStruct(
 export const CPG_FLOW_CONTROL = new ResponseStruct(CpgResponse.FLOW_CONTROL, 'res_lib_cpg_flowcontrol_callback', 32, {
   state: u32('flow_control_state', 24),
 });
-/** Counters: member, joined, left. Lists in the tail: member, left, joined (T3). */
+/** Counters: member, joined, left. Lists in the tail: member, left, joined (services.md T3). */
 export const CPG_CONFIGURATION_CHANGE = new ResponseStruct(
   CpgResponse.CONFIGURATION_CHANGE,
   'res_lib_cpg_confchg_callback',

@@ -2,7 +2,7 @@ import { u32 } from './fields.ts';
 import { PloadFn, ServiceId } from './ids.ts';
 import { execStruct } from './struct.ts';
 
-/** Messages of the load generator (services.md 1.6, 10.1). `header.size` of both is wrong in stock traffic (T25). */
+/** Messages of the load generator (services.md 1.6, 10.1). `header.size` of both is wrong in stock traffic (services.md T25). */
 export const PLOAD_START = execStruct(ServiceId.PLOAD, PloadFn.START, 'req_exec_pload_start', 24, {
   messageCount: u32('msg_count', 16),
   messageBytes: u32('msg_size', 20),

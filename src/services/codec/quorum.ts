@@ -3,7 +3,7 @@ import { i32, ringId, U32_ELEMENT, u32, u64Number } from './fields.ts';
 import { QuorumRequest, QuorumResponse } from './ids.ts';
 import { encodeList, RequestStruct, ResponseStruct } from './struct.ts';
 
-/** IPC messages of quorum (services.md 6.2). The lists start before the rounded end of the fixed part (T1). */
+/** IPC messages of quorum (services.md 6.2). The lists start before the rounded end of the fixed part (services.md T1). */
 const bare = (id: number) => new RequestStruct(id, 'qb_ipc_request_header', 16, {});
 export const QUORUM_QUORATE = bare(QuorumRequest.QUORATE);
 export const QUORUM_TRACK_STOP = bare(QuorumRequest.TRACK_STOP);

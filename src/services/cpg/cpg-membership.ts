@@ -44,7 +44,7 @@ export class CpgMembership {
     this.sendInitialTotemConfiguration();
   }
 
-  /** To every connection, joined or not, at the end of a sync (T9). */
+  /** To every connection, joined or not, at the end of a sync (services.md T9). */
   sendTotemConfiguration(): void {
     const event = this.totemConfiguration();
     for (const connection of this.connections) if (!connection.detached) connection.port.dispatch(event);

@@ -164,7 +164,7 @@ export class CpgRequests {
     return CPG_ITERATION_INIT_RESPONSE.ok({ handle });
   }
 
-  /** After the last entry NO_SECTIONS once, then the first again (T27). */
+  /** After the last entry NO_SECTIONS once, then the first again (services.md T27). */
   private iterationNext(connection: CpgConnection, bytes: Uint8Array): Uint8Array {
     const request = CPG_ITERATION_NEXT.decode(bytes);
     const iteration = request === null ? undefined : connection.iterations.get(request.handle);
@@ -185,7 +185,7 @@ export class CpgRequests {
     return CPG_ITERATION_FINALIZE_RESPONSE.message(found ? CsError.OK : CsError.LIBRARY);
   }
 
-  /** Only ends the events; the leave follows when the connection closes (T6). */
+  /** Only ends the events; the leave follows when the connection closes (services.md T6). */
   private finalize(connection: CpgConnection): void {
     connection.detached = true;
     const listeners = connection.group?.listeners ?? [];

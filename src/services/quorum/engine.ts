@@ -176,7 +176,7 @@ export class QuorumEngine implements ServiceEngine<MainEngineContext> {
       ),
       fn('track stop', wire.QUORUM_TRACK_STOP.bytes, (_, state) => {
         state.tracking = false;
-        return statusResponse(QuorumResponse.TRACK_STOP, CsError.OK); // also when it was not tracking (T16)
+        return statusResponse(QuorumResponse.TRACK_STOP, CsError.OK); // also when it was not tracking (services.md T16)
       }),
       fn('get type', wire.QUORUM_TYPE.bytes, () => wire.QUORUM_TYPE_RESPONSE.ok({ quorumType: this.type })),
       fn('model get type', wire.QUORUM_MODEL_TYPE.bytes, (_, state, request) => {

@@ -197,7 +197,7 @@ export class VotequorumEngine implements ServiceEngine<MainEngineContext> {
     if ((cmap.getU8(RELOAD_KEY) ?? 0) !== 0) return;
     if (key === RELOAD_KEY && (cmap.getI32('config.reload_status') ?? CsError.OK) !== CsError.OK) return;
     if (key === CANCEL_KEY && (cmap.getU8(CANCEL_KEY) ?? 0) >= 1) {
-      cmap.setU8(CANCEL_KEY, 0); // comes back here first (T35)
+      cmap.setU8(CANCEL_KEY, 0); // comes back here first (services.md T35)
       const message = encodeReconfigure(ReconfigureParam.CANCEL_WAIT_FOR_ALL, core.us.nodeId, 0);
       outbox.send(VotequorumFn.RECONFIGURE, message);
       return;

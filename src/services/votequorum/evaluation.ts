@@ -33,8 +33,8 @@ export interface Evaluation {
 }
 
 /**
- * The rules between the options of votequorum, in stock's order (services.md 7.4, config-and-tools.md 1.9). The numbers
- * in the comments are those of the table there. A pure function: the caller applies the result.
+ * The rules between the options of votequorum, in stock's order (services.md 7.4, config-and-tools.md 1.9). The row
+ * numbers in the comments are those of the table there. A pure function: the caller applies the result.
  */
 export function evaluate(
   dynamic: DynamicConfiguration,
@@ -107,7 +107,7 @@ class Evaluator {
     this.canOperate = false;
   }
 
-  /** 2 */
+  /** Row 2: without a node list or expected votes there is nothing to count with. */
   private haveVotes(): void {
     if (this.dynamic.nodeList !== null || this.dynamic.expectedVotes !== 0) return;
     const text = 'configuration error: nodelist or quorum.expected_votes must be configured!';
@@ -118,7 +118,7 @@ class Evaluator {
     }
   }
 
-  /** 3 */
+  /** Row 3: two-node mode and a device exclude each other; at run time the registered device wins. */
   private twoNodeAndDevice(): void {
     if (!this.twoNode || this.dynamic.device === null) return;
     const text = 'two_node and quorum device cannot be configured at the same time!';
@@ -133,7 +133,7 @@ class Evaluator {
     } else this.error = `configuration error: ${text}`;
   }
 
-  /** 8 to 11 */
+  /** Rows 8 to 11: wait-for-all follows two-node; a tie breaker needs an even number of votes, or wait-for-all. */
   private tieBreakerRules(): void {
     if (this.fixed.waitForAll === null) this.waitForAll = this.twoNode;
     if (this.tieBreaker.mode === 'none') return;
@@ -151,7 +151,7 @@ class Evaluator {
     this.tieBreaker = NO_TIE_BREAKER;
   }
 
-  /** 12 to 14 */
+  /** Rows 12 to 14: a device excludes last man standing, a tie breaker and downscaling. */
   private deviceConflicts(): void {
     if (this.dynamic.device === null) return;
     const conflict = (on: boolean, option: string): void => {
@@ -162,7 +162,7 @@ class Evaluator {
     conflict(this.fixed.allowDownscale, 'allow_downscale');
   }
 
-  /** 15 to 18 */
+  /** Rows 15 to 18: the device's votes are given, or one less than the nodes'; what is left must stay two votes or more. */
   private deviceVoteRules(): void {
     const { device, expectedVotes, nodeList } = this.dynamic;
     if (device === null) return;
@@ -184,7 +184,7 @@ class Evaluator {
     }
   }
 
-  /** 19 to 22 */
+  /** Rows 19 to 22: own and expected votes, from the tracking file, the node list or `expected_votes`. */
   private votes(): Evaluation {
     const { nodeList } = this.dynamic;
     const votes = nodeList?.ownVotes ?? this.dynamic.votes;

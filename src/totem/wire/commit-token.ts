@@ -7,7 +7,7 @@ import { Encapsulated, FrameType, RING_ID_BYTES, readU64, writeHeader, writeU64 
  * Commit token (totem.md 1.9), packed:
  *   0        13          17        29            33           37             41
  *   | header | token_seq | ring_id | retrans_flg | memb_index | addr_entries | addr[] … memb_list[] …
- * memb_entry, 24 bytes: ring_id, u32 aru, u32 high_delivered, u32 received_flg; all zero until filled (trap 9).
+ * memb_entry, 24 bytes: ring_id, u32 aru, u32 high_delivered, u32 received_flg; all zero until filled (totem.md trap 9).
  */
 export const COMMIT_TOKEN_FIXED_BYTES = 41;
 const ENTRY_BYTES = 24;

@@ -6,7 +6,7 @@ import { Encapsulated, FrameType, HEADER, readU64, writeHeader, writeU64 } from 
  * MEMB_JOIN and LEAVE (totem.md 1.8), packed:
  *   0        13            17                  21                    25         33
  *   | header | system_from | proc_list_entries | failed_list_entries | ring_seq | proc_list … failed_list …
- * header.nodeid 0 marks a LEAVE; system_from is then the real leaver (trap 7).
+ * header.nodeid 0 marks a LEAVE; system_from is then the real leaver (totem.md trap 7).
  */
 export const JOIN_FIXED_BYTES = 33;
 const AT = { systemFrom: 13, procCount: 17, failedCount: 21, ringSeq: 25, lists: 33 } as const;

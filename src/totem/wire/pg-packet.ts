@@ -6,7 +6,7 @@
 export const PG_HEADER_BYTES = 8;
 export const PG = { version: 0, type: 2, fragmented: 4, continuation: 5, msgCount: 6, lengths: 8 } as const;
 
-/** Sum of the pieces if the packet is exactly as long as it says (trap 43), else -1. */
+/** Sum of the pieces if the packet is exactly as long as it says (totem.md trap 43), else -1. */
 export function checkPacket(view: DataView, at: number, length: number, littleEndian: boolean): number {
   if (length < PG_HEADER_BYTES) return -1;
   const count = view.getUint16(at + PG.msgCount, littleEndian);
