@@ -129,8 +129,9 @@ export class IpcServerFront implements IpcFront {
 
   private handOver(client: ClientDescriptor): void {
     this.remotes.set(client.id, client);
-    this.daemon.sendToRing({ op: 'clientAttach', client });
     this.tellTrackers(groupOf(client), true);
+    this.server.publishEvents(); // before the other thread can answer the client's first request
+    this.daemon.sendToRing({ op: 'clientAttach', client });
   }
 
   private tellTrackers(group: string, added: boolean): void {

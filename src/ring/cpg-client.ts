@@ -29,6 +29,8 @@ const SENDS: readonly number[] = [CpgRequest.MCAST, CpgRequest.PARTIAL_MCAST, Cp
 export interface CpgClientEvents {
   /** Something is to be flushed at the end of the turn. */
   touch(client: CpgClient): void;
+  /** A response follows: events so far, of whatever client, become visible before it. */
+  publishEvents(): void;
   /** An event was dropped because it is larger than what the client can receive. */
   tooLarge(client: CpgClient, eventBytes: number): void;
 }
@@ -121,6 +123,7 @@ export class CpgClient implements CpgPort {
   // ---- CpgPort -----------------------------------------------------------------------------------------------------
 
   respond(message: Uint8Array): void {
+    this.events.publishEvents();
     const at = this.connection.claimResponse(message.length);
     if (at < 0) return; // a client that waits for its answers cannot fill the ring; one that does not loses them
     this.connection.u8.set(message, at);

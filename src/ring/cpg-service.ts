@@ -39,6 +39,7 @@ export class CpgService implements CpgHost {
   private retryMs = Number.POSITIVE_INFINITY;
   private readonly clientEvents: CpgClientEvents = {
     touch: (client) => this.touch(client),
+    publishEvents: () => this.publishEvents(),
     tooLarge: (client, bytes) => this.tooLarge(client, bytes),
   };
   /** Messages of the ring by function; the main thread shows them as `runtime.services.cpg.<fn>.rx` and `.tx`. */
@@ -136,6 +137,11 @@ export class CpgService implements CpgHost {
     this.touched.length = 0;
     if (this.gone.size > 0) this.closeGone(nowMs);
     if (nowMs >= this.retryMs) this.retrySlow(nowMs);
+  }
+
+  /** Events so far become visible; the rest of the turn's end follows in `finishTurn`. */
+  private publishEvents(): void {
+    for (let index = 0; index < this.touched.length; index++) this.touched[index]!.connection.flushEvents();
   }
 
   private becomesSlow(client: CpgClient, nowMs: number): void {

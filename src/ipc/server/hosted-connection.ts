@@ -21,6 +21,8 @@ export interface ConnectionOwner {
   budget(): number;
   /** Events were committed: flush them at the end of this turn. */
   dirty(connection: HostedConnection): void;
+  /** All committed events, of whatever connection, become visible now. */
+  publishEvents(): void;
   /** Events queue in memory: try again from time to time. */
   slow(connection: HostedConnection): void;
   ended(connection: HostedConnection, reason: string): void;
@@ -78,9 +80,13 @@ export class HostedConnection {
     return this.core.closed;
   }
 
-  /** Answers a request, now or later. Copied. */
+  /**
+   * Answers a request, now or later. Copied. What was dispatched before, to this client or to others, is visible first: who has the answer
+   * and then dispatches without waiting finds the events that the request caused.
+   */
   respond(message: Uint8Array): void {
     const { core } = this;
+    this.owner.publishEvents();
     if (core.closed) return;
     if (message.length > core.maxMessageBytes) {
       this.end(`response of ${message.length} bytes`);

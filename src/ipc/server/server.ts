@@ -48,6 +48,7 @@ export class IpcServer {
       handler,
       budget: () => this.services.get(serviceId)?.budget ?? BUDGET_DEFAULT,
       dirty: (connection) => this.markDirty(connection),
+      publishEvents: () => this.publishEvents(),
       slow: (connection) => this.markSlow(connection),
       ended: (connection, reason) => this.onEnded(connection, connections, handler, reason),
     };
@@ -153,11 +154,13 @@ export class IpcServer {
 
   /** Events of one turn are published together: one semaphore operation, one wake-up, one send for all of them. */
   private markDirty(connection: HostedConnection): void {
-    if (this.dirtyConnections.size === 0) queueMicrotask(this.flushDirty);
+    if (this.dirtyConnections.size === 0) queueMicrotask(this.publishEvents);
     this.dirtyConnections.add(connection);
   }
 
-  private readonly flushDirty = (): void => {
+  /** What was dispatched so far becomes visible, with its bytes on the sockets. */
+  readonly publishEvents = (): void => {
+    if (this.dirtyConnections.size === 0) return;
     const connections = [...this.dirtyConnections];
     this.dirtyConnections.clear();
     for (const connection of connections) connection.flush();
