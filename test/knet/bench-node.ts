@@ -8,7 +8,7 @@ import { knetLayout } from '../../src/knet/layout.ts';
 import { RxBatch } from '../../src/knet/rx-batch.ts';
 import { LocalStats } from '../../src/knet/stats.ts';
 import { Arena } from '../../src/os/arena.ts';
-import { NodeCompression } from '../../src/transport/knet/node-compression.ts';
+import { LibraryCompression } from '../../src/transport/knet/library-compression.ts';
 import { hostConfig } from './helpers.ts';
 
 /**
@@ -32,7 +32,7 @@ export class BenchNode {
     this.core = new KnetCore({
       memory,
       layout: this.layout,
-      compression: new NodeCompression(),
+      compression: new LibraryCompression(() => undefined),
       stats: this.stats,
       effects: {
         deliver: (_memory, offset, length, from) => this.delivered.push({ from, bytes: this.bytes(offset, length) }),

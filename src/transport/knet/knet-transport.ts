@@ -1,4 +1,5 @@
 import type { LinkConfig, TotemConfig } from '../../config/totem-config.ts';
+import { compressionMethod } from '../../knet/compression.ts';
 import { KnetCore } from '../../knet/core.ts';
 import { CLEAR_SLOT } from '../../knet/crypto.ts';
 import { Drop, type DropReason } from '../../knet/drops.ts';
@@ -25,7 +26,7 @@ import { knetConfig } from './knet-config.ts';
 import { KnetReceiver } from './knet-receiver.ts';
 import { KnetSender, type LinkEnd, nameBytesOf } from './knet-sender.ts';
 import { type KnetSocket, openKnetSocket, SCRATCH_NAME_BYTES } from './knet-socket.ts';
-import { canCompress, NodeCompression } from './node-compression.ts';
+import { LibraryCompression } from './library-compression.ts';
 import { ProbeSender } from './probe-sender.ts';
 import { reportText } from './report-text.ts';
 
@@ -58,8 +59,7 @@ export class KnetTransport implements RingTransport {
   private turns = 0;
   drained = false;
   private readonly suspects: number[] = [];
-  /** The compression model last complained about. */
-  private unwritten = '';
+  private readonly compression: LibraryCompression;
   private readonly clockOffsetMs: number;
 
   constructor(
@@ -74,11 +74,12 @@ export class KnetTransport implements RingTransport {
     const base = arena.allocate(knetLayout(layoutOptions).end + PAGE, PAGE);
     this.layout = knetLayout({ ...layoutOptions, base });
     const stats = new HostStats(host);
+    this.compression = new LibraryCompression((model, library, reason) => this.reportMissing(model, library, reason));
     this.core = new KnetCore({
       memory: this.memory,
       layout: this.layout,
       effects: this.effects(),
-      compression: new NodeCompression(),
+      compression: this.compression,
       stats,
     });
     const { core } = this;
@@ -139,7 +140,6 @@ export class KnetTransport implements RingTransport {
     this.ownStats.set(LinkStat.connected, 1);
     this.ownStats.set(LinkStat.mtu, LOOPBACK_MTU);
     this.ownStats.set(LinkStat.latency_min, UNSET_MINIMUM);
-    this.sayUnwritten();
     if (this.core.slots.inUseSlot === CLEAR_SLOT) {
       this.host.log(
         'warning',
@@ -173,6 +173,7 @@ export class KnetTransport implements RingTransport {
 
   /** Hands the configuration to the core and says where its links end. */
   private configureCore(): void {
+    this.compression.prepare(compressionMethod(this.config.compression.model));
     const config = knetConfig(this.config);
     this.core.configure(config, this.clockMs());
     this.ends.fill(null);
@@ -208,16 +209,16 @@ export class KnetTransport implements RingTransport {
     for (const socket of gone) this.closeSocket(socket);
     const crypto = this.crypto.prepare(config.crypto);
     if (crypto !== null) refused.push(`crypto: ${crypto}`);
-    this.sayUnwritten();
     this.flush();
     return refused;
   }
 
-  private sayUnwritten(): void {
-    const { model } = this.config.compression;
-    if (canCompress(model) || model === this.unwritten) return;
-    this.unwritten = model;
-    this.host.log('notice', 'KNET', `compress: ${model} is only read here; what this node sends is not compressed`);
+  private reportMissing(model: string, library: string, reason: string): void {
+    const own = model === this.config.compression.model;
+    const effect = own
+      ? 'what this node sends is not compressed'
+      : `messages that are compressed with ${model} are dropped`;
+    this.host.log('error', 'KNET', `compress: unable to dlopen ${library} for ${model}, ${effect}: ${reason}`);
   }
 
   cryptoPhase(phase: number): string | null {
