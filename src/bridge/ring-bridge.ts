@@ -1,3 +1,4 @@
+import { LineLimit } from '../lib/line-limit.ts';
 import type { LogFunction, LogLevel, LogSubsystem } from '../lib/log.ts';
 import { type FromRing, RecordKind } from './messages.ts';
 import type { RecordReader, RecordWriter } from './record-ring.ts';
@@ -29,6 +30,9 @@ export class RingBridge {
   private waitingAt = 0;
   private waitingBytes = 0;
   private readonly encoder = new TextEncoder();
+  /** Bounds the lines of this thread before they cost anything; `report()` is called by the loop. */
+  readonly limit: LineLimit;
+  readonly log: LogFunction;
   /** Log records that found the ring full. */
   logsDropped = 0;
   private logsDroppedTold = 0;
@@ -37,7 +41,10 @@ export class RingBridge {
     shared: SharedArrayBuffer,
     /** Writes one byte into the main thread's socketpair; called only when it sleeps. */
     private readonly wakeMain: () => void,
+    nowMs: () => number = () => performance.now(),
   ) {
+    this.limit = new LineLimit((level, subsystem, message) => this.writeLog(level, subsystem, message), nowMs);
+    this.log = this.limit.log;
     this.views = sharedViews(shared);
     this.reader = toRingReader(shared);
     this.writer = fromRingWriter(shared);
@@ -57,14 +64,14 @@ export class RingBridge {
     this.write(RecordKind.DELIVER, nodeId, memory, offset, length);
   }
 
-  readonly log: LogFunction = (level, subsystem, message) => {
+  private writeLog(level: LogLevel, subsystem: LogSubsystem, message: string): void {
     if (this.waiting.length > 0) {
       this.logsDropped++;
       return;
     }
     if (this.logsDropped > this.logsDroppedTold) this.tellDropped();
     if (!this.tryLog(level, subsystem, message)) this.logsDropped++;
-  };
+  }
 
   private tellDropped(): void {
     const count = this.logsDropped - this.logsDroppedTold;

@@ -356,7 +356,7 @@ export class Daemon {
   }
 
   private async stopInOrder(reason: string, status: ExitCodeValue): Promise<void> {
-    this.log('debug', 'MAIN', `Stopping: ${reason}`);
+    this.log('debug', 'MAIN', `Stopping: ${reason}`, 'stopping');
     this.watch.stop();
     this.changes.stop();
     if (!(await within(STOP_STEP_MS_MAX, this.host.unloadAll()))) {

@@ -39,7 +39,7 @@ export class IpcServerFront implements IpcFront {
     instance: string,
   ) {
     for (const name of sweepStaleDirectories())
-      daemon.log('info', 'QB', `removed /dev/shm/${name}, left by a daemon that is gone`);
+      daemon.log('info', 'QB', `removed /dev/shm/${name}, left by a daemon that is gone`, 'swept');
     this.server = new IpcServer({
       instance,
       authorize: (client, serviceId) => this.authorize(client, serviceId),
@@ -50,7 +50,7 @@ export class IpcServerFront implements IpcFront {
   async publish(serviceId: number, name: string): Promise<void> {
     if (serviceId === ServiceId.CPG) this.server.publishRemote(name, serviceId, (client) => this.handOver(client));
     else this.server.publish(name, serviceId, this.handler(serviceId));
-    this.daemon.log('info', 'QB', `server name: ${name}`);
+    this.daemon.log('info', 'QB', `server name: ${name}`, 'server name');
   }
 
   withdraw(serviceId: number): void {

@@ -81,7 +81,7 @@ async function startDaemon(options: DaemonOptions): Promise<number> {
   }
   lock?.release();
   const text = status === ExitCode.OK ? 'normally' : `with status ${status}`;
-  if (status !== ExitCode.KILLED) {
+  if (status !== ExitCode.KILLED && status !== ExitCode.PLOAD_DONE) {
     log.write(status === ExitCode.OK ? 'notice' : 'error', 'MAIN', `Corosync Cluster Engine exiting ${text}`);
   }
   await log.close();
@@ -141,7 +141,7 @@ async function serve(parts: ServeParts): Promise<ExitCodeValue> {
 /** A bug of ours: the flight recorder is written, and the process ends at once; a half-dead node would do harm. */
 function crashed(error: unknown, { log, stateDirectory }: ServeParts): never {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  log.write('emerg', 'MAIN', `Unexpected error: ${text}`);
+  log.write('emerg', 'MAIN', `Unexpected error: ${text}`, 'unexpected');
   log.dumpFlightData(stateDirectory);
   log.write('error', 'MAIN', `Corosync Cluster Engine exiting with status ${ExitCode.FATAL}`);
   log.flush();

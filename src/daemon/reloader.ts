@@ -39,7 +39,8 @@ export class ConfigurationChanges implements Reloader {
     private readonly parts: DaemonParts,
   ) {
     this.retry = new AddressRetry((resolved) => {
-      for (const { text, address } of resolved) parts.log('notice', 'TOTEM', `Name ${text} resolves now: ${address}`);
+      for (const { text, address } of resolved)
+        parts.log('notice', 'TOTEM', `Name ${text} resolves now: ${address}`, 'resolves');
       this.use(withAddresses(target.totem, resolved));
     }, parts.environment);
   }
@@ -75,7 +76,8 @@ export class ConfigurationChanges implements Reloader {
       for (const { level, subsystem, message } of plan.log) parts.log(level, subsystem, message);
       return { ok: false, reason: plan.reason, isLogged: plan.log.length > 0 };
     }
-    for (const warning of plan.warnings) parts.log('warning', 'CFG', warning.stockMessage ?? warningText(warning));
+    for (const warning of plan.warnings)
+      parts.log('warning', 'CFG', warning.stockMessage ?? warningText(warning), 'reload');
     return { ok: true, ignoredKeys: plan.ignoredKeys, apply: () => this.apply(plan) };
   }
 
@@ -112,7 +114,7 @@ export class ConfigurationChanges implements Reloader {
       if (result.changed) this.use(result.totem);
     } else {
       // The key keeps what was set, as with stock. Unlike stock, which goes on with a value that it has just called wrong (config-and-tools.md T6).
-      parts.log('error', 'TOTEM', result.stockMessage);
+      parts.log('error', 'TOTEM', result.stockMessage, 'bad value');
       parts.log('notice', 'TOTEM', 'The values in force stay: see runtime.config.totem.');
     }
   }

@@ -23,4 +23,8 @@ export type LogSubsystem =
   | 'SERV'
   | 'APIDEF';
 
-export type LogFunction = (level: LogLevel, subsystem: LogSubsystem, message: string) => void;
+/**
+ * Logs one line. Lines are limited by kind (`line-limit.ts`): `kind` names it where the message begins with a text that varies, such as
+ * a name that a client chose.
+ */
+export type LogFunction = (level: LogLevel, subsystem: LogSubsystem, message: string, kind?: string) => void;

@@ -9,6 +9,7 @@ import { closeFd } from '../os/fd.ts';
 import { SCRATCH_BYTES } from '../services/cpg/cpg-connection.ts';
 import { CpgCore } from '../services/cpg/cpg-core.ts';
 import type { CpgDropReason, CpgHost } from '../services/cpg/cpg-host.ts';
+import { unknownMessageText } from '../services/engine.ts';
 import { Group } from '../totem/index.ts';
 import { CpgClient, type CpgClientEvents } from './cpg-client.ts';
 import type { RingEnvironment, RunningRing } from './running-ring.ts';
@@ -81,7 +82,7 @@ export class CpgService implements CpgHost {
     this.clients.set(client.id, client);
     const watched = this.env.descriptors.tryAdd(connection.fd, () => this.readable(client));
     if (watched < 0) {
-      this.log('error', 'QB', `Client ${descriptor.pid} cannot be watched: ${errnoName(watched)}`);
+      this.log('error', 'QB', `Client ${descriptor.pid} cannot be watched: ${errnoName(watched)}`, 'not watched');
       this.close(client);
     }
     // Flow control of a connection made during a sync starts open (services.md 2.3).
@@ -216,7 +217,12 @@ export class CpgService implements CpgHost {
     if (client.eventsTooLarge > 1) return; // said once, counted always
     const { processName, pid, maxMessageBytes } = client.connection;
     const limit = `it receives ${maxMessageBytes} bytes at most; this is said once`;
-    this.log('warning', 'CPG', `An event of ${bytes} bytes for ${processName} (${pid}) was dropped: ${limit}`);
+    this.log(
+      'warning',
+      'CPG',
+      `An event of ${bytes} bytes for ${processName} (${pid}) was dropped: ${limit}`,
+      'too large',
+    );
   }
 
   private closeGone(nowMs: number): void {
@@ -232,7 +238,7 @@ export class CpgService implements CpgHost {
     const { connection } = client;
     if (connection.fault !== null && !connection.hungUp && connection.fault !== 'disconnected') {
       const who = `${connection.processName} (${connection.pid})`;
-      this.log('warning', 'CPG', `Connection of ${who} closed: ${connection.fault}`);
+      this.log('warning', 'CPG', `Connection of ${who} closed: ${connection.fault}`, 'closed');
     }
     this.env.descriptors.remove(connection.fd);
     this.active = this.active.filter((other) => other !== client);
@@ -254,6 +260,7 @@ export class CpgService implements CpgHost {
 
   deliver(fn: number, nodeId: number, memory: FrameMemory, offset: number, length: number): void {
     if (fn < this.rx.length) this.rx[fn]!++;
+    else this.log('warning', 'MAIN', unknownMessageText(fn, this.core.sync.serviceId, this.rx.length));
     this.core.deliver(fn, nodeId, memory, offset, length);
   }
 

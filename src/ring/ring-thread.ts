@@ -55,10 +55,14 @@ export class RingThread {
   private tokenMs = 1000;
 
   constructor(private readonly data: RingWorkerData) {
-    this.bridge = new RingBridge(data.shared, () => {
-      // A full socket buffer means that the main thread has plenty to wake up for.
-      sendBytes(data.mainDoorbellFd, notifyBytesAddress, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-    });
+    this.bridge = new RingBridge(
+      data.shared,
+      () => {
+        // A full socket buffer means that the main thread has plenty to wake up for.
+        sendBytes(data.mainDoorbellFd, notifyBytesAddress, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+      },
+      () => this.clock.now(),
+    );
     this.statistics = new SharedStatistics(this.bridge.views.statistics);
     this.spin = new SpinControl(data.options.spinUs / 1000);
     this.descriptors.add(data.ringDoorbellFd, () => {
@@ -102,6 +106,7 @@ export class RingThread {
     if (this.stopAtMs < Number.POSITIVE_INFINITY && (nowMs >= this.stopAtMs || this.ring?.isDrained() === true)) {
       this.end();
     }
+    if (nowMs >= this.bridge.limit.dueMs) this.bridge.limit.report();
     this.announceStatistics();
     this.bridge.flush();
     return work;

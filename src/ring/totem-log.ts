@@ -50,7 +50,7 @@ export class TotemLog implements TotemObserver {
         this.debug(`consensus timeout, no agreement with${list(event.missing)}`);
         break;
       case 'retransmitRequest':
-        this.notice(`Retransmit List: ${event.seqs.map(hex).join(' ')} `);
+        this.log('notice', 'TOTEM', `Retransmit List: ${event.seqs.map(hex).join(' ')} `, 'retransmit list');
         break;
       case 'failedToReceive':
         this.log('error', 'TOTEM', 'FAILED TO RECEIVE');
@@ -64,7 +64,7 @@ export class TotemLog implements TotemObserver {
         this.debug(`Received leave message from ${event.nodeId}`);
         break;
       case 'ringSeqNotReserved':
-        this.log('warning', 'TOTEM', `Waiting for ring sequence ${hex(event.needed)} to be on disk`);
+        this.log('warning', 'TOTEM', `Waiting for ring sequence ${hex(event.needed)} to be on disk`, 'ring sequence');
         break;
       case 'firewallSuspected':
         this.log('warning', 'MAIN', FIREWALL_TEXT);

@@ -120,3 +120,8 @@ export interface ServiceEngine<Context extends EngineContext = EngineContext> {
   /** Text for the state dump (SIGUSR2). */
   dump?(): string;
 }
+
+/** Stock's words for a message between nodes that an engine does not know: `count` is the number of those that it does. */
+export function unknownMessageText(fn: number, serviceId: number, count: number): string {
+  return `discarded unknown message ${fn} for service ${serviceId} (max id ${count})`;
+}

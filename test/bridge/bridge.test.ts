@@ -3,6 +3,7 @@ import { MainBridge } from '../../src/bridge/main-bridge.ts';
 import type { FromRing } from '../../src/bridge/messages.ts';
 import { RingBridge } from '../../src/bridge/ring-bridge.ts';
 import { allocateShared, StateWord } from '../../src/bridge/shared-layout.ts';
+import { LINES_AT_ONCE } from '../../src/lib/line-limit.ts';
 
 function pair() {
   const shared = allocateShared();
@@ -39,6 +40,18 @@ t.test('messages and deliveries arrive in order; one doorbell per sleep', async 
   t.notOk(ring.prepareSleep(), 'not while a record waits');
   t.ok(ring.reader.peek());
   t.equal(ring.reader.argument, (3 << 16) | 1);
+});
+
+t.test('lines of the ring thread are limited before they cost a record', async (t) => {
+  const { main, ring, messages, handler } = pair();
+  for (let at = 0; at < 3000; at++) {
+    ring.log('warning', 'TOTEM', `Message dropped: BAD_MAGIC ${at}`);
+    main.drain(handler);
+  }
+  t.ok(messages.length < LINES_AT_ONCE + 10, `${messages.length} records`);
+  ring.limit.report();
+  while (main.drain(handler));
+  t.match(messages.at(-1), { op: 'log', message: /^2\d{3} more lines like this one were not logged/ });
 });
 
 t.test('a main thread that does not read loses nothing but logs', async (t) => {

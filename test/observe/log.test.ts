@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { Icmap } from '../../src/config/icmap/index.ts';
 import { LOGGING_DEFAULTS, type LoggingConfig } from '../../src/config/logging-config.ts';
+import { LINES_AT_ONCE } from '../../src/lib/line-limit.ts';
 import { bodyText, timestampText } from '../../src/observe/log/format.ts';
 import { LogSink, watchLogging } from '../../src/observe/log/index.ts';
 import { LEVELS } from '../../src/observe/log/levels.ts';
@@ -142,6 +143,22 @@ t.test('a file that cannot be opened does no harm', async (t) => {
   t.equal(stderr.length, 2);
   t.ok(sink.lost.file > 0);
   await sink.close();
+});
+
+t.test('a flood of lines of one kind is cut off, in the blackbox too, and its length is told', async (t) => {
+  const { sink, stderr, syslog } = bench();
+  for (let at = 0; at < 5000; at++)
+    sink.log('warning', 'MAIN', `discarded unknown message ${at} for service 5 (max id 4)`);
+  sink.log('notice', 'TOTEM', 'A new membership');
+  await sink.close();
+  t.ok(stderr.length < LINES_AT_ONCE + 20, `${stderr.length} lines`);
+  t.ok(syslog.length < LINES_AT_ONCE + 20);
+  t.ok([...sink.blackbox.entries()].length < LINES_AT_ONCE + 20, 'what came before stays in the blackbox');
+  t.match(
+    stderr.at(-1),
+    /\[MAIN {2}\] 4\d{3} more lines like this one were not logged in 1 s: discarded unknown message/,
+  );
+  t.match(stderr.at(-2), /A new membership/);
 });
 
 t.test('JSON lines', async (t) => {

@@ -152,6 +152,14 @@ t.test('counters', async (t) => {
   t.equal(nodes[1]!.cmap.getU64('runtime.services.echo.0.rx'), 1n);
 });
 
+t.test("a message that the engine does not know leaves stock's line", async (t) => {
+  const { nodes, form } = await cluster([{ at: null }]);
+  form();
+  const node = nodes[0]!;
+  node.deliver({ from: 2, group: 'a', bytes: Uint8Array.from([9, 0, 20, 0, ...new Array(12).fill(0)]) });
+  t.ok(node.logged('discarded unknown message 9 for service 20 (max id 1)'));
+});
+
 t.test('admission', async (t) => {
   const fn = { name: 'f', flowControl: true, requestBytesMin: 16, handle: () => {} };
   const free = { ...fn, flowControl: false };

@@ -152,4 +152,6 @@ t.test('load generator', async (t) => {
   t.same(done, ['exit 99']);
   t.equal(cmap.getU64('runtime.services.pload.1.rx'), 1200n);
   t.ok(node.logged('1200 Writes 64 bytes per write'));
+  t.ok(node.logged('Starting pload!'));
+  t.ok(node.logged('Stopping corosync the hard way'));
 });

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { breaches } from './layers.ts';
+import { openKinds } from './log-lines.ts';
 import { brokenReferences, indexBook } from './references.ts';
 import { functionSizes } from './sizes.ts';
 import type { Source } from './sources.ts';
@@ -63,4 +64,14 @@ t.test('a reference that leads nowhere is found', async (t) => {
   t.equal(found('// as always (trap 1)'), 1, 'the document is missing');
   t.equal(found("t.test('wraps (trap 1)', fn)"), 1);
   t.equal(found("const x = 'trap 1';"), 0, 'not a comment');
+});
+
+t.test('a log line whose kind others choose is found', async (t) => {
+  const found = (text: string) => openKinds(source('src/services/a.ts', text.replaceAll('@', '$'))).length;
+  t.equal(found("log('info', 'CPG', `@{processName} went away`);"), 1);
+  t.equal(found("log('info', 'CPG', `@{processName} went away`, 'gone');"), 0);
+  t.equal(found("log('info', 'CPG', `a client of this host: @{processName}`);"), 1);
+  t.equal(found("log('info', 'CPG', `a client of this host went away: @{processName}`);"), 0);
+  t.equal(found("log('info', 'CPG', `node @{nodeId}: @{processName}`);"), 1);
+  t.equal(found("log('info', 'CPG', `node @{nodeId} went away`);"), 0);
 });

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { breaches, PURE } from './layers.ts';
+import { openKinds } from './log-lines.ts';
 import { brokenReferences, readBook } from './references.ts';
 import { functionSizes } from './sizes.ts';
 import { importsOf, readDocuments, readSources, type Source } from './sources.ts';
@@ -80,6 +81,10 @@ t.test('what comments and documents quote stands in the protocol book', async (t
     quoting.flatMap((source) => brokenReferences(source, book)),
     [],
   );
+});
+
+t.test('nobody but us chooses the kinds of log lines', async (t) => {
+  t.same(sources.flatMap(openKinds), []);
 });
 
 t.test('files stay small', async (t) => {

@@ -1,9 +1,9 @@
 import { hostname } from 'node:os';
 import pino from 'pino';
 import { LOGGING_DEFAULTS, type LoggingConfig } from '../../config/logging-config.ts';
-import type { LogFunction, LogLevel } from '../../lib/log.ts';
+import { LineLimit } from '../../lib/line-limit.ts';
+import type { LogFunction, LogLevel, LogSubsystem } from '../../lib/log.ts';
 import { Blackbox } from './blackbox.ts';
-
 import { LogFilter } from './filter.ts';
 import { fileLine, type LogRecord, stderrLine, syslogText } from './format.ts';
 import { PINO_LEVELS, severity } from './levels.ts';
@@ -40,7 +40,7 @@ interface MetadataStream {
  * The daemon's log: stock's destinations and line formats (config-and-tools.md 4), or JSON lines with
  * `logging.format: json`. Runs on the main thread; records of other threads arrive as messages.
  *
- *   log() -> filter by subsystem and level -> pino -> text or JSON -> file, stderr   (asynchronous, bounded)
+ *   log() -> limit by kind -> filter by subsystem and level -> pino -> text or JSON -> file, stderr   (asynchronous, bounded)
  *     |                                              syslog datagram                 (never waits)
  *     +---> blackbox (every record)
  */
@@ -57,6 +57,11 @@ export class LogSink {
   private readonly now: () => number;
   readonly blackbox = new Blackbox();
   private fileErrorCount = 0;
+  private readonly limit = new LineLimit(
+    (level, subsystem, message) => this.record(level, subsystem, message),
+    () => performance.now(),
+    (delayMs) => setTimeout(() => this.limit.report(), delayMs).unref(),
+  );
 
   constructor(private readonly options: LogSinkOptions = {}) {
     this.pid = options.pid ?? process.pid;
@@ -68,15 +73,19 @@ export class LogSink {
   }
 
   /** The function that every layer gets. Bound, so that it can be passed on. */
-  readonly log: LogFunction = (level, subsystem, message) => {
+  readonly log: LogFunction = (level, subsystem, message, kind) => {
+    if (!this.config.blackbox && !this.filter.wants(level, subsystem)) return;
+    this.limit.log(level, subsystem, message, kind);
+  };
+
+  private record(level: LogLevel, subsystem: LogSubsystem, message: string): void {
     const wanted = this.filter.wants(level, subsystem);
-    if (!wanted && !this.config.blackbox) return;
     const needsSource = wanted && (this.config.fileline || this.config.functionName);
     const source = needsSource ? callerSource() : undefined;
     const record: LogRecord = { timeMs: this.now(), level, subsystem, message, source };
     if (this.config.blackbox) this.blackbox.add(record);
     if (wanted) this.logger[level]({ record });
-  };
+  }
 
   /** For callers whose text is costly: whether a destination would get the record. */
   wants(level: LogLevel, subsystem: string): boolean {
@@ -106,12 +115,14 @@ export class LogSink {
 
   /** Writes out what is waiting. Blocking: before the process ends. */
   flushSync(): void {
+    this.limit.report();
     this.file?.flushSync();
     this.stderr?.flushSync();
   }
 
   /** Writes out what is waiting, then closes everything. */
   async close(): Promise<void> {
+    this.limit.report();
     const { file, stderr } = this;
     this.file = null;
     this.filePath = null;

@@ -1,7 +1,7 @@
 import type { Source } from './format.ts';
 
 /** Frames of the log machinery itself. */
-const OWN_FRAME = /[/\\]observe[/\\]log[/\\]/;
+const OWN_FRAME = /[/\\](?:observe[/\\]log[/\\]|lib[/\\]line-limit)/;
 
 /** Who called the logger: costly, so only done when the configuration asks for it. */
 export function callerSource(): Source {

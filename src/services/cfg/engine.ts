@@ -136,7 +136,7 @@ export class CfgEngine implements ServiceEngine<MainEngineContext> {
   }
 
   private answerFailed(name: string, error: unknown, answer: (status: CsStatus) => void): void {
-    this.running.log('error', 'CFG', `${name}: ${error instanceof Error ? error.message : String(error)}`);
+    this.running.log('error', 'CFG', `${name}: ${error instanceof Error ? error.message : String(error)}`, 'failed');
     answer(CsError.FAILED_OPERATION);
   }
 
@@ -228,7 +228,12 @@ export class CfgEngine implements ServiceEngine<MainEngineContext> {
       this.connections.get(requester)?.respond(wire.CFG_RELOAD_RESPONSE.message(status));
     };
     this.reloads = this.reloads.then(reload).catch((error: unknown) => {
-      this.running.log('error', 'CFG', `Reload ended early: ${error instanceof Error ? error.message : String(error)}`);
+      this.running.log(
+        'error',
+        'CFG',
+        `Reload ended early: ${error instanceof Error ? error.message : String(error)}`,
+        'ended early',
+      );
     });
   }
 }

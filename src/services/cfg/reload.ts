@@ -29,7 +29,12 @@ export async function runReload(context: MainEngineContext, reloader: Reloader):
       applying = true;
       cmap.setU8(RELOAD_KEY, 1);
       for (const key of prepared.ignoredKeys) {
-        context.log('notice', 'CFG', `Modified entry '${key}' in corosync.conf cannot be changed at run-time`);
+        context.log(
+          'notice',
+          'CFG',
+          `Modified entry '${key}' in corosync.conf cannot be changed at run-time`,
+          'unchangeable',
+        );
       }
       const applied = await prepared.apply();
       if (applied.errorMessage !== null) cmap.setString(ERROR_KEY, applied.errorMessage);

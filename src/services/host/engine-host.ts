@@ -2,7 +2,7 @@ import { assert } from '../../lib/assert.ts';
 import type { ConfigurationChange, RingId } from '../../lib/ring-id.ts';
 import { HANDLERS_MAX, SERVICES_MAX, ServiceId } from '../codec/ids.ts';
 import { REQUEST_HEADER_BYTES, viewOf } from '../codec/struct.ts';
-import type { EngineConnection, MainEngineContext, ServiceEngine } from '../engine.ts';
+import { type EngineConnection, type MainEngineContext, type ServiceEngine, unknownMessageText } from '../engine.ts';
 import { judge, rejection, type Verdict } from './admission.ts';
 import { type FlowState, flowState, QueueLevel, type QueueLevelValue } from './flow-control.ts';
 import { LoadedEngine } from './loaded-engine.ts';
@@ -120,7 +120,7 @@ export class EngineHost {
   private reportFailure(failed: LoadedEngine, error: unknown): void {
     const { name, serviceId } = failed.engine;
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    this.ports.log('emerg', 'SERV', `Service engine ${name} failed and was stopped: ${text}`);
+    this.ports.log('emerg', 'SERV', `Service engine ${name} failed and was stopped: ${text}`, 'failed');
     this.ports.engineFailed(serviceId, name, error);
     for (const loaded of this.engines) loaded?.guard(undefined, () => loaded.engine.engineFailed?.(serviceId));
     if (serviceId === ServiceId.QUORUM) this.setQuorate(false); // nobody is left to say otherwise
@@ -166,7 +166,7 @@ export class EngineHost {
     }
     const exec = loaded.engine.exec[fn];
     if (exec === undefined) {
-      this.ports.log('warning', 'SERV', `Function ${fn} of service ${serviceId} from node ${nodeId} is not known here`);
+      this.ports.log('warning', 'MAIN', unknownMessageText(fn, serviceId, loaded.engine.exec.length));
       this.drop('noFunction', nodeId, id);
       return;
     }
@@ -177,7 +177,12 @@ export class EngineHost {
 
   private drop(reason: DropReason, nodeId: number, id: number): void {
     this.drops[reason] += 1;
-    this.ports.log('trace', 'SERV', `Message 0x${(id >>> 0).toString(16)} of node ${nodeId} dropped: ${reason}`);
+    this.ports.log(
+      'trace',
+      'SERV',
+      `Message 0x${(id >>> 0).toString(16)} of node ${nodeId} dropped: ${reason}`,
+      reason,
+    );
   }
 
   configurationChange(change: ConfigurationChange): void {

@@ -76,7 +76,7 @@ class Resource {
     this.configure();
     for (const name of ['max', 'poll_period'])
       context.track(`${path}${name}`, TRACK_CHANGES, (_event, key, value) => {
-        if (value === null) context.log('warning', 'MON', `resource "${key}" deleted from cmap!`);
+        if (value === null) context.log('warning', 'MON', `resource "${key}" deleted from cmap!`, 'deleted');
         this.configure();
       });
   }
@@ -92,7 +92,7 @@ class Resource {
     const wanted = Number(cmap.getString(periodKey) ?? cmap.getU64(periodKey) ?? Number.NaN);
     if (wanted >= PERIOD_MS_MIN && wanted <= PERIOD_MS_MAX) this.periodMs = wanted;
     else if (!Number.isNaN(wanted))
-      this.context.log('warning', 'MON', `poll period ${wanted} of ${this.path} is invalid`);
+      this.context.log('warning', 'MON', `poll period ${wanted} of ${this.path} is invalid`, 'poll period');
     if (cmap.getString(periodKey) === null) cmap.setU64(periodKey, this.periodMs);
     const text = cmap.getString(`${this.path}max`);
     const limit = text === null || text.trim() === '' ? Number.NaN : Number(text);

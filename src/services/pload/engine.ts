@@ -21,7 +21,8 @@ export interface PloadPorts {
 interface Load {
   readonly count: number;
   readonly bytes: number;
-  readonly startedMs: number;
+  /** When the first message came back: what stock measures from. */
+  firstMs: number;
   sent: number;
   received: number;
 }
@@ -52,7 +53,10 @@ export class PloadEngine implements ServiceEngine<MainEngineContext> {
     const { cmap } = context;
     if (this.load !== null || cmap.getString('pload.start') !== PLOAD_MAGIC) return;
     const messageCount = cmap.getU32('pload.count') ?? DEFAULT_COUNT;
-    const messageBytes = Math.min(cmap.getU32('pload.size') ?? DEFAULT_BYTES, BYTES_MAX);
+    const wanted = cmap.getU32('pload.size') ?? DEFAULT_BYTES;
+    const messageBytes = Math.min(wanted, BYTES_MAX);
+    if (wanted > BYTES_MAX) context.log('warning', 'PLOAD', `pload size limited to ${messageBytes}`);
+    context.log('warning', 'PLOAD', 'Starting pload!');
     context.mcast(PloadFn.START, PLOAD_START.message({ messageCount, messageBytes }));
   }
 
@@ -61,8 +65,8 @@ export class PloadEngine implements ServiceEngine<MainEngineContext> {
     const message = PLOAD_START.decode(payload);
     if (message === null || context === null || this.load !== null) return;
     const bytes = Math.min(message.messageBytes, BYTES_MAX);
-    this.load = { count: message.messageCount, bytes, startedMs: context.nowMs(), sent: 0, received: 0 };
-    context.log('notice', 'PLOAD', `Starting ${message.messageCount} messages of ${bytes} bytes`);
+    this.load = { count: message.messageCount, bytes, firstMs: Number.NaN, sent: 0, received: 0 };
+    context.log('debug', 'PLOAD', `Starting ${message.messageCount} messages of ${bytes} bytes`);
     this.send(context, this.load);
   }
 
@@ -76,13 +80,20 @@ export class PloadEngine implements ServiceEngine<MainEngineContext> {
   private received(): void {
     const { load, context } = this;
     if (load === null || context === null) return;
+    if (load.received === 0) load.firstMs = context.nowMs();
     load.received++;
     if (load.received !== load.count) return;
-    const seconds = Math.max(context.nowMs() - load.startedMs, 1) / 1000;
-    const rate = (load.count / seconds).toFixed(3);
-    const megabytes = ((load.count * load.bytes) / seconds / 1e6).toFixed(3);
-    const text = `${load.count} Writes ${load.bytes} bytes per write ${seconds.toFixed(3)} seconds runtime`;
-    context.log('notice', 'PLOAD', `${text}, ${rate} TP/S, ${megabytes} MB/S.`);
+    const seconds = Math.max(context.nowMs() - load.firstMs, 1) / 1000;
+    context.log('notice', 'PLOAD', resultText(load.count, load.bytes, seconds));
+    context.log('warning', 'PLOAD', 'Stopping corosync the hard way');
     this.ports.exit(PLOAD_EXIT_CODE);
   }
+}
+
+/** Stock's line, column widths and all; its MB are 2^20 bytes. */
+function resultText(count: number, bytes: number, seconds: number): string {
+  const fixed = (value: number, width: number): string => value.toFixed(3).padStart(width);
+  const megabytes = (count * bytes) / seconds / 2 ** 20;
+  const head = `${String(count).padStart(5)} Writes ${bytes} bytes per write ${fixed(seconds, 7)} seconds runtime`;
+  return `${head}, ${fixed(count / seconds, 9)} TP/S, ${fixed(megabytes, 9)} MB/S.`;
 }

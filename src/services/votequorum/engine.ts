@@ -223,7 +223,7 @@ export class VotequorumEngine implements ServiceEngine<MainEngineContext> {
 
   private execFunctions(): readonly ExecFunction[] {
     const malformed = (what: string, nodeId: number): void =>
-      this.parts().context.log('warning', 'VOTEQ', `Malformed ${what} from node ${nodeId}`);
+      this.parts().context.log('warning', 'VOTEQ', `Malformed ${what} from node ${nodeId}`, 'malformed');
     return [
       {
         name: 'node info',

@@ -78,7 +78,7 @@ export class WatchdogEngine implements ServiceEngine<MainEngineContext> {
       this.device = this.ports.open(path);
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
-      context.log('warning', 'WD', `Watchdog ${path} not accessible: ${text}`);
+      context.log('warning', 'WD', `Watchdog ${path} not accessible: ${text}`, 'not accessible');
     }
   }
 

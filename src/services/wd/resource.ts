@@ -32,7 +32,8 @@ export class WatchedResource {
     const { cmap } = this.context;
     const state = cmap.getString(`${this.path}state`);
     if (this.recovery() === null) {
-      if (!this.warned) this.context.log('warning', 'WD', `resource ${this.name} missing a recovery key.`);
+      if (!this.warned)
+        this.context.log('warning', 'WD', `resource ${this.name} missing a recovery key.`, 'recovery key');
       this.warned = true;
       this.stop();
       return false;
@@ -62,7 +63,7 @@ export class WatchedResource {
     }
     const ms = Number(wanted);
     if (ms >= PERIOD_MS_MIN && ms <= PERIOD_MS_MAX) this.periodMs = ms;
-    else this.context.log('warning', 'WD', `poll_period ${ms} of resource ${this.name} is invalid`);
+    else this.context.log('warning', 'WD', `poll_period ${ms} of resource ${this.name} is invalid`, 'poll period');
   }
 
   private schedule(delayMs: number): void {
@@ -86,7 +87,7 @@ export class WatchedResource {
     }
     this.failed = true;
     const recovery = this.recovery() ?? 'none';
-    this.context.log('crit', 'WD', `resource "${this.name}" failed: ${problem} (recovery: ${recovery})`);
+    this.context.log('crit', 'WD', `resource "${this.name}" failed: ${problem} (recovery: ${recovery})`, 'failed');
     this.ports.failed(recovery);
   }
 
