@@ -1,4 +1,5 @@
 import { assert } from '../lib/assert.ts';
+import { keyRecord } from './key-box.ts';
 import { type FromRing, RecordKind, type ToRing } from './messages.ts';
 import type { RecordReader, RecordWriter } from './record-ring.ts';
 import { fromRingReader, type SharedViews, StateWord, sharedViews, toRingWriter } from './shared-layout.ts';
@@ -18,7 +19,7 @@ export class MainBridge {
   readonly views: SharedViews;
   private readonly writer: RecordWriter;
   private readonly reader: RecordReader;
-  private readonly waiting: Uint8Array[] = [];
+  private readonly waiting: { readonly kind: number; readonly bytes: Uint8Array }[] = [];
   private readonly encoder = new TextEncoder();
   private readonly decoder = new TextDecoder();
 
@@ -34,7 +35,14 @@ export class MainBridge {
 
   /** Control message: never lost, in order with the `mcast` calls before and after. */
   send(message: ToRing): void {
-    this.waiting.push(this.encoder.encode(JSON.stringify(message)));
+    this.waiting.push({ kind: RecordKind.JSON, bytes: this.encoder.encode(JSON.stringify(message)) });
+    this.flushWaiting();
+    this.knock();
+  }
+
+  /** The key for the configuration that is sent next. Every copy of it on the way is overwritten. */
+  sendKey(fingerprint: string, key: Uint8Array): void {
+    this.waiting.push({ kind: RecordKind.KEY, bytes: keyRecord(fingerprint, key) });
     this.flushWaiting();
     this.knock();
   }
@@ -99,11 +107,12 @@ export class MainBridge {
 
   private flushWaiting(): void {
     while (this.waiting.length > 0) {
-      const bytes = this.waiting[0]!;
-      if (!this.writer.tryWrite(RecordKind.JSON, 0, bytes, 0, bytes.length)) {
+      const { kind, bytes } = this.waiting[0]!;
+      if (!this.writer.tryWrite(kind, 0, bytes, 0, bytes.length)) {
         Atomics.store(this.views.state, StateWord.MAIN_WANTS_ROOM, 1); // the ring thread knocks when it has read some
         return;
       }
+      if (kind === RecordKind.KEY) bytes.fill(0);
       this.waiting.shift();
     }
   }

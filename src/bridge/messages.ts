@@ -7,7 +7,7 @@ import type { ConfigurationChange, RingId } from '../lib/ring-id.ts';
  *
  *   record: | u32 kind | u32 argument | payload … |
  *
- * `mcast` and `deliver` carry bytes; everything else is rare and travels as JSON of the two closed sets below.
+ * `mcast`, `deliver` and keys are bytes; everything else is rare and travels as JSON of the two closed sets below.
  */
 export const RecordKind = {
   /** Both ways. JSON of `ToRing` or `FromRing`. */
@@ -16,6 +16,8 @@ export const RecordKind = {
   MCAST: 2,
   /** From the ring, in total order. argument = sender's node id; payload = a message of an engine on the main thread. */
   DELIVER: 3,
+  /** To the ring, before the `start` or `reconfigure` that needs it: a key (key-box.ts). */
+  KEY: 4,
 } as const;
 export const RECORD_HEADER_BYTES = 8;
 

@@ -5,6 +5,7 @@ import { access, open, opendir, readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import { basename, join } from 'node:path';
+import { type KeyFile, readKeyFile } from './key-material.ts';
 
 /** What reading a configuration needs from the machine. Tests give their own. */
 export interface ConfigEnvironment {
@@ -17,6 +18,10 @@ export interface ConfigEnvironment {
   /** Name of a numeric address, or `null`. */
   reverse(address: string): Promise<string | null>;
   readFile(path: string): Promise<Uint8Array>;
+  /** The first `bytesMax` bytes of a key file (key-material.ts). */
+  readKeyFile(path: string, bytesMax: number): Promise<KeyFile>;
+  /** Effective user of this process. */
+  ownUid(): number;
   /** Paths of the regular files of a directory, in directory order; empty when there is no directory. */
   listFiles(directory: string): Promise<readonly string[]>;
   /** Rejects when the path cannot be opened for appending. Creates the file, as stock's check does. */
@@ -53,6 +58,8 @@ export function nodeEnvironment(): ConfigEnvironment {
       return await within(REVERSE_MS_MAX, found, null);
     },
     readFile: (path) => readFile(path),
+    readKeyFile: async (path, bytesMax) => readKeyFile(path, bytesMax),
+    ownUid: () => process.geteuid?.() ?? 0,
     listFiles,
     openForAppend: async (path) => {
       const file = await open(path, 'a');

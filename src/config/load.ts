@@ -2,6 +2,7 @@ import { dirname, join } from 'node:path';
 import { type ConfigEnvironment, nodeEnvironment, systemReason } from './environment.ts';
 import { ConfigError, ConfigExit, type ConfigExitStatus, type ConfigWarning, type Position } from './errors.ts';
 import type { Icmap } from './icmap/index.ts';
+import type { KeyMaterial } from './key-material.ts';
 import { lintConfiguration } from './lint/lint.ts';
 import { checkLogging, type LoggingConfig, readLogging } from './logging-config.ts';
 import { type AccountNames, ConfigBuilder, type ServiceBlock } from './parser/builder.ts';
@@ -43,6 +44,8 @@ export interface LoadedConfiguration {
   /** A staging map: keys of the file, and those that the daemon derives from it (config-and-tools.md 2.1). */
   readonly map: Icmap;
   readonly totem: TotemConfig;
+  /** Of the ring, when it has one; whoever loaded the configuration hands it on, or not, and wipes it. */
+  readonly key: KeyMaterial | null;
   readonly logging: LoggingConfig;
   readonly stateDirectory: string;
   /** Index of the local node in the node list, as in `nodelist.local_node_pos`. */
@@ -93,6 +96,7 @@ export async function loadConfiguration(paths: ConfigPaths, options: LoadOptions
     reading = await readTotem(context, { unresolvedIsError: options.purpose === 'test' });
     if (options.purpose !== 'test') refuseSctp(context, reading);
   } catch (error) {
+    context.key?.wipe();
     if (!(error instanceof ConfigError)) throw error;
     return failed(file, [error], [...context.warnings, ...lintConfiguration(parsed, null)], logging);
   } finally {
@@ -116,6 +120,7 @@ export async function loadConfiguration(paths: ConfigPaths, options: LoadOptions
     file,
     map,
     totem: reading.totem,
+    key: context.key,
     logging,
     stateDirectory,
     localNodePosition: reading.localNode.index,

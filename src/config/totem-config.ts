@@ -56,8 +56,8 @@ export interface CryptoConfig {
   readonly model: string;
   readonly cipher: 'none' | 'aes128' | 'aes192' | 'aes256';
   readonly hash: 'none' | 'md5' | 'sha1' | 'sha224' | 'sha256' | 'sha384' | 'sha512';
-  /** The whole key as read, 128..4096 bytes, base64; empty when crypto is off. Never logged. */
-  readonly keyBase64: string;
+  /** Tells keys apart (key-material.ts); empty when crypto is off. The key itself goes its own way, as bytes. */
+  readonly keyFingerprint: string;
 }
 
 export interface TotemConfig {

@@ -3,6 +3,7 @@ import { DEFAULT_RING_WORKER_OPTIONS } from '../bridge/ring-worker-data.ts';
 import { StateWord } from '../bridge/shared-layout.ts';
 import type { ConfigEnvironment } from '../config/environment.ts';
 import { Icmap } from '../config/icmap/index.ts';
+import type { KeyMaterial } from '../config/key-material.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
 import type { LoggingConfig } from '../config/logging-config.ts';
 import type { TotemConfig } from '../config/totem-config.ts';
@@ -215,6 +216,7 @@ export class Daemon {
   private startRing(): void {
     try {
       const { stored, reserved } = this.parts.ringIds.open();
+      this.handOver(this.parts.configuration.key);
       this.ring.send({
         op: 'start',
         config: this.totem,
@@ -226,6 +228,13 @@ export class Daemon {
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  /** The ring thread gets the key; here it is wiped. */
+  private handOver(key: KeyMaterial | null): void {
+    if (key === null) return;
+    if (key.bytes !== null) this.ring.sendKey(key.fingerprint, key.bytes);
+    key.wipe();
   }
 
   private reserveRingSeq(upTo: number): void {
@@ -306,9 +315,10 @@ export class Daemon {
     this.ring.send(message);
   }
 
-  /** A new configuration is in force: of a reload, or of a key that was set. */
-  reconfigure(totem: TotemConfig): void {
+  /** A new configuration is in force: of a reload, or of a key that was set. `key` is the ring's, when it may be new. */
+  reconfigure(totem: TotemConfig, key: KeyMaterial | null = null): void {
     this.totem = totem;
+    this.handOver(key);
     this.ring.send({ op: 'reconfigure', config: totem });
     this.watch.start(totem.timings.tokenMs);
   }

@@ -52,6 +52,7 @@ export async function runDaemon(argv: readonly string[]): Promise<number> {
 async function testConfiguration(options: DaemonOptions): Promise<number> {
   const { result } = await load(options, 'test');
   if (!result.ok) return await reportFailure(result);
+  result.key?.wipe();
   for (const warning of result.warnings) process.stderr.write(`${warningText(warning)}\n`);
   const log = new DaemonLog({ ...result.logging, toStderr: true }, true);
   log.write('notice', 'MAIN', 'Corosync Cluster Engine exiting normally');

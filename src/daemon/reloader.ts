@@ -2,6 +2,7 @@ import { AddressRetry, withAddresses } from '../config/address-retry.ts';
 import { warningText } from '../config/errors.ts';
 import type { Icmap } from '../config/icmap/index.ts';
 import { TRACK_CHANGES, TrackEvent } from '../config/icmap/index.ts';
+import type { KeyMaterial } from '../config/key-material.ts';
 import { recomputeTotem } from '../config/live-totem.ts';
 import { readLogging } from '../config/logging-config.ts';
 import { planReload, type ReloadPlan } from '../config/reload/plan.ts';
@@ -16,8 +17,8 @@ import type { DaemonParts } from './daemon.ts';
 export interface ConfigurationTarget {
   readonly cmap: Icmap;
   readonly totem: TotemConfig;
-  /** Makes a configuration of the ring the one in force. */
-  reconfigure(totem: TotemConfig): void;
+  /** Makes a configuration of the ring the one in force, with its key when that may be new; the key is wiped. */
+  reconfigure(totem: TotemConfig, key?: KeyMaterial | null): void;
 }
 
 const RELOAD_KEY = 'config.reload_in_progress';
@@ -83,7 +84,7 @@ export class ConfigurationChanges implements Reloader {
 
   private apply(plan: ReloadPlan): AppliedReload {
     plan.commit();
-    this.use(plan.totem);
+    this.use(plan.totem, plan.loaded.key);
     this.retry.watch(plan.unresolved);
     return { cryptoChanged: plan.totemDiff.cryptoChanged, errorMessage: null };
   }
@@ -119,8 +120,8 @@ export class ConfigurationChanges implements Reloader {
     }
   }
 
-  private use(totem: TotemConfig): void {
-    this.target.reconfigure(totem);
+  private use(totem: TotemConfig, key: KeyMaterial | null = null): void {
+    this.target.reconfigure(totem, key);
     publishRuntimeTotem(this.target.cmap, totem);
   }
 }

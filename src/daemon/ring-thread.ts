@@ -73,6 +73,11 @@ export class RingThread {
     if (!this.ended) this.bridge.send(message);
   }
 
+  /** Sends a key ahead of the configuration that needs it. */
+  sendKey(fingerprint: string, key: Uint8Array): void {
+    if (!this.ended) this.bridge.sendKey(fingerprint, key);
+  }
+
   mcast(serviceId: number, fn: number, message: Uint8Array): boolean {
     return !this.ended && this.bridge.mcast(serviceId, fn, message);
   }

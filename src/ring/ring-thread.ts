@@ -1,4 +1,5 @@
 import { getHeapStatistics } from 'node:v8';
+import { KeyBox } from '../bridge/key-box.ts';
 import { RecordKind, type RingQuery, type ToRing } from '../bridge/messages.ts';
 import { RingBridge } from '../bridge/ring-bridge.ts';
 import type { RingWorkerData } from '../bridge/ring-worker-data.ts';
@@ -47,6 +48,7 @@ export class RingThread {
   private readonly spin: SpinControl;
   private readonly decoder = new TextDecoder();
   private readonly deferred: Deferred[] = [];
+  private readonly keys = new KeyBox();
   private ring: RunningRing | null = null;
   private stopAtMs = Number.POSITIVE_INFINITY;
   private ended = false;
@@ -140,6 +142,7 @@ export class RingThread {
       const { kind, payloadOffset, payloadLength } = reader;
       const payload = reader.bytes.subarray(payloadOffset, payloadOffset + payloadLength);
       if (kind === RecordKind.MCAST) this.mcast(payload);
+      else if (kind === RecordKind.KEY) this.keys.take(payload);
       else {
         const message = JSON.parse(this.decoder.decode(payload.slice())) as ToRing;
         reader.release();
@@ -186,6 +189,7 @@ export class RingThread {
       case 'reconfigure':
         this.tokenMs = message.config.timings.tokenMs;
         ring?.reconfigure(message.config);
+        this.keys.wipe();
         break;
       case 'reloadDone':
         ring?.reloads.done();
@@ -227,9 +231,13 @@ export class RingThread {
   }
 
   private start(message: Extract<ToRing, { op: 'start' }>): void {
-    const { arena, bridge, descriptors, statistics, clock } = this;
+    const { arena, bridge, descriptors, statistics, clock, keys } = this;
     this.tokenMs = message.config.timings.tokenMs;
-    this.ring = new RunningRing({ arena, bridge, descriptors, statistics, clock }, message);
+    try {
+      this.ring = new RunningRing({ arena, bridge, descriptors, statistics, clock, keys }, message);
+    } finally {
+      keys.wipe();
+    }
     if (this.data.options.lockMemory) this.lockFrames();
   }
 

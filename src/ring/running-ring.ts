@@ -1,3 +1,4 @@
+import type { KeyBox } from '../bridge/key-box.ts';
 import type { ToRing } from '../bridge/messages.ts';
 import type { RingBridge } from '../bridge/ring-bridge.ts';
 import { StateWord } from '../bridge/shared-layout.ts';
@@ -38,6 +39,7 @@ export interface RingEnvironment {
   readonly descriptors: Descriptors;
   readonly statistics: SharedStatistics;
   readonly clock: RingClock;
+  readonly keys: KeyBox;
 }
 
 /**
@@ -181,6 +183,10 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
     Atomics.store(state, StateWord.QUEUE_FREE, this.groups.srp.sendQueue.avail - 1);
     Atomics.store(state, StateWord.QUEUE_LEVEL, level);
     Atomics.store(state, StateWord.SYNC_IN_PROGRESS, this.sync.isInProgress() ? 1 : 0);
+  }
+
+  ringKey(fingerprint: string): Uint8Array | null {
+    return this.env.keys.find(fingerprint);
   }
 
   reconfigure(config: TotemConfig): void {

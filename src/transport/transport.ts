@@ -98,6 +98,11 @@ export interface TransportHost {
   nowMs(): number;
   /** Pseudo-random number in [0, 1). */
   random(): number;
+  /**
+   * The key with this fingerprint, or `null`. It is there during `open` and `reconfigure` only, and when it is new; whoever needs it
+   * later keeps a form of it that can be wiped.
+   */
+  ringKey(fingerprint: string): Uint8Array | null;
   readonly log: LogFunction;
   /** Reserves a statistics slot that other threads can read, for example `stats.knet.node1.link0.tx_pings`. */
   counter(name: string): StatCounter;

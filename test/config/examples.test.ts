@@ -16,7 +16,7 @@ function prepare(name: string): { readonly file: string; readonly node: string }
   const text = readFileSync(join(examples, name), 'utf8');
   const file = join(directory, name);
   const keyfile = join(directory, 'authkey');
-  writeFileSync(keyfile, 'k'.repeat(256));
+  writeFileSync(keyfile, 'k'.repeat(256), { mode: 0o600 });
   writeFileSync(
     file,
     text

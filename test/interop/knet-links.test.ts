@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import type { CryptoConfig } from '../../src/config/totem-config.ts';
 import type { LinkStatus } from '../../src/transport/transport.ts';
-import { CLEAR, crypto, type NodeOptions, totemConfig } from '../transport/knet/harness.ts';
+import { CLEAR, crypto, keyOf, type NodeOptions, totemConfig } from '../transport/knet/harness.ts';
 import { skipReason } from './lab/cases.ts';
 import type { ClusterOptions } from './lab/conf.ts';
 import { ROOT } from './lab/host.ts';
@@ -38,12 +38,15 @@ class Pair {
     const lab = await Lab.create({ transport: 'knet', ...options }, [kind, 'ours']);
     const [stock, ours] = lab.nodes;
     const members = Object.fromEntries(lab.nodes.map((node) => [node.id, node.plan.addresses]));
-    if (own.crypto !== undefined && own.crypto.keyBase64 !== '') {
-      stock?.writeKey(Buffer.from(own.crypto.keyBase64, 'base64'));
-    }
+    const key = own.crypto === undefined ? null : keyOf(own.crypto);
+    if (key !== null) stock?.writeKey(key);
     stock?.startDaemon();
     const config = totemConfig({ nodeId: 2, members, tokenMs: 1_000, ...own });
-    const peer = ours!.space.start(process.execPath, [PEER, JSON.stringify(config)]);
+    const peer = ours!.space.start(process.execPath, [
+      PEER,
+      JSON.stringify(config),
+      Buffer.from(key ?? []).toString('hex'),
+    ]);
     await peer.waitFor(/ready\n/);
     return new Pair(lab, peer);
   }

@@ -1,12 +1,14 @@
 import { createInterface } from 'node:readline';
 import type { TotemConfig } from '../../src/config/totem-config.ts';
-import { TestNode } from '../transport/knet/harness.ts';
+import { knowKey, TestNode } from '../transport/knet/harness.ts';
 
 /**
- * A node that has links but no Totem: `node knet-peer.js CONFIG` with a JSON configuration. It answers each line of its input
+ * A node that has links but no Totem: `node knet-peer.js CONFIG [KEY]` with a JSON configuration and its key in hexadecimal digits. It answers each line of its input
  * with one line of JSON about its state.
  */
-const node = new TestNode(JSON.parse(process.argv[2] ?? '') as TotemConfig).open();
+const config = JSON.parse(process.argv[2] ?? '') as TotemConfig;
+knowKey(config.crypto.keyFingerprint, Buffer.from(process.argv[3] ?? '', 'hex'));
+const node = new TestNode(config).open();
 
 /** Totem's message types that came from the other side, and how many. */
 const types: Record<string, number> = {};

@@ -73,7 +73,7 @@ export function totemConfig(
       },
     ],
     members: Array.from({ length: nodes }, (_, i) => ({ nodeId: i + 1, name: '', addresses: [address(i + 1)] })),
-    crypto: { model: 'none', cipher: 'none', hash: 'none', keyBase64: '' },
+    crypto: { model: 'none', cipher: 'none', hash: 'none', keyFingerprint: '' },
     knetMtu: 0,
     knetPmtudIntervalSec: 30,
     compression: { model: 'none', thresholdBytes: 100, level: 0 },

@@ -12,6 +12,7 @@ async function check(context: CommandContext): Promise<number> {
   const file = context.positionals[0] ?? CONFIG_FILE_DEFAULT;
   const { node } = context.values;
   const result = await loadConfiguration({ file }, { purpose: 'test', environment: checkingEnvironment(node) });
+  if (result.ok) result.key?.wipe();
   emit(context, resultJson(result), () => resultLines(result));
   if (!result.ok) return CliExit.CHECK_FAILED;
   return context.values['strict'] === true && result.warnings.length > 0 ? CliExit.CHECK_FAILED : CliExit.OK;

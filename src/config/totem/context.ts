@@ -1,10 +1,13 @@
 import type { ConfigEnvironment } from '../environment.ts';
 import { ConfigError, type ConfigErrorCode, type ConfigWarning, type Position } from '../errors.ts';
 import type { Icmap } from '../icmap/index.ts';
+import type { KeyMaterial } from '../key-material.ts';
 
 /** What the steps from a filled map to a TotemConfig share. */
 export class TotemContext {
   readonly warnings: ConfigWarning[] = [];
+  /** Of the ring, when it has one. Whoever takes the result wipes it. */
+  key: KeyMaterial | null = null;
   private readonly lookups = new Map<string, Promise<readonly string[]>>();
   private readonly deadline: Promise<readonly string[]>;
   private timer: NodeJS.Timeout | undefined;

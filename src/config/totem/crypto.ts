@@ -1,4 +1,5 @@
 import { systemReason } from '../environment.ts';
+import { type KeyFile, KeyMaterial, keyFileExposure, NotAKeyFile } from '../key-material.ts';
 import { CRYPTO_CIPHERS, CRYPTO_HASHES } from '../options/totem.ts';
 import type { CryptoConfig } from '../totem-config.ts';
 import type { TotemContext } from './context.ts';
@@ -29,16 +30,19 @@ function readSuite(context: TotemContext): { readonly cipher: Cipher; readonly h
   return { cipher, hash };
 }
 
-/** Crypto settings with the key; throws a ConfigError. The key is read only when crypto is on, as in stock. */
+/**
+ * Crypto settings; throws a ConfigError. The key is read only when crypto is on, as in stock, and goes into the context:
+ * only its fingerprint is part of the settings.
+ */
 export async function readCrypto(context: TotemContext): Promise<CryptoConfig> {
   const { cipher, hash } = readSuite(context);
   const model = context.map.getString('totem.crypto_model') ?? 'nss';
-  if (cipher === 'none' && hash === 'none') return { model, cipher, hash, keyBase64: '' };
-  const key = await readKey(context);
-  return { model, cipher, hash, keyBase64: Buffer.from(key).toString('base64') };
+  if (cipher === 'none' && hash === 'none') return { model, cipher, hash, keyFingerprint: '' };
+  context.key = new KeyMaterial(await readKey(context));
+  return { model, cipher, hash, keyFingerprint: context.key.fingerprint };
 }
 
-/** `keyfile`, else `key` with its terminating NUL, else the default file (knet.md 5.2). */
+/** `keyfile`, else `key` with its terminating NUL, else the default file (knet.md 5.2). In memory of its own. */
 async function readKey(context: TotemContext): Promise<Uint8Array> {
   const { map } = context;
   const file = map.getString('totem.keyfile');
@@ -46,22 +50,39 @@ async function readKey(context: TotemContext): Promise<Uint8Array> {
   if (file === null && inline !== undefined) return readInlineKey(context, inline.bytes);
   const path = file ?? KEY_FILE_DEFAULT;
   const key = file === null ? 'totem.crypto_hash' : 'totem.keyfile';
-  let bytes: Uint8Array;
+  let found: KeyFile;
   try {
-    bytes = await context.environment.readFile(path);
+    found = await context.environment.readKeyFile(path, KEY_BYTES_MAX);
   } catch (error) {
     const { text } = systemReason(error);
-    const what = text === 'Is a directory' ? 'Could not read' : 'Could not open';
+    const what = text === 'Is a directory' || error instanceof NotAKeyFile ? 'Could not read' : 'Could not open';
     throw context.error('RONDO_CONFIG_CRYPTO', `${what} ${path}: ${text}`, {
       key,
       hint: 'Make a key with corosync-keygen and copy it to every node',
     });
   }
+  const { bytes } = found;
   if (bytes.length < KEY_BYTES_MIN) {
+    bytes.fill(0);
     const text = `Could only read ${bytes.length * 8} bits of minimum ${KEY_BYTES_MIN * 8} bits from ${path}.`;
     throw context.error('RONDO_CONFIG_CRYPTO', text, { key, hint: 'Make a key with corosync-keygen' });
   }
-  return bytes.subarray(0, KEY_BYTES_MAX);
+  warnOfExposure(context, path, key, found);
+  return bytes;
+}
+
+/** Stock takes any file. Whoever can write the key is in the ring, whoever can read it can listen to it. */
+function warnOfExposure(context: TotemContext, path: string, key: string, file: KeyFile): void {
+  const exposure = keyFileExposure(file, context.environment.ownUid());
+  if (exposure === null) return;
+  context.warnings.push({
+    code: 'key-file-access',
+    position: context.positions.get(key),
+    key,
+    message: `The key file ${path} is not safe: ${exposure}. The next release refuses it`,
+    hint: `chown root:root ${path}; chmod 0400 ${path}`,
+    stockMessage: null,
+  });
 }
 
 function readInlineKey(context: TotemContext, bytes: Uint8Array): Uint8Array {
@@ -74,5 +95,5 @@ function readInlineKey(context: TotemContext, bytes: Uint8Array): Uint8Array {
   if (bytes.length > KEY_BYTES_MAX) {
     throw context.error('RONDO_CONFIG_CRYPTO', 'key is too long', { key: 'totem.key', hint: 'Use a keyfile' });
   }
-  return bytes;
+  return bytes.slice(); // the map keeps its own, and wiping this one must not change it
 }

@@ -6,7 +6,7 @@ import { RondoError } from '../../lib/errors.ts';
 const isOff = (config: CryptoConfig): boolean => config.cipher === 'none' && config.hash === 'none';
 
 const sameCrypto = (a: CryptoConfig, b: CryptoConfig): boolean =>
-  a.cipher === b.cipher && a.hash === b.hash && a.model === b.model && a.keyBase64 === b.keyBase64;
+  a.cipher === b.cipher && a.hash === b.hash && a.model === b.model && a.keyFingerprint === b.keyFingerprint;
 
 /** The old configuration is kept for receiving this long after everybody was seen to send with the new one. */
 const OLD_KEPT_MS = 2_000;
@@ -32,6 +32,8 @@ export class CryptoPhases {
     private readonly provider: CryptoProvider,
     private readonly log: (text: string) => void,
     private readonly nowMs: () => number,
+    /** The key with a fingerprint, while it is at hand. */
+    private readonly keyOf: (fingerprint: string) => Uint8Array | null,
   ) {}
 
   /** At the start: in force at once. */
@@ -116,13 +118,10 @@ export class CryptoPhases {
   }
 
   private load(slot: 1 | 2, config: CryptoConfig): void {
-    const key = Buffer.from(config.keyBase64, 'base64');
-    try {
-      const suite = this.provider.load(config.cipher, config.hash, key);
-      this.core.loadCrypto(slot, suite);
-      this.log(`kronosnet crypto on index ${slot}: ${suite.name} (engine ${suite.engine})`);
-    } finally {
-      key.fill(0);
-    }
+    const key = this.keyOf(config.keyFingerprint);
+    if (key === null) throw new RondoError('RONDO_KNET_KEY', 'the key of the new configuration is not at hand');
+    const suite = this.provider.load(config.cipher, config.hash, key);
+    this.core.loadCrypto(slot, suite);
+    this.log(`kronosnet crypto on index ${slot}: ${suite.name} (engine ${suite.engine})`);
   }
 }

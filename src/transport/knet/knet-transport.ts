@@ -107,6 +107,7 @@ export class KnetTransport implements RingTransport {
       provider,
       (text) => host.log('info', 'TOTEM', text),
       () => this.clockMs(),
+      (fingerprint) => host.ringKey(fingerprint),
     );
   }
 

@@ -15,12 +15,15 @@ const HASHES = {
 export type MultiBlockHash = keyof typeof HASHES;
 
 const BLOCK = 64;
-/** Scratch: state word by word for eight lanes | descriptors of whole blocks | of tails | tails of two blocks each. */
+/** Scratch: state word by word for eight lanes | descriptors of whole blocks | of tails | tails of two blocks each | key states. */
 const STATE = 0;
 const DESCRIPTORS = 256;
 const TAIL_DESCRIPTORS = 384;
 const TAILS = 512;
 const TAIL_BYTES = 2 * BLOCK;
+/** What the key has become: the states behind its inner and its outer block. Not on the heap, which moves and copies. */
+const INNER = 2048;
+const OUTER = 2112;
 const SCRATCH_BYTES = 4096;
 
 const swap = (x: number): number => (x >>> 24) | ((x >>> 8) & 0xff00) | ((x << 8) & 0xff0000) | (x << 24);
@@ -69,18 +72,20 @@ export class MultiBlockMac implements MacEngine {
     const tails = new PointerWriter(this.scratch.u32, this.scratch.address);
     for (let lane = 0; lane < LANES; lane++)
       tails.write((TAIL_DESCRIPTORS + lane * 16) >> 2, TAILS + lane * TAIL_BYTES);
-    this.inner = this.keyState(init, key, 0x36);
-    this.outer = this.keyState(init, key, 0x5c);
+    this.inner = this.keyState(init, key, 0x36, INNER);
+    this.outer = this.keyState(init, key, 0x5c, OUTER);
   }
 
-  private keyState(init: readonly number[], key: Uint8Array, pad: number): Uint32Array {
+  private keyState(init: readonly number[], key: Uint8Array, pad: number, at: number): Uint32Array {
     const { scratch } = this;
     for (let i = 0; i < BLOCK; i++) scratch.u8[TAILS + i] = (key[i] ?? 0) ^ pad;
     this.setState(Uint32Array.from(init), 4);
     for (let lane = 0; lane < 4; lane++) scratch.u32[((TAIL_DESCRIPTORS + lane * 16) >> 2) + 2] = lane === 0 ? 1 : 0;
     this.runTails(1);
     scratch.u8.fill(0, TAILS, TAILS + BLOCK);
-    return Uint32Array.from({ length: this.stateWords }, (_, word) => scratch.u32[(STATE >> 2) + word * LANES]!);
+    const state = scratch.u32.subarray(at >> 2, (at >> 2) + this.stateWords);
+    for (let word = 0; word < this.stateWords; word++) state[word] = scratch.u32[(STATE >> 2) + word * LANES]!;
+    return state;
   }
 
   private setState(values: Uint32Array, lanes: number): void {
@@ -189,8 +194,6 @@ export class MultiBlockMac implements MacEngine {
   wipe(): void {
     if (this.wiped) return;
     this.wiped = true;
-    this.inner.fill(0);
-    this.outer.fill(0);
     this.digests.fill(0);
     this.scratch.u8.fill(0);
     this.scratch.unmap();

@@ -1,16 +1,25 @@
+import { KeyMaterial } from '../../../src/config/key-material.ts';
 import type { CryptoConfig, LinkConfig, LinkPolicy, TotemConfig } from '../../../src/config/totem-config.ts';
 import type { LogLevel, LogSubsystem } from '../../../src/lib/log.ts';
 import { Arena } from '../../../src/os/arena.ts';
 import { KnetTransport } from '../../../src/transport/knet/knet-transport.ts';
 import type { StatCounter, TransportHost } from '../../../src/transport/transport.ts';
 
-export const CLEAR: CryptoConfig = { model: 'nss', cipher: 'none', hash: 'none', keyBase64: '' };
-export const crypto = (cipher: CryptoConfig['cipher'], hash: CryptoConfig['hash'], key: Uint8Array): CryptoConfig => ({
-  model: 'nss',
-  cipher,
-  hash,
-  keyBase64: Buffer.from(key).toString('base64'),
-});
+export const CLEAR: CryptoConfig = { model: 'nss', cipher: 'none', hash: 'none', keyFingerprint: '' };
+/** By fingerprint, as the ring thread finds them. */
+const KEYS = new Map<string, Uint8Array>();
+export const crypto = (cipher: CryptoConfig['cipher'], hash: CryptoConfig['hash'], key: Uint8Array): CryptoConfig => {
+  const { fingerprint } = new KeyMaterial(key);
+  KEYS.set(fingerprint, key);
+  return { model: 'nss', cipher, hash, keyFingerprint: fingerprint };
+};
+/** Lets a process find the key of a configuration that another one made. */
+export function knowKey(fingerprint: string, key: Uint8Array): void {
+  KEYS.set(fingerprint, key);
+}
+
+/** The key of a configuration that `crypto` made. */
+export const keyOf = ({ keyFingerprint }: CryptoConfig): Uint8Array | null => KEYS.get(keyFingerprint) ?? null;
 
 export interface NodeOptions {
   readonly nodeId: number;
@@ -109,6 +118,7 @@ export class TestNode {
         return seconds * 1000 + nanoseconds / 1e6;
       },
       random: () => 0.5,
+      ringKey: (fingerprint) => KEYS.get(fingerprint) ?? null,
       log: (level, subsystem, message) => this.log.push({ level, subsystem, message }),
       counter: (name): StatCounter => {
         let slot = this.statistics.get(name);

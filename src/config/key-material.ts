@@ -1,0 +1,75 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+
+/** Of this process only, so that a fingerprint says nothing about its key to anybody who sees it. */
+const SALT = randomBytes(32);
+
+/**
+ * The ring's key: bytes in memory of their own, never a string, because a string cannot be overwritten. Whoever has it
+ * wipes it as soon as it is handed on; what stays in the configuration is its fingerprint.
+ */
+export class KeyMaterial {
+  /** The same for the same bytes in this process, and for nothing else. */
+  readonly fingerprint: string;
+  private wiped = false;
+
+  /** Takes the bytes over: nobody else keeps them. */
+  constructor(private readonly memory: Uint8Array) {
+    this.fingerprint = createHmac('sha256', SALT).update(memory).digest('hex');
+  }
+
+  /** `null` once it is wiped. */
+  get bytes(): Uint8Array | null {
+    return this.wiped ? null : this.memory;
+  }
+
+  wipe(): void {
+    this.wiped = true;
+    this.memory.fill(0);
+  }
+}
+
+/** A key file as it lies on the disk. */
+export interface KeyFile {
+  /** At most as many as were asked for, in memory of their own. */
+  readonly bytes: Uint8Array;
+  /** Permission bits. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/**
+ * The first bytes of a key file, read straight into memory that is not shared with anything (readFile joins pieces and
+ * leaves them behind). Throws what the system says; a device or a pipe is no key file, and opening one must not wait.
+ */
+export function readKeyFile(path: string, bytesMax: number): KeyFile {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile() && !stat.isDirectory()) throw new NotAKeyFile('Not a regular file');
+    const memory = new Uint8Array(bytesMax);
+    let length = 0;
+    for (let got = 1; got > 0 && length < bytesMax; length += got) {
+      got = readSync(fd, memory, length, bytesMax - length, null); // of a directory: EISDIR, as with stock
+    }
+    return { bytes: memory.subarray(0, length), mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Its message takes the place of what the system says about a failed call. */
+export class NotAKeyFile extends Error {
+  override readonly name = 'NotAKeyFile';
+}
+
+/** Who may do more with a key file than its owner should let them; `null`: nobody. */
+export function keyFileExposure({ mode, uid, gid }: KeyFile, ownUid: number): string | null {
+  if (uid !== 0 && uid !== ownUid) return `it belongs to user ${uid}`;
+  if ((mode & 0o002) !== 0) return 'everybody can write it';
+  if ((mode & 0o004) !== 0) return 'everybody can read it';
+  if (gid !== 0 && (mode & 0o020) !== 0) return `group ${gid} can write it`;
+  if (gid !== 0 && (mode & 0o040) !== 0) return `group ${gid} can read it`;
+  return null;
+}

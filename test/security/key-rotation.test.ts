@@ -1,0 +1,52 @@
+import { randomBytes } from 'node:crypto';
+import t from 'tap';
+import { skipReason } from '../interop/lab/cases.ts';
+import { Lab } from '../interop/lab/lab.ts';
+import { until } from '../interop/lab/process.ts';
+import { formsOfKey, searchProcess } from './process-memory.ts';
+
+/** The old key is kept for two seconds after everybody uses the new one. */
+const FORGOTTEN_MS = 20_000;
+/** Engines of our own code and of OpenSSL's; the second only in the full programme. */
+const CIPHERS = [
+  ['aes256', 'sha256', false],
+  ['aes128', 'sha512', true],
+] as const;
+
+for (const [cipher, hash, rare] of CIPHERS) {
+  t.test(
+    `nothing of a key is left after its rotation, ${cipher}/${hash}`,
+    { skip: skipReason(['stock', 'ours'], rare) },
+    async (t) => {
+      const lab = await Lab.create({ transport: 'knet', crypto: { cipher, hash } }, ['ours', 'stock']);
+      t.teardown(() => lab.close());
+      const [before, after] = [randomBytes(256), randomBytes(256)];
+      for (const node of lab.nodes) node.writeKey(before);
+      for (const node of lab.nodes) node.startDaemon();
+      await lab.waitRing(lab.nodes);
+      const [old, next] = [formsOfKey(before), formsOfKey(after)];
+      for (const node of lab.nodes) {
+        t.not(searchProcess(node.daemon!.pid, old).length, 0, `${node.kind}: the key in use is found in memory`);
+      }
+
+      for (const node of lab.nodes) node.writeKey(after);
+      await lab.nodes[0]!.space.must('corosync-cfgtool', ['-R']);
+      let left: readonly string[] = [];
+      for (const node of lab.nodes) {
+        const pid = node.daemon!.pid;
+        await until(
+          `${node.kind} forgets the old key`,
+          () => {
+            left = searchProcess(pid, old);
+            return left.length === 0 ? true : null;
+          },
+          FORGOTTEN_MS,
+          500,
+        ).catch(() => {});
+        t.strictSame(left, [], `${node.kind}: nothing of the old key`);
+        t.not(searchProcess(pid, next).length, 0, `${node.kind}: the new key is in use`);
+      }
+      await lab.waitRing(lab.nodes);
+    },
+  );
+}
