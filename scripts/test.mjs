@@ -1,6 +1,6 @@
-// Runs the test suite: builds if need be, runs every compiled test file in a process of its own, reads its TAP, and
-// ends with one line of totals. Test files are run directly by node: tap's own runner is not needed for that, so
-// nothing has to be generated or fetched first.
+// Runs the test suite: builds if need be, runs every compiled test file in a process of its own, reads its TAP with tap's
+// parser, and ends with one line of totals. Test files are plain programs: `node dist/test/….js` runs one by hand. What
+// tap's own runner does not have is the reason for this one: labs after units, few at a time, and each once more alone.
 //
 //   node scripts/test.mjs [--unit] [--list] [substring …]
 //
@@ -58,97 +58,6 @@ function findTests() {
 
 const isSerial = (file) => SERIAL.test(file) && !QUICK.test(file);
 
-/**
- * Counts the tests of a TAP stream. A test is a `t.test()` block without blocks inside it, or a skipped one; bare
- * assertions at the top level of a file count as one test together.
- */
-class TapReader {
-  passed = 0;
-  failed = 0;
-  skipped = [];
-  /** One array of lines for each failed assertion. */
-  failures = [];
-  #open = [{ name: '', indent: -1, blocks: 0, points: 0, skip: null, failed: false, failedBelow: false }];
-  #failure = null;
-
-  line(text) {
-    const indent = text.length - text.trimStart().length;
-    const body = text.trim();
-    if (this.#failure?.yaml && indent > this.#failure.indent) return this.#detail(text, body);
-    const block = /^# Subtest: (.*)$/.exec(body);
-    if (block) {
-      this.#top.blocks++;
-      this.#open.push({ name: block[1], indent, blocks: 0, points: 0, skip: null, failed: false, failedBelow: false });
-      return;
-    }
-    const point = /^(not )?ok \d+(?: - )?(.*?)(?:\s# (SKIP|TODO)(.*?))?(?: # time=[\d.]+m?s)?$/.exec(body);
-    if (point === null) {
-      if (this.#failure !== null && body === '---') this.#failure.yaml = true;
-      return;
-    }
-    this.#failure = null;
-    const [, not, name, directive, reason = ''] = point;
-    if (this.#top.indent === indent) this.#close(not === undefined);
-    else this.#point(indent, not === undefined || directive === 'TODO', name.trim(), directive, reason.trim());
-  }
-
-  get #top() {
-    return this.#open.at(-1);
-  }
-
-  #path(name) {
-    return [...this.#open.slice(1).map((block) => block.name), ...(name ? [name] : [])].join(' › ');
-  }
-
-  #point(indent, ok, name, directive, reason) {
-    if (directive === 'SKIP' && reason !== '') {
-      this.#top.blocks++;
-      this.skipped.push({ name: this.#path(name), reason });
-    } else if (directive !== undefined) this.#top.skip = name;
-    else this.#top.points++;
-    if (!ok) this.#fail(indent, name);
-  }
-
-  #fail(indent, name) {
-    this.#top.failed = true;
-    this.#failure = { indent, yaml: false, lines: [this.#path(name)] };
-    this.failures.push(this.#failure.lines);
-  }
-
-  /** Keeps what explains the failure; the quoted source and frames of libraries do not. */
-  #detail(text, body) {
-    const level = text.length - text.trimStart().length;
-    if (body === '...') this.#failure = null;
-    else if (/^source: [|>]/.test(body)) this.#failure.skipBelow = level;
-    else if (this.#failure.skipBelow !== undefined && (level > this.#failure.skipBelow || body === '')) return;
-    else if (/node_modules\//.test(body)) return;
-    else if (this.#failure.lines.length < FAILURE_LINES_MAX) this.#failure.lines.push(text.slice(this.#failure.indent));
-  }
-
-  /** The end of a block: only innermost ones are counted, and outer ones with an assertion of their own that failed. */
-  #close(ok) {
-    const block = this.#top;
-    if (!ok && !block.failed && !block.failedBelow) this.failures.push([this.#path('')]);
-    const failed = !ok && !block.failedBelow;
-    if (failed) this.failed++;
-    else if (ok && block.blocks === 0 && block.points === 0 && block.skip !== null) {
-      this.skipped.push({ name: this.#path(''), reason: block.skip });
-    } else if (ok && block.blocks === 0) this.passed++;
-    this.#open.pop();
-    this.#top.failedBelow ||= !ok;
-  }
-
-  finish(exitCode, signal, timedOut) {
-    const bare = this.#open[0];
-    if (bare.failed) this.failed++;
-    else if (bare.points > 0) this.passed++;
-    if (exitCode === 0 || (this.failed > 0 && !timedOut)) return;
-    this.failed++;
-    const why = timedOut ? 'timed out' : signal ? `died of ${signal}` : `exit status ${exitCode}`;
-    this.failures.push([`the file ${why}${this.#open.length > 1 ? ` inside ${this.#path('')}` : ''}`]);
-  }
-}
-
 const children = new Set();
 process.on('SIGINT', () => stopAll(130));
 process.on('SIGTERM', () => stopAll(143));
@@ -167,20 +76,15 @@ function runFile(file) {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     children.add(child);
-    const reader = new TapReader();
+    const reader = new TapTally();
     let timedOut = false;
     const timer = setTimeout(() => {
       timedOut = true;
       child.kill('SIGTERM');
       setTimeout(() => child.kill('SIGKILL'), 10_000).unref();
     }, timeoutSec * 1000);
-    let rest = '';
     child.stdout.setEncoding('utf8');
-    child.stdout.on('data', (chunk) => {
-      const lines = (rest + chunk).split('\n');
-      rest = lines.pop();
-      for (const line of lines) reader.line(line);
-    });
+    child.stdout.on('data', (chunk) => reader.write(chunk));
     let errors = '';
     child.stderr.setEncoding('utf8');
     child.stderr.on('data', (chunk) => {
@@ -189,7 +93,6 @@ function runFile(file) {
     child.on('close', (code, signal) => {
       clearTimeout(timer);
       children.delete(child);
-      reader.line(rest);
       reader.finish(code, signal, timedOut);
       resolve({ file, reader, errors, seconds: (Date.now() - started) / 1000 });
     });
@@ -228,6 +131,8 @@ if (args.includes('--list')) {
   process.exit(0);
 }
 prepare();
+// Only now is it certain that dependencies are installed.
+const { TapTally } = await import('./tap-tally.mjs');
 await runAll(
   files.filter((file) => !isSerial(file)),
   PARALLEL,
@@ -266,6 +171,6 @@ for (const [reason, names] of skippedByReason) {
   for (const name of names.slice(0, 5)) console.log(`    ${name}`);
   if (names.length > 5) console.log(`    … and ${names.length - 5} more`);
 }
-for (const file of unstable) console.log(`unstable: ${file} failed first and passed when run again`);
+for (const file of unstable) console.log(`unstable: ${file} failed first and passed when run again (test/unstable.md)`);
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;

@@ -118,3 +118,9 @@ function isTest(source: Source): boolean {
 function stripComment(line: string): string {
   return line.replace(/^\s*(?:\*|\/\*\*?).*$/, '').replace(/\s\/\/.*$/, '');
 }
+
+t.test('no test is known to be unstable', async (t) => {
+  const [ledger] = readDocuments(['test']).filter((source) => source.path === 'test/unstable.md');
+  const rows = ledger?.lines.filter((line) => line.startsWith('|')).slice(2);
+  t.same(rows, [], 'test/unstable.md has no rows: mend the causes first');
+});
