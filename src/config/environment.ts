@@ -3,15 +3,16 @@ import { lookup, lookupService } from 'node:dns/promises';
 import { constants } from 'node:fs';
 import { access, open, opendir, readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
-import { hostname, networkInterfaces } from 'node:os';
+import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
+import { hostAddresses } from '../os/interfaces.ts';
 import { type KeyFile, readKeyFile } from './key-material.ts';
 
 /** What reading a configuration needs from the machine. Tests give their own. */
 export interface ConfigEnvironment {
   /** The node name of uname. */
   hostname(): string;
-  /** Numeric addresses of this machine, in system order. */
+  /** Numeric addresses of this machine, in system order, those of interfaces that are down included. */
   localAddresses(): readonly string[];
   /** Numeric addresses of a name in one family; empty when it does not resolve. */
   lookup(name: string, family: 4 | 6): Promise<readonly string[]>;
@@ -42,8 +43,7 @@ const GETENT_MS_MAX = 2_000;
 export function nodeEnvironment(): ConfigEnvironment {
   return {
     hostname,
-    localAddresses: () =>
-      Object.values(networkInterfaces()).flatMap((addresses) => (addresses ?? []).map(({ address }) => address)),
+    localAddresses: () => hostAddresses().map(({ address }) => address),
     lookup: async (name, family) => {
       if (isIP(name) !== 0) return isIP(name) === family ? [name] : [];
       if (name === '') return [];

@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import t from 'tap';
@@ -10,6 +10,7 @@ import { errnoName } from '../../src/os/errno.ts';
 import { clearEventfd, openEventfd, signalEventfd } from '../../src/os/eventfd.ts';
 import { allocateFile, closeFd, OpenFlag, openFile } from '../../src/os/fd.ts';
 import { futexWait, initSemaphore } from '../../src/os/futex.ts';
+import { hostAddresses } from '../../src/os/interfaces.ts';
 import {
   CMSG_SLOT_BYTES,
   messageLength,
@@ -284,4 +285,17 @@ t.test('a worker attaches to an arena; futex and eventfd cross threads', async (
   await rung;
   await worker.terminate();
   closeFd(bell);
+});
+
+t.test('addresses of this host, as node:os has them for interfaces that are up', async (t) => {
+  const listed = Object.entries(networkInterfaces()).flatMap(([name, addresses]) =>
+    (addresses ?? []).map(({ address, netmask, scopeid, internal }) => ({ name, address, netmask, scopeid, internal })),
+  );
+  const ours = hostAddresses();
+  for (const { name, address, netmask, scopeid, internal } of listed) {
+    const found = ours.find((entry) => entry.address === address && entry.name.replace(/:.*/, '') === name);
+    t.match(found, { up: true, loopback: internal, scopeId: scopeid ?? 0 }, address);
+    t.equal(found?.netmask && formatIp(found.netmask), formatIp(parseIp(netmask)!));
+  }
+  t.ok(ours.length >= listed.length);
 });

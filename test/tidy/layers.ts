@@ -8,7 +8,7 @@ import { type Import, importsOf, type Source } from './sources.ts';
 export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   lib: [],
   os: ['koffi', 'lib'],
-  config: ['lib'],
+  config: ['lib', 'os/interfaces.ts'],
   observe: ['lib', 'config', 'pino'],
   bridge: ['lib', 'type config'],
   totem: ['lib'],

@@ -1,4 +1,6 @@
 import t from 'tap';
+import type { HostAddress } from '../../src/os/interfaces.ts';
+import { parseIp } from '../../src/os/sockaddr.ts';
 import { findInterface, type InterfaceAddress } from '../../src/transport/datagram/interface-address.ts';
 import { InterfaceMonitor } from '../../src/transport/datagram/interface-monitor.ts';
 
@@ -100,22 +102,18 @@ t.test('a port in use is tried ten times, at growing distance', async (t) => {
 });
 
 t.test('which address: the same, else the first in its subnet, loopback as given', async (t) => {
-  const list = () => ({
-    lo: [{ address: '127.0.0.1', netmask: '255.0.0.0', family: 'IPv4' as const, mac: '', internal: true, cidr: null }],
-    eth0: [
-      { address: '10.0.0.7', netmask: '255.255.255.0', family: 'IPv4' as const, mac: '', internal: false, cidr: null },
-      { address: '10.0.0.8', netmask: '255.255.255.0', family: 'IPv4' as const, mac: '', internal: false, cidr: null },
-      {
-        address: 'fe80::1',
-        netmask: 'ffff:ffff:ffff:ffff::',
-        family: 'IPv6' as const,
-        mac: '',
-        internal: false,
-        cidr: null,
-        scopeid: 3,
-      },
-    ],
-  });
+  const at = (name: string, address: string, mask: string, changes: Partial<HostAddress> = {}): HostAddress => {
+    const [bytes, netmask] = [parseIp(address)!, parseIp(mask)];
+    return { name, address, bytes, netmask, scopeId: 0, up: true, loopback: false, ...changes };
+  };
+  const list = () => [
+    at('lo', '127.0.0.1', '255.0.0.0', { loopback: true }),
+    at('eth1', '10.0.0.6', '255.255.255.0', { up: false }),
+    at('eth0', '10.0.0.7', '255.255.255.0'),
+    at('eth0', '10.0.0.8', '255.255.255.0'),
+    at('eth0', 'fe80::1', 'ffff:ffff:ffff:ffff::', { scopeId: 3 }),
+  ];
+  t.equal(findInterface('10.0.0.6', list), null, 'its interface is down');
   t.equal(findInterface('10.0.0.8', list)?.address, '10.0.0.8');
   t.equal(findInterface('10.0.0.0', list)?.address, '10.0.0.7');
   t.equal(findInterface('10.0.1.0', list), null);

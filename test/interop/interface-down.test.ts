@@ -1,0 +1,85 @@
+import t from 'tap';
+import { skipReason } from './lab/cases.ts';
+import type { ClusterOptions } from './lab/conf.ts';
+import { Lab } from './lab/lab.ts';
+import type { LabNode } from './lab/node.ts';
+import { sleep } from './lab/process.ts';
+
+/** Booting hosts start the cluster before the network. */
+const WITHOUT_MS = 2_500;
+const FORMS_MS = 15_000;
+const PREFIX = 24;
+
+/** What the host does not have yet when the daemon starts. */
+const LATE = {
+  interface: {
+    // Nothing but the address says which node of the list this host is.
+    take: (node: LabNode) => node.space.shell('hostname elsewhere && ip link set eth0 down'),
+    give: (node: LabNode) => node.space.shell('ip link set eth0 up && ip route replace 224.0.0.0/4 dev eth0'),
+  },
+  // Only the name does: there is no address yet.
+  address: {
+    take: (node: LabNode) => node.space.shell('ip addr flush dev eth0'),
+    give: (node: LabNode) =>
+      node.space.shell(
+        `ip addr add ${node.plan.addresses[0]}/${PREFIX} dev eth0 && ip route replace 224.0.0.0/4 dev eth0`,
+      ),
+  },
+} as const;
+
+const CASES = [
+  { late: 'interface', transport: 'knet', rare: false },
+  { late: 'interface', transport: 'udp', rare: false },
+  { late: 'address', transport: 'knet', rare: true },
+  { late: 'address', transport: 'udp', rare: true },
+] as const;
+
+const options = (transport: ClusterOptions['transport']): ClusterOptions => ({ transport, tokenMs: 1000 });
+
+for (const { late, transport, rare } of CASES) {
+  const { take, give } = LATE[late];
+  for (const kind of ['stock', 'ours'] as const) {
+    const name = `${kind} over ${transport}: the ${late} comes after the start, goes and comes back`;
+    t.test(name, { skip: skipReason([kind, 'stock'], rare, name) }, async (t) => {
+      const lab = await Lab.create(options(transport), [kind, 'stock']);
+      t.teardown(() => lab.close());
+      const [node, peer] = lab.nodes as [LabNode, LabNode];
+      await take(node);
+      peer.startDaemon();
+      await lab.waitRing([peer]);
+      const daemon = node.startDaemon();
+      await sleep(WITHOUT_MS);
+      t.ok(daemon.alive, 'waits');
+      if (!daemon.alive) return t.comment(`${daemon.errors}${node.log()}`);
+      await give(node);
+      const upMs = Date.now();
+      await lab.waitRing(lab.nodes, FORMS_MS);
+      t.comment(`one ring ${Date.now() - upMs} ms later`);
+
+      await take(node);
+      await lab.waitRing([peer], FORMS_MS);
+      t.ok(daemon.alive, 'goes on');
+      await give(node);
+      await lab.waitRing(lab.nodes, FORMS_MS);
+    });
+  }
+}
+
+/** udpu does not wait: stock ends, too. */
+t.test(
+  'udpu ends at its start without its interface',
+  { skip: skipReason(['stock', 'ours'], false, 'udpu') },
+  async (t) => {
+    const statuses: (number | null)[] = [];
+    for (const kind of ['stock', 'ours'] as const) {
+      const lab = await Lab.create(options('udpu'), [kind, 'stock']);
+      t.teardown(() => lab.close());
+      const [node] = lab.nodes as [LabNode, LabNode];
+      await LATE.interface.take(node);
+      const { code } = await node.startDaemon().exited;
+      statuses.push(code);
+      t.comment(`${kind}: status ${code}, ${node.log().trimEnd().split('\n').slice(-3).join(' / ')}`);
+    }
+    t.equal(statuses[1], statuses[0]);
+  },
+);
