@@ -32,6 +32,7 @@ const unitOnly = args.includes('--unit');
 function prepare() {
   if (!existsSync(join(ROOT, 'node_modules/tap'))) runOrExit('npm', ['ci', '--no-audit', '--no-fund']);
   runOrExit(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', join(ROOT, 'tsconfig.json')]);
+  runOrExit(process.execPath, [join(ROOT, 'scripts/interpreter.mjs')]);
 }
 
 function runOrExit(command, commandArgs) {

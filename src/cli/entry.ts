@@ -1,8 +1,14 @@
 import type { CliIo } from './command.ts';
-import { CliExit } from './exit-codes.ts';
-import { runCli } from './main.ts';
 
-/** Entry point of bin/rondo: joins the command line to this process's streams and signals. */
+/**
+ * Entry point of bin/rondo: joins the command line to this process's streams and signals. Code is imported after the first statement:
+ * until SIGUSR1 has a listener, Node.js opens its debugger on it.
+ */
+process.on('SIGUSR1', () => {});
+
+const { CliExit } = await import('./exit-codes.ts');
+const { runCli } = await import('./main.ts');
+
 const abort = new AbortController();
 process.once('SIGINT', () => abort.abort());
 process.once('SIGTERM', () => abort.abort());

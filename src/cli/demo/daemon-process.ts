@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import type { DemoNode } from './generate.ts';
 import type { ProcessState } from './model.ts';
 
-/** As bin/rondod starts it. */
-const NODE_FLAGS = ['--single-threaded'];
+/** As bin/rondod starts it; the second says where a debugger could listen: nowhere. */
+const NODE_FLAGS = ['--single-threaded', '--inspect-port=[ff02::1]:9229'];
 const SHM_DIRECTORY = '/dev/shm';
 const STDERR_KEPT_CHARS = 2000;
 
