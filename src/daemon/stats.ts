@@ -1,4 +1,5 @@
 import { CmapType } from '../lib/cmap-value.ts';
+import { monotonicMs } from '../os/clock.ts';
 import {
   IPC_CONNECTION_STATS,
   IPC_GLOBAL_STATS,
@@ -102,8 +103,7 @@ export function addStatistics(statistics: StatsMap, ring: RingCounters, ipc: () 
 
 function sinceToken(ring: RingCounters): number {
   const lastMs = ring.raw('srp.token_last_received_ms') ?? 0;
-  const [seconds, nanoseconds] = process.hrtime(); // the clock of the ring thread
-  return lastMs === 0 ? 0 : Math.max(0, seconds * 1000 + nanoseconds / 1e6 - lastMs);
+  return lastMs === 0 ? 0 : Math.max(0, monotonicMs() - lastMs);
 }
 
 function knetSource(ring: RingCounters) {

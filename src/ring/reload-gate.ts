@@ -35,7 +35,7 @@ export class ReloadGate {
   delivered(fn: number, nodeId: number, memory: FrameMemory, offset: number, length: number): void {
     if (fn === CfgFn.RELOAD) {
       this.pending++;
-      this.transport().keyWait?.expect(true);
+      this.transport().keys?.expect(true);
     }
     if (fn !== CfgFn.CRYPTO_RECONFIGURE || length < PHASE_MESSAGE_BYTES) return;
     const phase = memory.view.getInt32(offset + PHASE_OFFSET, true);
@@ -49,14 +49,14 @@ export class ReloadGate {
   done(): void {
     if (this.pending > 0) this.pending--;
     if (this.pending > 0) return;
-    this.transport().keyWait?.expect(false);
+    this.transport().keys?.expect(false);
     if (this.switchWhenDone) this.phase(CryptoPhase.ACTIVATE);
     this.switchWhenDone = false;
   }
 
   /** No input and no timers until the main thread is done, or has taken too long. */
   holds(nowMs: number, tokenMs: number): boolean {
-    if (this.pending === 0 || this.transport().keyWait?.waiting !== true) {
+    if (this.pending === 0 || this.transport().keys?.waiting !== true) {
       this.waitEndMs = 0;
       return false;
     }
@@ -68,7 +68,7 @@ export class ReloadGate {
   }
 
   private phase(phase: number): void {
-    const reason = this.transport().cryptoPhase(phase);
+    const reason = this.transport().keys?.phase(phase) ?? null;
     if (reason !== null) this.failed(reason);
   }
 }

@@ -7,11 +7,11 @@ import { StateWord } from '../bridge/shared-layout.ts';
 import { unreachable } from '../lib/assert.ts';
 import { RondoError } from '../lib/errors.ts';
 import { ARENA_BYTES_MAX, Arena } from '../os/arena.ts';
+import { monotonicMs } from '../os/clock.ts';
 import { clearEventfd, notifyBytesAddress } from '../os/eventfd.ts';
 import { lockRange, roundRobinPriorityMax, setRoundRobin, yieldCpu } from '../os/schedule.ts';
 import { MSG_DONTWAIT, MSG_NOSIGNAL, sendBytes } from '../os/socket.ts';
 import { Descriptors } from './descriptors.ts';
-import { RingClock } from './ring-clock.ts';
 import { RunningRing } from './running-ring.ts';
 import { SharedStatistics } from './shared-statistics.ts';
 import { SpinControl } from './spin-control.ts';
@@ -44,7 +44,6 @@ export class RingThread {
   private readonly arena = Arena.map(ARENA_BYTES_MAX);
   private readonly descriptors = new Descriptors();
   private readonly statistics: SharedStatistics;
-  private readonly clock = new RingClock();
   private readonly spin: SpinControl;
   private readonly decoder = new TextDecoder();
   private readonly deferred: Deferred[] = [];
@@ -63,7 +62,7 @@ export class RingThread {
         // A full socket buffer means that the main thread has plenty to wake up for.
         sendBytes(data.mainDoorbellFd, notifyBytesAddress, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
       },
-      () => this.clock.now(),
+      () => monotonicMs(),
     );
     this.statistics = new SharedStatistics(this.bridge.views.statistics);
     this.spin = new SpinControl(data.options.spinUs / 1000);
@@ -77,7 +76,7 @@ export class RingThread {
     this.schedule();
     this.bridge.send({ op: 'ready' });
     while (!this.ended) {
-      const nowMs = this.clock.now();
+      const nowMs = monotonicMs();
       const work = this.turn(nowMs);
       if (this.ring !== null) this.spin.turn(nowMs, this.ring.messages);
       if (work > 0) {
@@ -117,7 +116,7 @@ export class RingThread {
   private sleep(): void {
     const { ring } = this;
     ring?.beforeSleep();
-    const startMs = this.clock.now();
+    const startMs = monotonicMs();
     const standing = this.isStandingStill(startMs);
     const ringMs = standing ? startMs + STANDING_MS : (ring?.nextDeadlineMs() ?? Number.POSITIVE_INFINITY);
     const timeoutMs = Math.min(SLEEP_MS_MAX, Math.ceil(Math.min(ringMs, this.stopAtMs) - startMs));
@@ -129,7 +128,7 @@ export class RingThread {
     this.spin.sleeps(startMs);
     const ready = this.descriptors.wait(timeoutMs);
     this.bridge.awake();
-    if (ready > 0) this.spin.wakes(this.clock.now());
+    if (ready > 0) this.spin.wakes(monotonicMs());
   }
 
   // ---- records of the main thread ----------------------------------------------------------------------------------
@@ -222,7 +221,7 @@ export class RingThread {
         this.bridge.send({ op: 'serviceUnloaded', serviceId: message.serviceId });
         break;
       case 'stop':
-        this.stopAtMs = ring === null ? 0 : this.clock.now() + DRAIN_MS;
+        this.stopAtMs = ring === null ? 0 : monotonicMs() + DRAIN_MS;
         if (ring === null) this.end();
         break;
       default:
@@ -231,10 +230,10 @@ export class RingThread {
   }
 
   private start(message: Extract<ToRing, { op: 'start' }>): void {
-    const { arena, bridge, descriptors, statistics, clock, keys } = this;
+    const { arena, bridge, descriptors, statistics, keys } = this;
     this.tokenMs = message.config.timings.tokenMs;
     try {
-      this.ring = new RunningRing({ arena, bridge, descriptors, statistics, clock, keys }, message);
+      this.ring = new RunningRing({ arena, bridge, descriptors, statistics, keys }, message);
     } finally {
       keys.wipe();
     }

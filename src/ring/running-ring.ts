@@ -7,19 +7,20 @@ import { unreachable } from '../lib/assert.ts';
 import type { FrameMemory } from '../lib/frame-memory.ts';
 import type { ConfigurationChange, RingId } from '../lib/ring-id.ts';
 import type { Arena } from '../os/arena.ts';
+import { monotonicMs } from '../os/clock.ts';
 import { ServiceId, YKD_SERVICE_ID } from '../services/codec/ids.ts';
 import { REQUEST_HEADER_BYTES } from '../services/codec/struct.ts';
 import { SyncCore, type SyncHost, type SyncStatus } from '../services/sync/sync-core.ts';
 import { DROP_NAMES, Group, type GroupValue, ProcessGroups, SRP_STATISTICS, type TotemUser } from '../totem/index.ts';
+import { DatagramTransport } from '../transport/datagram/datagram-transport.ts';
+import { UdpSockets } from '../transport/datagram/udp-sockets.ts';
+import { UdpuSockets } from '../transport/datagram/udpu-sockets.ts';
 import { KnetTransport } from '../transport/knet/knet-transport.ts';
 import type { RingTransport, StatCounter, TransportHost } from '../transport/transport.ts';
-import { UdpTransport } from '../transport/udp/udp-transport.ts';
-import { UdpuTransport } from '../transport/udpu/udpu-transport.ts';
 import { CpgService } from './cpg-service.ts';
 import type { Descriptors } from './descriptors.ts';
 import { ReloadGate } from './reload-gate.ts';
 import { remoteParticipants } from './remote-sync.ts';
-import type { RingClock } from './ring-clock.ts';
 import type { SharedStatistics } from './shared-statistics.ts';
 import { TotemLog } from './totem-log.ts';
 
@@ -38,7 +39,6 @@ export interface RingEnvironment {
   readonly bridge: RingBridge;
   readonly descriptors: Descriptors;
   readonly statistics: SharedStatistics;
-  readonly clock: RingClock;
   readonly keys: KeyBox;
 }
 
@@ -79,7 +79,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
     this.packetBytes = start.config.netMtu - 90 - 24;
     this.nodeId = start.config.nodeId;
     this.log = env.bridge.log;
-    this.turnMs = env.clock.now();
+    this.turnMs = monotonicMs();
     this.reloads = new ReloadGate(
       this.nodeId,
       () => this.transport,
@@ -378,9 +378,9 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
 function makeTransport(host: TransportHost, config: TotemConfig): RingTransport {
   switch (config.transport) {
     case 'udp':
-      return new UdpTransport(host, config);
+      return new DatagramTransport(host, config, (...parts) => new UdpSockets(parts[0], parts[1]));
     case 'udpu':
-      return new UdpuTransport(host, config);
+      return new DatagramTransport(host, config, (...parts) => new UdpuSockets(...parts));
     case 'knet':
       return new KnetTransport(host, config);
     default:

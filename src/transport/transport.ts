@@ -40,21 +40,21 @@ export interface RingTransport extends TotemNetwork {
   nextDeadlineMs(): number;
   /** A reload: member list, crypto and options, in place (totem.md 6.5, services.md 8.5). Returns what was refused. */
   reconfigure(config: TotemConfig): readonly string[];
-  /** knet only: phases of a crypto change; `null` or why it failed (knet.md 5.4). */
-  cryptoPhase(phase: number): string | null;
-  /** knet only: packets under a key that is still being loaded wait instead of being dropped. */
-  readonly keyWait?: KeyWait;
+  /** The keys of an encrypted transport; `null` where there are none. */
+  readonly keys: RingKeys | null;
   /** One entry per configured link; the shape of `cfgtool -s` (services.md 8.3). */
   linkStatus(): readonly LinkStatus[];
   /** Lets what is queued in the kernel leave (the LEAVE message), then closes every descriptor. */
   close(): void;
 }
 
-/** While a reload is under way, other nodes may already use the key that it brings (knet.md 5.4). */
-export interface KeyWait {
-  /** A reload was delivered, or is over: from then on the waiting packets are handled. */
+/** A change of key or cipher on a live ring (knet.md 5.4). */
+export interface RingKeys {
+  /** Goes through one phase of the change; `null`, or why that failed. */
+  phase(phase: number): string | null;
+  /** A reload was delivered (`true`), or is over: from then on the packets that waited are handled. */
   expect(newKey: boolean): void;
-  /** A packet waits for the key. `poll` handles nothing more until then: the loop stands still. */
+  /** A packet waits for a key that is still being loaded. `poll` handles nothing more until then: the loop stalls. */
   readonly waiting: boolean;
 }
 

@@ -15,7 +15,7 @@ import { SOCKADDR_BYTES_MAX } from '../../os/sockaddr.ts';
 import { MSG_DONTWAIT, receiveMessages } from '../../os/socket.ts';
 
 /** The largest UDP payload, and what the kernel joins at most with GRO. */
-const BUFFER_BYTES = 65_536;
+export const BUFFER_BYTES = 65_536;
 const MSG_TRUNC = 0x20;
 
 /**
@@ -31,6 +31,8 @@ export class ReceiveBatch {
   source = 0;
   /** Datagrams larger than any buffer. */
   truncated = 0;
+  /** What the last `receive` returned when nothing was read: 0 or -errno. */
+  error = 0;
   private readonly headers: number;
   private readonly controls: number;
   private readonly names: number;
@@ -44,12 +46,14 @@ export class ReceiveBatch {
     private readonly arena: Arena,
     /** Buffers, hence most datagrams (or joined runs of them) per system call. */
     readonly size: number,
+    /** Where `size` buffers of BUFFER_BYTES lie, for who keeps them in a layout of its own. */
+    buffers = arena.allocate(size * BUFFER_BYTES, 4096),
   ) {
     this.headers = arena.allocate(size * MMSGHDR_BYTES, 64);
     const iovecs = arena.allocate(size * IOVEC_BYTES, 64);
     this.controls = arena.allocate(size * CMSG_SLOT_BYTES, 64);
     this.names = arena.allocate(size * SOCKADDR_BYTES_MAX, 64);
-    this.buffers = arena.allocate(size * BUFFER_BYTES, 4096);
+    this.buffers = buffers;
     for (let i = 0; i < size; i++) {
       const iovec = iovecs + i * IOVEC_BYTES;
       writeIovec(arena, iovec, arena.address + this.buffers + i * BUFFER_BYTES, BUFFER_BYTES);
@@ -60,13 +64,17 @@ export class ReceiveBatch {
     }
   }
 
-  /** Reads what waits. Answers the number of buffers filled: 0 means nothing waited; less than `size` that no more does. */
-  receive(fd: number): number {
+  /**
+   * Reads what waits into at most `buffersMax` buffers. Returns how many were filled: 0 means that nothing waited, fewer than
+   * were offered that no more does.
+   */
+  receive(fd: number, buffersMax = this.size): number {
     for (let i = 0; i < this.count; i++) {
       resetForReceive(this.arena, this.headers + i * MMSGHDR_BYTES, SOCKADDR_BYTES_MAX, CMSG_SLOT_BYTES);
     }
-    const count = receiveMessages(fd, this.arena.address + this.headers, this.size, MSG_DONTWAIT);
+    const count = receiveMessages(fd, this.arena.address + this.headers, buffersMax, MSG_DONTWAIT);
     this.count = Math.max(count, 0); // an ICMP error of an earlier send ends up here too: nothing to read this time
+    this.error = Math.min(count, 0);
     this.index = -1;
     this.rest = 0;
     return this.count;
@@ -94,7 +102,7 @@ export class ReceiveBatch {
     return true;
   }
 
-  /** Throws away what `next` has not handed out; answers how many buffers that were. */
+  /** Throws away what `next` has not handed out; returns how many buffers that were. */
   discardRest(): number {
     const left = this.count - this.index - 1 + (this.rest > 0 ? 1 : 0);
     this.index = this.count;

@@ -10,12 +10,13 @@ import { RxBatch } from '../../knet/rx-batch.ts';
 import { LINK_KEYS, LinkStat, StatBlock, UNSET_MINIMUM } from '../../knet/stats.ts';
 import { assert } from '../../lib/assert.ts';
 import type { FrameMemory } from '../../lib/frame-memory.ts';
+import { monotonicMs } from '../../os/clock.ts';
 import { closeFd } from '../../os/fd.ts';
 import { decodeSockaddr, encodeSockaddr, SOCKADDR_BYTES_MAX } from '../../os/sockaddr.ts';
 import { FrameClass, type FrameClassValue } from '../../totem/interface.ts';
 import { DRAIN_FRAMES_MAX } from '../datagram/drain.ts';
 import { LoopbackQueue } from '../loopback-queue.ts';
-import type { KeyWait, LinkStatus, RingTransport, TransportHost } from '../transport.ts';
+import type { LinkStatus, RingKeys, RingTransport, TransportHost } from '../transport.ts';
 import { CryptoPhases } from './crypto-phases.ts';
 import { OpensslProvider } from './crypto-provider.ts';
 import { DropLog } from './drop-log.ts';
@@ -39,7 +40,7 @@ const LINK_ENDS_MAX = 384 * 8;
 /** The knet transport: sockets, clock, keys and log around the pure core of src/knet. */
 export class KnetTransport implements RingTransport {
   readonly core: KnetCore;
-  readonly keyWait: KeyWait;
+  readonly keys: RingKeys;
   private readonly memory: FrameMemory;
   private readonly layout: KnetLayout;
   private readonly crypto: CryptoPhases;
@@ -60,15 +61,12 @@ export class KnetTransport implements RingTransport {
   drained = false;
   private readonly suspects: number[] = [];
   private readonly compression: LibraryCompression;
-  private readonly clockOffsetMs: number;
 
   constructor(
     private readonly host: TransportHost,
     private config: TotemConfig,
     layoutOptions: KnetLayoutOptions = {},
   ) {
-    const [seconds, nanoseconds] = process.hrtime();
-    this.clockOffsetMs = seconds * 1000 + nanoseconds / 1e6 - performance.now();
     const { arena } = host;
     this.memory = { bytes: arena.u8, view: arena.data };
     const base = arena.allocate(knetLayout(layoutOptions).end + PAGE, PAGE);
@@ -83,7 +81,8 @@ export class KnetTransport implements RingTransport {
       stats,
     });
     const { core } = this;
-    this.keyWait = {
+    this.keys = {
+      phase: (phase) => this.cryptoPhase(phase),
       expect: (newKey) => core.awaitKey(newKey),
       get waiting() {
         return core.waitsForKey;
@@ -106,13 +105,9 @@ export class KnetTransport implements RingTransport {
       this.core,
       provider,
       (text) => host.log('info', 'TOTEM', text),
-      () => this.clockMs(),
+      monotonicMs,
       (fingerprint) => host.ringKey(fingerprint),
     );
-  }
-
-  private clockMs(): number {
-    return performance.now() + this.clockOffsetMs;
   }
 
   private effects(): KnetEffects {
@@ -126,14 +121,14 @@ export class KnetTransport implements RingTransport {
         const { level, text } = reportText(report, this.config.linkPolicy);
         this.host.log(level, 'KNET', text);
       },
-      clockMs: () => this.clockMs(),
+      clockMs: monotonicMs,
     };
   }
 
   // ---- life ----
 
   open(_nowMs: number): void {
-    this.core.configure(knetConfig({ ...this.config, members: [] }), this.clockMs());
+    this.core.configure(knetConfig({ ...this.config, members: [] }), monotonicMs());
     this.crypto.start(this.config.crypto);
     for (const link of this.config.links) this.openSocket(link);
     this.configureCore();
@@ -176,7 +171,7 @@ export class KnetTransport implements RingTransport {
   private configureCore(): void {
     this.compression.prepare(compressionMethod(this.config.compression.model));
     const config = knetConfig(this.config);
-    this.core.configure(config, this.clockMs());
+    this.core.configure(config, monotonicMs());
     this.ends.fill(null);
     for (const link of this.core.hosts.links) if (link !== null) this.ends[link.index] = this.endOf(link);
   }
@@ -222,7 +217,7 @@ export class KnetTransport implements RingTransport {
     this.host.log('error', 'KNET', `compress: unable to dlopen ${library} for ${model}, ${effect}: ${reason}`);
   }
 
-  cryptoPhase(phase: number): string | null {
+  private cryptoPhase(phase: number): string | null {
     const failure = this.crypto.phase(phase);
     this.flush();
     return failure;
@@ -263,7 +258,7 @@ export class KnetTransport implements RingTransport {
 
   /** Links with errors. They were noticed in the middle of a send, where the core must not be asked for more packets. */
   private askSuspects(): void {
-    const nowMs = this.clockMs();
+    const nowMs = monotonicMs();
     for (const linkIndex of this.suspects) this.core.linkError(linkIndex, nowMs);
     this.suspects.length = 0;
     this.core.flush();
@@ -299,14 +294,14 @@ export class KnetTransport implements RingTransport {
         break;
       }
       handled += this.handleReceived(false);
-    } while (handled < budget && !this.core.waitsForKey && this.receiver.filled(budget - handled));
+    } while (handled < budget && !this.core.waitsForKey && this.receiver.filled);
     return handled;
   }
 
   /** What the last system call read, or, after a wait for a key, the rest of it. */
   private handleReceived(again: boolean): number {
     const { batch } = this;
-    const nowMs = this.clockMs();
+    const nowMs = monotonicMs();
     let handled = 0;
     if (!again) batch.clear();
     while (batch.next < batch.count || this.receiver.fill(batch)) {
@@ -340,7 +335,7 @@ export class KnetTransport implements RingTransport {
   }
 
   tick(_nowMs: number): void {
-    const nowMs = this.clockMs();
+    const nowMs = monotonicMs();
     this.crypto.tick(nowMs);
     if (nowMs < this.core.nextDeadlineMs(nowMs)) return;
     // Entries that no send or receive call announced would keep the loop awake.
@@ -351,7 +346,7 @@ export class KnetTransport implements RingTransport {
   }
 
   nextDeadlineMs(): number {
-    const nowMs = this.clockMs();
+    const nowMs = monotonicMs();
     return this.host.nowMs() + (Math.min(this.core.nextDeadlineMs(nowMs), this.crypto.nextDeadlineMs) - nowMs);
   }
 

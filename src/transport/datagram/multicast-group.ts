@@ -3,7 +3,7 @@ import { assert } from '../../lib/assert.ts';
 import { check } from '../../os/errno.ts';
 import { parseIp } from '../../os/sockaddr.ts';
 import { IPPROTO_IP, IPPROTO_IPV6, IpOption, Ipv6Option, setOptionBytes, setOptionInt } from '../../os/socket.ts';
-import type { InterfaceAddress } from '../datagram/interface-address.ts';
+import type { InterfaceAddress } from './interface-address.ts';
 
 /** Joins the group on the interface that has the address. */
 export function joinGroup(fd: number, group: string, at: InterfaceAddress): void {

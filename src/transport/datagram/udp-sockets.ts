@@ -1,0 +1,68 @@
+import type { LinkConfig, TotemConfig } from '../../config/totem-config.ts';
+import { encodeSockaddr, SOCKADDR_BYTES_MAX } from '../../os/sockaddr.ts';
+import type { TransportHost } from '../transport.ts';
+import { openDatagramSocket } from './datagram-socket.ts';
+import type { DatagramInput, DatagramSockets } from './datagram-transport.ts';
+import type { InterfaceAddress } from './interface-address.ts';
+import { interfaceIndex, joinGroup, setMulticastOptions } from './multicast-group.ts';
+import { ReceiveBatch } from './receive-batch.ts';
+
+/** Stock asks for 16 frames of 65 536 bytes (totem.md 2). */
+const SOCKET_BUFFER_BYTES = 1_048_576;
+const RECEIVE_BUFFERS = 16;
+
+/**
+ * udp: multicasts to a group, tokens from address to address (totem.md 6.3).
+ *
+ *   multicasts bound to (group, p), joined        multicasts of the others
+ *   send       bound to (own address, p − 1)      multicasts and tokens
+ *   tokens     bound to (own address, p)          tokens
+ *
+ * A token can overtake the multicasts that it accounts for, because they come through different sockets: the core asks for
+ * `drainMulticasts` before it acts on one.
+ */
+export class UdpSockets implements DatagramSockets {
+  readonly inputs: readonly DatagramInput[];
+  readonly multicasts: DatagramInput;
+  readonly fatalWithoutInterface = false;
+  readonly rebindAlways = true;
+  readonly logsMembers = false;
+  sendFd = -1;
+  /** The socket address of the group, the one destination of every multicast. */
+  readonly destinations: { first: number; count: number; nameBytes: number; strideBytes: number };
+  private readonly tokens: DatagramInput;
+  private readonly scratchName: number;
+
+  constructor(
+    private readonly host: TransportHost,
+    private readonly link: LinkConfig,
+  ) {
+    const { arena } = host;
+    this.multicasts = { fd: -1, batch: new ReceiveBatch(arena, RECEIVE_BUFFERS) };
+    this.tokens = { fd: -1, batch: new ReceiveBatch(arena, RECEIVE_BUFFERS) };
+    this.inputs = [this.multicasts, this.tokens];
+    this.destinations = { first: arena.allocate(SOCKADDR_BYTES_MAX, 8), count: 1, nameBytes: 0, strideBytes: 0 };
+    this.scratchName = arena.allocate(SOCKADDR_BYTES_MAX, 8);
+  }
+
+  open(at: InterfaceAddress, { ipDscp }: TotemConfig): void {
+    const { multicastAddress, port, broadcast, ttl } = this.link;
+    const { arena } = this.host;
+    const common = { scopeId: at.index, bufferBytes: SOCKET_BUFFER_BYTES, reuseAddress: true, broadcast, ipDscp };
+    const socket = (address: string, at: number): number =>
+      openDatagramSocket(arena, this.scratchName, { ...common, address, port: at });
+    this.multicasts.fd = socket(multicastAddress, port);
+    this.sendFd = socket(at.address, port - 1);
+    this.tokens.fd = socket(at.address, port);
+    if (!broadcast) {
+      joinGroup(this.multicasts.fd, multicastAddress, at);
+      setMulticastOptions(this.sendFd, at, ttl);
+    }
+    const { destinations } = this;
+    destinations.nameBytes = encodeSockaddr(arena.u8, destinations.first, multicastAddress, port, interfaceIndex(at));
+  }
+
+  accepts(): boolean {
+    return true;
+  }
+}
