@@ -31,14 +31,11 @@ export interface ClientDescriptor {
   readonly egid: number;
   readonly serviceId: number;
   readonly processName: string;
-  /** Directory of the connection under /dev/shm; the ring thread removes it at the end. */
+  /** Directory of the connection under /dev/shm with its ring files, open and locked; the ring thread removes and closes it. */
   readonly directory: string;
-  /** Paths without `-header`/`-data`. */
-  readonly requestRing: string;
-  readonly responseRing: string;
-  readonly eventRing: string;
-  /** Open files: header and data of request, response, event. The ring thread maps and closes them. */
-  readonly ringFds: readonly number[];
+  readonly directoryFd: number;
+  /** The part of the files' names that is the service's socket. */
+  readonly service: string;
   readonly maxMessageBytes: number;
 }
 

@@ -1,5 +1,6 @@
 import { authorizeClient, descriptorsLeft } from '../ipc/server/access.ts';
 import type { ClientDescriptor } from '../ipc/server/descriptor.ts';
+import { shrinkProtection } from '../ipc/server/files.ts';
 import type { HostedConnection, ServiceHandler } from '../ipc/server/hosted-connection.ts';
 import { IpcServer } from '../ipc/server/server.ts';
 import type { ConnectionStatistics } from '../ipc/server/statistics.ts';
@@ -40,6 +41,11 @@ export class IpcServerFront implements IpcFront {
   ) {
     for (const name of sweepStaleDirectories())
       daemon.log('info', 'QB', `removed /dev/shm/${name}, left by a daemon that is gone`, 'swept');
+    const unprotected = shrinkProtection();
+    if (unprotected < 0) {
+      const what = `ring files cannot be made unshrinkable here (${errnoName(unprotected)}; it takes Linux 6.6 and CAP_LINUX_IMMUTABLE)`;
+      daemon.log('warning', 'QB', `${what}: a client that cuts its files ends this daemon, as it does a stock one`);
+    }
     this.server = new IpcServer({
       instance,
       authorize: (client, serviceId) => this.authorize(client, serviceId),

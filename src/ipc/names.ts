@@ -29,8 +29,5 @@ export function encodeSocketAddress(u8: Uint8Array, offset: number, name: string
   return directory === null ? encodeAbstractName(u8, offset, name) : encodeUnixPath(u8, offset, `${directory}/${name}`);
 }
 
-/** `qb-<server pid>-<client pid>-<fd>-XXXXXX`: the pid of the server that made it, or null for another name. */
-export function serverPidOfDirectory(entry: string): number | null {
-  const match = /^qb-(\d+)-\d+-\d+-[A-Za-z0-9]{6}$/.exec(entry);
-  return match === null ? null : Number(match[1]);
-}
+/** `qb-<server pid>-<client pid>-<fd>-XXXXXX`: the name that libqb's servers give to the directory of a connection. */
+export const isConnectionDirectory = (entry: string): boolean => /^qb-\d+-\d+-\d+-[A-Za-z0-9]{6}$/.test(entry);

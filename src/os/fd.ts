@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { scratch } from './arena.ts';
 import { bind, orErrno } from './libc.ts';
 
@@ -13,6 +14,19 @@ const cWrite = bind<(fd: number, address: number, bytes: number) => number>('wri
   'size_t',
 ]);
 const cOpen = bind<(path: string, flags: number, mode: number) => number>('open', 'int', ['str', 'int', 'int']);
+const cOpenAt = bind<(directory: number, name: string, flags: number, mode: number) => number>('openat', 'int', [
+  'int',
+  'str',
+  'int',
+  'int',
+]);
+const cUnlinkAt = bind<(directory: number, name: string, flags: number) => number>('unlinkat', 'int', [
+  'int',
+  'str',
+  'int',
+]);
+const cRmdir = bind<(path: string) => number>('rmdir', 'int', ['str']);
+const cFlock = bind<(fd: number, operation: number) => number>('flock', 'int', ['int', 'int']);
 const cFcntl = bind<(fd: number, command: number, argument: number) => number>('fcntl', 'int', ['int', 'int', 'int']);
 const cFallocate = bind<(fd: number, offset: number, bytes: number) => number>('posix_fallocate', 'int', [
   'int',
@@ -45,7 +59,9 @@ export const OpenFlag = {
   EXCL: 0o200,
   TRUNC: 0o1000,
   NONBLOCK: 0o4000,
-  NOFOLLOW: 0o400000,
+  /** These two differ between machines. */
+  DIRECTORY: constants.O_DIRECTORY,
+  NOFOLLOW: constants.O_NOFOLLOW,
   CLOEXEC: 0o2000000,
 } as const;
 
@@ -58,6 +74,19 @@ export const truncateFd = (fd: number, bytes: number): number => orErrno(cFtrunc
 export const changeOwnerFd = (fd: number, uid: number, gid: number): number => orErrno(cFchown(fd, uid, gid));
 export const changeModeFd = (fd: number, mode: number): number => orErrno(cFchmod(fd, mode));
 export const unlinkFile = (path: string): number => orErrno(cUnlink(path));
+/** Removes an empty directory; a symbolic link is not followed. */
+export const removeDirectory = (path: string): number => orErrno(cRmdir(path));
+/** A directory itself, never what a symbolic link of that name points to. */
+export const openDirectory = (path: string): number => openFile(path, OpenFlag.DIRECTORY | OpenFlag.NOFOLLOW);
+/** Opens a file by its name in an open directory, and removes one: the path to the directory may change meanwhile. */
+export const openFileIn = (directory: number, name: string, flags: number, mode = 0o600): number =>
+  orErrno(cOpenAt(directory, name, flags | OpenFlag.CLOEXEC | OpenFlag.NOFOLLOW, mode));
+export const unlinkFileIn = (directory: number, name: string): number => orErrno(cUnlinkAt(directory, name, 0));
+
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+/** The whole-file lock that belongs to the open file: it ends with the last descriptor of it, at the latest with the process. */
+export const tryLockOpenFile = (fd: number): number => orErrno(cFlock(fd, LOCK_EX | LOCK_NB));
 
 /** A second descriptor, close-on-exec, at or above `lowest`. */
 export const duplicateFd = (fd: number, lowest = 3): number => orErrno(cFcntl(fd, F_DUPFD_CLOEXEC, lowest));
@@ -73,7 +102,11 @@ export function setNonBlocking(fd: number): number {
  */
 export function allocateFile(fd: number, bytes: number): number {
   const truncated = truncateFd(fd, bytes);
-  if (truncated < 0) return truncated;
+  return truncated < 0 ? truncated : fillHoles(fd, bytes);
+}
+
+/** Takes the blocks that a file lacks in its first `bytes`; what it has stays. */
+export function fillHoles(fd: number, bytes: number): number {
   for (let attempt = 0; attempt < 5; attempt++) {
     const errno = cFallocate(fd, 0, bytes); // answers the errno itself
     if (errno !== EINTR) return -errno;

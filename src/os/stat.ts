@@ -1,10 +1,13 @@
-import { fstatSync } from 'node:fs';
+import { fstatSync, type Stats } from 'node:fs';
 
 /** Length of an open file; 0 if it cannot be asked. */
-export function fileBytes(fd: number): number {
+export const fileBytes = (fd: number): number => statusOf(fd)?.size ?? 0;
+
+/** What the kernel says of an open file or directory; null if it cannot be asked. */
+export function statusOf(fd: number): Stats | null {
   try {
-    return fstatSync(fd).size;
+    return fstatSync(fd);
   } catch {
-    return 0;
+    return null;
   }
 }

@@ -1,5 +1,6 @@
 import type { ClientDescriptor } from '../bridge/messages.ts';
 import { ServerConnection } from '../ipc/server/connection.ts';
+import { removeConnectionFiles } from '../ipc/server/files.ts';
 import { RingPool } from '../ipc/server/pool.ts';
 import type { FrameMemory } from '../lib/frame-memory.ts';
 import type { LogFunction } from '../lib/log.ts';
@@ -68,7 +69,8 @@ export class CpgService implements CpgHost {
   attach(descriptor: ClientDescriptor): void {
     const connection = ServerConnection.attach(this.pool, descriptor);
     if (typeof connection === 'number') {
-      for (const fd of [...descriptor.ringFds, descriptor.fd]) closeFd(fd);
+      removeConnectionFiles(descriptor);
+      closeFd(descriptor.fd);
       this.refused(descriptor, connection);
       return;
     }

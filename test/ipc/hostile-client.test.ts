@@ -1,11 +1,11 @@
 import t from 'tap';
 import { MessageId } from '../../src/ipc/protocol.ts';
 import { ServerConnection } from '../../src/ipc/server/connection.ts';
-import { closeConnectionFiles, createConnectionFiles, removeConnectionFiles } from '../../src/ipc/server/files.ts';
+import { createConnectionFiles, removeConnectionFiles, ringFileNames } from '../../src/ipc/server/files.ts';
 import { RingPool } from '../../src/ipc/server/pool.ts';
 import { chunkWords, Magic, QB_HEADER, qbDataBytes } from '../../src/lib/qbring/layout.ts';
 import { Arena, scratch } from '../../src/os/arena.ts';
-import { closeFd } from '../../src/os/fd.ts';
+import { closeFd, OpenFlag, openFileIn } from '../../src/os/fd.ts';
 import { openSocketPair, receiveBytes, sendBytes } from '../../src/os/socket.ts';
 
 const ROUNDS = Number(process.env['RONDO_FUZZ'] ?? 60_000);
@@ -32,13 +32,14 @@ function open(): { connection: ServerConnection; fd: number; rings: { header: nu
   const [server, fd] = openSocketPair();
   const files = createConnectionFiles('fuzz', server, { pid: process.pid, uid: 0, gid: 0 }, MESSAGE_BYTES);
   if (typeof files === 'number') throw new Error(`files ${files}`);
+  const fds = ringFileNames('fuzz').map((name) => openFileIn(files.directoryFd, name, OpenFlag.RDWR));
   const rings = [0, 1, 2].map((i) => {
     const at = 4096 + i * (QB_HEADER.mappedBytes + 2 * DATA_BYTES);
-    client.mapFile(at, QB_HEADER.mappedBytes, files.fds[2 * i]!);
-    client.mapFileTwice(at + QB_HEADER.mappedBytes, DATA_BYTES, files.fds[2 * i + 1]!);
+    client.mapFile(at, QB_HEADER.mappedBytes, fds[2 * i]!);
+    client.mapFileTwice(at + QB_HEADER.mappedBytes, DATA_BYTES, fds[2 * i + 1]!);
     return { header: at >> 2, data: (at + QB_HEADER.mappedBytes) >> 2 };
   });
-  const [requestRing, responseRing, eventRing] = files.rings;
+  for (const fd of fds) closeFd(fd);
   const connection = ServerConnection.attach(pool, {
     id: 1,
     fd: server,
@@ -47,15 +48,10 @@ function open(): { connection: ServerConnection; fd: number; rings: { header: nu
     egid: 0,
     serviceId: 2,
     processName: 'fuzz',
-    directory: files.directory,
-    requestRing,
-    responseRing,
-    eventRing,
-    ringFds: files.fds,
+    ...files,
     maxMessageBytes: MESSAGE_BYTES,
   });
   if (typeof connection === 'number') {
-    closeConnectionFiles(files);
     removeConnectionFiles(files);
     throw new Error(`attach ${connection}`);
   }

@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +17,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { IpcClient } from '../../src/ipc/client/ipc-client.ts';
-import { serverPidOfDirectory, socketName, socketPath } from '../../src/ipc/names.ts';
+import { socketName, socketPath } from '../../src/ipc/names.ts';
 import {
   decodeConnectionRequest,
   decodeConnectionResponse,
@@ -19,6 +29,7 @@ import { EVENT_QUEUE_LIMITS, EventQueue } from '../../src/ipc/server/event-queue
 import { RingPool } from '../../src/ipc/server/pool.ts';
 import { IpcServer } from '../../src/ipc/server/server.ts';
 import { sweepStaleDirectories } from '../../src/ipc/server/sweep.ts';
+import { closeFd, openDirectory, tryLockOpenFile } from '../../src/os/fd.ts';
 import { ToyCpg } from './toy-cpg.ts';
 
 t.setTimeout(120_000);
@@ -138,22 +149,41 @@ t.test('who may connect, in the order of the rules', (t) => {
   t.end();
 });
 
-t.test('sweep: directories of dead daemons, nothing else', (t) => {
+t.test('sweep: what daemons left behind, nothing else', (t) => {
   const root = mkdtempSync(join(tmpdir(), 'rondo-sweep-'));
   t.teardown(() => rmSync(root, { recursive: true }));
-  const dead = spawnSync(process.execPath, ['-p', 'process.pid'], { encoding: 'utf8' }).stdout.trim();
-  const stale = [`qb-${dead}-1234-29-sClpkl`, `qb-${dead}-99-7-abcDEF`];
-  const kept = [`qb-${process.pid}-1234-29-sClpkl`, `qb-corosync-${dead}-blackbox`, `qb-${dead}-12-3-short`, 'else'];
-  for (const name of [...stale, ...kept]) {
+  const make = (name: string, mode = 0o711, ...files: string[]): string => {
     mkdirSync(join(root, name));
-    writeFileSync(join(root, name, 'qb-request-cpg-data'), 'x');
+    for (const file of files) writeFileSync(join(root, name, file), 'x');
+    chmodSync(join(root, name), mode);
+    return name;
+  };
+  const stale = [make('qb-1-1234-29-sClpkl', 0o711, 'qb-request-cpg-data'), make(`qb-${process.pid}-99-7-abcDEF`)];
+  const locked = make('qb-99999999-1-1-locked', 0o711, 'qb-request-cpg-data');
+  const fd = openDirectory(join(root, locked));
+  t.equal(tryLockOpenFile(fd), 0);
+  const kept = [
+    locked,
+    make('qb-99999999-1-1-stock0', 0o770, 'qb-request-cpg-data'),
+    make('qb-99999999-1-1-others', 0o711, 'precious'),
+    make('qb-99999999-1-1-nested', 0o711),
+    make('qb-99999999-12-3-short', 0o711),
+    make('else', 0o711),
+  ];
+  mkdirSync(join(root, kept[3]!, 'qb-request-cpg-data'));
+  if (process.geteuid?.() === 0) {
+    kept.push(make('qb-99999999-1-1-foreig', 0o711, 'qb-request-cpg-data'));
+    chownSync(join(root, 'qb-99999999-1-1-foreig'), 65534, 65534);
   }
-  symlinkSync('/etc', join(root, `qb-${dead}-1-1-linked`));
-  writeFileSync(join(root, `qb-${dead}-1-1-afile0`), '');
+  symlinkSync(join(root, 'else'), join(root, 'qb-99999999-1-1-linked'));
+  writeFileSync(join(root, 'qb-99999999-1-1-afile0'), '');
+  kept.push('qb-99999999-1-1-linked', 'qb-99999999-1-1-afile0');
   t.same(sweepStaleDirectories(root).sort(), [...stale].sort());
-  t.same(readdirSync(root).sort(), [...kept, `qb-${dead}-1-1-linked`, `qb-${dead}-1-1-afile0`].sort());
+  t.same(readdirSync(root).sort(), [...kept].sort());
+  t.same(readdirSync(join(root, 'qb-99999999-1-1-others')), ['precious']);
   t.same(sweepStaleDirectories(join(root, 'absent')), []);
-  t.equal(serverPidOfDirectory('qb-12-34-56-abcdef'), 12);
+  closeFd(fd);
+  t.same(sweepStaleDirectories(root), [locked], 'its daemon has ended');
   t.end();
 });
 
@@ -185,6 +215,7 @@ t.test('pool: slots come back, sizes have a limit', (t) => {
   const second = pool.take(1048000);
   t.type(second, 'object');
   first.arena.u8[first.offset] = 7;
+  first.mapped = true;
   pool.give(first);
   t.equal(first.arena.u8[first.offset], 0, 'nothing of it is mapped any more');
   t.equal(pool.take(1048576), first);

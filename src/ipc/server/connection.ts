@@ -3,13 +3,14 @@ import { QB_HEADER, QB_LAYOUT, type RingMemory } from '../../lib/qbring/layout.t
 import { Peek, RingReader } from '../../lib/qbring/reader.ts';
 import { RingWriter } from '../../lib/qbring/writer.ts';
 import type { Arena } from '../../os/arena.ts';
-import { closeFd, forbidShrinking } from '../../os/fd.ts';
+import { errnoName } from '../../os/errno.ts';
+import { closeFd, fillHoles, forbidShrinking, OpenFlag, openFileIn, unlinkFileIn } from '../../os/fd.ts';
 import { futexWake } from '../../os/futex.ts';
 import { fileBytes } from '../../os/stat.ts';
 import { MessageId, REQUEST_HEADER_BYTES } from '../protocol.ts';
 import type { ClientDescriptor } from './descriptor.ts';
 import { EventQueue } from './event-queue.ts';
-import { removeConnectionFiles } from './files.ts';
+import { removeConnectionFiles, ringFileNames } from './files.ts';
 import { type RingPool, type Slot, slotRing } from './pool.ts';
 import { SetupSocket } from './setup-socket.ts';
 import { ConnectionStatistics } from './statistics.ts';
@@ -38,10 +39,10 @@ import { ConnectionStatistics } from './statistics.ts';
  *
  * Offsets are bytes into `u8`, which is the arena's view (`arena`), common to all connections of one arena.
  *
- * The client is hostile. What it can do to the rings is checked by the ring classes. It could also make the files shorter, and a load
- * behind the end of a mapped file is a SIGBUS, so before the first access, when the client's first byte shows that it has opened the
- * files, they are made unshrinkable, their sizes are compared, and their names are removed (nothing is left behind if we are killed).
- * Where the kernel does not offer that, the protection is the same as stock's: none.
+ * The client is hostile. What it can do to the rings is checked by the ring classes. It could also make the files shorter or punch holes
+ * in them, and an access to what is not there is a SIGBUS. So nothing is mapped before the client's first byte shows that it has opened
+ * the files. Then they are made unshrinkable, their sizes are compared, holes are filled, and their names are removed (nothing is left behind
+ * if we are killed). Where the kernel does not offer that (`shrinkProtection`), the protection is the same as stock's: none.
  *
  * A request can change while it is looked at: read each field once, or copy it first.
  */
@@ -80,7 +81,7 @@ export class ServerConnection {
   private readonly responseMemory: RingMemory;
   private readonly eventMemory: RingMemory;
   private readonly queue = new EventQueue();
-  private ringFds: readonly number[];
+  private hasFiles = true;
   private flowControlWord = 0;
   private claimedEvents = 0;
 
@@ -98,7 +99,6 @@ export class ServerConnection {
     this.serviceId = descriptor.serviceId;
     this.processName = descriptor.processName;
     this.maxMessageBytes = descriptor.maxMessageBytes;
-    this.ringFds = descriptor.ringFds;
     this.arena = slot.arena;
     this.u8 = slot.arena.u8;
     this.i32 = slot.arena.i32;
@@ -107,26 +107,10 @@ export class ServerConnection {
     this.eventMemory = slotRing(slot, 2, descriptor.maxMessageBytes);
   }
 
-  /** Takes a client over: maps its rings. -errno if there is no room; then the caller still owns the descriptor. */
+  /** Takes a client over, with room for its rings. -errno if there is none; then the caller still owns the descriptor. */
   static attach(pool: RingPool, descriptor: ClientDescriptor): ServerConnection | number {
     const slot = pool.take(descriptor.maxMessageBytes);
-    if (typeof slot === 'number') return slot;
-    const connection = new ServerConnection(pool, slot, descriptor);
-    const mapped = connection.map();
-    if (mapped < 0) {
-      pool.give(slot);
-      return mapped;
-    }
-    return connection;
-  }
-
-  private map(): number {
-    for (const [i, ring] of [this.requestMemory, this.responseMemory, this.eventMemory].entries()) {
-      const header = this.arena.mapFile(ring.header, QB_HEADER.mappedBytes, this.ringFds[2 * i]!);
-      const data = this.arena.mapFileTwice(ring.data, ring.words * 4, this.ringFds[2 * i + 1]!);
-      if (header < 0 || data < 0) return Math.min(header, data);
-    }
-    return 0;
+    return typeof slot === 'number' ? slot : new ServerConnection(pool, slot, descriptor);
   }
 
   // ---- setup socket --------------------------------------------------------------------------------------------------
@@ -178,18 +162,18 @@ export class ServerConnection {
   }
 
   private open(): void {
-    removeConnectionFiles({
-      directory: this.descriptor.directory,
-      rings: [this.descriptor.requestRing, this.descriptor.responseRing, this.descriptor.eventRing],
+    const { directoryFd, service } = this.descriptor;
+    const rings = [this.requestMemory, this.responseMemory, this.eventMemory];
+    this.slot.mapped = true;
+    ringFileNames(service).forEach((name, i) => {
+      const fd = openFileIn(directoryFd, name, OpenFlag.RDWR | OpenFlag.NONBLOCK);
+      unlinkFileIn(directoryFd, name); // an append-only file keeps its name
+      const ring = rings[i >> 1]!;
+      const result = fd < 0 ? fd : i % 2 === 0 ? this.mapHeader(ring, fd) : this.mapData(ring, fd);
+      if (fd >= 0) closeFd(fd);
+      if (result < 0) this.fail(`ring file ${errnoName(result)}`);
     });
-    const dataBytes = this.requestMemory.words * 4;
-    for (const [i, fd] of this.ringFds.entries()) {
-      forbidShrinking(fd);
-      const wanted = i % 2 === 0 ? QB_LAYOUT.headerBytes : dataBytes; // clients cut 4 bytes off two of the header files
-      const bytes = fileBytes(fd);
-      if (bytes < wanted) this.fail('shrunkFile');
-    }
-    this.closeRingFds();
+    this.removeFiles();
     if (this.fault !== null) return;
     this.requests = new RingReader(this.requestMemory);
     this.responses = new RingWriter(this.responseMemory);
@@ -197,6 +181,31 @@ export class ServerConnection {
     this.live = true;
     this.writeFlowControl();
     this.noteFaults();
+  }
+
+  /** Clients cut 4 bytes off two of the header files. */
+  private mapHeader(ring: RingMemory, fd: number): number {
+    const mapped = this.arena.mapFile(ring.header, QB_HEADER.mappedBytes, fd);
+    return mapped < 0 ? mapped : this.secure(fd, QB_LAYOUT.headerBytes);
+  }
+
+  private mapData(ring: RingMemory, fd: number): number {
+    const bytes = ring.words * 4;
+    const mapped = this.arena.mapFileTwice(ring.data, bytes, fd);
+    return mapped < 0 ? mapped : this.secure(fd, bytes);
+  }
+
+  /**
+   * From here on the first `bytes` of the file are there for good, whatever the client does: 0, or -errno. The file is mapped already, because
+   * the kernel maps no append-only file for writing, but nothing of it has been touched.
+   */
+  private secure(fd: number, bytes: number): number {
+    forbidShrinking(fd); // whether this host can: `shrinkProtection`
+    if (fileBytes(fd) < bytes) {
+      this.fail('shrunkFile');
+      return 0;
+    }
+    return fillHoles(fd, bytes);
   }
 
   // ---- requests ------------------------------------------------------------------------------------------------------
@@ -376,13 +385,8 @@ export class ServerConnection {
       for (const ring of [this.requestMemory, this.responseMemory, this.eventMemory]) {
         Atomics.store(this.i32, (ring.header >> 2) + QB_HEADER.refCountWord, 0);
       }
-    } else {
-      removeConnectionFiles({
-        directory: this.descriptor.directory,
-        rings: [this.descriptor.requestRing, this.descriptor.responseRing, this.descriptor.eventRing],
-      });
     }
-    this.closeRingFds();
+    this.removeFiles();
     this.socket.close();
     this.queue.clear();
     this.statistics.queued = 0;
@@ -393,9 +397,9 @@ export class ServerConnection {
     Atomics.store(this.i32, (this.requestMemory.header >> 2) + QB_HEADER.flowControlWord, this.flowControlWord);
   }
 
-  private closeRingFds(): void {
-    for (const fd of this.ringFds) closeFd(fd);
-    this.ringFds = [];
+  private removeFiles(): void {
+    if (this.hasFiles) removeConnectionFiles(this.descriptor);
+    this.hasFiles = false;
   }
 
   private wake(writer: RingWriter, ring: RingMemory, count: number): void {

@@ -11,12 +11,9 @@ export interface ClientDescriptor {
   readonly egid: number;
   readonly serviceId: number;
   readonly processName: string;
+  /** The directory with its ring files, open and locked, removed and closed by the receiver: `ConnectionFiles`. */
   readonly directory: string;
-  /** Paths without `-header`/`-data`. */
-  readonly requestRing: string;
-  readonly responseRing: string;
-  readonly eventRing: string;
-  /** Open files: header and data of request, response, event; closed by the receiver. */
-  readonly ringFds: readonly number[];
+  readonly directoryFd: number;
+  readonly service: string;
   readonly maxMessageBytes: number;
 }

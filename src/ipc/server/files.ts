@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, mkdtempSync, rmdirSync } from 'node:fs';
+import { chmodSync, mkdtempSync } from 'node:fs';
 import { QB_HEADER, QB_LAYOUT, qbDataBytes } from '../../lib/qbring/layout.ts';
 import { initializeQbHeader } from '../../lib/qbring/setup.ts';
 import { Arena } from '../../os/arena.ts';
@@ -9,31 +9,56 @@ import {
   changeModeFd,
   changeOwnerFd,
   closeFd,
+  forbidShrinking,
   OpenFlag,
-  openFile,
-  unlinkFile,
+  openDirectory,
+  openFileIn,
+  removeDirectory,
+  tryLockOpenFile,
+  unlinkFileIn,
   writeFd,
 } from '../../os/fd.ts';
 import { SHARED_MEMORY_DIRECTORY } from '../names.ts';
 import type { RingNames } from '../protocol.ts';
 
-/** The directory and the six files of one connection (libqb-ipc.md 1.7). */
+/**
+ * The directory of one connection and its six files (libqb-ipc.md 1.7).
+ *
+ * The files belong to the client, the directory to the daemon: mode 0711 lets a client open the names that it was given, and nobody but
+ * the daemon can put something else there, so no path that others control is ever followed. (libqb gives the directory away, too.)
+ * The daemon holds a lock on the directory as long as it has files: one that nobody has locked was left behind, whatever process ids
+ * mean in the namespace of whoever looks (`sweep.ts`).
+ */
 export interface ConnectionFiles {
   readonly directory: string;
-  readonly rings: RingNames;
-  /** Open descriptors: header and data of request, response, event. Whoever holds this closes them. */
-  readonly fds: readonly number[];
+  /** Open and locked. Whoever holds this closes it: `removeConnectionFiles`. */
+  readonly directoryFd: number;
+  /** The part of the names that is the service's socket. */
+  readonly service: string;
 }
 
 const KINDS = ['request', 'response', 'event'] as const;
-const CREATE = OpenFlag.RDWR | OpenFlag.CREAT | OpenFlag.EXCL | OpenFlag.NOFOLLOW | OpenFlag.TRUNC;
+const CREATE = OpenFlag.RDWR | OpenFlag.CREAT | OpenFlag.EXCL;
+/** Others find what they know the name of, and see nothing else. It is set last: a directory with it is complete and locked. */
+export const DIRECTORY_MODE = 0o711;
 
 /** A header file is filled here once and written; the views are not shared with anybody. */
 const template = Arena.map(QB_HEADER.mappedBytes + 4096);
 
+/** Names of the six files: header and data of request, response, event. */
+export const ringFileNames = (service: string): string[] =>
+  KINDS.flatMap((kind) => [`qb-${kind}-${service}-header`, `qb-${kind}-${service}-data`]);
+
+/** What the client is given. */
+export const ringNames = ({ directory, service }: Omit<ConnectionFiles, 'directoryFd'>): RingNames => [
+  `${directory}/qb-request-${service}`,
+  `${directory}/qb-response-${service}`,
+  `${directory}/qb-event-${service}`,
+];
+
 /**
- * Makes a complete set: everything is in place before the client hears of it. The directory becomes the client's last, so that nobody
- * else can interfere while it is filled. Answers -errno when the file system is full, among others.
+ * Makes a complete set: everything is in place before the client hears of it. Returns -errno when the file system is full, among
+ * others; then nothing is left.
  */
 export function createConnectionFiles(
   service: string,
@@ -47,31 +72,35 @@ export function createConnectionFiles(
   } catch (error) {
     return (error as NodeJS.ErrnoException).errno ?? -Errno.EACCES;
   }
-  const rings = KINDS.map((kind) => `${directory}/qb-${kind}-${service}`) as [string, string, string];
-  const fds: number[] = [];
-  const files: ConnectionFiles = { directory, rings, fds };
-  for (const ring of rings) {
-    const result = createRing(ring, peer, qbDataBytes(maxMessageBytes), fds);
-    if (result < 0) {
-      closeConnectionFiles(files);
-      removeConnectionFiles(files);
-      return result;
-    }
+  const directoryFd = openDirectory(directory);
+  if (directoryFd < 0) {
+    removeDirectory(directory);
+    return directoryFd;
   }
-  try {
-    chmodSync(directory, 0o770);
-    chownSync(directory, peer.uid, peer.gid);
-  } catch {
-    // Not root: then only clients of our own user can connect, and they can open the files as they are.
-  }
-  return files;
+  const files: ConnectionFiles = { directory, directoryFd, service };
+  const result = fill(files, peer, qbDataBytes(maxMessageBytes));
+  if (result === 0) return files;
+  removeConnectionFiles(files);
+  return result;
 }
 
-function createRing(ring: string, peer: Credentials, dataBytes: number, fds: number[]): number {
-  const header = createFile(`${ring}-header`, QB_HEADER.fileBytes, peer, fds);
-  if (header < 0) return header;
-  const data = createFile(`${ring}-data`, dataBytes, peer, fds);
-  if (data < 0) return data;
+function fill(files: ConnectionFiles, peer: Credentials, dataBytes: number): number {
+  const locked = tryLockOpenFile(files.directoryFd);
+  if (locked < 0) return locked;
+  for (const ring of ringNames(files)) {
+    const result = createRing(files.directoryFd, ring, peer, dataBytes);
+    if (result < 0) return result;
+  }
+  try {
+    chmodSync(files.directory, DIRECTORY_MODE); // ours, in a sticky directory: nobody can put another one in its place
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).errno ?? -Errno.EACCES;
+  }
+  return 0;
+}
+
+function createRing(directoryFd: number, ring: string, peer: Credentials, dataBytes: number): number {
+  const name = ring.slice(ring.lastIndexOf('/') + 1);
   template.u8.fill(0, 0, QB_HEADER.fileBytes);
   const memory = {
     u8: template.u8,
@@ -83,34 +112,53 @@ function createRing(ring: string, peer: Credentials, dataBytes: number, fds: num
     chunkBytesMax: 0,
   };
   initializeQbHeader(memory, `${ring}-header`, `${ring}-data`);
-  const written = writeFd(header, template.address, QB_HEADER.fileBytes);
-  return written < 0 ? written : Math.min(writeFd(data, template.address + memory.data, 4), 0);
+  const header = createFile(directoryFd, `${name}-header`, QB_HEADER.fileBytes, peer, 0, QB_HEADER.fileBytes);
+  return header < 0 ? header : createFile(directoryFd, `${name}-data`, dataBytes, peer, memory.data, 4);
 }
 
-function createFile(path: string, bytes: number, peer: Credentials, fds: number[]): number {
-  const fd = openFile(path, CREATE, 0o600);
+/** A file with its blocks, the first of them written from `template`. */
+function createFile(
+  directoryFd: number,
+  name: string,
+  bytes: number,
+  peer: Credentials,
+  contentAt: number,
+  contentBytes: number,
+): number {
+  const fd = openFileIn(directoryFd, name, CREATE);
   if (fd < 0) return fd;
-  fds.push(fd);
-  const allocated = allocateFile(fd, bytes);
-  if (allocated < 0) return allocated;
-  changeOwnerFd(fd, peer.uid, peer.gid); // EPERM is ignored, as in libqb
+  let result = allocateFile(fd, bytes);
+  if (result === 0) result = Math.min(writeFd(fd, template.address + contentAt, contentBytes), 0);
+  // Not root: then only clients of our own user can connect, and they can open the files as they are (as in libqb).
+  changeOwnerFd(fd, peer.uid, peer.gid);
   changeModeFd(fd, 0o600);
-  return fd;
+  closeFd(fd);
+  return result;
 }
 
-export function closeConnectionFiles(files: ConnectionFiles): void {
-  for (const fd of files.fds) closeFd(fd);
+/** Removes files and directory, and lets go of them. */
+export function removeConnectionFiles({ directory, directoryFd, service }: ConnectionFiles): void {
+  for (const name of ringFileNames(service)) unlinkFileIn(directoryFd, name);
+  removeDirectory(directory);
+  closeFd(directoryFd);
 }
 
-/** Removes files and directory; what is gone already, or was replaced by the client, does not matter. */
-export function removeConnectionFiles(files: Pick<ConnectionFiles, 'directory' | 'rings'>): void {
-  for (const ring of files.rings) {
-    unlinkFile(`${ring}-data`);
-    unlinkFile(`${ring}-header`);
-  }
+/**
+ * Whether clients can be kept from making their ring files shorter, and so from ending the daemon with SIGBUS: 0, or -errno for what is
+ * missing, Linux 6.6 or CAP_LINUX_IMMUTABLE. For a line in the log.
+ */
+export function shrinkProtection(): number {
+  let directory: string;
   try {
-    rmdirSync(files.directory);
+    directory = mkdtempSync(`${SHARED_MEMORY_DIRECTORY}/qb-probe-`);
   } catch {
-    // Not empty or gone: the client owns it and may have put something there.
+    return 0; // no client can connect either, and hears why
   }
+  const directoryFd = openDirectory(directory);
+  const fd = directoryFd < 0 ? directoryFd : openFileIn(directoryFd, 'probe', CREATE);
+  if (fd >= 0) unlinkFileIn(directoryFd, 'probe');
+  const result = fd < 0 ? 0 : Math.min(forbidShrinking(fd), 0);
+  removeDirectory(directory);
+  for (const open of [fd, directoryFd]) if (open >= 0) closeFd(open);
+  return result;
 }

@@ -27,7 +27,7 @@ import {
   IPC_LIMITS,
 } from '../protocol.ts';
 import type { ClientDescriptor } from './descriptor.ts';
-import { type ConnectionFiles, closeConnectionFiles, createConnectionFiles, removeConnectionFiles } from './files.ts';
+import { type ConnectionFiles, createConnectionFiles, removeConnectionFiles, ringNames } from './files.ts';
 
 export interface ListenerOptions {
   /** Service name of stock: `cmap`. */
@@ -183,7 +183,6 @@ export class IpcListener {
   }
 
   private establish(fd: number, credentials: Credentials, files: ConnectionFiles, maxMessageBytes: number): void {
-    const [requestRing, responseRing, eventRing] = files.rings;
     const client: ClientDescriptor = {
       id: this.options.nextConnectionId(),
       fd,
@@ -192,17 +191,12 @@ export class IpcListener {
       egid: credentials.gid,
       serviceId: this.options.serviceId,
       processName: processName(credentials.pid),
-      directory: files.directory,
-      requestRing,
-      responseRing,
-      eventRing,
-      ringFds: files.fds,
+      ...files,
       maxMessageBytes,
     };
     this.forget(fd); // before anybody else watches it
     const prepared = this.options.prepare(client);
     if (prepared < 0) {
-      closeConnectionFiles(files);
       removeConnectionFiles(files);
       this.refuse(fd, -prepared, credentials);
       return;
@@ -210,7 +204,7 @@ export class IpcListener {
     encodeConnectionResponse(
       response.u8,
       0,
-      { error: 0, type: ConnectionType.SHARED_MEMORY, maxMessageBytes, rings: files.rings },
+      { error: 0, type: ConnectionType.SHARED_MEMORY, maxMessageBytes, rings: ringNames(files) },
       client.id,
     );
     // One write (libqb-ipc.md trap 2). It fits an empty socket; if the client is gone already, the owner learns it from the socket.

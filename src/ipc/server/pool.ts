@@ -39,12 +39,16 @@ export class RingPool {
       arena = Arena.map(Math.max(this.arenaBytes, bytes + 2 * PAGE_BYTES));
       this.arenas.push(arena);
     }
-    return { arena, offset: arena.allocate(bytes, PAGE_BYTES), size, bytes };
+    return { arena, offset: arena.allocate(bytes, PAGE_BYTES), size, bytes, mapped: false };
   }
 
-  /** Takes a slot back; its files are given up here, so nobody may touch its rings afterwards. */
+  /**
+   * Takes a slot back; its files are given up here, so nobody may touch its rings afterwards. One that cannot be unmapped is not used
+   * again: the client still has its files.
+   */
   give(slot: Slot): void {
-    slot.arena.unmapFile(slot.offset, slot.bytes);
+    if (slot.mapped && slot.arena.unmapFile(slot.offset, slot.bytes) < 0) return;
+    slot.mapped = false;
     this.free[slot.size]!.push(slot);
   }
 }
@@ -54,6 +58,8 @@ export interface Slot {
   readonly offset: number;
   readonly size: number;
   readonly bytes: number;
+  /** Files of a client lie in it. */
+  mapped: boolean;
 }
 
 const SLOT_MESSAGE_BYTES = [65_536, IPC_LIMITS.messageBytesDefault, IPC_LIMITS.messageBytesMax] as const;

@@ -1,33 +1,44 @@
-import { lstatSync, readdirSync, rmSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { processExists } from '../../os/credentials.ts';
-import { SHARED_MEMORY_DIRECTORY, serverPidOfDirectory } from '../names.ts';
+import { closeFd, openDirectory, removeDirectory, tryLockOpenFile, unlinkFileIn } from '../../os/fd.ts';
+import { statusOf } from '../../os/stat.ts';
+import { isConnectionDirectory, SHARED_MEMORY_DIRECTORY } from '../names.ts';
+import { DIRECTORY_MODE } from './files.ts';
+
+const RING_FILE = /^qb-(?:request|response|event)-.+-(?:header|data)$/;
+const RING_FILES = 6;
+const PERMISSIONS = 0o7777;
 
 /**
- * Removes the connection directories that daemons left behind when they were killed, ours and stock's: `qb-<server pid>-…` whose
- * process does not exist any more (libqb-ipc.md 6, trap 23). Other programs use libqb too, so only what has exactly the form of such a
- * directory, and is one, is touched. Answers the names removed.
+ * Removes the connection directories that daemons like this one left behind when they were killed. Anybody can make directories in
+ * shared memory, so: only one that this user made and that others cannot write, looked at through a descriptor of the directory itself, and
+ * nothing but the six files of a connection in it, by name, without going deeper. One whose daemon lives is locked: process ids say
+ * nothing, because daemons of other containers may share the memory. Those of stock's daemons carry no such mark and stay, as with
+ * stock. Returns the names removed.
  */
 export function sweepStaleDirectories(root: string = SHARED_MEMORY_DIRECTORY): string[] {
-  const removed: string[] = [];
-  for (const entry of list(root)) {
-    const pid = serverPidOfDirectory(entry);
-    if (pid === null || processExists(pid)) continue;
-    const path = join(root, entry);
-    try {
-      if (!lstatSync(path).isDirectory()) continue;
-      rmSync(path, { recursive: true });
-      removed.push(entry);
-    } catch {
-      // Somebody else's, or gone by now.
-    }
-  }
-  return removed;
+  return list(root).filter((entry) => isConnectionDirectory(entry) && removeIfStale(join(root, entry)));
 }
 
-function list(root: string): string[] {
+function removeIfStale(path: string): boolean {
+  const fd = openDirectory(path);
+  if (fd < 0) return false;
   try {
-    return readdirSync(root);
+    const status = statusOf(fd);
+    if (status === null || status.uid !== process.geteuid?.()) return false;
+    if ((status.mode & PERMISSIONS) !== DIRECTORY_MODE || tryLockOpenFile(fd) < 0) return false;
+    const names = list(`/proc/self/fd/${fd}`);
+    if (names.length > RING_FILES || !names.every((name) => RING_FILE.test(name))) return false;
+    for (const name of names) unlinkFileIn(fd, name);
+    return removeDirectory(path) === 0;
+  } finally {
+    closeFd(fd);
+  }
+}
+
+function list(directory: string): string[] {
+  try {
+    return readdirSync(directory);
   } catch {
     return [];
   }

@@ -7,18 +7,18 @@ import { must } from './process.ts';
 const LIBRARIES = ['-lcpg', '-lsam', '-lcmap', '-lcfg', '-lquorum', '-lvotequorum', '-lqb', '-lpthread', '-lm'];
 const built = new Map<string, Promise<string>>();
 
-/** Compiles test/interop/c/NAME.c, once for each version of its text. Answers the program's path. */
-export function program(name: string): Promise<string> {
-  let path = built.get(name);
+/** Compiles test/FOLDER/c/NAME.c, once for each version of its text. Answers the program's path. */
+export function program(name: string, folder = 'interop'): Promise<string> {
+  let path = built.get(`${folder}/${name}`);
   if (path === undefined) {
-    path = compile(name);
-    built.set(name, path);
+    path = compile(name, folder);
+    built.set(`${folder}/${name}`, path);
   }
   return path;
 }
 
-async function compile(name: string): Promise<string> {
-  const source = join(ROOT, 'test/interop/c', `${name}.c`);
+async function compile(name: string, folder: string): Promise<string> {
+  const source = join(ROOT, 'test', folder, 'c', `${name}.c`);
   const digest = createHash('sha256').update(readFileSync(source)).digest('hex').slice(0, 12);
   const directory = join(ROOT, 'dist/test-programs');
   const target = join(directory, `${name}-${digest}`);

@@ -1,0 +1,64 @@
+import { chmodSync, copyFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import type { Lab } from '../interop/lab/lab.ts';
+import type { LabNode } from '../interop/lab/node.ts';
+import type { Running, RunResult } from '../interop/lab/process.ts';
+import { program } from '../interop/lab/programs.ts';
+
+/** An ordinary user who may use the daemon (`uidgid { uid: 65534 }`), one who may too, and one who may not. */
+export const GRANTED = 65534;
+export const GRANTED_TOO = 65533;
+export const STRANGER = 12345;
+/** The section of the configuration that makes them so. */
+export const GRANTS = [`uidgid {\n  uid: ${GRANTED}\n}`, `uidgid {\n  uid: ${GRANTED_TOO}\n}`];
+
+/** A local user of one node with a program to attack it. */
+export class Attacker {
+  private constructor(
+    readonly node: LabNode,
+    readonly uid: number,
+    private readonly path: string,
+  ) {}
+
+  /** `name` is a program of test/security/c. */
+  static async on(node: LabNode, uid: number, name = 'ipc'): Promise<Attacker> {
+    const built = await program(name, 'security');
+    const copy = join(node.space.directory, 'run', basename(built)); // the checkout may be closed to others
+    copyFileSync(built, copy);
+    chmodSync(copy, 0o755);
+    return new Attacker(node, uid, `/run/${basename(built)}`);
+  }
+
+  start(...args: readonly string[]): Running {
+    return this.node.space.start('setpriv', this.command(args));
+  }
+
+  run(...args: readonly string[]): Promise<RunResult> {
+    return this.node.space.run('setpriv', this.command(args), { timeoutMs: 60_000 });
+  }
+
+  shell(script: string): Promise<RunResult> {
+    return this.node.space.run('setpriv', [...this.as(), 'sh', '-c', script]);
+  }
+
+  private as(): string[] {
+    return [`--reuid=${this.uid}`, `--regid=${this.uid}`, '--clear-groups'];
+  }
+
+  private command(args: readonly string[]): string[] {
+    return [...this.as(), this.path, ...args];
+  }
+}
+
+/** Milliseconds until root's tool has its answer; null: it did not get one. */
+export async function rootServedMs(node: LabNode): Promise<number | null> {
+  const startMs = performance.now();
+  const { code } = await node.tool('corosync-cmapctl', '-g', 'totem.version');
+  return code === 0 ? performance.now() - startMs : null;
+}
+
+/** The daemon lives and serves root; its log otherwise. */
+export async function alive(lab: Lab, node: LabNode): Promise<string> {
+  if (!node.daemon?.alive) return `the daemon has ended: ${JSON.stringify(await node.daemon?.exited)} ${lab.logs()}`;
+  return (await rootServedMs(node)) === null ? `the daemon does not serve root: ${lab.logs()}` : 'alive';
+}

