@@ -1,27 +1,9 @@
 import { type FrameMemory, frameMemory } from '../../src/lib/frame-memory.ts';
-import { Group, ProcessGroups, type SrpTimings } from '../../src/totem/index.ts';
+import { Group, ProcessGroups } from '../../src/totem/index.ts';
+import { coreOptions, timings } from '../totem/bench.ts';
 
 const REGION = 4 << 20;
 const INPUT_BYTES = 70_000;
-
-const TIMINGS: SrpTimings = {
-  tokenMs: 100,
-  tokenWarningPercent: 75,
-  tokenRetransmitMs: 23,
-  holdMs: 14,
-  joinMs: 10,
-  sendJoinMs: 0,
-  consensusMs: 120,
-  mergeMs: 30,
-  failRecvConst: 50,
-  seqnoUnchangedConst: 30,
-  heartbeatFailuresAllowed: 0,
-  maxNetworkDelayMs: 50,
-  windowSize: 50,
-  maxMessages: 17,
-  missCountConst: 5,
-  cancelTokenHoldOnRetransmit: false,
-};
 
 /**
  * Two nodes that talk to each other, so that the core under fire reaches all its states; the fuzzer throws frames at node
@@ -69,36 +51,27 @@ export class FuzzNode {
   ) {
     const push = (to: number | 'all', offset: number, length: number) =>
       void this.outbox.push({ to, frame: this.memory.bytes.slice(offset, offset + length) });
-    this.groups = new ProcessGroups({
-      nodeId: id,
-      netMtu: 1500,
-      timings: TIMINGS,
-      storedRingSeq: 0,
-      reservedRingSeq: 100_000_000,
-      memory: this.memory,
-      regionOffset: INPUT_BYTES,
-      regionBytes: REGION,
-      nowMs: 0,
-      random: () => 0.5,
-      network: {
-        sendToken: push,
-        multicast: (offset, length) => push('all', offset, length),
-        knowsTarget: () => true,
-        membershipChanged: () => {},
-        drainMulticasts: () => {},
-        checkInterface: () => {},
-        discardInput: () => 0,
-      },
-      observer: { report: () => {} },
-      user: {
-        deliver: () => {},
-        configurationChange: (change) => {
-          if (change.kind === 'regular') queueMicrotask(() => this.groups.synchronizationCompleted());
+    this.groups = new ProcessGroups(
+      coreOptions({
+        nodeId: id,
+        timings: timings({ tokenMs: 100, holdMs: 14, joinMs: 10, mergeMs: 30, failRecvConst: 50 }),
+        reservedRingSeq: 100_000_000,
+        memory: this.memory,
+        regionOffset: INPUT_BYTES,
+        regionBytes: REGION,
+        network: {
+          sendToken: push,
+          multicast: (offset, length) => push('all', offset, length),
         },
-        tokenSent: () => this.groups.synchronizationCompleted(),
-        reserveRingSeq: (upTo) => this.groups.srp.ringSeqReserved(upTo),
-      },
-    });
+        user: {
+          configurationChange: (change) => {
+            if (change.kind === 'regular') queueMicrotask(() => this.groups.synchronizationCompleted());
+          },
+          tokenSent: () => this.groups.synchronizationCompleted(),
+          reserveRingSeq: (upTo) => this.groups.srp.ringSeqReserved(upTo),
+        },
+      }),
+    );
   }
 
   event(run: (groups: ProcessGroups) => void): void {

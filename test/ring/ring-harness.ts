@@ -12,27 +12,13 @@ import type { TotemConfig, TotemTimings, TransportName } from '../../src/config/
 import { closeEventfd, openEventfd, signalEventfd } from '../../src/os/eventfd.ts';
 import { closeFd } from '../../src/os/fd.ts';
 import { openSocketPair } from '../../src/os/socket.ts';
+import { timings } from '../totem/bench.ts';
 
 /** Stock's timers, shortened: a test should not wait for seconds. */
 export const TIMINGS: TotemTimings = {
-  tokenMs: 400,
-  tokenWarningPercent: 75,
-  tokenRetransmitMs: 95,
+  ...timings({ tokenMs: 400 }),
   tokenRetransmitsBeforeLoss: 4,
-  holdMs: 66,
-  joinMs: 50,
-  sendJoinMs: 0,
-  consensusMs: 480,
-  mergeMs: 200,
   downcheckMs: 1000,
-  failRecvConst: 2500,
-  seqnoUnchangedConst: 30,
-  heartbeatFailuresAllowed: 0,
-  maxNetworkDelayMs: 50,
-  windowSize: 50,
-  maxMessages: 17,
-  missCountConst: 5,
-  cancelTokenHoldOnRetransmit: false,
 };
 
 /** Ports of this process: several clones may run the tests at the same time. */
@@ -44,7 +30,7 @@ export function totemConfig(
   nodes: number,
   port: number,
   transport: TransportName = 'udpu',
-  timings: Partial<TotemTimings> = {},
+  changes: Partial<TotemTimings> = {},
 ): TotemConfig {
   const address = (id: number): string => `127.0.0.${id}`;
   return {
@@ -55,7 +41,7 @@ export function totemConfig(
     ipDscp: 0,
     linkPolicy: 'passive',
     blockUnlistedIps: true,
-    timings: { ...TIMINGS, ...timings },
+    timings: { ...TIMINGS, ...changes },
     links: [
       {
         linkId: 0,

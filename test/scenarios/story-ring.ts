@@ -10,6 +10,7 @@ import {
   type TotemReport,
 } from '../../src/totem/index.ts';
 import { EventHeap } from '../sim/event-heap.ts';
+import { coreOptions, timings } from '../totem/bench.ts';
 import { type FrameName, frameName, frameText } from './frame-text.ts';
 
 /** Every hop takes this long, so that a story is the same in every run. */
@@ -70,43 +71,38 @@ class StoryNode {
     private readonly ring: StoryRing,
   ) {
     const stored = ring.disk.get(id) ?? 0;
-    this.groups = new ProcessGroups({
-      nodeId: id,
-      netMtu: 1500,
-      timings: ring.timings,
-      storedRingSeq: stored,
-      reservedRingSeq: ring.diskMs === 0 ? stored + 4096 : stored,
-      memory: this.memory,
-      regionOffset: INPUT_BYTES,
-      regionBytes: MEMORY_BYTES - INPUT_BYTES,
-      nowMs: ring.nowMs,
-      random: () => 0.5,
-      network: {
-        sendToken: (to, offset, length) => void this.outbox.push({ to, offset, length }),
-        multicast: (offset, length) => void this.outbox.push({ to: 'all', offset, length }),
-        knowsTarget: () => true,
-        membershipChanged: () => {},
-        drainMulticasts: () => {},
-        checkInterface: () => {},
-        discardInput: () => {
-          const count = this.inbox.length;
-          this.inbox = [];
-          return count;
+    this.groups = new ProcessGroups(
+      coreOptions({
+        nodeId: id,
+        timings: ring.timings,
+        storedRingSeq: stored,
+        reservedRingSeq: ring.diskMs === 0 ? stored + 4096 : stored,
+        memory: this.memory,
+        regionOffset: INPUT_BYTES,
+        regionBytes: MEMORY_BYTES - INPUT_BYTES,
+        nowMs: ring.nowMs,
+        network: {
+          sendToken: (to, offset, length) => void this.outbox.push({ to, offset, length }),
+          multicast: (offset, length) => void this.outbox.push({ to: 'all', offset, length }),
+          discardInput: () => {
+            const count = this.inbox.length;
+            this.inbox = [];
+            return count;
+          },
         },
-      },
-      observer: { report: (event) => this.report(event) },
-      user: {
-        deliver: (group, from, memory, offset, length) =>
-          this.deliver(group, from, Buffer.from(memory.bytes.subarray(offset, offset + length))),
-        configurationChange: (change) => this.changed(change),
-        tokenSent: () => {},
-        reserveRingSeq: (upTo) =>
-          ring.after(ring.diskMs, () => {
-            ring.disk.set(id, upTo);
-            if (this.alive) this.event(() => this.groups.srp.ringSeqReserved(upTo));
-          }),
-      },
-    });
+        observer: { report: (event) => this.report(event) },
+        user: {
+          deliver: (group, from, memory, offset, length) =>
+            this.deliver(group, from, Buffer.from(memory.bytes.subarray(offset, offset + length))),
+          configurationChange: (change) => this.changed(change),
+          reserveRingSeq: (upTo) =>
+            ring.after(ring.diskMs, () => {
+              ring.disk.set(id, upTo);
+              if (this.alive) this.event(() => this.groups.srp.ringSeqReserved(upTo));
+            }),
+        },
+      }),
+    );
   }
 
   event(run: () => void): void {
@@ -158,24 +154,7 @@ class StoryNode {
 
 export class StoryRing {
   nowMs = 0;
-  timings: SrpTimings = {
-    tokenMs: 3000,
-    tokenWarningPercent: 0,
-    tokenRetransmitMs: 714,
-    holdMs: 561,
-    joinMs: 50,
-    sendJoinMs: 0,
-    consensusMs: 3600,
-    mergeMs: 200,
-    failRecvConst: 2500,
-    seqnoUnchangedConst: 30,
-    heartbeatFailuresAllowed: 0,
-    maxNetworkDelayMs: 50,
-    windowSize: 50,
-    maxMessages: 17,
-    missCountConst: 5,
-    cancelTokenHoldOnRetransmit: false,
-  };
+  timings: SrpTimings = timings({ tokenWarningPercent: 0 });
   readonly disk = new Map<number, number>();
   diskMs = 0;
   readonly drops: DropRule[] = [];

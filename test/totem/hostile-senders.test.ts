@@ -1,61 +1,31 @@
 import t from 'tap';
-import { ProcessGroups, type SrpTimings } from '../../src/totem/index.ts';
+import { ProcessGroups } from '../../src/totem/index.ts';
 import { Encapsulated } from '../../src/totem/wire/header.ts';
 import { encodeJoin } from '../../src/totem/wire/join.ts';
 import { numberMcast, writeMcastHeader } from '../../src/totem/wire/mcast.ts';
 import { PG_HEADER_BYTES } from '../../src/totem/wire/pg-packet.ts';
+import { coreOptions, nodeMemory, timings } from './bench.ts';
 
 const FRAMES_AT = 70_000;
 const REGION_BYTES = 16 << 20;
 
-const TIMINGS: SrpTimings = {
-  tokenMs: 1000,
-  tokenWarningPercent: 75,
-  tokenRetransmitMs: 238,
-  holdMs: 180,
-  joinMs: 50,
-  sendJoinMs: 0,
-  consensusMs: 1200,
-  mergeMs: 200,
-  failRecvConst: 2500,
-  seqnoUnchangedConst: 30,
-  heartbeatFailuresAllowed: 0,
-  maxNetworkDelayMs: 50,
-  windowSize: 50,
-  maxMessages: 17,
-  missCountConst: 5,
-  cancelTokenHoldOnRetransmit: false,
-};
-
 /** One node alone, with a network in which it hears itself. */
 function lonelyNode() {
-  const bytes = new Uint8Array(FRAMES_AT + REGION_BYTES);
-  const memory = { bytes, view: new DataView(bytes.buffer) };
+  const place = nodeMemory(FRAMES_AT, REGION_BYTES);
+  const { memory } = place;
   let nowMs = 0;
   const frames: { offset: number; length: number }[] = [];
-  const groups = new ProcessGroups({
-    nodeId: 1,
-    netMtu: 1500,
-    timings: TIMINGS,
-    storedRingSeq: 0,
-    reservedRingSeq: 1 << 20,
-    memory,
-    regionOffset: FRAMES_AT,
-    regionBytes: REGION_BYTES,
-    nowMs,
-    random: () => 0.5,
-    network: {
-      sendToken: (_to, offset, length) => void frames.push({ offset, length }),
-      multicast: (offset, length) => void frames.push({ offset, length }),
-      knowsTarget: () => true,
-      membershipChanged: () => {},
-      drainMulticasts: () => {},
-      checkInterface: () => {},
-      discardInput: () => 0,
-    },
-    observer: { report: () => {} },
-    user: { deliver: () => {}, configurationChange: () => {}, tokenSent: () => {}, reserveRingSeq: () => {} },
-  });
+  const groups = new ProcessGroups(
+    coreOptions({
+      ...place,
+      nodeId: 1,
+      timings: timings({ tokenMs: 1000 }),
+      network: {
+        sendToken: (_to, offset, length) => void frames.push({ offset, length }),
+        multicast: (offset, length) => void frames.push({ offset, length }),
+      },
+    }),
+  );
   const { srp } = groups;
   const receive = (write: (view: DataView, at: number) => number) => srp.receive(0, write(memory.view, 0));
   /** Its own frames, and time, until the condition holds. */
@@ -66,7 +36,7 @@ function lonelyNode() {
         nowMs += 10;
         srp.tick(nowMs);
       } else {
-        bytes.copyWithin(0, frame.offset, frame.offset + frame.length);
+        memory.bytes.copyWithin(0, frame.offset, frame.offset + frame.length);
         srp.receive(0, frame.length);
       }
     }

@@ -8,28 +8,10 @@ import { encodeJoin, type Join } from '../../src/totem/wire/join.ts';
 import { MCAST_HEADER_BYTES, numberMcast, writeMcastHeader } from '../../src/totem/wire/mcast.ts';
 import { encodeMergeDetect, MergeDetect } from '../../src/totem/wire/merge-detect.ts';
 import { decodeOrfToken, encodeOrfToken, OrfToken } from '../../src/totem/wire/orf-token.ts';
+import { coreOptions, nodeMemory, timings } from './bench.ts';
 
 const INPUT_BYTES = 66_000;
 const REGION_BYTES = 4_000_000;
-
-export const TIMINGS: SrpTimings = {
-  tokenMs: 3000,
-  tokenWarningPercent: 0,
-  tokenRetransmitMs: 714,
-  holdMs: 561,
-  joinMs: 50,
-  sendJoinMs: 0,
-  consensusMs: 3600,
-  mergeMs: 200,
-  failRecvConst: 2500,
-  seqnoUnchangedConst: 30,
-  heartbeatFailuresAllowed: 0,
-  maxNetworkDelayMs: 50,
-  windowSize: 50,
-  maxMessages: 17,
-  missCountConst: 5,
-  cancelTokenHoldOnRetransmit: false,
-};
 
 /** Node 2, alone with a test that plays nodes 1 and 3: what it sends is kept, what it gets is made by hand. */
 export class LoneNode {
@@ -41,42 +23,30 @@ export class LoneNode {
   readonly delivered: number[] = [];
   nowMs = 1000;
 
-  constructor(timings: Partial<SrpTimings> = {}, regionBytes = REGION_BYTES) {
-    this.memory = frameMemory(new Uint8Array(INPUT_BYTES + regionBytes));
+  constructor(changes: Partial<SrpTimings> = {}, regionBytes = REGION_BYTES) {
+    const place = nodeMemory(INPUT_BYTES, regionBytes);
+    this.memory = place.memory;
     const keep = (to: number | 'all', offset: number, length: number) =>
       void this.sent.push({ to, frame: this.memory.bytes.slice(offset, offset + length) });
-    this.groups = new ProcessGroups({
-      nodeId: 2,
-      netMtu: 1500,
-      timings: { ...TIMINGS, ...timings },
-      storedRingSeq: 0,
-      reservedRingSeq: 10_000,
-      memory: this.memory,
-      regionOffset: INPUT_BYTES,
-      regionBytes,
-      nowMs: this.nowMs,
-      random: () => 0.5,
-      network: {
-        sendToken: keep,
-        multicast: (offset, length) => keep('all', offset, length),
-        knowsTarget: () => true,
-        membershipChanged: () => {},
-        drainMulticasts: () => {},
-        checkInterface: () => {},
-        discardInput: () => 0,
-      },
-      observer: {
-        report: (event) => {
-          if (event.kind === 'gather') this.gathers.push(event.reason);
+    this.groups = new ProcessGroups(
+      coreOptions({
+        ...place,
+        nodeId: 2,
+        timings: timings({ tokenWarningPercent: 0, ...changes }),
+        reservedRingSeq: 10_000,
+        nowMs: this.nowMs,
+        network: { sendToken: keep, multicast: (offset, length) => keep('all', offset, length) },
+        observer: {
+          report: (event) => {
+            if (event.kind === 'gather') this.gathers.push(event.reason);
+          },
         },
-      },
-      user: {
-        deliver: (_group, from) => void this.delivered.push(from),
-        configurationChange: (change) => void this.changes.push(change),
-        tokenSent: () => {},
-        reserveRingSeq: () => {},
-      },
-    });
+        user: {
+          deliver: (_group, from) => void this.delivered.push(from),
+          configurationChange: (change) => void this.changes.push(change),
+        },
+      }),
+    );
   }
 
   get state() {

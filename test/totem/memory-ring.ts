@@ -1,29 +1,11 @@
 import { type FrameMemory, frameMemory } from '../../src/lib/frame-memory.ts';
 import { FrameClass, Group, ProcessGroups, type SrpTimings } from '../../src/totem/index.ts';
+import { coreOptions, timings } from './bench.ts';
 
 const REGION_BYTES = 32 << 20;
 const FLIGHT_BYTES = 32 << 20;
 const EVENTS = 1 << 16;
 const TO_ALL_OTHERS = -1;
-
-const TIMINGS: SrpTimings = {
-  tokenMs: 3000,
-  tokenWarningPercent: 75,
-  tokenRetransmitMs: 714,
-  holdMs: 561,
-  joinMs: 50,
-  sendJoinMs: 0,
-  consensusMs: 3600,
-  mergeMs: 200,
-  failRecvConst: 2500,
-  seqnoUnchangedConst: 30,
-  heartbeatFailuresAllowed: 0,
-  maxNetworkDelayMs: 50,
-  windowSize: 50,
-  maxMessages: 17,
-  missCountConst: 5,
-  cancelTokenHoldOnRetransmit: false,
-};
 
 /**
  * Nodes of a ring in one process and one frame memory, joined by a queue: what the cores cost without a network. The
@@ -47,28 +29,24 @@ export class MemoryRing {
   constructor(
     count: number,
     readonly netMtu: number,
-    timings: Partial<SrpTimings> = {},
+    changes: Partial<SrpTimings> = {},
   ) {
     this.memory = frameMemory(new Uint8Array(count * REGION_BYTES + FLIGHT_BYTES));
     this.flightAt = count * REGION_BYTES;
-    for (let index = 0; index < count; index++) this.nodes.push(this.makeNode(index, { ...TIMINGS, ...timings }));
+    for (let index = 0; index < count; index++) this.nodes.push(this.makeNode(index, timings(changes)));
     for (const node of this.nodes) node.srp.interfaceChanged();
     for (let i = 0; i < 200_000 && !this.nodes.every((node) => node.srp.members.length === count); i++) this.step();
     for (let i = 0; i < 1000; i++) this.step();
   }
 
-  private makeNode(index: number, timings: SrpTimings): ProcessGroups {
-    const groups: ProcessGroups = new ProcessGroups({
+  private makeNode(index: number, parameters: SrpTimings): ProcessGroups {
+    const options = coreOptions({
       nodeId: index + 1,
       netMtu: this.netMtu,
-      timings,
-      storedRingSeq: 0,
-      reservedRingSeq: 1_000_000,
+      timings: parameters,
       memory: this.memory,
       regionOffset: index * REGION_BYTES,
       regionBytes: REGION_BYTES,
-      nowMs: 0,
-      random: () => 0.5,
       network: {
         sendToken: (target, offset, length) => this.push(target - 1, offset, length),
         multicast: (offset, length, frameClass) => {
@@ -76,23 +54,17 @@ export class MemoryRing {
           for (let to = 0; to < this.nodes.length; to++)
             if (to !== index || frameClass === FrameClass.FLUSH) this.enqueue(to, at, length);
         },
-        knowsTarget: () => true,
-        membershipChanged: () => {},
-        drainMulticasts: () => {},
-        checkInterface: () => {},
-        discardInput: () => 0,
       },
-      observer: { report: () => {} },
       user: {
         deliver: (_group, _from, _memory, _offset, length) => {
           this.delivered++;
           this.deliveredBytes += length;
         },
-        configurationChange: () => {},
         tokenSent: () => groups.synchronizationCompleted(),
         reserveRingSeq: (upTo) => groups.srp.ringSeqReserved(upTo),
       },
     });
+    const groups = new ProcessGroups(options);
     return groups;
   }
 
