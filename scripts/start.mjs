@@ -32,7 +32,7 @@ if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR_MIN) {
 }
 // npm leaves this file behind as the mark of what it installed.
 if (timeOf(join(root, 'node_modules/.package-lock.json')) === 0 || !existsSync(join(root, 'node_modules/koffi'))) {
-  run('Installing packages', 'npm', ['ci', '--no-audit', '--no-fund']);
+  run('Installing packages', 'npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund']);
 }
 const sources = ['src', 'workers', 'tsconfig.json', 'package.json'].map((name) => join(root, name)).filter(existsSync);
 if (timeOf(built) < Math.max(...sources.map(newest))) run('Building', 'npm', ['run', '--silent', 'build']);

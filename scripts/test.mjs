@@ -30,7 +30,8 @@ const filters = args.filter((arg) => !arg.startsWith('--'));
 const unitOnly = args.includes('--unit');
 
 function prepare() {
-  if (!existsSync(join(ROOT, 'node_modules/tap'))) runOrExit('npm', ['ci', '--no-audit', '--no-fund']);
+  if (!existsSync(join(ROOT, 'node_modules/tap')))
+    runOrExit('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund']);
   runOrExit(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', join(ROOT, 'tsconfig.json')]);
   runOrExit(process.execPath, [join(ROOT, 'scripts/interpreter.mjs')]);
 }
