@@ -29,6 +29,8 @@ const SENDS: readonly number[] = [CpgRequest.MCAST, CpgRequest.PARTIAL_MCAST, Cp
 export interface CpgClientEvents {
   /** Something is to be flushed at the end of the turn. */
   touch(client: CpgClient): void;
+  /** Whether the client is gone, looked at now. */
+  hasHungUp(client: CpgClient): boolean;
   /** A response follows: events so far, of whatever client, become visible before it. */
   publishEvents(): void;
   /** An event was dropped because it is larger than what the client can receive. */
@@ -148,5 +150,9 @@ export class CpgClient implements CpgPort {
   commit(): void {
     this.connection.commitEvent();
     if (!this.touched) this.events.touch(this);
+  }
+
+  hasHungUp(): boolean {
+    return this.events.hasHungUp(this);
   }
 }

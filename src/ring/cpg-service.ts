@@ -21,6 +21,8 @@ const GONE_RETRY_MS = 2;
 /** Requests that a client left behind when it went are served this long at most (a stock server drops them). */
 const FAREWELL_MS = 2000;
 const SCRATCH_ALIGN_BYTES = 8;
+/** Reads of a socket, 4 KiB each, before its end is given up for now: more than a socket holds. */
+const LOOKS_MAX = 128;
 
 const CPG_FUNCTIONS = [0, 1, 2, 3, 4, 5, 6] as const;
 
@@ -39,9 +41,12 @@ export class CpgService implements CpgHost {
   private readonly gone = new Set<CpgClient>();
   /** When a slow client, or one that went, is looked at again. */
   private retryMs = Number.POSITIVE_INFINITY;
+  /** A connection ended since the requests were looked at: one that waited for that has its turn at once. */
+  private ended = false;
   private readonly clientEvents: CpgClientEvents = {
     touch: (client) => this.touch(client),
     publishEvents: () => this.publishEvents(),
+    hasHungUp: (client) => this.hasHungUp(client),
     tooLarge: (client, bytes) => this.tooLarge(client, bytes),
   };
   /** Messages of the ring by function; the main thread shows them as `runtime.services.cpg.<fn>.rx` and `.tx`. */
@@ -67,6 +72,8 @@ export class CpgService implements CpgHost {
 
   /** Takes a client over from the main thread. */
   attach(descriptor: ClientDescriptor): void {
+    // Who hung up before this one connected is gone before its first request: leaves precede its join.
+    this.env.descriptors.wait(0);
     const connection = ServerConnection.attach(this.pool, descriptor);
     if (typeof connection === 'number') {
       removeConnectionFiles(descriptor);
@@ -111,6 +118,7 @@ export class CpgService implements CpgHost {
 
   /** Requests of all clients that have some; answers how many. */
   serve(nowMs: number): number {
+    this.ended = false;
     let count = 0;
     for (let index = 0; index < this.active.length; index++) {
       const client = this.active[index]!;
@@ -164,6 +172,7 @@ export class CpgService implements CpgHost {
   }
 
   nextDeadlineMs(): number {
+    if (this.ended) return 0;
     return this.slow.size > 0 || this.gone.size > 0 ? this.retryMs : Number.POSITIVE_INFINITY;
   }
 
@@ -186,16 +195,34 @@ export class CpgService implements CpgHost {
 
   private readable(client: CpgClient): void {
     const { connection } = client;
-    if (!connection.onReadable()) {
-      // Hung up: not to be waited for any more. What it left in its ring is served first, unless it broke something.
-      this.env.descriptors.remove(connection.fd);
-      client.goneAtMs = this.ring.nowMs() + FAREWELL_MS;
-      this.gone.add(client);
-      this.retryMs = 0;
-    }
-    if (client.active || !connection.live) return;
+    if (!connection.onReadable()) this.goes(client);
+    this.activate(client);
+  }
+
+  private activate(client: CpgClient): void {
+    if (client.active || !client.connection.live) return;
     client.active = true;
     this.active.push(client);
+  }
+
+  /** Hung up: not to be waited for any more. What it left in its ring is served first, unless it broke something. */
+  private goes(client: CpgClient): void {
+    if (this.gone.has(client)) return;
+    this.env.descriptors.remove(client.connection.fd);
+    client.goneAtMs = this.ring.nowMs() + FAREWELL_MS;
+    this.gone.add(client);
+    this.retryMs = 0;
+  }
+
+  /** Reads its socket to the end now. One that went and left nothing behind is closed at once. */
+  private hasHungUp(client: CpgClient): boolean {
+    const { connection } = client;
+    for (let looks = 0; looks < LOOKS_MAX && !connection.hungUp && connection.drainBytes() > 0; looks++);
+    if (!connection.hungUp && connection.fault === null) return false;
+    this.goes(client);
+    this.activate(client);
+    if (connection.requestsAvailable() === 0 || connection.fault !== null) this.close(client);
+    return true;
   }
 
   private touch(client: CpgClient): void {
@@ -237,6 +264,7 @@ export class CpgService implements CpgHost {
 
   private close(client: CpgClient): void {
     if (!this.clients.delete(client.id)) return;
+    this.ended = true;
     const { connection } = client;
     if (connection.fault !== null && !connection.hungUp && connection.fault !== 'disconnected') {
       const who = `${connection.processName} (${connection.pid})`;

@@ -50,7 +50,7 @@ export class CpgCore {
     this.host.zeroCopy.closeAll(connection.port.id);
     if (group === null) return;
     removeFrom(group.listeners, connection);
-    group.connections--;
+    group.giveUp(connection);
     connection.group = null;
     if (group.name.length > 0 && connection.state !== 'leaveStarted') {
       const reason = CpgReason.PROCESS_DOWN;

@@ -13,8 +13,8 @@ export class CpgGroup {
   readonly processes: CpgProcess[] = [];
   /** Connections here that get the group's events: states JOIN_COMPLETED and LEAVE_STARTED. */
   readonly listeners: CpgConnection[] = [];
-  /** Connections here that hold the name, in any state. */
-  connections = 0;
+  /** Connections here that hold the name, in any state, by the pid that they joined with. */
+  private readonly holders = new Map<number, CpgConnection[]>();
   /** Processes by node, as two arrays: which node, how many. */
   private readonly nodeIds: number[] = [];
   private readonly nodeCounts: number[] = [];
@@ -45,8 +45,26 @@ export class CpgGroup {
     }
   }
 
+  hold(connection: CpgConnection): void {
+    const holders = this.holders.get(connection.pid);
+    if (holders === undefined) this.holders.set(connection.pid, [connection]);
+    else holders.push(connection);
+  }
+
+  giveUp(connection: CpgConnection): void {
+    const holders = this.holders.get(connection.pid);
+    const at = holders?.indexOf(connection) ?? -1;
+    if (holders === undefined || at < 0) return;
+    holders.splice(at, 1);
+    if (holders.length === 0) this.holders.delete(connection.pid);
+  }
+
+  heldBy(pid: number): readonly CpgConnection[] {
+    return this.holders.get(pid) ?? NOBODY;
+  }
+
   get isUnused(): boolean {
-    return this.processes.length === 0 && this.connections === 0;
+    return this.processes.length === 0 && this.holders.size === 0;
   }
 
   equals(bytes: Uint8Array, at: number, length: number): boolean {
@@ -56,6 +74,7 @@ export class CpgGroup {
   }
 }
 
+const NOBODY: readonly CpgConnection[] = [];
 const BUCKETS = 1024;
 
 /**

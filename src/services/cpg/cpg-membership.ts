@@ -66,8 +66,8 @@ export class CpgMembership {
   }
 
   private completeJoin(group: CpgGroup, pid: number): void {
-    for (const connection of this.connections) {
-      if (connection.group !== group || connection.pid !== pid || connection.state !== 'joinStarted') continue;
+    for (const connection of group.heldBy(pid)) {
+      if (connection.state !== 'joinStarted') continue;
       connection.state = 'joinCompleted';
       if (connection.receives) group.listeners.push(connection);
     }

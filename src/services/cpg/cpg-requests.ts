@@ -91,24 +91,28 @@ export class CpgRequests {
     const tooLong = name.length > GROUP_NAME_BYTES_MAX;
     const known = tooLong ? null : this.membership.groups.find(name.bytes, 0, name.length);
     const status = this.joinStatus(connection, known, pid, tooLong);
+    if (status === null) return false;
     if (status !== CsError.OK) return this.answer(connection, CPG_JOIN_RESPONSE.message(status));
 
     const reason = CpgReason.JOIN;
     if (!this.host.mcast(CPG_EXEC_JOIN.message({ group: groupNameValue(name.bytes), pid, reason }))) return false;
     const group = this.membership.groups.intern(name.bytes, 0, name.length);
-    group.connections++;
     connection.group = group;
     connection.pid = pid;
+    group.hold(connection);
     connection.state = 'joinStarted';
     connection.wantsTotemConfiguration = (flags & JOIN_FLAG_TOTEM_CONFIGURATION) !== 0;
     this.data.prepareHeads(connection, group);
     return this.answer(connection, CPG_JOIN_RESPONSE.ok());
   }
 
-  private joinStatus(connection: CpgConnection, known: CpgGroup | null, pid: number, tooLong: boolean): number {
+  /** `null`: the process's former connection has ended, but what it left in its ring comes first. */
+  private joinStatus(connection: CpgConnection, known: CpgGroup | null, pid: number, tooLong: boolean): number | null {
     if (known !== null) {
-      for (const other of this.membership.connections) {
-        if (other.group === known && other.pid === pid && !other.detached) return CsError.EXIST;
+      for (const other of [...known.heldBy(pid)]) {
+        if (other.detached) continue;
+        if (other === connection || !other.port.hasHungUp()) return CsError.EXIST;
+        if (other.group !== null) return null;
       }
       if (this.membership.processes.has(this.host.nodeId, pid, known)) return CsError.TRY_AGAIN;
     }

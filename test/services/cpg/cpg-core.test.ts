@@ -50,6 +50,23 @@ t.test('join, messages, leave', async (t) => {
   t.equal(a.events.at(-1), 'grp 1:100 "after"', 'no second leave');
 });
 
+t.test('a former connection that hung up is not in the way of a join', async (t) => {
+  const [one] = new ToyCluster().start(1);
+  const { cluster } = one!;
+  const former = one!.client(100);
+  t.equal(former.join('grp'), CsError.OK);
+  cluster.run();
+  const next = one!.client(100);
+  former.hungUp = true;
+  t.equal(next.join('grp'), -1, 'what the former one left behind comes first');
+  former.close();
+  t.equal(next.join('grp'), CsError.TRY_AGAIN, 'then its leave travels');
+  cluster.run();
+  t.equal(next.join('grp'), CsError.OK);
+  next.hungUp = true;
+  t.equal(next.join('grp'), CsError.EXIST, 'a connection does not wait for itself');
+});
+
 t.test('who is a member is by node, pid and group', async (t) => {
   const cluster = new ToyCluster();
   const [one] = cluster.start(1);

@@ -31,6 +31,7 @@ export class ToyClient {
   readonly connection: CpgConnection;
   /** Bytes of the event ring; a claim beyond fails, and everything goes through `dispatch`. */
   ringFree = true;
+  hungUp = false;
   private claimed = -1;
   private claimedBytes = 0;
 
@@ -54,6 +55,7 @@ export class ToyClient {
         return this.claimed;
       },
       commit: () => this.event(node.memory.bytes.slice(this.claimed, this.claimed + this.claimedBytes)),
+      hasHungUp: () => this.hungUp,
     });
   }
 
@@ -134,7 +136,7 @@ export class ToyNode {
 
   constructor(
     readonly id: number,
-    private readonly cluster: ToyCluster,
+    readonly cluster: ToyCluster,
   ) {
     const send = (message: Uint8Array, group: 'a' | 'sync'): boolean => {
       if (this.full) return false;

@@ -1,0 +1,148 @@
+// A connection ends and the same process comes again: what the second one is told. Each way prints how often which status came.
+#include <corosync/cmap.h>
+#include <corosync/cpg.h>
+#include <corosync/quorum.h>
+#include <corosync/votequorum.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STATUSES 64
+static int statuses[STATUSES];
+static const struct cpg_name group = {.length = 6, .value = "rejoin"};
+
+static void must(const char *what, cs_error_t error) {
+  if (error == CS_OK) return;
+  printf("%s: %d\n", what, error);
+  exit(1);
+}
+
+static void nothing(cpg_handle_t h, const struct cpg_name *g, const struct cpg_address *m, size_t mn, const struct cpg_address *l, size_t ln,
+                    const struct cpg_address *j, size_t jn) {
+  (void)h, (void)g, (void)m, (void)mn, (void)l, (void)ln, (void)j, (void)jn;
+}
+static cpg_callbacks_t callbacks = {.cpg_confchg_fn = nothing};
+
+/** Joins, again while the own leave travels; what else came is counted. Returns CS_OK, or the status that is final. */
+static cs_error_t join(cpg_handle_t h) {
+  for (int i = 0; i < 20000; i++) {
+    cs_error_t error = cpg_join(h, &group);
+    if (error != CS_ERR_TRY_AGAIN) {
+      statuses[error < STATUSES ? error : 0]++;
+      return error;
+    }
+    usleep(50);
+  }
+  statuses[CS_ERR_TRY_AGAIN]++;
+  return CS_ERR_TRY_AGAIN;
+}
+
+static void report(const char *way) {
+  printf("%s:", way);
+  for (int i = 0; i < STATUSES; i++)
+    if (statuses[i] > 0) printf(" status %d x %d", i, statuses[i]);
+  printf("\n");
+}
+
+/** Ends the connection as a process that dies does: nothing is said, the socket is closed. */
+static void cut(cpg_handle_t h) {
+  int fd;
+  must("cpg_fd_get", cpg_fd_get(h, &fd));
+  int null = open("/dev/null", O_RDWR);
+  dup2(null, fd);
+  close(null);
+}
+
+static void confirm(cpg_handle_t h) {
+  struct cpg_address members[CPG_MEMBERS_MAX];
+  int count = 0;
+  for (int i = 0; i < 20000 && count == 0; i++) {
+    cpg_membership_get(h, (struct cpg_name *)&group, members, &count);
+    if (count == 0) usleep(50);
+  }
+}
+
+static cpg_handle_t joined(void) {
+  cpg_handle_t h;
+  must("cpg_initialize", cpg_initialize(&h, &callbacks));
+  join(h);
+  return h;
+}
+
+static void count_only(int argc, char **argv) {
+  for (int i = 3; i < argc; i++) statuses[i - 3] = atoi(argv[i]);
+}
+
+/** Execs itself with what was counted. */
+static void again(char **argv, const char *way, int left) {
+  static char numbers[STATUSES][16], rounds[16];
+  char *next[STATUSES + 4] = {argv[0], (char *)way, rounds};
+  snprintf(rounds, sizeof rounds, "%d", left);
+  for (int i = 0; i < STATUSES; i++) {
+    snprintf(numbers[i], sizeof numbers[i], "%d", statuses[i]);
+    next[3 + i] = numbers[i];
+  }
+  execv(argv[0], next);
+  perror("execv");
+  exit(1);
+}
+
+static int device(void) {
+  votequorum_handle_t h;
+  votequorum_callbacks_t none = {0};
+  must("votequorum_initialize", votequorum_initialize(&h, &none));
+  cs_error_t error = votequorum_qdevice_register(h, "rejoin");
+  for (int i = 0; i < 20000 && error == CS_ERR_TRY_AGAIN; i++) {
+    usleep(50);
+    error = votequorum_qdevice_register(h, "rejoin");
+  }
+  statuses[error]++;
+  votequorum_trackstart(h, 0, CS_TRACK_CHANGES);
+  return error;
+}
+
+int main(int argc, char **argv) {
+  if (argc < 3) return 2;
+  const char *way = argv[1];
+  int rounds = atoi(argv[2]);
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  count_only(argc, argv);
+  if (strcmp(way, "exec") == 0 || strcmp(way, "exec-busy") == 0) {
+    // Joins, sends something in the second way, and execs itself.
+    cpg_handle_t h = joined();
+    char text[1000] = {0};
+    struct iovec iov = {text, sizeof text};
+    for (int i = 0; way[4] != 0 && i < 50; i++) cpg_mcast_joined(h, CPG_TYPE_AGREED, &iov, 1);
+    if (rounds > 1) again(argv, way, rounds - 1);
+  } else if (strcmp(way, "exec-device") == 0) {
+    device();
+    if (rounds > 1) again(argv, way, rounds - 1);
+  } else if (strcmp(way, "cut-new") == 0) {
+    for (int i = 0; i < rounds; i++) cut(joined());
+  } else if (strcmp(way, "cut-old") == 0) {
+    // The second connection stood before the first one ended.
+    for (int i = 0; i < rounds; i++) {
+      cpg_handle_t a, b;
+      must("cpg_initialize", cpg_initialize(&b, &callbacks));
+      a = joined();
+      cut(a);
+      join(b);
+      confirm(b);
+      cpg_finalize(b);
+    }
+  } else if (strcmp(way, "finalize") == 0) {
+    for (int i = 0; i < rounds; i++) cpg_finalize(joined());
+  } else if (strcmp(way, "leave") == 0) {
+    for (int i = 0; i < rounds; i++) {
+      cpg_handle_t a = joined();
+      while (cpg_leave(a, &group) == CS_ERR_BUSY) usleep(50);
+      cut(a);
+    }
+  } else {
+    return 2;
+  }
+  report(way);
+  return 0;
+}
