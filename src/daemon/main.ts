@@ -1,4 +1,4 @@
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { nodeEnvironment } from '../config/environment.ts';
 import { warningText } from '../config/errors.ts';
 import {
@@ -9,6 +9,7 @@ import {
 } from '../config/load.ts';
 import { LOGGING_DEFAULTS } from '../config/logging-config.ts';
 import { lockFile } from '../os/file-lock.ts';
+import { trustedFile } from '../os/trusted-file.ts';
 import { loadEngineModules } from '../services/host/engine-modules.ts';
 import { Daemon } from './daemon.ts';
 import { isBackgroundChild, leaveTerminal, reportUp, startInBackground } from './daemonize.ts';
@@ -113,8 +114,8 @@ async function serve(parts: ServeParts): Promise<ExitCodeValue> {
     lockMemory: parts.lockMemory,
     log: log.write,
     modules: await loadEngineModules(result.services, {
-      baseDirectory: dirname(parts.file),
       log: log.write,
+      trusted: trustedFile,
       import: (url) => import(url),
     }),
     reopenLogs: () => log.reopen(),

@@ -18,7 +18,7 @@ const engine = (changes: Partial<ServiceEngine<MainEngineContext>> = {}): Servic
 async function load(modules: Record<string, unknown>, blocks: Record<string, string>[]) {
   const logs: string[] = [];
   const engines = await loadEngineModules(blocks, {
-    baseDirectory: '/etc/rondo',
+    trusted: (path) => path,
     log: (level, subsystem, text) => logs.push(`${level} ${subsystem} ${text}`),
     import: async (url) => {
       const module = modules[fileURLToPath(url)];
@@ -40,7 +40,7 @@ t.test('modules that are right', async (t) => {
     '/opt/other.js': { interfaceVersion: 1, createEngine: async () => engine({ name: 'other', serviceId: 21 }) },
   };
   const { names, logs } = await load(modules, [
-    { name: 'thing', path: 'engines/thing.js' },
+    { name: 'thing', path: '/etc/rondo/engines/thing.js' },
     { name: 'other', path: '/opt/other.js', colour: 'red' },
   ]);
   t.same(names, ['thing', 'other']);
@@ -87,7 +87,7 @@ t.test('modules that are wrong are left out, and said to be', async (t) => {
 t.test('the example is a module', async (t) => {
   const path = fileURLToPath(new URL('../../src/services/examples/kv/engine.js', import.meta.url));
   const engines = await loadEngineModules([{ name: 'kv', path }], {
-    baseDirectory: '/',
+    trusted: (path) => path,
     log: (_level, _subsystem, text) => t.fail(text),
     import: (url) => import(url),
   });

@@ -1,4 +1,3 @@
-import { isAbsolute, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { LogFunction } from '../../lib/log.ts';
 import { HANDLERS_MAX, SERVICES_MAX } from '../codec/ids.ts';
@@ -23,9 +22,9 @@ const NAME = /^[a-z][a-z0-9_]{0,31}$/;
 const STOCK_NAMES = ['cmap', 'cfg', 'cpg', 'quorum', 'pload', 'votequorum', 'mon', 'wd'];
 
 export interface ModuleLoader {
-  /** Relative paths are relative to it: the directory of the configuration file. */
-  readonly baseDirectory: string;
   readonly log: LogFunction;
+  /** The real path of a file that nobody but root and the daemon's user can change; throws for any other. */
+  trusted(path: string): string;
   /** `import()`; tests give modules of their own. */
   import(url: string): Promise<unknown>;
 }
@@ -61,7 +60,8 @@ async function makeEngine(block: EngineModuleOptions, loader: ModuleLoader): Pro
   }
   if (!NAME.test(name)) throw new Error('a name is 1 to 32 of a-z, 0-9 and _, a letter first');
   if (STOCK_NAMES.includes(name)) throw new Error('the name is one of the built-in services');
-  const file = path === undefined ? name : isAbsolute(path) ? path : resolve(loader.baseDirectory, path);
+  // A module is code of the daemon: the path that was checked is the one that is loaded.
+  const file = path === undefined ? name : loader.trusted(path);
   const module = await loader.import(shipped ?? pathToFileURL(file).href);
   if (!isEngineModule(module)) throw new Error(`${file} exports no interfaceVersion and createEngine`);
   if (module.interfaceVersion !== ENGINE_INTERFACE_VERSION) {
