@@ -1,12 +1,6 @@
-import { isIP } from 'node:net';
 import type { Icmap } from './icmap/index.ts';
-import { ipv4Number } from './totem/addresses.ts';
-import { readNodelist } from './totem/nodelist.ts';
 import { checkTimings, deriveTimings, type TimingProblem } from './totem/timings.ts';
 import type { LinkConfig, TotemConfig } from './totem-config.ts';
-
-/** `clear_node_high_bit` may have cleared it. */
-const HIGH_BIT = 0x8000_0000;
 
 export type LiveResult =
   | { readonly ok: true; readonly totem: TotemConfig; readonly changed: boolean }
@@ -18,7 +12,7 @@ export type LiveResult =
  * link priorities and ping timers, knet's tunables. Addresses, links, nodes and crypto need a reload.
  */
 export function recomputeTotem(current: TotemConfig, map: Icmap): LiveResult {
-  const timings = deriveTimings(map, tokenNodeCount(current, map));
+  const timings = deriveTimings(map, current.tokenNodes);
   const problem = checkTimings(map, timings);
   if (problem !== null) return { ok: false, problem, stockMessage: `parse error in config: ${problem.text}` };
   const totem: TotemConfig = {
@@ -35,17 +29,6 @@ export function recomputeTotem(current: TotemConfig, map: Icmap): LiveResult {
     links: current.links.map((link) => recomputeLink(link, map, timings.tokenMs)),
   };
   return { ok: true, totem, changed: JSON.stringify(totem) !== JSON.stringify(current) };
-}
-
-/** As at start: nodes whose id was made from their address count twice, as in stock. */
-function tokenNodeCount({ transport, members }: TotemConfig, map: Icmap): number {
-  const nodes = readNodelist(map).filter(({ addresses }) => addresses.has(0));
-  if (transport === 'knet') return nodes.length;
-  const isGenerated = (nodeId: number): boolean => {
-    const address = members.find((member) => member.nodeId === nodeId)?.addresses[0] ?? null;
-    return address !== null && isIP(address) === 4 && ipv4Number(address) % HIGH_BIT === nodeId % HIGH_BIT;
-  };
-  return nodes.length + nodes.filter(({ nodeId }) => isGenerated(nodeId)).length;
 }
 
 function recomputeLink(link: LinkConfig, map: Icmap, tokenMs: number): LinkConfig {

@@ -70,6 +70,8 @@ export interface TotemConfig {
   readonly linkPolicy: LinkPolicy;
   readonly blockUnlistedIps: boolean;
   readonly timings: TotemTimings;
+  /** By how many nodes the token timeout grows (`token_coefficient`). */
+  readonly tokenNodes: number;
   readonly links: readonly LinkConfig[];
   /** In node-list order, the local node included; nodes without any address are not here. */
   readonly members: readonly MemberConfig[];

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { READ_ONLY_KEYS_VOTEQUORUM } from '../../src/config/icmap/access.ts';
+import { Icmap } from '../../src/config/icmap/index.ts';
 import { findOption, OPTIONS, typeOfKey } from '../../src/config/options/index.ts';
 import { optionsMarkdown } from '../../src/config/options/markdown.ts';
 
@@ -21,4 +23,21 @@ t.test('the table is in order', async (t) => {
   t.equal(findOption('quorum.device.heuristics', 'exec_ping')?.key, 'exec_<NAME>');
   t.equal(typeOfKey('resources.process.whatever', 'poll_period'), 'u64');
   t.equal(typeOfKey('elsewhere', 'poll_period'), 'str');
+});
+
+t.test('what the table says about writing a key is what the map does', async (t) => {
+  const map = Icmap.withStockAccess();
+  for (const key of READ_ONLY_KEYS_VOTEQUORUM) map.setReadOnly(key, { prefix: false, readOnly: true });
+  const places: Readonly<Record<string, string>> = {
+    'totem.interface': 'totem.interface.0',
+    'nodelist.node': 'nodelist.node.0',
+    'logging.logger_subsys': 'logging.logger_subsys.TOTEM',
+    'logging.logging_daemon': 'logging.logging_daemon.x',
+    uidgid: 'uidgid.config',
+  };
+  for (const { section, key, cmap } of OPTIONS) {
+    const path = `${places[section] ?? section}.${key.replace('<0-7>', '0').replace('<NAME>', 'x')}`;
+    const stored = section === 'uidgid' ? `${path}.77` : path;
+    t.equal(map.isReadOnly(stored), cmap === 'refused', stored);
+  }
 });

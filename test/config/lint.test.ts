@@ -45,6 +45,21 @@ const STORIES: readonly (readonly [name: string, text: string, expected: readonl
     'token: 5000\n',
     ['F:11:1: Key token stands outside of every section. It belongs to section totem'],
   ],
+  [
+    'options that do nothing here',
+    'nozzle {\n  name: nozzle0\n}\nsystem {\n  qb_ipc_type: socket\n  allow_knet_handle_fallback: yes\n}\npload {\n  count: 5\n}\n',
+    [
+      'F:12:3: name has no effect: no virtual network interface is made. Remove the line',
+      'F:15:3: qb_ipc_type: socket has no effect: clients are served through shared memory only. Remove the line',
+      'F:16:3: allow_knet_handle_fallback: yes has no effect: no part of the set-up of the network needs privileges here, so that it cannot fail for want of them. Remove the line',
+      'F:19:3: count has no effect: set it through cmap, as u32. Remove the line',
+    ],
+  ],
+  [
+    'options that do nothing only with other values',
+    'system {\n  qb_ipc_type: native\n  allow_knet_handle_fallback: no\n}\n',
+    [],
+  ],
   ['a misspelt section', 'loging {\n  debug: on\n}\n', ['F:11:1: Unknown section loging. Did you mean logging?']],
   [
     'a section in the wrong place',

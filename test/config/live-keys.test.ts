@@ -1,35 +1,18 @@
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { loadConfiguration, nodeEnvironment } from '../../src/config/index.ts';
 import { cmapTypeName, cmapValueText } from '../../src/lib/cmap-value.ts';
+import { isConfiguration, runStock, STOCK_ADDRESSES, stockUnavailable } from './stock-daemon.ts';
 
 /**
  * The keys that a running stock daemon has from its file, and those that it derives (config-and-tools.md 2.1), against
  * ours. Stock runs in network and mount namespaces of its own.
  */
-const STOCK = '/usr/sbin/corosync';
-const skip =
-  existsSync(STOCK) && existsSync('/usr/sbin/corosync-cmapctl') && process.getuid?.() === 0
-    ? false
-    : 'no stock Corosync, or not root';
+const skip = stockUnavailable;
 const directory = mkdtempSync(join(tmpdir(), 'live-'));
 t.teardown(() => rmSync(directory, { recursive: true }));
-
-const SCRIPT = `
-mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /dev/shm && mount -t tmpfs tmpfs /var/lib/corosync
-ip link set lo up; ip address add 10.9.0.1/24 dev lo; ip address add 10.9.1.1/24 dev lo
-corosync -f -c "$0" >/run/log 2>&1 & daemon=$!
-for i in $(seq 50); do sleep 0.1; corosync-cmapctl >/run/keys 2>/dev/null && grep -q 'members.*status' /run/keys && break; done
-cat /run/keys
-kill $daemon; wait $daemon
-`;
-
-/** Keys that engines and clients make, not the configuration. */
-const NOT_CONFIGURATION =
-  /^(internal_configuration\.|runtime\.(?!config\.)|config\.|resources\.system\.\w+\.(current|last_updated|state|poll_period) )|^resources\.watchdog_timeout \(u32\) = 6$/;
 
 const node = (index: number, address: string, rest = ''): string =>
   `node {\nnodeid: ${index}\nname: n${index}\nring0_addr: ${address}\n${rest}}\n`;
@@ -65,7 +48,7 @@ const FILES: readonly (readonly [string, string])[] = [
 const environment = {
   ...nodeEnvironment(),
   hostname: () => 'live-keys-host',
-  localAddresses: () => ['127.0.0.1', '10.9.0.1', '10.9.1.1'],
+  localAddresses: () => STOCK_ADDRESSES,
   enterDirectory: async () => {},
 };
 
@@ -73,17 +56,13 @@ for (const [name, text] of FILES) {
   t.test(name, { skip }, async (t) => {
     const file = join(directory, 'corosync.conf');
     writeFileSync(file, text);
-    const { stdout } = spawnSync('unshare', ['-m', '-n', 'sh', '-c', SCRIPT, file], {
-      encoding: 'utf8',
-      timeout: 20_000,
-    });
-    const stock = stdout.split('\n').filter((line) => line !== '' && !NOT_CONFIGURATION.test(line));
+    const { keys: stock } = runStock(file);
     const result = await loadConfiguration({ file }, { purpose: 'start', environment });
     t.ok(result.ok);
     if (!result.ok) return;
     const ours = [...result.map.entries()]
       .map(({ key, value }) => `${key} (${cmapTypeName(value.type)}) = ${cmapValueText(value)}`)
-      .filter((line) => !NOT_CONFIGURATION.test(line));
+      .filter(isConfiguration);
     t.ok(stock.length > 30);
     t.strictSame(ours, stock);
   });

@@ -62,6 +62,7 @@ export function totemConfig(
     crypto: { model: 'none', cipher: 'none', hash: 'none', keyFingerprint: '' },
     knetMtu: 0,
     knetPmtudIntervalSec: 30,
+    tokenNodes: 1,
     compression: { model: 'none', thresholdBytes: 100, level: 0 },
   };
 }

@@ -83,6 +83,11 @@ function lintItem(item: SourceItem, findings: Findings): void {
     lintUnknownKey(item, findings);
     return;
   }
+  const { withoutEffect, withoutEffectValues } = option;
+  if (withoutEffect !== undefined && withoutEffectValues?.includes(item.value) !== false) {
+    const what = withoutEffectValues === undefined ? key : `${key}: ${item.value}`;
+    findings.add('no-effect', position, storedKey, `${what} has no effect: ${withoutEffect}`, 'Remove the line');
+  }
   if (option.obsolete !== undefined && !WARNED_BY_STOCK.has(`${section}.${key}`)) {
     findings.add('obsolete', position, storedKey, `${key} is obsolete: ${option.obsolete}`, 'Remove the line');
   }

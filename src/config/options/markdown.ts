@@ -50,6 +50,11 @@ function valueText({ type, values, range, unit }: OptionSpec): string {
   return parts.filter((part) => part !== undefined).join(' · ');
 }
 
+function withoutEffect({ withoutEffect: reason, withoutEffectValues: values }: OptionSpec): string {
+  if (reason === undefined) return '';
+  return ` Without effect${values === undefined ? '' : ` (${values.join(', ')})`}: ${reason}; the start warns.`;
+}
+
 function row(option: OptionSpec): string {
   const name = `\`${option.key}\`${option.extension === true ? ' ⁺' : ''}`;
   const obsolete = option.obsolete === undefined ? '' : ` Obsolete: ${option.obsolete}.`;
@@ -59,7 +64,7 @@ function row(option: OptionSpec): string {
     option.default === '' ? '–' : escapeCell(option.default),
     RELOAD_TEXT[option.reload],
     option.cmap,
-    escapeCell(option.doc) + obsolete,
+    escapeCell(option.doc + withoutEffect(option)) + obsolete,
   ];
   return `| ${cells.join(' | ')} |`;
 }

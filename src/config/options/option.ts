@@ -40,6 +40,10 @@ export interface OptionSpec {
   readonly doc: string;
   /** Why not to use it any more. */
   readonly obsolete?: string;
+  /** Why it does nothing in this daemon, where it does something in stock or looks as if: whoever gives it is warned. */
+  readonly withoutEffect?: string;
+  /** The texts for which that holds; without them all. */
+  readonly withoutEffectValues?: readonly string[];
   /** Ours, unknown to stock, which stores and ignores it. */
   readonly extension?: true;
 }

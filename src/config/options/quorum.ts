@@ -105,12 +105,13 @@ const quorum = sectionOptions('quorum', { reload: 'start', cmap: 'refused' }, [
     range: SWITCH,
     doc: 'Keeps the highest expected votes in the state directory.',
   },
-  { key: 'leaving_timeout', type: 'u32', unit: 'ms', doc: 'Unused.', obsolete: 'it has no effect' },
+  { key: 'leaving_timeout', type: 'u32', unit: 'ms', cmap: 'stored', doc: 'Unused.', obsolete: 'it has no effect' },
   {
     key: 'cancel_wait_for_all',
     type: 'str',
     cmap: 'live',
-    doc: 'Not for the file: set to 1 (u8) through cmap it releases a node that waits for all.',
+    withoutEffect: 'it is not for the file',
+    doc: 'Set to 1 (u8) through cmap it releases a node that waits for all.',
   },
 ]);
 

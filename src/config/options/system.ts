@@ -8,6 +8,8 @@ const system = sectionOptions('system', { reload: 'no', cmap: 'refused' }, [
     type: 'str',
     default: 'native',
     values: ['native', 'shm', 'socket'],
+    withoutEffect: 'clients are served through shared memory only',
+    withoutEffectValues: ['socket'],
     doc: 'How clients talk to the daemon. Shared memory is the native way.',
   },
   { key: 'sched_rr', type: 'str', default: 'yes', values: YES_NO, doc: 'Run with round-robin real-time scheduling.' },
@@ -30,6 +32,9 @@ const system = sectionOptions('system', { reload: 'no', cmap: 'refused' }, [
     type: 'str',
     default: 'no',
     values: YES_NO,
+    withoutEffect:
+      'no part of the set-up of the network needs privileges here, so that it cannot fail for want of them',
+    withoutEffectValues: ['yes'],
     doc: 'Go on when the privileged set-up of the network fails.',
   },
   {
@@ -78,21 +83,24 @@ const access = sectionOptions('uidgid', { reload: 'yes', cmap: 'refused' }, [
   { key: 'gid', type: 'str', doc: 'Group, by name or number, whose members may connect.' },
 ]);
 
+const NO_DEVICE = { withoutEffect: 'no virtual network interface is made' } as const;
 const nozzle = sectionOptions('nozzle', { reload: 'yes', cmap: 'stored' }, [
-  { key: 'name', type: 'str', doc: 'Name of the virtual network interface.' },
-  { key: 'ipaddr', type: 'str', doc: 'Network; the host part becomes the node id.' },
-  { key: 'ipprefix', type: 'str', doc: 'Prefix length: IPv4 8-30, IPv6 8-64.' },
+  { key: 'name', type: 'str', ...NO_DEVICE, doc: 'Name of the virtual network interface.' },
+  { key: 'ipaddr', type: 'str', ...NO_DEVICE, doc: 'Network; the host part becomes the node id.' },
+  { key: 'ipprefix', type: 'str', ...NO_DEVICE, doc: 'Prefix length: IPv4 8-30, IPv6 8-64.' },
   {
     key: 'macaddr',
     type: 'str',
     default: '54:54:01:00:00:00',
+    ...NO_DEVICE,
     doc: 'Hardware address; its last two bytes become the node id.',
   },
 ]);
 
+const THROUGH_CMAP = { withoutEffect: 'set it through cmap, as u32' } as const;
 const pload = sectionOptions('pload', { reload: 'start', cmap: 'live' }, [
-  { key: 'count', type: 'str', doc: 'Load generator: ignored in the file, set it through cmap (u32).' },
-  { key: 'size', type: 'str', doc: 'Load generator: ignored in the file, set it through cmap (u32).' },
+  { key: 'count', type: 'str', ...THROUGH_CMAP, doc: 'Load generator: how many messages.' },
+  { key: 'size', type: 'str', ...THROUGH_CMAP, doc: 'Load generator: bytes of a message.' },
 ]);
 
 const service = sectionOptions('service', { reload: 'start', cmap: 'stored' }, [

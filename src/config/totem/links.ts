@@ -1,3 +1,4 @@
+import type { Icmap } from '../icmap/index.ts';
 import type { TransportName } from '../totem-config.ts';
 import { familyOf, familyPreference, generatedMulticast, isMulticast, resolveAddress } from './addresses.ts';
 import type { TotemContext } from './context.ts';
@@ -106,13 +107,23 @@ export async function checkInterfaceBlocks(
   }
 }
 
+/**
+ * Whether a link broadcasts. Stock has one switch for all links and reads them in order: once it is on, `no` does not
+ * switch it off. It means nothing to knet and udpu, but their ports go by it, too.
+ */
+function broadcasts(map: Icmap, linkId: number): boolean {
+  for (let link = 0; link <= linkId; link++) {
+    if (map.getString(`totem.interface.${link}.broadcast`) === 'yes') return true;
+  }
+  return false;
+}
+
 /** Everything about one link but the resolved bind address and the token's derivates. */
 export function linkSettings(
   context: TotemContext,
   linkId: number,
   nodes: readonly NodeEntry[],
   local: NodeEntry | null,
-  transport: TransportName,
 ): LinkSettings {
   const { map } = context;
   const prefix = `totem.interface.${linkId}.`;
@@ -120,10 +131,12 @@ export function linkSettings(
     const value = map.getU32(prefix + key);
     return value === null || value === 0 ? null : value;
   };
-  const broadcast = map.getString(`${prefix}broadcast`) === 'yes';
+  const broadcast = broadcasts(map, linkId);
   const bindText = local?.addresses.get(linkId) ?? null;
-  const port = map.getU16(`${prefix}mcastport`) ?? 0;
-  const defaultPort = PORT_DEFAULT + (transport === 'udp' && broadcast ? linkId * 2 : linkId);
+  // Stock's ports go by broadcast whatever the transport, unless 0 is given.
+  const given = map.getU16(`${prefix}mcastport`);
+  const port = given ?? 0;
+  const defaultPort = PORT_DEFAULT + (given === null && broadcast ? linkId * 2 : linkId);
   return {
     linkId,
     bindText,

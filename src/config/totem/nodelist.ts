@@ -11,6 +11,8 @@ export interface NodeEntry {
   readonly nodeId: number;
   /** Unresolved texts by link number. */
   readonly addresses: ReadonlyMap<number, string>;
+  /** Whether `ring0_addr` is all that the list says of the node. */
+  readonly isBareAddress: boolean;
   /** Keys of the addresses by link number. */
   readonly addressKeys: ReadonlyMap<number, string>;
 }
@@ -18,16 +20,17 @@ export interface NodeEntry {
 export const LINKS_MAX = 8;
 
 export function readNodelist(map: Icmap): NodeEntry[] {
-  const entries = new Map<number, { addresses: Map<number, string>; addressKeys: Map<number, string> }>();
+  const entries = new Map<number, { keys: number; addresses: Map<number, string>; addressKeys: Map<number, string> }>();
   for (const { key } of map.entries('nodelist.node.')) {
     const match = /^nodelist\.node\.(\d+)\.(.+)$/.exec(key);
     if (match === null) continue;
     const index = Number(match[1]);
     let entry = entries.get(index);
     if (entry === undefined) {
-      entry = { addresses: new Map(), addressKeys: new Map() };
+      entry = { keys: 0, addresses: new Map(), addressKeys: new Map() };
       entries.set(index, entry);
     }
+    entry.keys++;
     const link = /^ring(\d+)_addr$/.exec(match[2]!);
     const text = link === null ? null : map.getString(key);
     if (text === null) continue;
@@ -36,11 +39,12 @@ export function readNodelist(map: Icmap): NodeEntry[] {
   }
   return [...entries]
     .sort(([a], [b]) => a - b)
-    .map(([index, { addresses, addressKeys }]) => ({
+    .map(([index, { keys, addresses, addressKeys }]) => ({
       index,
       name: map.getString(`nodelist.node.${index}.name`),
       nodeId: map.getU32(`nodelist.node.${index}.nodeid`) ?? 0,
       addresses,
+      isBareAddress: keys === 1 && addresses.has(0),
       addressKeys,
     }));
 }

@@ -14,8 +14,9 @@ export function publishTotem(map: Icmap, reading: TotemReading, atStart = true):
     const prefix = `totem.interface.${link.linkId}.`;
     if (atStart && link.bindText !== null) map.setString(`${prefix}bindnetaddr`, link.bindText);
     if (totem.transport !== 'udp') continue;
-    map.setString(`${prefix}mcastaddr`, link.multicastAddress);
-    map.setU16(`${prefix}mcastport`, link.port);
+    // What the file says stays as it is, even where another value is in force (broadcast, port 0).
+    if (!map.has(`${prefix}mcastaddr`)) map.setString(`${prefix}mcastaddr`, link.multicastAddress);
+    if (!map.has(`${prefix}mcastport`)) map.setU16(`${prefix}mcastport`, link.port);
   }
   publishRuntimeTotem(map, totem);
 }

@@ -47,7 +47,7 @@ export async function readTotem(context: TotemContext, options: TotemReadOptions
   const numbers = interfaceNumbers(context);
   await checkInterfaceBlocks(context, numbers, transport, self);
   const linkIds = allLinkIds(context, numbers, nodes);
-  const links = linkIds.map((linkId) => linkSettings(context, linkId, nodes, local, transport));
+  const links = linkIds.map((linkId) => linkSettings(context, linkId, nodes, local));
   const resolution = await resolveNodes(context, nodes, self, transport, options);
   for (const link of links) {
     link.bindAddress = local === null ? null : (resolution.addresses.get(local.index)?.[link.linkId] ?? null);
@@ -70,7 +70,8 @@ export async function readTotem(context: TotemContext, options: TotemReadOptions
     });
   }
   const firstLink = links.find(({ linkId }) => linkId === 0)?.members ?? [];
-  const timings = deriveTimings(map, tokenNodeCount(firstLink, resolution.generatedNodeIds));
+  const tokenNodes = tokenNodeCount(firstLink, resolution.generatedNodeIds);
+  const timings = deriveTimings(map, tokenNodes);
   const problem = checkTimings(map, timings);
   if (problem !== null) {
     throw context.invalid('RONDO_CONFIG_TIMING', problem.text, { key: problem.key, hint: problem.hint });
@@ -90,6 +91,7 @@ export async function readTotem(context: TotemContext, options: TotemReadOptions
     linkPolicy,
     blockUnlistedIps: map.getString('totem.block_unlisted_ips') !== 'no',
     timings,
+    tokenNodes,
     links: links.filter(({ bindAddress }) => bindAddress !== null).map((link) => toLinkConfig(link, timings.tokenMs)),
     members: toMembers(nodes, resolution),
     crypto,
@@ -105,11 +107,12 @@ export async function readTotem(context: TotemContext, options: TotemReadOptions
 }
 
 /**
- * The number of nodes by which the token timeout grows: those with an address on link 0. Stock counts a node twice
- * whose id it made itself, and all nodes of a ring should have the same timeouts.
+ * The number of nodes by which the token timeout grows: those with an address on link 0. Stock counts a node twice whose
+ * id it made itself, when its address is all that the file says of it, and all nodes of a ring should have the same
+ * timeouts.
  */
 function tokenNodeCount(nodes: readonly NodeEntry[], generated: ReadonlyMap<number, number>): number {
-  return nodes.length + nodes.filter(({ index }) => generated.has(index)).length;
+  return nodes.length + nodes.filter(({ index, isBareAddress }) => isBareAddress && generated.has(index)).length;
 }
 
 function readTransport(context: TotemContext): TransportName {

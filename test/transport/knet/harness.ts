@@ -73,6 +73,7 @@ export function totemConfig(options: NodeOptions): TotemConfig {
     crypto: options.crypto ?? CLEAR,
     knetMtu: options.knetMtu ?? 0,
     knetPmtudIntervalSec: 30,
+    tokenNodes: 1,
     compression: options.compression ?? { model: 'none', thresholdBytes: 0, level: 0 },
   };
 }
