@@ -81,14 +81,18 @@ export async function loadConfiguration(paths: ConfigPaths, options: LoadOptions
   const parsed = await parseConfiguration(file, environment);
   if (parsed instanceof ConfigError) return failed(file, [parsed], [], null);
   const { map, positions } = parsed;
+  const refuse: typeof failed = (...details) => {
+    map.wipeSecret();
+    return failed(...details);
+  };
   const ignoredKeys = options.live === undefined ? [] : keepUnchangeable(map, options.live);
   const errors = [...parsed.errors, ...(await checkLogging(map, positions, environment))];
   const logging = parsed.errors.length > 0 ? null : readLogging(map);
-  if (errors.length > 0 || logging === null) return failed(file, errors, lintConfiguration(parsed, null), logging);
+  if (errors.length > 0 || logging === null) return refuse(file, errors, lintConfiguration(parsed, null), logging);
 
   const stateDirectory = options.stateDirectory ?? map.getString('system.state_dir') ?? STATE_DIRECTORY_DEFAULT;
   const stateError = await checkStateDirectory(stateDirectory, positions, environment);
-  if (stateError !== null) return failed(file, [stateError], lintConfiguration(parsed, null), logging);
+  if (stateError !== null) return refuse(file, [stateError], lintConfiguration(parsed, null), logging);
 
   const context = new TotemContext(map, positions, environment, LOOKUP_MS_MAX[options.purpose]);
   let reading: TotemReading;
@@ -98,7 +102,7 @@ export async function loadConfiguration(paths: ConfigPaths, options: LoadOptions
   } catch (error) {
     context.key?.wipe();
     if (!(error instanceof ConfigError)) throw error;
-    return failed(file, [error], [...context.warnings, ...lintConfiguration(parsed, null)], logging);
+    return refuse(file, [error], [...context.warnings, ...lintConfiguration(parsed, null)], logging);
   } finally {
     context.close();
   }
@@ -158,6 +162,7 @@ export async function parseConfiguration(
   const builder = new ConfigBuilder(accounts);
   builder.addFile(file, main);
   for (const [path, bytes] of extra) builder.addAccountFile(path, bytes);
+  main.fill(0); // there may be a key in it
   return builder;
 }
 

@@ -50,3 +50,42 @@ for (const [cipher, hash, rare] of CIPHERS) {
     },
   );
 }
+
+/** A key that stands in the file itself: the daemon has to read it, and to keep it in its map. */
+t.test(
+  'nothing of a key in corosync.conf is left after its rotation',
+  { skip: skipReason(['stock', 'ours']) },
+  async (t) => {
+    const lab = await Lab.create({ transport: 'knet', crypto: { cipher: 'aes256', hash: 'sha256' } }, [
+      'ours',
+      'stock',
+    ]);
+    t.teardown(() => lab.close());
+    const [before, after] = [randomBytes(150).toString('base64url'), randomBytes(150).toString('base64url')];
+    lab.writeConfs({ totem: [`key: ${before}`] });
+    for (const node of lab.nodes) node.startDaemon();
+    await lab.waitRing(lab.nodes);
+    const [ours, stock] = lab.nodes.map((node) => node.daemon!.pid) as [number, number];
+    const old = formsOfKey(Buffer.from(`${before}\0`));
+    const found = searchProcess(ours, old);
+    t.not(found.length, 0, 'the key in use is found in memory');
+    t.notMatch(found.join(), /UTF-16|hex|base64/, 'as bytes only');
+
+    lab.writeConfs({ totem: [`key: ${after}`] });
+    await lab.nodes[0]!.space.must('corosync-cfgtool', ['-R']);
+    let left: readonly string[] = [];
+    await until(
+      'the old key is forgotten',
+      () => {
+        left = searchProcess(ours, old);
+        return left.length === 0 ? true : null;
+      },
+      FORGOTTEN_MS,
+      500,
+    ).catch(() => {});
+    t.strictSame(left, [], 'nothing of the old key');
+    t.comment(`stock: ${searchProcess(stock, old).join(', ') || 'nothing'}`);
+    await lab.waitRing(lab.nodes);
+    t.equal(await lab.nodes[0]!.cmap('totem.key'), after, 'the map has the new one');
+  },
+);

@@ -10,7 +10,11 @@ const PRESENT = 0xc0;
 /** Every form in which a key may lie in memory. */
 export function formsOfKey(key: Buffer): ReadonlyMap<string, Buffer> {
   const forms = new Map<string, Buffer>();
-  for (const at of [0, 64, 128, 192]) forms.set(`raw ${at}`, key.subarray(at, at + 16));
+  for (const at of [0, 64, 128, 192]) {
+    const part = key.subarray(at, at + 16);
+    forms.set(`raw ${at}`, part);
+    forms.set(`raw ${at} UTF-16`, Buffer.from(part.toString('latin1'), 'utf16le'));
+  }
   const texts = {
     hex: key.toString('hex'),
     HEX: key.toString('hex').toUpperCase(),

@@ -20,6 +20,9 @@ import { AccessRules, READ_ONLY_KEYS, READ_ONLY_PREFIXES } from './access.ts';
 import { isValidKey, SortedKeys } from './keys.ts';
 import { TRACK_MASK_ALL, type TrackCallback, TrackEvent, type Tracker, Trackers } from './trackers.ts';
 
+/** The ring's key may stand in the file: a value that goes is overwritten, because it would stay in memory for long. */
+const SECRET_KEY = 'totem.key';
+
 /**
  * The configuration map ("icmap"): typed values under dotted keys, iterated in byte order, with trackers that are
  * called inside the change (services.md 5). The daemon writes with the plain methods; what a client asks for goes
@@ -169,6 +172,7 @@ export class Icmap {
     this.values.delete(key);
     this.keys.delete(key);
     this.trackers.notify(TrackEvent.DELETE, key, null, old);
+    if (key === SECRET_KEY) old.bytes.fill(0);
     return CsError.OK;
   }
 
@@ -217,9 +221,13 @@ export class Icmap {
       this.trackers.notify(TrackEvent.ADD, key, value, null);
       return CsError.OK;
     }
-    if (cmapValueEquals(old, value)) return CsError.OK;
+    if (cmapValueEquals(old, value)) {
+      if (key === SECRET_KEY && value !== old) value.bytes.fill(0); // one copy is enough
+      return CsError.OK;
+    }
     this.values.set(key, value);
     this.trackers.notify(TrackEvent.MODIFY, key, value, old);
+    if (key === SECRET_KEY) old.bytes.fill(0);
     return CsError.OK;
   }
 
@@ -282,6 +290,11 @@ export class Icmap {
   }
 
   // ---- whole maps ----
+
+  /** Overwrites the key of the ring, if this map holds one: for maps that are given up. */
+  wipeSecret(): void {
+    this.values.get(SECRET_KEY)?.bytes.fill(0);
+  }
 
   /** Sets every key of another map here, in byte order, with notifications. Keys that only this map has stay. */
   copyFrom(source: Icmap): void {

@@ -4,7 +4,7 @@ import { ConfigError, type ConfigErrorCode, type Position } from '../errors.ts';
 import { Icmap } from '../icmap/index.ts';
 import { typeOfKey } from '../options/index.ts';
 import { findOffender, LEX_ERROR_TEXT, lexErrorHint } from './hints.ts';
-import { type ConfigToken, type ItemToken, latin1Bytes, lexConfig, PATH_BYTES_MAX } from './lexer.ts';
+import { type ConfigToken, type ItemToken, latin1, latin1Bytes, lexConfig, PATH_BYTES_MAX } from './lexer.ts';
 import { checkEnumeration, parseValue } from './values.ts';
 
 /** Resolves names of users and groups; `null`: unknown. */
@@ -166,18 +166,25 @@ export class ConfigBuilder {
     }
   }
 
-  private item(token: ItemToken): void {
+  private item(found: ItemToken): void {
     const frame = this.top;
     const path = frame?.path ?? '';
+    const isSecret = found.secret !== undefined && path === 'totem';
+    const token = found.secret === undefined || isSecret ? found : { ...found, value: latin1(found.secret) };
     if (path.length + token.key.length + 1 >= PATH_BYTES_MAX) {
       this.parserError('KEY', token, 'New key makes total cmap path too long', 'Shorten the names');
       return;
     }
     const storedKey = frame === undefined ? token.key : `${frame.storePath}.${token.key}`;
     const position = this.position(token.line, token.column);
-    this.items.push({ section: path, key: token.key, value: token.value, position, storedKey });
+    const value = isSecret ? `(secret of line ${token.line})` : token.value;
+    this.items.push({ section: path, key: token.key, value, position, storedKey });
     if (this.accountsOnly && frame?.kind !== 'uidgid') {
       this.parserError('UIDGID', token, 'uidgid: Only uid and gid are allowed items', 'Write uidgid { uid: … }');
+      return;
+    }
+    if (isSecret) {
+      this.storeSecret(storedKey, token, found.secret);
       return;
     }
     switch (frame?.kind) {
@@ -342,6 +349,13 @@ export class ConfigBuilder {
 
   private storeText(key: string, token: ItemToken, at: { readonly line: number; readonly column: number }): void {
     this.store(key, cmapStringBytes(latin1Bytes(token.value)), token, at);
+  }
+
+  /** The map takes a copy of its own; the one here is overwritten. */
+  private storeSecret(key: string, token: ItemToken, bytes: Uint8Array): void {
+    const value = cmapStringBytes(bytes);
+    this.store(key, value, token);
+    value.bytes.fill(0);
   }
 
   private store(

@@ -34,6 +34,8 @@ export interface ItemToken {
   readonly key: string;
   readonly value: string;
   readonly valueColumn: number;
+  /** The value of an item `key`, where it lies in the file's bytes: it may be a key, and `value` is empty then. */
+  readonly secret?: Uint8Array;
 }
 export interface ErrorToken {
   readonly kind: 'error';
@@ -101,6 +103,30 @@ function lexLine(raw: string, line: number): ConfigToken | null {
   return { kind: 'error', line, column: first + 1, error: 'notASectionOrKey', text };
 }
 
+const NAME_OF_SECRETS = Uint8Array.from('key', (char) => char.charCodeAt(0));
+const [BLANK, TAB, CR, COLON, BRACE] = [0x20, 0x09, 0x0d, 0x3a, 0x7b];
+
+/**
+ * An item `key` without making a string of its line: strings cannot be overwritten. `null`: another line. The rules are
+ * those of `lexLine`.
+ */
+function lexSecret(bytes: Uint8Array, line: number): ItemToken | null {
+  const blank = (byte: number | undefined): boolean => byte === BLANK || byte === TAB;
+  let first = 0;
+  while (blank(bytes[first])) first++;
+  if (!NAME_OF_SECRETS.every((byte, i) => bytes[first + i] === byte)) return null;
+  let colon = first + NAME_OF_SECRETS.length;
+  while (blank(bytes[colon])) colon++;
+  if (bytes[colon] !== COLON || bytes.includes(BRACE)) return null;
+  let end = bytes.length;
+  if (bytes[end - 1] === CR) end--;
+  while (end > 0 && blank(bytes[end - 1])) end--;
+  let valueAt = colon + 1;
+  while (valueAt < end && blank(bytes[valueAt])) valueAt++;
+  const secret = bytes.subarray(valueAt, end);
+  return { kind: 'item', line, column: first + 1, key: 'key', value: '', valueColumn: valueAt + 1, secret };
+}
+
 /** All tokens of a file. An error token does not end the sequence: the next line is read as if it stood alone. */
 export function* lexConfig(bytes: Uint8Array): Generator<ConfigToken> {
   let line = 0;
@@ -112,6 +138,12 @@ export function* lexConfig(bytes: Uint8Array): Generator<ConfigToken> {
     // What fits into the buffer of 512 bytes, the newline and a NUL included.
     const chunkEnd = Math.min(lineEnd, at + LINE_BYTES_MAX + 1);
     const nul = bytes.subarray(at, chunkEnd).indexOf(0);
+    const secret = nul >= 0 || chunkEnd < lineEnd ? null : lexSecret(bytes.subarray(at, chunkEnd), line);
+    if (secret !== null && chunkEnd - at <= LINE_BYTES_MAX) {
+      at = lineEnd + 1;
+      yield secret;
+      continue;
+    }
     const text = latin1(bytes.subarray(at, nul < 0 ? chunkEnd : at + nul));
     const atFileEnd = newline < 0 && lineEnd - at <= LINE_BYTES_MAX;
     at = lineEnd + 1;

@@ -70,7 +70,10 @@ export async function planReload(input: ReloadInput): Promise<ReloadPlan | Refus
   if (!loaded.ok) return refused(loaded.errors, loaded.errors.map(failureLine));
   const totem = mergeTotem(input.totem, loaded, live);
   const totemDiff = diffTotem(input.totem, totem);
-  if (totem.nodeId !== input.totem.nodeId || totemDiff.addressChanges.length > 0) loaded.key?.wipe();
+  if (totem.nodeId !== input.totem.nodeId || totemDiff.addressChanges.length > 0) {
+    loaded.key?.wipe();
+    loaded.map.wipeSecret();
+  }
   if (totem.nodeId !== input.totem.nodeId) return refusedNodeId(loaded, input.totem.nodeId, totem.nodeId);
   if (totemDiff.addressChanges.length > 0) return refusedAddresses(loaded, totemDiff);
   return {
