@@ -14,7 +14,7 @@ import type { ConfigurationChange, RingId } from '../lib/ring-id.ts';
  *
  * Every call into an engine happens on one thread, one at a time, in the order of the ring.
  */
-export const ENGINE_INTERFACE_VERSION = 1;
+export const ENGINE_INTERFACE_VERSION = 2;
 
 /** One client connection as an engine sees it (libqb-ipc.md 4.4). */
 export interface EngineConnection {
@@ -74,9 +74,14 @@ export interface EngineContext {
   readonly log: LogFunction;
   /**
    * Multicasts function `fn` of this engine, in total order, to every node, the own one included. `payload` starts
-   * with 16 bytes for the header, which this call fills in. Copied. `false`: no room now, nothing was sent.
+   * with 16 bytes for the header, which this call fills in; it belongs to the host from then on. Never lost: while the send
+   * queue is full it waits, in order with everything else that this engine sends.
    */
-  mcast(fn: number, payload: Uint8Array): boolean;
+  send(fn: number, payload: Uint8Array): void;
+  /** As `send`, but never waits. `false`: no room now, or earlier messages still wait; nothing was sent. */
+  trySend(fn: number, payload: Uint8Array): boolean;
+  /** Whether everything given to `send` is on its way: for the end of a sync phase, and for the last words of an engine. */
+  flush(): boolean;
   /** Monotonic milliseconds. */
   nowMs(): number;
   setTimer(delayMs: number, callback: () => void): EngineTimer;

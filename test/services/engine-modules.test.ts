@@ -26,10 +26,10 @@ async function load(modules: Record<string, unknown>, blocks: Record<string, str
       return module;
     },
   });
-  return { logs, names: engines.map((each) => each.name) };
+  return { logs, engines, names: engines.map((each) => each.name) };
 }
 
-const moduleOf = (made: ServiceEngine<MainEngineContext>, interfaceVersion = 1): EngineModule => ({
+const moduleOf = (made: ServiceEngine<MainEngineContext>, interfaceVersion = 2): EngineModule => ({
   interfaceVersion,
   createEngine: () => made,
 });
@@ -54,7 +54,8 @@ t.test('modules that are wrong are left out, and said to be', async (t) => {
     ['built in', moduleOf(engine()), { name: 'cmap', path: '/x.js' }, /built-in/],
     ['not there', undefined, { name: 'thing', path: '/y.js' }, /Cannot find/],
     ['no module', {}, { name: 'thing', path: '/x.js' }, /exports no/],
-    ['version', moduleOf(engine(), 2), { name: 'thing', path: '/x.js' }, /version 2/],
+    ['version', moduleOf(engine(), 3), { name: 'thing', path: '/x.js' }, /version 3/],
+    ['version', moduleOf(engine(), 0), { name: 'thing', path: '/x.js' }, /version 0/],
     ['other name', moduleOf(engine({ name: 'else' })), { name: 'thing', path: '/x.js' }, /calls itself else/],
     ['id of stock', moduleOf(engine({ serviceId: 5 })), { name: 'thing', path: '/x.js' }, /service id 5/],
     ['id too large', moduleOf(engine({ serviceId: 64 })), { name: 'thing', path: '/x.js' }, /service id 64/],
@@ -95,4 +96,14 @@ t.test('the example is a module', async (t) => {
     engines.map((each) => [each.name, each.serviceId]),
     [['kv', 32]],
   );
+});
+
+t.test('a module of version 1 finds the way of sending that it knows', async (t) => {
+  const sent: number[] = [];
+  const context = { trySend: (fn: number) => sent.push(fn) > 0 };
+  const old = engine();
+  old.start = (given) => void (given as unknown as { mcast(fn: number): boolean }).mcast(3);
+  const { engines } = await load({ '/x.js': moduleOf(old, 1) }, [{ name: 'thing', path: '/x.js' }]);
+  engines[0]?.start(context as unknown as MainEngineContext);
+  t.same(sent, [3]);
 });

@@ -30,7 +30,7 @@ function echoEngine(trouble: { at: string | null }, seen: string[] = []) {
           const response = new Uint8Array(24);
           response[16] = CsError.OK;
           connection.respond(response);
-          context?.mcast(0, new Uint8Array(request.length));
+          context?.trySend(0, new Uint8Array(request.length));
         },
       },
     ],

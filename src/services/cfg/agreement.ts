@@ -10,7 +10,6 @@ export const AGREEMENT_SERVICE_ID = 15;
 const Fn = { HELLO: 0, PREPARE: 1, VOTE: 2 } as const;
 const REASON_BYTES = 256;
 const VOTE_TIMEOUT_MS = 15_000;
-const HELLO_RETRY_MS = 50;
 const MEMBERSHIP_CHANGED: Refusal = { reason: 'the membership changed in the meantime' };
 const BALLOTS_MAX = 5;
 /** After a change: the sync comes first, and the hellos of newcomers. */
@@ -60,7 +59,6 @@ export class ReloadAgreement implements ServiceEngine<MainEngineContext> {
   private readonly ours = new Set<number>();
   private ballot: Ballot | null = null;
   private lastTicket = 0;
-  private helloTimer: EngineTimer | null = null;
   /** Why this node said no to its own question. */
   private ownRefusal: Refusal | null = null;
   /** What this node prepared last, and for whom. */
@@ -83,15 +81,7 @@ export class ReloadAgreement implements ServiceEngine<MainEngineContext> {
     this.members = change.members;
     this.prepared = null;
     this.ballot?.finish(MEMBERSHIP_CHANGED);
-    this.sayHello();
-  }
-
-  /** Goes out after the sync, with the other messages of the services. */
-  private sayHello(): void {
-    this.helloTimer?.cancel();
-    this.helloTimer = null;
-    if (this.running.mcast(Fn.HELLO, HELLO.message({ version: 1 }))) return;
-    this.helloTimer = this.running.setTimer(HELLO_RETRY_MS, () => this.sayHello());
+    this.running.send(Fn.HELLO, HELLO.message({ version: 1 })); // leaves after the sync, with the services' other messages
   }
 
   // ---- the requester ----
@@ -120,7 +110,7 @@ export class ReloadAgreement implements ServiceEngine<MainEngineContext> {
         finish({ reason: `no answer from nodes ${[...(this.ballot?.waitingFor ?? [])].join(' ')}` });
       });
       this.ballot = { ticket, waitingFor: new Set(this.members), finish, timer };
-      if (!this.running.mcast(Fn.PREPARE, PREPARE.message({ ticket }))) finish({ reason: 'the send queue is full' });
+      if (!this.running.trySend(Fn.PREPARE, PREPARE.message({ ticket }))) finish({ reason: 'the send queue is full' });
     });
   }
 
@@ -159,8 +149,7 @@ export class ReloadAgreement implements ServiceEngine<MainEngineContext> {
     if (requester === this.running.nodeId) this.ownRefusal = prepared.ok ? null : prepared;
     const reason = prepared.ok ? '' : printable(prepared.reason).slice(0, REASON_BYTES - 1);
     const vote = VOTE.message({ requester, ticket, isYes: prepared.ok ? 1 : 0, reason });
-    if (this.running.mcast(Fn.VOTE, vote)) return;
-    this.running.setTimer(HELLO_RETRY_MS, () => this.sendVote(requester, ticket, prepared));
+    this.running.send(Fn.VOTE, vote);
   }
 
   /** What was prepared for this node's reload: exactly that is applied, whatever the file says by now. Once. */

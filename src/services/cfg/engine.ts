@@ -4,22 +4,13 @@ import * as wire from '../codec/cfg.ts';
 import { nameValue } from '../codec/fields.ts';
 import { CfgFn, CfgResponse, ServiceId } from '../codec/ids.ts';
 import { statusResponse } from '../codec/struct.ts';
-import type {
-  EngineConnection,
-  EngineTimer,
-  ExecFunction,
-  LibraryFunction,
-  MainEngineContext,
-  ServiceEngine,
-} from '../engine.ts';
+import type { EngineConnection, ExecFunction, LibraryFunction, MainEngineContext, ServiceEngine } from '../engine.ts';
 import type { Awaitable, CfgPorts } from './ports.ts';
 import { reportRefusal, runReload } from './reload.ts';
 import { ShutdownNegotiation } from './shutdown.ts';
 import { nodeAddressesResponse, nodeStatusResponse, ringStatusResponse } from './status.ts';
 
 type Handler = (connection: EngineConnection, request: Uint8Array) => Awaitable<Uint8Array | CsStatus | null>;
-
-const MCAST_RETRY_MS = 20;
 
 /** Service 1: status of nodes and links, kill, shutdown, reload (services.md 8). */
 export class CfgEngine implements ServiceEngine<MainEngineContext> {
@@ -41,7 +32,7 @@ export class CfgEngine implements ServiceEngine<MainEngineContext> {
   start(context: MainEngineContext): void {
     this.context = context;
     this.negotiation = new ShutdownNegotiation(context, () =>
-      this.mcastSurely(CfgFn.SHUTDOWN, wire.CFG_EXEC_SHUTDOWN.message()),
+      this.running.send(CfgFn.SHUTDOWN, wire.CFG_EXEC_SHUTDOWN.message()),
     );
   }
 
@@ -53,12 +44,6 @@ export class CfgEngine implements ServiceEngine<MainEngineContext> {
   private get shutdowns(): ShutdownNegotiation {
     assert(this.negotiation !== null, 'cfg is used before its start');
     return this.negotiation;
-  }
-
-  /** Tries again while the send queue is full: the request was admitted, so there is room soon. */
-  private mcastSurely(fn: number, message: Uint8Array): EngineTimer | null {
-    if (this.running.mcast(fn, message)) return null;
-    return this.running.setTimer(MCAST_RETRY_MS, () => void this.mcastSurely(fn, message));
   }
 
   connectionOpened(connection: EngineConnection): void {
@@ -156,7 +141,7 @@ export class CfgEngine implements ServiceEngine<MainEngineContext> {
     const { nodeId, reason } = wire.CFG_KILL_NODE.decodeChecked(request);
     if (this.running.cmap.getString(`runtime.members.${nodeId}.status`) !== 'joined') return CsError.NOT_EXIST;
     const text = { ...nameValue(reason.text), length: reason.length };
-    this.mcastSurely(CfgFn.KILL_NODE, wire.CFG_EXEC_KILL_NODE.message({ nodeId, reason: text }));
+    this.running.send(CfgFn.KILL_NODE, wire.CFG_EXEC_KILL_NODE.message({ nodeId, reason: text }));
     return CsError.OK;
   }
 
@@ -172,7 +157,7 @@ export class CfgEngine implements ServiceEngine<MainEngineContext> {
 
   private sendReload(connection: EngineConnection): CsStatus | null {
     const source = { nodeId: this.running.nodeId, conn: BigInt(connection.id) };
-    const sent = this.running.mcast(CfgFn.RELOAD, wire.CFG_EXEC_RELOAD.message({ source }));
+    const sent = this.running.trySend(CfgFn.RELOAD, wire.CFG_EXEC_RELOAD.message({ source }));
     return sent ? null : CsError.TRY_AGAIN;
   }
 
@@ -203,7 +188,7 @@ export class CfgEngine implements ServiceEngine<MainEngineContext> {
   }
 
   private sendCryptoPhase(phase: number): void {
-    this.mcastSurely(CfgFn.CRYPTO_RECONFIGURE, wire.CFG_EXEC_CRYPTO_RECONFIGURE.message({ phase }));
+    this.running.send(CfgFn.CRYPTO_RECONFIGURE, wire.CFG_EXEC_CRYPTO_RECONFIGURE.message({ phase }));
   }
 
   private killDelivered(payload: Uint8Array, nodeId: number): void {

@@ -35,7 +35,7 @@ export class ConfigVersionExchange implements SyncHooks {
   private send(reason: number): boolean {
     const value: CmapValue | undefined = this.context.cmap.get(KEY);
     const item = { key: KEY, type: value?.type ?? 0, value: value?.bytes ?? NO_VALUE };
-    return this.context.mcast(CmapFn.MCAST, encodeCmapMcast(reason, [item]));
+    return this.context.trySend(CmapFn.MCAST, encodeCmapMcast(reason, [item]));
   }
 
   init(transitional: readonly number[]): void {

@@ -18,7 +18,7 @@ import { U32_ELEMENT } from '../codec/fields.ts';
 import { encodeList } from '../codec/struct.ts';
 import type { EngineConnection, ExecFunction, LibraryFunction, MainEngineContext, ServiceEngine } from '../engine.ts';
 
-export const interfaceVersion = 1;
+export const interfaceVersion = 2;
 export const createEngine = (): EvsEngine => new EvsEngine();
 
 const NO_CHANGE: ConfigurationChange = {
@@ -148,6 +148,6 @@ export class EvsEngine implements ServiceEngine<MainEngineContext> {
   }
 
   private send(message: Uint8Array): number {
-    return this.context?.mcast(0, message) === true ? CsError.OK : CsError.TRY_AGAIN;
+    return this.context?.trySend(0, message) === true ? CsError.OK : CsError.TRY_AGAIN;
   }
 }

@@ -14,6 +14,8 @@ export interface EngineModule {
   ): ServiceEngine<MainEngineContext> | Promise<ServiceEngine<MainEngineContext>>;
 }
 
+/** The oldest version of the interface that modules may be written for. */
+const ENGINE_INTERFACE_VERSION_MIN = 1;
 /** Ids below are stock's services and reserved ones. */
 export const MODULE_SERVICE_ID_MIN = 16;
 /** Engines that come with the daemon and need no path. */
@@ -64,14 +66,22 @@ async function makeEngine(block: EngineModuleOptions, loader: ModuleLoader): Pro
   const file = path === undefined ? name : loader.trusted(path);
   const module = await loader.import(shipped ?? pathToFileURL(file).href);
   if (!isEngineModule(module)) throw new Error(`${file} exports no interfaceVersion and createEngine`);
-  if (module.interfaceVersion !== ENGINE_INTERFACE_VERSION) {
-    const versions = `version ${module.interfaceVersion} of the interface, this daemon has ${ENGINE_INTERFACE_VERSION}`;
-    throw new Error(`${file} was written for ${versions}`);
+  const { interfaceVersion } = module;
+  if (interfaceVersion < ENGINE_INTERFACE_VERSION_MIN || interfaceVersion > ENGINE_INTERFACE_VERSION) {
+    const known = `${ENGINE_INTERFACE_VERSION_MIN} to ${ENGINE_INTERFACE_VERSION}`;
+    throw new Error(`${file} was written for version ${interfaceVersion} of the interface, this daemon has ${known}`);
   }
   const engine = await module.createEngine(block);
   const problem = problemOf(engine, name);
   if (problem !== null) throw new Error(problem);
+  if (interfaceVersion === 1) giveVersion1(engine);
   return engine;
+}
+
+/** Version 1 had one way to send, `mcast`, which did what `trySend` does. */
+function giveVersion1(engine: ServiceEngine<MainEngineContext>): void {
+  const start = engine.start.bind(engine);
+  engine.start = (context) => start(Object.assign(context, { mcast: context.trySend }));
 }
 
 function isEngineModule(module: unknown): module is EngineModule {

@@ -1,6 +1,7 @@
 import type { TrackCallback, Tracker } from '../../config/icmap/index.ts';
 import { REQUEST_HEADER_BYTES, viewOf } from '../codec/struct.ts';
 import type { EngineConnection, EngineTimer, MainEngineContext, ServiceEngine } from '../engine.ts';
+import { Outbox } from './outbox.ts';
 import type { HostPorts } from './ports.ts';
 
 /** State that all engines see alike. */
@@ -17,6 +18,10 @@ export class LoadedEngine {
   readonly connections = new Set<EngineConnection>();
   private readonly timers = new Set<EngineTimer>();
   private readonly trackers: Tracker[] = [];
+  private readonly outbox = new Outbox({
+    mcast: (fn, message) => this.mcast(fn, message),
+    setTimer: (delayMs, callback) => this.setTimer(delayMs, callback),
+  });
   private failure: unknown = null;
   private stopped = false;
 
@@ -63,7 +68,9 @@ export class LoadedEngine {
       nowMs: () => ports.nowMs(),
       isQuorate: () => state.isQuorate(),
       syncInProgress: () => state.syncInProgress(),
-      mcast: (fn, payload) => this.mcast(fn, payload),
+      send: (fn, payload) => this.outbox.send(fn, payload),
+      trySend: (fn, payload) => this.outbox.trySend(fn, payload),
+      flush: () => this.outbox.flush(),
       setTimer: (delayMs, callback) => this.setTimer(delayMs, callback),
       track: (key, mask, callback) => this.track(engine.name, key, mask, callback),
     };
@@ -77,8 +84,9 @@ export class LoadedEngine {
     const view = viewOf(payload);
     view.setInt32(0, (engine.serviceId << 16) | fn, true);
     view.setInt32(8, payload.length, true);
+    if (!ports.mcast(engine.serviceId, fn, payload)) return false;
     ports.cmap.fastAdjust(`runtime.services.${engine.name}.${fn}.tx`, 1);
-    return ports.mcast(engine.serviceId, fn, payload);
+    return true;
   }
 
   private setTimer(delayMs: number, callback: () => void): EngineTimer {

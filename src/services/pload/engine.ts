@@ -57,7 +57,7 @@ export class PloadEngine implements ServiceEngine<MainEngineContext> {
     const messageBytes = Math.min(wanted, BYTES_MAX);
     if (wanted > BYTES_MAX) context.log('warning', 'PLOAD', `pload size limited to ${messageBytes}`);
     context.log('warning', 'PLOAD', 'Starting pload!');
-    context.mcast(PloadFn.START, PLOAD_START.message({ messageCount, messageBytes }));
+    context.send(PloadFn.START, PLOAD_START.message({ messageCount, messageBytes }));
   }
 
   private started(payload: Uint8Array): void {
@@ -73,7 +73,7 @@ export class PloadEngine implements ServiceEngine<MainEngineContext> {
   private send(context: MainEngineContext, load: Load): void {
     const message = new Uint8Array(Math.max(PLOAD_MCAST.bytes, load.bytes));
     const end = Math.min(load.count, load.sent + BATCH_MESSAGES);
-    while (load.sent < end && context.mcast(PloadFn.MCAST, message)) load.sent++;
+    while (load.sent < end && context.trySend(PloadFn.MCAST, message)) load.sent++;
     if (load.sent < load.count) context.setTimer(RETRY_MS, () => this.send(context, load));
   }
 

@@ -19,7 +19,6 @@ import { VotequorumCore } from './core.ts';
 import { type Evaluation, evaluate } from './evaluation.ts';
 import { answerStatus, type LibraryParts, votequorumLibrary } from './library.ts';
 import { encodeReconfigure } from './messages.ts';
-import { Outbox } from './outbox.ts';
 import { QuorumDevice } from './qdevice.ts';
 import { TIE_BREAKER_TYPE } from './quorum-math.ts';
 import { VotequorumTrackers } from './trackers.ts';
@@ -81,9 +80,8 @@ export class VotequorumEngine implements ServiceEngine<MainEngineContext> {
     const { cmap } = context;
     const fixed = readStatic(cmap);
     const core = this.makeCore(context);
-    const outbox = new Outbox(context);
-    const device = new QuorumDevice(core, outbox, context, answerStatus);
-    this.running = { context, fixed, core, outbox, device, trackers: new VotequorumTrackers(core) };
+    const device = new QuorumDevice(core, context, answerStatus);
+    this.running = { context, fixed, core, device, trackers: new VotequorumTrackers(core) };
     for (const text of fixed.warnings) context.log('warning', 'VOTEQ', text);
     this.loadTrackingBarrier();
     this.applyStatic();
@@ -192,21 +190,21 @@ export class VotequorumEngine implements ServiceEngine<MainEngineContext> {
 
   /** Run-time changes (services.md 7.4); during a reload they are looked at once, at its end. */
   private configurationChanged(key: string): void {
-    const { context, outbox, core } = this.parts();
+    const { context, core } = this.parts();
     const { cmap } = context;
     if ((cmap.getU8(RELOAD_KEY) ?? 0) !== 0) return;
     if (key === RELOAD_KEY && (cmap.getI32('config.reload_status') ?? CsError.OK) !== CsError.OK) return;
     if (key === CANCEL_KEY && (cmap.getU8(CANCEL_KEY) ?? 0) >= 1) {
       cmap.setU8(CANCEL_KEY, 0); // comes back here first (services.md T35)
       const message = encodeReconfigure(ReconfigureParam.CANCEL_WAIT_FOR_ALL, core.us.nodeId, 0);
-      outbox.send(VotequorumFn.RECONFIGURE, message);
+      context.send(VotequorumFn.RECONFIGURE, message);
       return;
     }
     this.reevaluate();
   }
 
   private reevaluate(): void {
-    const { core, device, outbox } = this.parts();
+    const { core, device, context } = this.parts();
     const { us } = core;
     const { votes, expectedVotes } = us;
     this.evaluate(true);
@@ -214,7 +212,7 @@ export class VotequorumEngine implements ServiceEngine<MainEngineContext> {
     device.sendOwnInfo();
     device.sendDeviceInfo();
     const reconfigure = (param: number, value: number): void =>
-      outbox.send(VotequorumFn.RECONFIGURE, encodeReconfigure(param, us.nodeId, value));
+      context.send(VotequorumFn.RECONFIGURE, encodeReconfigure(param, us.nodeId, value));
     if (us.votes !== votes) reconfigure(ReconfigureParam.NODE_VOTES, us.votes);
     if (us.expectedVotes !== expectedVotes) reconfigure(ReconfigureParam.EXPECTED_VOTES, us.expectedVotes);
   }
@@ -277,7 +275,7 @@ export class VotequorumEngine implements ServiceEngine<MainEngineContext> {
   }
 
   private syncProcess(): boolean {
-    const { device, outbox, trackers } = this.parts();
+    const { device, context, trackers } = this.parts();
     if (!this.syncInfoSent) {
       this.syncInfoSent = true;
       device.sendOwnInfo();
@@ -285,7 +283,7 @@ export class VotequorumEngine implements ServiceEngine<MainEngineContext> {
       device.sendRegistration();
       trackers.sendNodeList();
     }
-    return outbox.flush() && !device.holdsSync;
+    return context.flush() && !device.holdsSync;
   }
 
   // ---- clients ----
@@ -301,14 +299,14 @@ export class VotequorumEngine implements ServiceEngine<MainEngineContext> {
   /** With allow_downscale the others are told, so that they expect fewer votes (services.md 7.13). */
   stop(): boolean {
     if (this.running === null) return true;
-    const { core, device, outbox } = this.running;
+    const { core, device, context } = this.running;
     if (!core.allowDownscale) return true;
     if (!this.leaving) {
       this.leaving = true;
       core.us.set(NodeFlag.LEAVING, true);
       device.sendOwnInfo();
     }
-    return outbox.flush();
+    return context.flush();
   }
 
   dump(): string {

@@ -2,10 +2,9 @@ import { CsError, type CsStatus } from '../../lib/errors.ts';
 import { TrackFlag, VotequorumFn } from '../codec/ids.ts';
 import * as wire from '../codec/votequorum.ts';
 import { InfoFlag, NodeFlag, ReconfigureParam } from '../codec/votequorum.ts';
-import type { EngineConnection, LibraryFunction } from '../engine.ts';
+import type { EngineConnection, LibraryFunction, MainEngineContext } from '../engine.ts';
 import type { VotequorumCore } from './core.ts';
 import { encodeReconfigure } from './messages.ts';
-import type { Outbox } from './outbox.ts';
 import type { QuorumDevice } from './qdevice.ts';
 import type { VotequorumTrackers } from './trackers.ts';
 
@@ -13,7 +12,7 @@ import type { VotequorumTrackers } from './trackers.ts';
 export interface LibraryParts {
   readonly core: VotequorumCore;
   readonly device: QuorumDevice;
-  readonly outbox: Outbox;
+  readonly context: MainEngineContext;
   readonly trackers: VotequorumTrackers;
 }
 
@@ -121,15 +120,15 @@ function infoFlags(core: VotequorumCore, recordFlags: number): number {
   return flags;
 }
 
-function setExpected({ core, outbox }: LibraryParts, expectedVotes: number): CsStatus {
+function setExpected({ core, context }: LibraryParts, expectedVotes: number): CsStatus {
   const { quorum, total } = core.calculate(true, expectedVotes, false);
   if (expectedVotes < total || (core.quorate && quorum > total)) return CsError.INVALID_PARAM;
   core.setMembersExpectedVotes(expectedVotes);
   const message = encodeReconfigure(ReconfigureParam.EXPECTED_VOTES, core.us.nodeId, expectedVotes);
-  return outbox.trySend(VotequorumFn.RECONFIGURE, message) ? CsError.OK : CsError.NO_RESOURCES;
+  return context.trySend(VotequorumFn.RECONFIGURE, message) ? CsError.OK : CsError.NO_RESOURCES;
 }
 
-function setVotes({ core, outbox }: LibraryParts, nodeId: number, votes: number): CsStatus {
+function setVotes({ core, context }: LibraryParts, nodeId: number, votes: number): CsStatus {
   const record = core.records.find(nodeId);
   if (record === undefined) return CsError.NAME_NOT_FOUND;
   const saved = record.votes;
@@ -140,7 +139,7 @@ function setVotes({ core, outbox }: LibraryParts, nodeId: number, votes: number)
     return CsError.INVALID_PARAM;
   }
   const message = encodeReconfigure(ReconfigureParam.NODE_VOTES, nodeId, votes);
-  return outbox.trySend(VotequorumFn.RECONFIGURE, message) ? CsError.OK : CsError.NO_RESOURCES;
+  return context.trySend(VotequorumFn.RECONFIGURE, message) ? CsError.OK : CsError.NO_RESOURCES;
 }
 
 /** The current state is sent even if the call then fails. */

@@ -6,7 +6,6 @@ import type { EngineConnection, EngineTimer, MainEngineContext } from '../engine
 import { DEFAULT_QDEVICE_SYNC_TIMEOUT_MS, DEFAULT_QDEVICE_TIMEOUT_MS } from './configuration.ts';
 import type { VotequorumCore } from './core.ts';
 import { encodeNodeInfo, encodeQdeviceRegister, encodeQdeviceRename } from './messages.ts';
-import type { Outbox } from './outbox.ts';
 
 /** The quorum device of this node: one registration, kept alive by polls (services.md 7.7-7.9). */
 export class QuorumDevice {
@@ -23,7 +22,6 @@ export class QuorumDevice {
 
   constructor(
     private readonly core: VotequorumCore,
-    private readonly outbox: Outbox,
     private readonly context: MainEngineContext,
     private readonly answer: (connection: EngineConnection, status: CsStatus) => void,
   ) {}
@@ -37,11 +35,11 @@ export class QuorumDevice {
   }
 
   sendOwnInfo(): void {
-    this.outbox.send(VotequorumFn.NODE_INFO, encodeNodeInfo(this.core.us.info()));
+    this.context.send(VotequorumFn.NODE_INFO, encodeNodeInfo(this.core.us.info()));
   }
 
   sendDeviceInfo(): void {
-    this.outbox.send(VotequorumFn.NODE_INFO, encodeNodeInfo(this.core.device.info()));
+    this.context.send(VotequorumFn.NODE_INFO, encodeNodeInfo(this.core.device.info()));
   }
 
   // ---- timer ----
@@ -74,7 +72,7 @@ export class QuorumDevice {
 
   sendRegistration(): void {
     if (this.name === '') return;
-    this.outbox.send(VotequorumFn.QDEVICE_REGISTER, encodeQdeviceRegister(QdeviceOperation.REGISTER, this.name));
+    this.context.send(VotequorumFn.QDEVICE_REGISTER, encodeQdeviceRegister(QdeviceOperation.REGISTER, this.name));
   }
 
   // ---- requests; `null`: answered later ----
@@ -89,7 +87,7 @@ export class QuorumDevice {
     if (this.isRegistered) return name === this.name ? CsError.OK : CsError.EXIST;
     if (this.pending !== null) return CsError.TRY_AGAIN;
     const message = encodeQdeviceRegister(QdeviceOperation.REGISTER, name);
-    if (!this.outbox.trySend(VotequorumFn.QDEVICE_REGISTER, message)) return CsError.TRY_AGAIN;
+    if (!this.context.trySend(VotequorumFn.QDEVICE_REGISTER, message)) return CsError.TRY_AGAIN;
     this.pending = connection;
     return null;
   }
@@ -104,14 +102,14 @@ export class QuorumDevice {
     this.core.us.set(QDEVICE_REGISTERED | QDEVICE_ALIVE | QDEVICE_CAST_VOTE | QDEVICE_MASTER_WINS, false);
     this.sendOwnInfo();
     const message = encodeQdeviceRegister(QdeviceOperation.UNREGISTER, name);
-    this.outbox.send(VotequorumFn.QDEVICE_REGISTER, message);
+    this.context.send(VotequorumFn.QDEVICE_REGISTER, message);
     return CsError.OK;
   }
 
   rename(oldName: string, newName: string): CsStatus {
     if (!this.isRegistered) return CsError.NOT_EXIST;
     if (oldName !== this.name || newName === '') return CsError.INVALID_PARAM;
-    this.outbox.send(VotequorumFn.QDEVICE_RENAME, encodeQdeviceRename(oldName, newName));
+    this.context.send(VotequorumFn.QDEVICE_RENAME, encodeQdeviceRename(oldName, newName));
     return CsError.OK;
   }
 

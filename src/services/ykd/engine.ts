@@ -4,18 +4,16 @@ import { REQUEST_HEADER_BYTES } from '../codec/struct.ts';
 import type { ExecFunction, LibraryFunction, MainEngineContext, ServiceEngine } from '../engine.ts';
 import { YkdCore } from './core.ts';
 
-const RETRY_MS = 10;
-
 export interface YkdOptions {
   /** The quorum service: gets every decision. */
   setQuorum(members: readonly number[], quorate: boolean, ringId: RingId): void;
 }
 
 /**
+ * The quorum provider `corosync_ykd`: no votes, no configuration, no clients of its own.
+ *
  * The messages travel in a process group of their own, without a header: the ring thread takes the header off on their
  * way out and puts one on when they come in.
- *
- * The quorum provider `corosync_ykd`: no votes, no configuration, no clients of its own.
  */
 export class YkdEngine implements ServiceEngine<MainEngineContext> {
   readonly serviceId = YKD_SERVICE_ID;
@@ -49,7 +47,7 @@ export class YkdEngine implements ServiceEngine<MainEngineContext> {
   private send(context: MainEngineContext, message: Uint8Array): void {
     const payload = new Uint8Array(REQUEST_HEADER_BYTES + message.length);
     payload.set(message, REQUEST_HEADER_BYTES);
-    if (!context.mcast(0, payload)) context.setTimer(RETRY_MS, () => this.send(context, message));
+    context.send(0, payload);
   }
 
   configurationChange(change: ConfigurationChange): void {

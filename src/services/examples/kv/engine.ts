@@ -28,7 +28,7 @@ import {
 import { Replica } from './replica.ts';
 
 /** The version of the interface that this module was written for. */
-export const interfaceVersion = 1;
+export const interfaceVersion = 2;
 export const createEngine = (options: EngineModuleOptions): KvEngine => new KvEngine(options['quorum'] !== 'no');
 
 /**
@@ -131,7 +131,7 @@ export class KvEngine implements ServiceEngine<MainEngineContext> {
     const { keyBytes, valueBytes } = sizes;
     const fixed = { ticket, isDelete: isDelete ? 1 : 0, keyBytes, valueBytes };
     const message = KV_EXEC_CHANGE.message(fixed, request.slice(24, 24 + keyBytes + valueBytes));
-    if (this.context.mcast(0, message)) this.waiting.set(ticket, connection);
+    if (this.context.trySend(0, message)) this.waiting.set(ticket, connection);
     else connection.respond(kvAnswer(CsError.TRY_AGAIN));
   }
 
@@ -180,10 +180,10 @@ export class KvEngine implements ServiceEngine<MainEngineContext> {
     const state = { ringId: this.ringId, version: this.replica.version, isQuorate: this.wasQuorate ? 1 : 0 };
     for (let next = this.toSend[0]; next !== undefined; next = this.toSend[0]) {
       const text = encodeText(...next);
-      if (!context.mcast(1, KV_EXEC_STATE.message({ ...state, ...text.sizes }, text.tail))) return false;
+      if (!context.trySend(1, KV_EXEC_STATE.message({ ...state, ...text.sizes }, text.tail))) return false;
       this.toSend.shift();
     }
-    if (!context.mcast(1, KV_EXEC_STATE.message({ ...state, isEnd: 1 }))) return false;
+    if (!context.trySend(1, KV_EXEC_STATE.message({ ...state, isEnd: 1 }))) return false;
     this.toSend = null;
     return true;
   }
