@@ -14,6 +14,7 @@ import {
   CFG_RING_STATUS_RESPONSE,
   CFG_TEST_SHUTDOWN,
   CFG_TRACK_START,
+  CFG_TRACK_STOP,
   CFG_TRY_SHUTDOWN,
   NODE_ADDRESS_BYTES,
   NODE_STATUS_VERSION,
@@ -22,18 +23,19 @@ import {
 import { CfgResponse } from '../services/codec/ids.ts';
 import { messageId } from '../services/codec/struct.ts';
 import { addressText } from './address.ts';
-import type { OpenChannel } from './channel.ts';
+import { checkedBoolean, checkedInteger, checkedText } from './arguments.ts';
+import { Connection } from './connection.ts';
 import { decodeOrFail, orFail } from './decode.ts';
-import { ArgumentError } from './errors.ts';
-import { EventStream } from './event-stream.ts';
-import { openIpcChannel } from './ipc-channel.ts';
+import { ArgumentError, StateError } from './errors.ts';
+import type { EventStream } from './event-stream.ts';
 import { type CallOptions, type ConnectOptions, Session } from './session.ts';
+import { WatchHub } from './watch-hub.ts';
 
 /** One link of the local node, as the transport sees it. */
 export interface LocalLink {
   readonly linkId: number;
   readonly address: string;
-  /** `OK` on udp and udpu; on knet one character per node, ascending: `n` this node, `3` up, `1` down (services.md 8.3). */
+  /** `OK` on udp and udpu; on knet one character per node, ascending: `n` this node, `3` up, `1` down. */
   readonly status: string;
 }
 
@@ -74,14 +76,23 @@ const KILL_REASON_BYTES_MAX = 255;
  * await cfg.reload();
  * ```
  */
-export class Cfg {
-  private shutdowns: EventStream<ShutdownRequest> | null = null;
+export class Cfg extends Connection {
+  private readonly hub: WatchHub<ShutdownRequest>;
+  private shutdowns: EventStream<ShutdownRequest> | 'starting' | null = null;
 
-  private constructor(private readonly session: Session) {}
+  private constructor(protected override readonly session: Session) {
+    super();
+    this.hub = new WatchHub<ShutdownRequest>(session, {
+      start: () => session.call(CFG_TRACK_START.message(), 'cfg: listening for shutdown requests'),
+      stop: () => session.call(CFG_TRACK_STOP.message(), 'cfg: no longer listening for shutdown requests'),
+      kindOf: null,
+      asCurrent: (request) => request,
+    });
+  }
 
-  static async connect(options: ConnectOptions = {}, openChannel: OpenChannel = openIpcChannel): Promise<Cfg> {
+  static async connect(options: ConnectOptions = {}): Promise<Cfg> {
     let cfg: Cfg | null = null;
-    const session = await Session.open(openChannel, 'cfg', options, (event) => cfg?.take(event));
+    const session = await Session.open('cfg', options, (event) => cfg?.take(event));
     cfg = new Cfg(session);
     return cfg;
   }
@@ -103,7 +114,10 @@ export class Cfg {
 
   /** How this node sees another one. @throws CsStatusError FAILED_OPERATION: the transport does not know the node. */
   async nodeStatus(nodeId: number, options: CallOptions = {}): Promise<NodeStatus> {
-    const request = CFG_NODE_STATUS.message({ nodeId, version: NODE_STATUS_VERSION });
+    const request = CFG_NODE_STATUS.message({
+      nodeId: checkedInteger(nodeId, 'a node id'),
+      version: NODE_STATUS_VERSION,
+    });
     const response = await this.session.call(request, `cfg: status of node ${nodeId}`, options);
     const status = decodeOrFail(CFG_NODE_STATUS_RESPONSE, response);
     return {
@@ -133,7 +147,7 @@ export class Cfg {
   /** Addresses of a node's links; 0 = the local node. @throws CsStatusError NOT_EXIST. */
   async nodeAddresses(nodeId = 0, options: CallOptions = {}): Promise<string[]> {
     const response = await this.session.call(
-      CFG_NODE_ADDRESSES.message({ nodeId }),
+      CFG_NODE_ADDRESSES.message({ nodeId: checkedInteger(nodeId, 'a node id') }),
       `cfg: addresses of node ${nodeId}`,
       options,
     );
@@ -155,7 +169,8 @@ export class Cfg {
 
   /** Makes a node end at once. @throws CsStatusError NOT_EXIST: it is no member. */
   async killNode(nodeId: number, reason: string, options: CallOptions = {}): Promise<void> {
-    const text = Buffer.from(reason).toString('latin1');
+    checkedInteger(nodeId, 'a node id', 1);
+    const text = Buffer.from(checkedText(reason, 'the reason')).toString('latin1');
     if (text.length > KILL_REASON_BYTES_MAX)
       throw new ArgumentError(`the reason has more than ${KILL_REASON_BYTES_MAX} bytes`);
     const request = CFG_KILL_NODE.message({ nodeId, reason: { length: text.length + 1, text } });
@@ -169,6 +184,8 @@ export class Cfg {
    * asked and cannot; `immediate`: nobody is asked. @throws CsStatusError BUSY: somebody objected; EXIST: it is being asked.
    */
   async shutdown(how: 'ask' | 'regardless' | 'immediate' = 'ask', options: CallOptions = {}): Promise<void> {
+    if (how !== 'ask' && how !== 'regardless' && how !== 'immediate')
+      throw new ArgumentError(`'${String(how)}' is no way to shut down`, 'There are ask, regardless and immediate');
     const flags = { ask: ShutdownFlag.REQUEST, regardless: ShutdownFlag.REGARDLESS, immediate: ShutdownFlag.IMMEDIATE }[
       how
     ];
@@ -178,28 +195,36 @@ export class Cfg {
     });
   }
 
-  /** Asks to be asked: requests of others to stop the daemon. Each must be answered in time (5 s by default). */
+  /**
+   * Asks to be asked: requests of others to stop the daemon. Each must be answered in time (5 s by default), so a connection has
+   * one such loop at a time; when it ends, or its signal fires, nobody waits for this program any more.
+   *
+   * @throws StateError ONE_READER: there is one already.
+   */
   async shutdownRequests(options: CallOptions = {}): Promise<AsyncIterableIterator<ShutdownRequest>> {
-    if (this.shutdowns === null || this.shutdowns.done) {
-      this.shutdowns = new EventStream(Number.POSITIVE_INFINITY);
-      this.session.register(this.shutdowns);
-      await this.session.call(CFG_TRACK_START.message(), 'cfg: listening for shutdown requests', options);
+    const { shutdowns } = this;
+    if (shutdowns === 'starting' || (shutdowns !== null && !shutdowns.done)) {
+      throw new StateError('RONDO_ONE_READER', 'cfg: shutdown requests are being read already', 'Open another Cfg');
     }
-    return options.signal === undefined ? this.shutdowns : this.shutdowns.until(options.signal);
-  }
-
-  close(): void {
-    this.session.close();
+    this.shutdowns = 'starting';
+    try {
+      const stream = await this.hub.watch(options);
+      this.shutdowns = stream;
+      return stream;
+    } catch (error) {
+      this.shutdowns = null;
+      throw error;
+    }
   }
 
   private take(event: Uint8Array): void {
     if (messageId(event) !== CfgResponse.TEST_SHUTDOWN) return;
     const { flags } = decodeOrFail(CFG_TEST_SHUTDOWN, event);
-    this.shutdowns?.push({
+    this.hub.push({
       regardless: flags === ShutdownFlag.REGARDLESS,
       reply: async (agree) => {
         await this.session.call(
-          CFG_REPLY_TO_SHUTDOWN.message({ response: agree ? 1 : 0 }),
+          CFG_REPLY_TO_SHUTDOWN.message({ response: checkedBoolean(agree, 'the reply') ? 1 : 0 }),
           'cfg: answering a shutdown request',
         );
       },

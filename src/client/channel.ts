@@ -1,5 +1,5 @@
 /**
- * One IPC connection as this layer needs it (libqb-ipc.md 3): requests answered in order, one-way requests, events.
+ * One IPC connection as this layer needs it: requests answered in order, one-way requests, events.
  * The implementation over shared memory is `ipc-channel.ts`; tests have one in memory.
  */
 export interface Channel {
@@ -27,4 +27,17 @@ export type OpenChannel = (service: string, options: ChannelOptions, handler: Ch
 export interface ChannelOptions {
   /** IPC instance of the daemon; empty: the stock names. */
   readonly instance: string;
+  /** How long the set-up may take. */
+  readonly timeoutMs: number;
+  /** Gives the set-up up. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * How tests put a channel of their own below a client: an option under this key, which the package does not export.
+ */
+export const OPEN_CHANNEL: unique symbol = Symbol('rondo.openChannel');
+
+export interface ChannelHook {
+  readonly [OPEN_CHANNEL]?: OpenChannel;
 }

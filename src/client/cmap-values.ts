@@ -1,4 +1,5 @@
 import {
+  CMAP_VALUE_BYTES_MAX,
   CmapType,
   type CmapValue,
   cmapBigInt,
@@ -45,16 +46,24 @@ export function cmapValueOf(type: CmapTypeName, plain: CmapPlain): CmapValue {
     throw new ArgumentError(`unknown type '${type}'`, 'Types are i8 u8 i16 u16 i32 u32 i64 u64 flt dbl str bin');
   if (code === CmapType.STRING) {
     if (typeof plain !== 'string') throw new ArgumentError(`a str is a string, not ${typeof plain}`);
-    return cmapString(plain);
+    if (plain.includes('\0')) throw new ArgumentError('a str holds no NUL', 'Use bin');
+    return checkedLength(cmapString(plain), 1);
   }
   if (code === CmapType.BINARY) {
     if (!(plain instanceof Uint8Array)) throw new ArgumentError('a bin is a Uint8Array');
-    return cmapBinary(plain);
+    return checkedLength(cmapBinary(plain), 0);
   }
   if (typeof plain !== 'number' && typeof plain !== 'bigint') throw new ArgumentError(`a ${type} is a number`);
   if (code === CmapType.FLOAT) return cmapFloat(Number(plain));
   if (code === CmapType.DOUBLE) return cmapDouble(Number(plain));
   return integerOf(type, code, plain);
+}
+
+/** `extra` bytes are not the value's own: the NUL of a string. */
+function checkedLength(value: CmapValue, extra: number): CmapValue {
+  const bytes = value.bytes.length - extra;
+  if (bytes <= CMAP_VALUE_BYTES_MAX) return value;
+  throw new ArgumentError(`a value of ${bytes} bytes`, `A key holds at most ${CMAP_VALUE_BYTES_MAX}`);
 }
 
 function integerOf(type: string, code: number, plain: number | bigint): CmapValue {

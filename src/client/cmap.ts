@@ -21,12 +21,12 @@ import {
 import { nameValue } from '../services/codec/fields.ts';
 import { CmapResponse } from '../services/codec/ids.ts';
 import { messageError, messageId } from '../services/codec/struct.ts';
-import type { OpenChannel } from './channel.ts';
+import { checkedInteger, checkedText } from './arguments.ts';
 import { type CmapEntry, type CmapPlain, type CmapTypeName, cmapValueOf, entryOf } from './cmap-values.ts';
+import { Connection } from './connection.ts';
 import { decodeOrFail, orFail } from './decode.ts';
 import { ArgumentError } from './errors.ts';
 import { EventStream } from './event-stream.ts';
-import { openIpcChannel } from './ipc-channel.ts';
 import { type CallOptions, type ConnectOptions, Session } from './session.ts';
 
 export type { CmapEntry, CmapPlain, CmapTypeName } from './cmap-values.ts';
@@ -66,9 +66,12 @@ export interface CmapWatch extends AsyncIterableIterator<CmapEvent> {
 }
 
 const KEY_HINTS = {
+  [CsError.INVALID_PARAM]: 'The daemon takes no such key or value; on the map stats there is nothing to set',
+  [CsError.NAME_TOO_LONG]: 'The key is too long or too short for the daemon',
   [CsError.ACCESS]: 'The key is read-only while the daemon runs',
   [CsError.NOT_EXIST]: 'There is no such key',
 };
+const KEY_BYTES_MIN = 3;
 const KEY_BYTES_MAX = 255;
 /** Most values fit; longer ones cost two more round trips. */
 const ROOM_BYTES = 512;
@@ -84,23 +87,27 @@ const WATCH_QUEUE_EVENTS = 10_000;
  * for await (const change of await cmap.watch('runtime.members.', { prefix: true })) console.log(change);
  * ```
  */
-export class Cmap {
+export class Cmap extends Connection {
   private readonly watches = new Map<bigint, EventStream<CmapEvent>>();
   private nextCookie = 1n;
 
-  private constructor(private readonly session: Session) {}
+  private constructor(protected override readonly session: Session) {
+    super();
+  }
 
-  static async connect(options: CmapOptions = {}, openChannel: OpenChannel = openIpcChannel): Promise<Cmap> {
+  static async connect(options: CmapOptions = {}): Promise<Cmap> {
+    const { map = 'icmap' } = options;
+    if (map !== 'icmap' && map !== 'stats') {
+      throw new ArgumentError(`there is no map '${String(map)}'`, 'The maps are icmap and stats');
+    }
     // Events cannot come before the first watch, which needs the object.
     let cmap: Cmap | null = null;
-    const session = await Session.open(openChannel, 'cmap', options, (event) => cmap?.take(event));
+    const session = await Session.open('cmap', options, (event) => cmap?.take(event));
     cmap = new Cmap(session);
-    if (options.map !== undefined && options.map !== 'icmap') {
+    if (map !== 'icmap') {
       try {
-        await session.call(
-          CMAP_SET_CURRENT_MAP.message({ map: MAP_IDS[options.map] }),
-          `cmap: selecting map ${options.map}`,
-        );
+        const request = CMAP_SET_CURRENT_MAP.message({ map: MAP_IDS[map] });
+        await session.call(request, `cmap: selecting map ${map}`, options);
       } catch (error) {
         session.close();
         throw error;
@@ -130,9 +137,9 @@ export class Cmap {
   /** Sets or creates a key. @throws CsStatusError ACCESS: the key is read-only. */
   async set(key: string, type: CmapTypeName, value: CmapPlain, options: CallOptions = {}): Promise<void> {
     const { type: code, bytes } = cmapValueOf(type, value);
-    // Strings travel without their NUL (services.md T10).
+    // Strings travel without their NUL.
     const data = code === CmapType.STRING ? bytes.subarray(0, bytes.length - 1) : bytes;
-    const request = CMAP_SET.message({ key: keyName(key), valueBytes: data.length, type: code }, data);
+    const request = CMAP_SET.message({ key: newKeyName(key), valueBytes: data.length, type: code }, data);
     await this.session.call(request, `cmap: setting ${key}`, options, KEY_HINTS);
   }
 
@@ -141,9 +148,14 @@ export class Cmap {
     await this.session.call(CMAP_DELETE.message({ key: keyName(key) }), `cmap: deleting ${key}`, options, KEY_HINTS);
   }
 
-  /** Adds to an integer, within its width. */
+  /** Adds a number of 32 bits with sign to an integer, within its width. @throws CsStatusError INVALID_PARAM: it is no integer. */
   async adjust(key: string, step: number, options: CallOptions = {}): Promise<void> {
-    await this.session.call(CMAP_ADJUST_INT.message({ key: keyName(key), step }), `cmap: adjusting ${key}`, options);
+    checkedInteger(step, 'a step', -(2 ** 31), 2 ** 31 - 1);
+    const request = CMAP_ADJUST_INT.message({ key: keyName(key), step });
+    await this.session.call(request, `cmap: adjusting ${key}`, options, {
+      ...KEY_HINTS,
+      [CsError.INVALID_PARAM]: 'Its type is no integer',
+    });
   }
 
   /** Keys that start with `prefix`, in byte order, each with its value. Keys that vanish meanwhile are left out. */
@@ -173,6 +185,10 @@ export class Cmap {
   /** Changes from now on: once the promise resolved, none is missed. On `stats`, keys are looked at every 1.5 s. */
   async watch(key: string, options: WatchOptions = {}): Promise<CmapWatch> {
     const kinds = options.kinds ?? ['add', 'modify', 'delete'];
+    const wrong = kinds.find((kind) => KIND_BITS[kind] === undefined);
+    if (wrong !== undefined || kinds.length === 0) {
+      throw new ArgumentError(`a watch for '${String(wrong ?? 'nothing')}'`, 'Kinds are add, modify and delete');
+    }
     const bits = kinds.reduce((sum, kind) => sum | KIND_BITS[kind], options.prefix === true ? PREFIX_BIT : 0);
     const cookie = this.nextCookie++;
     let handle: bigint | null = null;
@@ -198,12 +214,7 @@ export class Cmap {
       this.session.unregister(stream);
       throw error;
     }
-    const reader = options.signal === undefined ? stream : stream.until(options.signal);
-    return Object.assign(reader, { close });
-  }
-
-  close(): void {
-    this.session.close();
+    return Object.assign(stream.endOn(options.signal), { close });
   }
 
   private async getValue(key: string, options: CallOptions): Promise<CmapValue | null> {
@@ -257,9 +268,19 @@ function kindOf(bit: number): CmapEventKind {
 
 /** Names that no key can have are refused here: the field could not carry them. */
 function keyName(key: string, mayBeEmpty = false): { readonly length: number; readonly text: string } {
-  if (key === '' && mayBeEmpty) return nameValue('');
-  if (key === '' || key.length > KEY_BYTES_MAX || !/^[A-Za-z0-9._/:-]+$/.test(key)) {
-    throw new ArgumentError(`'${key}' cannot be a key`, `Keys have 3 to ${KEY_BYTES_MAX} of A-Z a-z 0-9 . _ - / :`);
-  }
+  if (checkedText(key, 'a key') === '' && mayBeEmpty) return nameValue('');
+  if (key === '' || key.length > KEY_BYTES_MAX || !/^[A-Za-z0-9._/:-]+$/.test(key)) throw badKey(key);
   return nameValue(key);
 }
+
+function newKeyName(key: string): { readonly length: number; readonly text: string } {
+  const name = keyName(key);
+  if (key.length < KEY_BYTES_MIN) throw badKey(key);
+  return name;
+}
+
+const badKey = (key: string): ArgumentError =>
+  new ArgumentError(
+    `'${key}' cannot be a key`,
+    `Keys have ${KEY_BYTES_MIN} to ${KEY_BYTES_MAX} of A-Z a-z 0-9 . _ - / :`,
+  );

@@ -11,7 +11,7 @@ export interface CpgProcess {
   readonly pid: number;
 }
 
-/** Why a process joined or left (services.md 4.1). */
+/** Why a process joined or left. */
 export type CpgReason = 'undefined' | 'join' | 'leave' | 'node down' | 'node up' | 'process down';
 const REASONS: readonly CpgReason[] = ['undefined', 'join', 'leave', 'node down', 'node up', 'process down'];
 
@@ -42,23 +42,36 @@ export interface CpgRingEvent {
   readonly members: readonly number[];
 }
 
-export type CpgEvent = CpgMessageEvent | CpgMembershipEvent | CpgRingEvent;
+/** In the place of a message that is longer than `CpgOptions.messageBytesMax`, and was skipped. */
+export interface CpgOversizeEvent extends CpgProcess {
+  readonly type: 'oversize';
+  readonly group: string;
+  readonly bytes: number;
+}
 
-/** Offsets of the two events that carry data (services.md 4.4), read by hand: they are the hot path. */
+export type CpgEvent = CpgMessageEvent | CpgMembershipEvent | CpgRingEvent | CpgOversizeEvent;
+
+/** Offsets of the two events that carry data, read by hand: they are the hot path. */
 const OFFSET = { groupLength: 24, group: 32, messageBytes: 160 } as const;
 const DELIVER = { nodeId: 168, pid: 176, data: 184 } as const;
 const FRAGMENT = { bytes: 168, nodeId: 176, pid: 184, type: 192, data: 200 } as const;
 const GROUP_BYTES_MAX = 128;
 
+/** Half-sent messages of all senders together, in messages of the longest kind. */
+const ASSEMBLED_MESSAGES_MAX = 4;
+
 interface Assembly {
   readonly totalBytes: number;
-  readonly pieces: Uint8Array[];
+  /** `null`: too long to be kept. */
+  readonly pieces: Uint8Array[] | null;
   haveBytes: number;
 }
 
-/** Decodes the events of a connection, and puts fragmented messages together (services.md 4.7). */
+/** Decodes the events of a connection, and puts fragmented messages together. */
 export class CpgEventDecoder {
   private readonly assemblies = new Map<string, Assembly>();
+  /** What the assemblies keep, or will. */
+  private reservedBytes = 0;
   private readonly text = new TextDecoder();
   private groupBytes: Uint8Array = new Uint8Array(0);
   private groupText = '';
@@ -84,13 +97,11 @@ export class CpgEventDecoder {
   private message(event: Uint8Array): CpgEvent {
     const view = checkedView(event, DELIVER.data);
     const bytes = view.getUint32(OFFSET.messageBytes, true);
-    return {
-      type: 'message',
-      group: this.group(event, view),
-      nodeId: view.getUint32(DELIVER.nodeId, true),
-      pid: view.getUint32(DELIVER.pid, true),
-      data: piece(event, DELIVER.data, bytes),
-    };
+    const group = this.group(event, view);
+    const nodeId = view.getUint32(DELIVER.nodeId, true);
+    const pid = view.getUint32(DELIVER.pid, true);
+    if (bytes > this.messageBytesMax) return { type: 'oversize', group, nodeId, pid, bytes };
+    return { type: 'message', group, nodeId, pid, data: piece(event, DELIVER.data, bytes) };
   }
 
   private fragment(event: Uint8Array): CpgEvent | null {
@@ -98,33 +109,46 @@ export class CpgEventDecoder {
     const nodeId = view.getUint32(FRAGMENT.nodeId, true);
     const pid = view.getUint32(FRAGMENT.pid, true);
     const type = view.getUint32(FRAGMENT.type, true);
-    const data = piece(event, FRAGMENT.data, view.getUint32(FRAGMENT.bytes, true));
+    const bytes = view.getUint32(FRAGMENT.bytes, true);
     const key = `${nodeId}.${pid}`;
-    if (type === FragmentType.FIRST) {
-      const totalBytes = view.getUint32(OFFSET.messageBytes, true);
-      if (totalBytes > this.messageBytesMax) {
-        throw malformed(`a message of ${totalBytes} bytes, the limit is ${this.messageBytesMax}`);
-      }
-      this.assemblies.set(key, { totalBytes, pieces: [], haveBytes: 0 });
-    }
+    if (type === FragmentType.FIRST) this.begin(key, view.getUint32(OFFSET.messageBytes, true));
     const assembly = this.assemblies.get(key);
     if (assembly === undefined) return null; // joined in the middle of a message
-    assembly.haveBytes += data.length;
+    assembly.haveBytes += bytes;
     if (assembly.haveBytes > assembly.totalBytes) {
-      this.assemblies.delete(key); // the sender does not do what it announced: the message is not one
+      this.forget(key); // the sender does not do what it announced: the message is not one
       return null;
     }
-    assembly.pieces.push(data);
+    assembly.pieces?.push(piece(event, FRAGMENT.data, bytes));
     if (type !== FragmentType.LAST) return null;
-    this.assemblies.delete(key);
+    this.forget(key);
     if (assembly.haveBytes !== assembly.totalBytes) return null;
-    return { type: 'message', group: this.group(event, view), nodeId, pid, data: Buffer.concat(assembly.pieces) };
+    const group = this.group(event, view);
+    if (assembly.pieces === null) return { type: 'oversize', group, nodeId, pid, bytes: assembly.totalBytes };
+    return { type: 'message', group, nodeId, pid, data: Buffer.concat(assembly.pieces) };
+  }
+
+  /** A process sends one message at a time: a first fragment ends what was begun. */
+  private begin(key: string, totalBytes: number): void {
+    this.forget(key);
+    const fits =
+      totalBytes <= this.messageBytesMax &&
+      this.reservedBytes + totalBytes <= ASSEMBLED_MESSAGES_MAX * this.messageBytesMax;
+    if (fits) this.reservedBytes += totalBytes;
+    this.assemblies.set(key, { totalBytes, pieces: fits ? [] : null, haveBytes: 0 });
+  }
+
+  private forget(key: string): void {
+    const assembly = this.assemblies.get(key);
+    if (assembly === undefined) return;
+    if (assembly.pieces !== null) this.reservedBytes -= assembly.totalBytes;
+    this.assemblies.delete(key);
   }
 
   private membership(event: Uint8Array): CpgEvent {
     const change = decodeCpgConfigurationChange(event);
     if (change === null) throw malformed('configuration change');
-    for (const { nodeId, pid } of change.left) this.assemblies.delete(`${nodeId}.${pid}`);
+    for (const { nodeId, pid } of change.left) this.forget(`${nodeId}.${pid}`);
     return {
       type: 'membership',
       group: this.text.decode(change.group),
@@ -153,7 +177,7 @@ const withReason = ({ nodeId, pid, reason }: CpgAddress): CpgChange => ({
 });
 
 function ring(event: Uint8Array): CpgEvent {
-  // The list starts 4 bytes before the rounded end of the fixed part (services.md T1).
+  // The list starts 4 bytes before the rounded end of the fixed part.
   const fixed = CPG_TOTEM_CONFIGURATION.decode(event);
   const members = fixed === null ? null : listAt(event, 44, fixed.memberCount, U32_ELEMENT);
   if (fixed === null || members === null) throw malformed('totem membership');

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { CsError, CsStatusError } from '../lib/errors.ts';
 import {
   CPG_FINALIZE,
@@ -19,38 +18,44 @@ import {
 } from '../services/codec/cpg.ts';
 import { GROUP_NAME_BYTES_MAX, groupNameValue } from '../services/codec/fields.ts';
 import { messageError } from '../services/codec/struct.ts';
-import type { OpenChannel } from './channel.ts';
+import { checkedSignal, within } from './abort.ts';
+import { checkedAmount, checkedText, type MessageData, messageBytes } from './arguments.ts';
+import { Connection } from './connection.ts';
 import { type CpgEvent, CpgEventDecoder, type CpgProcess } from './cpg-events.ts';
-import { ArgumentError, ConnectionError } from './errors.ts';
+import { ArgumentError, ConnectionError, StateError } from './errors.ts';
 import { EventStream } from './event-stream.ts';
-import { openIpcChannel } from './ipc-channel.ts';
+import { SendQueue } from './send-queue.ts';
 import { type CallOptions, type ConnectOptions, Session } from './session.ts';
+import { nextTurnIfDue } from './time-slice.ts';
 
 export type {
   CpgChange,
   CpgEvent,
   CpgMembershipEvent,
   CpgMessageEvent,
+  CpgOversizeEvent,
   CpgProcess,
   CpgReason,
   CpgRingEvent,
 } from './cpg-events.ts';
 
-/** Payload of one request; longer messages are sent in fragments (services.md 4.7). */
+/** Payload of one request; longer messages are sent in fragments. */
 export const CPG_ATOMIC_BYTES_MAX = 1_047_552;
+/** The longest message that is sent, and that a member takes unless it says otherwise. */
+export const CPG_MESSAGE_BYTES_MAX = 256 * 1024 * 1024;
 const QUEUE_BYTES_DEFAULT = 8 * 1024 * 1024;
-const MESSAGE_BYTES_MAX_DEFAULT = 256 * 1024 * 1024;
 /** What an event costs in the queue besides its data. */
 const EVENT_OVERHEAD_BYTES = 200;
 const GUARANTEE_AGREED = 2;
 const FLAG_INITIAL_TOTEM = 1;
-const SEND_PAUSE_MS = 1;
+/** `close()` waits this long for messages that wait and for the daemon, then cuts the connection. */
+const CLOSE_MS_DEFAULT = 5_000;
 const ITERATE = { GROUPS: 1, ONE: 2, ALL: 3 } as const;
 
 export interface CpgOptions extends ConnectOptions {
   /** Bytes of events kept here for a slow reader before the daemon keeps them. */
   readonly queueBytes?: number;
-  /** Longer messages of others end the connection with an error. */
+  /** Longer messages of others are skipped, each with an `oversize` event. Default 256 MiB, the most that is sent. */
   readonly messageBytesMax?: number;
 }
 
@@ -73,30 +78,35 @@ export interface CpgMember extends CpgProcess {
  *
  * One connection is in at most one group, once: to join another one, or the same again, open another connection.
  */
-export class Cpg {
+export class Cpg extends Connection {
+  protected override session!: Session;
   private readonly stream: EventStream<CpgEvent>;
   private readonly decoder: CpgEventDecoder;
-  private session!: Session;
+  private queue!: SendQueue;
   private group: Uint8Array | null = null;
-  private sending: Promise<void> | null = null;
+  private state: 'none' | 'joined' | 'left' = 'none';
 
   private constructor(
-    options: CpgOptions,
+    queueBytes: number,
+    messageBytesMax: number,
     /** Node id of the daemon that this is connected to. */
     readonly nodeId: number,
   ) {
-    this.decoder = new CpgEventDecoder(options.messageBytesMax ?? MESSAGE_BYTES_MAX_DEFAULT);
-    this.stream = new EventStream(options.queueBytes ?? QUEUE_BYTES_DEFAULT, {
+    super();
+    this.decoder = new CpgEventDecoder(messageBytesMax);
+    this.stream = new EventStream(queueBytes, {
       onFull: () => this.session.hold(this.stream),
       onDrained: () => this.session.release(this.stream),
       onReturn: () => {},
     });
   }
 
-  static async connect(options: CpgOptions = {}, openChannel: OpenChannel = openIpcChannel): Promise<Cpg> {
+  static async connect(options: CpgOptions = {}): Promise<Cpg> {
+    const queueBytes = checkedAmount(options.queueBytes, 'queueBytes', QUEUE_BYTES_DEFAULT);
+    const messageBytesMax = checkedAmount(options.messageBytesMax, 'messageBytesMax', CPG_MESSAGE_BYTES_MAX);
     let cpg: Cpg | null = null;
     const early: Uint8Array[] = [];
-    const session = await Session.open(openChannel, 'cpg', options, (event) => {
+    const session = await Session.open('cpg', options, (event) => {
       if (cpg === null) early.push(new Uint8Array(event));
       else cpg.take(event);
     });
@@ -104,19 +114,28 @@ export class Cpg {
       const response = await session.call(CPG_LOCAL_GET.message(), 'cpg local node id', pick(options));
       const local = CPG_LOCAL_GET_RESPONSE.decode(response);
       if (local === null) throw new ConnectionError('RONDO_PROTOCOL', 'cpg: short response');
-      cpg = new Cpg(options, local.nodeId);
+      cpg = new Cpg(queueBytes, messageBytesMax, local.nodeId);
     } catch (error) {
       session.close();
       throw error;
     }
-    cpg.session = session;
-    session.register(cpg.stream);
+    cpg.attach(session);
     for (const event of early) cpg.take(event);
     return cpg;
   }
 
+  private attach(session: Session): void {
+    this.session = session;
+    session.register(this.stream);
+    this.queue = new SendQueue(session, {
+      post: (data) => this.post(data),
+      fitsAtOnce: (data) => data.length <= CPG_ATOMIC_BYTES_MAX,
+      sendInPieces: (data, signal) => this.sendFragments(data, signal),
+    });
+  }
+
   /**
-   * Joins a group; the own membership event arrives in `events()`. `initialRing` also asks for a `ring` event to begin with.
+   * Joins a group; the own membership event arrives in `events()`. `initialRing` also asks for a `ring` event, which follows it.
    *
    * @throws CsStatusError EXIST: this process is in the group already, or this connection in some group.
    */
@@ -125,58 +144,67 @@ export class Cpg {
     const flags = options.initialRing === true ? FLAG_INITIAL_TOTEM : 0;
     const request = CPG_JOIN.message({ group: groupNameValue(name), pid: process.pid, flags });
     await this.session.call(request, `cpg: joining '${group}'`, options, {
-      [CsError.EXIST]: 'This process is in that group already, or this connection in a group',
+      [CsError.EXIST]: 'This process is in that group already (a process is in it once), or this connection in a group',
+      [CsError.INVALID_PARAM]: 'This connection was in a group before: open another one',
     });
     this.group = name;
+    this.state = 'joined';
   }
 
-  /** Leaves the group. The connection cannot join again after that: stock's rule (services.md 4.5). */
+  /** Leaves the group. The connection cannot join again after that: stock's rule. */
   async leave(options: CallOptions = {}): Promise<void> {
-    if (this.group === null) throw new ArgumentError('this connection is in no group');
+    if (this.group === null || this.state !== 'joined') throw notJoined(this.state);
     const request = CPG_LEAVE.message({ group: groupNameValue(this.group), pid: process.pid });
+    await this.queue.drained(); // what was sent before is delivered before
+    this.state = 'left';
     const response = await this.session.exchange(request, options, true);
-    if (messageError(response) !== CsError.OK) throw new CsStatusError(messageError(response), 'cpg: leaving');
+    if (messageError(response) === CsError.OK) return;
+    this.state = 'joined';
+    throw new CsStatusError(messageError(response), 'cpg: leaving');
   }
 
   /**
-   * Multicasts to the group. Resolves when the daemon has the message; it is delivered to every member, the sender
-   * included, or to none. Waits while the cluster is busy. Calls are sent in the order in which they were made.
+   * Multicasts to the group: text as UTF-8, everything else as the bytes of its memory. Resolves when the daemon has the
+   * message; it is delivered to every member, the sender included, or to none. Waits while the cluster is busy. Calls are
+   * sent in the order in which they were made. A loop of sends lets timers and events have their turns.
    *
+   * @throws StateError NOT_JOINED: before `join()`, or after `leave()`.
+   * @throws ArgumentError: not a message, or more than 256 MiB.
+   * @throws ConnectionError TIMEOUT: there was no room for `timeoutMs`.
    * @throws CsStatusError INTERRUPT: the membership changed in the middle of a message above 1 047 552 bytes; send it again.
    */
-  send(message: Uint8Array | string, options: CallOptions = {}): Promise<void> {
-    const data = typeof message === 'string' ? Buffer.from(message) : message;
-    if (this.sending === null && data.length <= CPG_ATOMIC_BYTES_MAX) {
-      try {
-        if (this.trySend(data)) return Promise.resolve();
-      } catch (error) {
-        return Promise.reject(error);
+  send(message: MessageData, options: CallOptions = {}): Promise<void> {
+    try {
+      const signal = checkedSignal(options.signal);
+      const data = this.sendable(message);
+      if (data.length <= CPG_ATOMIC_BYTES_MAX && !this.queue.busy && this.post(data)) {
+        return nextTurnIfDue() ?? Promise.resolve();
       }
+      // The caller may use its buffer again once the call returned.
+      return this.queue.add(new Uint8Array(data), signal); // not slice(): of a Buffer that is no copy
+    } catch (error) {
+      return Promise.reject(error);
     }
-    // The caller may use its buffer again once the call returned.
-    const copy = new Uint8Array(data); // not slice(): of a Buffer that is no copy
-    const previous = this.sending ?? Promise.resolve();
-    const turn = previous.catch(() => {}).then(() => this.sendWaiting(copy, options));
-    const settled = turn.catch(() => {});
-    this.sending = settled;
-    void settled.then(() => {
-      if (this.sending === settled) this.sending = null;
-    });
-    return turn;
   }
 
-  /** Like `send` without waiting: `false` when the cluster is busy, nothing was sent. Only up to 1 047 552 bytes. */
-  trySend(message: Uint8Array | string): boolean {
-    const data = typeof message === 'string' ? Buffer.from(message) : message;
+  /**
+   * Like `send` without waiting: `false` when the cluster is busy, nothing was sent. Only up to 1 047 552 bytes. A loop of these
+   * calls has to wait for the event loop by itself.
+   */
+  trySend(message: MessageData): boolean {
+    const data = this.sendable(message);
     if (data.length > CPG_ATOMIC_BYTES_MAX)
       throw new ArgumentError(`${data.length} bytes are too many for trySend`, 'Use send');
-    if (this.sending !== null) return false;
+    if (this.queue.busy) return false;
     return this.post(data);
   }
 
-  /** Messages, membership and ring changes, in order. One reader; see `CpgOptions.queueBytes` for what happens to a slow one. */
+  /**
+   * Messages, membership and ring changes, in order. One reader at a time; leaving the loop loses nothing, a later loop goes on
+   * where it ended. See `CpgOptions.queueBytes` for what happens to a slow reader.
+   */
   events(options: CallOptions = {}): AsyncIterableIterator<CpgEvent> {
-    return options.signal === undefined ? this.stream : this.stream.until(options.signal);
+    return this.stream.loop(options.signal);
   }
 
   /** Processes that are in the group now. */
@@ -218,16 +246,24 @@ export class Cpg {
     return found;
   }
 
-  /** Ends the connection; a group that was joined is left. `events()` ends. */
-  async close(): Promise<void> {
+  /**
+   * Ends the connection; a group that was joined is left. `events()` ends. Messages that wait are sent first, for at most
+   * `timeoutMs` (default 5000); then the connection is cut, which has the same effect, and they reject with `RONDO_CLOSED`.
+   */
+  override async close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
+    const timeoutMs = checkedAmount(options.timeoutMs, 'timeoutMs', CLOSE_MS_DEFAULT);
     if (this.session.closed) return;
     try {
-      if (this.sending !== null) await this.sending;
-      await this.session.exchange(CPG_FINALIZE.message());
+      await within(this.finalize(), timeoutMs, () => this.session.late());
     } catch {
-      // The daemon is gone, or busy for too long: cutting the connection has the same effect.
+      // The daemon is gone, or busy for too long.
     }
     this.session.close();
+  }
+
+  private async finalize(): Promise<void> {
+    await this.queue.drained();
+    await this.session.exchange(CPG_FINALIZE.message());
   }
 
   private take(event: Uint8Array): void {
@@ -240,27 +276,40 @@ export class Cpg {
     return this.session.tryPost(CPG_MCAST.message({ guarantee: GUARANTEE_AGREED, messageBytes: data.length }, data));
   }
 
-  private async sendWaiting(data: Uint8Array, options: CallOptions): Promise<void> {
-    if (data.length > CPG_ATOMIC_BYTES_MAX) return this.sendFragments(data, options);
-    options.signal?.throwIfAborted();
-    while (!this.post(data)) {
-      await delay(SEND_PAUSE_MS, undefined, options.signal === undefined ? {} : { signal: options.signal });
+  private sendable(message: MessageData): Uint8Array {
+    const data = messageBytes(message);
+    this.session.requireOpen();
+    if (this.state !== 'joined') throw notJoined(this.state);
+    if (data.length > CPG_MESSAGE_BYTES_MAX) {
+      throw new ArgumentError(
+        `a message of ${data.length} bytes, at most ${CPG_MESSAGE_BYTES_MAX} are sent`,
+        'Members skip longer ones: send it in parts',
+      );
     }
+    return data;
   }
 
-  private async sendFragments(data: Uint8Array, options: CallOptions): Promise<void> {
+  private async sendFragments(data: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+    const options = signal === undefined ? {} : { signal };
     for (let at = 0; at < data.length; at += CPG_ATOMIC_BYTES_MAX) {
       const fragment = data.subarray(at, at + CPG_ATOMIC_BYTES_MAX);
       const last = at + fragment.length === data.length;
       const type = at === 0 ? FragmentType.FIRST : last ? FragmentType.LAST : FragmentType.CONTINUED;
       const head = { guarantee: GUARANTEE_AGREED, messageBytes: data.length, fragmentBytes: fragment.length, type };
-      await this.session.call(CPG_PARTIAL_MCAST.message(head, fragment), 'cpg: sending a long message', options);
+      await this.session.call(CPG_PARTIAL_MCAST.message(head, fragment), 'cpg: sending a long message', options, {
+        [CsError.INTERRUPT]: 'The membership changed in between and nobody gets the message: send it again',
+      });
     }
   }
 }
 
+const notJoined = (state: 'none' | 'joined' | 'left'): StateError =>
+  state === 'left'
+    ? new StateError('RONDO_NOT_JOINED', 'cpg: this connection has left its group', 'Open another one to join again')
+    : new StateError('RONDO_NOT_JOINED', 'cpg: this connection is in no group', 'Wait for join() first');
+
 function groupBytes(group: string): Uint8Array {
-  const bytes = new TextEncoder().encode(group);
+  const bytes = new TextEncoder().encode(checkedText(group, 'a group name'));
   if (bytes.length > GROUP_NAME_BYTES_MAX) {
     throw new ArgumentError(`group name of ${bytes.length} bytes`, `The limit is ${GROUP_NAME_BYTES_MAX}`);
   }

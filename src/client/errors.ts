@@ -14,6 +14,8 @@ export type ConnectionErrorCode =
   | 'RONDO_CLOSED'
   /** The daemon sent something that is not the protocol. */
   | 'RONDO_PROTOCOL'
+  /** The daemon did not respond within the time limit: it is stopped, hangs, or has too much to do. */
+  | 'RONDO_TIMEOUT'
   /** Anything else that made connecting fail; see `cause`. */
   | 'RONDO_CONNECT';
 
@@ -26,7 +28,25 @@ export class ConnectionError extends RondoError {
   }
 }
 
-/** A value that cannot be sent: too long, out of range, of another type than the key. */
+/** A call that does not fit the state of its object. Nothing was sent. */
+export type StateErrorCode =
+  /** Sending needs a group: before `join()` resolved, or after `leave()`. */
+  | 'RONDO_NOT_JOINED'
+  /** A stream of events that another loop is reading. */
+  | 'RONDO_ONE_READER'
+  /** A second loop over a watch that ended with its first one. */
+  | 'RONDO_WATCH_ENDED';
+
+export class StateError extends RondoError {
+  override readonly name = 'StateError';
+  declare readonly code: StateErrorCode;
+
+  constructor(code: StateErrorCode, message: string, hint?: string) {
+    super(code, message, hint);
+  }
+}
+
+/** A value that cannot be sent: of a wrong type, too long, out of range, of another type than the key. */
 export class ArgumentError extends RondoError {
   override readonly name = 'ArgumentError';
   constructor(message: string, hint?: string) {
@@ -36,3 +56,17 @@ export class ArgumentError extends RondoError {
 
 export const isConnectionError = (error: unknown, code: ConnectionErrorCode): boolean =>
   error instanceof ConnectionError && error.code === code;
+
+/** What a session says to everybody after its end; `null`: `close()` was called. */
+export function endReason(service: string, error: Error | null): ConnectionError {
+  if (error === null) return new ConnectionError('RONDO_CLOSED', `${service}: this connection was closed`);
+  if (error instanceof ConnectionError) return error;
+  const hint = error instanceof RondoError ? error.hint : '';
+  const message = error instanceof RondoError ? bareMessage(error) : error.message;
+  const code = error instanceof RondoError && error.code === 'RONDO_IPC_RING' ? 'RONDO_PROTOCOL' : 'RONDO_DISCONNECTED';
+  return new ConnectionError(code, `${service}: ${message}`, hint, { cause: error });
+}
+
+/** The message of an error without its hint, which the constructor appended. */
+export const bareMessage = ({ message, hint }: RondoError): string =>
+  hint === '' ? message : message.slice(0, -`. ${hint}`.length);

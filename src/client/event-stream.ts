@@ -1,3 +1,7 @@
+import { onAbort } from './abort.ts';
+import { StateError } from './errors.ts';
+import { nextTurnIfDue } from './time-slice.ts';
+
 /**
  * Events on their way from the connection to a `for await` loop:
  *
@@ -5,7 +9,10 @@
  *            '-- weight ≥ high: onFull() --- weight ≤ high / 2: onDrained()
  *
  * Nothing is ever dropped: a full stream asks its connection to stop reading, and what is not read waits in the daemon.
- * A stream has one reader. It ends after `end()`, and fails after `fail()`, once everything before was read.
+ * A stream has one reader at a time. It ends after `end()`, and fails after `fail()`, once everything before was read.
+ *
+ * Two kinds of iterators stand on it: `loop()` leaves the stream as it is when the loop is left, so that a later one goes
+ * on; the stream itself is a watch, which ends with its loop.
  */
 export interface StreamHooks {
   onFull(): void;
@@ -15,6 +22,7 @@ export interface StreamHooks {
 }
 
 const NO_HOOKS: StreamHooks = { onFull() {}, onDrained() {}, onReturn() {} };
+const END = { done: true, value: undefined } as const;
 
 interface Waiter<T> {
   readonly resolve: (result: IteratorResult<T, undefined>) => void;
@@ -28,7 +36,9 @@ export class EventStream<T> implements AsyncIterableIterator<T> {
   private full = false;
   private waiter: Waiter<T> | null = null;
   private finished = false;
+  private left = false;
   private error: Error | null = null;
+  private forgetSignal = (): void => {};
 
   constructor(
     private readonly highWeight: number,
@@ -66,20 +76,32 @@ export class EventStream<T> implements AsyncIterableIterator<T> {
 
   async next(): Promise<IteratorResult<T, undefined>> {
     const entry = this.take();
-    if (entry !== null) return { done: false, value: entry };
+    if (entry !== null) {
+      const turn = nextTurnIfDue();
+      if (turn !== null) await turn;
+      return { done: false, value: entry };
+    }
     if (this.error !== null) {
       const error = this.error;
       this.error = null;
       throw error;
     }
-    if (this.finished) return { done: true, value: undefined };
-    if (this.waiter !== null) throw new Error('this stream of events is being read already: it has one reader');
+    if (this.finished) return END;
+    if (this.waiter !== null) {
+      throw new StateError(
+        'RONDO_ONE_READER',
+        'these events are being read already',
+        'Events have one reader at a time',
+      );
+    }
     return new Promise((resolve, reject) => {
       this.waiter = { resolve, reject };
     });
   }
 
+  /** Ends a watch: what was not read is given up, because its reader does not want more. */
   async return(): Promise<IteratorResult<T, undefined>> {
+    this.left = true;
     if (!this.finished) {
       this.finish(null);
       this.hooks.onReturn();
@@ -88,39 +110,51 @@ export class EventStream<T> implements AsyncIterableIterator<T> {
     this.head = 0;
     this.weight = 0;
     this.drained();
-    return { done: true, value: undefined };
+    return END;
   }
 
+  /** @throws StateError: an earlier loop ended the watch when it was left. */
   [Symbol.asyncIterator](): this {
+    if (this.left) {
+      throw new StateError('RONDO_WATCH_ENDED', 'this watch ended with the loop that was left', 'Call watch() again');
+    }
     return this;
   }
 
-  /**
-   * The same stream for a loop that ends when the signal fires. Nothing is lost then: what was not read stays in the
-   * stream, and leaving the loop does not end it.
-   */
-  until(signal: AbortSignal): AsyncIterableIterator<T> {
+  /** For a loop that leaves the stream as it is when it ends, also by the signal: a later loop goes on. Nothing is lost. */
+  loop(signal?: AbortSignal): AsyncIterableIterator<T> {
+    let over = false;
     const iterator: AsyncIterableIterator<T> = {
-      next: () => this.nextUntil(signal),
-      return: () => Promise.resolve({ done: true, value: undefined }),
+      next: () => (over ? Promise.resolve(END) : this.nextUntil(signal)),
+      return: () => {
+        over = true;
+        return Promise.resolve(END);
+      },
       [Symbol.asyncIterator]: () => iterator,
     };
     return iterator;
   }
 
-  private nextUntil(signal: AbortSignal): Promise<IteratorResult<T, undefined>> {
-    const end: IteratorResult<T, undefined> = { done: true, value: undefined };
-    if (signal.aborted) return Promise.resolve(end);
+  /** For a watch with a signal: the watch ends when it fires. */
+  endOn(signal: AbortSignal | undefined): this {
+    if (signal?.aborted) void this.return();
+    else if (signal !== undefined) this.forgetSignal = onAbort(signal, () => void this.return());
+    return this;
+  }
+
+  private nextUntil(signal: AbortSignal | undefined): Promise<IteratorResult<T, undefined>> {
+    if (signal === undefined) return this.next();
+    if (signal.aborted) return Promise.resolve(END);
+    const before = this.waiter;
     const result = this.next();
     const { waiter } = this;
-    if (waiter === null) return result;
-    const abort = (): void => {
+    if (waiter === null || waiter === before) return result;
+    const forget = onAbort(signal, () => {
       if (this.waiter !== waiter) return;
       this.waiter = null;
-      waiter.resolve(end);
-    };
-    signal.addEventListener('abort', abort, { once: true });
-    return result.finally(() => signal.removeEventListener('abort', abort));
+      waiter.resolve(END);
+    });
+    return result.finally(forget);
   }
 
   private take(): T | null {
@@ -146,13 +180,14 @@ export class EventStream<T> implements AsyncIterableIterator<T> {
   private finish(error: Error | null): void {
     if (this.finished) return;
     this.finished = true;
+    this.forgetSignal();
     if (this.waiter === null) {
       this.error = error;
       return;
     }
     const { resolve, reject } = this.waiter;
     this.waiter = null;
-    if (error === null) resolve({ done: true, value: undefined });
+    if (error === null) resolve(END);
     else reject(error);
   }
 }

@@ -14,11 +14,11 @@ import {
 } from '../services/codec/evs.ts';
 import { U32_ELEMENT } from '../services/codec/fields.ts';
 import { messageId } from '../services/codec/struct.ts';
-import type { OpenChannel } from './channel.ts';
+import { checkedText, type MessageData, messageBytes } from './arguments.ts';
+import { Connection } from './connection.ts';
 import { decodeOrFail, orFail } from './decode.ts';
 import { ArgumentError } from './errors.ts';
 import { EventStream } from './event-stream.ts';
-import { openIpcChannel } from './ipc-channel.ts';
 import { type CallOptions, type ConnectOptions, Session } from './session.ts';
 
 /** A message of a group that this connection has joined. */
@@ -55,11 +55,12 @@ const EVENT_OVERHEAD_BYTES = 64;
  * for await (const event of evs.events()) console.log(event.type);
  * ```
  */
-export class Evs {
+export class Evs extends Connection {
   private readonly stream: EventStream<EvsEventRecord>;
-  private session!: Session;
+  protected override session!: Session;
 
   private constructor() {
+    super();
     this.stream = new EventStream(QUEUE_BYTES, {
       onFull: () => this.session.hold(this.stream),
       onDrained: () => this.session.release(this.stream),
@@ -67,9 +68,9 @@ export class Evs {
     });
   }
 
-  static async connect(options: ConnectOptions = {}, openChannel: OpenChannel = openIpcChannel): Promise<Evs> {
+  static async connect(options: ConnectOptions = {}): Promise<Evs> {
     const evs = new Evs();
-    evs.session = await Session.open(openChannel, EVS_NAME, options, (event) => evs.take(event));
+    evs.session = await Session.open(EVS_NAME, options, (event) => evs.take(event));
     evs.session.register(evs.stream);
     return evs;
   }
@@ -83,10 +84,14 @@ export class Evs {
     await this.session.call(EVS_LEAVE.message({ groupCount: groups.length }, names(groups)), 'evs: leaving');
   }
 
-  /** To the given groups, or to those that this connection has joined. Waits while the cluster is busy. */
-  async send(message: Uint8Array | string, groups: readonly string[] = [], options: CallOptions = {}): Promise<void> {
+  /**
+   * To the given groups, or to those that this connection has joined. Waits while the cluster is busy.
+   *
+   * @throws CsStatusError NOT_EXIST: to no group, and none is joined.
+   */
+  async send(message: MessageData, groups: readonly string[] = [], options: CallOptions = {}): Promise<void> {
     const list = names(groups);
-    const data = typeof message === 'string' ? Buffer.from(message) : message;
+    const data = messageBytes(message);
     const tail = new Uint8Array(list.length + data.length);
     tail.set(list);
     tail.set(data, list.length);
@@ -105,13 +110,9 @@ export class Evs {
     return { nodeId, members, ringId };
   }
 
-  /** One reader. */
-  events(): AsyncIterableIterator<EvsEventRecord> {
-    return this.stream;
-  }
-
-  close(): void {
-    this.session.close();
+  /** One reader at a time; a later loop goes on where the one before it ended. */
+  events(options: CallOptions = {}): AsyncIterableIterator<EvsEventRecord> {
+    return this.stream.loop(options.signal);
   }
 
   private take(event: Uint8Array): void {
@@ -127,7 +128,8 @@ export class Evs {
 }
 
 function names(groups: readonly string[]): Uint8Array {
-  const tooLong = groups.find((group) => Buffer.byteLength(group) > EVS_GROUP_BYTES_MAX);
+  if (!Array.isArray(groups)) throw new ArgumentError('groups are an array of strings');
+  const tooLong = groups.find((group) => Buffer.byteLength(checkedText(group, 'a group')) > EVS_GROUP_BYTES_MAX);
   if (tooLong !== undefined || groups.length > EVS_GROUPS_MAX) {
     throw new ArgumentError(`groups: at most ${EVS_GROUPS_MAX} of ${EVS_GROUP_BYTES_MAX} bytes`);
   }

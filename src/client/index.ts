@@ -3,6 +3,7 @@
  * See docs/client.md for runnable examples.
  */
 export { CsError, type CsErrorName, CsStatusError, RondoError } from '../lib/errors.ts';
+export type { MessageData } from './arguments.ts';
 export { Cfg, type LocalLink, type NodeLink, type NodeStatus, type ShutdownRequest } from './cfg.ts';
 export {
   Cmap,
@@ -18,6 +19,7 @@ export {
 } from './cmap.ts';
 export {
   CPG_ATOMIC_BYTES_MAX,
+  CPG_MESSAGE_BYTES_MAX,
   Cpg,
   type CpgChange,
   type CpgEvent,
@@ -25,11 +27,12 @@ export {
   type CpgMembershipEvent,
   type CpgMessageEvent,
   type CpgOptions,
+  type CpgOversizeEvent,
   type CpgProcess,
   type CpgReason,
   type CpgRingEvent,
 } from './cpg.ts';
-export { ArgumentError, ConnectionError, type ConnectionErrorCode } from './errors.ts';
+export { ArgumentError, ConnectionError, type ConnectionErrorCode, StateError, type StateErrorCode } from './errors.ts';
 export { Evs, type EvsConfigurationEvent, type EvsEventRecord, type EvsMessage } from './evs.ts';
 export { type NodeListEvent, Quorum, type QuorumEvent, type RingIdentity } from './quorum.ts';
 export { type SuperviseOptions, supervise } from './sam/monitor.ts';

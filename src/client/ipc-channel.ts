@@ -1,23 +1,51 @@
 import { IpcClient, IpcConnectError } from '../ipc/client/ipc-client.ts';
-import type { OpenChannel } from './channel.ts';
+import { runningInstances } from '../ipc/instances.ts';
+import type { ChannelOptions, OpenChannel } from './channel.ts';
 import { ConnectionError, type ConnectionErrorCode } from './errors.ts';
 
-/** Errno of a refusal or of `connect` → stable code, and what to do (libqb-ipc.md 4.3). */
+const INSTANCES_SHOWN = 5;
+const FULL = 'A connection takes 3 MB of /dev/shm. Enlarge it (a container: --shm-size), or close connections';
+
+/** Errno of a refusal or of `connect` → stable code, and what to do. */
 const REASONS: Readonly<Record<string, readonly [ConnectionErrorCode, string]>> = {
-  ECONNREFUSED: ['RONDO_NOT_RUNNING', 'Start the daemon, or name its IPC instance'],
-  ENOENT: ['RONDO_NOT_RUNNING', 'Start the daemon, or name its IPC instance'],
+  ECONNREFUSED: ['RONDO_NOT_RUNNING', ''],
+  ENOENT: ['RONDO_NOT_RUNNING', ''],
   EAGAIN: ['RONDO_NOT_READY', 'The daemon has not formed its first ring yet; try again'],
   EACCES: ['RONDO_DENIED', 'Run as root, or grant the user with a uidgid section in corosync.conf'],
   EPROTO: ['RONDO_PROTOCOL', ''],
+  ETIMEDOUT: ['RONDO_TIMEOUT', 'It is stopped (SIGSTOP, a debugger) or hangs; its log and its process state say which'],
+  ENOSPC: ['RONDO_CONNECT', FULL],
+  ENOMEM: ['RONDO_CONNECT', FULL],
+  EMFILE: ['RONDO_CONNECT', 'This process or the daemon has no file descriptor left: raise its limit (ulimit -n)'],
+  ENFILE: ['RONDO_CONNECT', 'The machine has no file descriptor left'],
+  EMSGSIZE: ['RONDO_CONNECT', 'The daemon does not serve messages of this size'],
 };
 
 /** The channel over shared memory. */
 export const openIpcChannel: OpenChannel = async (service, options, handler) => {
+  const { instance, timeoutMs: connectTimeoutMs, signal } = options;
   try {
-    return await IpcClient.connect(service, options.instance, handler);
+    const setup = signal === undefined ? { connectTimeoutMs } : { connectTimeoutMs, signal };
+    return await IpcClient.connect(service, instance, handler, setup);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const [code, hint] = (error instanceof IpcConnectError ? REASONS[error.errno] : undefined) ?? ['RONDO_CONNECT', ''];
-    throw new ConnectionError(code, error.message, hint, { cause: error });
+    const advice = code === 'RONDO_NOT_RUNNING' ? notRunningHint(service, options, runningInstances()) : hint;
+    throw new ConnectionError(code, error.message, advice, { cause: error });
   }
 };
+
+/** What to do when nobody listens, which depends on who does. */
+export function notRunningHint(
+  service: string,
+  { instance }: Pick<ChannelOptions, 'instance'>,
+  running: readonly string[],
+): string {
+  if (running.includes(instance))
+    return `The daemon runs without the service ${service}: its configuration decides that`;
+  const named = running.filter((name) => name !== '').slice(0, INSTANCES_SHOWN);
+  const others = [...(running.includes('') ? ['the one with the stock names'] : []), ...named];
+  const start = instance === '' ? 'Start the daemon' : `Start the daemon with --ipc-instance ${instance}`;
+  if (others.length === 0) return start;
+  return `${start}, or use an instance that runs here (option instance, RONDO_IPC_INSTANCE): ${others.join(', ')}`;
+}

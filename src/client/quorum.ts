@@ -7,17 +7,26 @@ import {
   QUORUM_QUORATE,
   QUORUM_QUORATE_RESPONSE,
   QUORUM_TRACK_START,
+  QUORUM_TRACK_STOP,
 } from '../services/codec/quorum.ts';
 import { messageId } from '../services/codec/struct.ts';
-import type { OpenChannel } from './channel.ts';
+import { checkedInteger } from './arguments.ts';
+import { Connection } from './connection.ts';
 import { decodeOrFail, orFail } from './decode.ts';
-import { EventStream } from './event-stream.ts';
-import { openIpcChannel } from './ipc-channel.ts';
 import { type CallOptions, type ConnectOptions, Session } from './session.ts';
+import { WatchHub } from './watch-hub.ts';
 
 export interface RingIdentity {
   readonly rep: number;
   readonly seq: number;
+}
+
+/** @throws ArgumentError: it is none. */
+export function checkedRing(ringId: RingIdentity): RingIdentity {
+  const { rep, seq } = ringId ?? {};
+  checkedInteger(rep, 'rep of a ring id');
+  checkedInteger(seq, 'seq of a ring id', 0, Number.MAX_SAFE_INTEGER);
+  return ringId;
 }
 
 /** The provider decided; comes also when nothing changed. */
@@ -38,7 +47,6 @@ export interface NodeListEvent {
 }
 
 const MODEL_V1 = 1;
-const QUEUE_EVENTS = 10_000;
 
 /**
  * Whether this part of the cluster may work.
@@ -48,22 +56,32 @@ const QUEUE_EVENTS = 10_000;
  * for await (const event of await quorum.watch()) if (event.type === 'quorum') console.log(event.quorate);
  * ```
  */
-export class Quorum {
-  private stream: EventStream<QuorumEvent | NodeListEvent> | null = null;
+export class Quorum extends Connection {
+  private readonly hub: WatchHub<QuorumEvent | NodeListEvent>;
 
   private constructor(
-    private readonly session: Session,
+    protected override readonly session: Session,
     /** Whether a provider is configured; without one every node is always quorate. */
     readonly hasProvider: boolean,
-  ) {}
+  ) {
+    super();
+    const start = QUORUM_TRACK_START.message({ trackFlags: TrackFlag.CURRENT | TrackFlag.CHANGES });
+    this.hub = new WatchHub(session, {
+      start: () => session.call(start, 'quorum: watching'),
+      stop: () => session.call(QUORUM_TRACK_STOP.message(), 'quorum: ending the watch'),
+      kindOf: ({ type }) => type,
+      asCurrent: (event) => (event.type === 'nodes' ? { ...event, joined: [], left: [] } : event),
+    });
+  }
 
-  static async connect(options: ConnectOptions = {}, openChannel: OpenChannel = openIpcChannel): Promise<Quorum> {
+  static async connect(options: ConnectOptions = {}): Promise<Quorum> {
     let quorum: Quorum | null = null;
-    const session = await Session.open(openChannel, 'quorum', options, (event) => quorum?.take(event));
+    const session = await Session.open('quorum', options, (event) => quorum?.take(event));
     try {
       const response = await session.call(
         QUORUM_MODEL_TYPE.message({ model: MODEL_V1 }),
         'quorum: selecting the model',
+        options,
       );
       quorum = new Quorum(session, decodeOrFail(QUORUM_MODEL_TYPE_RESPONSE, response).quorumType !== 0);
     } catch (error) {
@@ -78,33 +96,23 @@ export class Quorum {
     return decodeOrFail(QUORUM_QUORATE_RESPONSE, response).quorate !== 0;
   }
 
-  /** The current state first, then every change. One reader a connection. */
+  /**
+   * The current state first, then every change. A connection may have several watches; each ends with its loop, its signal, or
+   * the connection.
+   */
   async watch(options: CallOptions = {}): Promise<AsyncIterableIterator<QuorumEvent | NodeListEvent>> {
-    const stream: EventStream<QuorumEvent | NodeListEvent> = new EventStream(QUEUE_EVENTS, {
-      onFull: () => this.session.hold(stream),
-      onDrained: () => this.session.release(stream),
-      onReturn: () => this.session.unregister(stream),
-    });
-    this.stream = stream;
-    this.session.register(stream);
-    const request = QUORUM_TRACK_START.message({ trackFlags: TrackFlag.CURRENT | TrackFlag.CHANGES });
-    await this.session.call(request, 'quorum: watching', options);
-    return options.signal === undefined ? stream : stream.until(options.signal);
-  }
-
-  close(): void {
-    this.session.close();
+    return this.hub.watch(options);
   }
 
   private take(event: Uint8Array): void {
     switch (messageId(event)) {
       case QuorumResponse.CHANGE_V1: {
         const { quorate, ringId, view } = orFail(decodeQuorumChangeV1(event), 'quorum event');
-        this.stream?.push({ type: 'quorum', quorate, ringId, members: view });
+        this.hub.push({ type: 'quorum', quorate, ringId, members: view });
         break;
       }
       case QuorumResponse.NODE_LIST_V1:
-        this.stream?.push({ type: 'nodes', ...orFail(decodeNodeListChange(event), 'quorum node list') });
+        this.hub.push({ type: 'nodes', ...orFail(decodeNodeListChange(event), 'quorum node list') });
         break;
       default: // of a later version
     }

@@ -1,8 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { CsError, CsStatusError } from '../lib/errors.ts';
 import { messageError, RESPONSE_HEADER_BYTES } from '../services/codec/struct.ts';
-import type { Channel, OpenChannel } from './channel.ts';
-import { ConnectionError, isConnectionError } from './errors.ts';
+import { abortable, checkedSignal, pause, within } from './abort.ts';
+import { checkedAmount, checkedText } from './arguments.ts';
+import { type Channel, type ChannelHook, OPEN_CHANNEL } from './channel.ts';
+import { ArgumentError, bareMessage, ConnectionError, endReason, isConnectionError } from './errors.ts';
+import { openIpcChannel } from './ipc-channel.ts';
 
 /** What every `connect()` of this library takes. */
 export interface ConnectOptions {
@@ -10,10 +12,15 @@ export interface ConnectOptions {
   readonly instance?: string;
   /** Aborts connecting; the connection itself ends with `close()`. */
   readonly signal?: AbortSignal;
-  /** How long to wait for a daemon that is not running or not ready yet. Default 0: fail at once. */
+  /** Milliseconds to wait for a daemon that is not running or not ready yet. Default 0: fail at once. */
   readonly waitReadyMs?: number;
-  /** How long a request answered TRY_AGAIN (synchronisation, full queue) is repeated before that is the result. */
+  /** Milliseconds for which a request answered TRY_AGAIN (synchronisation, full queue) is repeated. Default 30 000. */
   readonly tryAgainMs?: number;
+  /**
+   * Milliseconds that the daemon may take for the set-up of the connection, for one response, and for taking one message,
+   * before the call fails with `RONDO_TIMEOUT`. Default 60 000; `Infinity`: no limit.
+   */
+  readonly timeoutMs?: number;
 }
 
 /** Options of single calls. */
@@ -26,9 +33,19 @@ export interface CallOptions {
 export type StatusHints = Readonly<Record<number, string>>;
 
 export const TRY_AGAIN_MS_DEFAULT = 30_000;
+export const TIMEOUT_MS_DEFAULT = 60_000;
+/** What the socket of a service may be called: stock's address has 108 bytes, with a NUL at each end. */
+const INSTANCE_BYTES_MAX = 90;
+/** The longest request that a connection carries. */
+const REQUEST_BYTES_MAX = 1_048_576;
 const RETRY_FIRST_MS = 1;
 const RETRY_MAX_MS = 50;
 const CONNECT_RETRY_MS = 100;
+/** With a short `waitReadyMs`, a daemon that does listen gets this long for the set-up all the same. */
+const SETUP_MS_MIN = 2_000;
+
+const TIMEOUT_HINT =
+  'It is stopped (SIGSTOP, a debugger), hangs, or the machine is overloaded; its log and its process state say which';
 
 /** What a session does with the streams of events that depend on it. */
 interface SessionStream {
@@ -45,37 +62,39 @@ export class Session {
   private channel: Channel | null = null;
   private ended: ConnectionError | null = null;
   private readonly tryAgainMs: number;
+  /** Limit of one response, and of a send that waits for room. */
+  readonly timeoutMs: number;
 
   private constructor(
     readonly service: string,
     private readonly onEvent: (event: Uint8Array) => void,
     options: ConnectOptions,
   ) {
-    this.tryAgainMs = options.tryAgainMs ?? TRY_AGAIN_MS_DEFAULT;
+    this.tryAgainMs = checkedAmount(options.tryAgainMs, 'tryAgainMs', TRY_AGAIN_MS_DEFAULT);
+    this.timeoutMs = checkedAmount(options.timeoutMs, 'timeoutMs', TIMEOUT_MS_DEFAULT);
   }
 
   static async open(
-    openChannel: OpenChannel,
     service: string,
-    options: ConnectOptions,
+    options: ConnectOptions & ChannelHook,
     onEvent: (event: Uint8Array) => void = () => {},
   ): Promise<Session> {
     const session = new Session(service, onEvent, options);
-    const instance = options.instance ?? process.env['RONDO_IPC_INSTANCE'] ?? '';
-    const deadline = performance.now() + (options.waitReadyMs ?? 0);
+    const instance = checkedInstance(options.instance ?? process.env['RONDO_IPC_INSTANCE'] ?? '');
+    const waitMs = checkedAmount(options.waitReadyMs, 'waitReadyMs', 0);
+    const deadline = performance.now() + waitMs;
     for (;;) {
-      options.signal?.throwIfAborted();
+      const signal = checkedSignal(options.signal);
+      const leftMs = waitMs === 0 ? session.timeoutMs : Math.max(deadline - performance.now(), SETUP_MS_MIN);
       try {
-        session.channel = await openChannel(
-          service,
-          { instance },
-          { event: (event) => session.dispatch(event), closed: (error) => session.end(error) },
-        );
+        await session.openChannel(instance, Math.min(leftMs, session.timeoutMs), signal, options[OPEN_CHANNEL]);
         break;
       } catch (error) {
+        if (signal?.aborted) throw signal.reason;
         const temporary = isConnectionError(error, 'RONDO_NOT_READY') || isConnectionError(error, 'RONDO_NOT_RUNNING');
-        if (!temporary || performance.now() >= deadline) throw error;
-        await delay(CONNECT_RETRY_MS, undefined, options.signal === undefined ? {} : { signal: options.signal });
+        if (!temporary) throw error;
+        if (performance.now() >= deadline) throw waitMs === 0 ? error : withWait(error, waitMs);
+        await pause(CONNECT_RETRY_MS, signal);
       }
     }
     if (options.signal?.aborted) {
@@ -83,6 +102,20 @@ export class Session {
       options.signal.throwIfAborted();
     }
     return session;
+  }
+
+  private async openChannel(
+    instance: string,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+    open = openIpcChannel,
+  ): Promise<void> {
+    const handler = {
+      event: (event: Uint8Array) => this.dispatch(event),
+      closed: (error: Error | null) => this.end(error),
+    };
+    const options = signal === undefined ? { instance, timeoutMs } : { instance, timeoutMs, signal };
+    this.channel = await open(this.service, options, handler);
   }
 
   /** Sends a request; its OK response. `what` names the operation in errors, `hints` says by status what to do. */
@@ -100,23 +133,32 @@ export class Session {
 
   /** Like `call`, but every status is a result. TRY_AGAIN and BUSY where the C libraries repeat are repeated here too. */
   async exchange(request: Uint8Array, options: CallOptions = {}, repeatBusy = false): Promise<Uint8Array> {
+    if (request.length > REQUEST_BYTES_MAX) {
+      throw new ArgumentError(`${this.service}: request of ${request.length} bytes, at most ${REQUEST_BYTES_MAX} fit`);
+    }
     const deadline = performance.now() + this.tryAgainMs;
     for (let pauseMs = RETRY_FIRST_MS; ; pauseMs = Math.min(pauseMs * 2, RETRY_MAX_MS)) {
-      options.signal?.throwIfAborted();
-      const response = await abortable(this.open().call(request), options.signal);
+      const signal = checkedSignal(options.signal);
+      const response = await within(abortable(this.respond(request), signal), this.timeoutMs, () => this.late());
       if (response.length < RESPONSE_HEADER_BYTES) {
         throw new ConnectionError('RONDO_PROTOCOL', `${this.service}: response of ${response.length} bytes`);
       }
       const status = messageError(response);
       const repeat = status === CsError.TRY_AGAIN || (repeatBusy && status === CsError.BUSY);
       if (!repeat || performance.now() >= deadline) return response;
-      await delay(pauseMs, undefined, options.signal === undefined ? {} : { signal: options.signal });
+      await pause(pauseMs, signal);
     }
   }
 
   /** One-way request; `false`: no room now. */
   tryPost(request: Uint8Array): boolean {
     return this.open().tryPost(request);
+  }
+
+  /** The error of a daemon that did not respond in time. */
+  late(): ConnectionError {
+    const message = `${this.service}: the daemon did not respond within ${this.timeoutMs} ms`;
+    return new ConnectionError('RONDO_TIMEOUT', message, TIMEOUT_HINT);
   }
 
   /** The stream ends with this connection. */
@@ -144,9 +186,24 @@ export class Session {
     return this.ended !== null;
   }
 
+  /** @throws ConnectionError: the connection has ended. */
+  requireOpen(): void {
+    this.open();
+  }
+
   close(): void {
     this.end(null);
     this.channel?.close();
+  }
+
+  /** A response, or the reason for which the connection ended: what the channel says about it is for this layer only. */
+  private async respond(request: Uint8Array): Promise<Uint8Array> {
+    try {
+      return await this.open().call(request);
+    } catch (error) {
+      if (error instanceof ConnectionError || !(error instanceof Error)) throw error;
+      throw this.ended ?? endReason(this.service, error);
+    }
   }
 
   private open(): Channel {
@@ -176,20 +233,20 @@ export class Session {
   }
 }
 
-function endReason(service: string, error: Error | null): ConnectionError {
-  if (error === null) return new ConnectionError('RONDO_CLOSED', `${service}: this connection was closed`);
-  if (error instanceof ConnectionError) return error;
-  return new ConnectionError('RONDO_DISCONNECTED', `${service}: the daemon ended the connection`, error.message, {
-    cause: error,
-  });
+function checkedInstance(instance: string): string {
+  const bytes = Buffer.byteLength(checkedText(instance, 'the IPC instance'));
+  if (bytes > INSTANCE_BYTES_MAX || instance.includes('\0') || instance.includes('/')) {
+    throw new ArgumentError(
+      `'${instance.replaceAll('\0', '\\0')}' cannot be an IPC instance`,
+      `It is a name of at most ${INSTANCE_BYTES_MAX} bytes without / and NUL`,
+    );
+  }
+  return instance;
 }
 
-/** Rejects when the signal fires; the promise's own result is then nobody's. */
-function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
+/** The same error, saying that it was waited for. */
+function withWait(error: unknown, waitMs: number): unknown {
+  if (!(error instanceof ConnectionError)) return error;
+  const message = `${bareMessage(error)} (waited ${waitMs} ms)`;
+  return new ConnectionError(error.code, message, error.hint, { cause: error.cause });
 }

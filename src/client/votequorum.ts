@@ -17,14 +17,15 @@ import {
   VQ_SET_EXPECTED,
   VQ_SET_VOTES,
   VQ_TRACK_START,
+  VQ_TRACK_STOP,
 } from '../services/codec/votequorum.ts';
-import type { OpenChannel } from './channel.ts';
+import { checkedBoolean, checkedInteger, checkedText } from './arguments.ts';
+import { Connection } from './connection.ts';
 import { decodeOrFail, orFail } from './decode.ts';
 import { ArgumentError } from './errors.ts';
-import { EventStream } from './event-stream.ts';
-import { openIpcChannel } from './ipc-channel.ts';
-import type { RingIdentity } from './quorum.ts';
+import { checkedRing, type RingIdentity } from './quorum.ts';
 import { type CallOptions, type ConnectOptions, Session } from './session.ts';
+import { WatchHub } from './watch-hub.ts';
 
 export type NodeState = 'member' | 'dead' | 'leaving' | 'unknown';
 const STATES: readonly NodeState[] = ['unknown', 'member', 'dead', 'leaving'];
@@ -65,17 +66,24 @@ export type VotequorumEvent =
   | { readonly type: 'expectedVotes'; readonly expectedVotes: number }
   | { readonly type: 'nodes'; readonly ringId: RingIdentity; readonly members: readonly number[] };
 
-const QUEUE_EVENTS = 10_000;
-
 /** The vote-counting quorum provider. Connecting fails with `RONDO_NOT_RUNNING` where it is not configured. */
-export class Votequorum {
-  private stream: EventStream<VotequorumEvent> | null = null;
+export class Votequorum extends Connection {
+  private readonly hub: WatchHub<VotequorumEvent>;
 
-  private constructor(private readonly session: Session) {}
+  private constructor(protected override readonly session: Session) {
+    super();
+    const start = VQ_TRACK_START.message({ context: 0n, trackFlags: TrackFlag.CURRENT | TrackFlag.CHANGES });
+    this.hub = new WatchHub(session, {
+      start: () => session.call(start, 'votequorum: watching'),
+      stop: () => session.call(VQ_TRACK_STOP.message(), 'votequorum: ending the watch'),
+      kindOf: ({ type }) => type,
+      asCurrent: (event) => event,
+    });
+  }
 
-  static async connect(options: ConnectOptions = {}, openChannel: OpenChannel = openIpcChannel): Promise<Votequorum> {
+  static async connect(options: ConnectOptions = {}): Promise<Votequorum> {
     let votequorum: Votequorum | null = null;
-    const session = await Session.open(openChannel, 'votequorum', options, (event) => votequorum?.take(event));
+    const session = await Session.open('votequorum', options, (event) => votequorum?.take(event));
     votequorum = new Votequorum(session);
     return votequorum;
   }
@@ -83,7 +91,7 @@ export class Votequorum {
   /** Votes of a node; 0 = the local one. @throws CsStatusError NOT_EXIST. */
   async info(nodeId = 0, options: CallOptions = {}): Promise<VoteInfo> {
     const response = await this.session.call(
-      VQ_GET_INFO.message({ nodeId }),
+      VQ_GET_INFO.message({ nodeId: checkedInteger(nodeId, 'a node id') }),
       `votequorum: info of node ${nodeId}`,
       options,
     );
@@ -116,12 +124,15 @@ export class Votequorum {
 
   /** @throws CsStatusError INVALID_PARAM: too few for the votes present, or it would end quorum. */
   async setExpectedVotes(expectedVotes: number, options: CallOptions = {}): Promise<void> {
+    checkedInteger(expectedVotes, 'the number of expected votes', 1);
     await this.session.call(VQ_SET_EXPECTED.message({ expectedVotes }), 'votequorum: setting expected votes', options, {
       [CsError.INVALID_PARAM]: 'With that number this part would lose quorum, or has more votes than that already',
     });
   }
 
   async setVotes(nodeId: number, votes: number, options: CallOptions = {}): Promise<void> {
+    checkedInteger(nodeId, 'a node id');
+    checkedInteger(votes, 'a number of votes');
     await this.session.call(
       VQ_SET_VOTES.message({ nodeId, votes }),
       `votequorum: setting votes of node ${nodeId}`,
@@ -142,30 +153,28 @@ export class Votequorum {
   }
   /** Keeps the device alive and says how it votes. `ringId` is that of the last `nodes` event. */
   async devicePoll(name: string, castVote: boolean, ringId: RingIdentity, options: CallOptions = {}): Promise<void> {
-    const request = VQ_QDEVICE_POLL.message({ name: deviceName(name), castVote: castVote ? 1 : 0, ringId });
+    const vote = checkedBoolean(castVote, 'a vote');
+    const request = VQ_QDEVICE_POLL.message({
+      name: deviceName(name),
+      castVote: vote ? 1 : 0,
+      ringId: checkedRing(ringId),
+    });
     await this.session.call(request, 'votequorum: polling the device', options);
   }
   async deviceMasterWins(name: string, allow: boolean, options: CallOptions = {}): Promise<void> {
-    const request = VQ_QDEVICE_MASTER_WINS.message({ name: deviceName(name), allow: allow ? 1 : 0 });
+    const request = VQ_QDEVICE_MASTER_WINS.message({
+      name: deviceName(name),
+      allow: checkedBoolean(allow, 'master wins') ? 1 : 0,
+    });
     await this.session.call(request, 'votequorum: setting master wins', options);
   }
 
-  /** The current state first, then every change. One reader a connection. */
+  /**
+   * The current state first, then every change. A connection may have several watches; each ends with its loop, its signal, or
+   * the connection.
+   */
   async watch(options: CallOptions = {}): Promise<AsyncIterableIterator<VotequorumEvent>> {
-    const stream: EventStream<VotequorumEvent> = new EventStream(QUEUE_EVENTS, {
-      onFull: () => this.session.hold(stream),
-      onDrained: () => this.session.release(stream),
-      onReturn: () => this.session.unregister(stream),
-    });
-    this.stream = stream;
-    this.session.register(stream);
-    const request = VQ_TRACK_START.message({ context: 0n, trackFlags: TrackFlag.CURRENT | TrackFlag.CHANGES });
-    await this.session.call(request, 'votequorum: watching', options);
-    return options.signal === undefined ? stream : stream.until(options.signal);
-  }
-
-  close(): void {
-    this.session.close();
+    return this.hub.watch(options);
   }
 
   private async device(
@@ -181,7 +190,7 @@ export class Votequorum {
     switch (messageId(event)) {
       case VotequorumResponse.QUORUM: {
         const { quorate, nodes } = orFail(decodeVotequorumQuorum(event), 'votequorum event');
-        this.stream?.push({
+        this.hub.push({
           type: 'quorum',
           quorate,
           nodes: nodes.map(({ nodeId, state }) => ({ nodeId, state: STATES[state] ?? 'unknown' })),
@@ -189,14 +198,14 @@ export class Votequorum {
         break;
       }
       case VotequorumResponse.EXPECTED_VOTES:
-        this.stream?.push({
+        this.hub.push({
           type: 'expectedVotes',
           expectedVotes: decodeOrFail(VQ_EXPECTED_VOTES_EVENT, event).expectedVotes,
         });
         break;
       case VotequorumResponse.NODE_LIST: {
         const { ringId, nodes } = orFail(decodeVotequorumNodeList(event), 'votequorum node list');
-        this.stream?.push({ type: 'nodes', ringId, members: nodes });
+        this.hub.push({ type: 'nodes', ringId, members: nodes });
         break;
       }
       default: // of a later version
@@ -205,8 +214,8 @@ export class Votequorum {
 }
 
 function deviceName(name: string): string {
-  const text = Buffer.from(name).toString('latin1');
+  const text = Buffer.from(checkedText(name, 'the name of a device')).toString('latin1');
   if (text.length === 0 || text.length >= QDEVICE_NAME_BYTES)
-    throw new ArgumentError(`'${name}' cannot be the name of a device`);
+    throw new ArgumentError(`'${name}' cannot be the name of a device`, `It has 1 to ${QDEVICE_NAME_BYTES - 1} bytes`);
   return text;
 }

@@ -30,4 +30,13 @@ export function encodeSocketAddress(u8: Uint8Array, offset: number, name: string
 }
 
 /** `qb-<server pid>-<client pid>-<fd>-XXXXXX`: the name that libqb's servers give to the directory of a connection. */
-export const isConnectionDirectory = (entry: string): boolean => /^qb-\d+-\d+-\d+-[A-Za-z0-9]{6}$/.test(entry);
+const CONNECTION_DIRECTORY = /^qb-(\d+)-\d+-\d+-[A-Za-z0-9]{6}$/;
+
+export const isConnectionDirectory = (entry: string): boolean => CONNECTION_DIRECTORY.test(entry);
+
+/** The server's pid in the path of one of a connection's rings, `/dev/shm/qb-…/qb-request-cpg`; `null`: there is none. */
+export function serverPidOfRing(path: string): number | null {
+  const [, entry = ''] = /\/(qb-[^/]+)\/[^/]*$/.exec(path) ?? [];
+  const [, pid] = CONNECTION_DIRECTORY.exec(entry) ?? [];
+  return pid === undefined ? null : Number(pid);
+}

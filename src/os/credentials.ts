@@ -70,3 +70,17 @@ export function processExists(pid: number): boolean {
     return (error as NodeJS.ErrnoException).errno !== -Errno.ESRCH;
   }
 }
+
+/** `PF_EXITING` of the kernel: set before a process closes its files, in whatever order that is. */
+const FLAG_EXITING = 0x4;
+
+/** Whether a process is gone, or on its way out. */
+export function processIsEnding(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const [state = '', , , , , , flags = '0'] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return state === 'Z' || state === 'X' || (Number(flags) & FLAG_EXITING) !== 0;
+  } catch {
+    return !processExists(pid);
+  }
+}

@@ -49,7 +49,7 @@ const cpgAnswer: Answer = (request) =>
 
 t.test('cpg: join, events of stock, send, close', async (t) => {
   const daemon = new FakeDaemon(cpgAnswer);
-  const cpg = await Cpg.connect({}, daemon.open);
+  const cpg = await Cpg.connect(daemon.options());
   t.equal(cpg.nodeId, 1);
   await cpg.join('grp');
   daemon.event(capture('cpg', 'res_lib_cpg_confchg_callback').event);
@@ -78,7 +78,8 @@ t.test('cpg: join, events of stock, send, close', async (t) => {
 
 t.test('cpg: sends keep their order while the cluster is busy', async (t) => {
   const daemon = new FakeDaemon(cpgAnswer);
-  const cpg = await Cpg.connect({}, daemon.open);
+  const cpg = await Cpg.connect(daemon.options());
+  await cpg.join('g');
   daemon.busy = true;
   const buffer = Buffer.from('1');
   const first = cpg.send(buffer);
@@ -98,7 +99,8 @@ t.test('cpg: sends keep their order while the cluster is busy', async (t) => {
 
 t.test('cpg: long messages go in fragments and come together again', async (t) => {
   const daemon = new FakeDaemon(cpgAnswer);
-  const cpg = await Cpg.connect({}, daemon.open);
+  const cpg = await Cpg.connect(daemon.options());
+  await cpg.join('g');
   await cpg.send(new Uint8Array(2_500_000));
   const types = daemon.requests.filter((request) => messageId(request) === 12).map((request) => request[48]);
   t.same(types, [1, 2, 3]);
@@ -115,7 +117,7 @@ t.test('cpg: long messages go in fragments and come together again', async (t) =
 
 t.test('cpg: a slow reader holds the connection, not the memory', async (t) => {
   const daemon = new FakeDaemon(cpgAnswer);
-  const cpg = await Cpg.connect({ queueBytes: 1000 }, daemon.open);
+  const cpg = await Cpg.connect(daemon.options({ queueBytes: 1000 }));
   const event = capture('cpg', 'res_lib_cpg_deliver_callback').event;
   for (let i = 0; i < 5; i++) daemon.event(event);
   t.ok(daemon.paused);
@@ -131,7 +133,7 @@ t.test('cpg: TRY_AGAIN is repeated, other statuses are errors with stable codes'
     if (messageId(request) === 1) return statusResponse(1, CsError.NOT_EXIST);
     return cpgAnswer(request, daemon);
   });
-  const cpg = await Cpg.connect({}, daemon.open);
+  const cpg = await Cpg.connect(daemon.options());
   await cpg.join('g');
   t.equal(tries, 3);
   await t.rejects(cpg.leave(), { code: 'RONDO_CS_NOT_EXIST', status: CsError.NOT_EXIST });
@@ -149,7 +151,7 @@ t.test('cpg: processes of all groups', async (t) => {
     if (messageId(request) === 6) return items.shift() ?? CPG_ITERATION_NEXT_RESPONSE.message(CsError.NO_SECTIONS);
     return cpgAnswer(request, daemon);
   });
-  const cpg = await Cpg.connect({}, daemon.open);
+  const cpg = await Cpg.connect(daemon.options());
   const processes = await cpg.processes();
   t.equal(processes.length, 2);
   t.match(processes[0], { group: /.+/, nodeId: Number, pid: Number });
@@ -159,7 +161,7 @@ t.test('cpg: processes of all groups', async (t) => {
 
 t.test('a connection that the daemon ends fails its streams', async (t) => {
   const daemon = new FakeDaemon(cpgAnswer);
-  const cpg = await Cpg.connect({}, daemon.open);
+  const cpg = await Cpg.connect(daemon.options());
   const next = cpg.events().next();
   daemon.handler?.closed(new Error('hang-up'));
   await t.rejects(next, { code: 'RONDO_DISCONNECTED' });
@@ -167,7 +169,7 @@ t.test('a connection that the daemon ends fails its streams', async (t) => {
 
 t.test('a malformed event ends the connection', async (t) => {
   const daemon = new FakeDaemon(cpgAnswer);
-  const cpg = await Cpg.connect({}, daemon.open);
+  const cpg = await Cpg.connect(daemon.options());
   const event = capture('cpg', 'res_lib_cpg_deliver_callback').event.slice();
   new DataView(event.buffer).setUint32(160, 1_000_000, true);
   daemon.event(event);
@@ -187,7 +189,7 @@ t.test('cmap: get, set, watch', async (t) => {
         return OK(messageId(request));
     }
   });
-  const cmap = await Cmap.connect({}, daemon.open);
+  const cmap = await Cmap.connect(daemon.options());
   await cmap.set('a.key', 'str', 'text');
   const set = daemon.requests.at(-1)!;
   t.equal(set.length, 300, 'strings travel without their NUL');
@@ -221,7 +223,7 @@ t.test('cmap: a value longer than the first room is fetched with its length', as
     response.set(Buffer.from(text).subarray(0, room), 40);
     return response;
   });
-  const cmap = await Cmap.connect({}, daemon.open);
+  const cmap = await Cmap.connect(daemon.options());
   t.same(await cmap.get('long.key'), { key: 'long.key', type: 'str', value: text });
   t.same(rooms, [512, 0, 1001]);
   cmap.close();
@@ -242,7 +244,7 @@ t.test('cfg: captures of stock', async (t) => {
         return OK(messageId(request));
     }
   });
-  const cfg = await Cfg.connect({}, daemon.open);
+  const cfg = await Cfg.connect(daemon.options());
   t.equal(await cfg.localNodeId(), 1);
   t.match(await cfg.links(), [{ linkId: 0, address: '10.80.10.1' }]);
   t.match(await cfg.nodeStatus(2), { nodeId: 2, reachable: true });
@@ -260,7 +262,7 @@ t.test('quorum and votequorum: captures of stock', async (t) => {
   const daemon = new FakeDaemon((request) =>
     messageId(request) === 4 ? capture('quorum', 'req_lib_quorum_model_gettype').response : OK(messageId(request)),
   );
-  const quorum = await Quorum.connect({}, daemon.open);
+  const quorum = await Quorum.connect(daemon.options());
   t.ok(quorum.hasProvider);
   const events = await quorum.watch();
   daemon.event(capture('quorum', 'res_lib_quorum_v1_nodelist_notification').event);
@@ -272,7 +274,7 @@ t.test('quorum and votequorum: captures of stock', async (t) => {
   const votes = new FakeDaemon((request) =>
     messageId(request) === 0 ? capture('votequorum', 'req_lib_votequorum_getinfo').response : OK(messageId(request)),
   );
-  const votequorum = await Votequorum.connect({}, votes.open);
+  const votequorum = await Votequorum.connect(votes.options());
   t.match(await votequorum.info(1), { nodeId: Number, state: 'member', votes: 1, device: { registered: Boolean } });
   await t.rejects(votequorum.deviceRegister(''), { code: 'RONDO_ARGUMENT' });
   votequorum.close();

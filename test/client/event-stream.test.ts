@@ -43,7 +43,7 @@ t.test('everything before a failure is read, then it is thrown once', async (t) 
   t.same(await stream.next(), { done: true, value: undefined });
 });
 
-t.test('leaving the loop ends the stream; an aborted loop does not', async (t) => {
+t.test('leaving a watch ends it; leaving a loop, or its signal, does not end the stream', async (t) => {
   const record = hooks();
   const stream = new EventStream<number>(4, record);
   stream.push(1);
@@ -51,7 +51,7 @@ t.test('leaving the loop ends the stream; an aborted loop does not', async (t) =
   const abort = new AbortController();
   const seen: number[] = [];
   setImmediate(() => abort.abort());
-  for await (const item of stream.until(abort.signal)) seen.push(item);
+  for await (const item of stream.loop(abort.signal)) seen.push(item);
   t.same(seen, [1, 2]);
   t.notOk(stream.done);
   stream.push(3);

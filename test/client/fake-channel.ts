@@ -1,5 +1,18 @@
-import type { Channel, ChannelHandler, OpenChannel } from '../../src/client/channel.ts';
+import {
+  type Channel,
+  type ChannelHandler,
+  type ChannelHook,
+  OPEN_CHANNEL,
+  type OpenChannel,
+} from '../../src/client/channel.ts';
+import type { ConnectOptions } from '../../src/client/session.ts';
 import { messageId } from '../../src/services/codec/struct.ts';
+
+/** Options with which a client uses this channel instead of the shared memory. */
+export const over = <T extends object>(open: OpenChannel, options?: T): T & ConnectOptions & ChannelHook => ({
+  ...(options ?? ({} as T)),
+  [OPEN_CHANNEL]: open,
+});
 
 export type Answer = (request: Uint8Array, daemon: FakeDaemon) => Uint8Array | null;
 
@@ -11,6 +24,9 @@ export class FakeDaemon {
   closed = false;
   /** What one-way requests get. */
   busy = false;
+  /** Takes requests and says nothing: stopped, or hanging. */
+  hung = false;
+  private readonly waiting: (() => void)[] = [];
 
   constructor(private readonly answer: Answer) {}
 
@@ -20,6 +36,12 @@ export class FakeDaemon {
       call: async (request) => {
         this.requests.push(request);
         await Promise.resolve();
+        if (this.closed) throw new Error('closed');
+        if (this.hung) {
+          return new Promise((_resolve, reject) => {
+            this.waiting.push(() => reject(new Error('closed')));
+          });
+        }
         const response = this.answer(request, this);
         if (response === null) throw new Error(`no answer to request ${messageId(request)}`);
         return response;
@@ -37,10 +59,15 @@ export class FakeDaemon {
       },
       close: () => {
         this.closed = true;
+        for (const reject of this.waiting.splice(0)) reject();
       },
     };
     return Promise.resolve(channel);
   };
+
+  options<T extends object>(options?: T): T & ConnectOptions & ChannelHook {
+    return over(this.open, options);
+  }
 
   event(event: Uint8Array): void {
     this.handler?.event(event);

@@ -42,7 +42,9 @@ export class RawCpgClient {
 
   static async connect(instance: string, messageBytesMax = 1 << 20): Promise<RawCpgClient> {
     const socket = connect({ path: socketPath(`${instance}-cpg`, socketDirectory()) });
-    const response = decodeConnectionResponse(await exchangeSetup(socket, instance, messageBytesMax, 10_000));
+    const response = decodeConnectionResponse(
+      await exchangeSetup(socket, instance, messageBytesMax, { timeoutMs: 10_000 }),
+    );
     if (typeof response === 'string' || !isAccepted(response)) throw new Error(`refused: ${JSON.stringify(response)}`);
     return new RawCpgClient(socket, new ClientRings(response));
   }

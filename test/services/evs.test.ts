@@ -1,7 +1,9 @@
 import t from 'tap';
+import type { OpenChannel } from '../../src/client/channel.ts';
 import { Evs, type EvsEventRecord } from '../../src/client/evs.ts';
 import { decodeGroups, EVS_JOIN, EVS_MCAST, EVS_SERVICE_ID, encodeGroups } from '../../src/services/codec/evs.ts';
 import { createEngine } from '../../src/services/evs/engine.ts';
+import { over } from '../client/fake-channel.ts';
 import { configured, type FakeConnection, FakeNode } from './fake-node.ts';
 import { FakeRing } from './fake-ring.ts';
 
@@ -24,7 +26,7 @@ async function connect(ring: FakeRing, nodeId: number): Promise<{ evs: Evs; pump
   const pump = (): void => {
     for (const event of connection?.takeEvents() ?? []) toClient(event);
   };
-  const evs = await Evs.connect({}, async (_service, _options, handler) => {
+  const open: OpenChannel = async (_service, _options, handler) => {
     const opened = ring.nodes.get(nodeId)!.connect(EVS_SERVICE_ID);
     connection = opened;
     toClient = handler.event;
@@ -40,7 +42,8 @@ async function connect(ring: FakeRing, nodeId: number): Promise<{ evs: Evs; pump
       resumeEvents: () => {},
       close: () => opened.close(),
     };
-  });
+  };
+  const evs = await Evs.connect(over(open));
   return { evs, pump };
 }
 

@@ -14,6 +14,8 @@ export function eventLine(event: CpgEvent, format: Format): string {
   switch (event.type) {
     case 'message':
       return `message from ${event.nodeId}.${event.pid} (${event.data.length} bytes): ${payloadText(event.data, format)}`;
+    case 'oversize':
+      return `message from ${event.nodeId}.${event.pid} (${event.bytes} bytes): too long, skipped`;
     case 'membership': {
       const list = (items: readonly { nodeId: number; pid: number; reason?: string }[]): string =>
         items

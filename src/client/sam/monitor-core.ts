@@ -1,5 +1,5 @@
 /**
- * The monitor's decisions (services.md 9.3): what it does when its child speaks, is silent, or is gone. Pure: the
+ * The monitor's decisions: what it does when its child speaks, is silent, or is gone. Pure: the
  * process, the clock, cmap and quorum are on the other side of `MonitorOutput`.
  *
  *   child ── start, stop, heartbeat, mark failed ──►  core ── reply, warn, kill, state ──►

@@ -23,7 +23,7 @@ export interface SuperviseOptions extends SamPolicy {
 }
 
 /**
- * Runs a module in a child process and keeps it running (services.md 9.3). Resolves with the exit status of the last
+ * Runs a module in a child process and keeps it running. Resolves with the exit status of the last
  * child. The child uses `Sam` to say how it is.
  */
 export async function supervise(

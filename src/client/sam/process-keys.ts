@@ -11,7 +11,7 @@ export interface KeyStore {
 const NAMES = ['recovery', 'poll_period', 'last_updated', 'state'] as const;
 
 /**
- * `resources.process.<pid>.`: what others, the watchdog service above all, can see of the monitor (services.md 9.1).
+ * `resources.process.<pid>.`: what others, the watchdog service above all, can see of the monitor.
  * Writes go out in order; one that fails does not stop the supervision.
  */
 export class ProcessKeys {

@@ -4,7 +4,7 @@ import { CHILD_VARIABLE, isSamMessage, type ToChild, type ToMonitor } from './me
 import { supervise } from './monitor.ts';
 import type { SamCommand, SamPolicy } from './monitor-core.ts';
 
-/** Life of the object (services.md 9.1); `finalized` is the end. */
+/** Life of the object; `finalized` is the end. */
 type SamLife = 'initialized' | 'registered' | 'started' | 'finalized';
 const ALIVE: readonly SamLife[] = ['initialized', 'registered', 'started'];
 

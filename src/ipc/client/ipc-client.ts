@@ -4,10 +4,11 @@ import { RondoError } from '../../lib/errors.ts';
 import { Peek } from '../../lib/qbring/reader.ts';
 import { errnoName } from '../../os/errno.ts';
 import { futexWake } from '../../os/futex.ts';
-import { socketDirectory, socketName, socketPath } from '../names.ts';
+import { serverPidOfRing, socketDirectory, socketName, socketPath } from '../names.ts';
 import { ConnectionType, decodeConnectionResponse, IPC_LIMITS, isAccepted } from '../protocol.ts';
+import { hangUpReason, type Peer } from './hang-up.ts';
 import { ClientRings } from './rings.ts';
-import { exchangeSetup, IpcConnectError } from './setup.ts';
+import { exchangeSetup, IpcConnectError, printableError } from './setup.ts';
 
 /** A response is looked for at every turn of the loop this long, then by a timer, rarely when it takes long. */
 const SPIN_MS = 0.2;
@@ -27,7 +28,11 @@ export interface IpcClientHandler {
 export interface IpcClientOptions {
   /** How long the set-up may take. A stock client waits for ever. */
   readonly connectTimeoutMs?: number;
+  /** Gives the set-up up. */
+  readonly signal?: AbortSignal;
 }
+
+const CONNECT_MS_DEFAULT = 30_000;
 
 export { IpcConnectError } from './setup.ts';
 
@@ -59,13 +64,12 @@ export class IpcClient {
     private readonly socket: Socket,
     private readonly rings: ClientRings,
     private readonly handler: IpcClientHandler,
+    private readonly peer: Peer,
   ) {
     socket.on('data', (bytes) => this.eventsAnnounced(bytes.length));
     // ECONNRESET: the server closed while bytes of ours were unread.
-    socket.on('error', (cause) =>
-      this.hungUp(new RondoError('RONDO_IPC_HANGUP', `the connection broke: ${cause.message}`, '', { cause })),
-    );
-    socket.on('close', () => this.hungUp(new RondoError('RONDO_IPC_HANGUP', 'the daemon closed the connection')));
+    socket.on('error', (cause) => this.hungUp(printableError(cause)));
+    socket.on('close', () => this.hungUp(null));
     socket.resume(); // paused by the set-up
   }
 
@@ -79,12 +83,9 @@ export class IpcClient {
     const name = socketName(service, instance);
     const socket = connect({ path: socketPath(name, socketDirectory()) });
     try {
-      const bytes = await exchangeSetup(
-        socket,
-        name,
-        IPC_LIMITS.messageBytesDefault,
-        options.connectTimeoutMs ?? 30_000,
-      );
+      const { connectTimeoutMs: timeoutMs = CONNECT_MS_DEFAULT, signal } = options;
+      const setup = signal === undefined ? { timeoutMs } : { timeoutMs, signal };
+      const bytes = await exchangeSetup(socket, name, IPC_LIMITS.messageBytesDefault, setup);
       const response = decodeConnectionResponse(bytes);
       if (typeof response === 'string') throw new IpcConnectError('EPROTO', `${name}: ${response}`);
       if (!isAccepted(response)) {
@@ -97,7 +98,8 @@ export class IpcClient {
           `${name}: connection type ${response.type}; only shared memory (1) is supported`,
         );
       }
-      return new IpcClient(socket, new ClientRings(response), handler);
+      const peer = { socketName: name, pid: serverPidOfRing(response.rings[0]) };
+      return new IpcClient(socket, new ClientRings(response), handler, peer);
     } catch (error) {
       socket.destroy();
       throw error;
@@ -223,20 +225,32 @@ export class IpcClient {
         return;
       }
       this.eventsPending--;
-      this.handler.event(ring.u8.subarray(ring.offset, ring.offset + ring.length));
-      if (this.ended) return;
-      ring.reclaim();
-      ring.release();
+      this.takeEvent();
     }
   }
 
+  /** The one that `peek` found. */
+  private takeEvent(): void {
+    const ring = this.rings.event;
+    this.handler.event(ring.u8.subarray(ring.offset, ring.offset + ring.length));
+    if (this.ended) return;
+    ring.reclaim();
+    ring.release();
+  }
+
   /** What the daemon wrote before it went is still in the rings: the answer to "shut down" comes just before the end. */
-  private hungUp(error: Error): void {
+  private hungUp(cause: Error | null): void {
     if (this.ended || this.hangUp !== null) return;
-    this.hangUp = error;
-    this.takeEvents();
+    this.hangUp = hangUpReason(this.peer, this.paused, cause);
+    this.takeLastEvents();
     if (this.waitingSinceMs >= 0) this.awaitResponse();
-    this.end(error);
+    this.end(this.hangUp);
+  }
+
+  /** All of the ring, also for a reader that held: what is left here is lost with the mapping. Bytes on the socket may be lost already. */
+  private takeLastEvents(): void {
+    const ring = this.rings.event;
+    while (!this.ended && ring.peek() !== Peek.EMPTY && ring.fault === null) this.takeEvent();
   }
 
   private end(error: Error | null): void {

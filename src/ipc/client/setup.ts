@@ -2,6 +2,8 @@ import type { Socket } from 'node:net';
 import { RondoError } from '../../lib/errors.ts';
 import { CONNECTION_REQUEST_BYTES, CONNECTION_RESPONSE_BYTES, encodeConnectionRequest } from '../protocol.ts';
 
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 /** Why connecting failed. `errno` is the name of the refusal or of the system call's error. */
 export class IpcConnectError extends RondoError {
   override readonly name = 'IpcConnectError';
@@ -14,33 +16,53 @@ export class IpcConnectError extends RondoError {
   }
 }
 
-/** Sends the set-up request and collects the response; removes its listeners again. */
+/** Node puts the socket's name into its errors, and an abstract name is full of NULs, which make a log file binary. */
+export function printableError(error: NodeJS.ErrnoException): Error {
+  const clean: NodeJS.ErrnoException = new Error(error.message.replaceAll('\0', ''));
+  if (error.code !== undefined) clean.code = error.code;
+  return clean;
+}
+
+export interface SetupOptions {
+  /** How long the set-up may take. A stock client waits for ever. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Sends the set-up request and collects the response; removes its listeners again. @throws the signal's reason */
 export function exchangeSetup(
   socket: Socket,
   name: string,
   maxMessageBytes: number,
-  timeoutMs: number,
+  { timeoutMs, signal }: SetupOptions,
 ): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const parts: Uint8Array[] = [];
     let length = 0;
     const finish = (result: Uint8Array | IpcConnectError): void => {
       clearTimeout(timer);
+      signal?.removeEventListener('abort', aborted);
       socket.off('data', data).off('error', failed).off('close', closed);
       socket.on('error', () => {}); // one that comes between two listeners is followed by 'close'
       socket.pause();
       if (result instanceof Error) reject(result);
       else resolve(result);
     };
-    const failed = (error: NodeJS.ErrnoException): void =>
-      finish(
-        new IpcConnectError(error.code ?? 'EIO', `${name}: ${error.message.replaceAll('\0', '')}`, { cause: error }),
-      );
+    const failed = (error: NodeJS.ErrnoException): void => {
+      const cause = printableError(error);
+      finish(new IpcConnectError(error.code ?? 'EIO', `${name}: ${cause.message}`, { cause }));
+    };
+    const aborted = (): void => finish(new IpcConnectError('ECANCELED', `${name}: the set-up was given up`));
     const closed = (): void => finish(new IpcConnectError('ECONNRESET', `${name}: closed during the set-up`));
+    // More than 31 bits of milliseconds would fire at once.
     const timer = setTimeout(
-      () => finish(new IpcConnectError('ETIMEDOUT', `${name}: no answer within ${timeoutMs} ms`)),
-      timeoutMs,
+      () =>
+        finish(
+          new IpcConnectError('ETIMEDOUT', `${name}: the daemon did not respond to the set-up within ${timeoutMs} ms`),
+        ),
+      Math.min(timeoutMs, TIMER_MS_MAX),
     );
+    signal?.addEventListener('abort', aborted, { once: true });
     const data = (bytes: Uint8Array): void => {
       parts.push(bytes);
       length += bytes.length;

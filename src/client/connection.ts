@@ -1,0 +1,27 @@
+import type { Session } from './session.ts';
+
+/** What the connections to all services have in common: their ends. */
+export abstract class Connection {
+  /** Set by `connect()` before anybody has the object. */
+  protected abstract readonly session: Session;
+
+  /** Whether the connection has ended, by either side. */
+  get closed(): boolean {
+    return this.session.closed;
+  }
+
+  /** Ends the connection and its streams; calls that wait reject with `RONDO_CLOSED`. Does so at once, and may be repeated. */
+  async close(): Promise<void> {
+    this.session.close();
+  }
+
+  /** Cuts the connection without waiting for anything. */
+  destroy(): void {
+    this.session.close();
+  }
+
+  /** For `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}

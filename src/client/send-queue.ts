@@ -1,0 +1,103 @@
+import { onAbort, pause } from './abort.ts';
+import type { Session } from './session.ts';
+
+const PAUSE_MS = 1;
+
+interface Queued {
+  readonly data: Uint8Array;
+  readonly signal: AbortSignal | undefined;
+  readonly enqueuedMs: number;
+  /** Of a message that its caller gave up. */
+  givenUp: boolean;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** How one message leaves: at once, or in pieces that each have a response. */
+export interface MessageOutput {
+  /** `false`: no room now. */
+  post(data: Uint8Array): boolean;
+  fitsAtOnce(data: Uint8Array): boolean;
+  sendInPieces(data: Uint8Array, signal: AbortSignal | undefined): Promise<void>;
+}
+
+/**
+ * Messages that could not leave at once, in the order of their calls. One that is given up before its turn is never sent; one
+ * that finds no room for the session's time limit is refused, and with it those that have waited as long.
+ */
+export class SendQueue {
+  private readonly queue: Queued[] = [];
+  private progressMs = 0;
+  private idle: Promise<void> | null = null;
+
+  constructor(
+    private readonly session: Pick<Session, 'timeoutMs' | 'late'>,
+    private readonly output: MessageOutput,
+  ) {}
+
+  get busy(): boolean {
+    return this.idle !== null;
+  }
+
+  /** Resolves when nothing waits any more. */
+  drained(): Promise<void> {
+    return this.idle ?? Promise.resolve();
+  }
+
+  /** `data` belongs to the queue. The signal has not fired. */
+  add(data: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+    const promise = new Promise<void>((resolve, reject) => {
+      const forget =
+        signal === undefined
+          ? () => {}
+          : onAbort(signal, () => {
+              item.givenUp = true;
+              reject(signal.reason);
+            });
+      const item: Queued = {
+        data,
+        signal,
+        enqueuedMs: performance.now(),
+        givenUp: false,
+        resolve: () => {
+          forget();
+          resolve();
+        },
+        reject: (error) => {
+          forget();
+          reject(error);
+        },
+      };
+      this.queue.push(item);
+    });
+    this.idle ??= this.run();
+    return promise;
+  }
+
+  private async run(): Promise<void> {
+    await null; // `idle` is set
+    for (let item = this.queue[0]; item !== undefined; item = this.queue[0]) {
+      try {
+        if (!item.givenUp) await this.send(item);
+        item.resolve();
+      } catch (error) {
+        item.reject(error);
+      }
+      this.queue.shift();
+    }
+    this.idle = null;
+  }
+
+  private async send(item: Queued): Promise<void> {
+    if (!this.output.fitsAtOnce(item.data)) {
+      await this.output.sendInPieces(item.data, item.signal);
+    } else {
+      while (!item.givenUp && !this.output.post(item.data)) {
+        const sinceMs = Math.max(this.progressMs, item.enqueuedMs);
+        if (performance.now() - sinceMs > this.session.timeoutMs) throw this.session.late();
+        await pause(PAUSE_MS);
+      }
+    }
+    this.progressMs = performance.now();
+  }
+}

@@ -1,0 +1,74 @@
+import { abortable, checkedSignal } from './abort.ts';
+import { EventStream } from './event-stream.ts';
+import type { CallOptions, Session } from './session.ts';
+
+const QUEUE_EVENTS = 10_000;
+
+export interface WatchHubOptions<T> {
+  /** Asks the daemon for events; it tells the current state first. */
+  start(): Promise<unknown>;
+  stop(): Promise<unknown>;
+  /** Kinds of which the last event is the state, which a watcher that comes later gets first; `null`: events are no state. */
+  readonly kindOf: ((event: T) => string) | null;
+  /** The event as a watcher sees it for which it is the beginning. */
+  asCurrent(event: T): T;
+}
+
+/**
+ * Several watchers of what the daemon tells a connection once. The first one makes it begin, the last one makes it end.
+ */
+export class WatchHub<T> {
+  private readonly watchers = new Set<EventStream<T>>();
+  private readonly current = new Map<string, T>();
+  private started: Promise<unknown> | null = null;
+  /** A begin waits for the end before it. */
+  private stopped: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly session: Session,
+    private readonly options: WatchHubOptions<T>,
+  ) {}
+
+  /** Ends with its loop, with the signal, or with the connection. */
+  async watch({ signal }: CallOptions = {}): Promise<EventStream<T>> {
+    checkedSignal(signal);
+    this.session.requireOpen();
+    const stream: EventStream<T> = new EventStream(QUEUE_EVENTS, {
+      onFull: () => this.session.hold(stream),
+      onDrained: () => this.session.release(stream),
+      onReturn: () => this.remove(stream),
+    });
+    for (const event of this.current.values()) stream.push(this.options.asCurrent(event));
+    this.watchers.add(stream);
+    this.session.register(stream);
+    this.started ??= this.stopped.then(() => this.options.start());
+    try {
+      await abortable(this.started, signal);
+    } catch (error) {
+      this.remove(stream);
+      throw error;
+    }
+    return stream.endOn(signal);
+  }
+
+  push(event: T): void {
+    const kind = this.options.kindOf?.(event);
+    if (kind !== undefined) {
+      this.current.delete(kind); // the last events stay in the order in which they came
+      this.current.set(kind, event);
+    }
+    for (const stream of this.watchers) stream.push(event);
+  }
+
+  private remove(stream: EventStream<T>): void {
+    this.session.unregister(stream);
+    if (!this.watchers.delete(stream) || this.watchers.size > 0) return;
+    const { started } = this;
+    this.started = null;
+    this.current.clear();
+    // A connection that ended, or a start that failed, has nothing to stop.
+    if (started !== null) {
+      this.stopped = started.then(() => (this.session.closed ? null : this.options.stop())).catch(() => {});
+    }
+  }
+}
