@@ -46,8 +46,23 @@ find_interpreter() {
   exit 1
 }
 
+# What root may do beyond its own files is taken from the process before it is one: from all threads, for good, and from what it starts.
+# Kept are the capabilities in $keep. Nothing is dropped where setpriv (util-linux) is missing or not allowed to.
+drop_capabilities() {
+  prefix=
+  dropped=
+  IFS=,
+  for capability in $(LC_ALL=C setpriv --dump 2>/dev/null | sed -n 's/^Capability bounding set: \([a-z0-9_,]*\)$/\1/p'); do
+    case " $keep " in *" $capability "*) ;; *) dropped="$dropped,-$capability" ;; esac
+  done
+  unset IFS
+  set -- setpriv --no-new-privs ${dropped:+"--bounding-set=${dropped#,}"}
+  ! "$@" true 2>/dev/null || prefix="$*"
+}
+
 # launch ENTRY NODE-OPTION... -- ARGUMENT...
 launch() {
+  prefix=
   entry=$root/dist/src/$1
   shift
   if [ ! -f "$entry" ]; then
@@ -58,6 +73,7 @@ launch() {
     find_interpreter
     drop_unknown_variables
     export PATH
+    [ -z "$keep" ] || drop_capabilities
   else
     PATH=$caller_path
     node=${RONDO_NODE:-node}
@@ -72,8 +88,8 @@ launch() {
     shift
   done
   shift
-  # Split on purpose: options without blanks.
+  # Split on purpose: words without blanks.
   # shellcheck disable=SC2086
   set -f
-  exec "$node" $no_debugger $node_options "$entry" "$@"
+  exec $prefix "$node" $no_debugger $node_options "$entry" "$@"
 }
