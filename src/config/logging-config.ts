@@ -187,7 +187,9 @@ export function readLogging(map: Icmap): LoggingConfig {
     toSyslog: flag('to_syslog') ?? LOGGING_DEFAULTS.toSyslog,
     toLogfile: logfile !== null && (flag('to_logfile') ?? flag('to_file') ?? LOGGING_DEFAULTS.toLogfile),
     logfile,
-    syslogFacility: SYSLOG_FACILITIES[facility] ?? LOGGING_DEFAULTS.syslogFacility,
+    syslogFacility:
+      (Object.hasOwn(SYSLOG_FACILITIES, facility) ? SYSLOG_FACILITIES[facility] : undefined) ??
+      LOGGING_DEFAULTS.syslogFacility,
     timestamp: (text('timestamp', ['on', 'off', 'hires']) as TimestampMode | null) ?? LOGGING_DEFAULTS.timestamp,
     fileline: text('fileline', ON_OFF) === 'on',
     functionName: text('function_name', ON_OFF) === 'on',

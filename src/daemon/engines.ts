@@ -75,9 +75,10 @@ export function engineSet(needs: EngineDependencies): EngineSet {
     quorateChanged: (quorate) => host!.setQuorate(quorate),
   });
   const { cmap, statistics, addressesOf } = needs;
+  const daemonUid = process.geteuid?.() ?? 0;
   const agreement = new ReloadAgreement(needs.cfg.reloader);
   const first = [
-    new CmapEngine({ cmap, statistics, addressesOf, shutdown: (reason) => needs.shutdown(reason) }),
+    new CmapEngine({ cmap, statistics, addressesOf, daemonUid, shutdown: (reason) => needs.shutdown(reason) }),
     new CfgEngine({ ...needs.cfg, agreement }),
     agreement,
   ];

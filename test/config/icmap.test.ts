@@ -1,8 +1,23 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { Icmap, isValidKey, TRACK_CHANGES, TrackEvent } from '../../src/config/icmap/index.ts';
+import {
+  CLIENT_KEY_LIMITS,
+  Icmap,
+  isRootOnly,
+  isSecret,
+  isValidKey,
+  type MapClient,
+  ROOT_ONLY_PREFIXES,
+  TRACK_CHANGES,
+  TrackEvent,
+} from '../../src/config/icmap/index.ts';
+import { OPTIONS } from '../../src/config/options/index.ts';
 import { CmapType, cmapText, cmapValueText } from '../../src/lib/cmap-value.ts';
 import { CsError } from '../../src/lib/errors.ts';
+
+const ROOT: MapClient = { uid: 0, privileged: true };
+const USER: MapClient = { uid: 1000, privileged: false };
+const OTHER: MapClient = { uid: 1001, privileged: false };
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -60,16 +75,16 @@ t.test('adjust wraps in the width of the type', async (t) => {
 t.test('clients may not touch read-only keys', async (t) => {
   const map = Icmap.withStockAccess();
   map.setU32('nodelist.node.0.nodeid', 1);
-  t.equal(map.clientSet('nodelist.x', CmapType.U8, Uint8Array.of(1)), CsError.ACCESS);
-  t.equal(map.clientDelete('nodelist.absent'), CsError.ACCESS, 'checked before existence');
-  t.equal(map.clientAdjust('nodelist.node.0.nodeid', 1), CsError.ACCESS);
-  t.equal(map.clientSet('totem.token', CmapType.U32, Uint8Array.of(1, 0, 0, 0)), CsError.OK);
-  t.equal(map.clientDelete('totem.absent'), CsError.NOT_EXIST);
+  t.equal(map.clientSet('nodelist.x', CmapType.U8, Uint8Array.of(1), ROOT), CsError.ACCESS);
+  t.equal(map.clientDelete('nodelist.absent', ROOT), CsError.ACCESS, 'checked before existence');
+  t.equal(map.clientAdjust('nodelist.node.0.nodeid', 1, ROOT), CsError.ACCESS);
+  t.equal(map.clientSet('totem.token', CmapType.U32, Uint8Array.of(1, 0, 0, 0), ROOT), CsError.OK);
+  t.equal(map.clientDelete('totem.absent', ROOT), CsError.NOT_EXIST);
   t.equal(map.setReadOnly('totem.token', { prefix: false, readOnly: true }), CsError.OK);
   t.equal(map.setReadOnly('totem.token', { prefix: false, readOnly: true }), CsError.EXIST);
-  t.equal(map.clientDelete('totem.token'), CsError.ACCESS);
+  t.equal(map.clientDelete('totem.token', ROOT), CsError.ACCESS);
   t.equal(map.setReadOnly('totem.token', { prefix: false, readOnly: false }), CsError.OK);
-  t.equal(map.clientDelete('totem.token'), CsError.OK);
+  t.equal(map.clientDelete('totem.token', ROOT), CsError.OK);
 });
 
 t.test('trackers: events, values and order (services.md 5.5)', async (t) => {
@@ -171,4 +186,90 @@ t.test('property: behaves as a sorted map', async (t) => {
     }),
   );
   t.pass('held');
+});
+
+t.test('what a key names decides who may write it', async (t) => {
+  const map = Icmap.withStockAccess();
+  const set = (key: string, client: MapClient) => map.clientSet(key, CmapType.STRING, bytes('x'), client);
+  for (const key of [
+    'logging.logfile',
+    'logging.logger_subsys.TOTEM.logfile',
+    'logging.logging_daemon.other.QB.logfile',
+    'quorum.device.heuristics.exec_ping',
+    'quorum.device.net.host',
+    'quorum.device.model',
+    'quorum.device.anything.new',
+    'uidgid.uid.1000',
+    'uidgid.gid.0',
+    'resources.watchdog_device',
+    'resources.system.memory_used.recovery',
+    'runtime.blackbox.dump_flight_data',
+    'nozzle.name',
+    'service.path',
+  ]) {
+    t.equal(set(key, USER), CsError.ACCESS, `${key} by a user`);
+    t.equal(map.clientDelete(key, USER), CsError.ACCESS, `deleting ${key}`);
+    t.equal(map.clientAdjust(key, 1, USER), CsError.ACCESS, `adjusting ${key}`);
+    t.equal(set(key, ROOT), CsError.OK, `${key} by root`);
+  }
+  for (const key of [
+    'logging.debug',
+    'totem.token',
+    'resources.process.12.recovery',
+    'runtime.force_gather',
+    'my.logfile',
+  ])
+    t.equal(set(key, USER), CsError.OK, key);
+  for (const { section, key, names, cmap } of OPTIONS) {
+    const stored = `${section}.${key.replace('<0-7>', '0').replace('<NAME>', 'name')}`;
+    t.equal(isRootOnly(stored), names !== undefined, `${stored}: rule and documentation agree`);
+    t.equal(isSecret(stored), names === 'secret', stored);
+    if (cmap === 'refused' && section === 'totem') t.equal(map.isReadOnly(stored), true, `${stored} is refused`);
+  }
+  for (const prefix of ROOT_ONLY_PREFIXES) t.ok(isRootOnly(`${prefix}x`), prefix);
+});
+
+t.test('users keep a bounded number of keys and bytes; root has a reserve', async (t) => {
+  const { keys, bytes: sizes } = CLIENT_KEY_LIMITS;
+  const map = Icmap.withStockAccess();
+  const big = new Uint8Array(16_384);
+  const one = Uint8Array.of(1);
+  const set = (key: string, client: MapClient, value = one) => map.clientSet(key, CmapType.BINARY, value, client);
+  const statuses = new Set(Array.from({ length: keys.perUser }, (_, i) => set(`user.${i}`, USER)));
+  t.same([...statuses], [CsError.OK]);
+  t.equal(set('user.more', USER), CsError.NO_MEMORY);
+  t.equal(set('user.0', USER, Uint8Array.of(2)), CsError.OK, 'an own key may change');
+  t.equal(map.clientDelete('user.0', OTHER), CsError.OK);
+  t.equal(set('user.more', USER), CsError.OK, 'room again');
+  t.equal(set('other.x', OTHER), CsError.OK, 'others are not concerned');
+  t.equal(set('user.1', OTHER, Uint8Array.of(3)), CsError.OK);
+  t.equal(set('user.again', USER), CsError.OK, 'who wrote it last pays');
+  map.setString('user.2', 'the daemon');
+  t.equal(set('user.daemon', USER), CsError.OK, 'what the daemon wrote is not counted');
+  map.deletePrefix('user.');
+  map.deletePrefix('other.');
+  const most = Math.floor(sizes.perUser / big.length);
+  for (let i = 0; i < most - 1; i++) set(`user.${i}`, USER, big);
+  t.equal(set('user.more', USER, big), CsError.NO_MEMORY);
+  t.equal(set('user.more', USER), CsError.OK);
+  for (let uid = 2000; uid < 2020; uid++)
+    for (let i = 0; i < most; i++) set(`u${uid}.${i}`, { uid, privileged: false }, big);
+  t.equal(set('third.x', { uid: 3000, privileged: false }, big), CsError.NO_MEMORY, 'all users together');
+  t.equal(set('root.x', ROOT, big), CsError.OK, 'root has room left');
+});
+
+t.test('tens of thousands of trackers cost what their callbacks do', async (t) => {
+  const map = new Icmap();
+  const count = 40_000;
+  let calls = 0;
+  const startMs = performance.now();
+  const same = Array.from({ length: count }, () => map.track('one.key', TRACK_CHANGES, () => calls++)!);
+  const different = Array.from({ length: count }, (_, i) => map.track(`key.${i}`, TRACK_CHANGES, () => calls++)!);
+  map.setU8('one.key', 1);
+  t.equal(calls, count);
+  for (const tracker of [...same, ...different]) map.untrack(tracker);
+  map.setU8('one.key', 2);
+  t.equal(calls, count);
+  // 80,000 of each step in a quadratic way take a minute and more.
+  t.ok(performance.now() - startMs < 5_000, 'linear');
 });

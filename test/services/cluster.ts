@@ -40,6 +40,7 @@ export class QuorumNode extends FakeNode {
       cmap: this.cmap,
       statistics: this.statistics,
       addressesOf: (nodeId) => [`10.0.0.${nodeId}`, null],
+      daemonUid: 0,
       shutdown: (reason) => this.shutdowns.push(reason),
     });
     await this.load(cmap, this.quorum, ...more);

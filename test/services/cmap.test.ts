@@ -2,6 +2,7 @@ import t from 'tap';
 import { TrackEvent } from '../../src/config/icmap/index.ts';
 import { CmapType, cmapInteger } from '../../src/lib/cmap-value.ts';
 import { CsError } from '../../src/lib/errors.ts';
+import { CMAP_CONNECTION_LIMITS, CMAP_LIMITS } from '../../src/services/cmap/limits.ts';
 import { IPC_CONNECTION_STATS, SRP_STATS, tableSource } from '../../src/services/cmap/stats-keys.ts';
 import type { StatsGroup } from '../../src/services/cmap/stats-map.ts';
 import * as wire from '../../src/services/codec/cmap.ts';
@@ -237,4 +238,67 @@ t.test('what the ring says is not believed', async (t) => {
   t.match(node.host.drops, { short: 1, noService: 2, noFunction: 1 });
   t.ok(cmapInteger(CmapType.U8, 1));
   t.equal(node.cmap.getU64(`runtime.services.cmap.${CmapFn.MCAST}.rx`), 3n);
+});
+
+t.test('clients that are not root', async (t) => {
+  const { node } = await oneNode();
+  node.cmap.setString('totem.key', 'the key');
+  const root = new Cmap(node.connect(ServiceId.CMAP));
+  const user = new Cmap(node.connect(ServiceId.CMAP, 1000));
+  t.match(user.get('totem.key', 0), { error: CsError.ACCESS, valueBytes: 0 }, 'not even its length');
+  t.equal(user.get('totem.key', 100).error, CsError.ACCESS);
+  t.equal(root.get('totem.key', 100).error, CsError.OK);
+  t.notOk(user.iterate('totem.').includes('totem.key'), 'not listed');
+  t.ok(root.iterate('totem.').includes('totem.key'));
+  for (const client of [root, user]) client.track('', TrackEvent.PREFIX | TrackEvent.MODIFY | TrackEvent.DELETE);
+  user.track('totem.key', TrackEvent.MODIFY);
+  node.cmap.setString('totem.key', 'another');
+  t.match(root.events(), [{ key: 'totem.key', newValue: 'another\0' }]);
+  t.same(user.events(), [], 'no event tells of it');
+  node.cmap.delete('totem.key');
+  t.same(user.events(), []);
+  t.equal(user.set('logging.logfile', CmapType.STRING, text('/etc/passwd')), CsError.ACCESS);
+  t.equal(root.set('logging.logfile', CmapType.STRING, text('/var/log/x')), CsError.OK);
+});
+
+t.test('trackers and iterations are bounded; refusals are logged, not often', async (t) => {
+  const { node } = await oneNode();
+  const user = new Cmap(node.connect(ServiceId.CMAP, 1000));
+  const begin = (cmap: Cmap) =>
+    messageError(cmap.connection.call(wire.CMAP_ITER_INIT.message({ prefix: nameValue('x') }))!);
+  const untilRefused = (cmap: Cmap, open: (cmap: Cmap) => number): number => {
+    for (let count = 0; ; count++) {
+      const status = open(cmap);
+      if (status === CsError.OK) continue;
+      t.equal(status, CsError.NO_MEMORY);
+      return count;
+    }
+  };
+  const track = (cmap: Cmap) => cmap.track('some.key', 7).error;
+  t.equal(untilRefused(user, track), CMAP_CONNECTION_LIMITS.trackers);
+  t.equal(untilRefused(user, begin), CMAP_CONNECTION_LIMITS.iterators);
+  const second = new Cmap(node.connect(ServiceId.CMAP, 1000));
+  t.equal(untilRefused(second, track), CMAP_LIMITS.trackers.perUser - CMAP_CONNECTION_LIMITS.trackers);
+  const third = new Cmap(node.connect(ServiceId.CMAP, 1000));
+  t.equal(untilRefused(third, track), 0, 'by user, whatever the connection');
+  t.equal(node.logs.filter((line) => /User 1000 .* no more trackers/.test(line)).length, 1);
+  t.equal(track(new Cmap(node.connect(ServiceId.CMAP, 1001))), CsError.OK, 'another user');
+  const root = new Cmap(node.connect(ServiceId.CMAP));
+  for (let i = 0; i < 5_000; i++) track(root);
+  t.equal(track(root), CsError.OK);
+  user.connection.close();
+  second.connection.close();
+  t.equal(untilRefused(third, track), CMAP_CONNECTION_LIMITS.trackers, 'what a connection held is given back');
+});
+
+t.test('no name is a property of a table', async (t) => {
+  const { client, node } = await oneNode();
+  node.statistics.add(
+    tableSource({ prefix: 'stats.srp.', groups: () => [{ group: '', table: SRP_STATS }], read: () => 0 }),
+  );
+  const stats = new Cmap(client);
+  stats.setMap(1);
+  for (const name of ['constructor', 'toString', '__proto__', 'hasOwnProperty'])
+    t.equal(stats.get(`stats.srp.${name}`, 16).error, CsError.NOT_EXIST, name);
+  t.same(node.failures, []);
 });

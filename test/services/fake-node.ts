@@ -13,7 +13,6 @@ let lastConnectionId = 0;
 export class FakeConnection implements EngineConnection {
   readonly id = ++lastConnectionId;
   readonly pid = 1000 + this.id;
-  readonly euid = 0;
   readonly egid = 0;
   context: unknown = null;
   readonly responses: Uint8Array[] = [];
@@ -23,6 +22,7 @@ export class FakeConnection implements EngineConnection {
   constructor(
     private readonly node: FakeNode,
     readonly serviceId: number,
+    readonly euid = 0,
   ) {}
 
   respond(message: Uint8Array): void {
@@ -189,8 +189,8 @@ export class FakeNode {
     return (this.transitional ? this.transitionalQueue : this.normalQueue).length > 0;
   }
 
-  connect(serviceId: number): FakeConnection {
-    const connection = new FakeConnection(this, serviceId);
+  connect(serviceId: number, euid = 0): FakeConnection {
+    const connection = new FakeConnection(this, serviceId, euid);
     this.host.open(serviceId, connection);
     return connection;
   }

@@ -1,3 +1,5 @@
+import { OPTIONS } from '../options/index.ts';
+
 /**
  * Which keys clients may not write (services.md 5.6, config-and-tools.md 2). The daemon itself and the configuration
  * file are not bound by it.
@@ -45,6 +47,40 @@ export const READ_ONLY_KEYS_VOTEQUORUM = [
   'quorum.auto_tie_breaker',
   'quorum.auto_tie_breaker_node',
 ] as const;
+
+/**
+ * Sections that only privileged clients write, as a whole: they give access to others (`uidgid`), are instructions for programs that run as root
+ * (`quorum.device`: corosync-qdevice runs its heuristics as commands), act on the whole machine (`resources.system` reboots it, `nozzle` makes an
+ * interface), load code (`service`), or write files (`runtime.blackbox`). Not `resources.process.`: SAM writes there, as any user.
+ */
+export const ROOT_ONLY_PREFIXES = [
+  'uidgid.',
+  'quorum.device.',
+  'resources.system.',
+  'resources.watchdog_',
+  'nozzle.',
+  'service.',
+  'runtime.blackbox.',
+] as const;
+
+/** Keys of options that are marked so, with anything between section and key: `logging.logger_subsys.TOTEM.logfile`. */
+function keysOf(marked: (option: (typeof OPTIONS)[number]) => boolean): RegExp {
+  const literal = (text: string): string => text.replaceAll('.', String.raw`\.`).replace('<NAME>', '.*');
+  const keys = OPTIONS.filter(marked).map(
+    ({ section, key }) => String.raw`${literal(section)}\.(?:.*\.)?${literal(key)}`,
+  );
+  return new RegExp(`^(?:${keys.join('|')})$`);
+}
+
+const ROOT_ONLY_KEYS = keysOf(({ names }) => names !== undefined);
+const SECRET_KEYS = keysOf(({ names }) => names === 'secret');
+
+/** Whether only root (and the user that the daemon runs as) may write a key: what it says would act with the rights of root. */
+export const isRootOnly = (key: string): boolean =>
+  ROOT_ONLY_PREFIXES.some((prefix) => key.startsWith(prefix)) || ROOT_ONLY_KEYS.test(key);
+
+/** Whether only root (and the user that the daemon runs as) may read a key. */
+export const isSecret = (key: string): boolean => SECRET_KEYS.test(key);
 
 export class AccessRules {
   private readonly keys = new Set<string>();

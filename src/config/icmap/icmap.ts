@@ -16,7 +16,8 @@ import {
   isCmapInteger,
 } from '../../lib/cmap-value.ts';
 import { CsError, type CsStatus } from '../../lib/errors.ts';
-import { AccessRules, READ_ONLY_KEYS, READ_ONLY_PREFIXES } from './access.ts';
+import { AccessRules, isRootOnly, isSecret, READ_ONLY_KEYS, READ_ONLY_PREFIXES } from './access.ts';
+import { ClientKeys, type MapClient } from './client-keys.ts';
 import { isValidKey, SortedKeys } from './keys.ts';
 import { TRACK_MASK_ALL, type TrackCallback, TrackEvent, type Tracker, Trackers } from './trackers.ts';
 
@@ -26,7 +27,7 @@ const SECRET_KEY = 'totem.key';
 /**
  * The configuration map ("icmap"): typed values under dotted keys, iterated in byte order, with trackers that are
  * called inside the change (services.md 5). The daemon writes with the plain methods; what a client asks for goes
- * through the `client…` methods, which refuse read-only keys.
+ * through the `client…` methods, which refuse read-only keys, what only root may touch, and more keys than a user may keep.
  *
  * Statuses are `cs_error_t` numbers, because the map's answers go to clients as they are.
  */
@@ -35,6 +36,7 @@ export class Icmap {
   private readonly keys = new SortedKeys();
   private readonly trackers = new Trackers();
   private readonly access = new AccessRules();
+  private readonly clientKeys = new ClientKeys();
 
   /** A map with stock's read-only keys; `staging` maps of a reload need none. */
   static withStockAccess(): Icmap {
@@ -105,16 +107,21 @@ export class Icmap {
 
   /** Stores a value after the checks of services.md 5.1. Setting what is there already does nothing, silently. */
   set(key: string, type: number, bytes: Uint8Array): CsStatus {
+    return this.setAs(null, key, type, bytes);
+  }
+
+  /** `client`: who pays for the key; `null`: the daemon writes. */
+  private setAs(client: MapClient | null, key: string, type: number, bytes: Uint8Array): CsStatus {
     if (bytes.length > CMAP_VALUE_BYTES_MAX) return CsError.INVALID_PARAM;
     const fixedBytes = cmapFixedBytes(type);
     if (fixedBytes !== null) {
       if (bytes.length !== fixedBytes) return CsError.INVALID_PARAM;
-      return this.store(key, { type, bytes: bytes.slice() });
+      return this.store(key, { type, bytes: bytes.slice() }, client);
     }
-    if (type === CmapType.BINARY) return this.store(key, cmapBinary(bytes));
+    if (type === CmapType.BINARY) return this.store(key, cmapBinary(bytes), client);
     const nul = bytes.indexOf(0);
     if (nul >= 0 && bytes.length > nul + 1) return CsError.INVALID_PARAM;
-    return this.store(key, cmapStringBytes(bytes));
+    return this.store(key, cmapStringBytes(bytes), client);
   }
 
   setValue(key: string, value: CmapValue): CsStatus {
@@ -171,6 +178,7 @@ export class Icmap {
     if (old === undefined) return CsError.NOT_EXIST;
     this.values.delete(key);
     this.keys.delete(key);
+    this.clientKeys.release(key);
     this.trackers.notify(TrackEvent.DELETE, key, null, old);
     if (key === SECRET_KEY) old.bytes.fill(0);
     return CsError.OK;
@@ -189,7 +197,11 @@ export class Icmap {
     if (old === undefined) return CsError.NOT_EXIST;
     const integer = cmapBigInt(old);
     if (integer === null || !isCmapInteger(old.type)) return CsError.INVALID_PARAM;
-    return this.store(key, cmapInteger(old.type, integer + BigInt(step)));
+    const value = cmapInteger(old.type, integer + BigInt(step));
+    if (cmapValueEquals(old, value)) return CsError.OK;
+    this.values.set(key, value); // as long as before, so whoever pays for the key goes on
+    this.trackers.notify(TrackEvent.MODIFY, key, value, old);
+    return CsError.OK;
   }
 
   inc(key: string): CsStatus {
@@ -212,37 +224,46 @@ export class Icmap {
     return CsError.OK;
   }
 
-  private store(key: string, value: CmapValue): CsStatus {
+  private store(key: string, value: CmapValue, client: MapClient | null = null): CsStatus {
     const old = this.values.get(key);
-    if (old === undefined) {
-      if (!isValidKey(key)) return CsError.NAME_TOO_LONG;
-      this.values.set(key, value);
-      this.keys.add(key);
-      this.trackers.notify(TrackEvent.ADD, key, value, null);
-      return CsError.OK;
-    }
-    if (cmapValueEquals(old, value)) {
+    if (old === undefined && !isValidKey(key)) return CsError.NAME_TOO_LONG;
+    if (old !== undefined && cmapValueEquals(old, value)) {
       if (key === SECRET_KEY && value !== old) value.bytes.fill(0); // one copy is enough
       return CsError.OK;
     }
+    if (client === null) this.clientKeys.release(key);
+    else if (this.clientKeys.allows(client, key, value.bytes.length))
+      this.clientKeys.charge(client, key, value.bytes.length);
+    else return CsError.NO_MEMORY;
     this.values.set(key, value);
-    this.trackers.notify(TrackEvent.MODIFY, key, value, old);
-    if (key === SECRET_KEY) old.bytes.fill(0);
+    if (old === undefined) this.keys.add(key);
+    this.trackers.notify(old === undefined ? TrackEvent.ADD : TrackEvent.MODIFY, key, value, old ?? null);
+    if (key === SECRET_KEY) old?.bytes.fill(0);
     return CsError.OK;
   }
 
-  // ---- writing, as a client: read-only is checked first (services.md 5.4) ----
+  // ---- as a client: access is checked first (services.md 5.4) ----
 
-  clientSet(key: string, type: number, bytes: Uint8Array): CsStatus {
-    return this.access.isReadOnly(key) ? CsError.ACCESS : this.set(key, type, bytes);
+  /** NO_MEMORY: the client's user keeps as much in the map as it may. */
+  clientSet(key: string, type: number, bytes: Uint8Array, client: MapClient): CsStatus {
+    return this.isReadOnlyFor(key, client) ? CsError.ACCESS : this.setAs(client, key, type, bytes);
   }
 
-  clientDelete(key: string): CsStatus {
-    return this.access.isReadOnly(key) ? CsError.ACCESS : this.delete(key);
+  clientDelete(key: string, client: MapClient): CsStatus {
+    return this.isReadOnlyFor(key, client) ? CsError.ACCESS : this.delete(key);
   }
 
-  clientAdjust(key: string, step: number | bigint): CsStatus {
-    return this.access.isReadOnly(key) ? CsError.ACCESS : this.adjust(key, step);
+  clientAdjust(key: string, step: number | bigint, client: MapClient): CsStatus {
+    return this.isReadOnlyFor(key, client) ? CsError.ACCESS : this.adjust(key, step);
+  }
+
+  /** Whether the client may see the key: a secret is not listed, not read, and no event tells of it. */
+  clientMayRead(key: string, { privileged }: MapClient): boolean {
+    return privileged || !isSecret(key);
+  }
+
+  private isReadOnlyFor(key: string, { privileged }: MapClient): boolean {
+    return this.access.isReadOnly(key) || (!privileged && isRootOnly(key));
   }
 
   isReadOnly(key: string): boolean {

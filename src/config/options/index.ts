@@ -4,7 +4,7 @@ import { QUORUM_OPTIONS } from './quorum.ts';
 import { SYSTEM_OPTIONS } from './system.ts';
 import { TOTEM_OPTIONS } from './totem.ts';
 
-export type { CmapEffect, OptionSpec, OptionType, ReloadEffect } from './option.ts';
+export type { CmapEffect, OptionSpec, OptionType, ProtectedThing, ReloadEffect } from './option.ts';
 
 /** Every option of corosync.conf, in the order of the documentation. */
 export const OPTIONS: readonly OptionSpec[] = [

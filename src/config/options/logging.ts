@@ -43,7 +43,7 @@ const shared = (section: string): OptionSpec[] =>
       doc: 'Old name of to_logfile.',
       obsolete: 'write to_logfile',
     },
-    { key: 'logfile', type: 'str', doc: 'Path of the log file; its directory must exist.' },
+    { key: 'logfile', type: 'str', names: 'path', doc: 'Path of the log file; its directory must exist.' },
     {
       key: 'logfile_priority',
       type: 'str',

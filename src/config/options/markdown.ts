@@ -37,6 +37,8 @@ The values in force are in the map under \`runtime.config.totem.\`.
 
 *Reload*: when a changed file value acts. **yes**: with a reload; **no**: never, the reload says so; **start**: at the next start, silently; **new link**: for links
 that the reload adds. *cmap*: what a client's write does: **live** (acts at once), **refused**, or **stored** (without effect until somebody reads it).
+**root only**: refused (CS_ERR_ACCESS) to clients that are not root or the user that the daemon runs as, because the value names what follows (a path, a program, …), and the daemon,
+or a program that reads the key, would follow it with root's rights. A **secret** is not readable by them either.
 Options marked ⁺ are ours; stock stores and ignores them.
 `;
 
@@ -55,6 +57,12 @@ function withoutEffect({ withoutEffect: reason, withoutEffectValues: values }: O
   return ` Without effect${values === undefined ? '' : ` (${values.join(', ')})`}: ${reason}; the start warns.`;
 }
 
+/** Refused to everybody needs no more words, except that a secret is not read either. */
+function cmapText({ cmap, names }: OptionSpec): string {
+  if (names === undefined || (cmap === 'refused' && names !== 'secret')) return cmap;
+  return cmap === 'refused' ? `refused; root only: ${names}` : `${cmap}, root only: ${names}`;
+}
+
 function row(option: OptionSpec): string {
   const name = `\`${option.key}\`${option.extension === true ? ' ⁺' : ''}`;
   const obsolete = option.obsolete === undefined ? '' : ` Obsolete: ${option.obsolete}.`;
@@ -63,7 +71,7 @@ function row(option: OptionSpec): string {
     valueText(option),
     option.default === '' ? '–' : escapeCell(option.default),
     RELOAD_TEXT[option.reload],
-    option.cmap,
+    cmapText(option),
     escapeCell(option.doc + withoutEffect(option)) + obsolete,
   ];
   return `| ${cells.join(' | ')} |`;

@@ -21,6 +21,12 @@ export type ReloadEffect = 'yes' | 'no' | 'start' | 'link';
 /** What a client's write does: acts at once, is refused, or is stored without effect. */
 export type CmapEffect = 'live' | 'refused' | 'stored';
 
+/**
+ * What a value names that must not be in the hands of other users: a daemon that runs as root follows it. Clients that are not root may not write
+ * such a key through cmap, and may not read a secret.
+ */
+export type ProtectedThing = 'path' | 'program' | 'account' | 'host' | 'machine' | 'secret';
+
 /** One option of corosync.conf: the single place where its name, type, default and meaning are written down. */
 export interface OptionSpec {
   /** Section path in the file, e.g. `totem.interface`; `logging.logger_subsys` where the file nests it so. */
@@ -37,6 +43,8 @@ export interface OptionSpec {
   readonly unit?: 'ms' | 's' | 'percent' | 'bytes' | 'votes';
   readonly reload: ReloadEffect;
   readonly cmap: CmapEffect;
+  /** Root only, because of what the value names. */
+  readonly names?: ProtectedThing;
   readonly doc: string;
   /** Why not to use it any more. */
   readonly obsolete?: string;
@@ -51,7 +59,7 @@ export interface OptionSpec {
 /** Shorthand for the tables: a section's options with its common columns filled in. */
 export function sectionOptions(
   section: string,
-  common: Pick<OptionSpec, 'reload' | 'cmap'>,
+  common: Pick<OptionSpec, 'reload' | 'cmap' | 'names'>,
   options: readonly (Omit<OptionSpec, 'section' | 'reload' | 'cmap' | 'default'> & Partial<OptionSpec>)[],
 ): OptionSpec[] {
   return options.map((option) => ({ section, default: '', ...common, ...option }));

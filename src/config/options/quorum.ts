@@ -115,7 +115,7 @@ const quorum = sectionOptions('quorum', { reload: 'start', cmap: 'refused' }, [
   },
 ]);
 
-const device = sectionOptions('quorum.device', { reload: 'yes', cmap: 'live' }, [
+const device = sectionOptions('quorum.device', { reload: 'yes', cmap: 'live', names: 'program' }, [
   {
     key: 'model',
     type: 'str',
@@ -141,7 +141,7 @@ const device = sectionOptions('quorum.device', { reload: 'yes', cmap: 'live' }, 
   },
 ]);
 
-const DEVICE_RESTART = { reload: 'start', cmap: 'stored' } as const;
+const DEVICE_RESTART = { reload: 'start', cmap: 'stored', names: 'host' } as const;
 const deviceNet = sectionOptions('quorum.device.net', DEVICE_RESTART, [
   { key: 'host', type: 'str', doc: 'Host of the qnetd server. Mandatory for model net.' },
   { key: 'port', type: 'str', default: '5403', doc: 'Port of the qnetd server.' },
@@ -165,7 +165,7 @@ const deviceNet = sectionOptions('quorum.device.net', DEVICE_RESTART, [
   },
 ]);
 
-const heuristics = sectionOptions('quorum.device.heuristics', { reload: 'yes', cmap: 'stored' }, [
+const heuristics = sectionOptions('quorum.device.heuristics', { reload: 'yes', cmap: 'stored', names: 'program' }, [
   { key: 'mode', type: 'str', default: 'off', values: ['on', 'sync', 'off'], doc: 'When the commands are run.' },
   { key: 'timeout', type: 'str', default: 'timeout / 2', unit: 'ms', doc: 'Time for all commands.' },
   {

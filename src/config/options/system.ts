@@ -41,6 +41,7 @@ const system = sectionOptions('system', { reload: 'no', cmap: 'refused' }, [
     key: 'state_dir',
     type: 'str',
     default: '/var/lib/corosync',
+    names: 'path',
     doc: 'Directory of the ring id and of dumps; must exist.',
   },
   {
@@ -69,22 +70,23 @@ const RESOURCE_KEYS = [
   },
 ] as const;
 
+const MACHINE = { reload: 'yes', cmap: 'live', names: 'machine' } as const;
 const resources = [
-  ...sectionOptions('resources', { reload: 'start', cmap: 'live' }, [
-    { key: 'watchdog_device', type: 'str', doc: 'Watchdog device; unset, empty or off: no watchdog.' },
+  ...sectionOptions('resources', { reload: 'start', cmap: 'live', names: 'machine' }, [
+    { key: 'watchdog_device', type: 'str', names: 'path', doc: 'Watchdog device; unset, empty or off: no watchdog.' },
     { key: 'watchdog_timeout', type: 'u32', default: '6', unit: 's', range: '2-120', doc: 'Timeout of the watchdog.' },
   ]),
-  ...sectionOptions('resources.system.memory_used', { reload: 'yes', cmap: 'live' }, RESOURCE_KEYS),
-  ...sectionOptions('resources.system.load_15min', { reload: 'yes', cmap: 'live' }, RESOURCE_KEYS),
+  ...sectionOptions('resources.system.memory_used', MACHINE, RESOURCE_KEYS),
+  ...sectionOptions('resources.system.load_15min', MACHINE, RESOURCE_KEYS),
 ];
 
-const access = sectionOptions('uidgid', { reload: 'yes', cmap: 'refused' }, [
+const access = sectionOptions('uidgid', { reload: 'yes', cmap: 'refused', names: 'account' }, [
   { key: 'uid', type: 'str', doc: 'User, by name or number, who may connect. Root always may.' },
   { key: 'gid', type: 'str', doc: 'Group, by name or number, whose members may connect.' },
 ]);
 
 const NO_DEVICE = { withoutEffect: 'no virtual network interface is made' } as const;
-const nozzle = sectionOptions('nozzle', { reload: 'yes', cmap: 'stored' }, [
+const nozzle = sectionOptions('nozzle', { reload: 'yes', cmap: 'stored', names: 'machine' }, [
   { key: 'name', type: 'str', ...NO_DEVICE, doc: 'Name of the virtual network interface.' },
   { key: 'ipaddr', type: 'str', ...NO_DEVICE, doc: 'Network; the host part becomes the node id.' },
   { key: 'ipprefix', type: 'str', ...NO_DEVICE, doc: 'Prefix length: IPv4 8-30, IPv6 8-64.' },
@@ -103,7 +105,7 @@ const pload = sectionOptions('pload', { reload: 'start', cmap: 'live' }, [
   { key: 'size', type: 'str', ...THROUGH_CMAP, doc: 'Load generator: bytes of a message.' },
 ]);
 
-const service = sectionOptions('service', { reload: 'start', cmap: 'stored' }, [
+const service = sectionOptions('service', { reload: 'start', cmap: 'stored', names: 'program' }, [
   { key: 'name', type: 'str', extension: true, doc: 'Short name of a service engine that is loaded at start.' },
   {
     key: 'path',

@@ -115,9 +115,15 @@ const crypto = sectionOptions('totem', { reload: 'yes', cmap: 'refused' }, [
     key: 'keyfile',
     type: 'str',
     default: '/etc/corosync/authkey',
+    names: 'path',
     doc: 'File of the shared key, 128 to 4096 bytes, a regular file. Read again at every reload. One that others can read or write is a warning; the next release refuses it.',
   },
-  { key: 'key', type: 'str', doc: 'The shared key itself, 127 to 4095 characters. keyfile wins when both are given.' },
+  {
+    key: 'key',
+    type: 'str',
+    names: 'secret',
+    doc: 'The shared key itself, 127 to 4095 characters. keyfile wins when both are given.',
+  },
 ]);
 
 const knet = sectionOptions('totem', { reload: 'yes', cmap: 'live' }, [

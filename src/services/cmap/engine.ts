@@ -16,10 +16,14 @@ import { mainMap } from './maps.ts';
 import { type AddressesOf, recordMembers } from './members.ts';
 import type { StatsMap } from './stats-map.ts';
 
+const ROOT_UID = 0;
+
 export interface CmapOptions {
   readonly cmap: Icmap;
   readonly statistics: StatsMap;
   readonly addressesOf: AddressesOf;
+  /** The user that the daemon runs as: it may what root may. */
+  readonly daemonUid: number;
   /** Orderly shutdown of this node: its configuration is older than another node's. */
   shutdown(reason: string): void;
 }
@@ -43,9 +47,18 @@ export class CmapEngine implements ServiceEngine<MainEngineContext> {
   };
   private readonly clients: CmapLibrary;
   private exchange: ConfigVersionExchange | null = null;
+  private context: MainEngineContext | null = null;
 
   constructor(private readonly options: CmapOptions) {
-    this.clients = new CmapLibrary({ main: mainMap(options.cmap), statistics: options.statistics });
+    const { cmap, statistics, daemonUid } = options;
+    this.clients = new CmapLibrary(
+      { main: (client) => mainMap(cmap, client), statistics },
+      {
+        isPrivileged: (uid) => uid === ROOT_UID || uid === daemonUid,
+        nowMs: () => this.started().nowMs(),
+        log: (text) => this.started().log('warning', 'CMAP', text),
+      },
+    );
     this.library = this.clients.functions();
   }
 
@@ -54,7 +67,13 @@ export class CmapEngine implements ServiceEngine<MainEngineContext> {
     return this.exchange;
   }
 
+  private started(): MainEngineContext {
+    assert(this.context !== null, 'cmap is used before its start');
+    return this.context;
+  }
+
   start(context: MainEngineContext): void {
+    this.context = context;
     this.exchange = new ConfigVersionExchange(context, (reason) => this.options.shutdown(reason));
   }
 

@@ -1,11 +1,15 @@
-import type { TrackCallback } from '../../config/icmap/index.ts';
+import { isSecret, type MapClient, type TrackCallback } from '../../config/icmap/index.ts';
 import { CsError, type CsStatus } from '../../lib/errors.ts';
+import { Repeats } from '../../lib/repeats.ts';
 import * as wire from '../codec/cmap.ts';
 import { nameValue } from '../codec/fields.ts';
 import { CmapRequest } from '../codec/ids.ts';
 import { statusResponse } from '../codec/struct.ts';
 import type { EngineConnection, LibraryFunction } from '../engine.ts';
-import type { ClientMap, MapCursor } from './maps.ts';
+import { CmapConnection, CmapQuotas } from './connection.ts';
+import { REFUSALS_PERIOD_MS } from './limits.ts';
+import type { ClientMap } from './maps.ts';
+import { Notification } from './notification.ts';
 
 /** Numbers of the maps in `set current map`. */
 export const MapId = { MAIN: 0, STATISTICS: 1 } as const;
@@ -13,32 +17,36 @@ export const MapId = { MAIN: 0, STATISTICS: 1 } as const;
 /** A response longer than the client's buffer blocks its connection for good (libqb-ipc.md 3.1). */
 const RESPONSE_BYTES_MAX = 1_048_576;
 
-interface OpenTracker {
-  readonly cookie: bigint;
-  readonly end: () => void;
+export interface CmapMaps {
+  /** The main map as a client sees it. */
+  main(client: MapClient): ClientMap;
+  readonly statistics: ClientMap;
 }
 
-/** What a connection has open. */
-export class CmapConnection {
-  readonly iterators = new Map<bigint, MapCursor>();
-  readonly trackers = new Map<bigint, OpenTracker>();
-  constructor(public map: ClientMap) {}
-
-  close(): void {
-    for (const tracker of this.trackers.values()) tracker.end();
-    this.trackers.clear();
-    this.iterators.clear();
-  }
+/** What the library needs besides the maps. */
+export interface CmapPorts {
+  /** Whether a user counts as root: root, and the user that the daemon runs as. */
+  isPrivileged(uid: number): boolean;
+  nowMs(): number;
+  log(text: string): void;
 }
 
 /** The requests of libcmap (services.md 5.3-5.5, 5.8). */
 export class CmapLibrary {
   private lastHandle = 0n;
+  private readonly quotas = new CmapQuotas();
+  private readonly notification = new Notification();
+  private readonly refusals = new Repeats(REFUSALS_PERIOD_MS);
 
-  constructor(private readonly maps: { readonly main: ClientMap; readonly statistics: ClientMap }) {}
+  constructor(
+    private readonly maps: CmapMaps,
+    private readonly ports: CmapPorts,
+  ) {}
 
   open(connection: EngineConnection): void {
-    connection.context = new CmapConnection(this.maps.main);
+    const uid = connection.euid;
+    const client = { uid, privileged: this.ports.isPrivileged(uid) };
+    connection.context = new CmapConnection(client, this.maps.main(client), this.quotas);
   }
 
   close(connection: EngineConnection): void {
@@ -62,7 +70,7 @@ export class CmapLibrary {
       handle: (connection, request) => connection.respond(handle(connection, stateOf(connection), request)),
     });
     return [
-      fn('set', wire.CMAP_SET.bytes, (_, state, request) => set(state, request)),
+      fn('set', wire.CMAP_SET.bytes, (connection, state, request) => this.set(connection, state, request)),
       fn('delete', wire.CMAP_DELETE.bytes, (_, state, request) => {
         const { key } = wire.CMAP_DELETE.decodeChecked(request);
         return wire.CMAP_DELETE_RESPONSE.message(state.map.delete(key.text));
@@ -72,7 +80,9 @@ export class CmapLibrary {
         const { key, step } = wire.CMAP_ADJUST_INT.decodeChecked(request);
         return wire.CMAP_ADJUST_INT_RESPONSE.message(state.map.adjust(key.text, step));
       }),
-      fn('iter init', wire.CMAP_ITER_INIT.bytes, (_, state, request) => this.iterInit(state, request)),
+      fn('iter init', wire.CMAP_ITER_INIT.bytes, (connection, state, request) =>
+        this.iterInit(connection, state, request),
+      ),
       fn('iter next', wire.CMAP_ITER_NEXT.bytes, (_, state, request) => iterNext(state, request)),
       fn('iter finalize', wire.CMAP_ITER_FINALIZE.bytes, (_, state, request) => {
         const { handle } = wire.CMAP_ITER_FINALIZE.decodeChecked(request);
@@ -90,71 +100,70 @@ export class CmapLibrary {
     ];
   }
 
-  private iterInit(state: CmapConnection, request: Uint8Array): Uint8Array {
+  private set(connection: EngineConnection, state: CmapConnection, request: Uint8Array): Uint8Array {
+    const { key, valueBytes, type } = wire.CMAP_SET.decodeChecked(request);
+    const value = wire.CMAP_SET.tailBytes(request, valueBytes);
+    // A length beyond the request: whatever the map says to an over-long value, so that access is still checked first.
+    const bytes = value ?? new Uint8Array(RESPONSE_BYTES_MAX);
+    const status = state.map.set(key.text, type, bytes);
+    if (status === CsError.NO_MEMORY) this.reportRefusal(connection, 'more keys or bytes in the map');
+    return statusResponse(CmapRequest.SET, status);
+  }
+
+  /** A user at its limit hears NO_MEMORY, as stock says it; the log tells who, and not more often than is useful. */
+  private reportRefusal({ euid, pid }: EngineConnection, what: string): void {
+    const keptBack = this.refusals.admit(`${euid} ${what}`, this.ports.nowMs());
+    if (keptBack === null) return;
+    const more = keptBack > 0 ? `; ${keptBack} more were refused before` : '';
+    this.ports.log(`User ${euid} (process ${pid}) holds as much as a user may: no ${what}${more}`);
+  }
+
+  private iterInit(connection: EngineConnection, state: CmapConnection, request: Uint8Array): Uint8Array {
     const { prefix } = wire.CMAP_ITER_INIT.decodeChecked(request);
+    if (!state.iterators.hasRoom()) {
+      this.reportRefusal(connection, 'more iterations');
+      return wire.CMAP_ITER_INIT_RESPONSE.message(CsError.NO_MEMORY);
+    }
     const handle = this.nextHandle();
-    state.iterators.set(handle, state.map.iterate(prefix.length === 0 ? '' : prefix.text));
+    state.iterators.add(handle, state.map.iterate(prefix.length === 0 ? '' : prefix.text));
     return wire.CMAP_ITER_INIT_RESPONSE.ok({ handle });
   }
 
   private trackAdd(connection: EngineConnection, state: CmapConnection, request: Uint8Array): Uint8Array {
     const { key, trackType, cookie } = wire.CMAP_TRACK_ADD.decodeChecked(request);
+    if (!state.trackers.hasRoom()) {
+      this.reportRefusal(connection, 'more trackers');
+      return wire.CMAP_TRACK_ADD_RESPONSE.message(CsError.NO_MEMORY);
+    }
     const notify: TrackCallback = (event, changedKey, newValue, oldValue) => {
-      const newBytes = newValue?.bytes ?? NO_BYTES;
-      const oldBytes = oldValue?.bytes ?? NO_BYTES;
-      const fields = {
-        cookie,
-        key: nameValue(changedKey),
-        event,
-        newType: newValue?.type ?? 0,
-        oldType: oldValue?.type ?? 0,
-        newBytes: newBytes.length,
-        oldBytes: oldBytes.length,
-      };
-      connection.dispatch(wire.CMAP_NOTIFY.ok(fields, concat(newBytes, oldBytes)));
+      connection.dispatch(this.notification.of(cookie, event, changedKey, newValue, oldValue));
+      if (isSecret(changedKey)) this.notification.forget();
     };
     const tracked = state.map.track(key.length === 0 ? '' : key.text, trackType, notify);
     if (typeof tracked === 'number') return wire.CMAP_TRACK_ADD_RESPONSE.message(tracked);
     const handle = this.nextHandle();
-    state.trackers.set(handle, { cookie, end: tracked });
+    state.trackers.add(handle, { cookie, end: tracked });
     return wire.CMAP_TRACK_ADD_RESPONSE.ok({ handle });
   }
 
   private setCurrentMap(state: CmapConnection, map: number): CsStatus {
     if (state.iterators.size > 0 || state.trackers.size > 0) return CsError.BUSY;
-    if (map === MapId.MAIN) state.map = this.maps.main;
+    if (map === MapId.MAIN) state.map = this.maps.main(state.client);
     else if (map === MapId.STATISTICS) state.map = this.maps.statistics;
     else return CsError.NOT_EXIST;
     return CsError.OK;
   }
 }
 
-const NO_BYTES = new Uint8Array(0);
-
 function stateOf(connection: EngineConnection): CmapConnection {
   return connection.context as CmapConnection;
-}
-
-function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(a.length + b.length);
-  bytes.set(a);
-  bytes.set(b, a.length);
-  return bytes;
-}
-
-function set(state: CmapConnection, request: Uint8Array): Uint8Array {
-  const { key, valueBytes, type } = wire.CMAP_SET.decodeChecked(request);
-  const value = wire.CMAP_SET.tailBytes(request, valueBytes);
-  // A length beyond the request: whatever the map says to an over-long value, so that access is still checked first.
-  const bytes = value ?? new Uint8Array(RESPONSE_BYTES_MAX);
-  return statusResponse(CmapRequest.SET, state.map.set(key.text, type, bytes));
 }
 
 function get(state: CmapConnection, request: Uint8Array): Uint8Array {
   const { key, valueBytes: room } = wire.CMAP_GET.decodeChecked(request);
   const response = wire.CMAP_GET_RESPONSE;
   const value = state.map.get(key.text);
-  if (value === undefined) return response.message(CsError.NOT_EXIST);
+  if (typeof value === 'number') return response.message(value);
   const { type, bytes } = value;
   if (room === 0) return response.ok({ valueBytes: bytes.length, type });
   if (room < bytes.length || room > RESPONSE_BYTES_MAX - response.bytes) return response.message(CsError.INVALID_PARAM);

@@ -113,7 +113,7 @@ export function tableSource(source: TableSource): StatsSource {
       const dot = rest.lastIndexOf('.') + 1;
       const [groupName, name] = [rest.slice(0, dot), rest.slice(dot)];
       for (const { group, table } of source.groups()) {
-        const type = group === groupName ? table[name] : undefined;
+        const type = group === groupName && Object.hasOwn(table, name) ? table[name] : undefined;
         if (type === undefined) continue;
         const value = source.read(group, name);
         return value === undefined ? undefined : statsValue(type, value);

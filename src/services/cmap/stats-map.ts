@@ -68,11 +68,15 @@ export class StatsMap implements ClientMap {
     if (key.startsWith(SILENT_PREFIX)) return;
     const matching = [...this.prefixTrackers].filter((tracker) => key.startsWith(tracker.prefix));
     if (matching.length === 0) return;
-    const value = this.get(key) ?? null;
+    const value = this.valueOf(key) ?? null;
     for (const tracker of matching) tracker.callback(event, key, value, value);
   }
 
-  get(key: string): CmapValue | undefined {
+  get(key: string): CmapValue | CsStatus {
+    return this.valueOf(key) ?? CsError.NOT_EXIST;
+  }
+
+  private valueOf(key: string): CmapValue | undefined {
     return this.sources.find((source) => key.startsWith(source.prefix))?.get(key);
   }
 
@@ -93,7 +97,7 @@ export class StatsMap implements ClientMap {
     return {
       next: () => {
         for (let key = keys[at++]; key !== undefined; key = keys[at++]) {
-          const value = this.get(key);
+          const value = this.valueOf(key);
           if (value === undefined) continue; // vanished meanwhile
           return { key, type: value.type, valueBytes: value.type === CmapType.STRING ? 0 : value.bytes.length };
         }
@@ -130,7 +134,7 @@ export class StatsMap implements ClientMap {
       this.prefixTrackers.add(tracker);
       return () => void this.prefixTrackers.delete(tracker);
     }
-    const tracker: KeyTracker = { key, callback, last: this.get(key) };
+    const tracker: KeyTracker = { key, callback, last: this.valueOf(key) };
     this.keyTrackers.add(tracker);
     this.timer ??= this.clock.setTimer(STATS_POLL_MS, () => this.poll());
     return () => void this.keyTrackers.delete(tracker);
@@ -139,7 +143,7 @@ export class StatsMap implements ClientMap {
   private poll(): void {
     this.timer = this.keyTrackers.size === 0 ? null : this.clock.setTimer(STATS_POLL_MS, () => this.poll());
     for (const tracker of [...this.keyTrackers]) {
-      const value = this.get(tracker.key);
+      const value = this.valueOf(tracker.key);
       if (value === undefined) continue;
       const changed = tracker.last === undefined || !cmapValueEquals(value, tracker.last);
       tracker.last = value;
