@@ -103,5 +103,5 @@ export type FromRing =
   | { readonly op: 'cryptoFailed'; readonly reason: string }
   | { readonly op: 'fatal'; readonly code: string; readonly message: string }
   | { readonly op: 'serviceUnloaded'; readonly serviceId: number }
-  /** `ringSeqMax`: no ring with a higher sequence was used or heard of; 0 when the ring never started. */
-  | { readonly op: 'stopped'; readonly ringSeqMax: number };
+  /** `ringSeqUsed`: the last ring sequence that was used; 0 when the ring never started. */
+  | { readonly op: 'stopped'; readonly ringSeqUsed: number };

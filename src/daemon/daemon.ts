@@ -91,7 +91,7 @@ export class Daemon {
   private loading = false;
   private synchronizedOnce = false;
   /** As the ring thread said when it stopped; 0: it did not. */
-  private ringSeqMax = 0;
+  private ringSeqUsed = 0;
   private levelTimer: NodeJS.Timeout | null = null;
   private readonly cpgCounters = new CpgCounters(this.cmap, this.counters);
   private countersTimer: NodeJS.Timeout | null = null;
@@ -197,7 +197,7 @@ export class Daemon {
         this.cpgUnloaded?.resolve();
         break;
       case 'stopped':
-        this.ringSeqMax = message.ringSeqMax;
+        this.ringSeqUsed = message.ringSeqUsed;
         this.ringStopped.resolve();
         break;
       default:
@@ -215,7 +215,11 @@ export class Daemon {
 
   private startRing(): void {
     try {
-      const { stored, reserved } = this.parts.ringIds.open();
+      const { stored, reserved, impossible } = this.parts.ringIds.open();
+      if (impossible !== null) {
+        const text = `The stored ring sequence ${impossible.toString(16)} is no possible one; starting again from 0.`;
+        this.log('warning', 'TOTEM', text);
+      }
       this.handOver(this.parts.configuration.key);
       this.ring.send({
         op: 'start',
@@ -376,7 +380,7 @@ export class Daemon {
     await this.ipc.close();
     this.ring.send({ op: 'stop' });
     const stopped = await within(STOP_STEP_MS_MAX, Promise.all([this.ringStopped.promise, this.ringExited.promise]));
-    const kept = this.ringSeqMax > 0 ? this.parts.ringIds.close(this.ringSeqMax) : null;
+    const kept = this.ringSeqUsed > 0 ? this.parts.ringIds.close(this.ringSeqUsed) : null;
     if (kept !== null) this.log('warning', 'TOTEM', `The reserved ring ids stay reserved: ${kept}`);
     if (!stopped) this.log('warning', 'TOTEM', `The ring thread did not stop in ${STOP_STEP_MS_MAX} ms`);
     this.finished.resolve(status);

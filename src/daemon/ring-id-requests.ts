@@ -1,3 +1,5 @@
+import { ringSeqNewer } from '../lib/ring-seq.ts';
+
 /** A ring in trouble forms a few rings a second; more requests than this come from somebody who forges ring ids. */
 const SPACING_MS = 20;
 
@@ -6,7 +8,7 @@ const SPACING_MS = 20;
  * one: a flood of forged JOINs on a ring without encryption must not stop the main thread.
  */
 export class RingIdRequests {
-  private upTo = 0;
+  private upTo: number | null = null;
   private servedAtMs = Number.NEGATIVE_INFINITY;
   private waiting = false;
 
@@ -20,19 +22,19 @@ export class RingIdRequests {
   ) {}
 
   ask(upTo: number): void {
-    this.upTo = Math.max(this.upTo, upTo);
+    if (this.upTo === null || ringSeqNewer(upTo, this.upTo)) this.upTo = upTo;
     if (this.waiting) return;
     const waitMs = this.servedAtMs + SPACING_MS - this.clock.nowMs();
-    if (waitMs <= 0) this.answer();
+    if (waitMs <= 0) this.answer(this.upTo);
     else {
       this.waiting = true;
-      this.clock.later(() => this.answer(), Math.ceil(waitMs));
+      this.clock.later(() => this.answer(this.upTo ?? upTo), Math.ceil(waitMs));
     }
   }
 
-  private answer(): void {
+  private answer(upTo: number): void {
     this.waiting = false;
-    this.serve(this.upTo);
+    this.serve(upTo);
     this.servedAtMs = this.clock.nowMs();
   }
 }

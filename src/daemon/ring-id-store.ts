@@ -1,5 +1,6 @@
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { RING_SEQ_MAX, ringSeqAfter, ringSeqNewer } from '../lib/ring-seq.ts';
 import { DaemonExit, ExitCode } from './exit-codes.ts';
 
 /**
@@ -20,6 +21,8 @@ export interface RingIdStart {
   readonly stored: number;
   /** Sequences up to here may be used without asking again. */
   readonly reserved: number;
+  /** What the file held, if no ring can have that number: counting starts again from 0. */
+  readonly impossible: bigint | null;
 }
 
 export class RingIdStore {
@@ -32,21 +35,24 @@ export class RingIdStore {
 
   /** Reads the file (0 when there is none or it is short) and reserves a first block; the ring asks for the next ones. */
   open(): RingIdStart {
-    let stored = 0;
+    let found = 0n;
     try {
-      if (existsSync(this.file)) stored = decodeSeq(readFileSync(this.file));
+      if (existsSync(this.file)) found = decodeSeq(readFileSync(this.file));
     } catch (error) {
       throw new DaemonExit(ExitCode.RING_ID, `Couldn't read the ring id from ${this.file}: ${text(error)}`, {
         cause: error,
       });
     }
+    const possible = found <= BigInt(RING_SEQ_MAX);
+    const stored = possible ? Number(found) : 0;
     this.reservedSeq = stored;
-    return { stored, reserved: this.reserve(stored + RESERVE_BLOCK) };
+    const reserved = this.reserve(ringSeqAfter(stored, RESERVE_BLOCK));
+    return { stored, reserved, impossible: possible ? null : found };
   }
 
   /** Makes sequences up to `upTo` durable. Returns how far it is reserved now. */
   reserve(upTo: number): number {
-    if (upTo <= this.reservedSeq) return this.reservedSeq;
+    if (!ringSeqNewer(upTo, this.reservedSeq)) return this.reservedSeq;
     this.write(upTo);
     return this.reservedSeq;
   }
@@ -54,7 +60,7 @@ export class RingIdStore {
   /** After an orderly stop: gives back what was reserved and not used, so the next start goes on where this one ended. `null`, or why not. */
   close(highestUsed: number): string | null {
     try {
-      if (highestUsed < this.reservedSeq) this.write(highestUsed);
+      if (ringSeqNewer(this.reservedSeq, highestUsed)) this.write(highestUsed);
       return null;
     } catch (error) {
       return text(error); // what is on the disk is higher, and that is safe
@@ -88,12 +94,10 @@ function encodeSeq(seq: number): Uint8Array {
   return bytes;
 }
 
-/** A short file counts as absent (stock creates it anew); a number beyond 2^53 cannot be a real one. */
-function decodeSeq(bytes: Uint8Array): number {
-  if (bytes.length < FILE_BYTES) return 0;
-  const value = new DataView(bytes.buffer, bytes.byteOffset, FILE_BYTES).getBigUint64(0, true);
-  if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new RangeError(`sequence ${value} is out of range`);
-  return Number(value);
+/** A short file counts as absent (stock creates it anew). */
+function decodeSeq(bytes: Uint8Array): bigint {
+  if (bytes.length < FILE_BYTES) return 0n;
+  return new DataView(bytes.buffer, bytes.byteOffset, FILE_BYTES).getBigUint64(0, true);
 }
 
 function syncDirectory(directory: string): void {

@@ -265,7 +265,7 @@ export class RingThread {
 
   private end(): void {
     this.ring?.leave();
-    this.bridge.send({ op: 'stopped', ringSeqMax: this.ring?.groups.srp.ringSeqMax ?? 0 });
+    this.bridge.send({ op: 'stopped', ringSeqUsed: this.ring?.groups.srp.ringId.seq ?? 0 });
     this.bridge.flush();
     this.ended = true;
   }

@@ -1,11 +1,12 @@
 import { ringIdEquals } from '../lib/ring-id.ts';
+import { ringSeqNewer } from '../lib/ring-seq.ts';
 import { seqLt } from '../lib/seq.ts';
 import { Drop, type DropReason } from './drop-reason.ts';
 import { considerCommit, sendJoinNow } from './membership.ts';
 import { ascending, sameSet, subtract } from './node-set.ts';
 import { startRing } from './orf.ts';
 import { enterRecovery } from './recovery.ts';
-import { mayUse, mayUseNextRing, RING_SEQ_STEP } from './reservation.ts';
+import { mayUse } from './reservation.ts';
 import type { RingState } from './state.ts';
 import { Stat } from './statistics.ts';
 import { armTokenTimers } from './timeouts.ts';
@@ -13,14 +14,11 @@ import { Timer } from './timer-table.ts';
 import { type CommitToken, checkCommitToken, encodeCommitToken, readCommitToken } from './wire/commit-token.ts';
 import { isLittleEndian } from './wire/header.ts';
 
-/** The representative's commit token (totem.md 4.6). Answers whether COMMIT was entered. */
-export function createCommit(s: RingState): boolean {
-  if (!mayUseNextRing(s)) return false;
-  const seq = s.ringSeqMax + RING_SEQ_STEP;
+/** The representative's commit token (totem.md 4.6), for a ring seq from `takeNextRingSeq`. */
+export function createCommit(s: RingState, seq: number): void {
   const addr = ascending(subtract(s.proc, s.failed));
   const entries = addr.map(() => ({ ringId: { rep: 0, seq: 0 }, aru: 0, highDelivered: 0, receivedFlg: 0 }));
   enterCommit(s, { tokenSeq: 0, ringId: { rep: s.me, seq }, retransFlg: 0, membIndex: 0, addr, entries });
-  return true;
 }
 
 /** ENTER COMMIT (totem.md 4.3). */
@@ -39,6 +37,8 @@ function enterCommit(s: RingState, token: CommitToken): void {
   s.timers.stop(Timer.CONSENSUS);
   s.setRing(token.ringId);
   s.ringSeqMax = s.ring.seq;
+  s.commitWaits = 0;
+  s.leapFrom = -1;
   s.enter('commit');
   armTokenTimers(s);
   s.trc = 0;
@@ -105,7 +105,7 @@ export function receiveCommitToken(s: RingState, at: number, length: number, lit
 
 function acceptInGather(s: RingState, at: number, length: number, littleEndian: boolean): DropReason {
   const token = readCommitToken(s.memory.view, at, littleEndian);
-  if (token.ringId.seq <= s.ring.seq) return Drop.DUPLICATE;
+  if (!ringSeqNewer(token.ringId.seq, s.ring.seq)) return Drop.DUPLICATE;
   if (!sameSet(token.addr, subtract(s.proc, s.failed))) return Drop.WRONG_STATE;
   if (token.addr[token.membIndex] !== s.me || !token.addr.includes(token.ringId.rep)) return Drop.BAD_TOKEN;
   if (!mayUse(s, token.ringId.seq)) {
@@ -125,8 +125,9 @@ export function resumeCommit(s: RingState): void {
     const at = s.nextTokenBuffer();
     s.memory.bytes.set(bytes, at);
     acceptInGather(s, at, bytes.length, isLittleEndian(s.memory.view, at));
-  } else if (s.commitWaits) {
-    s.commitWaits = false;
+  } else if (s.commitWaiting) {
+    s.commitWaiting = false;
+    s.commitWaits++;
     considerCommit(s);
   }
 }

@@ -22,7 +22,8 @@ export function receiveMcast(s: RingState, at: number, length: number, littleEnd
   const low = view.getUint32(littleEndian ? at + MCAST.ringSeq : at + MCAST.ringSeq + 4, littleEndian);
   const high = view.getUint32(littleEndian ? at + MCAST.ringSeq + 4 : at + MCAST.ringSeq, littleEndian);
   const rep = view.getUint32(at + MCAST.ringRep, littleEndian);
-  if (low !== s.ringLow || high !== s.ringHigh || rep !== s.ring.rep) return foreignMessage(s, systemFrom);
+  if (low !== s.ringLow || high !== s.ringHigh || rep !== s.ring.rep)
+    return foreignMessage(s, systemFrom, rep, high * 0x1_0000_0000 + low);
   return storeMcast(s, at, length, littleEndian);
 }
 

@@ -32,6 +32,8 @@ export const Drop = {
   BAD_PACKET: 16,
   /** The membership lists would grow beyond `LIMITS.processorsMax`. */
   TOO_MANY_NODES: 17,
+  /** Of a ring that this node, or a member of its ring, has left: late, or recorded and sent again. */
+  PAST_RING: 18,
 } as const;
 export type DropReason = (typeof Drop)[keyof typeof Drop];
 export const DROP_NAMES = Object.keys(Drop) as readonly (keyof typeof Drop)[];

@@ -1,4 +1,5 @@
 import { assert } from '../lib/assert.ts';
+import { RING_SEQ_MAX } from '../lib/ring-seq.ts';
 
 /** Constants of the protocol (totem.md 2); the names are stock's where stock has one. */
 export const LIMITS = {
@@ -21,12 +22,8 @@ export const LIMITS = {
   /** Consecutive GATHER entries by consensus timeout before the "firewall" statistic rises. */
   continuousGatherMax: 3,
   continuousSendFailuresMax: 30,
-  /** Ring sequence numbers above this are hostile: they could not grow any more without losing precision. */
-  ringSeqMax: 2 ** 52,
-  /** A JOIN may name a ring seq up to the first, or up to the second above what is known: one forged JOIN must not bring
-   * all nodes to the end of the numbers. */
-  ringSeqPlausible: 2 ** 48,
-  ringSeqJump: 2 ** 32,
+  /** Ring sequence numbers above this are hostile: they could not grow without losing precision. Its successor is 1. */
+  ringSeqMax: RING_SEQ_MAX,
 } as const;
 
 /** Bytes that two MCAST headers take: one for the message, one for a possible encapsulation (totem.md 2.1). */

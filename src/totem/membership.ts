@@ -1,9 +1,10 @@
+import { ringSeqNewer } from '../lib/ring-seq.ts';
 import { createCommit } from './commit.ts';
 import { Drop, type DropReason } from './drop-reason.ts';
 import { FrameClass } from './interface.ts';
 import { LIMITS } from './limits.ts';
 import { intersect, isSubset, lowest, sameSet, subtract, union } from './node-set.ts';
-import { mayUseNextRing, requestAhead } from './reservation.ts';
+import { requestAhead, takeNextRingSeq } from './reservation.ts';
 import type { RingState } from './state.ts';
 import { Stat } from './statistics.ts';
 import { Timer } from './timer-table.ts';
@@ -38,7 +39,7 @@ export function enterGather(s: RingState, reason: ReasonValue): void {
   s.discardOrf = true;
   s.originated = false;
   s.waitingCommit = null;
-  s.commitWaits = false;
+  s.commitWaiting = false;
   s.proc = union(s.proc, [s.me]);
   sendJoin(s);
   s.timers.start(Timer.JOIN, s.timings.joinMs);
@@ -107,13 +108,18 @@ export function considerCommit(s: RingState): boolean {
   if (s.state !== 'gather' && s.state !== 'operational') return false;
   if (!isAgreed(s)) return false;
   if (s.failedToReceive) {
-    if (!mayUseNextRing(s)) return false;
+    const seq = takeNextRingSeq(s);
+    if (seq < 0) return false;
     s.failedToReceive = false;
     s.proc = [s.me];
     s.failed = [];
-    return createCommit(s);
+    createCommit(s, seq);
+    return true;
   }
-  return lowest(subtract(s.proc, s.failed)) === s.me && createCommit(s);
+  if (lowest(subtract(s.proc, s.failed)) !== s.me) return false;
+  const seq = takeNextRingSeq(s);
+  if (seq >= 0) createCommit(s, seq);
+  return seq >= 0;
 }
 
 /** MEMB_JOIN (totem.md 4.4, 4.5). The header was checked. */
@@ -122,9 +128,8 @@ export function receiveJoin(s: RingState, at: number, length: number, littleEndi
   const bad = checkJoin(s.memory.view, at, length, littleEndian);
   if (bad !== Drop.NONE) return bad;
   const join = readJoin(s.memory.view, at, littleEndian);
-  if (join.ringSeq > Math.max(LIMITS.ringSeqPlausible, s.ringSeqMax + LIMITS.ringSeqJump)) return Drop.BAD_RING_SEQ;
   if (wokeFromPause(s)) return Drop.STALE_JOIN;
-  if (s.ringSeqMax < join.ringSeq) {
+  if (ringSeqNewer(join.ringSeq, s.ringSeqMax) && ringSeqNewer(join.ringSeq, s.ring.seq)) {
     s.ringSeqMax = join.ringSeq;
     requestAhead(s, s.ringSeqMax);
   }
@@ -132,13 +137,13 @@ export function receiveJoin(s: RingState, at: number, length: number, littleEndi
   switch (s.state) {
     case 'operational':
       if (join.failed.includes(s.me)) return Drop.WRONG_STATE;
-      if (s.memb.includes(join.systemFrom) && join.ringSeq < s.ring.seq) return Drop.WRONG_STATE; // totem.md trap 17
+      if (isPast(s, join.systemFrom, join.ringSeq)) return Drop.PAST_RING; // totem.md trap 17
       return processJoin(s, join);
     case 'gather':
       return processJoin(s, join);
     case 'commit':
     case 'recovery': {
-      if (!s.newMemb.includes(join.systemFrom) || join.ringSeq < s.ring.seq) return Drop.WRONG_STATE;
+      if (!s.newMemb.includes(join.systemFrom) || ringSeqNewer(s.ring.seq, join.ringSeq)) return Drop.WRONG_STATE;
       const recovering = s.state === 'recovery';
       const result = processJoin(s, join);
       if (recovering) s.statistics.add(Stat.recovery_token_lost);
@@ -199,13 +204,21 @@ function wokeFromPause(s: RingState): boolean {
   return discarded > 0;
 }
 
+/**
+ * What a member of this node's operational ring said on an earlier ring: late, or recorded and sent again. Who is in a ring has left
+ * all earlier ones for good, so there is nothing to merge with. Should it be the truth after all (a node that came back without
+ * its state directory), the token is lost and everybody gathers.
+ */
+const isPast = (s: RingState, node: number, ringSeq: number): boolean =>
+  s.memb.includes(node) && ringSeqNewer(s.ring.seq, ringSeq);
+
 /** An MCAST of another ring (totem.md 4.4): a partition to merge with. */
-export function foreignMessage(s: RingState, systemFrom: number): DropReason {
+export function foreignMessage(s: RingState, systemFrom: number, ringRep: number, ringSeq: number): DropReason {
   if (s.state === 'commit' || s.state === 'recovery') {
     s.statistics.add(Stat.rx_msg_dropped);
     return Drop.FOREIGN_RING;
   }
-  return meetForeigner(s, systemFrom, Reason.FOREIGN_OPERATIONAL, Reason.FOREIGN_GATHER);
+  return meetForeigner(s, systemFrom, ringRep, ringSeq, Reason.FOREIGN_OPERATIONAL, Reason.FOREIGN_GATHER);
 }
 
 /** MEMB_MERGE_DETECT (totem.md 4.4, 4.11). The header was checked. */
@@ -216,10 +229,20 @@ export function receiveMergeDetect(s: RingState, at: number, length: number, lit
   if (bad !== Drop.NONE) return bad;
   if (s.isRing(from.ringRep, from.ringSeq)) return Drop.NONE;
   if (s.state === 'commit' || s.state === 'recovery') return Drop.WRONG_STATE;
-  return meetForeigner(s, from.systemFrom, Reason.MERGE_OPERATIONAL, Reason.MERGE_GATHER);
+  return meetForeigner(s, from.systemFrom, from.ringRep, from.ringSeq, Reason.MERGE_OPERATIONAL, Reason.MERGE_GATHER);
 }
 
-function meetForeigner(s: RingState, node: number, operational: ReasonValue, gather: ReasonValue): DropReason {
+function meetForeigner(
+  s: RingState,
+  node: number,
+  ringRep: number,
+  ringSeq: number,
+  operational: ReasonValue,
+  gather: ReasonValue,
+): DropReason {
+  // Stock gathers at both: without the key, recorded packets of an earlier ring then re-form this one.
+  if (s.state === 'operational' && isPast(s, node, ringSeq)) return Drop.PAST_RING;
+  if (s.pastRings.has(ringRep, ringSeq)) return Drop.PAST_RING;
   const known = s.proc.includes(node);
   if (s.state === 'gather' && known) return Drop.FOREIGN_RING;
   if (!known && s.proc.length >= LIMITS.processorsMax) return Drop.TOO_MANY_NODES;

@@ -74,6 +74,7 @@ export function enterOperational(s: RingState): void {
   deliverUpTo(s, s.oldHigh, false);
   const left = subtract(s.memb, s.transMemb);
   const joined = subtract(s.newMemb, s.transMemb);
+  if (s.memb.length > 0) s.pastRings.add(s.oldRing.rep, s.oldRing.seq);
   s.memb = s.newMemb;
   s.released = 0;
   s.setRetransFlg = false;

@@ -1,4 +1,4 @@
-import { LIMITS } from './limits.ts';
+import { RING_SEQ_QUARTER, ringSeqAfter, ringSeqNewer } from '../lib/ring-seq.ts';
 import type { RingState } from './state.ts';
 
 /**
@@ -8,25 +8,51 @@ import type { RingState } from './state.ts';
 export const RING_SEQ_STEP = 4;
 const BLOCK = RING_SEQ_STEP * 1024;
 const ENOUGH = RING_SEQ_STEP * 256;
+/** A ring that is this far ahead has formed 260,000 times more often. */
+const LEAP = 2 ** 20;
+const SCATTER = 2 ** 40;
+/** After so many answers of the disk for one commit, JOINs that raise the number meanwhile do not count any more. */
+const WAITS_MAX = 3;
 
 /** Asks for the next block when fewer than `ENOUGH` numbers behind `ringSeq` are reserved or asked for. */
 export function requestAhead(s: RingState, ringSeq: number): void {
-  if (ringSeq + ENOUGH <= s.requestedRingSeq) return;
-  s.requestedRingSeq = Math.min(ringSeq + BLOCK, LIMITS.ringSeqMax + LIMITS.ringSeqJump);
+  if (!ringSeqNewer(ringSeqAfter(ringSeq, ENOUGH), s.requestedRingSeq)) return;
+  s.requestedRingSeq = ringSeqAfter(ringSeq, BLOCK);
   s.user.reserveRingSeq(s.requestedRingSeq);
 }
 
 /** Whether this ring seq is on disk, so that the node may take part in such a ring. */
 export function mayUse(s: RingState, ringSeq: number): boolean {
   requestAhead(s, ringSeq);
-  if (ringSeq <= s.reservedRingSeq) return true;
+  if (!ringSeqNewer(ringSeq, s.reservedRingSeq)) return true;
   s.observer.report({ kind: 'ringSeqNotReserved', needed: ringSeq });
   return false;
 }
 
-/** Whether this node may propose a ring now; if not, the commit goes on in `ringSeqReserved()`. */
-export function mayUseNextRing(s: RingState): boolean {
-  if (mayUse(s, s.ringSeqMax + RING_SEQ_STEP)) return true;
-  s.commitWaits = true;
-  return false;
+/**
+ * The ring seq that this node may propose now, or -1; then the commit goes on in `ringSeqReserved()`. Who forges JOINs with ever
+ * higher numbers is ahead of every disk: after some waits the number is taken that is on disk by then.
+ */
+export function takeNextRingSeq(s: RingState): number {
+  const next = nextRingSeq(s);
+  if (mayUse(s, next)) return next;
+  if (s.commitWaits >= WAITS_MAX && ringSeqNewer(s.reservedRingSeq, s.ring.seq)) return s.reservedRingSeq;
+  s.commitWaiting = true;
+  return -1;
+}
+
+/**
+ * Four more than what is known. Where a forged JOIN made that a leap it lands somewhere, not where the forger says: going around the
+ * circle he would bring back the ids of rings that have been.
+ */
+function nextRingSeq(s: RingState): number {
+  const next = ringSeqAfter(s.ringSeqMax, RING_SEQ_STEP);
+  if (next > s.ring.seq && next - s.ring.seq < LEAP) return next;
+  if (s.leapFrom === s.ringSeqMax) return s.leapTo;
+  const scatter = RING_SEQ_STEP * Math.floor((s.random() * SCATTER) / RING_SEQ_STEP);
+  const leap = ringSeqAfter(next, scatter);
+  s.leapFrom = s.ringSeqMax;
+  // Behind the end comes the start, but not for who is still in the middle: the way there is the last quarter.
+  s.leapTo = ringSeqNewer(leap, s.ring.seq) ? leap : ringSeqAfter(s.ring.seq, RING_SEQ_QUARTER - scatter);
+  return s.leapTo;
 }

@@ -1,4 +1,5 @@
 import type { RingId } from '../lib/ring-id.ts';
+import { ringSeqNewer } from '../lib/ring-seq.ts';
 import { receiveCommitToken, resumeCommit } from './commit.ts';
 import { receiveMcast } from './delivery.ts';
 import { Drop, type DropReason } from './drop-reason.ts';
@@ -87,7 +88,7 @@ export class TotemSrp {
   ringSeqReserved(upTo: number): void {
     const s = this.state;
     freeLimbo(s);
-    if (upTo <= s.reservedRingSeq) return;
+    if (!ringSeqNewer(upTo, s.reservedRingSeq)) return;
     s.reservedRingSeq = upTo;
     if (!s.left) resumeCommit(s);
   }
@@ -155,11 +156,6 @@ export class TotemSrp {
 
   get ringId(): RingId {
     return this.state.ring;
-  }
-
-  /** The highest ring sequence that this node has used or heard of. */
-  get ringSeqMax(): number {
-    return this.state.ringSeqMax;
   }
 
   get phase(): SrpState {

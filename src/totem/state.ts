@@ -1,9 +1,11 @@
 import { assert } from '../lib/assert.ts';
 import { NO_RING, type RingId } from '../lib/ring-id.ts';
+import { ringSeqAfter } from '../lib/ring-seq.ts';
 import { FramePool } from './frame-pool.ts';
 import type { FrameMemory, SrpState, TotemNetwork, TotemObserver } from './interface.ts';
 import { LIMITS, totemMtu } from './limits.ts';
 import { MemoryTiers } from './memory-tiers.ts';
+import { PastRings } from './past-rings.ts';
 import { RecoveryIndex } from './recovery-index.ts';
 import { SendQueue } from './send-queue.ts';
 import { SortQueue } from './sort-queue.ts';
@@ -110,7 +112,13 @@ export class RingState {
   requestedRingSeq: number;
   /** A commit token that waits for its ring seq to be on disk. */
   waitingCommit: Uint8Array | null = null;
-  commitWaits = false;
+  /** The next ring's number is not on disk yet; how often the disk was too late for what was needed, since the last COMMIT. */
+  commitWaiting = false;
+  commitWaits = 0;
+  /** The ring seq that was chosen for a leap, and for which `ringSeqMax`. */
+  leapFrom = -1;
+  leapTo = 0;
+  readonly pastRings = new PastRings();
 
   aru = 0;
   high = 0;
@@ -195,7 +203,7 @@ export class RingState {
     this.newQueue = new SendQueue(queued);
     this.transQueue = new SendQueue(queued);
     // The +1 makes the pre-ring id unique, so that a restarted node is never taken for a survivor (totem.md 4.2).
-    this.ring = { rep: this.me, seq: options.storedRingSeq + 1 };
+    this.ring = { rep: this.me, seq: ringSeqAfter(options.storedRingSeq, 1) };
     this.ringSeqMax = this.ring.seq;
     this.reservedRingSeq = options.reservedRingSeq;
     this.requestedRingSeq = options.reservedRingSeq;

@@ -7,6 +7,7 @@ import { LockFile } from '../../src/daemon/lock-file.ts';
 import { parseOptions } from '../../src/daemon/options.ts';
 import { placeOfLock, stateFallback } from '../../src/daemon/places.ts';
 import { RESERVE_BLOCK, RingIdStore } from '../../src/daemon/ring-id-store.ts';
+import { RING_SEQ_MAX } from '../../src/lib/ring-seq.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'rondo-pieces-'));
 t.teardown(() => rmSync(directory, { recursive: true, force: true }));
@@ -41,7 +42,7 @@ t.test('options: bundled, long, wrong', async (t) => {
 
 t.test('ring id: reserved ahead, never reused, given back in order', async (t) => {
   const store = new RingIdStore(directory, 7);
-  t.same(store.open(), { stored: 0, reserved: RESERVE_BLOCK });
+  t.same(store.open(), { stored: 0, reserved: RESERVE_BLOCK, impossible: null });
   const file = join(directory, 'ringid_7');
   t.equal(statSync(file).size, 8);
   t.equal(statSync(file).mode & 0o777, 0o600);
@@ -70,21 +71,28 @@ t.test('ring id: what cannot be given back at the end is told, not thrown', asyn
   );
 });
 
-t.test('ring id: a file of stock goes on, a broken one stops the start', async (t) => {
-  writeFileSync(join(directory, 'ringid_8'), Buffer.from(new BigUint64Array([1234n]).buffer));
-  t.equal(new RingIdStore(directory, 8).open().stored, 1234);
-  writeFileSync(join(directory, 'ringid_9'), 'abc');
-  t.equal(new RingIdStore(directory, 9).open().stored, 0);
-  writeFileSync(join(directory, 'ringid_10'), Buffer.alloc(8, 0xff));
-  t.equal(
-    statusOf(() => new RingIdStore(directory, 10).open()),
-    21,
-  );
-  t.equal(
-    statusOf(() => new RingIdStore(join(directory, 'none'), 1).open()),
-    21,
-  );
-});
+t.test(
+  'ring id: a file of stock goes on, an impossible number starts again, an unreadable file stops the start',
+  async (t) => {
+    writeFileSync(join(directory, 'ringid_8'), Buffer.from(new BigUint64Array([1234n]).buffer));
+    t.equal(new RingIdStore(directory, 8).open().stored, 1234);
+    writeFileSync(join(directory, 'ringid_9'), 'abc');
+    t.equal(new RingIdStore(directory, 9).open().stored, 0);
+    writeFileSync(join(directory, 'ringid_10'), Buffer.alloc(8, 0xff));
+    const spent = new RingIdStore(directory, 10).open();
+    t.same(spent, { stored: 0, reserved: RESERVE_BLOCK, impossible: 2n ** 64n - 1n });
+    const atTheEnd = new RingIdStore(directory, 11);
+    atTheEnd.open();
+    t.equal(atTheEnd.reserve(RING_SEQ_MAX / 2), RING_SEQ_MAX / 2);
+    t.equal(atTheEnd.reserve(RING_SEQ_MAX), RING_SEQ_MAX);
+    t.equal(atTheEnd.reserve(12), 12, 'behind the end comes the start');
+    t.equal(atTheEnd.reserve(RING_SEQ_MAX - 4), 12, 'and not the other way round');
+    t.equal(
+      statusOf(() => new RingIdStore(join(directory, 'none'), 1).open()),
+      21,
+    );
+  },
+);
 
 t.test('lock file', async (t) => {
   const path = join(directory, 'lock.pid');

@@ -5,7 +5,7 @@ import type { SimReport } from './world.ts';
 
 /**
  * The campaign: 2,000 seeds over all cores. It stops early, and says so, when its time is over; `SIM_CAMPAIGN_SEEDS`,
- * `SIM_CAMPAIGN_FIRST` and `SIM_CAMPAIGN_SECONDS` change it. A failing seed is replayed by the command it prints.
+ * `SIM_CAMPAIGN_FIRST` and `SIM_CAMPAIGN_SECONDS` change it; `SIM_ATTACK=1` puts an attacker on the network. A failing seed is replayed by the command it prints.
  */
 const seeds = Number(process.env['SIM_CAMPAIGN_SEEDS'] ?? 2000);
 const first = Number(process.env['SIM_CAMPAIGN_FIRST'] ?? 1);

@@ -1,4 +1,6 @@
+import { ringSeqNewer } from '../../src/lib/ring-seq.ts';
 import type { SrpTimings } from '../../src/totem/index.ts';
+import { Attacker } from './attacker.ts';
 import { Checker } from './checker.ts';
 import { EventHeap } from './event-heap.ts';
 import { nextFault } from './faults.ts';
@@ -12,6 +14,8 @@ export interface SimOptions {
   readonly faultsMs?: number;
   readonly healMs?: number;
   readonly faults?: boolean;
+  /** Somebody records and repeats frames and forges JOINs, as long as there are faults. */
+  readonly attack?: boolean;
   readonly checkReassembly?: boolean;
   readonly spoil?: (node: SimNode) => void;
   readonly trace?: (line: string) => void;
@@ -56,6 +60,8 @@ export class World implements SimNodeWorld {
   private readonly ownCopies: boolean;
   private readonly diskMsMax: number;
   private readonly busy: number;
+  private readonly attacker: Attacker | null;
+  private readonly firstRingSeq: number;
   private clock = 0;
   private events = 0;
   private healTokens = 0;
@@ -71,7 +77,7 @@ export class World implements SimNodeWorld {
     this.nodeIds = random.shuffled(Array.from({ length: size }, (_, i) => 1 + i * gap));
     this.nodes = this.nodeIds.map(() => null);
     this.lives = this.nodeIds.map(() => 0);
-    this.checker = new Checker(() => this.clock, options.checkReassembly ?? true);
+    this.checker = new Checker(() => this.clock, options.checkReassembly ?? true, options.attack);
     this.network = new SimNetwork(
       size,
       this.heap,
@@ -87,6 +93,8 @@ export class World implements SimNodeWorld {
     this.ownCopies = random.chance(0.7);
     this.diskMsMax = random.pick([0, 1, 20, 150]);
     this.busy = random.pick([0.2, 1, 3]);
+    this.attacker = options.attack === true ? new Attacker(seed, this) : null;
+    this.firstRingSeq = this.attacker?.firstRingSeq() ?? 0;
     this.spoil = options.spoil ?? (() => {});
   }
 
@@ -102,9 +110,14 @@ export class World implements SimNodeWorld {
     return this.nodeIds.includes(nodeId);
   }
 
+  arrive(to: number, frame: Uint8Array): void {
+    this.nodes[to]?.arrive(frame);
+  }
+
   send(from: number, to: number | 'all', frame: Uint8Array): void {
+    const index = to === 'all' ? -1 : this.nodeIds.indexOf(to);
+    this.attacker?.record(index, frame);
     if (to !== 'all') {
-      const index = this.nodeIds.indexOf(to);
       if (index >= 0) this.network.send(from, index, frame);
       return;
     }
@@ -114,7 +127,8 @@ export class World implements SimNodeWorld {
   }
 
   persist(nodeId: number, ringSeq: number): void {
-    this.disk.set(nodeId, Math.max(ringSeq, this.disk.get(nodeId) ?? 0));
+    const before = this.disk.get(nodeId);
+    if (before === undefined || ringSeqNewer(ringSeq, before)) this.disk.set(nodeId, ringSeq);
   }
 
   startNode(index: number): void {
@@ -125,7 +139,7 @@ export class World implements SimNodeWorld {
         index,
         nodeId,
         life: this.lives[index]!++,
-        storedRingSeq: this.disk.get(nodeId) ?? 0,
+        storedRingSeq: this.disk.get(nodeId) ?? this.firstRingSeq,
         timings: this.timings,
         netMtu: this.netMtu,
         regionBytes: this.regionBytes,
@@ -146,6 +160,7 @@ export class World implements SimNodeWorld {
       this.after(this.random.real(0, this.random.pick([1, 300])), () => this.startNode(index));
     this.scheduleTraffic(faultsMs);
     if (this.options.faults ?? true) this.scheduleFault(faultsMs);
+    this.attacker?.goOnUntil(faultsMs);
     this.runFor(faultsMs);
     this.heal();
     this.settle();

@@ -1,10 +1,12 @@
 import t from 'tap';
-import { ProcessGroups } from '../../src/totem/index.ts';
+import { RING_SEQ_MAX, ringSeqNewer } from '../../src/lib/ring-seq.ts';
+import { Drop, ProcessGroups } from '../../src/totem/index.ts';
 import { Encapsulated } from '../../src/totem/wire/header.ts';
 import { encodeJoin } from '../../src/totem/wire/join.ts';
 import { numberMcast, writeMcastHeader } from '../../src/totem/wire/mcast.ts';
 import { PG_HEADER_BYTES } from '../../src/totem/wire/pg-packet.ts';
 import { coreOptions, nodeMemory, timings } from './bench.ts';
+import { LoneNode } from './lone-node.ts';
 
 const FRAMES_AT = 70_000;
 const REGION_BYTES = 16 << 20;
@@ -14,12 +16,15 @@ function lonelyNode() {
   const place = nodeMemory(FRAMES_AT, REGION_BYTES);
   const { memory } = place;
   let nowMs = 0;
+  const asked: number[] = [];
   const frames: { offset: number; length: number }[] = [];
   const groups = new ProcessGroups(
     coreOptions({
       ...place,
       nodeId: 1,
       timings: timings({ tokenMs: 1000 }),
+      random: Math.random,
+      user: { reserveRingSeq: (upTo) => void asked.push(upTo) },
       network: {
         sendToken: (_to, offset, length) => void frames.push({ offset, length }),
         multicast: (offset, length) => void frames.push({ offset, length }),
@@ -31,6 +36,8 @@ function lonelyNode() {
   /** Its own frames, and time, until the condition holds. */
   const run = (done: () => boolean): void => {
     for (let step = 0; step < 5000 && !done(); step++) {
+      const upTo = asked.shift();
+      if (upTo !== undefined) srp.ringSeqReserved(upTo);
       const frame = frames.shift();
       if (frame === undefined) {
         nowMs += 10;
@@ -60,6 +67,42 @@ t.test('forged JOINs: votes and leavers that nobody asks for are not kept', asyn
   t.ok(state.consensus.length <= 384, `${state.consensus.length} votes`);
   t.ok(state.politeLeavers.length <= 384, `${state.politeLeavers.length} leavers`);
   t.ok(state.proc.length <= 384);
+});
+
+t.test('forged JOINs: no ring sequence is the last one', async (t) => {
+  const { srp, receive, run } = lonelyNode();
+  srp.interfaceChanged();
+  run(() => srp.phase === 'operational');
+  const { state } = srp;
+  const rings = new Set<string>();
+  for (let lap = 0; lap < 20; lap++) {
+    for (const ringSeq of [RING_SEQ_MAX / 2, RING_SEQ_MAX - 1, RING_SEQ_MAX]) {
+      const before = state.ring.seq;
+      receive((view, at) => encodeJoin(view, at, { leave: false, systemFrom: 99, ringSeq, proc: [1], failed: [] }));
+      run(() => srp.phase === 'operational' && state.ring.seq !== before);
+      rings.add(`${state.ring.seq}`);
+      t.ok(ringSeqNewer(state.ring.seq, before), `${state.ring.seq} after ${before}`);
+    }
+  }
+  t.equal(rings.size, 60, 'and no ring id comes back');
+});
+
+t.test('what was recorded on an earlier ring does not re-form this one', async (t) => {
+  const node = new LoneNode().toOperational();
+  const past = { ...node.state.ring };
+  node.join({ systemFrom: 1, proc: [1, 2], failed: [] });
+  node.pass(4000);
+  node.hearItself(12);
+  node.gathers.length = 0;
+  t.same(node.state.memb, [2]);
+  t.ok(node.state.ring.seq > past.seq, 'another ring');
+  t.equal(node.mcast(2, { rep: 2, seq: past.seq - 4 }, 1), Drop.PAST_RING, 'by a member, on any earlier ring');
+  t.equal(node.mergeDetect(2, { rep: 1, seq: 1 }), Drop.PAST_RING);
+  t.equal(node.mcast(1, past, 1), Drop.PAST_RING, 'by anybody, on a ring that this node was in');
+  t.equal(node.mergeDetect(3, past), Drop.PAST_RING);
+  t.same(node.gathers, []);
+  t.equal(node.mergeDetect(3, { rep: 3, seq: 5 }), Drop.NONE, 'a stranger on a ring of his own is met');
+  t.equal(node.gathers.length, 1);
 });
 
 t.test('messages of nodes that are not in the ring are not assembled', async (t) => {
