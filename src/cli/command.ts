@@ -22,7 +22,13 @@ export interface CommandContext {
   readonly positionals: readonly string[];
   readonly json: boolean;
   /** For every connection that the command opens. */
-  readonly connect: { readonly instance?: string; readonly signal: AbortSignal; readonly waitReadyMs: number };
+  readonly connect: {
+    readonly instance?: string;
+    readonly signal: AbortSignal;
+    readonly waitReadyMs: number;
+    readonly timeoutMs: number;
+    readonly tryAgainMs?: number;
+  };
 }
 
 export interface OptionHelp {
@@ -41,6 +47,8 @@ export interface Command {
   readonly examples: readonly string[];
   /** Number of positional arguments: least and most. */
   readonly positionals: readonly [number, number];
+  /** Its requests may take long on a healthy daemon, which asks other nodes or programs. */
+  readonly slow?: boolean;
   run(context: CommandContext): Promise<number>;
 }
 
@@ -49,6 +57,7 @@ export const COMMON_OPTIONS = {
   json: { type: 'boolean' },
   instance: { type: 'string', short: 'i' },
   wait: { type: 'string' },
+  timeout: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const satisfies OptionSpec;
 
@@ -59,5 +68,9 @@ export const COMMON_HELP: readonly OptionHelp[] = [
     text: 'IPC instance of the daemon (default: $RONDO_IPC_INSTANCE, else the stock names)',
   },
   { flag: '--wait SECONDS', text: 'how long to wait for a daemon that is starting (default 0)' },
+  {
+    flag: '--timeout SECONDS',
+    text: 'how long the daemon may take for each response (default 5; reload and shutdown 60)',
+  },
   { flag: '-h, --help', text: 'this text' },
 ];

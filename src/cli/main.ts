@@ -5,7 +5,11 @@ import type { CliIo, Command, OptionValues } from './command.ts';
 import { COMMANDS } from './commands/index.ts';
 import { CliExit, UsageError } from './exit-codes.ts';
 import { commandHelp, groupHelp, overview, usageLine } from './help.ts';
+import { jsonText, printableLines } from './output.ts';
 import { parseInvocation } from './parse.ts';
+
+const TIMEOUT_MS_DEFAULT = 5_000;
+const SLOW_TIMEOUT_MS = 60_000;
 
 /** Runs one invocation of `rondo`; the result is the exit status. */
 export async function runCli(
@@ -50,16 +54,27 @@ function runCommand(
     json: values['json'] === true,
     connect: {
       signal: io.signal,
-      waitReadyMs: waitMs(values['wait'], command),
+      waitReadyMs: milliseconds('wait', values['wait'], command) ?? 0,
+      ...limits(command, milliseconds('timeout', values['timeout'], command)),
       ...(typeof instance === 'string' ? { instance } : {}),
     },
   });
 }
 
-function waitMs(text: unknown, command: Command): number {
-  if (text === undefined) return 0;
+/** A daemon that hangs is reported soon, unless the command waits for others or the user says otherwise. */
+function limits(
+  { slow = false }: Command,
+  timeoutMs: number | null,
+): { readonly timeoutMs: number; readonly tryAgainMs?: number } {
+  if (timeoutMs !== null) return { timeoutMs, tryAgainMs: timeoutMs };
+  return { timeoutMs: slow ? SLOW_TIMEOUT_MS : TIMEOUT_MS_DEFAULT };
+}
+
+function milliseconds(name: string, text: unknown, command: Command): number | null {
+  if (text === undefined) return null;
   const seconds = Number(text);
-  if (!(seconds >= 0)) throw new UsageError(`--wait: '${text}' is not a number of seconds`, command.words);
+  if (!(seconds >= 0) || text === '')
+    throw new UsageError(`--${name}: '${text}' is not a number of seconds`, command.words);
   return seconds * 1000;
 }
 
@@ -67,7 +82,7 @@ function waitMs(text: unknown, command: Command): number {
 function report(error: unknown, io: CliIo, argv: readonly string[], commands: readonly Command[]): number {
   if (error instanceof UsageError) {
     const command = commands.find(({ words }) => words === error.command);
-    io.err(`rondo: ${error.message}\n`);
+    io.err(printableLines(`rondo: ${error.message}\n`));
     io.err(
       command === undefined ? 'Try: rondo --help\n' : `${usageLine(command)}\nTry: rondo ${command.words} --help\n`,
     );
@@ -82,9 +97,9 @@ function report(error: unknown, io: CliIo, argv: readonly string[], commands: re
         : String(error);
   if (argv.includes('--json')) {
     const code = error instanceof RondoError ? error.code : 'RONDO_INTERNAL';
-    io.out(`${JSON.stringify({ error: { code, message: error instanceof Error ? error.message : String(error) } })}\n`);
+    io.out(`${jsonText({ error: { code, message: error instanceof Error ? error.message : String(error) } })}\n`);
   }
-  io.err(`rondo: ${text}\n`);
+  io.err(printableLines(`rondo: ${text}\n`));
   return error instanceof ConnectionError && error.code !== 'RONDO_DISCONNECTED' ? CliExit.UNREACHABLE : CliExit.FAILED;
 }
 

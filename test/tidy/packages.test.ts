@@ -55,7 +55,7 @@ t.test('installation runs nobody’s scripts', async (t) => {
       file,
     );
   }
-  for (const file of ['scripts/start.mjs', 'scripts/test.mjs']) t.match(read(file), /'ci', '--ignore-scripts'/, file);
+  for (const file of ['scripts/built.mjs', 'scripts/test.mjs']) t.match(read(file), /'ci', '--ignore-scripts'/, file);
 });
 
 t.test('what the product imports is a dependency, and nothing else is', async (t) => {

@@ -1,7 +1,7 @@
 import { Cmap, type CmapEntry, type CmapEvent, type CmapPlain, type CmapTypeName } from '../../client/cmap.ts';
 import type { Command, CommandContext } from '../command.ts';
 import { CliExit, UsageError } from '../exit-codes.ts';
-import { emit, emitItem } from '../output.ts';
+import { emit, emitItem, printable } from '../output.ts';
 
 const MAP_OPTION = { map: { type: 'string', short: 'm' } } as const;
 const MAP_HELP = [{ flag: '-m, --map icmap|stats', text: 'configuration and state (default), or statistics' }];
@@ -50,7 +50,7 @@ const get = (context: CommandContext): Promise<number> =>
       if (entry !== null) found.push(entry);
       else {
         missing++;
-        context.io.err(`rondo: there is no key '${key}'. rondo cmap list shows the keys\n`);
+        context.io.err(`rondo: there is no key '${printable(key)}'. rondo cmap list shows the keys\n`);
       }
     }
     emit(context, found, () =>

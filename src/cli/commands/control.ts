@@ -88,6 +88,7 @@ export const CONTROL_COMMANDS: readonly Command[] = [
     optionHelp: [],
     examples: ['rondo config check && rondo reload'],
     positionals: [0, 0],
+    slow: true,
     run: reload,
   },
   {
@@ -99,6 +100,7 @@ export const CONTROL_COMMANDS: readonly Command[] = [
     optionHelp: [{ flag: '--force', text: 'ask nobody twice: objections do not count' }],
     examples: ['rondo shutdown'],
     positionals: [0, 0],
+    slow: true,
     run: shutdown,
   },
   {

@@ -1,7 +1,7 @@
 import { Cpg, type CpgEvent } from '../../client/cpg.ts';
 import type { CliIo, Command, CommandContext } from '../command.ts';
 import { CliExit, UsageError } from '../exit-codes.ts';
-import { emit, emitItem, table } from '../output.ts';
+import { emit, emitItem, printable, table } from '../output.ts';
 
 const FORMATS = ['text', 'hex', 'base64'] as const;
 type Format = (typeof FORMATS)[number];
@@ -33,8 +33,7 @@ export function eventLine(event: CpgEvent, format: Format): string {
 function payloadText(data: Uint8Array, format: Format): string {
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   if (format !== 'text') return bytes.toString(format);
-  // Control characters of a message must not reach the terminal.
-  return bytes.toString('utf8').replace(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return printable(bytes.toString('utf8'));
 }
 
 /** JSON form: the payload both as text, where it is UTF-8, and as base64. */

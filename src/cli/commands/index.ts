@@ -2,6 +2,7 @@ import type { Command } from '../command.ts';
 import { CMAP_COMMANDS } from './cmap.ts';
 import { CONTROL_COMMANDS } from './control.ts';
 import { CPG_COMMANDS } from './cpg.ts';
+import { INSTANCES_COMMAND } from './instances.ts';
 import { LINK_COMMANDS } from './links.ts';
 import { QUORUM_COMMANDS } from './quorum.ts';
 import { STATUS_COMMAND } from './status.ts';
@@ -14,4 +15,5 @@ export const COMMANDS: readonly Command[] = [
   ...CPG_COMMANDS,
   ...CMAP_COMMANDS,
   ...CONTROL_COMMANDS,
+  INSTANCES_COMMAND,
 ];

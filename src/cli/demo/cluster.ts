@@ -103,6 +103,7 @@ export class DemoCluster {
     const security = layout.transport === 'knet' ? 'knet, aes256/sha256' : layout.transport;
     return {
       title: `Rondo · ${this.size} nodes on 127.0.0.1-${this.size}:${layout.port} · ${security} · ${layout.directory}`,
+      usage: `RONDO_IPC_INSTANCE=${layout.nodes[selected]?.instance} bin/rondo status   (or your program; node K: …-K)`,
       nodes: this.daemons.map((daemon, index) => nodeView(daemon, this.observers[index]!)),
       selected,
       load: this.loadTimer !== null,

@@ -2,6 +2,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { printable } from '../output.ts';
 import { DemoCluster } from './cluster.ts';
 import { DEMO_NODES_MAX } from './generate.ts';
 import { type Change, ringText } from './model.ts';
@@ -114,8 +115,10 @@ async function liveView(cluster: DemoCluster, stop: AbortController): Promise<vo
 }
 
 async function lineReport(cluster: DemoCluster, stop: AbortController): Promise<void> {
-  process.stdout.write(`${cluster.view(0).title}\n`);
-  cluster.onChange = ({ timeMs, node, text }: Change) => process.stdout.write(`${clock(timeMs)} ${node}: ${text}\n`);
+  const { title, usage } = cluster.view(0);
+  process.stdout.write(`${title}\nPrograms: ${usage}\n`);
+  cluster.onChange = ({ timeMs, node, text }: Change) =>
+    process.stdout.write(`${clock(timeMs)} ${node}: ${printable(text)}\n`);
   cluster.startAll();
   const commands = createInterface({ input: process.stdin, terminal: false });
   commands.on('line', (line) => command(cluster, line.trim(), stop));

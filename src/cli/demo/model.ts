@@ -31,6 +31,8 @@ export interface Change {
 
 export interface DemoView {
   readonly title: string;
+  /** How programs reach a node. */
+  readonly usage: string;
   readonly nodes: readonly NodeView[];
   readonly selected: number;
   readonly load: boolean;

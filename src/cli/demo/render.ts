@@ -1,3 +1,4 @@
+import { printable } from '../output.ts';
 import { type DemoView, type NodeView, ringText } from './model.ts';
 
 const ESC = '\u001b[';
@@ -24,6 +25,7 @@ export function renderView(view: DemoView, width: number, height: number): strin
     ...holders(view),
     '',
     messageLine(view),
+    ` ${styled('bold', 'Programs')} ${view.usage}`,
     '',
     styled('bold', 'Last changes'),
   ];
@@ -31,7 +33,7 @@ export function renderView(view: DemoView, width: number, height: number): strin
   const room = Math.max(1, height - top.length - bottom.length - 1);
   const changes = view.changes
     .slice(-room)
-    .map(({ timeMs, node, text }) => ` ${styled('dim', clock(timeMs))}  ${node.padEnd(6)} ${text}`);
+    .map(({ timeMs, node, text }) => ` ${styled('dim', clock(timeMs))}  ${node.padEnd(6)} ${printable(text)}`);
   return [...top, ...changes, ...bottom].map((line) => clip(line, width));
 }
 
@@ -81,7 +83,7 @@ function holders(view: DemoView): string[] {
   for (const { group, nodeId, pid } of witness?.groups ?? []) {
     groups.set(group, [...(groups.get(group) ?? []), `${nodeId}.${pid}`]);
   }
-  for (const [group, members] of groups) lines.push(`   group    ${JSON.stringify(group)}: ${members.join(' ')}`);
+  for (const [group, members] of groups) lines.push(`   group    "${printable(group)}": ${members.join(' ')}`);
   if (groups.size === 0) lines.push('   group    none');
   return lines;
 }
