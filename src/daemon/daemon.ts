@@ -8,6 +8,7 @@ import type { LoadedConfiguration } from '../config/load.ts';
 import type { LoggingConfig } from '../config/logging-config.ts';
 import type { TotemConfig } from '../config/totem-config.ts';
 import { unreachable } from '../lib/assert.ts';
+import { failureText, stackOf } from '../lib/failure.ts';
 import type { LogFunction } from '../lib/log.ts';
 import { StatsMap } from '../services/cmap/stats-map.ts';
 import type { EngineTimer, MainEngineContext, ServiceEngine } from '../services/engine.ts';
@@ -305,7 +306,8 @@ export class Daemon {
     this.cpgUnloaded?.resolve();
     this.queries.fail();
     if (error === null) return;
-    const text = `The ring thread failed: ${error.stack ?? error.message}`;
+    const text = `The ring thread failed: ${failureText(error)}`;
+    this.log('debug', 'MAIN', stackOf(error));
     if (this.stopping === null) this.fail(new DaemonExit(ExitCode.FATAL, text, { cause: error }));
     else this.log('debug', 'MAIN', text); // it has said why already
   }
@@ -396,9 +398,8 @@ export class Daemon {
   /** Something without which the daemon cannot go on. */
   private fail(error: unknown): void {
     const exit =
-      error instanceof DaemonExit
-        ? error
-        : new DaemonExit(ExitCode.FATAL, String(error instanceof Error ? error.stack : error));
+      error instanceof DaemonExit ? error : new DaemonExit(ExitCode.FATAL, `Unexpected error: ${failureText(error)}`);
+    if (exit !== error) this.log('debug', 'MAIN', stackOf(error));
     this.log('error', 'MAIN', exit.message);
     void this.stop('failure', exit.status);
   }

@@ -4,17 +4,32 @@
  */
 process.on('SIGUSR1', () => {});
 
-const { debuggerProblem } = await import('../os/debugger.ts');
-const { runDaemon } = await import('./main.ts');
+const REFUSED = 1;
+const FATAL = 15;
 
-// After the imports: a signal that came before the listener has had its effect by now.
-const problem = await debuggerProblem();
-if (problem !== null) {
-  process.stderr.write(`rondod: refuses to run: ${problem}. Start it with bin/rondod, which leaves that out\n`);
-  process.exit(1);
+/** For the time before there is a log. Whoever starts a daemon reads one line, not a stack. */
+function endWith(status: number, text: string): never {
+  process.stderr.write(`rondod: ${text}\n`);
+  process.exit(status);
 }
-const status = await runDaemon(process.argv.slice(2));
-// A ring thread that could not be stopped, or a client that holds a socket, must not keep the process.
-process.exit(status);
+
+const failed = (error: unknown): never =>
+  endWith(FATAL, `cannot start: ${error instanceof Error ? error.message : String(error)}`);
+// main.ts puts its own in their place once there is a log.
+process.once('uncaughtException', failed).once('unhandledRejection', failed);
+
+try {
+  const { debuggerProblem } = await import('../os/debugger.ts');
+  const { importInTurn } = await import('../os/import-in-turn.ts');
+  const { runDaemon } = await importInTurn<typeof import('./main.ts')>(new URL('./main.js', import.meta.url));
+  // After the imports: a signal that came before the listener has had its effect by now.
+  const problem = await debuggerProblem();
+  if (problem !== null) endWith(REFUSED, `refuses to run: ${problem}. Start it with bin/rondod, which leaves that out`);
+  const status = await runDaemon(process.argv.slice(2));
+  // A ring thread that could not be stopped, or a client that holds a socket, must not keep the process.
+  process.exit(status);
+} catch (error) {
+  failed(error);
+}
 
 export {};

@@ -8,6 +8,7 @@ import {
   STATE_DIRECTORY_DEFAULT,
 } from '../config/load.ts';
 import { LOGGING_DEFAULTS } from '../config/logging-config.ts';
+import { failureText, stackOf } from '../lib/failure.ts';
 import { lockFile } from '../os/file-lock.ts';
 import { trustedFile } from '../os/trusted-file.ts';
 import { loadEngineModules } from '../services/host/engine-modules.ts';
@@ -130,7 +131,9 @@ async function serve(parts: ServeParts): Promise<ExitCodeValue> {
     },
   });
   const crash = (error: unknown): void => crashed(error, parts);
-  process.on('uncaughtException', crash).on('unhandledRejection', crash);
+  // In place of what the entry had for the time before there was a log.
+  process.removeAllListeners('uncaughtException').on('uncaughtException', crash);
+  process.removeAllListeners('unhandledRejection').on('unhandledRejection', crash);
   handleSignals(daemon, {
     stopOnStdinEnd: options.stopOnStdinEnd,
     terminal: options.foreground && process.stdin.isTTY,
@@ -142,8 +145,8 @@ async function serve(parts: ServeParts): Promise<ExitCodeValue> {
 
 /** A bug of ours: the flight recorder is written, and the process ends at once; a half-dead node would do harm. */
 function crashed(error: unknown, { log, stateDirectory }: ServeParts): never {
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  log.write('emerg', 'MAIN', `Unexpected error: ${text}`, 'unexpected');
+  log.write('debug', 'MAIN', stackOf(error), 'unexpected'); // the flight recorder keeps it
+  log.write('emerg', 'MAIN', `Unexpected error: ${failureText(error)}`, 'unexpected');
   log.dumpFlightData(stateDirectory);
   log.write('error', 'MAIN', `Corosync Cluster Engine exiting with status ${ExitCode.FATAL}`);
   log.flush();
@@ -223,11 +226,10 @@ function exitStatus(error: unknown, log: DaemonLog, toStderr: boolean): ExitCode
     if (!toStderr) process.stderr.write(`rondod: ${error.message}\n`); // whoever started it must see why it did not
     return error.status;
   }
-  log.write(
-    'emerg',
-    'MAIN',
-    `Unexpected error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-  );
+  const text = `Unexpected error: ${failureText(error)}`;
+  log.write('debug', 'MAIN', stackOf(error));
+  log.write('emerg', 'MAIN', text);
+  if (!toStderr) process.stderr.write(`rondod: ${text}\n`);
   return ExitCode.FATAL;
 }
 

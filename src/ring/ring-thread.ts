@@ -6,6 +6,7 @@ import type { RingWorkerData } from '../bridge/ring-worker-data.ts';
 import { StateWord } from '../bridge/shared-layout.ts';
 import { unreachable } from '../lib/assert.ts';
 import { RondoError } from '../lib/errors.ts';
+import { failureText } from '../lib/failure.ts';
 import { ARENA_BYTES_MAX, Arena } from '../os/arena.ts';
 import { monotonicMs } from '../os/clock.ts';
 import { clearEventfd, notifyBytesAddress } from '../os/eventfd.ts';
@@ -317,8 +318,5 @@ export class RingThread {
 /** For `fatal`: what the main thread says and exits with. */
 function fatalText(error: unknown): { readonly code: string; readonly message: string } {
   if (error instanceof RondoError) return { code: error.code, message: error.message };
-  return {
-    code: 'RONDO_RING_FAILED',
-    message: error instanceof Error ? (error.stack ?? error.message) : String(error),
-  };
+  return { code: 'RONDO_RING_FAILED', message: failureText(error) }; // its stack follows with the end of the worker
 }
