@@ -29,7 +29,7 @@ import { RingQueries } from './ring-queries.ts';
 import { RingThread } from './ring-thread.ts';
 import { installTriggerKeys } from './runtime-keys.ts';
 import { ScheduleWatch } from './schedule-watch.ts';
-import { addStatistics, RingCounters } from './stats.ts';
+import { addStatistics, RingCounters, showLinks, showOwnCounters } from './stats.ts';
 import { systemEngines } from './system-engines.ts';
 
 /** How long each step of the orderly stop may take before the daemon goes on without it. */
@@ -103,8 +103,9 @@ export class Daemon {
     this.cmap.copyFrom(configuration.map);
     this.statistics = new StatsMap({ setTimer });
     this.watch = new ScheduleWatch(log);
-    this.statistics.add(this.watch.source());
+    this.watch.show(this.statistics);
     addStatistics(this.statistics, this.counters, () => this.ipc.stats);
+    showLinks(this.statistics, this.counters, this.totem);
     this.host = new EngineHost(this.hostPorts());
     this.changes = new ConfigurationChanges(this, parts);
     this.engines = engineSet({
@@ -146,6 +147,7 @@ export class Daemon {
         break;
       case 'statistics':
         this.counters.add(message.names);
+        showOwnCounters(this.statistics, this.counters);
         break;
       case 'interfaceUp':
         this.interfaceUp();
@@ -326,6 +328,7 @@ export class Daemon {
     this.totem = totem;
     this.handOver(key);
     this.ring.send({ op: 'reconfigure', config: totem });
+    showLinks(this.statistics, this.counters, totem);
     this.watch.start(totem.timings.tokenMs);
   }
 

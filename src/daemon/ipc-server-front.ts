@@ -1,19 +1,18 @@
 import { authorizeClient, descriptorsLeft } from '../ipc/server/access.ts';
 import type { ClientDescriptor } from '../ipc/server/descriptor.ts';
 import { shrinkProtection } from '../ipc/server/files.ts';
-import type { HostedConnection, ServiceHandler } from '../ipc/server/hosted-connection.ts';
+import type { ServiceHandler } from '../ipc/server/hosted-connection.ts';
 import { IpcServer } from '../ipc/server/server.ts';
-import type { ConnectionStatistics } from '../ipc/server/statistics.ts';
 import { sweepStaleDirectories } from '../ipc/server/sweep.ts';
 import { Repeats } from '../lib/repeats.ts';
 import type { Credentials } from '../os/credentials.ts';
 import { errnoName } from '../os/errno.ts';
-import { IPC_CONNECTION_STATS } from '../services/cmap/stats-keys.ts';
 import { ServiceId } from '../services/codec/ids.ts';
 import type { FlowState } from '../services/host/flow-control.ts';
 import type { Daemon } from './daemon.ts';
 import type { IpcFront } from './ipc-front.ts';
-import type { IpcConnectionStats, IpcStats } from './stats.ts';
+import { type ClientCounters, connectionBranch, connectionPrefix, NO_COUNTERS } from './ipc-statistics.ts';
+import type { IpcStats } from './stats.ts';
 
 /** Requests of one connection in a turn, by priority (libqb-ipc.md 3.4). */
 const BUDGETS = { fast: 50, normal: 5, slow: 1 } as const;
@@ -29,7 +28,7 @@ const EACCES = 13;
 export class IpcServerFront implements IpcFront {
   private readonly server: IpcServer;
   private readonly remotes = new Map<number, ClientDescriptor>();
-  private remoteStatistics = new Map<number, RemoteStatistics>();
+  private remoteStatistics = new Map<number, ClientCounters>();
   private remoteAskedMs = Number.NEGATIVE_INFINITY;
   private readonly denials = new Repeats(DENIALS_PERIOD_MS);
   private allowed = false;
@@ -74,7 +73,7 @@ export class IpcServerFront implements IpcFront {
   remoteClosed(connectionId: number): void {
     const client = this.remotes.get(connectionId);
     if (client === undefined) return;
-    this.tellTrackers(groupOf(client), false);
+    this.daemon.statistics.remove(connectionPrefix(client));
     this.remotes.delete(connectionId);
     this.remoteStatistics.delete(connectionId);
     this.server.remoteClosed();
@@ -123,11 +122,11 @@ export class IpcServerFront implements IpcFront {
     return {
       opened: (connection) => {
         host.open(serviceId, connection);
-        this.tellTrackers(groupOf(connection), true);
+        this.daemon.statistics.add(connectionBranch(connection, () => connection.statistics));
       },
       request: (connection, request) => host.request(serviceId, connection, request),
       closed: (connection) => {
-        this.tellTrackers(groupOf(connection), false);
+        this.daemon.statistics.remove(connectionPrefix(connection));
         host.close(serviceId, connection);
       },
     };
@@ -135,17 +134,9 @@ export class IpcServerFront implements IpcFront {
 
   private handOver(client: ClientDescriptor): void {
     this.remotes.set(client.id, client);
-    this.tellTrackers(groupOf(client), true);
+    this.daemon.statistics.add(connectionBranch(client, () => this.remoteCounters(client.id)));
     this.server.publishEvents(); // before the other thread can answer the client's first request
     this.daemon.sendToRing({ op: 'clientAttach', client });
-  }
-
-  private tellTrackers(group: string, added: boolean): void {
-    for (const name of Object.keys(IPC_CONNECTION_STATS)) {
-      const key = `stats.ipcs.${group}${name}`;
-      if (added) this.daemon.statistics.keyAdded(key);
-      else this.daemon.statistics.keyDeleted(key);
-    }
   }
 
   // ---- statistics (libqb-ipc.md 4.8) ----
@@ -155,80 +146,30 @@ export class IpcServerFront implements IpcFront {
     return {
       active: server.statistics.active,
       closed: server.statistics.closed,
-      connections: () => this.connectionStats(),
       clear: () => {
         server.statistics.clear();
         for (const connection of server.connections()) connection.statistics.clear();
       },
+      refresh: () => this.refreshRemote(),
     };
   }
 
-  private *connectionStats(): Iterable<IpcConnectionStats> {
-    for (const connection of this.server.connections()) yield statsOf(connection, connection.statistics);
-    if (this.remotes.size > 0) this.refreshRemote();
-    for (const client of this.remotes.values())
-      yield statsOf(client, this.remoteStatistics.get(client.id) ?? NO_STATISTICS);
+  private remoteCounters(id: number): ClientCounters {
+    this.refreshRemote();
+    return this.remoteStatistics.get(id) ?? NO_COUNTERS;
   }
 
   /** The ring thread's counters come by message: what is shown is as of the last answer. */
   private refreshRemote(): void {
     const nowMs = performance.now();
-    if (nowMs - this.remoteAskedMs < REMOTE_STATS_MS) return;
+    if (this.remotes.size === 0 || nowMs - this.remoteAskedMs < REMOTE_STATS_MS) return;
     this.remoteAskedMs = nowMs;
     this.daemon.query('clients').then(
       (answer) => {
-        const clients = answer as readonly { readonly id: number; readonly statistics: RemoteStatistics }[] | null;
+        const clients = answer as readonly { readonly id: number; readonly statistics: ClientCounters }[] | null;
         this.remoteStatistics = new Map((clients ?? []).map(({ id, statistics }) => [id, statistics]));
       },
       () => {}, // the ring thread is ending
     );
   }
-}
-
-type RemoteStatistics = Omit<ConnectionStatistics, 'clear'>;
-const NO_STATISTICS: RemoteStatistics = {
-  requests: 0,
-  responses: 0,
-  dispatched: 0,
-  sendRetries: 0,
-  recvRetries: 0,
-  flowControl: 0,
-  flowControlCount: 0,
-  queueing: false,
-  queued: 0,
-  sent: 0,
-  invalidRequest: 0,
-  overload: 0,
-};
-
-interface ClientIdentity {
-  readonly id: number;
-  readonly pid: number;
-  readonly serviceId: number;
-  readonly processName: string;
-}
-
-/** `service<S>.<pid>.<pointer>.`: the last part only has to look like a pointer and be unique. */
-const groupOf = ({ id, pid, serviceId }: Omit<ClientIdentity, 'processName'>): string =>
-  `service${serviceId}.${pid}.0x${(POINTER_BASE + id * POINTER_STEP).toString(16)}.`;
-const POINTER_BASE = 0x55_5555_0000;
-const POINTER_STEP = 0x40;
-
-function statsOf(client: ClientIdentity | HostedConnection, statistics: RemoteStatistics): IpcConnectionStats {
-  const values: Readonly<Record<string, () => number | string>> = {
-    queueing: () => (statistics.queueing ? 1 : 0),
-    queued: () => statistics.queued,
-    sent: () => statistics.sent,
-    flow_control: () => statistics.flowControl,
-    flow_control_count: () => statistics.flowControlCount,
-    invalid_request: () => statistics.invalidRequest,
-    overload: () => statistics.overload,
-    requests: () => statistics.requests,
-    responses: () => statistics.responses,
-    dispatched: () => statistics.dispatched,
-    send_retries: () => statistics.sendRetries,
-    recv_retries: () => statistics.recvRetries,
-    procname: () => client.processName,
-  };
-  return { group: groupOf(client), value: (name) => values[name]?.() };
 }

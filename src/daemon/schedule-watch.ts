@@ -1,6 +1,6 @@
 import type { LogFunction } from '../lib/log.ts';
-import { SCHEDMISS_STATS, tableSource } from '../services/cmap/stats-keys.ts';
-import type { StatsSource } from '../services/cmap/stats-map.ts';
+import { SCHEDMISS_STATS } from '../services/cmap/stats-keys.ts';
+import type { StatsMap } from '../services/cmap/stats-map.ts';
 
 /** A time in which this process did not get to run. */
 interface ScheduleMiss {
@@ -20,6 +20,7 @@ export class ScheduleWatch {
   private misses: ScheduleMiss[] = [];
   private timer: NodeJS.Timeout | null = null;
   private lastMs = 0;
+  private statistics: StatsMap | null = null;
 
   constructor(
     private readonly log: LogFunction,
@@ -53,6 +54,16 @@ export class ScheduleWatch {
   /** A pause of this thread, or one that the ring thread saw: stock has one thread for both. */
   note(timestampMs: number, delayMs: number, thresholdMs: number): void {
     this.misses = [{ timestampMs, delayMs }, ...this.misses].slice(0, MISSES_KEPT);
+    const last = this.misses.length - 1;
+    this.statistics?.add({
+      prefix: `${PREFIX}${last}.`,
+      table: SCHEDMISS_STATS,
+      silent: true,
+      read: (name) => {
+        const miss = this.misses[last];
+        return name === 'timestamp' ? miss?.timestampMs : miss?.delayMs;
+      },
+    });
     this.log(
       'warning',
       'MAIN',
@@ -60,17 +71,15 @@ export class ScheduleWatch {
     );
   }
 
-  source(): StatsSource {
-    return tableSource({
-      prefix: 'stats.schedmiss.',
-      groups: () => this.misses.map((_, index) => ({ group: `${index}.`, table: SCHEDMISS_STATS })),
-      read: (group, name) => {
-        const miss = this.misses[Number(group.slice(0, -1))];
-        return name === 'timestamp' ? miss?.timestampMs : miss?.delayMs;
-      },
-      clear: (group) => {
-        if (group === 'schedmiss') this.misses = [];
-      },
+  /** `stats.schedmiss.<n>.` in the map, as many as there are. */
+  show(statistics: StatsMap): void {
+    this.statistics = statistics;
+    statistics.onClear((group) => {
+      if (group !== 'schedmiss') return;
+      for (const index of this.misses.keys()) statistics.remove(`${PREFIX}${index}.`);
+      this.misses = [];
     });
   }
 }
+
+const PREFIX = 'stats.schedmiss.';

@@ -1,17 +1,14 @@
-import { CmapType } from '../lib/cmap-value.ts';
-import { monotonicMs } from '../os/clock.ts';
+import type { TotemConfig } from '../config/totem-config.ts';
+import { CmapType, type CmapTypeCode } from '../lib/cmap-value.ts';
 import {
-  IPC_CONNECTION_STATS,
   IPC_GLOBAL_STATS,
   KNET_HANDLE_STATS,
   KNET_LINK_STATS,
   PG_STATS,
   SRP_STATS,
   type StatsTable,
-  statsValue,
-  tableSource,
 } from '../services/cmap/stats-keys.ts';
-import type { StatsGroup, StatsMap, StatsSource } from '../services/cmap/stats-map.ts';
+import type { StatsMap } from '../services/cmap/stats-map.ts';
 
 /**
  * The producers of the statistics map (services.md 5.8). Counters of the ring thread lie in memory that both threads see,
@@ -59,111 +56,80 @@ const SRP_GAUGES = new Set([
 const KNET_LINK_GAUGES = /\.(?:enabled|connected|mtu|latency_\w+|\w+_time_\w+)$/;
 const KNET_PREFIX = 'stats.knet.';
 const OWN_PREFIX = 'rondo.';
-const KNET_GROUP = /^(?:handle|node\d+\.link\d+)\.$/;
 
-export interface IpcConnectionStats {
-  /** Between `service<S>.<pid>.<pointer>`, dots included: `service0.4711.0x1a.`. */
-  readonly group: string;
-  value(name: string): number | string | undefined;
-}
-
+/** Connections of clients, as far as the statistics show them; each has a branch of its own (`stats.ipcs.service<S>.<pid>.<pointer>.`). */
 export interface IpcStats {
   readonly active: number;
   readonly closed: number;
-  connections(): Iterable<IpcConnectionStats>;
   clear(): void;
+  /** Fetches counters that another thread has. */
+  refresh(): void;
 }
 
 export function addStatistics(statistics: StatsMap, ring: RingCounters, ipc: () => IpcStats): void {
-  const whole = (table: StatsTable) => () => [{ group: '', table }];
-  statistics.add(
-    tableSource({
-      prefix: 'stats.pg.',
-      groups: whole(PG_STATS),
-      read: (_, name) => ring.raw(`srp.${name}`) ?? 0,
-    }),
-  );
-  statistics.add(
-    tableSource({
-      prefix: 'stats.srp.',
-      groups: whole(SRP_STATS),
-      read: (_, name) => {
-        if (name === 'time_since_token_last_received') return sinceToken(ring);
-        return (SRP_GAUGES.has(name) ? ring.raw(`srp.${name}`) : ring.count(`srp.${name}`)) ?? 0;
-      },
-      clear: (group: StatsGroup) => {
-        if (group === 'totem') ring.clear('srp.');
-      },
-    }),
-  );
-  statistics.add(knetSource(ring));
-  statistics.add(ownSource(ring));
-  statistics.add(ipcSource(ipc));
+  statistics.add({ prefix: 'stats.pg.', table: PG_STATS, read: (name) => ring.raw(`srp.${name}`) ?? 0 });
+  statistics.add({
+    prefix: 'stats.srp.',
+    table: SRP_STATS,
+    read: (name) => {
+      if (name === 'time_since_token_last_received') return sinceToken(ring);
+      return (SRP_GAUGES.has(name) ? ring.raw(`srp.${name}`) : ring.count(`srp.${name}`)) ?? 0;
+    },
+  });
+  statistics.add({
+    prefix: 'stats.ipcs.global.',
+    table: IPC_GLOBAL_STATS,
+    read: (name) => (name === 'active' ? ipc().active : ipc().closed),
+  });
+  statistics.onListing(() => ipc().refresh());
+  statistics.onClear((group) => {
+    if (group === 'totem') ring.clear('srp.');
+    if (group === 'ipc') ipc().clear();
+    if (group !== 'knet') return;
+    ring.clear(KNET_PREFIX);
+    ring.clear(`${OWN_PREFIX}knet.`);
+  });
 }
 
 function sinceToken(ring: RingCounters): number {
   const lastMs = ring.raw('srp.token_last_received_ms') ?? 0;
-  return lastMs === 0 ? 0 : Math.max(0, monotonicMs() - lastMs);
+  const [seconds, nanoseconds] = process.hrtime(); // the clock of the ring thread
+  return lastMs === 0 ? 0 : Math.max(0, seconds * 1000 + nanoseconds / 1e6 - lastMs);
 }
 
-function knetSource(ring: RingCounters) {
-  return tableSource({
-    prefix: KNET_PREFIX,
-    groups: () => {
-      const groups = new Map<string, StatsTable>();
-      for (const name of ring.names()) {
-        if (!name.startsWith(KNET_PREFIX)) continue;
-        const group = name.slice(KNET_PREFIX.length, name.lastIndexOf('.') + 1);
-        if (!KNET_GROUP.test(group)) continue; // counters of our own: no tool of stock expects them here
-        // Slots stay when a link is taken out of the configuration, its keys do not.
-        if (group !== 'handle.' && ring.raw(`${KNET_PREFIX}${group}enabled`) === 0) continue;
-        groups.set(group, group === 'handle.' ? KNET_HANDLE_STATS : KNET_LINK_STATS);
+/** Keys of the links in a configuration: one branch a link of a node, the own node's only link is the way to itself. */
+export function showLinks(statistics: StatsMap, ring: RingCounters, totem: TotemConfig): void {
+  const wanted = new Map<string, StatsTable>();
+  if (totem.transport === 'knet') {
+    wanted.set(`${KNET_PREFIX}handle.`, KNET_HANDLE_STATS);
+    for (const { nodeId, addresses } of totem.members) {
+      for (const [link, address] of addresses.entries()) {
+        if (nodeId === totem.nodeId ? link > 0 : address === null) continue;
+        wanted.set(`${KNET_PREFIX}node${nodeId}.link${link}.`, KNET_LINK_STATS);
       }
-      return [...groups].map(([group, table]) => ({ group, table }));
-    },
-    read: (group, name) => {
-      const full = `${KNET_PREFIX}${group}${name}`;
+    }
+  }
+  for (const prefix of [...statistics.branchesBelow(KNET_PREFIX)]) if (!wanted.has(prefix)) statistics.remove(prefix);
+  for (const [prefix, table] of wanted) {
+    if (statistics.has(prefix)) continue;
+    const read = (name: string): number => {
+      const full = prefix + name;
       return (KNET_LINK_GAUGES.test(full) ? ring.raw(full) : ring.count(full)) ?? 0;
-    },
-    clear: (group: StatsGroup) => {
-      if (group === 'knet') ring.clear(KNET_PREFIX);
-    },
-  });
+    };
+    statistics.add({ prefix, table, read });
+  }
 }
 
 /** Counters of our own, `rondo.…`: among others what was dropped and why. */
-function ownSource(ring: RingCounters): StatsSource {
-  return {
-    prefix: OWN_PREFIX,
-    discreet: true,
-    *keys() {
-      for (const name of ring.names()) if (name.startsWith(OWN_PREFIX)) yield name;
-    },
-    get(key) {
-      const count = ring.count(key);
-      return count === undefined ? undefined : statsValue(CmapType.U64, count);
-    },
-    clear(group) {
-      if (group === 'knet') ring.clear(`${OWN_PREFIX}knet.`);
-    },
-  };
-}
-
-function ipcSource(ipc: () => IpcStats) {
-  return tableSource({
-    prefix: 'stats.ipcs.',
-    groups: () => [
-      { group: 'global.', table: IPC_GLOBAL_STATS },
-      ...[...ipc().connections()].map(({ group }) => ({ group, table: IPC_CONNECTION_STATS })),
-    ],
-    read: (group, name) => {
-      const stats = ipc();
-      if (group === 'global.') return name === 'active' ? stats.active : stats.closed;
-      for (const connection of stats.connections()) if (connection.group === group) return connection.value(name);
-      return undefined;
-    },
-    clear: (group: StatsGroup) => {
-      if (group === 'ipc') ipc().clear();
-    },
-  });
+export function showOwnCounters(statistics: StatsMap, ring: RingCounters): void {
+  const tables = new Map<string, Record<string, CmapTypeCode>>();
+  for (const name of ring.names()) {
+    if (!name.startsWith(OWN_PREFIX)) continue;
+    const prefix = name.slice(0, name.lastIndexOf('.') + 1);
+    const table = tables.get(prefix) ?? {};
+    table[name.slice(prefix.length)] = CmapType.U64;
+    tables.set(prefix, table);
+  }
+  for (const [prefix, table] of tables)
+    statistics.add({ prefix, table, discreet: true, read: (name) => ring.count(prefix + name) });
 }

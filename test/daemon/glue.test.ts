@@ -6,8 +6,9 @@ import { Deferred, Gate, within } from '../../src/daemon/deferred.ts';
 import { nodeReport, ringLinkReports } from '../../src/daemon/link-report.ts';
 import { installTriggerKeys } from '../../src/daemon/runtime-keys.ts';
 import { ScheduleWatch } from '../../src/daemon/schedule-watch.ts';
-import { addStatistics, RingCounters } from '../../src/daemon/stats.ts';
-import { cmapValueText } from '../../src/lib/cmap-value.ts';
+import { addStatistics, RingCounters, showLinks, showOwnCounters } from '../../src/daemon/stats.ts';
+import { type CmapValue, cmapValueText } from '../../src/lib/cmap-value.ts';
+import { CsError } from '../../src/lib/errors.ts';
 import { StatsMap } from '../../src/services/cmap/stats-map.ts';
 import type { LinkStatus } from '../../src/transport/transport.ts';
 
@@ -54,17 +55,18 @@ t.test('a pause is recorded, logged and shown', async (t) => {
   const lines: string[] = [];
   const clock = { ms: 0, nowMs: () => clock.ms, wallMs: () => 1_000_000 + clock.ms };
   const watch = new ScheduleWatch((_level, _subsystem, text) => lines.push(text), clock);
+  const map = new StatsMap({ setTimer: () => ({ cancel() {} }) });
+  watch.show(map);
   for (const ms of [300, 600, 3600]) {
     clock.ms = ms;
     watch.tick(800);
   }
   t.equal(lines.length, 1);
   t.match(lines[0], /not scheduled \(@1003600\) for 3000\.0000 ms \(threshold is 800\.0000 ms\)/);
-  const source = watch.source();
-  t.same([...source.keys()], ['stats.schedmiss.0.timestamp', 'stats.schedmiss.0.delay']);
-  t.equal(cmapValueText(source.get('stats.schedmiss.0.delay')!), '3000.000000');
-  source.clear?.('schedmiss');
-  t.same([...source.keys()], []);
+  t.same([...map.keys()], ['stats.schedmiss.0.delay', 'stats.schedmiss.0.timestamp']);
+  t.equal(cmapValueText(map.get('stats.schedmiss.0.delay') as CmapValue), '3000.000000');
+  map.set('stats.clear.schedmiss');
+  t.same([...map.keys()], []);
 });
 
 t.test('statistics over the shared counters', async (t) => {
@@ -80,12 +82,11 @@ t.test('statistics over the shared counters', async (t) => {
   ]);
   values.set([7, 2, 1, 40, 1, 9]);
   const map = new StatsMap({ setTimer: () => ({ cancel() {} }) });
-  const connection = { group: 'service0.1.0x1.', value: (name: string) => (name === 'procname' ? 'tool' : 4) };
   let cleared = 0;
   addStatistics(map, counters, () => ({
     active: 1,
     closed: 3,
-    connections: () => [connection],
+    refresh: () => {},
     clear: () => {
       cleared++;
     },
@@ -95,17 +96,37 @@ t.test('statistics over the shared counters', async (t) => {
     return typeof value === 'number' ? null : cmapValueText(value);
   };
   t.equal(text('stats.srp.orf_token_rx'), '7');
+  showOwnCounters(map, counters);
+  const told: string[] = [];
+  map.track('stats.knet.', 15, (event, key) => told.push(`${event} ${key}`));
+  map.track('stats.knet.node3.link1.connected', 15, (event, key) => told.push(`exact ${event} ${key}`));
+  const links = (...members: readonly (readonly [number, readonly (string | null)[]])[]): TotemConfig =>
+    ({ transport: 'knet', nodeId: 1, members: members.map(([nodeId, addresses]) => ({ nodeId, addresses })) }) as never;
+  showLinks(map, counters, links([1, ['a', 'b']], [2, ['c', null]]));
+  const groups = () => [...new Set([...map.keys('stats.knet.')].map((key) => key.replace(/\.\w+$/, '')))];
+  t.same(groups(), ['stats.knet.handle', 'stats.knet.node1.link0', 'stats.knet.node2.link0']);
+  t.equal(told.length, [...map.keys('stats.knet.')].length, 'each birth is told');
+  told.length = 0;
+  showLinks(map, counters, links([1, ['a', 'b']], [2, ['c']], [3, ['d', 'e']]));
+  t.equal(told.filter((line) => line.endsWith('4 stats.knet.node3.link1.connected')).length, 2);
+  t.ok(
+    told.every((line) => line.includes('4 stats.knet.node3.')),
+    'what was there is not told again',
+  );
+  told.length = 0;
+  showLinks(map, counters, links([1, ['a', 'b']], [2, ['c']]));
+  t.equal(told.filter((line) => line.endsWith('1 stats.knet.node3.link1.connected')).length, 2);
+  t.equal(map.get('stats.knet.node3.link1.connected'), CsError.NOT_EXIST);
   t.equal(text('stats.pg.msg_reserved'), '1');
   t.equal(text('stats.srp.mcast_tx'), '0', 'keys of the table exist from the start');
   t.equal(text('stats.knet.node2.link0.tx_ping_packets'), '40');
   t.equal(text('stats.ipcs.global.closed'), '3');
-  t.equal(text('stats.ipcs.service0.1.0x1.procname'), 'tool');
   t.equal(text('stats.knet.node3.link0.mtu'), null);
   t.equal(text('rondo.cpg.3.rx'), '9');
   t.equal(text('rondo.cpg.4.rx'), null);
-  t.same(map.keys('rondo.'), ['rondo.cpg.3.rx'], 'our own counters can be listed');
+  t.same([...map.keys('rondo.')], ['rondo.cpg.3.rx'], 'our own counters can be listed');
   t.notOk(
-    map.keys().some((key) => key.startsWith('rondo.')),
+    [...map.keys()].some((key) => key.startsWith('rondo.')),
     'but are not among all keys',
   );
   map.set('stats.clear.all');

@@ -3,7 +3,7 @@ import { TrackEvent } from '../../src/config/icmap/index.ts';
 import { CmapType, cmapInteger } from '../../src/lib/cmap-value.ts';
 import { CsError } from '../../src/lib/errors.ts';
 import { CMAP_CONNECTION_LIMITS, CMAP_LIMITS } from '../../src/services/cmap/limits.ts';
-import { IPC_CONNECTION_STATS, SRP_STATS, tableSource } from '../../src/services/cmap/stats-keys.ts';
+import { IPC_CONNECTION_STATS, SRP_STATS } from '../../src/services/cmap/stats-keys.ts';
 import type { StatsGroup } from '../../src/services/cmap/stats-map.ts';
 import * as wire from '../../src/services/codec/cmap.ts';
 import { nameValue } from '../../src/services/codec/fields.ts';
@@ -141,22 +141,14 @@ t.test('statistics', async (t) => {
   const { client, node, ring } = await oneNode();
   const values: Record<string, number> = { mcast_tx: 5 };
   const cleared: StatsGroup[] = [];
-  node.statistics.add(
-    tableSource({
-      prefix: 'stats.srp.',
-      groups: () => [{ group: '', table: SRP_STATS }],
-      read: (_group, name) => values[name] ?? 0,
-      clear: (group) => cleared.push(group),
-    }),
-  );
-  const connections = new Set(['service0.12.0x1.']);
-  node.statistics.add(
-    tableSource({
-      prefix: 'stats.ipcs.',
-      groups: () => [...connections].map((group) => ({ group, table: IPC_CONNECTION_STATS })),
-      read: (_group, name) => (name === 'procname' ? 'tool' : 3),
-    }),
-  );
+  node.statistics.add({ prefix: 'stats.srp.', table: SRP_STATS, read: (name) => values[name] ?? 0 });
+  node.statistics.onClear((group) => cleared.push(group));
+  const connection = (id: number) => ({
+    prefix: `stats.ipcs.service0.12.0x${id}.`,
+    table: IPC_CONNECTION_STATS,
+    read: (name: string) => (name === 'procname' ? 'tool' : 3),
+  });
+  node.statistics.add(connection(1));
   const stats = new Cmap(client);
   t.equal(stats.setMap(1), CsError.OK);
   t.equal(stats.get('stats.srp.mcast_tx', 16).bytes[0], 5);
@@ -178,8 +170,25 @@ t.test('statistics', async (t) => {
   t.equal(stats.track('stats.ipcs.', 8 | 4).error, CsError.NOT_SUPPORTED, 'add and delete are both needed');
   t.equal(stats.track('stats.ipcs.', 8 | 4 | 1).error, CsError.OK);
   t.equal(stats.track('stats.srp.mcast_tx', 4).error, CsError.OK);
-  node.statistics.keyAdded('stats.ipcs.service0.12.0x1.sent');
-  t.match(stats.events(), [{ key: 'stats.ipcs.service0.12.0x1.sent', kind: 4, newValue: '\x03\0\0\0' }]);
+  const count = Object.keys(IPC_CONNECTION_STATS).length;
+  stats.track('stats.ipcs.service0.12.0x2.sent', 4 | 2 | 1, 7n);
+  node.statistics.add(connection(2));
+  const born = stats.events();
+  t.equal(born.length, count + 1);
+  t.match(
+    born.filter(({ key }) => key.endsWith('.sent')),
+    [
+      { key: 'stats.ipcs.service0.12.0x2.sent', kind: 4, newValue: '\x03\0\0\0', cookie: 7n },
+      { key: 'stats.ipcs.service0.12.0x2.sent', kind: 4, newValue: '\x03\0\0\0', cookie: 42n },
+    ],
+    'a tracker of the key and one of the prefix hear of its birth',
+  );
+  t.equal(stats.iterate('stats.ipcs.').length, 2 * count);
+  node.statistics.remove('stats.ipcs.service0.12.0x2.');
+  const died = stats.events();
+  t.equal(died.length, count + 1);
+  t.ok(died.every(({ kind }) => kind === 1));
+  t.equal(stats.get('stats.ipcs.service0.12.0x2.sent', 16).error, CsError.NOT_EXIST);
   values['mcast_tx'] = 6;
   ring.advance(1499);
   t.same(stats.events(), []);
@@ -293,9 +302,7 @@ t.test('trackers and iterations are bounded; refusals are logged, not often', as
 
 t.test('no name is a property of a table', async (t) => {
   const { client, node } = await oneNode();
-  node.statistics.add(
-    tableSource({ prefix: 'stats.srp.', groups: () => [{ group: '', table: SRP_STATS }], read: () => 0 }),
-  );
+  node.statistics.add({ prefix: 'stats.srp.', table: SRP_STATS, read: () => 0 });
   const stats = new Cmap(client);
   stats.setMap(1);
   for (const name of ['constructor', 'toString', '__proto__', 'hasOwnProperty'])

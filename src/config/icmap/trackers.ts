@@ -75,6 +75,10 @@ export class Trackers {
   /** Lengths of the tracked strings, longest first: what a change has to look up. */
   private lengths: number[] = [];
 
+  get empty(): boolean {
+    return this.slots.size === 0;
+  }
+
   add(key: string, mask: number, callback: TrackCallback): Tracker {
     const tracker: Tracker = { key, mask, callback };
     let slot = this.slots.get(key);

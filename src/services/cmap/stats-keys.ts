@@ -7,7 +7,6 @@ import {
   cmapInteger,
   cmapString,
 } from '../../lib/cmap-value.ts';
-import type { StatsGroup, StatsSource } from './stats-map.ts';
 
 /** Names and types of the statistics (services.md 5.8). A table is name → type. */
 export type StatsTable = Readonly<Record<string, CmapTypeCode>>;
@@ -87,39 +86,4 @@ export function statsValue(type: CmapTypeCode, value: number | bigint | string):
   if (type === FLOAT) return cmapFloat(Number(value));
   if (type === CmapType.DOUBLE) return cmapDouble(Number(value));
   return cmapInteger(type, typeof value === 'number' ? Math.trunc(value) : BigInt(value));
-}
-
-/**
- * A source out of tables: `groups` lists the dotted groups that exist now (each ends with a dot, or is empty), every one
- * with its table; `read` gives the value of one name in one group.
- */
-export interface TableSource {
-  readonly prefix: string;
-  groups(): Iterable<{ readonly group: string; readonly table: StatsTable }>;
-  read(group: string, name: string): number | bigint | string | undefined;
-  clear?(group: StatsGroup): void;
-}
-
-export function tableSource(source: TableSource): StatsSource {
-  const { prefix } = source;
-  return {
-    prefix,
-    *keys() {
-      for (const { group, table } of source.groups())
-        for (const name of Object.keys(table)) yield `${prefix}${group}${name}`;
-    },
-    get(key) {
-      const rest = key.slice(prefix.length);
-      const dot = rest.lastIndexOf('.') + 1;
-      const [groupName, name] = [rest.slice(0, dot), rest.slice(dot)];
-      for (const { group, table } of source.groups()) {
-        const type = group === groupName && Object.hasOwn(table, name) ? table[name] : undefined;
-        if (type === undefined) continue;
-        const value = source.read(group, name);
-        return value === undefined ? undefined : statsValue(type, value);
-      }
-      return undefined;
-    },
-    ...(source.clear === undefined ? {} : { clear: (group: StatsGroup) => source.clear?.(group) }),
-  };
 }

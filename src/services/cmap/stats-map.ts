@@ -1,23 +1,23 @@
-import { type TrackCallback, TrackEvent } from '../../config/icmap/index.ts';
-import { CmapType, type CmapValue, cmapValueEquals } from '../../lib/cmap-value.ts';
+import { SortedKeys, type TrackCallback, TrackEvent, Trackers } from '../../config/icmap/index.ts';
+import { CmapType, type CmapTypeCode, type CmapValue, cmapFixedBytes, cmapValueEquals } from '../../lib/cmap-value.ts';
 import { CsError, type CsStatus } from '../../lib/errors.ts';
 import type { EngineTimer } from '../engine.ts';
 import type { ClientMap, MapCursor } from './maps.ts';
+import { type StatsTable, statsValue } from './stats-keys.ts';
 
 /** What can be set to zero through `stats.clear.…`; `all` is all of them. */
 export const STATS_GROUPS = ['knet', 'ipc', 'totem', 'schedmiss'] as const;
 export type StatsGroup = (typeof STATS_GROUPS)[number];
 
-/** A producer of statistics below one prefix. Values are made when they are asked for. */
-export interface StatsSource {
-  /** All keys of the source start with it. */
+/** Keys that come and go together: a prefix that ends with a dot, and names without one. */
+export interface StatsBranch {
   readonly prefix: string;
-  /** Keys that exist now, in any order. */
-  keys(): Iterable<string>;
-  get(key: string): CmapValue | undefined;
-  clear?(group: StatsGroup): void;
-  /** Listed only for prefixes that name the source: keys that stock does not have must not surprise anybody's tools. */
+  readonly table: StatsTable;
+  read(name: string): number | bigint | string | undefined;
+  /** Listed only for prefixes that name it: keys that stock does not have must not surprise anybody's tools. */
   readonly discreet?: boolean;
+  /** Its keys come and go without a word (services.md 5.8). */
+  readonly silent?: boolean;
 }
 
 /** What `StatsMap` needs of the world. */
@@ -30,46 +30,77 @@ interface KeyTracker {
   readonly callback: TrackCallback;
   last: CmapValue | undefined;
 }
-interface PrefixTracker {
-  readonly prefix: string;
-  readonly callback: TrackCallback;
-}
 
 const CLEAR_PREFIX = 'stats.clear.';
-/** `schedmiss` keys come and go without a word (services.md 5.8). */
-const SILENT_PREFIX = 'stats.schedmiss.';
 export const STATS_POLL_MS = 1500;
 const KNOWN_BITS = TrackEvent.ADD | TrackEvent.MODIFY | TrackEvent.DELETE | TrackEvent.PREFIX;
 
-/** The statistics map (services.md 5.8): nothing is stored, every value is read from its source when needed. */
+const branchOf = (key: string): string => key.slice(0, key.lastIndexOf('.') + 1);
+
+/**
+ * The statistics map (services.md 5.8): no value is stored, every one is read when needed. Which keys there are is known at any time, so that their
+ * birth and death can be told, a reading costs the same with many connections as with few, and an iteration holds its place and nothing else.
+ */
 export class StatsMap implements ClientMap {
-  private readonly sources: StatsSource[] = [];
+  private readonly branches = new Map<string, StatsBranch>();
+  private readonly prefixes = new SortedKeys();
+  private readonly trackers = new Trackers();
   private readonly keyTrackers = new Set<KeyTracker>();
-  private readonly prefixTrackers = new Set<PrefixTracker>();
+  private readonly clearing: ((group: StatsGroup) => void)[] = [];
+  private readonly listing: (() => void)[] = [];
   private timer: EngineTimer | null = null;
 
   constructor(private readonly clock: StatsClock) {}
 
-  add(source: StatsSource): void {
-    this.sources.push(source);
+  /** Keys came to exist. A branch of the same prefix is replaced; then names that are new have come. */
+  add(branch: StatsBranch): void {
+    const { prefix, table, silent } = branch;
+    const before = this.branches.get(prefix)?.table ?? {};
+    this.branches.set(prefix, branch);
+    this.prefixes.add(prefix);
+    if (silent === true) return;
+    for (const name of Object.keys(table)) {
+      if (!Object.hasOwn(before, name)) this.tell(TrackEvent.ADD, prefix + name);
+    }
   }
 
-  /** For sources: a key came to exist. */
-  keyAdded(key: string): void {
-    this.tellPrefixTrackers(TrackEvent.ADD, key);
+  /** Keys cease to exist; their last values must still be there. */
+  remove(prefix: string): void {
+    const branch = this.branches.get(prefix);
+    if (branch === undefined) return;
+    if (branch.silent !== true)
+      for (const name of Object.keys(branch.table)) this.tell(TrackEvent.DELETE, prefix + name);
+    this.branches.delete(prefix);
+    this.prefixes.delete(prefix);
   }
 
-  /** For sources: a key is about to vanish; its value must still be there. */
-  keyDeleted(key: string): void {
-    this.tellPrefixTrackers(TrackEvent.DELETE, key);
+  has(prefix: string): boolean {
+    return this.branches.has(prefix);
   }
 
-  private tellPrefixTrackers(event: 1 | 4, key: string): void {
-    if (key.startsWith(SILENT_PREFIX)) return;
-    const matching = [...this.prefixTrackers].filter((tracker) => key.startsWith(tracker.prefix));
-    if (matching.length === 0) return;
+  /** Prefixes of the branches below a prefix, in byte order. */
+  *branchesBelow(prefix: string): Generator<string> {
+    for (let at = this.prefixes.lowerBound(prefix); ; at++) {
+      const branch = this.prefixes.at(at);
+      if (branch?.startsWith(prefix) !== true) return;
+      yield branch;
+    }
+  }
+
+  /** Called when a client sets a group to zero. */
+  onClear(callback: (group: StatsGroup) => void): void {
+    this.clearing.push(callback);
+  }
+
+  /** Called when a client begins to list: values that have to be fetched from elsewhere can be. */
+  onListing(callback: () => void): void {
+    this.listing.push(callback);
+  }
+
+  private tell(event: 1 | 4, key: string): void {
+    if (this.trackers.empty) return;
     const value = this.valueOf(key) ?? null;
-    for (const tracker of matching) tracker.callback(event, key, value, value);
+    this.trackers.notify(event, key, value, value);
   }
 
   get(key: string): CmapValue | CsStatus {
@@ -77,40 +108,30 @@ export class StatsMap implements ClientMap {
   }
 
   private valueOf(key: string): CmapValue | undefined {
-    return this.sources.find((source) => key.startsWith(source.prefix))?.get(key);
+    const branch = this.branches.get(branchOf(key));
+    if (branch === undefined) return undefined;
+    const name = key.slice(branch.prefix.length);
+    const type = typeIn(branch.table, name);
+    const value = type === undefined ? undefined : branch.read(name);
+    return type === undefined || value === undefined ? undefined : statsValue(type, value);
   }
 
   /** Keys that exist now below a prefix, in byte order. */
-  keys(prefix = ''): string[] {
-    const keys: string[] = [];
-    for (const source of this.sources) {
-      const named = prefix.startsWith(source.prefix);
-      if (!named && (source.discreet || !source.prefix.startsWith(prefix))) continue;
-      for (const key of source.keys()) if (key.startsWith(prefix)) keys.push(key);
-    }
-    return keys.sort((a, b) => (a < b ? -1 : 1));
+  *keys(prefix = ''): Generator<string> {
+    const cursor = new StatsCursor(this.branches, this.prefixes, prefix);
+    for (let entry = cursor.next(); entry !== null; entry = cursor.next()) yield entry.key;
   }
 
   iterate(prefix: string): MapCursor {
-    const keys = this.keys(prefix);
-    let at = 0;
-    return {
-      next: () => {
-        for (let key = keys[at++]; key !== undefined; key = keys[at++]) {
-          const value = this.valueOf(key);
-          if (value === undefined) continue; // vanished meanwhile
-          return { key, type: value.type, valueBytes: value.type === CmapType.STRING ? 0 : value.bytes.length };
-        }
-        return null;
-      },
-    };
+    for (const callback of this.listing) callback();
+    return new StatsCursor(this.branches, this.prefixes, prefix);
   }
 
   set(key: string): CsStatus {
     if (!key.startsWith(CLEAR_PREFIX)) return CsError.ACCESS;
     const name = key.slice(CLEAR_PREFIX.length);
     const groups = name.startsWith('all') ? STATS_GROUPS : STATS_GROUPS.filter((group) => name.startsWith(group));
-    for (const group of groups) for (const source of this.sources) source.clear?.(group);
+    for (const group of groups) for (const callback of this.clearing) callback(group);
     return groups.length === 0 ? CsError.NOT_SUPPORTED : CsError.OK;
   }
 
@@ -123,21 +144,22 @@ export class StatsMap implements ClientMap {
   }
 
   /**
-   * A prefix tracker hears of keys that come and go; a key tracker is polled and ignores its mask, as stock's does
+   * Trackers hear of keys that come and go, by their mask. A key tracker is polled, too, and then its mask does not matter, as with stock
    * (services.md T17).
    */
   track(key: string, mask: number, callback: TrackCallback): CsStatus | (() => void) {
     if ((mask & ~KNOWN_BITS) !== 0) return CsError.INVALID_PARAM;
-    if ((mask & TrackEvent.PREFIX) !== 0) {
-      if ((mask & TrackEvent.ADD) === 0 || (mask & TrackEvent.DELETE) === 0) return CsError.NOT_SUPPORTED;
-      const tracker = { prefix: key, callback };
-      this.prefixTrackers.add(tracker);
-      return () => void this.prefixTrackers.delete(tracker);
-    }
-    const tracker: KeyTracker = { key, callback, last: this.valueOf(key) };
-    this.keyTrackers.add(tracker);
+    const isPrefix = (mask & TrackEvent.PREFIX) !== 0;
+    if (isPrefix && ((mask & TrackEvent.ADD) === 0 || (mask & TrackEvent.DELETE) === 0)) return CsError.NOT_SUPPORTED;
+    const tracker = this.trackers.add(key, mask, callback);
+    if (isPrefix) return () => void this.trackers.delete(tracker);
+    const polled: KeyTracker = { key, callback, last: this.valueOf(key) };
+    this.keyTrackers.add(polled);
     this.timer ??= this.clock.setTimer(STATS_POLL_MS, () => this.poll());
-    return () => void this.keyTrackers.delete(tracker);
+    return () => {
+      this.trackers.delete(tracker);
+      this.keyTrackers.delete(polled);
+    };
   }
 
   private poll(): void {
@@ -151,3 +173,71 @@ export class StatsMap implements ClientMap {
     }
   }
 }
+
+const typeIn = (table: StatsTable, name: string): CmapTypeCode | undefined =>
+  Object.hasOwn(table, name) ? table[name] : undefined;
+
+const sortedNames = new WeakMap<StatsTable, readonly string[]>();
+function namesOf(table: StatsTable): readonly string[] {
+  let names = sortedNames.get(table);
+  if (names === undefined) {
+    names = Object.keys(table).sort();
+    sortedNames.set(table, names);
+  }
+  return names;
+}
+
+/** Stands on a key by its name: keys may come and go. No prefix of a branch is the beginning of another one's names, so branch order is key order. */
+class StatsCursor implements MapCursor {
+  private branch: string | null = null;
+  private name = '';
+
+  constructor(
+    private readonly branches: ReadonlyMap<string, StatsBranch>,
+    private readonly prefixes: SortedKeys,
+    private readonly prefix: string,
+  ) {}
+
+  next(): { readonly key: string; readonly type: number; readonly valueBytes: number } | null {
+    this.branch ??= this.first();
+    for (; this.branch !== null; this.branch = this.after(this.branch), this.name = '') {
+      const entry = this.nextIn(this.branches.get(this.branch));
+      if (entry !== null) return entry;
+    }
+    this.branch = END;
+    return null;
+  }
+
+  /** The branch that the prefix names, or ends inside of; else the first below the prefix. */
+  private first(): string | null {
+    const own = branchOf(this.prefix);
+    return this.branches.has(own) ? own : this.below(this.prefixes.lowerBound(this.prefix));
+  }
+
+  private after(branch: string): string | null {
+    const next = this.prefixes.upperBound(branch > this.prefix ? branch : this.prefix);
+    return branch === END ? null : this.below(next);
+  }
+
+  private below(index: number): string | null {
+    const branch = this.prefixes.at(index);
+    return branch?.startsWith(this.prefix) === true ? branch : null;
+  }
+
+  private nextIn(branch: StatsBranch | undefined) {
+    if (branch === undefined) return null;
+    const { prefix, table, discreet } = branch;
+    if (discreet === true && !this.prefix.startsWith(prefix.slice(0, prefix.indexOf('.') + 1))) return null;
+    for (const name of namesOf(table)) {
+      const key = prefix + name;
+      if (name <= this.name || !key.startsWith(this.prefix)) continue;
+      this.name = name;
+      const type = typeIn(table, name) ?? 0;
+      return { key, type, valueBytes: type === CmapType.STRING ? 0 : (cmapFixedBytes(type) ?? 0) };
+    }
+    return null;
+  }
+}
+
+/** After all keys. */
+const END = '\uffff';
