@@ -78,6 +78,7 @@ export function nearest(word: string, candidates: readonly string[]): string | n
   let best: string | null = null;
   let bestDistance = 3;
   for (const candidate of candidates) {
+    if (Math.abs(word.length - candidate.length) >= bestDistance) continue; // a distance is at least that
     const distance = editDistance(word, candidate);
     if (distance < bestDistance) {
       best = candidate;

@@ -10,7 +10,7 @@ import {
   withAddresses,
 } from '../../src/config/index.ts';
 import { ConfigBuilder } from '../../src/config/parser/builder.ts';
-import { latin1Bytes, lexConfig } from '../../src/config/parser/lexer.ts';
+import { latin1, latin1Bytes, lexConfig } from '../../src/config/parser/lexer.ts';
 
 const NOBODY = { userId: () => null, groupId: () => null };
 const line = fc.oneof(
@@ -62,6 +62,25 @@ t.test('the lexer ends with the last line and counts all of them', async (t) => 
       const last = tokens.at(-1);
       return last?.kind === 'end' && last.line === lines && tokens.slice(0, -1).every((token) => token.line <= lines);
     }),
+  );
+  t.pass('held');
+});
+
+t.test('a line with a key is cut like every other, without a string', async (t) => {
+  const blanks = fc.string({ maxLength: 3, unit: fc.constantFrom(' ', '\t') });
+  const rest = fc.string({ maxLength: 20, unit: fc.constantFrom(...'ab: \t{}#=\r\0') });
+  fc.assert(
+    fc.property(blanks, blanks, fc.constantFrom(':', '::', '', '{'), rest, (before, between, mark, value) => {
+      // `kez` goes the ordinary way.
+      const read = (name: string) => {
+        const [token] = lexConfig(latin1Bytes(`${before}${name}${between}${mark}${value}`));
+        if (token?.kind !== 'item') return { ...token, text: '' };
+        const { secret, value: text, ...others } = token;
+        return { ...others, key: '', text: secret === undefined ? text : latin1(secret) };
+      };
+      return JSON.stringify(read('key')) === JSON.stringify(read('kez')).replaceAll('kez', 'key');
+    }),
+    { numRuns: 3000 },
   );
   t.pass('held');
 });

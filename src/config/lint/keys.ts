@@ -22,8 +22,12 @@ const isForeign = (path: string): boolean => FOREIGN_SECTIONS.has(path.split('.'
 /** Sections and keys that stock stores without a word, although nobody reads them (config-and-tools.md 8.1 T7). */
 export function lintKeys(parsed: ConfigBuilder, findings: Findings): void {
   const unknown = new Set<string>();
-  for (const section of parsed.sections) lintSection(section, unknown, findings);
+  for (const section of parsed.sections) {
+    if (findings.isFull) return;
+    lintSection(section, unknown, findings);
+  }
   for (const item of parsed.items) {
+    if (findings.isFull) return;
     if (!unknown.has(item.section) && !isForeign(item.section)) lintItem(item, findings);
   }
   lintDuplicates(parsed.items, findings);
@@ -169,17 +173,15 @@ function lintRepeatedSections(parsed: ConfigBuilder, findings: Findings): void {
 /** Blocks about the same link or subsystem, and keys given twice in one block. */
 function lintBlocks(parsed: ConfigBuilder, path: string, key: string, findings: Findings): void {
   const blocks = parsed.sections.filter((section) => section.path === path);
+  // Both are in the order of the file, and only the main file has such blocks.
+  const all = parsed.items.filter(({ section }) => section === path);
   const names = new Map<string, number>();
+  let at = 0;
   for (const [index, block] of blocks.entries()) {
     const until = blocks[index + 1]?.position.line ?? Number.POSITIVE_INFINITY;
-    const items = parsed.items.filter(({ section, position }) => {
-      return (
-        section === path &&
-        position.file === block.position.file &&
-        position.line > block.position.line &&
-        position.line < until
-      );
-    });
+    const from = at;
+    while (at < all.length && all[at]!.position.line < until) at++;
+    const items = all.slice(from, at);
     const name = items.find((item) => item.key === key)?.value ?? (key === 'linknumber' ? '0' : '');
     const before = names.get(name);
     if (before !== undefined) {

@@ -52,6 +52,8 @@ interface Frame {
   readonly items: ItemToken[];
 }
 
+/** More mistakes than anybody reads: a file that has them is something else. */
+const ERRORS_MAX = 100;
 const ACCOUNT_ID_NONE = 0xffff_ffff;
 const INTERFACE_DROPPED_ABOVE = 0x7fffffff;
 
@@ -87,7 +89,10 @@ export class ConfigBuilder {
     this.file = file;
     this.accountsOnly = accountsOnly;
     this.frames = [];
-    for (const token of lexConfig(bytes)) this.take(token);
+    for (const token of lexConfig(bytes)) {
+      this.take(token);
+      if (this.errors.length >= ERRORS_MAX) return;
+    }
   }
 
   private take(token: ConfigToken): void {
