@@ -43,8 +43,11 @@ export const LIMITS = {
    */
   windowNumbers: 16_383,
   windowFlags: 16_384,
-  /** Numbers beyond the window that count as old ones sent again. */
-  staleNumbers: 24_576,
+  /** Milliseconds of each `expandPeriodMs` that expanding compressed messages may take, of one host and of all, in the model that this node
+   * is configured for and in all others (knet.md 6 lets anybody send any). */
+  expandPeriodMs: 1_000,
+  expandOwnModelMs: { host: 500, all: 800 },
+  expandOtherModelsMs: { host: 50, all: 100 },
   /** Reassembly buffers that one source may hold (knet.md 2.4, trap 9). */
   buffersPerHostMax: 32,
   /** A buffer is given up when its number is this far behind the newest one; stock does it at 32 (knet.md 2.4, trap 9). */
@@ -56,6 +59,6 @@ export const LIMITS = {
   pmtudProbesPerRound: 4,
 } as const;
 
-assert(2 * LIMITS.windowNumbers + LIMITS.staleNumbers < 65_535, 'window, stale and ahead ranges must not overlap');
+assert(2 * LIMITS.windowNumbers < 65_535, 'window and ahead range must not overlap');
 assert((LIMITS.windowFlags & (LIMITS.windowFlags - 1)) === 0, 'flags are indexed by masking');
 assert(LIMITS.windowNumbers < LIMITS.windowFlags, 'two numbers of one window must not share a flag');

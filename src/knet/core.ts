@@ -118,6 +118,7 @@ export class KnetCore {
     this.receiver.nodeId = config.nodeId;
     this.receiver.blockUnlistedIps = config.blockUnlistedIps;
     this.sender.compression = config.compression;
+    this.receiver.ownModel = config.compression.method;
     if (first) this.sender.policy = config.policy;
     this.removeMissing(config, nowMs);
     for (const wanted of config.hosts) {

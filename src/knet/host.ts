@@ -1,5 +1,6 @@
 import type { LinkPolicy } from './config.ts';
-import { KNET } from './constants.ts';
+import { KNET, LIMITS } from './constants.ts';
+import { ExpandBudget } from './expand-budget.ts';
 import type { Link } from './link.ts';
 import { type AssemblyPool, Reassembler } from './reassembly.ts';
 import { DuplicateWindow } from './window.ts';
@@ -10,6 +11,9 @@ export class Host {
   readonly links: (Link | null)[] = new Array<Link | null>(KNET.linksMax).fill(null);
   readonly window = new DuplicateWindow();
   readonly reassembler: Reassembler;
+  /** Time for its compressed messages, in this node's model and in others. */
+  readonly expandOwn = new ExpandBudget(LIMITS.expandOwnModelMs.host);
+  readonly expandOther = new ExpandBudget(LIMITS.expandOtherModelsMs.host);
   /** Usable links in the order in which the policy tries them; the first carries everything with `passive`. */
   readonly usable: Link[] = [];
   /** With `rr`: position in `usable` of the link for the next message. */

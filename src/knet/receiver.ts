@@ -1,10 +1,11 @@
 import type { FrameMemory } from '../lib/frame-memory.ts';
 import { Compression, type CompressionProvider } from './compression.ts';
-import { INTERNAL_BIT, KNET, PacketType } from './constants.ts';
+import { INTERNAL_BIT, KNET, LIMITS, PacketType } from './constants.ts';
 import { CLEAR_SLOT, type CryptoSlot, type CryptoSlots, type CryptoSuite, OpenFailure } from './crypto.ts';
 import { readChannel, readCompress, readDataSeq, readFragNum, readFragSeq } from './data-packet.ts';
 import { Drop, type DropReason } from './drops.ts';
 import type { KnetEffects } from './effects.ts';
+import { ExpandBudget } from './expand-budget.ts';
 import { readNode, readType, readVersion } from './header.ts';
 import type { Host } from './host.ts';
 import type { HostTable } from './host-table.ts';
@@ -38,6 +39,8 @@ export interface ReceiverOptions {
 /** The way of a packet from the socket to Totem: knet.md 1.6 and 2.2, in that order of checks. */
 export class Receiver {
   nodeId = 0;
+  /** Compression method of the configuration, 0 for none. */
+  ownModel = 0;
   blockUnlistedIps = true;
   /**
    * A new key is on its way (knet.md 5.4): a packet that no loaded configuration opens is not dropped, the batch waits there,
@@ -47,6 +50,9 @@ export class Receiver {
   waiting = false;
   /** A host was heard under another configuration than before, while one replaces another. */
   slotsMoved = false;
+
+  private readonly expandOwn = new ExpandBudget(LIMITS.expandOwnModelMs.all);
+  private readonly expandOther = new ExpandBudget(LIMITS.expandOtherModelsMs.all);
 
   constructor(
     private readonly options: ReceiverOptions,
@@ -248,7 +254,8 @@ export class Receiver {
     let offset = at;
     let bytes = length;
     if (compress !== 0) {
-      bytes = this.expand(compress, at, length);
+      bytes = this.expand(host, compress, at, length);
+      if (bytes === OVER_BUDGET) return Drop.compressionBudget;
       if (bytes === Compression.UNKNOWN) return Drop.compressionUnknown;
       if (bytes < 0) return Drop.compressionCorrupt;
       offset = this.options.expandAt;
@@ -264,12 +271,19 @@ export class Receiver {
     return -1;
   }
 
-  private expand(method: number, at: number, length: number): number {
+  private expand(host: Host, method: number, at: number, length: number): number {
     const { compression, memory, expandAt, expandRoom } = this.options;
     const startMs = this.effects.clockMs();
+    const own = method === this.ownModel;
+    const ofHost = own ? host.expandOwn : host.expandOther;
+    const ofAll = own ? this.expandOwn : this.expandOther;
+    if (!ofHost.admits(startMs) || !ofAll.admits(startMs)) return OVER_BUDGET;
     const result = compression.decompress(method, memory, at, length, expandAt, expandRoom);
+    const spentMs = this.effects.clockMs() - startMs;
+    ofHost.charge(spentMs);
+    ofAll.charge(spentMs);
     if (result < 0) return result;
-    const ns = Math.round((this.effects.clockMs() - startMs) * 1e6);
+    const ns = Math.round(spentMs * 1e6);
     const stats = this.handleStats;
     const before = stats.get(HandleStat.rx_compressed_packets);
     stats.lower(HandleStat.rx_compress_time_min, ns);
@@ -284,6 +298,8 @@ export class Receiver {
 }
 
 const CLEAR_REFUSED = -3;
+/** Beside the results of `Compression`. */
+const OVER_BUDGET = -4;
 
 function failureReason(failure: number): DropReason {
   if (failure === OpenFailure.PADDING) return Drop.padding;

@@ -18,12 +18,13 @@ const SPAN = 65_535;
 /**
  * Duplicate window of one source host (knet.md 2.3): the newest number and one byte of flags for each number near it.
  *
- *     far │ stale (refused)      │ judged by flags      newest │ ahead: the window moves │ far
- *         └─ 24576 numbers ──────┴─ 16383 numbers ───────────┴─ 16383 numbers ─────────┘
+ *     stale (refused) │ judged by flags      newest │ ahead: the window moves │ stale (refused)
+ *                     └─ 16383 numbers ────────────┴─ 16383 numbers ─────────┘
  *
  * Stock's window is 4096 wide and starts over, flags wiped, at any number outside: a recorded packet then wipes it.
- * Here such a number changes nothing. Far numbers are delivered without a memory (the Totem layer sorts duplicates out);
- * stale ones are refused, until an authentic PING that agrees with them says that the window is wrong (`anchor`).
+ * Here such a number changes nothing and is refused, until an authentic PING that agrees with it says that the window is wrong
+ * (`anchor`). What the 16 bits leave open: a recorded packet whose number is ahead now, or was not used near the newest one, is
+ * delivered, once a lap of 65,535 messages.
  */
 export class DuplicateWindow {
   private readonly flags = new Uint8Array(LIMITS.windowFlags);
@@ -55,11 +56,8 @@ export class DuplicateWindow {
       this.advance(seq, SPAN - behind);
       return Verdict.FRESH;
     }
-    if (behind < LIMITS.windowNumbers + LIMITS.staleNumbers) {
-      this.lastStaleSeq = seq;
-      return Verdict.STALE;
-    }
-    return Verdict.FRESH;
+    this.lastStaleSeq = seq;
+    return Verdict.STALE;
   }
 
   /** Remembers a delivered message. Numbers outside of the window have no place and are not remembered. */

@@ -1,4 +1,4 @@
-import { RING_SEQ_QUARTER, ringSeqAfter, ringSeqNewer } from '../lib/ring-seq.ts';
+import { RING_SEQ_MAX, RING_SEQ_QUARTER, ringSeqAfter, ringSeqNewer } from '../lib/ring-seq.ts';
 import type { RingState } from './state.ts';
 
 /**
@@ -17,7 +17,11 @@ const WAITS_MAX = 3;
 /** Asks for the next block when fewer than `ENOUGH` numbers behind `ringSeq` are reserved or asked for. */
 export function requestAhead(s: RingState, ringSeq: number): void {
   if (!ringSeqNewer(ringSeqAfter(ringSeq, ENOUGH), s.requestedRingSeq)) return;
-  s.requestedRingSeq = ringSeqAfter(ringSeq, BLOCK);
+  const block = ringSeqAfter(ringSeq, BLOCK);
+  // From the middle of the circle the way to its start is the end: the disk must not be asked for what it takes for the past.
+  const upTo = ringSeqNewer(block, s.reservedRingSeq) ? block : RING_SEQ_MAX;
+  if (upTo === s.requestedRingSeq || !ringSeqNewer(upTo, s.reservedRingSeq)) return;
+  s.requestedRingSeq = upTo;
   s.user.reserveRingSeq(s.requestedRingSeq);
 }
 

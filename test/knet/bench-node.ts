@@ -26,6 +26,8 @@ export class BenchNode {
   readonly core: KnetCore;
   readonly batch = new RxBatch();
   nowMs = 100_000;
+  /** How far the clock goes on each time that the core looks at it. */
+  clockStepMs = 0;
 
   constructor(suite: CryptoSuite | ((arena: Arena) => CryptoSuite) | null = null, options: Partial<KnetConfig> = {}) {
     const memory = { bytes: this.arena.u8, view: this.arena.data };
@@ -48,7 +50,10 @@ export class BenchNode {
         probe: () => 1_500,
         dropped: (reason) => this.drops.push(dropName(reason)),
         report: (report) => this.reports.push(report),
-        clockMs: () => this.nowMs,
+        clockMs: () => {
+          this.nowMs += this.clockStepMs;
+          return this.nowMs;
+        },
       },
     });
     this.core.configure(

@@ -93,6 +93,35 @@ t.test('messages: fragments, compression, filter, channel', async (t) => {
   t.equal(node.delivered.length, 3, 'for this node, once');
 });
 
+t.test('expanding has a budget of time: by host, in all, and a larger one in the own model', async (t) => {
+  const packed = deflateSync(message(3_000));
+  const expanded = (node: BenchNode, from: number, count: number): number => {
+    const before = node.delivered.length;
+    for (let i = 1; i <= count; i++) {
+      node.put(
+        data(packed, { seq: node.delivered.length + node.drops.length + 1, compress: 1, nodeId: from }),
+        peer(from, 0),
+      );
+      node.nowMs -= node.clockStepMs; // only expanding takes time
+    }
+    return node.delivered.length - before;
+  };
+  const node = bench();
+  node.raise(3);
+  node.clockStepMs = 5;
+  t.equal(expanded(node, 2, 20), 10, '50 ms for a host in a model that is not configured');
+  t.ok(node.drops.every((reason) => reason === 'compression_budget'));
+  t.equal(expanded(node, 3, 20), 10, 'another host has its own');
+  t.equal(node.stats.read('rondo.knet.rx_dropped.compression_budget'), 20);
+  node.nowMs += 1_000;
+  t.equal(expanded(node, 2, 20), 10, 'and the next second its own');
+
+  const configured = new BenchNode(null, { compression: { method: 1, thresholdBytes: 0, level: 0 } });
+  configured.raise(2);
+  configured.clockStepMs = 5;
+  t.equal(expanded(configured, 2, 150), 100, '500 ms in the own model');
+});
+
 t.test('DATA before the link is up', async (t) => {
   const node = new BenchNode();
   node.put(data(message(20)));

@@ -9,16 +9,22 @@ t.setTimeout(600_000); // the machine may be busy
  */
 const replay = process.env['SIM_SEED'];
 const first = Number(replay ?? process.env['SIM_FIRST'] ?? 1);
+/**
+ * Seeds that once broke a rule: a number beyond the end of the circle was asked of the disk by a node in the middle of it, which then waited
+ * for ever (310, 360, 465, 521); a ring id came back after a lap (13).
+ */
+const REGRESSIONS = replay === undefined && process.env['SIM_FIRST'] === undefined ? [310, 360, 465, 521] : [];
 const count = replay === undefined ? Number(process.env['SIM_SEEDS'] ?? 20) : 1;
 
 t.test('no seed with an attacker breaks a rule', async (t) => {
   let messages = 0;
-  for (let seed = first; seed < first + count; seed++) {
+  const seeds = [...Array.from({ length: count }, (_, i) => first + i), ...REGRESSIONS];
+  for (const seed of seeds) {
     const trace = replay === undefined ? {} : { trace: (line: string) => t.comment(line) };
     const report = simulate(seed, { attack: true, ...trace });
     messages += report.messages;
     if (report.violations.length > 0)
       t.fail(`replay with SIM_SEED=${seed} node dist/test/sim/attack.test.js`, { violations: report.violations });
   }
-  t.ok(messages > 0, `${messages} messages in ${count} seeds`);
+  t.ok(messages > 0, `${messages} messages in ${seeds.length} seeds`);
 });

@@ -39,5 +39,6 @@ const TEXT: Readonly<Record<string, string>> = {
   too_long: 'message too long',
   compression_unknown: 'unknown compression',
   compression_corrupt: 'corrupt compressed data',
+  compression_budget: "expanding its messages takes too long (another knet_compression_model than this node's?)",
   truncated: 'truncated',
 };
