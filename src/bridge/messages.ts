@@ -1,6 +1,7 @@
 import type { TotemConfig } from '../config/totem-config.ts';
 import type { LogLevel, LogSubsystem } from '../lib/log.ts';
 import type { ConfigurationChange, RingId } from '../lib/ring-id.ts';
+import type { SyncStep } from '../lib/sync-step.ts';
 
 /**
  * What the main thread and the ring thread say to each other: two chunk rings, one each way, a doorbell each.
@@ -39,6 +40,14 @@ export interface ClientDescriptor {
   readonly maxMessageBytes: number;
 }
 
+/** What the ring thread knows of an engine on the main thread. */
+export interface RemoteService {
+  readonly serviceId: number;
+  readonly takesPartInSync: boolean;
+  /** Its own process group; `null`: its messages travel with those of the other services. */
+  readonly processGroup: string | null;
+}
+
 /** Main thread → ring thread. */
 export type ToRing =
   | {
@@ -47,9 +56,8 @@ export type ToRing =
       /** Highest ring sequence ever written to disk, and how far it is reserved now. */
       readonly storedRingSeq: number;
       readonly reservedRingSeq: number;
-      /** Ids of the engines on the main thread that take part in sync, and of all engines there. */
-      readonly remoteSyncServices: readonly number[];
-      readonly remoteServices: readonly number[];
+      /** The engines on the main thread. */
+      readonly remoteServices: readonly RemoteService[];
     }
   /** Answer to the first `interfaceUp`: all services are there, the ring may form (services.md 11.1). */
   | { readonly op: 'servicesLoaded' }
@@ -58,7 +66,7 @@ export type ToRing =
   | { readonly op: 'reloadDone' }
   | { readonly op: 'ringSeqReserved'; readonly upTo: number }
   | { readonly op: 'clientAttach'; readonly client: ClientDescriptor }
-  /** Answer to `syncProcess`: the engine's process phase succeeded and all that it sent precedes this record. */
+  /** Answer to a `process` step: the engine's process phase succeeded and all that it sent precedes this record. */
   | { readonly op: 'syncDone'; readonly serviceId: number; readonly ringId: RingId }
   | { readonly op: 'quorate'; readonly quorate: boolean }
   | { readonly op: 'forceGather' }
@@ -69,7 +77,7 @@ export type ToRing =
   | { readonly op: 'stop' };
 
 /** `heap`: bytes in use on the ring thread's heap, for watching that it allocates nothing in steady state. */
-export type RingQuery = 'links' | 'clients' | 'cpg' | 'stats' | 'heap';
+export type RingQuery = 'links' | 'clients' | 'engines' | 'stats' | 'heap';
 
 /** Ring thread → main thread. */
 export type FromRing =
@@ -83,16 +91,7 @@ export type FromRing =
   | { readonly op: 'interfaceDown'; readonly linkId: number }
   | { readonly op: 'reserveRingSeq'; readonly upTo: number }
   | { readonly op: 'configurationChange'; readonly change: ConfigurationChange }
-  | {
-      readonly op: 'syncInit';
-      readonly serviceIds: readonly number[];
-      readonly transitional: readonly number[];
-      readonly members: readonly number[];
-      readonly ringId: RingId;
-    }
-  | { readonly op: 'syncProcess'; readonly serviceId: number; readonly ringId: RingId }
-  | { readonly op: 'syncActivate'; readonly serviceId: number }
-  | { readonly op: 'syncAbort'; readonly serviceId: number }
+  | { readonly op: 'sync'; readonly step: SyncStep }
   | { readonly op: 'syncCompleted'; readonly ringId: RingId }
   | { readonly op: 'clientClosed'; readonly id: number }
   | { readonly op: 'log'; readonly level: LogLevel; readonly subsystem: LogSubsystem; readonly message: string }

@@ -13,7 +13,7 @@
  *   bridge.send({ op: 'start', … })      ─────────────────────────> sockets opened, 100 ms later:
  *                                        <── JSON interfaceUp ───── (main loads the services now, services.md 11.1)
  *   bridge.send({ op: 'servicesLoaded' }) ────────────────────────> the ring forms
- *                                        <── configurationChange, syncInit, syncProcess, DELIVER, …
+ *                                        <── configurationChange, sync, DELIVER, …
  *   bridge.send({ op: 'stop' })          ─────────────────────────> drains, sends LEAVE, closes
  *                                        <── JSON stopped ───────── and the worker exits by itself
  *

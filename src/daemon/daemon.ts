@@ -161,19 +161,8 @@ export class Daemon {
         this.members = message.change.members;
         this.engineGate.run(() => this.host.configurationChange(message.change));
         break;
-      case 'syncInit': {
-        const { serviceIds, transitional, members, ringId } = message;
-        this.engineGate.run(() => this.host.syncInit(serviceIds, transitional, members, ringId));
-        break;
-      }
-      case 'syncProcess':
-        this.engineGate.run(() => this.host.syncProcess(message.serviceId, message.ringId));
-        break;
-      case 'syncActivate':
-        this.engineGate.run(() => this.host.syncActivate(message.serviceId));
-        break;
-      case 'syncAbort':
-        this.engineGate.run(() => this.host.syncAbort(message.serviceId));
+      case 'sync':
+        this.engineGate.run(() => this.host.syncStep(message.step));
         break;
       case 'syncCompleted':
         this.engineGate.run(() => this.syncCompleted());
@@ -229,8 +218,7 @@ export class Daemon {
         config: this.totem,
         storedRingSeq: stored,
         reservedRingSeq: reserved,
-        remoteServices: this.engines.serviceIds,
-        remoteSyncServices: this.engines.syncServiceIds,
+        remoteServices: this.engines.services,
       });
     } catch (error) {
       this.fail(error);

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { RemoteService as RemoteEngine } from '../bridge/messages.ts';
 import type { Icmap } from '../config/icmap/index.ts';
 import { ReloadAgreement } from '../services/cfg/agreement.ts';
 import { CfgEngine } from '../services/cfg/engine.ts';
@@ -36,9 +37,8 @@ export interface EngineDependencies {
 
 /** The engines of this daemon, in the order in which they are loaded (services.md 11.1). */
 export interface EngineSet {
-  /** Ids of engines on this thread, known before anything is loaded: the ring thread wants them at its start. */
-  readonly serviceIds: readonly number[];
-  readonly syncServiceIds: readonly number[];
+  /** The engines of this thread, known before anything is loaded: the ring thread wants them at its start. */
+  readonly services: readonly RemoteEngine[];
   load(host: EngineHost): Promise<void>;
 }
 
@@ -71,7 +71,10 @@ export function engineSet(needs: EngineDependencies): EngineSet {
             setQuorum,
           });
   const quorum = new QuorumEngine({
-    provider: provider === null ? null : { name: providerName ?? '', load: () => loadOne(provider) },
+    provider:
+      provider === null
+        ? null
+        : { name: providerName ?? '', serviceId: provider.serviceId, load: () => loadOne(provider) },
     quorateChanged: (quorate) => host!.setQuorate(quorate),
   });
   const { cmap, statistics, addressesOf } = needs;
@@ -90,8 +93,11 @@ export function engineSet(needs: EngineDependencies): EngineSet {
     ...needs.modules,
   ];
   return {
-    serviceIds: all.map(({ serviceId }) => serviceId),
-    syncServiceIds: all.filter(({ sync }) => sync !== undefined).map(({ serviceId }) => serviceId),
+    services: all.map(({ serviceId, sync, processGroup }) => ({
+      serviceId,
+      takesPartInSync: sync !== undefined,
+      processGroup: processGroup ?? null,
+    })),
     async load(target) {
       host = target;
       try {

@@ -4,7 +4,7 @@ import { bind, orErrno } from './libc.ts';
 import { AF_INET, AF_INET6, formatIp } from './sockaddr.ts';
 
 const getifaddrs = bind<(list: number) => number>('getifaddrs', 'int', ['uintptr_t']);
-const freeifaddrs = bind<(list: number) => void & number>('freeifaddrs', 'void', ['uintptr_t']);
+const freeifaddrs = bind<(list: number) => number>('freeifaddrs', 'void', ['uintptr_t']);
 const memcpy = bind<(to: number, from: number, bytes: number) => number>('memcpy', 'uintptr_t', [
   'uintptr_t',
   'uintptr_t',

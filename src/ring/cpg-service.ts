@@ -11,8 +11,10 @@ import { SCRATCH_BYTES } from '../services/cpg/cpg-connection.ts';
 import { CpgCore } from '../services/cpg/cpg-core.ts';
 import type { CpgDropReason, CpgHost } from '../services/cpg/cpg-host.ts';
 import { unknownMessageText } from '../services/engine.ts';
+import type { SyncParticipant } from '../services/sync/sync-core.ts';
 import { Group } from '../totem/index.ts';
 import { CpgClient, type CpgClientEvents } from './cpg-client.ts';
+import type { RingEngine } from './ring-engine.ts';
 import type { RingEnvironment, RunningRing } from './running-ring.ts';
 import { ZeroCopyFiles } from './zero-copy-files.ts';
 
@@ -27,7 +29,7 @@ const LOOKS_MAX = 128;
 const CPG_FUNCTIONS = [0, 1, 2, 3, 4, 5, 6] as const;
 
 /** CPG with its clients: the connections that the main thread accepted, served from the loop. */
-export class CpgService implements CpgHost {
+export class CpgService implements CpgHost, RingEngine {
   readonly core: CpgCore;
   readonly nodeId: number;
   readonly log: LogFunction;
@@ -66,6 +68,22 @@ export class CpgService implements CpgHost {
     this.pool = new RingPool(env.arena);
     this.zeroCopy = new ZeroCopyFiles((id) => this.clients.get(id)?.connection.euid ?? -1);
     this.core = new CpgCore(this);
+  }
+
+  get serviceId(): number {
+    return this.core.sync.serviceId;
+  }
+
+  get sync(): SyncParticipant {
+    return this.core.sync;
+  }
+
+  get needsRetry(): boolean {
+    return this.core.needsRetry;
+  }
+
+  describe(): unknown {
+    return this.core.describe();
   }
 
   // ---- clients -----------------------------------------------------------------------------------------------------
@@ -288,7 +306,7 @@ export class CpgService implements CpgHost {
     if (this.core.needsRetry) this.core.retry();
   }
 
-  deliver(fn: number, nodeId: number, memory: FrameMemory, offset: number, length: number): void {
+  delivered(fn: number, nodeId: number, memory: FrameMemory, offset: number, length: number): void {
     if (fn < this.rx.length) this.rx[fn]!++;
     else this.log('warning', 'MAIN', unknownMessageText(fn, this.core.sync.serviceId, this.rx.length));
     this.core.deliver(fn, nodeId, memory, offset, length);

@@ -19,15 +19,15 @@ export function remoteParticipants(
         current = ringId;
         if (announced === ringId) return;
         announced = ringId;
-        send({ op: 'syncInit', serviceIds, transitional, members, ringId });
+        send({ op: 'sync', step: { kind: 'init', serviceIds, transitional, members, ringId } });
       },
       process(): SyncProgress {
         if (current === null) return 'done';
-        send({ op: 'syncProcess', serviceId, ringId: current });
+        send({ op: 'sync', step: { kind: 'process', serviceId, ringId: current } });
         return 'later';
       },
-      activate: (): void => send({ op: 'syncActivate', serviceId }),
-      abort: (): void => send({ op: 'syncAbort', serviceId }),
+      activate: (): void => send({ op: 'sync', step: { kind: 'activate', serviceId } }),
+      abort: (): void => send({ op: 'sync', step: { kind: 'abort', serviceId } }),
     };
   });
 }

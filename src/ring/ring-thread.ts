@@ -156,14 +156,14 @@ export class RingThread {
   }
 
   private mcast(payload: Uint8Array): void {
-    const sent = this.deferred.length === 0 && this.ring?.mcastRecord(payload) === true;
+    const sent = this.deferred.length === 0 && this.ring?.router.mcast(payload) === true;
     if (!sent) this.deferred.push({ kind: 'mcast', bytes: payload.slice() });
   }
 
   /** Multicasts that found no room, and what came after them and must stay there. */
   private runDeferred(): void {
     for (let next = this.deferred[0]; next !== undefined; next = this.deferred[0]) {
-      if (next.kind === 'mcast' && this.ring?.mcastRecord(next.bytes) !== true) return;
+      if (next.kind === 'mcast' && this.ring?.router.mcast(next.bytes) !== true) return;
       this.deferred.shift();
       if (next.kind === 'message') this.apply(next.message);
     }
@@ -199,7 +199,7 @@ export class RingThread {
         ring?.transport.flush();
         break;
       case 'clientAttach':
-        ring?.cpg.attach(message.client);
+        ring?.attach(message.client);
         break;
       case 'syncDone':
         ring?.sync.processDone(message.serviceId, message.ringId);
@@ -217,8 +217,7 @@ export class RingThread {
         this.bridge.send({ op: 'answer', queryId: message.queryId, value: this.answer(message.what) });
         break;
       case 'unloadService':
-        ring?.sync.remove(message.serviceId);
-        if (message.serviceId === ring?.cpg.core.sync.serviceId) ring.cpg.closeAll();
+        ring?.unload(message.serviceId);
         this.bridge.send({ op: 'serviceUnloaded', serviceId: message.serviceId });
         break;
       case 'stop':
@@ -256,9 +255,9 @@ export class RingThread {
       case 'links':
         return ring.transport.linkStatus();
       case 'clients':
-        return ring.cpg.describeClients();
-      case 'cpg':
-        return ring.cpg.core.describe();
+        return ring.describeClients();
+      case 'engines':
+        return ring.describeEngines();
       case 'stats':
         return { phase: ring.groups.srp.phase, members: ring.groups.srp.members, ringId: ring.groups.srp.ringId };
     }

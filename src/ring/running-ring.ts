@@ -1,26 +1,26 @@
 import type { KeyBox } from '../bridge/key-box.ts';
-import type { ToRing } from '../bridge/messages.ts';
+import type { ClientDescriptor, ToRing } from '../bridge/messages.ts';
 import type { RingBridge } from '../bridge/ring-bridge.ts';
 import { StateWord } from '../bridge/shared-layout.ts';
 import type { TotemConfig } from '../config/totem-config.ts';
-import { unreachable } from '../lib/assert.ts';
+import { assert, unreachable } from '../lib/assert.ts';
 import type { FrameMemory } from '../lib/frame-memory.ts';
 import type { ConfigurationChange, RingId } from '../lib/ring-id.ts';
 import type { Arena } from '../os/arena.ts';
 import { monotonicMs } from '../os/clock.ts';
-import { ServiceId, YKD_SERVICE_ID } from '../services/codec/ids.ts';
-import { REQUEST_HEADER_BYTES } from '../services/codec/struct.ts';
 import { SyncCore, type SyncHost, type SyncStatus } from '../services/sync/sync-core.ts';
-import { DROP_NAMES, Group, type GroupValue, ProcessGroups, SRP_STATISTICS, type TotemUser } from '../totem/index.ts';
+import { DROP_NAMES, Group, ProcessGroups, SRP_STATISTICS, type TotemUser } from '../totem/index.ts';
 import { DatagramTransport } from '../transport/datagram/datagram-transport.ts';
 import { UdpSockets } from '../transport/datagram/udp-sockets.ts';
 import { UdpuSockets } from '../transport/datagram/udpu-sockets.ts';
 import { KnetTransport } from '../transport/knet/knet-transport.ts';
 import type { RingTransport, StatCounter, TransportHost } from '../transport/transport.ts';
-import { CpgService } from './cpg-service.ts';
 import type { Descriptors } from './descriptors.ts';
 import { ReloadGate } from './reload-gate.ts';
 import { remoteParticipants } from './remote-sync.ts';
+import type { RingEngine } from './ring-engine.ts';
+import { ServiceRouter } from './service-router.ts';
+import { observeServices, RING_ENGINES } from './services.ts';
 import type { SharedStatistics } from './shared-statistics.ts';
 import { TotemLog } from './totem-log.ts';
 
@@ -43,15 +43,15 @@ export interface RingEnvironment {
 }
 
 /**
- * Totem, sync, CPG and a transport, joined. Everything that the core tells its user goes through here:
+ * Totem, sync, the engines of this thread and a transport, joined. Everything that the core tells its user goes through here:
  *
- *   transport ⇄ ProcessGroups ── group "sync" ──> SyncCore ──> cpg, and the engines of the main thread by messages
- *                             ── group "a" ─────> CpgService, or the bridge
+ *   transport ⇄ ProcessGroups ── group "sync" ──> SyncCore ──> engines here, and those of the main thread by messages
+ *                             ── other groups ──> ServiceRouter ──> engines here, or the bridge
  */
 export class RunningRing implements TotemUser, TransportHost, SyncHost {
   readonly groups: ProcessGroups;
   readonly sync: SyncCore;
-  readonly cpg: CpgService;
+  readonly router: ServiceRouter;
   readonly transport: RingTransport;
   readonly nodeId: number;
   readonly reloads: ReloadGate;
@@ -60,8 +60,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
   drained = false;
   /** Requests of clients and messages of the ring so far. */
   messages = 0;
-  private readonly remoteServices: readonly boolean[];
-  private readonly unknownService: StatCounter;
+  private readonly engines: readonly RingEngine[];
   private config: TotemConfig;
   private turnMs: number;
   private syncTickMs = 0;
@@ -88,7 +87,9 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
     this.transport = makeTransport(this, start.config);
     const { arena } = env;
     const statistics = [...SRP_STATISTICS.map((name) => `srp.${name}`), ...DROP_NAMES.map((name) => `drop.${name}`)];
+    const ownGroups = start.remoteServices.flatMap(({ processGroup }) => processGroup ?? []);
     this.groups = new ProcessGroups({
+      groups: ownGroups,
       nodeId: this.nodeId,
       netMtu: start.config.netMtu,
       timings: start.config.timings,
@@ -109,16 +110,28 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
       user: this,
     });
     this.sync = new SyncCore(this.nodeId, this);
-    this.cpg = new CpgService(env, this);
-    this.sync.add(this.cpg.core.sync);
+    this.router = new ServiceRouter(
+      {
+        handOver: (nodeId, bytes, offset, length) => env.bridge.deliver(nodeId, bytes, offset, length),
+        mcast: (group, message, offset) => this.groups.mcast(group, message, offset),
+        unknown: env.statistics.counter('rondo.deliver.unknown_service'),
+      },
+      start.remoteServices,
+      ownGroups,
+    );
+    this.engines = RING_ENGINES.map((make) => make(env, this));
+    for (const engine of this.engines) {
+      this.sync.add(engine.sync);
+      this.router.handle(engine.serviceId, engine);
+    }
+    observeServices(this.router, this.reloads);
+    const remoteSync = start.remoteServices.filter(({ takesPartInSync }) => takesPartInSync);
     for (const participant of remoteParticipants(
-      [...start.remoteSyncServices].sort((a, b) => a - b),
+      remoteSync.map(({ serviceId }) => serviceId).sort((a, b) => a - b),
       (message) => env.bridge.send(message),
     )) {
       this.sync.add(participant);
     }
-    this.remoteServices = Array.from({ length: 64 }, (_, id) => start.remoteServices.includes(id));
-    this.unknownService = env.statistics.counter('rondo.deliver.unknown_service');
     const { state } = env.bridge.views;
     state[StateWord.QUEUE_TOTAL] = this.groups.srp.sendQueue.capacity;
     state[StateWord.QUEUE_BYTES_LIMIT] = this.groups.messageBytesMax;
@@ -134,19 +147,18 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
     this.turnMs = nowMs;
     const { srp } = this.groups;
     srp.setNow(nowMs);
-    let work = this.cpg.serve(nowMs);
-    const served = work;
+    const served = this.serve(nowMs);
     this.messages += served;
-    work += this.transport.poll(FRAMES_PER_TURN);
+    let work = served + this.transport.poll(FRAMES_PER_TURN);
     // Requests that found no room may find some now.
-    this.drained = served === 0 && this.transport.drained && !this.cpg.hasRequests();
+    this.drained = served === 0 && this.transport.drained && !this.hasRequests();
     if (nowMs >= srp.nextDeadlineMs()) {
       srp.tick(nowMs);
       work++;
     }
     if (nowMs >= this.transport.nextDeadlineMs()) this.transport.tick(nowMs);
     this.transport.flush();
-    this.cpg.finishTurn(nowMs);
+    for (let i = 0; i < this.engines.length; i++) this.engines[i]!.finishTurn(nowMs);
     if (this.sync.isInProgress() && nowMs >= this.syncTickMs) {
       this.syncTickMs = nowMs + SYNC_TICK_MS;
       this.sync.tick(nowMs);
@@ -158,16 +170,50 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
     return work;
   }
 
+  private serve(nowMs: number): number {
+    let served = 0;
+    for (let i = 0; i < this.engines.length; i++) served += this.engines[i]!.serve(nowMs);
+    return served;
+  }
+
+  private hasRequests(): boolean {
+    for (let i = 0; i < this.engines.length; i++) if (this.engines[i]!.hasRequests()) return true;
+    return false;
+  }
+
+  // ---- engines of this thread --------------------------------------------------------------------------------------
+
+  attach(client: ClientDescriptor): void {
+    const engine = this.engines.find(({ serviceId }) => serviceId === client.serviceId);
+    assert(engine !== undefined, 'a client comes for an engine of this thread');
+    engine.attach(client);
+  }
+
+  /** Its clients are closed, and it takes no part in sync any more. */
+  unload(serviceId: number): void {
+    this.sync.remove(serviceId);
+    this.engines.find((engine) => engine.serviceId === serviceId)?.closeAll();
+  }
+
+  describeClients(): readonly unknown[] {
+    return this.engines.flatMap((engine) => engine.describeClients());
+  }
+
+  describeEngines(): readonly unknown[] {
+    return this.engines.map((engine) => engine.describe());
+  }
+
   /** When the next turn is due without outside events. */
   nextDeadlineMs(): number {
     if (this.transport.hasLocalInput()) return 0;
     let deadline = Math.min(this.groups.srp.nextDeadlineMs(), this.transport.nextDeadlineMs());
     if (this.sync.isInProgress()) deadline = Math.min(deadline, this.syncTickMs);
-    return Math.min(deadline, this.cpg.nextDeadlineMs());
+    for (let i = 0; i < this.engines.length; i++) deadline = Math.min(deadline, this.engines[i]!.nextDeadlineMs());
+    return deadline;
   }
 
   beforeSleep(): void {
-    this.cpg.beforeSleep();
+    for (let i = 0; i < this.engines.length; i++) this.engines[i]!.beforeSleep();
     this.publish();
   }
 
@@ -197,7 +243,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
 
   /** LEAVE goes out and the sockets close (totem.md 4.12). */
   leave(): void {
-    this.cpg.closeAll();
+    for (const engine of this.engines) engine.closeAll();
     this.groups.srp.leave();
     this.transport.flush();
     this.transport.close();
@@ -205,7 +251,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
 
   /** Whether everything that was multicast has left. */
   isDrained(): boolean {
-    return this.groups.isDrained && !this.cpg.core.needsRetry;
+    return this.groups.isDrained && !this.engines.some(({ needsRetry }) => needsRetry);
   }
 
   // ---- TransportHost -----------------------------------------------------------------------------------------------
@@ -274,7 +320,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
   // ---- TotemUser ---------------------------------------------------------------------------------------------------
 
   deliver(
-    group: GroupValue,
+    group: number,
     nodeId: number,
     memory: FrameMemory,
     offset: number,
@@ -282,46 +328,8 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
     foreignEndian: boolean,
   ): void {
     this.messages++;
-    if (group === Group.SYNC) {
-      this.sync.message(nodeId, memory.bytes, offset, length);
-      return;
-    }
-    if (group === Group.YKD) {
-      this.deliverYkd(nodeId, memory, offset, length);
-      return;
-    }
-    // Rings of both byte orders cannot synchronise (services.md 1.3), so there is nothing to convert.
-    if (length < 16 || foreignEndian) {
-      this.countUnknown();
-      return;
-    }
-    const id = memory.view.getInt32(offset, true);
-    const service = id >>> 16;
-    if (service === this.cpg.core.sync.serviceId) this.cpg.deliver(id & 0xffff, nodeId, memory, offset, length);
-    else if (this.remoteServices[service] === true) {
-      if (service === ServiceId.CFG) {
-        this.reloads.delivered(id & 0xffff, nodeId, memory, offset, length);
-      }
-      this.env.bridge.deliver(nodeId, memory.bytes, offset, length);
-    } else this.countUnknown();
-  }
-
-  /** A message of an engine on the main thread, header filled in. `false`: no room. */
-  mcastRecord(message: Uint8Array): boolean {
-    const isYkd = (message[2]! | (message[3]! << 8)) === YKD_SERVICE_ID;
-    return isYkd
-      ? this.groups.mcast(Group.YKD, message, REQUEST_HEADER_BYTES)
-      : this.groups.mcast(Group.SERVICES, message);
-  }
-
-  /** Messages of this group have no header; the engine's side of the bridge wants one. */
-  private deliverYkd(nodeId: number, memory: FrameMemory, offset: number, length: number): void {
-    if (this.remoteServices[YKD_SERVICE_ID] !== true) return;
-    const message = new Uint8Array(REQUEST_HEADER_BYTES + length);
-    message[2] = YKD_SERVICE_ID;
-    new DataView(message.buffer).setUint32(8, message.length, true);
-    message.set(memory.bytes.subarray(offset, offset + length), REQUEST_HEADER_BYTES);
-    this.env.bridge.deliver(nodeId, message, 0, message.length);
+    if (group === Group.SYNC) this.sync.message(nodeId, memory.bytes, offset, length);
+    else this.router.deliver(group, nodeId, memory, offset, length, foreignEndian);
   }
 
   configurationChange(change: ConfigurationChange): void {
@@ -331,7 +339,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
 
   tokenSent(): void {
     if (this.sync.isInProgress()) this.sync.retry();
-    this.cpg.tokenSent();
+    for (let i = 0; i < this.engines.length; i++) this.engines[i]!.tokenSent();
   }
 
   reserveRingSeq(upTo: number): void {
@@ -346,7 +354,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
 
   inProgressChanged(inProgress: boolean): void {
     Atomics.store(this.env.bridge.views.state, StateWord.SYNC_IN_PROGRESS, inProgress ? 1 : 0);
-    this.cpg.syncChanged(inProgress);
+    for (const engine of this.engines) engine.syncChanged(inProgress);
   }
 
   lastBarrierQueued(): void {
@@ -368,10 +376,6 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
   dropped(reason: string): void {
     const { values, slot } = this.env.statistics.counter(`rondo.sync.dropped.${reason}`);
     values[slot]!++;
-  }
-
-  private countUnknown(): void {
-    this.unknownService.values[this.unknownService.slot]!++;
   }
 }
 

@@ -110,6 +110,11 @@ export interface ServiceEngine<Context extends EngineContext = EngineContext> {
   /** Higher numbers are unloaded first (services.md 11.4). */
   readonly unloadPriority: number;
   readonly allowInquorate: boolean;
+  /**
+   * A process group of its own (totem.md 5.1): function 0 is its only message, and travels without the 16-byte header. Absent: the
+   * messages travel with those of the other services.
+   */
+  readonly processGroup?: string;
   /** Empty: no IPC socket. */
   readonly library: readonly LibraryFunction[];
   readonly exec: readonly ExecFunction[];

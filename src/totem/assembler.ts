@@ -1,17 +1,10 @@
-import type { FrameMemory, GroupValue } from './interface.ts';
-import { Group } from './interface.ts';
+import type { FrameMemory } from './interface.ts';
 import { LIMITS } from './limits.ts';
-import {
-  ADDRESSED_SERVICES,
-  ADDRESSED_SYNC,
-  ADDRESSED_YKD,
-  GroupHeader,
-  readGroupHeader,
-} from './wire/group-header.ts';
+import { GroupHeader, type GroupTable } from './wire/group-header.ts';
 import { checkPacket, PG } from './wire/pg-packet.ts';
 
 export type DeliverMessage = (
-  group: GroupValue,
+  group: number,
   nodeId: number,
   memory: FrameMemory,
   offset: number,
@@ -85,6 +78,7 @@ export class Assembler {
   /** `areaOffset`, `areaBytes`: memory for large messages; when it is used up, the heap serves. */
   constructor(
     private readonly memory: FrameMemory,
+    private readonly groups: GroupTable,
     areaOffset: number,
     areaBytes: number,
     private readonly deliver: DeliverMessage,
@@ -232,17 +226,16 @@ export class Assembler {
     return new AssemblyBuffer({ bytes, view: new DataView(bytes.buffer) }, 0, FIRST_HEAP_BYTES, false);
   }
 
-  /** Hands a message to the groups that it names; the sync group first, as stock does (totem.md 5.4). */
+  /** Hands a message to the groups that it names, in the order of their registration: the sync group first (totem.md 5.4). */
   private message(nodeId: number, memory: FrameMemory, at: number, length: number, littleEndian: boolean): void {
-    const header = this.header;
-    if (!readGroupHeader(memory.bytes, at, length, littleEndian, header)) {
+    const { header, groups } = this;
+    if (!groups.read(memory.bytes, at, length, littleEndian, header)) {
       this.badMessages++;
       return;
     }
     const { addressed, bytes } = header;
-    if (addressed & ADDRESSED_SYNC) this.deliver(Group.SYNC, nodeId, memory, at + bytes, length - bytes, !littleEndian);
-    if (addressed & ADDRESSED_SERVICES)
-      this.deliver(Group.SERVICES, nodeId, memory, at + bytes, length - bytes, !littleEndian);
-    if (addressed & ADDRESSED_YKD) this.deliver(Group.YKD, nodeId, memory, at + bytes, length - bytes, !littleEndian);
+    for (let group = 0; group < groups.count; group++) {
+      if (addressed & (1 << group)) this.deliver(group, nodeId, memory, at + bytes, length - bytes, !littleEndian);
+    }
   }
 }

@@ -109,18 +109,22 @@ export interface TotemObserver {
 
 export type SrpState = 'operational' | 'gather' | 'commit' | 'recovery';
 
-/** The process groups of a cluster (totem.md 5.1); the third exists with the quorum provider ykd only. */
-export const Group = { SERVICES: 0, SYNC: 1, YKD: 2 } as const;
-export type GroupValue = (typeof Group)[keyof typeof Group];
+/**
+ * The process groups that every cluster has (totem.md 5.1), by index. A message to both is delivered to the first one first, as
+ * stock does (totem.md 5.4). Further ones are registered behind them, see `TotemOptions.groups`.
+ */
+export const Group = { SYNC: 0, SERVICES: 1 } as const;
+/** Names on the wire, by index. */
+export const GROUP_NAMES = ['sync', 'a'] as const;
 
 export interface TotemUser {
   /**
-   * One message of a process group, in total order. `offset` and `length` lie in `memory`: the frame memory, or a
+   * One message of a process group (its index), in total order. `offset` and `length` lie in `memory`: the frame memory, or a
    * reassembly buffer for fragmented messages; without the group header, at any alignment. Valid during the call.
    * `foreignEndian`: the sender writes big-endian. The callee may multicast, and may call `synchronizationCompleted`.
    */
   deliver(
-    group: GroupValue,
+    group: number,
     nodeId: number,
     memory: FrameMemory,
     offset: number,

@@ -1,8 +1,8 @@
 import { assert } from '../lib/assert.ts';
 import { FramePool } from './frame-pool.ts';
-import type { FrameMemory, GroupValue } from './interface.ts';
+import type { FrameMemory } from './interface.ts';
 import type { TotemSrp } from './srp.ts';
-import { GROUP_HEADERS } from './wire/group-header.ts';
+import type { GroupTable } from './wire/group-header.ts';
 import { Encapsulated } from './wire/header.ts';
 import { MCAST_HEADER_BYTES, writeMcastHeader } from './wire/mcast.ts';
 import { PG, PG_HEADER_BYTES, writePacketHeader } from './wire/pg-packet.ts';
@@ -44,6 +44,7 @@ export class Packer {
   constructor(
     private readonly srp: TotemSrp,
     mtu: number,
+    private readonly groups: GroupTable,
   ) {
     this.memory = srp.state.memory;
     this.mtu = mtu;
@@ -58,10 +59,11 @@ export class Packer {
   }
 
   /** Begins a message; `false`: no room, try again after a token visit. Then `append` exactly `payloadBytes`, then `end`. */
-  begin(group: GroupValue, payloadBytes: number): boolean {
+  begin(group: number, payloadBytes: number): boolean {
     assert(this.remaining < 0, 'a message is in hand already');
     this.srp.wakeRing();
-    const header = GROUP_HEADERS[group];
+    const header = this.groups.headers[group];
+    assert(header !== undefined, 'the process group is registered');
     const bytes = header.length + payloadBytes;
     const needed = this.packetsFor(bytes + 2 * this.pieces);
     if (this.srp.sendQueue.avail < needed) return false;

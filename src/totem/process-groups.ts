@@ -2,13 +2,13 @@ import type { ConfigurationChange } from '../lib/ring-id.ts';
 import { Assembler } from './assembler.ts';
 import { FlowLevel, type FlowLevelValue, nextLevel } from './flow-level.ts';
 import { HalfSent } from './half-sent.ts';
-import { Group, type GroupValue, type TotemUser } from './interface.ts';
+import { GROUP_NAMES, Group, type TotemUser } from './interface.ts';
 import { LIMITS } from './limits.ts';
 import { Packer } from './packer.ts';
 import { type SrpOptions, TotemSrp } from './srp.ts';
 import type { SrpUser } from './srp-user.ts';
 import { Stat } from './statistics.ts';
-import { GROUP_HEADERS } from './wire/group-header.ts';
+import { GroupTable } from './wire/group-header.ts';
 
 /** Assembly buffers take at most this share of the region; the rest holds frames. */
 const ASSEMBLY_SHARE = 0.25;
@@ -17,7 +17,11 @@ const ASSEMBLY_BUFFERS_MIN = 2;
 const ASSEMBLY_BUFFERS_MAX = 64;
 const NAME_BYTES = 1;
 
-export type TotemOptions = SrpOptions & { readonly user: TotemUser };
+export type TotemOptions = SrpOptions & {
+  readonly user: TotemUser;
+  /** Names of process groups besides `Group`'s, for services that have one of their own; the first gets index 2. */
+  readonly groups?: readonly string[];
+};
 
 /**
  * The process-group layer (totem.md 5) with the ring protocol under it: what a daemon, the simulator and the fuzzer run.
@@ -45,16 +49,18 @@ export class ProcessGroups {
     const share = Math.floor((options.regionBytes * ASSEMBLY_SHARE) / LIMITS.assemblyBytesMax);
     const buffers = share < ASSEMBLY_BUFFERS_MIN ? 0 : Math.min(share, ASSEMBLY_BUFFERS_MAX);
     const regionBytes = options.regionBytes - buffers * LIMITS.assemblyBytesMax;
+    const groups = new GroupTable([...GROUP_NAMES, ...(options.groups ?? [])]);
     this.srp = new TotemSrp({ ...options, regionBytes }, this.asSrpUser());
     this.assembler = new Assembler(
       options.memory,
+      groups,
       options.regionOffset + regionBytes,
       buffers * LIMITS.assemblyBytesMax,
       (group, nodeId, memory, offset, length, foreignEndian) =>
         this.user.deliver(group, nodeId, memory, offset, length, foreignEndian),
     );
     const mtu = this.srp.state.mtu;
-    this.packer = new Packer(this.srp, mtu);
+    this.packer = new Packer(this.srp, mtu, groups);
     this.halfSent = new HalfSent(this.srp, mtu);
     this.queueSlots = this.srp.sendQueue.capacity;
     this.messageBytesMax = (this.srp.sendQueue.avail - 1) * (mtu - 24);
@@ -90,7 +96,7 @@ export class ProcessGroups {
    * Begins a message of `payloadBytes` for `group`. `false`: no room now, nothing was sent. After `true`, the payload
    * follows in any number of `append` calls, then `endMessage`; the bytes go straight into the packet.
    */
-  beginMessage(group: GroupValue, payloadBytes: number): boolean {
+  beginMessage(group: number, payloadBytes: number): boolean {
     if (this.servicesHeld && group !== Group.SYNC) return false;
     return this.packer.begin(group, payloadBytes);
   }
@@ -104,7 +110,7 @@ export class ProcessGroups {
   }
 
   /** A message that lies in one piece. */
-  mcast(group: GroupValue, source: Uint8Array, offset = 0, length = source.length - offset): boolean {
+  mcast(group: number, source: Uint8Array, offset = 0, length = source.length - offset): boolean {
     if (!this.beginMessage(group, length)) return false;
     this.packer.append(source, offset, length);
     this.packer.end();
@@ -177,11 +183,6 @@ export class ProcessGroups {
 
   get level(): FlowLevelValue {
     return this.flowLevel;
-  }
-
-  /** Bytes that a message of `payloadBytes` takes besides its payload. */
-  static overheadBytes(group: GroupValue): number {
-    return GROUP_HEADERS[group].length;
   }
 
   /** Counters of the receiving side. */

@@ -3,7 +3,7 @@ import { frameMemory } from '../../src/lib/frame-memory.ts';
 import { Assembler } from '../../src/totem/assembler.ts';
 import { Drop } from '../../src/totem/drop-reason.ts';
 import { checkCommitToken, encodeCommitToken, readCommitToken } from '../../src/totem/wire/commit-token.ts';
-import { GroupHeader, readGroupHeader } from '../../src/totem/wire/group-header.ts';
+import { GroupHeader, GroupTable } from '../../src/totem/wire/group-header.ts';
 import { checkHeader, isLittleEndian } from '../../src/totem/wire/header.ts';
 import { decodeHoldCancel, HoldCancel } from '../../src/totem/wire/hold-cancel.ts';
 import { checkJoin, encodeJoin, readJoin } from '../../src/totem/wire/join.ts';
@@ -24,7 +24,8 @@ t.test(`${frames} frames through each decoder`, async (t) => {
   const memory = frameMemory(new Uint8Array(70_000));
   const out = frameMemory(new Uint8Array(70_000));
   let delivered = 0;
-  const assembler = new Assembler(memory, 0, 0, (_group, _node, from, offset, length) => {
+  const table = new GroupTable(['sync', 'a', 'ykd']);
+  const assembler = new Assembler(memory, table, 0, 0, (_group, _node, from, offset, length) => {
     delivered++;
     if (offset < 0 || length < 0 || offset + length > from.bytes.length) throw new Error('delivered outside of memory');
   });
@@ -63,7 +64,7 @@ t.test(`${frames} frames through each decoder`, async (t) => {
     }
     decodeMergeDetect(view, GUARD, length, le, merge);
     decodeHoldCancel(view, GUARD, length, le, hold);
-    readGroupHeader(memory.bytes, GUARD, length, le, group);
+    table.read(memory.bytes, GUARD, length, le, group);
     assembler.packet(random.between(1, 3), GUARD + 45, Math.max(0, length - 45), le);
     if (i % 1000 === 0) assembler.forget([1, 2, 3]);
   }

@@ -116,8 +116,11 @@ export class TestRing {
       config,
       storedRingSeq,
       reservedRingSeq: storedRingSeq + 1000,
-      remoteServices,
-      remoteSyncServices: remoteServices.filter((id) => id === 3),
+      remoteServices: remoteServices.map((serviceId) => ({
+        serviceId,
+        takesPartInSync: serviceId === 3,
+        processGroup: null,
+      })),
     });
     this.send({ op: 'servicesLoaded' });
   }
@@ -208,8 +211,8 @@ export class TestRing {
     this.messages.push(message);
     if (message.op === 'statistics') for (const { name, slot } of message.names) this.statistics.set(name, slot);
     if (message.op === 'reserveRingSeq') this.send({ op: 'ringSeqReserved', upTo: message.upTo + 1000 });
-    if (message.op === 'syncProcess') {
-      this.send({ op: 'syncDone', serviceId: message.serviceId, ringId: message.ringId });
+    if (message.op === 'sync' && message.step.kind === 'process') {
+      this.send({ op: 'syncDone', serviceId: message.step.serviceId, ringId: message.step.ringId });
     }
   }
 }

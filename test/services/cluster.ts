@@ -30,7 +30,9 @@ export class QuorumNode extends FakeNode {
       setQuorum: (members, quorate, ringId) => this.quorum.setQuorum(members, quorate, ringId),
     });
     this.quorum = new QuorumEngine({
-      provider: withProvider ? { name: 'corosync_votequorum', load: () => this.host.load(votequorum) } : null,
+      provider: withProvider
+        ? { name: 'corosync_votequorum', serviceId: votequorum.serviceId, load: () => this.host.load(votequorum) }
+        : null,
       quorateChanged: (quorate) => this.host.setQuorate(quorate),
     });
   }

@@ -142,15 +142,15 @@ export class FakeNode {
       serviceId,
       init: (transitional, members, ringId) => {
         ring = ringId;
-        this.host.syncInit([serviceId], transitional, members, ringId);
+        this.host.syncStep({ kind: 'init', serviceIds: [serviceId], transitional, members, ringId });
       },
       process: () => {
         // The answer may come inside the call; SyncCore wants it after 'later'.
-        queueMicrotaskLike(this, () => this.host.syncProcess(serviceId, ring));
+        queueMicrotaskLike(this, () => this.host.syncStep({ kind: 'process', serviceId, ringId: ring }));
         return 'later';
       },
-      activate: () => this.host.syncActivate(serviceId),
-      abort: () => this.host.syncAbort(serviceId),
+      activate: () => this.host.syncStep({ kind: 'activate', serviceId }),
+      abort: () => this.host.syncStep({ kind: 'abort', serviceId }),
     });
   }
 

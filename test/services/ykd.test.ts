@@ -12,7 +12,7 @@ async function cluster(size: number, seed = 1) {
     const node = new FakeNode({ nodeId, clock: ring.clock, cmap: configured({}), full: ring.full });
     const ykd = new YkdEngine({ setQuorum: (view, primary, ringId) => quorum.setQuorum(view, primary, ringId) });
     const quorum = new QuorumEngine({
-      provider: { name: 'corosync_ykd', load: () => node.host.load(ykd) },
+      provider: { name: 'corosync_ykd', serviceId: ykd.serviceId, load: () => node.host.load(ykd) },
       quorateChanged: (quorate) => node.host.setQuorate(quorate),
     });
     await node.load(quorum);

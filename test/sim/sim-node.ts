@@ -1,7 +1,7 @@
 import type { FrameMemory } from '../../src/lib/frame-memory.ts';
 import type { ConfigurationChange } from '../../src/lib/ring-id.ts';
 import { SyncCore, type SyncParticipant } from '../../src/services/sync/sync-core.ts';
-import { FrameClass, Group, type GroupValue, ProcessGroups, type SrpTimings } from '../../src/totem/index.ts';
+import { FrameClass, Group, ProcessGroups, type SrpTimings } from '../../src/totem/index.ts';
 import { FrameType, HEADER, readU64 } from '../../src/totem/wire/header.ts';
 import { MCAST, MCAST_HEADER_BYTES } from '../../src/totem/wire/mcast.ts';
 import type { Checker, View } from './checker.ts';
@@ -362,7 +362,7 @@ export class SimNode {
     return true;
   }
 
-  private deliver(group: GroupValue, from: number, memory: FrameMemory, offset: number, length: number): void {
+  private deliver(group: number, from: number, memory: FrameMemory, offset: number, length: number): void {
     const { checker } = this.world;
     checker.anyMessage(this.view, memory.bytes, offset, length);
     if (group === Group.SYNC) {

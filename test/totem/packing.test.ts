@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import t from 'tap';
 import { frameMemory } from '../../src/lib/frame-memory.ts';
 import { Assembler } from '../../src/totem/assembler.ts';
+import { GROUP_NAMES, Group } from '../../src/totem/interface.ts';
+import { GroupTable } from '../../src/totem/wire/group-header.ts';
 import { FuzzNode, FuzzTarget } from '../fuzz/totem-harness.ts';
 import { CAPTURES, fromHex } from './hex.ts';
 
@@ -13,7 +15,7 @@ function pack(sizes: readonly number[]) {
   const { groups, memory } = node;
   sizes.forEach((size, i) => {
     const payload = new Uint8Array(size).fill(i + 1);
-    const ok = groups.beginMessage(0, size);
+    const ok = groups.beginMessage(Group.SERVICES, size);
     if (!ok) throw new Error('no room');
     // In pieces, as a client's head and body come.
     const cut = Math.min(size, 7);
@@ -39,7 +41,7 @@ function pack(sizes: readonly number[]) {
 function assemble(bodies: readonly Uint8Array[]): Uint8Array[] {
   const memory = frameMemory(new Uint8Array(70_000));
   const messages: Uint8Array[] = [];
-  const assembler = new Assembler(memory, 0, 0, (_group, _node, from, offset, length) =>
+  const assembler = new Assembler(memory, new GroupTable(GROUP_NAMES), 0, 0, (_group, _node, from, offset, length) =>
     messages.push(from.bytes.slice(offset, offset + length)),
   );
   for (const body of bodies) {
@@ -81,11 +83,11 @@ t.test('the captured packet holds three messages for two groups', async (t) => {
   const frame = fromHex(CAPTURES.mcastPacked);
   const memory = frameMemory(frame);
   const got: string[] = [];
-  const assembler = new Assembler(memory, 0, 0, (group, node, _memory, _offset, length) =>
+  const assembler = new Assembler(memory, new GroupTable(GROUP_NAMES), 0, 0, (group, node, _memory, _offset, length) =>
     got.push(`${node} ${group} ${length}`),
   );
   assembler.packet(1, 45, frame.length - 45, true);
-  t.same(got, ['1 0 32', '1 0 32', '1 1 32']);
+  t.same(got, ['1 1 32', '1 1 32', '1 0 32']);
   assembler.packet(1, 45, frame.length - 46, true);
   t.equal(assembler.badPackets, 1, 'the length must be exact (totem.md trap 43)');
 });
@@ -115,7 +117,7 @@ t.test('throw-away rule (totem.md 5.3)', async (t) => {
 function halfSentNode(sizes: readonly number[], sent: number) {
   const node = new FuzzNode(1, new FuzzTarget());
   const { groups, memory } = node;
-  for (const size of sizes) groups.mcast(0, new Uint8Array(size).fill(size & 0xff), 0, size);
+  for (const size of sizes) groups.mcast(Group.SERVICES, new Uint8Array(size).fill(size & 0xff), 0, size);
   groups['packer'].flush(true);
   const queue = groups.srp.sendQueue;
   const take = (): Uint8Array => {
@@ -190,7 +192,8 @@ t.test('without memory, or without its beginning, a half-sent message stays as i
 t.test('the rest of a half-sent message gets a packet of its own', async (t) => {
   const node = new FuzzNode(1, new FuzzTarget());
   const { groups, memory } = node;
-  for (const size of [1000, 3000, 100, 2000]) groups.mcast(0, new Uint8Array(size).fill(size & 0xff), 0, size);
+  for (const size of [1000, 3000, 100, 2000])
+    groups.mcast(Group.SERVICES, new Uint8Array(size).fill(size & 0xff), 0, size);
   groups['packer'].flush(true);
   const queue = groups.srp.sendQueue;
   queue.shift(); // the head of the second message is on the ring

@@ -1,5 +1,6 @@
 import { assert } from '../../lib/assert.ts';
-import type { ConfigurationChange, RingId } from '../../lib/ring-id.ts';
+import type { ConfigurationChange } from '../../lib/ring-id.ts';
+import type { SyncStep } from '../../lib/sync-step.ts';
 import { HANDLERS_MAX, SERVICES_MAX, ServiceId } from '../codec/ids.ts';
 import { REQUEST_HEADER_BYTES, viewOf } from '../codec/struct.ts';
 import { type EngineConnection, type MainEngineContext, type ServiceEngine, unknownMessageText } from '../engine.ts';
@@ -191,25 +192,9 @@ export class EngineHost {
     for (const loaded of this.engines) loaded?.guard(undefined, () => loaded.engine.configurationChange?.(change));
   }
 
-  syncInit(
-    serviceIds: readonly number[],
-    transitional: readonly number[],
-    members: readonly number[],
-    ringId: RingId,
-  ): void {
-    this.sync.init(serviceIds, transitional, members, ringId);
-  }
-
-  syncProcess(serviceId: number, ringId: RingId): void {
-    this.sync.process(serviceId, ringId);
-  }
-
-  syncActivate(serviceId: number): void {
-    this.sync.activate(serviceId);
-  }
-
-  syncAbort(serviceId: number): void {
-    this.sync.abort(serviceId);
+  /** A step of synchronisation (services.md 3). */
+  syncStep(step: SyncStep): void {
+    this.sync.take(step);
   }
 
   syncCompleted(): void {

@@ -1,4 +1,5 @@
 import { NO_RING, type RingId, ringIdEquals } from '../../lib/ring-id.ts';
+import type { SyncStep } from '../../lib/sync-step.ts';
 import type { EngineTimer } from '../engine.ts';
 import type { LoadedEngine } from './loaded-engine.ts';
 import type { HostPorts } from './ports.ts';
@@ -20,7 +21,25 @@ export class SyncParticipation {
     private readonly engineOf: (serviceId: number) => LoadedEngine | undefined,
   ) {}
 
-  init(
+  /** A step that the ring thread, or a test, asks for. */
+  take(step: SyncStep): void {
+    switch (step.kind) {
+      case 'init':
+        this.init(step.serviceIds, step.transitional, step.members, step.ringId);
+        break;
+      case 'process':
+        this.process(step.serviceId, step.ringId);
+        break;
+      case 'activate':
+        this.activate(step.serviceId);
+        break;
+      case 'abort':
+        this.abort(step.serviceId);
+        break;
+    }
+  }
+
+  private init(
     serviceIds: readonly number[],
     transitional: readonly number[],
     members: readonly number[],
@@ -35,7 +54,7 @@ export class SyncParticipation {
   }
 
   /** Starts the process phase of one engine. One that is not here, or failed, is done at once. */
-  process(serviceId: number, ringId: RingId): void {
+  private process(serviceId: number, ringId: RingId): void {
     this.cancel();
     if (!ringIdEquals(ringId, this.ringId)) return; // of a round that a newer configuration has ended already
     const loaded = this.engineOf(serviceId);
@@ -51,12 +70,12 @@ export class SyncParticipation {
     if (this.pending === loaded) this.step();
   }
 
-  activate(serviceId: number): void {
+  private activate(serviceId: number): void {
     const loaded = this.engineOf(serviceId);
     loaded?.guard(undefined, () => loaded.engine.sync?.activate());
   }
 
-  abort(serviceId: number): void {
+  private abort(serviceId: number): void {
     this.cancel();
     this.ringId = NO_RING;
     const loaded = this.engineOf(serviceId);

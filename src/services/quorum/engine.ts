@@ -1,7 +1,7 @@
 import { assert } from '../../lib/assert.ts';
 import { CsError } from '../../lib/errors.ts';
 import { NO_RING, type RingId } from '../../lib/ring-id.ts';
-import { QuorumResponse, ServiceId, TrackFlag, YKD_SERVICE_ID } from '../codec/ids.ts';
+import { QuorumResponse, ServiceId, TrackFlag } from '../codec/ids.ts';
 import * as wire from '../codec/quorum.ts';
 import { statusResponse } from '../codec/struct.ts';
 import type {
@@ -16,7 +16,7 @@ import { logList, nodeListChange } from './node-list.ts';
 
 export interface QuorumOptions {
   /** Short name of the provider and how it is started; `null`: no provider, always quorate. */
-  readonly provider: { readonly name: string; load(): Promise<void> } | null;
+  readonly provider: { readonly name: string; readonly serviceId: number; load(): Promise<void> } | null;
   /** Internal listeners: the gate of requests, the ring thread. */
   quorateChanged(quorate: boolean): void;
 }
@@ -100,10 +100,7 @@ export class QuorumEngine implements ServiceEngine<MainEngineContext> {
 
   /** Without its provider nobody can say that there is quorum. */
   engineFailed(serviceId: number): void {
-    const isProvider = serviceId === ServiceId.VOTEQUORUM || serviceId === YKD_SERVICE_ID;
-    if (isProvider && this.options.provider !== null) {
-      this.setQuorum(this.members, false, this.syncRing);
-    }
+    if (serviceId === this.options.provider?.serviceId) this.setQuorum(this.members, false, this.syncRing);
   }
 
   private log(text: string): void {

@@ -11,15 +11,13 @@ export interface YkdOptions {
 
 /**
  * The quorum provider `corosync_ykd`: no votes, no configuration, no clients of its own.
- *
- * The messages travel in a process group of their own, without a header: the ring thread takes the header off on their
- * way out and puts one on when they come in.
  */
 export class YkdEngine implements ServiceEngine<MainEngineContext> {
   readonly serviceId = YKD_SERVICE_ID;
   readonly name = 'ykd';
   readonly description = 'quorum provider ykd';
   readonly hidden = true;
+  readonly processGroup = 'ykd';
   readonly unloadPriority = 1;
   readonly allowInquorate = true;
   readonly library: readonly LibraryFunction[] = [];
