@@ -1,7 +1,8 @@
-import { authorizeClient, descriptorsLeft } from '../ipc/server/access.ts';
+import { authorizeClient, DESCRIPTORS_FOR_ROOT, descriptorsLeft } from '../ipc/server/access.ts';
 import type { ClientDescriptor } from '../ipc/server/descriptor.ts';
 import { shrinkProtection } from '../ipc/server/files.ts';
 import type { ServiceHandler } from '../ipc/server/hosted-connection.ts';
+import { isPrivileged } from '../ipc/server/limits.ts';
 import { IpcServer } from '../ipc/server/server.ts';
 import { sweepStaleDirectories } from '../ipc/server/sweep.ts';
 import { Repeats } from '../lib/repeats.ts';
@@ -23,6 +24,7 @@ const REMOTE_STATS_MS = 1_000;
 /** Refused connections of one user are logged this often. */
 const DENIALS_PERIOD_MS = 5_000;
 const EACCES = 13;
+const EMFILE = 24;
 
 /** Clients of this daemon, over libqb's shared memory: the engines here, and the hand-over of cpg's to the ring thread. */
 export class IpcServerFront implements IpcFront {
@@ -47,7 +49,8 @@ export class IpcServerFront implements IpcFront {
     }
     this.server = new IpcServer({
       instance,
-      authorize: (client, serviceId) => this.authorize(client, serviceId),
+      authorize: (client, serviceId, fd) => this.authorize(client, serviceId, fd),
+      lacking: (service, client, errno, missing) => this.sayLacking(service, client, errno, missing),
       ended: (serviceId, reason, pid) => daemon.log('debug', 'QB', `service ${serviceId}, client ${pid}: ${reason}`),
     });
   }
@@ -76,7 +79,7 @@ export class IpcServerFront implements IpcFront {
     this.daemon.statistics.remove(connectionPrefix(client));
     this.remotes.delete(connectionId);
     this.remoteStatistics.delete(connectionId);
-    this.server.remoteClosed();
+    this.server.remoteClosed(client);
   }
 
   async close(): Promise<void> {
@@ -86,20 +89,37 @@ export class IpcServerFront implements IpcFront {
 
   // ---- who may connect (services.md 2.1) ----
 
-  private authorize(client: Credentials, serviceId: number): number {
-    const left = descriptorsLeft();
+  private authorize(client: Credentials, serviceId: number, fd: number): number {
+    const left = descriptorsLeft(fd);
     if (left <= DESCRIPTORS.low) this.descriptorsLow = true;
     else if (left > DESCRIPTORS.enough) this.descriptorsLow = false;
+    const low = this.descriptorsLow || (!isPrivileged(client.uid) && left <= DESCRIPTORS_FOR_ROOT);
     const errno = authorizeClient(client, {
       firstSyncDone: this.allowed,
       serviceLoaded: this.isLoaded(serviceId),
-      descriptorsLow: this.descriptorsLow,
+      descriptorsLow: low,
       isKeyOne: (key) => this.daemon.cmap.getU8(key) === 1,
     });
     // A daemon without root serves the user that runs it: nobody else could open its files.
     if (errno === EACCES && client.uid === process.geteuid?.()) return 0;
     if (errno === EACCES) this.sayDenied(client);
+    else if (errno === EMFILE) this.sayLacking(`service ${serviceId}`, client, 'EMFILE', 'free descriptors');
     return errno;
+  }
+
+  /** Whatever is used up: stock logs path and errno. */
+  private sayLacking(service: string, client: Credentials | null, errno: string, missing: string): void {
+    const kind = `lacking ${client?.uid} ${errno}`;
+    const keptBack = this.denials.admit(kind, performance.now());
+    if (keptBack === null) return;
+    const who = client === null ? 'A client' : `Client ${client.pid} of user ${client.uid}`;
+    const more = keptBack > 0 ? `; ${keptBack} more before` : '';
+    this.daemon.log(
+      'error',
+      'QB',
+      `${who} cannot connect to ${service}: ${errno}, there is no ${missing}${more}`,
+      kind,
+    );
   }
 
   /** As stock says it, but a user without rights that tries for ever does not fill the disk. */

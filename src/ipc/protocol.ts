@@ -26,8 +26,11 @@ export const IPC_LIMITS = {
   messageBytesMin: CONNECTION_RESPONSE_BYTES,
   /** libqb has no bound (libqb-ipc.md trap 6); more than this is refused with EMSGSIZE. */
   messageBytesMax: 4 * 1_048_576,
-  /** libqb's listen backlog. */
-  backlog: 128,
+  /**
+   * Clients that wait to be accepted; the kernel takes less if net.core.somaxconn says so. libqb: 128, which a flood fills in a moment of
+   * other work. Longer ones only make root wait longer behind the flood.
+   */
+  backlog: 1024,
 } as const;
 
 /** `max_msg_size` that a client asks for, raised to the minimum; null if this is not a connection request. */

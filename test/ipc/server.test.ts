@@ -25,7 +25,10 @@ import {
   encodeConnectionResponse,
 } from '../../src/ipc/protocol.ts';
 import { authorizeClient, descriptorsLeft } from '../../src/ipc/server/access.ts';
-import { EVENT_QUEUE_LIMITS, EventQueue } from '../../src/ipc/server/event-queue.ts';
+import { Admission } from '../../src/ipc/server/admission.ts';
+import { EVENT_QUEUE_LIMITS, EventBudget, EventQueue } from '../../src/ipc/server/event-queue.ts';
+import { Handshakes } from '../../src/ipc/server/handshakes.ts';
+import { connectionsMax } from '../../src/ipc/server/limits.ts';
 import { RingPool } from '../../src/ipc/server/pool.ts';
 import { IpcServer } from '../../src/ipc/server/server.ts';
 import { sweepStaleDirectories } from '../../src/ipc/server/sweep.ts';
@@ -145,7 +148,7 @@ t.test('who may connect, in the order of the rules', (t) => {
     t.equal(authorizeClient(user, { ...state, isKeyOne: (asked) => asked === key }), 0, key);
   }
   t.equal(authorizeClient(user, { ...state, isKeyOne: (asked) => asked === 'uidgid.uid.1001' }), 13);
-  t.ok(descriptorsLeft() > 100);
+  t.equal(descriptorsLeft(20) - descriptorsLeft(120), 100);
   t.end();
 });
 
@@ -188,7 +191,7 @@ t.test('sweep: what daemons left behind, nothing else', (t) => {
 });
 
 t.test('event queue', (t) => {
-  const queue = new EventQueue();
+  const queue = new EventQueue(new EventBudget({ userBytesMax: 2 ** 40, totalBytesMax: 2 ** 40 }), 0);
   t.equal(queue.headLength(), -1);
   const source = Uint8Array.from({ length: 300_000 }, (_, i) => i * 3);
   const sizes = [0, 1, 100, 262_139, 262_140, 262_141, 300_000, 5, 70_000, 70_000, 70_000, 70_000, 24];
@@ -206,6 +209,86 @@ t.test('event queue', (t) => {
   queue.clear();
   t.same([queue.count, queue.bytes, queue.headLength()], [0, 0, -1]);
   t.end();
+});
+
+t.test('event queues: a user’s, and all together, are bounded; who has most is given up', (t) => {
+  const block = EVENT_QUEUE_LIMITS.blockBytes;
+  const budget = new EventBudget({ userBytesMax: 4 * block, totalBytesMax: 6 * block });
+  const event = new Uint8Array(block - 4);
+  const queue = (uid: number): EventQueue => new EventQueue(budget, uid);
+  const push = (to: EventQueue, count: number): boolean[] =>
+    Array.from({ length: count }, () => to.push(event, 0, event.length));
+  const [small, large, other] = [queue(1), queue(1), queue(2)];
+  t.same([push(small, 1), push(large, 3)], [[true], [true, true, true]]);
+  t.same(push(small, 1), [true], 'the fifth block of the user costs the larger queue');
+  t.same([large.overflowed, large.count, large.waiting, small.count], [true, 0, true, 2]);
+  t.same(push(large, 1), [false]);
+  t.same(push(other, 4), [true, true, true, true]);
+  const third = queue(3);
+  t.same(push(third, 1), [true], 'the seventh in all costs the largest');
+  t.same([other.overflowed, small.overflowed, third.overflowed], [true, false, false]);
+  const own = queue(4);
+  t.same(push(own, 5), [true, true, true, false, false], 'one that is the largest itself');
+  small.clear();
+  third.clear();
+  const again = queue(1);
+  t.same(push(again, 5), [true, true, true, true, false], 'what was given back can be taken again');
+  t.end();
+});
+
+t.test('admission: by user and in all, with a reserve for root', (t) => {
+  const admission = new Admission(32, (uid) => uid === 0);
+  const take = (uid: number, count: number, bytes = 12328): number =>
+    Array.from({ length: count }, () => admission.take(uid, bytes)).filter((errno) => errno === 0).length;
+  t.equal(take(1, 20), 8, 'a quarter for one user');
+  t.equal(admission.take(1, 12328), 12, 'ENOMEM');
+  t.equal(take(2, 3, 4 << 20), 2, 'large rings count more');
+  t.equal(take(3, 20), 8);
+  t.equal(take(4, 20), 4, 'an eighth is root’s');
+  t.equal(take(0, 20), 4);
+  admission.give(1, 12328);
+  t.equal(take(5, 1), 0, 'root has what was the reserve');
+  t.equal(take(0, 2), 1);
+  t.match(admission.describe(1), /^7 connections of the user, 32 in all; at most 8 and 28, 32/);
+  t.equal(connectionsMax(20_000, 65_530), 4096);
+  t.equal(connectionsMax(1024, 65_530), 416);
+  t.equal(connectionsMax(1 << 20, 65_530 / 2), 2748, 'a tenth of the mappings stays free');
+  t.equal(connectionsMax(64, 65_530), 8);
+  t.end();
+});
+
+t.test('handshakes: users in turns, root at once; the silent ones bounded by user', async (t) => {
+  const handshakes = new Handshakes((uid) => uid === 0);
+  t.teardown(() => handshakes.close());
+  const done: number[] = [];
+  for (let i = 0; i < 200; i++) handshakes.enqueue(1, () => done.push(1));
+  handshakes.enqueue(2, () => done.push(2));
+  handshakes.enqueue(0, () => done.push(0));
+  t.same(done, [0]);
+  await delay(20);
+  t.same(done.slice(0, 4), [0, 1, 2, 1]);
+  t.equal(done.filter((uid) => uid === 1).length, 128, 'more than that were not taken');
+  const dropped: number[] = [];
+  const silent = (uid: number): void => {
+    const client = {
+      uid,
+      sinceMs: performance.now(),
+      drop: () => {
+        dropped.push(uid);
+        handshakes.forget(client);
+      },
+    };
+    handshakes.keep(client);
+  };
+  silent(7);
+  for (let i = 0; i < 40; i++) silent(8);
+  t.same(dropped, Array(8).fill(8));
+  for (let uid = 100; uid < 120; uid++) for (let i = 0; i < 30; i++) silent(uid);
+  t.notOk(dropped.includes(7), 'who has one keeps it');
+  for (let i = 0; i < 64; i++) handshakes.countWaste(9);
+  t.same([handshakes.isTiresome(9), handshakes.isTiresome(8)], [true, false]);
+  await delay(60);
+  t.equal(handshakes.isTiresome(9), false);
 });
 
 t.test('pool: slots come back, sizes have a limit', (t) => {

@@ -3,6 +3,7 @@ import { ClientRings } from '../../src/ipc/client/rings.ts';
 import { exchangeSetup } from '../../src/ipc/client/setup.ts';
 import { socketDirectory, socketPath } from '../../src/ipc/names.ts';
 import { decodeConnectionResponse, isAccepted } from '../../src/ipc/protocol.ts';
+import { Handshakes } from '../../src/ipc/server/handshakes.ts';
 import { IpcListener } from '../../src/ipc/server/listener.ts';
 import { Peek } from '../../src/lib/qbring/reader.ts';
 import { CPG_JOIN } from '../../src/services/codec/cpg.ts';
@@ -17,10 +18,14 @@ export function listenForCpg(ring: TestRing, instance: string): IpcListener {
     serviceId: 2,
     instance,
     nextConnectionId: () => nextId++,
+    handshakes: new Handshakes(),
     authorize: () => 0,
+    reserve: () => 0,
+    release: () => {},
     prepare: () => 0,
     established: (client) => ring.send({ op: 'clientAttach', client }),
     refused: () => {},
+    ignored: () => {},
   });
 }
 

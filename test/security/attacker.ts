@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Lab } from '../interop/lab/lab.ts';
 import type { LabNode } from '../interop/lab/node.ts';
@@ -24,7 +24,7 @@ export class Attacker {
   static async on(node: LabNode, uid: number, name = 'ipc'): Promise<Attacker> {
     const built = await program(name, 'security');
     const copy = join(node.space.directory, 'run', basename(built)); // the checkout may be closed to others
-    copyFileSync(built, copy);
+    if (!existsSync(copy)) copyFileSync(built, copy);
     chmodSync(copy, 0o755);
     return new Attacker(node, uid, `/run/${basename(built)}`);
   }

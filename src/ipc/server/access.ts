@@ -1,4 +1,3 @@
-import { readdirSync } from 'node:fs';
 import type { Credentials } from '../../os/credentials.ts';
 import { Errno } from '../../os/errno.ts';
 import { getLimit } from '../../os/schedule.ts';
@@ -30,8 +29,12 @@ export function authorizeClient(client: Pick<Credentials, 'uid' | 'gid'>, state:
 
 /** Descriptors that stock keeps back for itself (libqb-ipc.md 4.3). */
 const DESCRIPTORS_RESERVED = 50;
+/** Kept back for root's clients: the others have none left earlier. */
+export const DESCRIPTORS_FOR_ROOT = 64;
 
-/** Descriptors that clients may still use: soft limit − 50 − open now. Stock refuses at 1 or less, and accepts again above 2. */
-export function descriptorsLeft(): number {
-  return getLimit('NOFILE').soft - DESCRIPTORS_RESERVED - readdirSync('/proc/self/fd').length;
-}
+/**
+ * Descriptors that clients may still use: soft limit − 50 − open now. Stock refuses at 1 or less, and accepts again above 2. `lowest` is one
+ * that the kernel has just given, the lowest that was free: all below it are open, which costs no look at all of them.
+ */
+export const descriptorsLeft = (lowest: number): number =>
+  getLimit('NOFILE').soft - DESCRIPTORS_RESERVED - (lowest + 1);

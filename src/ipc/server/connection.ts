@@ -80,7 +80,7 @@ export class ServerConnection {
   private readonly requestMemory: RingMemory;
   private readonly responseMemory: RingMemory;
   private readonly eventMemory: RingMemory;
-  private readonly queue = new EventQueue();
+  private readonly queue: EventQueue;
   private hasFiles = true;
   private flowControlWord = 0;
   private claimedEvents = 0;
@@ -93,6 +93,7 @@ export class ServerConnection {
     this.id = descriptor.id;
     this.fd = descriptor.fd;
     this.socket = new SetupSocket(descriptor.fd);
+    this.queue = new EventQueue(pool.events, descriptor.euid);
     this.pid = descriptor.pid;
     this.euid = descriptor.euid;
     this.egid = descriptor.egid;
@@ -275,7 +276,7 @@ export class ServerConnection {
    * Longer than `maxMessageBytes` is never possible (libqb's EMSGSIZE): check before.
    */
   claimEvent(lengthBytes: number): number {
-    if (!this.live || this.fault !== null || this.hungUp || this.queue.count > 0) return -1;
+    if (!this.live || this.fault !== null || this.hungUp || this.queue.waiting) return -1;
     const at = this.events.claim(lengthBytes);
     if (at < 0 && !this.noteFaults()) this.statistics.sendRetries++;
     return at;
@@ -293,9 +294,7 @@ export class ServerConnection {
 
   /** Whether `claimEvent` would succeed. */
   hasEventRoom(lengthBytes: number): boolean {
-    return (
-      this.live && this.fault === null && !this.hungUp && this.queue.count === 0 && this.events.hasRoom(lengthBytes)
-    );
+    return this.live && this.fault === null && !this.hungUp && !this.queue.waiting && this.events.hasRoom(lengthBytes);
   }
 
   /** Publishes the committed events: semaphore, then exactly one byte each (libqb-ipc.md 3.6). Cheap when there are none. */
@@ -335,7 +334,7 @@ export class ServerConnection {
   }
 
   get queueing(): boolean {
-    return this.queue.count > 0;
+    return this.queue.waiting;
   }
 
   get queuedBytes(): number {
@@ -344,6 +343,7 @@ export class ServerConnection {
 
   /** Moves queued events into the ring as far as there is room, and flushes. */
   flushQueue(): void {
+    if (this.queue.overflowed) this.fail('eventQueueFull');
     if (!this.live || this.fault !== null || this.hungUp || this.queue.count === 0) return;
     for (let length = this.queue.headLength(); length >= 0; length = this.queue.headLength()) {
       const at = this.events.claim(length);

@@ -6,6 +6,9 @@ export const EVENT_QUEUE_LIMITS = {
   /** A client that lets more than this pile up is disconnected, alone. Stock has no limit and grows. */
   bytesMax: 256 * 1024 * 1024,
   eventsMax: 2_000_000,
+  /** All connections of one user, and of all users, by thread (cpg has the ring thread to itself), in memory that is taken for them. */
+  userBytesMax: 256 * 1024 * 1024,
+  totalBytesMax: 512 * 1024 * 1024,
   blockBytes: 256 * 1024,
   freeBlocksMax: 64,
 } as const;
@@ -21,17 +24,67 @@ interface Block {
 const LENGTH_BYTES = 4;
 const freeBlocks: Block[] = [];
 
+/** Memory that waiting events may take, by user and in all: one for all connections of a thread. */
+export class EventBudget {
+  private readonly users = new Map<number, { bytes: number; readonly queues: Set<EventQueue> }>();
+  private total = 0;
+
+  constructor(private readonly limits: { userBytesMax: number; totalBytesMax: number } = EVENT_QUEUE_LIMITS) {}
+
+  /** `queue` takes `bytes` more. While that is too much, the queue that has most is given up. */
+  take(queue: EventQueue, bytes: number): void {
+    const user = this.users.get(queue.uid) ?? { bytes: 0, queues: new Set() };
+    this.users.set(queue.uid, user);
+    user.queues.add(queue);
+    user.bytes += bytes;
+    this.total += bytes;
+    while (user.bytes > this.limits.userBytesMax && largest([user])?.overflow());
+    while (this.total > this.limits.totalBytesMax && largest(this.users.values())?.overflow());
+  }
+
+  give(queue: EventQueue, bytes: number): void {
+    const user = this.users.get(queue.uid);
+    if (user === undefined) return;
+    user.bytes -= bytes;
+    this.total -= bytes;
+    if (queue.blockBytes > 0) return;
+    user.queues.delete(queue);
+    if (user.queues.size === 0) this.users.delete(queue.uid);
+  }
+}
+
+function largest(users: Iterable<{ readonly queues: ReadonlySet<EventQueue> }>): EventQueue | null {
+  let most: EventQueue | null = null;
+  for (const { queues } of users)
+    for (const queue of queues) if (queue.blockBytes > (most?.blockBytes ?? 0)) most = queue;
+  return most;
+}
+
 export class EventQueue {
   count = 0;
   bytes = 0;
+  /** Memory taken. */
+  blockBytes = 0;
+  /** Given up, because others need the room. */
+  overflowed = false;
   private readonly blocks: Block[] = [];
 
-  /** Copies an event in; `false`: the limit is reached. */
+  constructor(
+    private readonly budget: EventBudget,
+    readonly uid: number,
+  ) {}
+
+  /** Copies an event in; `false`: a limit is reached. */
   push(source: Uint8Array, offset: number, length: number): boolean {
-    if (this.count >= EVENT_QUEUE_LIMITS.eventsMax || this.bytes + length > EVENT_QUEUE_LIMITS.bytesMax) return false;
+    if (this.overflowed || this.count >= EVENT_QUEUE_LIMITS.eventsMax) return false;
+    if (this.bytes + length > EVENT_QUEUE_LIMITS.bytesMax) return false;
     let block = this.blocks.at(-1);
     if (block === undefined || block.tail + LENGTH_BYTES + length > block.bytes.length) {
-      block = takeBlock(length + LENGTH_BYTES);
+      const wanted = Math.max(length + LENGTH_BYTES, EVENT_QUEUE_LIMITS.blockBytes);
+      this.blockBytes += wanted;
+      this.budget.take(this, wanted);
+      if (this.overflowed) return false;
+      block = takeBlock(wanted);
       this.blocks.push(block);
     }
     block.data.setUint32(block.tail, length);
@@ -40,6 +93,11 @@ export class EventQueue {
     this.count++;
     this.bytes += length;
     return true;
+  }
+
+  /** Events wait here, or did until there was no room for them: none may overtake them. */
+  get waiting(): boolean {
+    return this.count > 0 || this.overflowed;
   }
 
   /** Length of the first event, -1 if there is none. */
@@ -60,23 +118,35 @@ export class EventQueue {
     if (block.head === block.tail) {
       this.blocks.shift();
       giveBlock(block);
+      this.blockBytes -= block.bytes.length;
+      this.budget.give(this, block.bytes.length);
     }
   }
 
-  clear(): void {
+  /** Gives everything up; `true`: there was something. */
+  overflow(): boolean {
+    this.overflowed = true;
+    return this.clear();
+  }
+
+  clear(): boolean {
     for (const block of this.blocks) giveBlock(block);
     this.blocks.length = 0;
     this.count = 0;
     this.bytes = 0;
+    const given = this.blockBytes;
+    this.blockBytes = 0;
+    if (given > 0) this.budget.give(this, given);
+    return given > 0;
   }
 }
 
 function takeBlock(bytes: number): Block {
-  if (bytes <= EVENT_QUEUE_LIMITS.blockBytes) {
+  if (bytes === EVENT_QUEUE_LIMITS.blockBytes) {
     const recycled = freeBlocks.pop();
     if (recycled !== undefined) return recycled;
   }
-  const memory = new Uint8Array(Math.max(bytes, EVENT_QUEUE_LIMITS.blockBytes));
+  const memory = new Uint8Array(bytes);
   return { bytes: memory, data: new DataView(memory.buffer), head: 0, tail: 0 };
 }
 

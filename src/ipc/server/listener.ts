@@ -1,6 +1,6 @@
 import { chmodSync } from 'node:fs';
 import { Arena, scratch } from '../../os/arena.ts';
-import { type Credentials, processName, receiveWithCredentials } from '../../os/credentials.ts';
+import { type Credentials, peerCredentials, processName, receiveWithCredentials } from '../../os/credentials.ts';
 import { Errno, errnoName, OsError } from '../../os/errno.ts';
 import { closeFd, unlinkFile } from '../../os/fd.ts';
 import { AF_UNIX } from '../../os/sockaddr.ts';
@@ -8,8 +8,11 @@ import {
   acceptSocket,
   bindSocket,
   listenSocket,
+  MSG_DONTWAIT,
   MSG_NOSIGNAL,
+  MSG_PEEK,
   openSocket,
+  receiveBytes,
   SOCK_STREAM,
   SOL_SOCKET,
   SocketOption,
@@ -17,7 +20,7 @@ import {
   setOptionInt,
 } from '../../os/socket.ts';
 import { FdWatcher } from '../../os/watch.ts';
-import { encodeSocketAddress, socketDirectory, socketName } from '../names.ts';
+import { encodeSocketAddress, SHARED_MEMORY_DIRECTORY, socketDirectory, socketName } from '../names.ts';
 import {
   CONNECTION_REQUEST_BYTES,
   CONNECTION_RESPONSE_BYTES,
@@ -28,6 +31,7 @@ import {
 } from '../protocol.ts';
 import type { ClientDescriptor } from './descriptor.ts';
 import { type ConnectionFiles, createConnectionFiles, removeConnectionFiles, ringNames } from './files.ts';
+import type { Handshakes, SilentClient } from './handshakes.ts';
 
 export interface ListenerOptions {
   /** Service name of stock: `cmap`. */
@@ -37,31 +41,39 @@ export interface ListenerOptions {
   readonly instance: string;
   /** Unique for the life of the daemon. */
   nextConnectionId(): number;
-  /** 0, or the errno that the client gets. */
-  authorize(client: Credentials): number;
+  /** Shared by all services: whose turn it is. */
+  readonly handshakes: Handshakes;
+  /** 0, or the errno that the client gets. `fd` is its socket, the lowest descriptor that was free. */
+  authorize(client: Credentials, fd: number): number;
+  /** Counts a connection that is to be made: 0, or the errno that the client gets. Undone by `release`. */
+  reserve(client: Credentials, maxMessageBytes: number): number;
+  release(client: Credentials, maxMessageBytes: number): void;
   /**
    * Everything is ready but the answer to the client. 0: it is yours. -errno: the client gets that, and this listener cleans up.
    */
   prepare(client: ClientDescriptor): number;
   /** The client has its answer (libqb's "created" hook). `client.fd` is no longer watched here. */
   established(client: ClientDescriptor): void;
-  /** A handshake that did not become a connection, by reason, for a counter or the log. */
-  refused(reason: string, client: Credentials | null): void;
+  /**
+   * A handshake that did not become a connection, by reason, for a counter or the log. `missing`: what this host or this daemon did not
+   * have for it.
+   */
+  refused(reason: string, client: Credentials | null, missing?: string): void;
+  /** A client was not looked at, because its user wastes this daemon's time. */
+  ignored(): void;
 }
 
-export const HANDSHAKE_LIMITS = {
-  acceptPerWakeMax: 16,
-  /** Connected and silent. Stock keeps such descriptors for ever. */
-  pendingMax: 256,
-  silentMs: 30_000,
-  /** No descriptors left: how long not to listen. */
-  pauseMs: 100,
-} as const;
+/** Clients taken off the queue of the socket in one turn of the loop, and the time for that. */
+const ACCEPT_MAX = 4096;
+const ACCEPT_MS = 3;
+/** The clock is looked at after so many. */
+const ACCEPT_BATCH = 32;
+/** No descriptors left: how long not to listen. */
+const PAUSE_MS = 100;
 
-interface Pending {
-  readonly fd: number;
+/** A client that has not asked yet. */
+interface Silent extends SilentClient {
   readonly watcher: FdWatcher;
-  readonly sinceMs: number;
 }
 
 const REQUEST_AT = 8192;
@@ -72,8 +84,7 @@ export class IpcListener {
   private readonly fd: number;
   private readonly path: string | null;
   private watcher: FdWatcher;
-  private readonly pending = new Map<number, Pending>();
-  private timer: NodeJS.Timeout | null = null;
+  private readonly silent = new Map<number, Silent>();
   private closed = false;
 
   /** Throws OsError (EADDRINUSE: another daemon of this instance runs). */
@@ -102,104 +113,115 @@ export class IpcListener {
   close(): void {
     if (this.closed) return;
     this.closed = true;
-    if (this.timer !== null) clearTimeout(this.timer);
     this.watcher.stop();
     closeFd(this.fd);
     if (this.path !== null) unlinkFile(this.path);
-    for (const fd of this.pending.keys()) this.drop(fd, 'closing', null);
+    for (const fd of [...this.silent.keys()]) this.drop(fd, 'closing', null);
   }
 
   private readonly onConnect = (): void => {
-    for (let i = 0; i < HANDSHAKE_LIMITS.acceptPerWakeMax; i++) {
+    const end = performance.now() + ACCEPT_MS;
+    for (let i = 1; i <= ACCEPT_MAX; i++) {
       const fd = acceptSocket(this.fd);
       if (fd === -Errno.EAGAIN) return;
       if (fd < 0) {
-        this.options.refused(`accept ${errnoName(fd)}`, null);
+        this.options.refused(`accept ${errnoName(fd)}`, null, `a descriptor for the socket: ${errnoName(fd)}`);
         this.pause();
         return;
       }
-      if (this.pending.size >= HANDSHAKE_LIMITS.pendingMax) {
-        const [oldest] = this.pending.keys();
-        this.drop(oldest!, 'tooManyPending', null);
-      }
-      this.pending.set(fd, { fd, watcher: new FdWatcher(fd, () => this.onRequest(fd)), sinceMs: performance.now() });
-      this.startTimer();
-      this.onRequest(fd); // stock clients have sent it by now
+      this.onAccepted(fd);
+      if (i % ACCEPT_BATCH === 0 && performance.now() >= end) return; // the rest in the next turn
     }
   };
+
+  /** Who it is comes first: a user who was refused over and over costs no more than this. */
+  private onAccepted(fd: number): void {
+    const peer = peerCredentials(fd);
+    if (peer === null || this.options.handshakes.isTiresome(peer.uid)) {
+      closeFd(fd);
+      this.options.ignored();
+      return;
+    }
+    if (this.onRequest(fd, peer)) return; // stock clients have sent it by now
+    const watcher = new FdWatcher(fd, () => this.onRequest(fd, peer));
+    const silent = {
+      uid: peer.uid,
+      watcher,
+      sinceMs: performance.now(),
+      drop: (reason: string) => this.drop(fd, reason, peer),
+    };
+    this.silent.set(fd, silent);
+    this.options.handshakes.keep(silent);
+  }
 
   /** Out of descriptors: the socket stays readable, so it must not be watched until some may be free again. */
   private pause(): void {
     this.watcher.stop();
     setTimeout(() => {
       if (!this.closed) this.watcher = new FdWatcher(this.fd, this.onConnect);
-    }, HANDSHAKE_LIMITS.pauseMs);
+    }, PAUSE_MS);
   }
 
-  private startTimer(): void {
-    if (this.timer !== null || this.pending.size === 0) return;
-    this.timer = setTimeout(() => {
-      this.timer = null;
-      const limit = performance.now() - HANDSHAKE_LIMITS.silentMs;
-      for (const { fd, sinceMs } of this.pending.values()) if (sinceMs <= limit) this.drop(fd, 'silent', null);
-      this.startTimer();
-    }, HANDSHAKE_LIMITS.silentMs);
-    this.timer.unref();
-  }
-
-  private onRequest(fd: number): void {
+  /** Something came from a client that is to ask; `false`: not yet. */
+  private onRequest(fd: number, peer: Credentials): boolean {
     const { bytes, credentials } = receiveWithCredentials(fd, scratch.address + REQUEST_AT, CONNECTION_REQUEST_BYTES);
-    if (bytes === -Errno.EAGAIN || bytes === -Errno.EINTR) return;
-    if (bytes !== CONNECTION_REQUEST_BYTES) {
-      this.drop(fd, bytes === 0 ? 'hangUp' : 'shortRequest', credentials);
-      return;
-    }
-    if (credentials === null) {
-      this.drop(fd, 'noCredentials', null);
-      return;
-    }
-    const maxMessageBytes = decodeConnectionRequest(scratch.data, REQUEST_AT);
+    if (bytes === -Errno.EAGAIN || bytes === -Errno.EINTR) return false;
+    this.forget(fd); // whatever it is, it is decided now, or waits for its turn
+    if (bytes !== CONNECTION_REQUEST_BYTES) this.drop(fd, bytes === 0 ? 'hangUp' : 'shortRequest', peer);
+    else if (credentials === null) this.drop(fd, 'noCredentials', null);
+    else this.onAsked(fd, credentials, decodeConnectionRequest(scratch.data, REQUEST_AT));
+    return true;
+  }
+
+  private onAsked(fd: number, credentials: Credentials, maxMessageBytes: number | null): void {
+    const { handshakes } = this.options;
     if (maxMessageBytes === null) {
       this.drop(fd, 'notARequest', credentials);
       return;
     }
-    setOptionInt(fd, SOL_SOCKET, SocketOption.PASSCRED, 0);
-    const errno = maxMessageBytes > IPC_LIMITS.messageBytesMax ? Errno.EMSGSIZE : this.options.authorize(credentials);
-    if (errno !== 0) {
-      this.refuse(fd, errno, credentials);
-      return;
-    }
-    const files = createConnectionFiles(
-      socketName(this.options.service, this.options.instance),
-      fd,
-      credentials,
-      maxMessageBytes,
-    );
-    if (typeof files === 'number') {
-      this.refuse(fd, -files, credentials);
-      return;
-    }
-    this.establish(fd, credentials, files, maxMessageBytes);
+    const tooLarge = maxMessageBytes > IPC_LIMITS.messageBytesMax;
+    const errno = tooLarge ? Errno.EMSGSIZE : this.options.authorize(credentials, fd);
+    if (errno !== 0) this.refuse(fd, errno, credentials);
+    else if (!handshakes.enqueue(credentials.uid, () => this.admit(fd, credentials, maxMessageBytes)))
+      this.refuse(fd, Errno.EAGAIN, credentials);
   }
 
-  private establish(fd: number, credentials: Credentials, files: ConnectionFiles, maxMessageBytes: number): void {
+  /** The client's turn has come. */
+  private admit(fd: number, credentials: Credentials, maxMessageBytes: number): void {
+    if (this.closed || receiveBytes(fd, scratch.address, 1, MSG_PEEK | MSG_DONTWAIT) === 0) {
+      this.drop(fd, this.closed ? 'closing' : 'hangUp', credentials);
+      return;
+    }
+    setOptionInt(fd, SOL_SOCKET, SocketOption.PASSCRED, 0);
+    const reserved = this.options.reserve(credentials, maxMessageBytes);
+    if (reserved !== 0) {
+      this.refuse(fd, reserved, credentials, 'a connection that is free');
+      return;
+    }
+    const name = socketName(this.options.service, this.options.instance);
+    const files = createConnectionFiles(name, fd, credentials, maxMessageBytes);
+    const result = typeof files === 'number' ? files : this.establish(fd, credentials, files, maxMessageBytes);
+    if (result >= 0) return;
+    this.options.release(credentials, maxMessageBytes);
+    this.refuse(fd, -result, credentials, `room for ring files in ${SHARED_MEMORY_DIRECTORY}: ${errnoName(result)}`);
+  }
+
+  private establish(fd: number, peer: Credentials, files: ConnectionFiles, maxMessageBytes: number): number {
     const client: ClientDescriptor = {
       id: this.options.nextConnectionId(),
       fd,
-      pid: credentials.pid,
-      euid: credentials.uid,
-      egid: credentials.gid,
+      pid: peer.pid,
+      euid: peer.uid,
+      egid: peer.gid,
       serviceId: this.options.serviceId,
-      processName: processName(credentials.pid),
+      processName: processName(peer.pid),
       ...files,
       maxMessageBytes,
     };
-    this.forget(fd); // before anybody else watches it
     const prepared = this.options.prepare(client);
     if (prepared < 0) {
       removeConnectionFiles(files);
-      this.refuse(fd, -prepared, credentials);
-      return;
+      return prepared;
     }
     encodeConnectionResponse(
       response.u8,
@@ -210,22 +232,28 @@ export class IpcListener {
     // One write (libqb-ipc.md trap 2). It fits an empty socket; if the client is gone already, the owner learns it from the socket.
     sendBytes(fd, response.address, CONNECTION_RESPONSE_BYTES, MSG_NOSIGNAL);
     this.options.established(client);
+    return 0;
   }
 
-  private refuse(fd: number, errno: number, credentials: Credentials): void {
+  private refuse(fd: number, errno: number, credentials: Credentials, missing?: string): void {
     encodeConnectionResponse(response.u8, 0, { error: errno }, 0);
     sendBytes(fd, response.address, CONNECTION_RESPONSE_BYTES, MSG_NOSIGNAL);
-    this.drop(fd, errnoName(errno), credentials);
+    this.drop(fd, errnoName(errno), credentials, missing);
   }
 
-  private drop(fd: number, reason: string, credentials: Credentials | null): void {
+  private drop(fd: number, reason: string, credentials: Credentials | null, missing?: string): void {
     this.forget(fd);
+    if (credentials !== null && (reason === 'hangUp' || reason === 'EACCES'))
+      this.options.handshakes.countWaste(credentials.uid);
     closeFd(fd);
-    this.options.refused(reason, credentials);
+    this.options.refused(reason, credentials, missing);
   }
 
   private forget(fd: number): void {
-    this.pending.get(fd)?.watcher.stop();
-    this.pending.delete(fd);
+    const silent = this.silent.get(fd);
+    if (silent === undefined) return;
+    this.silent.delete(fd);
+    silent.watcher.stop(); // before anybody else watches it
+    this.options.handshakes.forget(silent);
   }
 }

@@ -2,8 +2,9 @@ import type { RingMemory } from '../../lib/qbring/layout.ts';
 import { QB_HEADER, qbDataBytes } from '../../lib/qbring/layout.ts';
 import { qbRingMemory } from '../../lib/qbring/setup.ts';
 import { Arena, PAGE_BYTES, pageAlign } from '../../os/arena.ts';
-import { Errno } from '../../os/errno.ts';
+import { Errno, OsError } from '../../os/errno.ts';
 import { IPC_LIMITS } from '../protocol.ts';
+import { EventBudget } from './event-queue.ts';
 
 /**
  * Address space for the rings of connections. A slot holds three rings; slots are recycled, and come in three sizes so that a client
@@ -15,13 +16,15 @@ import { IPC_LIMITS } from '../protocol.ts';
  * message moves between them by `copyWithin`. Further arenas are added when it is full.
  */
 export class RingPool {
+  /** What may wait for the connections of this thread. */
+  readonly events = new EventBudget();
   private readonly free: Slot[][] = SLOT_MESSAGE_BYTES.map(() => []);
   private readonly arenas: Arena[] = [];
 
   constructor(
     first: Arena | null = null,
     private readonly arenaBytes: number = 256 * 1024 * 1024,
-    private readonly arenasMax: number = 64,
+    private readonly arenasMax: number = 128,
   ) {
     if (first !== null) this.arenas.push(first);
   }
@@ -32,11 +35,24 @@ export class RingPool {
     if (size < 0) return -Errno.EMSGSIZE;
     const recycled = this.free[size]!.pop();
     if (recycled !== undefined) return recycled;
+    const fresh = this.carve(size);
+    if (typeof fresh !== 'number') return fresh;
+    // What others asked for and left is not lost for this one.
+    for (let larger = size + 1; larger < this.free.length; larger++) {
+      const slot = this.free[larger]!.pop();
+      if (slot !== undefined) return slot;
+    }
+    return fresh;
+  }
+
+  private carve(size: number): Slot | number {
     const bytes = slotBytes(SLOT_MESSAGE_BYTES[size]!);
     let arena = this.arenas.find((candidate) => candidate.freeBytes >= bytes + PAGE_BYTES);
     if (arena === undefined) {
       if (this.arenas.length >= this.arenasMax) return -Errno.ENOMEM;
-      arena = Arena.map(Math.max(this.arenaBytes, bytes + 2 * PAGE_BYTES));
+      const mapped = mapArena(Math.max(this.arenaBytes, bytes + 2 * PAGE_BYTES));
+      if (typeof mapped === 'number') return mapped;
+      arena = mapped;
       this.arenas.push(arena);
     }
     return { arena, offset: arena.allocate(bytes, PAGE_BYTES), size, bytes, mapped: false };
@@ -50,6 +66,15 @@ export class RingPool {
     if (slot.mapped && slot.arena.unmapFile(slot.offset, slot.bytes) < 0) return;
     slot.mapped = false;
     this.free[slot.size]!.push(slot);
+  }
+}
+
+/** An arena, or -errno where address space is limited: no reason to end the daemon. */
+function mapArena(bytes: number): Arena | number {
+  try {
+    return Arena.map(bytes);
+  } catch (error) {
+    return error instanceof OsError ? -error.errnoNumber : -Errno.ENOMEM;
   }
 }
 

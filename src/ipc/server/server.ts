@@ -1,5 +1,7 @@
 import type { Credentials } from '../../os/credentials.ts';
+import { Admission } from './admission.ts';
 import type { ClientDescriptor } from './descriptor.ts';
+import { Handshakes } from './handshakes.ts';
 import { type ConnectionOwner, HostedConnection, type ServiceHandler } from './hosted-connection.ts';
 import { IpcListener } from './listener.ts';
 import { RingPool } from './pool.ts';
@@ -9,9 +11,11 @@ export interface IpcServerOptions {
   /** Named IPC instance, empty for stock's socket names. */
   readonly instance: string;
   /** 0, or the errno that the client gets: see `authorizeClient`. */
-  authorize(client: Credentials, serviceId: number): number;
+  authorize(client: Credentials, serviceId: number, fd: number): number;
   /** A handshake was refused or a connection ended, for the log. */
   ended?(serviceId: number, reason: string, pid: number): void;
+  /** A client that may connect could not, because something was used up. */
+  lacking?(service: string, client: Credentials | null, errno: string, missing: string): void;
 }
 
 /** How often a connection whose ring is full is tried again. Stock: 50 ms or sooner. */
@@ -32,6 +36,8 @@ interface Service {
 export class IpcServer {
   readonly statistics = new ServerStatistics();
   private readonly pool = new RingPool();
+  private readonly admission = new Admission();
+  private readonly handshakes = new Handshakes();
   private readonly services = new Map<number, Service>();
   private readonly dirtyConnections = new Set<HostedConnection>();
   private readonly slowConnections = new Set<HostedConnection>();
@@ -84,7 +90,8 @@ export class IpcServer {
   }
 
   /** The other thread says that a client which it got has ended. */
-  remoteClosed(): void {
+  remoteClosed(client: ClientDescriptor): void {
+    this.admission.give(client.euid, client.maxMessageBytes);
     this.statistics.active--;
     this.statistics.closed++;
   }
@@ -113,6 +120,7 @@ export class IpcServer {
 
   close(): void {
     for (const serviceId of [...this.services.keys()]) this.withdraw(serviceId);
+    this.handshakes.close();
     if (this.slowTimer !== null) clearTimeout(this.slowTimer);
     this.slowTimer = null;
   }
@@ -127,10 +135,17 @@ export class IpcServer {
       serviceId,
       instance: this.options.instance,
       nextConnectionId: () => ++this.lastConnectionId,
-      authorize: (client) => this.options.authorize(client, serviceId),
-      refused: (reason, client) => {
+      handshakes: this.handshakes,
+      authorize: (client, fd) => this.options.authorize(client, serviceId, fd),
+      reserve: ({ uid }, maxMessageBytes) => this.admission.take(uid, maxMessageBytes),
+      release: ({ uid }, maxMessageBytes) => this.admission.give(uid, maxMessageBytes),
+      ignored: () => this.statistics.count('ignored'),
+      refused: (reason, client, missing) => {
         this.statistics.count(reason);
         this.options.ended?.(serviceId, reason, client?.pid ?? 0);
+        if (missing === undefined) return;
+        const counts = client === null ? '' : ` (${this.admission.describe(client.uid)})`;
+        this.options.lacking?.(service, client, reason, `${missing}${counts}`);
       },
       ...hooks,
     });
@@ -144,6 +159,7 @@ export class IpcServer {
   ): void {
     this.dirtyConnections.delete(connection);
     this.slowConnections.delete(connection);
+    this.admission.give(connection.euid, connection.maxMessageBytes);
     if (!connections.delete(connection)) return; // never established
     this.statistics.active--;
     this.statistics.closed++;

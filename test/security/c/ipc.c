@@ -6,6 +6,7 @@
  *   ipc connect SERVICE N BYTES HOW   opens N connections for messages of BYTES; HOW: silent, byte (makes the daemon map the rings)
  *   ipc mute SERVICE N                connects N times and never sends the connection request
  *   ipc flood SERVICE SECONDS HOW     handshakes, one after the other; HOW: bare (closes at once), ask (does not wait), full
+ *   ipc probe SERVICE SECONDS         connects again and again, at once when it is told to: prints how long the longest try took, in ms
  *
  * What holds things goes on until its standard input ends.
  */
@@ -273,6 +274,31 @@ static void flood(const char *service, double seconds, const char *how)
 	summary(good, errors);
 }
 
+static void probe(const char *service, double seconds)
+{
+	double end = now() + seconds, worst = 0;
+	int served = 0, again = 0;
+	struct connection c;
+	while (now() < end) {
+		double begin = now();
+		int error;
+		while ((error = handshake(&c, service, 12328)) == -EAGAIN && now() < begin + 20) {
+			again++;
+			usleep(5000);
+		}
+		if (error != 0) {
+			printf("refused %d\n", error);
+			return;
+		}
+		close(c.fd);
+		served++;
+		if (now() - begin > worst)
+			worst = now() - begin;
+		usleep(20000);
+	}
+	printf("served %d again %d worst %.0f\n", served, again, worst * 1000);
+}
+
 int main(int argc, char **argv)
 {
 	struct rlimit limit;
@@ -287,6 +313,8 @@ int main(int argc, char **argv)
 		many(argv[2], atoi(argv[3]), (uint32_t)atoi(argv[4]), argv[5]);
 	else if (argc == 4 && strcmp(argv[1], "mute") == 0)
 		mute(argv[2], atoi(argv[3]));
+	else if (argc == 4 && strcmp(argv[1], "probe") == 0)
+		probe(argv[2], atof(argv[3]));
 	else if (argc == 5 && strcmp(argv[1], "flood") == 0)
 		flood(argv[2], atof(argv[3]), argv[4]);
 	else

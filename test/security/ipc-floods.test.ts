@@ -1,0 +1,117 @@
+import { readFileSync } from 'node:fs';
+import t, { type Test } from 'tap';
+import { FULL, skipReason } from '../interop/lab/cases.ts';
+import { Lab } from '../interop/lab/lab.ts';
+import type { DaemonKind, LabNode } from '../interop/lab/node.ts';
+import { type Running, sleep } from '../interop/lab/process.ts';
+import { Attacker, alive, GRANTED, GRANTS, rootServedMs, STRANGER } from './attacker.ts';
+
+// Local users who take all they can get of a daemon: connections, descriptors, mappings, its time.
+
+const options = { transport: 'udpu', extra: GRANTS } as const;
+const KINDS = ['ours', 'stock'] as const;
+/** Root's tool needs a few milliseconds when the machine is quiet; this one is shared, and the tool sleeps a second when it is told to try again. */
+const SERVED_MS_MAX = 1000;
+const FLOOD_SECONDS = FULL ? 10 : 2;
+
+const descriptors = async (node: LabNode): Promise<number> =>
+  Number(await node.space.shell(`ls /proc/${await daemonPid(node)}/fd | wc -l`));
+const mappings = async (node: LabNode): Promise<number> =>
+  readFileSync(`/proc/${await daemonPid(node)}/maps`, 'latin1').split('\n').length;
+const residentMiB = async (node: LabNode): Promise<number> =>
+  Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${await daemonPid(node)}/status`, 'latin1'))?.[1]) / 1024;
+
+/** The daemon itself, which has the name of the lab's process after exec. */
+const daemonPid = async (node: LabNode): Promise<number> => node.daemon?.pid ?? 0;
+
+/** What came of the attacker's attempts, by errno. */
+function outcome(text: string): Readonly<Record<string, number>> {
+  const words = /good.*/.exec(text)?.[0].split(' ') ?? [];
+  return Object.fromEntries(words.flatMap((word, i) => (i % 2 === 0 ? [[word, Number(words[i + 1])]] : [])));
+}
+
+async function start(t: Pick<Test, 'teardown'>, kind: DaemonKind): Promise<{ lab: Lab; node: LabNode }> {
+  const lab = await Lab.up(options, [kind]);
+  t.teardown(() => lab.close());
+  return { lab, node: lab.node(1) };
+}
+
+for (const kind of KINDS) {
+  for (const how of ['silent', 'byte'] as const) {
+    t.test(
+      `${kind}: all the connections that one user can get, ${how}`,
+      { skip: skipReason([kind], kind === 'stock') },
+      async (t) => {
+        const { lab, node } = await start(t, kind);
+        const before = await descriptors(node);
+        const user = await Attacker.on(node, GRANTED);
+        const attempts = kind === 'stock' ? 7500 : 1500;
+        const attack = user.start('connect', 'cmap', String(attempts), '12328', how);
+        await attack.waitFor(/good \d+.*\n/, 120_000);
+        const result = outcome(attack.output);
+        const served = (await (await Attacker.on(node, 0)).run('probe', 'cmap', '0.5')).stdout;
+        const used = (await descriptors(node)) - before;
+        const figures = `${JSON.stringify(result)}, ${used} descriptors, ${await mappings(node)} mappings`;
+        t.comment(`${kind} ${how}: ${figures}, root ${served.trim()} ms`);
+        if (kind === 'ours') {
+          t.equal(result['good'], 1024, 'a quarter of 4096');
+          t.equal(result['errno12'], attempts - 1024, 'ENOMEM, which the libraries have a status for');
+          t.ok(used <= 1024 * (how === 'silent' ? 2 : 1) + 20, `${used} descriptors`);
+          t.ok(Number(/worst (\d+)/.exec(served)?.[1]) < SERVED_MS_MAX, served);
+          t.match(node.log(), /Client \d+ of user 65534 cannot connect to cmap: ENOMEM/);
+          t.ok(node.log().split('cannot connect').length < 10, 'and that is not said a thousand times');
+        }
+        await attack.stop('SIGKILL');
+        await sleep(500);
+        t.equal(await alive(lab, node), 'alive');
+        if (kind === 'ours') t.ok((await descriptors(node)) < before + 30, 'everything is given back');
+      },
+    );
+  }
+
+  t.test(`${kind}: connected and mute, without a right`, { skip: skipReason([kind]) }, async (t) => {
+    const { lab, node } = await start(t, kind);
+    const before = await descriptors(node);
+    const stranger = await Attacker.on(node, STRANGER);
+    const attack = stranger.start('mute', 'cmap', '3000');
+    await attack.waitFor(/good \d+.*\n/, 60_000);
+    const served = (await (await Attacker.on(node, 0)).run('probe', 'cmap', '0.5')).stdout;
+    const used = (await descriptors(node)) - before;
+    t.comment(`${kind}: ${used} descriptors, root ${served.trim()} ms`);
+    if (kind === 'ours') {
+      t.ok(used <= 60, `${used} descriptors`);
+      t.ok(Number(/worst (\d+)/.exec(served)?.[1]) < SERVED_MS_MAX, served);
+    }
+    await attack.stop('SIGKILL');
+    t.equal(await alive(lab, node), 'alive');
+  });
+
+  t.test(`${kind}: floods of handshakes`, { skip: skipReason([kind]) }, async (t) => {
+    const { lab, node } = await start(t, kind);
+    const users: readonly (readonly [number, string])[] = [
+      [STRANGER, 'full'],
+      [STRANGER, 'ask'],
+      [STRANGER, 'bare'],
+      [GRANTED, 'full'],
+      [GRANTED, 'ask'],
+    ];
+    const root = await Attacker.on(node, 0);
+    for (const [uid, how] of users) {
+      const user = await Attacker.on(node, uid);
+      const attack: Running = user.start('flood', 'cmap', String(FLOOD_SECONDS), how);
+      await attack.waitFor(/ready/);
+      const toolMs = await rootServedMs(node);
+      const { stdout } = await root.run('probe', 'cmap', String(FLOOD_SECONDS - 1));
+      await attack.exited;
+      const worst = Number(/worst (\d+)/.exec(stdout)?.[1] ?? Number.NaN);
+      t.comment(
+        `${kind} ${uid === GRANTED ? 'granted' : 'without a right'} ${how}: ${JSON.stringify(outcome(attack.output))}; ` +
+          `root: corosync-cmapctl ${toolMs === null ? 'failed' : `${Math.round(toolMs)} ms`}, connections: ${stdout.trim()} ms`,
+      );
+      if (kind === 'ours') t.ok(worst < SERVED_MS_MAX, `${how}: root is served within a second, ${worst} ms`);
+      t.equal(node.daemon?.alive, true);
+    }
+    t.equal(await alive(lab, node), 'alive');
+    t.comment(`${kind}: ${node.log().split('\n').length} log lines, ${Math.round(await residentMiB(node))} MiB`);
+  });
+}
