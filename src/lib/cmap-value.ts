@@ -175,5 +175,15 @@ export function cmapValueText(value: CmapValue): string {
   const integer = cmapBigInt(value);
   if (integer !== null) return integer.toString();
   const number = cmapNumber(value);
-  return number === null ? '*binary*' : number.toFixed(6);
+  return number === null ? '*binary*' : cmapFloatText(number);
+}
+
+/** From here on `toFixed` falls back to an exponent. */
+const FIXED_END = 1e21;
+
+/** A float or double as the tools print it: six digits after the point, however large it is, as C's %f. */
+export function cmapFloatText(value: number): string {
+  if (Number.isNaN(value)) return 'nan';
+  if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf';
+  return Math.abs(value) < FIXED_END ? value.toFixed(6) : `${BigInt(value)}.000000`;
 }

@@ -36,6 +36,14 @@ t.test('values keep their exact bytes', async (t) => {
   t.equal(cmapValueText(map.get('a.u64')!), '18446744073709551615');
   map.setDouble('a.dbl', 0.25);
   t.equal(cmapValueText(map.get('a.dbl')!), '0.250000');
+  for (const [value, text] of [
+    [1e22, '10000000000000000000000.000000'],
+    [Number.NaN, 'nan'],
+    [Number.NEGATIVE_INFINITY, '-inf'],
+  ] as const) {
+    map.setDouble('a.dbl', value);
+    t.equal(cmapValueText(map.get('a.dbl')!), text, "as C's %f");
+  }
 });
 
 t.test('checks of set (services.md 5.1)', async (t) => {

@@ -1,4 +1,5 @@
 import { Cmap, type CmapEntry, type CmapEvent, type CmapPlain, type CmapTypeName } from '../../client/cmap.ts';
+import { cmapFloatText } from '../../lib/cmap-value.ts';
 import type { Command, CommandContext } from '../command.ts';
 import { CliExit, UsageError } from '../exit-codes.ts';
 import { emit, emitItem, printable } from '../output.ts';
@@ -26,7 +27,7 @@ export const entryLine = ({ key, type, value }: CmapEntry): string => `${key} ($
 function valueText(type: string, value: CmapPlain): string {
   if (value instanceof Uint8Array)
     return value.length === 0 ? '*empty*' : `base64:${Buffer.from(value).toString('base64')}`;
-  if (type === 'flt' || type === 'dbl') return Number(value).toFixed(6);
+  if (type === 'flt' || type === 'dbl') return cmapFloatText(Number(value));
   return String(value);
 }
 

@@ -89,10 +89,11 @@ class Resource {
   private configure(): void {
     const { cmap } = this.context;
     const periodKey = `${this.path}poll_period`;
-    const wanted = Number(cmap.getString(periodKey) ?? cmap.getU64(periodKey) ?? Number.NaN);
+    const given = cmap.getString(periodKey) ?? cmap.getU64(periodKey);
+    const wanted = Number(given ?? Number.NaN);
     if (wanted >= PERIOD_MS_MIN && wanted <= PERIOD_MS_MAX) this.periodMs = wanted;
     else if (!Number.isNaN(wanted))
-      this.context.log('warning', 'MON', `poll period ${wanted} of ${this.path} is invalid`, 'poll period');
+      this.context.log('warning', 'MON', `poll period ${given} of ${this.path} is invalid`, 'poll period');
     if (cmap.getString(periodKey) === null) cmap.setU64(periodKey, this.periodMs);
     const text = cmap.getString(`${this.path}max`);
     const limit = text === null || text.trim() === '' ? Number.NaN : Number(text);

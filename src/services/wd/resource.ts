@@ -63,7 +63,7 @@ export class WatchedResource {
     }
     const ms = Number(wanted);
     if (ms >= PERIOD_MS_MIN && ms <= PERIOD_MS_MAX) this.periodMs = ms;
-    else this.context.log('warning', 'WD', `poll_period ${ms} of resource ${this.name} is invalid`, 'poll period');
+    else this.context.log('warning', 'WD', `poll_period ${wanted} of resource ${this.name} is invalid`, 'poll period');
   }
 
   private schedule(delayMs: number): void {
