@@ -1,5 +1,6 @@
 import type { ServerConnection } from '../ipc/server/connection.ts';
 import type { FrameMemory } from '../lib/frame-memory.ts';
+import { withinMemory } from '../os/memory-limit.ts';
 import { CpgRequest } from '../services/codec/ids.ts';
 import type { CpgConnection, CpgPort } from '../services/cpg/cpg-connection.ts';
 import type { CpgCore } from '../services/cpg/cpg-core.ts';
@@ -14,7 +15,7 @@ const BYTES_OWED_MAX = 64;
  * which it is cut. A tighter bound would cost much: on a busy machine sender and reader get the processor in turns, and both want
  * to work on a long queue when they have it.
  */
-const OWN_QUEUE_BYTES_MAX = 64 << 20;
+const OWN_QUEUE_BYTES_MAX = withinMemory(64 << 20, 1 / 32);
 const READING_MS = 1000;
 /**
  * A client does not tell when it reads: what waits for room in its ring, or on its socket, is tried this often. One that has not read

@@ -8,6 +8,7 @@ import type { FrameMemory } from '../lib/frame-memory.ts';
 import type { ConfigurationChange, RingId } from '../lib/ring-id.ts';
 import type { Arena } from '../os/arena.ts';
 import { monotonicMs } from '../os/clock.ts';
+import { withinMemory } from '../os/memory-limit.ts';
 import { SyncCore, type SyncHost, type SyncStatus } from '../services/sync/sync-core.ts';
 import { DROP_NAMES, Group, ProcessGroups, SRP_STATISTICS, type TotemUser } from '../totem/index.ts';
 import { DatagramTransport } from '../transport/datagram/datagram-transport.ts';
@@ -29,7 +30,10 @@ type StartMessage = Extract<ToRing, { op: 'start' }>;
 /** Frames that a turn reads from the network before clients and timers get theirs. */
 const FRAMES_PER_TURN = 512;
 /** Frames, send queues and assemblies. Reserved address space: only what is used is touched. */
-const TOTEM_REGION_BYTES = 256 << 20;
+const TOTEM_REGION_BYTES_MAX = 256 << 20;
+/** On a small machine: the ring slows down when this is full, and goes on. */
+const TOTEM_REGION_SHARE = 1 / 5;
+const TOTEM_REGION_BYTES_MIN = 24 << 20;
 const SYNC_TICK_MS = 100;
 const PUBLISH_MS = 1;
 
@@ -88,6 +92,8 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
     const { arena } = env;
     const statistics = [...SRP_STATISTICS.map((name) => `srp.${name}`), ...DROP_NAMES.map((name) => `drop.${name}`)];
     const ownGroups = start.remoteServices.flatMap(({ processGroup }) => processGroup ?? []);
+    const wanted = withinMemory(TOTEM_REGION_BYTES_MAX, TOTEM_REGION_SHARE);
+    const regionBytes = Math.max(TOTEM_REGION_BYTES_MIN, wanted) & ~4095;
     this.groups = new ProcessGroups({
       groups: ownGroups,
       nodeId: this.nodeId,
@@ -96,8 +102,8 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
       storedRingSeq: start.storedRingSeq,
       reservedRingSeq: start.reservedRingSeq,
       memory: { bytes: arena.u8, view: arena.data },
-      regionOffset: arena.allocate(TOTEM_REGION_BYTES, 4096),
-      regionBytes: TOTEM_REGION_BYTES,
+      regionOffset: arena.allocate(regionBytes, 4096),
+      regionBytes,
       network: this.transport,
       observer: new TotemLog(
         this.log,
