@@ -90,6 +90,8 @@ export type FromRing =
   | { readonly op: 'interfaceUp'; readonly linkId: number }
   | { readonly op: 'interfaceDown'; readonly linkId: number }
   | { readonly op: 'reserveRingSeq'; readonly upTo: number }
+  /** No ring can form, because no number for it is on disk; said at most ten times a second. */
+  | { readonly op: 'ringSeqMissing' }
   | { readonly op: 'configurationChange'; readonly change: ConfigurationChange }
   | { readonly op: 'sync'; readonly step: SyncStep }
   | { readonly op: 'syncCompleted'; readonly ringId: RingId }

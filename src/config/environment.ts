@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { lookup, lookupService } from 'node:dns/promises';
 import { constants } from 'node:fs';
-import { access, open, opendir, readFile } from 'node:fs/promises';
+import { access, open, opendir, readFile, stat } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
@@ -23,7 +23,7 @@ export interface ConfigEnvironment {
   readKeyFile(path: string, bytesMax: number): Promise<KeyFile>;
   /** Effective user of this process. */
   ownUid(): number;
-  /** Paths of the regular files of a directory, in directory order; empty when there is no directory. */
+  /** Paths of the regular files of a directory and of links to such, in directory order; empty when there is no directory. */
   listFiles(directory: string): Promise<readonly string[]>;
   /** Rejects when the path cannot be opened for appending. Creates the file, as stock's check does. */
   openForAppend(path: string): Promise<void>;
@@ -74,11 +74,20 @@ export function nodeEnvironment(): ConfigEnvironment {
   };
 }
 
+/** Of what a link leads to. A link that leads nowhere is no file. */
+async function isRegular(path: string): Promise<boolean> {
+  return await stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+}
+
 async function listFiles(directory: string): Promise<string[]> {
   const paths: string[] = [];
   try {
     for await (const entry of await opendir(directory)) {
-      if (entry.isFile()) paths.push(join(directory, basename(entry.name)));
+      const path = join(directory, basename(entry.name));
+      if (entry.isFile() || (entry.isSymbolicLink() && (await isRegular(path)))) paths.push(path);
     }
   } catch {
     return paths; // A missing or unreadable directory is as good as an empty one (config-and-tools.md 1.1).
@@ -118,6 +127,8 @@ async function within<T>(delayMs: number, work: Promise<T>, otherwise: T): Promi
 const REASONS: Readonly<Record<string, readonly [text: string, number: number]>> = {
   EPERM: ['Operation not permitted', 1],
   ENOENT: ['No such file or directory', 2],
+  ENXIO: ['No such device or address', 6],
+  EINVAL: ['Invalid argument', 22],
   EIO: ['Input/output error', 5],
   EACCES: ['Permission denied', 13],
   ENOTDIR: ['Not a directory', 20],

@@ -8,8 +8,13 @@ import { orList } from './parser/values.ts';
 export type DebugMode = 'off' | 'on' | 'trace';
 export type TimestampMode = 'off' | 'on' | 'hires';
 
-/** Settings that a subsystem may have of its own (config-and-tools.md 4.1: levels and debug only). */
+/**
+ * Settings that a subsystem may have of its own. `to_stderr` and `to_syslog` of a `logger_subsys` block are checked and otherwise without
+ * effect, as in stock: those destinations are one for all.
+ */
 export interface SubsystemLogging {
+  /** The file that its lines go to; `null`: none. */
+  readonly file: string | null;
   readonly debug: DebugMode;
   readonly logfilePriority: LogLevel;
   readonly syslogPriority: LogLevel;
@@ -19,9 +24,6 @@ export interface SubsystemLogging {
 export interface LoggingConfig extends SubsystemLogging {
   readonly toStderr: boolean;
   readonly toSyslog: boolean;
-  /** True only with a path in `logfile`. */
-  readonly toLogfile: boolean;
-  readonly logfile: string | null;
   /** Number of the facility, 0..23. */
   readonly syslogFacility: number;
   readonly timestamp: TimestampMode;
@@ -36,8 +38,7 @@ export interface LoggingConfig extends SubsystemLogging {
 export const LOGGING_DEFAULTS: LoggingConfig = {
   toStderr: true,
   toSyslog: true,
-  toLogfile: false,
-  logfile: null,
+  file: null,
   logfilePriority: 'info',
   syslogPriority: 'info',
   syslogFacility: 3,
@@ -169,27 +170,31 @@ export function readLogging(map: Icmap): LoggingConfig {
     const value = map.getString(`logging.${key}`);
     return value !== null && values.includes(value) ? value : null;
   };
-  const flag = (key: string): boolean | null => {
-    const value = text(key, SWITCHES);
-    return value === null ? null : value === 'yes' || value === 'on';
-  };
-  const logfile = map.getString('logging.logfile') || null;
-  const facility = map.getString('logging.syslog_facility') ?? '';
+  const flag = (key: string): boolean | null => flagOf(map, `logging.${key}`);
   const shared = readSubsystem(map, 'logging.', LOGGING_DEFAULTS);
+  const general: FileTarget = {
+    path: map.getString('logging.logfile') || null,
+    on: flag('to_logfile') ?? false,
+  };
+  const blocks = subsystemNames(map).map((name) => ({ name, prefix: `logging.logger_subsys.${name}.` }));
+  const targets = new Map<string | null, boolean>();
+  for (const { prefix } of blocks) {
+    const { path, on } = fileTarget(map, prefix, general);
+    targets.set(path, on);
+  }
+  targets.set(general.path, general.on);
+  const file = (path: string | null): string | null => (path !== null && targets.get(path) === true ? path : null);
   const subsystems = new Map<string, SubsystemLogging>();
-  for (const name of subsystemNames(map)) {
-    const key = map.getString(`logging.logger_subsys.${name}.subsys`) ?? name;
-    subsystems.set(key, readSubsystem(map, `logging.logger_subsys.${name}.`, shared));
+  for (const { name, prefix } of blocks) {
+    const key = map.getString(`${prefix}subsys`) ?? name;
+    subsystems.set(key, { ...readSubsystem(map, prefix, shared), file: file(fileTarget(map, prefix, general).path) });
   }
   return {
     ...shared,
     toStderr: flag('to_stderr') ?? LOGGING_DEFAULTS.toStderr,
     toSyslog: flag('to_syslog') ?? LOGGING_DEFAULTS.toSyslog,
-    toLogfile: logfile !== null && (flag('to_logfile') ?? flag('to_file') ?? LOGGING_DEFAULTS.toLogfile),
-    logfile,
-    syslogFacility:
-      (Object.hasOwn(SYSLOG_FACILITIES, facility) ? SYSLOG_FACILITIES[facility] : undefined) ??
-      LOGGING_DEFAULTS.syslogFacility,
+    file: file(general.path),
+    syslogFacility: facility(map, blocks.at(-1)?.prefix ?? 'logging.'),
     timestamp: (text('timestamp', ['on', 'off', 'hires']) as TimestampMode | null) ?? LOGGING_DEFAULTS.timestamp,
     fileline: text('fileline', ON_OFF) === 'on',
     functionName: text('function_name', ON_OFF) === 'on',
@@ -199,11 +204,39 @@ export function readLogging(map: Icmap): LoggingConfig {
   };
 }
 
+/** A log file and whether it is switched on. */
+interface FileTarget {
+  readonly path: string | null;
+  readonly on: boolean;
+}
+
+function flagOf(map: Icmap, key: string): boolean | null {
+  const value = SWITCHES.find((word) => word === map.getString(key));
+  return value === undefined ? null : value === 'yes' || value === 'on';
+}
+
+/**
+ * A block's file is its own or the general one. A file is switched on or off as a whole, by the last block that names it, and the general one
+ * by the general option alone: stock's outcome.
+ */
+function fileTarget(map: Icmap, prefix: string, general: FileTarget): FileTarget {
+  const on = flagOf(map, `${prefix}to_logfile`) ?? flagOf(map, `${prefix}to_file`) ?? general.on;
+  return { path: map.getString(`${prefix}logfile`) || general.path, on };
+}
+
+/** There is one facility for all, and the section that is read last decides about it, with daemon as its default: stock's outcome. */
+function facility(map: Icmap, prefix: string): number {
+  const name = map.getString(`${prefix}syslog_facility`) ?? '';
+  const known = Object.hasOwn(SYSLOG_FACILITIES, name) ? SYSLOG_FACILITIES[name] : undefined;
+  return known ?? LOGGING_DEFAULTS.syslogFacility;
+}
+
 function readSubsystem(map: Icmap, prefix: string, above: SubsystemLogging): SubsystemLogging {
   const level = (key: string): LogLevel | null => priorityLevel(map.getString(prefix + key) ?? '');
   const debug = map.getString(`${prefix}debug`);
   return {
-    debug: DEBUG.find((mode) => mode === debug) ?? above.debug,
+    file: null,
+    debug: DEBUG.find((mode) => mode === debug) ?? 'off',
     logfilePriority: level('logfile_priority') ?? above.logfilePriority,
     syslogPriority: level('syslog_priority') ?? level('syslog_level') ?? above.syslogPriority,
   };

@@ -23,7 +23,7 @@ import { DaemonExit, ExitCode, type ExitCodeValue } from './exit-codes.ts';
 import type { IpcFront } from './ipc-front.ts';
 import type { SchedulingPlan } from './privileges.ts';
 import { ConfigurationChanges } from './reloader.ts';
-import { RingIdRequests } from './ring-id-requests.ts';
+import { RingIdKeeper } from './ring-id-keeper.ts';
 import type { RingIdStore } from './ring-id-store.ts';
 import { RingQueries } from './ring-queries.ts';
 import { RingThread } from './ring-thread.ts';
@@ -82,7 +82,7 @@ export class Daemon {
   private readonly engineGate = new Gate();
   private readonly watch: ScheduleWatch;
   private readonly counters = new RingCounters(() => this.ring.views.statistics);
-  private readonly ringIds = new RingIdRequests((upTo) => this.reserveRingSeq(upTo));
+  private readonly ringIds: RingIdKeeper;
   private readonly queries = new RingQueries((message) => this.ring.send(message));
   private readonly ringStopped = new Deferred<void>();
   private readonly ringExited = new Deferred<void>();
@@ -106,6 +106,11 @@ export class Daemon {
     this.watch.show(this.statistics);
     addStatistics(this.statistics, this.counters, () => this.ipc.stats);
     showLinks(this.statistics, this.counters, this.totem);
+    this.ringIds = new RingIdKeeper(parts.ringIds, {
+      log,
+      reserved: (upTo) => this.ring.send({ op: 'ringSeqReserved', upTo }),
+      failed: (error) => this.fail(error),
+    });
     this.host = new EngineHost(this.hostPorts());
     this.changes = new ConfigurationChanges(this, parts);
     this.engines = engineSet({
@@ -117,7 +122,10 @@ export class Daemon {
       shutdown: (reason) => this.stop(reason),
       cpg: { ...CPG_SERVICE, unload: () => this.unloadCpg() },
       publish: (serviceId, name) => this.ipc.publish(serviceId, name),
-      system: systemEngines(log, () => this.finished.resolve(ExitCode.PLOAD_DONE)),
+      system: systemEngines(log, {
+        exit: () => this.finished.resolve(ExitCode.PLOAD_DONE),
+        dumpFlightData: () => parts.dumpFlightData(),
+      }),
       modules: parts.modules,
       log,
     });
@@ -157,8 +165,12 @@ export class Daemon {
       case 'reserveRingSeq':
         this.ringIds.ask(message.upTo);
         break;
+      case 'ringSeqMissing':
+        this.ringIds.missing();
+        break;
       case 'configurationChange':
         this.members = message.change.members;
+        this.ringIds.formed(message.change.ringId.seq);
         this.engineGate.run(() => this.host.configurationChange(message.change));
         break;
       case 'sync':
@@ -232,14 +244,6 @@ export class Daemon {
     key.wipe();
   }
 
-  private reserveRingSeq(upTo: number): void {
-    try {
-      this.ring.send({ op: 'ringSeqReserved', upTo: this.parts.ringIds.reserve(upTo) });
-    } catch (error) {
-      this.fail(error);
-    }
-  }
-
   /** The first interface that is up starts the services (services.md 11.1 step 6); what the ring says meanwhile waits. */
   private interfaceUp(): void {
     if (this.loading || this.stopping !== null) return;
@@ -285,6 +289,7 @@ export class Daemon {
     this.log('crit', 'MAIN', `${text}: this node takes no part in the ring`);
     if (seconds < HANG_END_SECONDS) return;
     this.log('emerg', 'MAIN', `${text}: the daemon aborts`);
+    this.parts.dumpFlightData();
     // An orderly exit would wait for the thread.
     setTimeout(() => process.kill(process.pid, 'SIGABRT'), LAST_WORDS_MS);
   }
@@ -365,6 +370,7 @@ export class Daemon {
   private async stopInOrder(reason: string, status: ExitCodeValue): Promise<void> {
     this.log('debug', 'MAIN', `Stopping: ${reason}`, 'stopping');
     this.watch.stop();
+    this.ringIds.stop();
     this.changes.stop();
     if (!(await within(STOP_STEP_MS_MAX, this.host.unloadAll()))) {
       this.log('warning', 'SERV', `The service engines did not stop in ${STOP_STEP_MS_MAX} ms; going on without them`);
@@ -392,6 +398,7 @@ export class Daemon {
       error instanceof DaemonExit ? error : new DaemonExit(ExitCode.FATAL, `Unexpected error: ${failureText(error)}`);
     if (exit !== error) this.log('debug', 'MAIN', stackOf(error));
     this.log('error', 'MAIN', exit.message);
+    if (exit.status === ExitCode.FATAL) this.parts.dumpFlightData();
     void this.stop('failure', exit.status);
   }
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { RemoteService as RemoteEngine } from '../bridge/messages.ts';
 import type { Icmap } from '../config/icmap/index.ts';
+import { readOwnFile, replaceOwnFile } from '../os/own-file.ts';
 import { ReloadAgreement } from '../services/cfg/agreement.ts';
 import { CfgEngine } from '../services/cfg/engine.ts';
 import type { CfgPorts } from '../services/cfg/ports.ts';
@@ -13,7 +14,7 @@ import type { EngineHost } from '../services/host/engine-host.ts';
 import type { RemoteService } from '../services/host/ports.ts';
 import { QuorumEngine } from '../services/quorum/engine.ts';
 import { VotequorumEngine, type VotequorumOptions } from '../services/votequorum/engine.ts';
-import { trackingFile } from '../services/votequorum/tracking-file.ts';
+import { type TrackingFilePort, trackingFile } from '../services/votequorum/tracking-file.ts';
 import { YkdEngine } from '../services/ykd/engine.ts';
 import { DaemonExit, ExitCode } from './exit-codes.ts';
 
@@ -67,7 +68,7 @@ export function engineSet(needs: EngineDependencies): EngineSet {
       : providerName === YKD_PROVIDER
         ? new YkdEngine({ setQuorum })
         : new VotequorumEngine({
-            trackingFile: trackingFile(join(needs.stateDirectory, 'ev_tracking')),
+            trackingFile: trackingFile(trackingFilePort(join(needs.stateDirectory, 'ev_tracking'))),
             setQuorum,
           });
   const quorum = new QuorumEngine({
@@ -143,3 +144,9 @@ export const CPG_SERVICE = {
   allowInquorate: true,
   execCount: 7,
 } as const;
+
+const trackingFilePort = (path: string): TrackingFilePort => ({
+  path,
+  read: (bytesMax) => readOwnFile(path, bytesMax),
+  replace: (bytes, mode) => replaceOwnFile(path, bytes, mode),
+});

@@ -1,5 +1,9 @@
-import { closeSync, ftruncateSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, constants, ftruncateSync, writeSync } from 'node:fs';
+import { readOwnFile, removeOwnFile } from '../os/own-file.ts';
+import { openTrusted } from '../os/trusted-path.ts';
 import { DaemonExit, ExitCode } from './exit-codes.ts';
+
+const PID_BYTES_MAX = 32;
 
 /**
  * Lock and pid file: `PID\n`, mode 0640, a write lock by `fcntl` held for the life of the process, so a file left behind
@@ -15,7 +19,7 @@ export class LockFile {
   static acquire(path: string, tryLock: (fd: number) => boolean): LockFile {
     let fd: number;
     try {
-      fd = openSync(path, 'a+', 0o640);
+      fd = openTrusted(path, constants.O_RDWR | constants.O_CREAT | constants.O_APPEND, 0o640);
     } catch (error) {
       throw new DaemonExit(ExitCode.LOCK_FILE, `Cannot acquire lock file ${path}: ${reason(error)}`, { cause: error });
     }
@@ -39,7 +43,7 @@ export class LockFile {
   /** Orderly end: removes the file, then drops the lock with the descriptor. */
   release(): void {
     try {
-      unlinkSync(this.path);
+      removeOwnFile(this.path);
     } catch {
       // Somebody removed it first: the lock is what counts.
     }
@@ -49,7 +53,9 @@ export class LockFile {
 
 function owner(path: string): string {
   try {
-    const pid = readFileSync(path, 'latin1').trim();
+    const pid = Buffer.from(readOwnFile(path, PID_BYTES_MAX) ?? [])
+      .toString('latin1')
+      .trim();
     return /^\d+$/.test(pid) ? ` Its pid is ${pid} (${path}).` : ` (${path})`;
   } catch {
     return ` (${path})`;

@@ -1,16 +1,21 @@
-import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LoggingConfig } from '../config/logging-config.ts';
 import type { LogFunction } from '../lib/log.ts';
 import { blackboxFile, LogSink } from '../observe/log/index.ts';
+import { createOwnFile, removeOwnFile, replaceLink } from '../os/own-file.ts';
 import { openSyslog } from '../os/syslog.ts';
+import { openLogFile } from '../os/trusted-path.ts';
 
 /** Link to the latest dump of the flight recorder; `corosync-blackbox` reads it by this name. */
 const DUMP_LINK = 'fdata';
+/** Dumps that one process leaves: clients may ask for them as often as they like, and each takes half a megabyte. */
+export const DUMPS_KEPT = 8;
 
 /** The daemon's log: the sink, and what only a daemon has: a standard error that it gives up, and dumps. */
 export class DaemonLog {
-  private readonly sink = new LogSink({ openSyslog });
+  private readonly sink = new LogSink({ openSyslog, openFile: openLogFile });
+  /** Files of this process, oldest first. */
+  private readonly dumps: string[] = [];
   /** Bound, so that every part of the daemon can hold it. */
   readonly write: LogFunction = this.sink.log;
 
@@ -49,9 +54,8 @@ export class DaemonLog {
     const stamp = new Date().toISOString().replace(/\.\d+Z$/, '');
     const name = `${DUMP_LINK}-${stamp}-${process.pid}`;
     try {
-      mkdirSync(directory, { recursive: true });
-      dump(directory, name, DUMP_LINK, blackboxFile([...this.sink.blackbox.entries()]));
-      dump(directory, `${name}.txt`, `${DUMP_LINK}.txt`, this.sink.blackbox.dump());
+      this.dump(directory, name, DUMP_LINK, blackboxFile([...this.sink.blackbox.entries()]));
+      this.dump(directory, `${name}.txt`, `${DUMP_LINK}.txt`, Buffer.from(this.sink.blackbox.dump()));
     } catch (error) {
       this.write('warning', 'MAIN', `Flight data not written to ${directory}: ${String(error)}`);
     }
@@ -66,13 +70,15 @@ export class DaemonLog {
   flush(): void {
     this.sink.flushSync();
   }
-}
 
-/** A file, and the link that is moved to it in one step. */
-function dump(directory: string, name: string, link: string, content: string | Uint8Array): void {
-  const next = join(directory, `${link}.${process.pid}`);
-  writeFileSync(join(directory, name), content, { mode: 0o600 });
-  rmSync(next, { force: true });
-  symlinkSync(name, next);
-  renameSync(next, join(directory, link));
+  /** A file, and the link that is moved to it in one step; the oldest of this process goes. */
+  private dump(directory: string, name: string, link: string, content: Uint8Array): void {
+    const path = join(directory, name);
+    if (this.dumps.includes(path))
+      removeOwnFile(path); // a second one in this second
+    else this.dumps.push(path);
+    createOwnFile(path, content, 0o600);
+    replaceLink(join(directory, link), name);
+    while (this.dumps.length > 2 * DUMPS_KEPT) removeOwnFile(this.dumps.shift() ?? '');
+  }
 }

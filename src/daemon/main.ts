@@ -1,3 +1,4 @@
+import { closeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { nodeEnvironment } from '../config/environment.ts';
 import { warningText } from '../config/errors.ts';
@@ -10,7 +11,9 @@ import {
 import { LOGGING_DEFAULTS } from '../config/logging-config.ts';
 import { failureText, stackOf } from '../lib/failure.ts';
 import { lockFile } from '../os/file-lock.ts';
+import { exposure } from '../os/own-file.ts';
 import { trustedFile } from '../os/trusted-file.ts';
+import { openLogFile } from '../os/trusted-path.ts';
 import { loadEngineModules } from '../services/host/engine-modules.ts';
 import { Daemon } from './daemon.ts';
 import { isBackgroundChild, leaveTerminal, reportUp, startInBackground } from './daemonize.ts';
@@ -78,6 +81,8 @@ async function startDaemon(options: DaemonOptions): Promise<number> {
     lock = LockFile.acquire(places.lockFile, lockFile);
     const file = resolve(result.file);
     process.chdir(stateDirectory);
+    const exposed = exposure(stateDirectory);
+    if (exposed !== null) log.write('warning', 'MAIN', `The state directory ${stateDirectory} ${exposed}`);
     status = await serve({ options, result, file, log, stateDirectory, instance, scheduling, lockMemory });
   } catch (error) {
     status = exitStatus(error, log, result.logging.toStderr);
@@ -187,7 +192,9 @@ async function load(options: DaemonOptions, purpose: 'start' | 'test'): Promise<
 
 /** The machine, with the local node's name as given by `--node`. */
 function environmentFor(options: DaemonOptions): ReturnType<typeof nodeEnvironment> {
-  const environment = nodeEnvironment();
+  // Checked as it is opened later: by the same rules.
+  const openForAppend = async (path: string): Promise<void> => closeSync(openLogFile(path));
+  const environment = { ...nodeEnvironment(), openForAppend };
   const { nodeName } = options;
   return nodeName === null ? environment : { ...environment, hostname: () => nodeName };
 }

@@ -1,6 +1,7 @@
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
+
 import { RING_SEQ_MAX, ringSeqAfter, ringSeqNewer } from '../lib/ring-seq.ts';
+import { createOwnFile, readOwnFile, removeOwnFile, replaceOwnFile } from '../os/own-file.ts';
 import { DaemonExit, ExitCode } from './exit-codes.ts';
 
 /**
@@ -15,6 +16,7 @@ export const RESERVE_RINGS = 64;
 const SEQ_PER_RING = 4;
 export const RESERVE_BLOCK = RESERVE_RINGS * SEQ_PER_RING;
 const FILE_BYTES = 8;
+const MODE = 0o600;
 
 export interface RingIdStart {
   /** Highest sequence that may have been used. */
@@ -37,7 +39,8 @@ export class RingIdStore {
   open(): RingIdStart {
     let found = 0n;
     try {
-      if (existsSync(this.file)) found = decodeSeq(readFileSync(this.file));
+      const bytes = readOwnFile(this.file, FILE_BYTES);
+      if (bytes !== null) found = decodeSeq(bytes);
     } catch (error) {
       throw new DaemonExit(ExitCode.RING_ID, `Couldn't read the ring id from ${this.file}: ${text(error)}`, {
         cause: error,
@@ -67,24 +70,34 @@ export class RingIdStore {
     }
   }
 
+  /** How far numbers are reserved on disk. */
+  get reserved(): number {
+    return this.reservedSeq;
+  }
+
+  /** Whether the directory could take a next block: throws if not. It costs no wait for the disk. */
+  probe(): void {
+    const probe = `${this.file}.probe`;
+    this.storing(() => {
+      removeOwnFile(probe);
+      createOwnFile(probe, encodeSeq(this.reservedSeq), MODE, false);
+      removeOwnFile(probe);
+    });
+  }
+
   private write(seq: number): void {
-    const temporary = `${this.file}.tmp`;
+    this.storing(() => replaceOwnFile(this.file, encodeSeq(seq), MODE));
+    this.reservedSeq = seq;
+  }
+
+  private storing(act: () => void): void {
     try {
-      const fd = openSync(temporary, 'w', 0o600);
-      try {
-        writeSync(fd, encodeSeq(seq));
-        fsyncSync(fd);
-      } finally {
-        closeSync(fd);
-      }
-      renameSync(temporary, this.file);
-      syncDirectory(dirname(this.file));
+      act();
     } catch (error) {
       throw new DaemonExit(ExitCode.RING_ID, `Couldn't store the ring id in ${this.file}: ${text(error)}`, {
         cause: error,
       });
     }
-    this.reservedSeq = seq;
   }
 }
 
@@ -98,15 +111,6 @@ function encodeSeq(seq: number): Uint8Array {
 function decodeSeq(bytes: Uint8Array): bigint {
   if (bytes.length < FILE_BYTES) return 0n;
   return new DataView(bytes.buffer, bytes.byteOffset, FILE_BYTES).getBigUint64(0, true);
-}
-
-function syncDirectory(directory: string): void {
-  const fd = openSync(directory, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }
 
 const text = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -7,15 +7,22 @@ import { PloadEngine } from '../services/pload/engine.ts';
 import { linuxWatchdog } from '../services/wd/device.ts';
 import { WatchdogEngine } from '../services/wd/engine.ts';
 
+export interface SystemPorts {
+  /** Ends the process at once. */
+  exit(code: number): void;
+  /** Writes the flight recorder. */
+  dumpFlightData(): void;
+}
+
 /** Engines that have to do with the machine and not with the cluster: pload, mon, wd, in stock's order of loading. */
 export function systemEngines(
   log: LogFunction,
-  /** Ends the process at once. */
-  exit: (code: number) => void,
+  { exit, dumpFlightData }: SystemPorts,
 ): ServiceEngine<MainEngineContext>[] {
   const monotonicNs = (): bigint => process.hrtime.bigint();
   const machine = (what: string, act: () => boolean): void => {
     log('emerg', 'WD', `A watched resource failed: ${what}`);
+    dumpFlightData(); // the machine goes down under us
     if (!act()) log('emerg', 'WD', `${what} is not permitted`);
   };
   return [

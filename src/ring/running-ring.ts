@@ -28,6 +28,8 @@ import { TotemLog } from './totem-log.ts';
 type StartMessage = Extract<ToRing, { op: 'start' }>;
 
 /** Frames that a turn reads from the network before clients and timers get theirs. */
+/** Each forged JOIN may find that its ring has no number on disk. */
+const MISSING_SPACING_MS = 100;
 const FRAMES_PER_TURN = 512;
 /** Frames, send queues and assemblies. Reserved address space: only what is used is touched. */
 const TOTEM_REGION_BYTES_MAX = 256 << 20;
@@ -59,6 +61,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
   readonly transport: RingTransport;
   readonly nodeId: number;
   readonly reloads: ReloadGate;
+  private missingAgainMs = 0;
   readonly log;
   /** Nothing was left over in the last turn: whatever comes next wakes the loop. */
   drained = false;
@@ -109,6 +112,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
         this.log,
         () => this.config.timings,
         () => this.turnMs,
+        () => this.ringSeqMissing(),
       ),
       random: Math.random,
       statistics: env.statistics.range(statistics),
@@ -350,6 +354,12 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
 
   reserveRingSeq(upTo: number): void {
     this.env.bridge.send({ op: 'reserveRingSeq', upTo });
+  }
+
+  private ringSeqMissing(): void {
+    if (this.turnMs < this.missingAgainMs) return;
+    this.missingAgainMs = this.turnMs + MISSING_SPACING_MS;
+    this.env.bridge.send({ op: 'ringSeqMissing' });
   }
 
   // ---- SyncHost ----------------------------------------------------------------------------------------------------

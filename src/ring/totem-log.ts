@@ -21,6 +21,8 @@ export class TotemLog implements TotemObserver {
     private readonly log: LogFunction,
     private readonly timings: () => SrpTimings,
     private readonly nowMs: () => number,
+    /** A ring waits for its number on disk. */
+    private readonly onMissing: () => void = () => {},
   ) {}
 
   report(event: TotemReport): void {
@@ -64,6 +66,7 @@ export class TotemLog implements TotemObserver {
         this.debug(`Received leave message from ${event.nodeId}`);
         break;
       case 'ringSeqNotReserved':
+        this.onMissing();
         this.log('warning', 'TOTEM', `Waiting for ring sequence ${hex(event.needed)} to be on disk`, 'ring sequence');
         break;
       case 'firewallSuspected':

@@ -22,20 +22,30 @@ function thresholdsOf(settings: SubsystemLogging): Thresholds {
 export class LogFilter {
   private readonly general: Thresholds;
   private readonly subsystems = new Map<string, Thresholds>();
+  /** Every file that something goes to. */
+  readonly files: ReadonlySet<string>;
 
   constructor(private readonly config: LoggingConfig) {
     this.general = thresholdsOf(config);
     for (const [name, settings] of config.subsystems) this.subsystems.set(name, thresholdsOf(settings));
+    const all = [config, ...config.subsystems.values()].flatMap(({ file }) => (file === null ? [] : [file]));
+    this.files = new Set(all);
   }
 
   thresholds(subsystem: string): Thresholds {
     return this.subsystems.get(subsystem) ?? this.general;
   }
 
+  /** The file that the records of a subsystem go to. */
+  file(subsystem: string): string | null {
+    return (this.config.subsystems.get(subsystem) ?? this.config).file;
+  }
+
   /** Whether any destination wants such a record; the blackbox, which takes all, does not count. */
   wants(level: LogLevel, subsystem: string): boolean {
     const { file, syslog } = this.thresholds(subsystem);
-    const { toStderr, toLogfile, toSyslog } = this.config;
-    return ((toStderr || toLogfile) && severity[level] <= file) || (toSyslog && severity[level] <= syslog);
+    const { toStderr, toSyslog } = this.config;
+    const lines = toStderr || this.file(subsystem) !== null;
+    return (lines && severity[level] <= file) || (toSyslog && severity[level] <= syslog);
   }
 }

@@ -1,9 +1,13 @@
-import { closeSync, openSync, write, writeSync } from 'node:fs';
+import { closeSync, write, writeSync } from 'node:fs';
 
 /** Bytes that wait for a slow disk; what comes beyond them is dropped and counted. */
 export const WAITING_BYTES_MAX = 4 * 1024 * 1024;
 const RETRY_MS = 20;
-const FILE_MODE = 0o666; // less the umask, as stock creates it
+/** How often a file that could not be opened is tried again. */
+const OPEN_RETRY_MS = 10_000;
+const NEWLINE = 0x0a;
+/** Opens a file for appending; throws if it cannot be had. The descriptor must not wait. */
+export type OpenLogFile = (path: string) => number;
 
 /** Where finished lines go. None of them blocks its caller for the disk or for a reader. */
 export interface LineDestination {
@@ -18,6 +22,14 @@ export interface LineDestination {
 
 const isBusy = (error: NodeJS.ErrnoException): boolean => error.code === 'EAGAIN' || error.code === 'EBUSY';
 
+export interface LineWriterPorts {
+  readonly open: OpenLogFile;
+  /** Lines that are gone; `error` is why, or `null` when nothing new happened. */
+  lost(lines: number, error: unknown): void;
+  /** Lines were written. */
+  written(): void;
+}
+
 /**
  * Writes to a descriptor, one write at a time in a thread of libuv, with all that has gathered meanwhile in the next.
  * Errors never throw: they are counted, and the lines are lost.
@@ -27,20 +39,24 @@ export class LineWriter implements LineDestination {
   private waitingBytes = 0;
   private writing = false;
   private reopenPending = false;
+  /** The file ends in the middle of a line: the disk was full. */
+  private torn = false;
   private onEnd: (() => void) | null = null;
   private fd: number;
+  private openedMs = 0;
 
   /** `dest`: a path, opened for appending, or an open descriptor, which stays open. */
   constructor(
     private readonly dest: string | number,
-    private readonly onLoss: (lines: number) => void,
+    private readonly ports: LineWriterPorts,
   ) {
     this.fd = this.open();
   }
 
   write(line: string): void {
+    if (this.fd < 0 && performance.now() - this.openedMs > OPEN_RETRY_MS) this.reopen();
     if (this.fd < 0 || this.onEnd !== null || this.waitingBytes + line.length > WAITING_BYTES_MAX) {
-      this.onLoss(1);
+      this.ports.lost(1, null);
       return;
     }
     this.waiting.push(line);
@@ -60,13 +76,12 @@ export class LineWriter implements LineDestination {
   }
 
   flushSync(): void {
-    const text = this.takeWaiting();
     if (this.fd < 0) return;
-    const bytes = Buffer.from(text);
+    const { bytes, lines } = this.takeWaiting();
     try {
       for (let at = 0; at < bytes.length; ) at += writeSync(this.fd, bytes, at);
-    } catch {
-      this.onLoss(1);
+    } catch (error) {
+      this.ports.lost(lines, error);
     }
   }
 
@@ -79,18 +94,22 @@ export class LineWriter implements LineDestination {
 
   private open(): number {
     if (typeof this.dest === 'number') return this.dest;
+    this.torn = false;
+    this.openedMs = performance.now();
     try {
-      return openSync(this.dest, 'a', FILE_MODE);
-    } catch {
+      return this.ports.open(this.dest);
+    } catch (error) {
+      this.ports.lost(0, error);
       return -1;
     }
   }
 
-  private takeWaiting(): string {
-    const text = this.waiting.join('');
+  private takeWaiting(): { readonly bytes: Buffer; readonly lines: number } {
+    const lines = this.waiting.length;
+    const bytes = Buffer.from(`${this.torn && lines > 0 ? '\n' : ''}${this.waiting.join('')}`);
     this.waiting = [];
     this.waitingBytes = 0;
-    return text;
+    return { bytes, lines };
   }
 
   private next(): void {
@@ -98,7 +117,8 @@ export class LineWriter implements LineDestination {
     if (this.reopenPending) this.reopen();
     if (this.waiting.length > 0 && this.fd >= 0) {
       this.writing = true;
-      this.put(this.fd, Buffer.from(this.takeWaiting()), 0);
+      const { bytes, lines } = this.takeWaiting();
+      this.put(this.fd, bytes, 0, lines);
       return;
     }
     if (this.onEnd === null) return;
@@ -107,17 +127,23 @@ export class LineWriter implements LineDestination {
     this.onEnd();
   }
 
-  private put(fd: number, bytes: Buffer, at: number): void {
+  private put(fd: number, bytes: Buffer, at: number, lines: number): void {
     write(fd, bytes, at, (error, written) => {
       if (error !== null && isBusy(error)) {
-        setTimeout(() => this.put(fd, bytes, at), RETRY_MS);
+        setTimeout(() => this.put(fd, bytes, at, lines), RETRY_MS);
         return;
       }
       if (error === null && at + written < bytes.length) {
-        this.put(fd, bytes, at + written);
+        this.put(fd, bytes, at + written, lines);
         return;
       }
-      if (error !== null) this.onLoss(1);
+      if (error === null) {
+        this.torn = false;
+        this.ports.written();
+      } else {
+        if (at > 0) this.torn = bytes[at - 1] !== NEWLINE;
+        this.ports.lost(lines, error);
+      }
       this.writing = false;
       this.next();
     });

@@ -1,3 +1,4 @@
+import { openSync } from 'node:fs';
 import { hostname } from 'node:os';
 import pino from 'pino';
 import { LOGGING_DEFAULTS, type LoggingConfig } from '../../config/logging-config.ts';
@@ -7,13 +8,16 @@ import { Blackbox } from './blackbox.ts';
 import { LogFilter } from './filter.ts';
 import { fileLine, type LogRecord, stderrLine, syslogText } from './format.ts';
 import { PINO_LEVELS, severity } from './levels.ts';
-import { type LineDestination, LineWriter } from './line-writer.ts';
+import { type LineDestination, LineWriter, type OpenLogFile } from './line-writer.ts';
+import { LogFiles } from './log-files.ts';
 import { callerSource } from './source.ts';
 import { SyslogDestination, type SyslogSocket } from './syslog.ts';
 
 export interface LogSinkOptions {
   /** Opens a socket to the system's logger; `null` when there is none. Left out: no syslog. */
   readonly openSyslog?: () => SyslogSocket | null;
+  /** Opens log files; left out: simply for appending. */
+  readonly openFile?: OpenLogFile;
   readonly pid?: number;
   readonly host?: string;
   /** Milliseconds since the epoch. */
@@ -48,15 +52,13 @@ export class LogSink {
   private config: LoggingConfig = LOGGING_DEFAULTS;
   private filter = new LogFilter(LOGGING_DEFAULTS);
   private stderr: LineDestination | null = null;
-  private file: LineDestination | null = null;
-  private filePath: string | null = null;
+  private readonly files: LogFiles;
   private readonly syslog: SyslogDestination;
   private readonly logger: pino.Logger<LogLevel>;
   private readonly pid: number;
   private readonly host: string;
   private readonly now: () => number;
   readonly blackbox = new Blackbox();
-  private fileErrorCount = 0;
   private readonly limit = new LineLimit(
     (level, subsystem, message) => this.record(level, subsystem, message),
     () => performance.now(),
@@ -68,6 +70,8 @@ export class LogSink {
     this.host = options.host ?? hostname().split('.')[0] ?? '';
     this.now = options.now ?? Date.now;
     this.syslog = new SyslogDestination(options.openSyslog ?? (() => null));
+    const openFile = options.openFile ?? ((path) => openSync(path, 'a'));
+    this.files = new LogFiles(openFile, (text) => this.log('error', 'MAIN', text, 'log file'));
     this.logger = this.createLogger();
     this.configure(LOGGING_DEFAULTS);
   }
@@ -96,40 +100,39 @@ export class LogSink {
   configure(config: LoggingConfig): void {
     this.config = config;
     this.filter = new LogFilter(config);
-    if (config.toStderr) this.stderr ??= this.options.stderr ?? new LineWriter(2, () => {});
+    if (config.toStderr)
+      this.stderr ??= this.options.stderr ?? new LineWriter(2, { open: () => -1, lost: () => {}, written: () => {} });
     else this.closeStderr();
-    this.openFile(config.toLogfile ? config.logfile : null);
+    this.files.use(this.filter.files);
     if (!config.toSyslog) this.syslog.close();
     if (!config.blackbox) this.blackbox.clear();
   }
 
   /** Opens the log file again: after rotation (`corosync-cfgtool -L`). */
   reopen(): void {
-    this.file?.reopen();
+    this.files.reopen();
   }
 
   /** Records that could not be written: for the statistics. */
   get lost(): { readonly file: number; readonly syslog: number } {
-    return { file: this.fileErrorCount, syslog: this.syslog.dropped };
+    return { file: this.files.lost, syslog: this.syslog.dropped };
   }
 
   /** Writes out what is waiting. Blocking: before the process ends. */
   flushSync(): void {
     this.limit.report();
-    this.file?.flushSync();
+    this.files.flushSync();
     this.stderr?.flushSync();
   }
 
   /** Writes out what is waiting, then closes everything. */
   async close(): Promise<void> {
     this.limit.report();
-    const { file, stderr } = this;
-    this.file = null;
-    this.filePath = null;
+    const { stderr } = this;
     this.stderr = null;
     this.syslog.close();
     const late = new Promise<void>((resolve) => setTimeout(resolve, CLOSE_MS_MAX).unref());
-    await Promise.race([Promise.all([file?.end(), stderr?.end()]), late]);
+    await Promise.race([Promise.all([this.files.end(), stderr?.end()]), late]);
   }
 
   private createLogger(): pino.Logger<LogLevel> {
@@ -169,19 +172,12 @@ export class LogSink {
     const isText = this.config.format === 'text';
     if (level <= thresholds.file) {
       this.stderr?.write(isText ? stderrLine(record, this.config) : json);
-      this.file?.write(isText ? fileLine(record, this.config, this.pid, this.host) : json);
+      const path = this.filter.file(record.subsystem);
+      if (path !== null) this.files.write(path, isText ? fileLine(record, this.config, this.pid, this.host) : json);
     }
     if (this.config.toSyslog && level <= thresholds.syslog) {
       this.syslog.send(syslogText(record, this.config, this.pid, this.config.syslogFacility));
     }
-  }
-
-  private openFile(path: string | null): void {
-    if (path === this.filePath) return;
-    void this.file?.end();
-    this.filePath = path;
-    // An error of the file goes nowhere but into a counter: the other destinations have the record.
-    this.file = path === null ? null : new LineWriter(path, (lines) => (this.fileErrorCount += lines));
   }
 
   private closeStderr(): void {

@@ -1,11 +1,18 @@
-import { closeSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
-
 /** Where the highest expected votes are kept over restarts (services.md 7.11). */
 export interface TrackingFile {
   /** Makes the file with 0 if it cannot be read. Throws if that fails. */
   load(): number;
   /** `false`: not written. */
   store(expectedVotes: number): boolean;
+}
+
+/** The file itself; both calls throw when it cannot be had. */
+export interface TrackingFilePort {
+  readonly path: string;
+  /** At most so many bytes; `null`: there is none. */
+  read(bytesMax: number): Uint8Array | null;
+  /** Replaces it as a whole, on disk when it returns. */
+  replace(bytes: Uint8Array, mode: number): void;
 }
 
 const FILE_BYTES = 4;
@@ -15,18 +22,12 @@ const MODE = 0o700;
  * `ev_tracking`: a u32. Stock closes it right after loading, so its updates never reach the disk; this one writes them
  * as documented.
  */
-export function trackingFile(path: string): TrackingFile {
+export function trackingFile(file: TrackingFilePort): TrackingFile {
   const store = (expectedVotes: number): boolean => {
     const bytes = new Uint8Array(FILE_BYTES);
     new DataView(bytes.buffer).setUint32(0, expectedVotes, true);
     try {
-      const fd = openSync(path, 'w', MODE);
-      try {
-        writeSync(fd, bytes);
-        fsyncSync(fd);
-      } finally {
-        closeSync(fd);
-      }
+      file.replace(bytes, MODE);
       return true;
     } catch {
       return false;
@@ -34,18 +35,14 @@ export function trackingFile(path: string): TrackingFile {
   };
   return {
     load() {
-      const bytes = new Uint8Array(FILE_BYTES);
+      let bytes: Uint8Array | null = null;
       try {
-        const fd = openSync(path, 'r');
-        try {
-          if (readSync(fd, bytes) === FILE_BYTES) return new DataView(bytes.buffer).getUint32(0, true);
-        } finally {
-          closeSync(fd);
-        }
+        bytes = file.read(FILE_BYTES);
       } catch {
-        // Not there yet, or not readable: it is made anew.
+        // Not readable: it is made anew.
       }
-      if (!store(0)) throw new Error(`Unable to create ${path}`);
+      if (bytes?.length === FILE_BYTES) return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+      if (!store(0)) throw new Error(`Unable to create ${file.path}`);
       return 0;
     },
     store,

@@ -1,0 +1,110 @@
+import {
+  closeSync,
+  constants,
+  fsyncSync,
+  openSync,
+  readSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { findPlace, inDirectory, naming, openTrusted, type Place } from './trusted-path.ts';
+
+/** Files that the daemon keeps for itself: small, its own, never somebody else's by way of a link. */
+
+/** The bytes of a regular file, at most `bytesMax`; `null` when there is none. */
+export function readOwnFile(path: string, bytesMax: number): Uint8Array | null {
+  let fd: number;
+  try {
+    fd = openTrusted(path, constants.O_RDONLY, 0);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    throw error;
+  }
+  try {
+    const bytes = new Uint8Array(bytesMax);
+    return bytes.subarray(0, readSync(fd, bytes, 0, bytesMax, 0));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Makes a file; one that is there, or a link, is an error. `durable`: waits for the disk. */
+export function createOwnFile(path: string, bytes: Uint8Array, mode: number, durable = true): void {
+  inPlace(path, (place) => writeNew(inDirectory(place.directory, place.name), bytes, mode, durable));
+}
+
+/** Replaces a file as a whole, and durably: after a crash it has the old bytes or the new ones. */
+export function replaceOwnFile(path: string, bytes: Uint8Array, mode: number): void {
+  inPlace(path, ({ directory, name }) => {
+    const temporary = inDirectory(directory, `${name}.tmp`);
+    removeName(temporary); // left by a crash, or planted: the name goes, what it points to stays
+    try {
+      writeNew(temporary, bytes, mode);
+      renameSync(temporary, inDirectory(directory, name));
+    } catch (error) {
+      removeName(temporary);
+      throw error;
+    }
+    const fd = openSync(`/proc/self/fd/${directory}/.`, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  });
+}
+
+/** Makes a link beside `path`, or moves it, in one step. */
+export function replaceLink(path: string, target: string): void {
+  inPlace(path, ({ directory, name }) => {
+    const next = inDirectory(directory, `${name}.${process.pid}`);
+    removeName(next);
+    symlinkSync(target, next);
+    renameSync(next, inDirectory(directory, name));
+  });
+}
+
+/** Removes a name, whatever it is; no link is followed. */
+export function removeOwnFile(path: string): void {
+  inPlace(path, ({ directory, name }) => removeName(inDirectory(directory, name)));
+}
+
+/** Why others could change what a directory holds; `null`: they cannot. */
+export function exposure(directory: string): string | null {
+  const { uid, gid, mode } = statSync(directory);
+  if (uid !== 0 && uid !== process.geteuid?.()) return `belongs to user ${uid}`;
+  if ((mode & 0o002) !== 0 && (mode & 0o1000) === 0) return 'can be written by everybody';
+  if ((mode & 0o020) !== 0 && gid !== 0) return `can be written by group ${gid}`;
+  return null;
+}
+
+function inPlace(path: string, act: (place: Place) => void): void {
+  const place = findPlace(path);
+  try {
+    naming(path, () => act(place));
+  } finally {
+    closeSync(place.directory);
+  }
+}
+
+function removeName(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+  }
+}
+
+function writeNew(path: string, bytes: Uint8Array, mode: number, durable = true): void {
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+  const fd = openSync(path, flags, mode);
+  try {
+    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+    if (durable) fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
