@@ -4,6 +4,7 @@ import { removeConnectionFiles } from '../ipc/server/files.ts';
 import { RingPool } from '../ipc/server/pool.ts';
 import type { FrameMemory } from '../lib/frame-memory.ts';
 import type { LogFunction } from '../lib/log.ts';
+import { Repeats } from '../lib/repeats.ts';
 import type { Arena } from '../os/arena.ts';
 import { Errno, errnoName } from '../os/errno.ts';
 import { closeFd } from '../os/fd.ts';
@@ -25,6 +26,8 @@ const FAREWELL_MS = 2000;
 const SCRATCH_ALIGN_BYTES = 8;
 /** Reads of a socket, 4 KiB each, before its end is given up for now: more than a socket holds. */
 const LOOKS_MAX = 128;
+/** Zero-copy buffers of one user that are refused for the same reason are logged this often. */
+const REFUSALS_PERIOD_MS = 5_000;
 
 const CPG_FUNCTIONS = [0, 1, 2, 3, 4, 5, 6] as const;
 
@@ -41,6 +44,7 @@ export class CpgService implements CpgHost, RingEngine {
   private readonly touched: CpgClient[] = [];
   private readonly slow = new Set<CpgClient>();
   private readonly gone = new Set<CpgClient>();
+  private readonly refusals = new Repeats(REFUSALS_PERIOD_MS);
   /** When a slow client, or one that went, is looked at again. */
   private retryMs = Number.POSITIVE_INFINITY;
   /** A connection ended since the requests were looked at: one that waited for that has its turn at once. */
@@ -66,7 +70,10 @@ export class CpgService implements CpgHost, RingEngine {
     this.rx = env.statistics.range(CPG_FUNCTIONS.map((fn) => `rondo.cpg.${fn}.rx`));
     this.tx = env.statistics.range(CPG_FUNCTIONS.map((fn) => `rondo.cpg.${fn}.tx`));
     this.pool = new RingPool(env.arena);
-    this.zeroCopy = new ZeroCopyFiles((id) => this.clients.get(id)?.connection.euid ?? -1);
+    this.zeroCopy = new ZeroCopyFiles(
+      (id) => this.clients.get(id)?.connection.euid ?? -1,
+      (id, reason) => this.bufferRefused(id, reason),
+    );
     this.core = new CpgCore(this);
   }
 
@@ -257,6 +264,18 @@ export class CpgService implements CpgHost, RingEngine {
       else if (this.slow.has(client)) nextMs = Math.min(nextMs, client.retryAtMs);
     }
     this.retryMs = nextMs;
+  }
+
+  /** The client does not hear of it before it sends: libcpg does not look at the answer. */
+  private bufferRefused(id: number, reason: string): void {
+    const client = this.clients.get(id);
+    if (client === undefined) return;
+    const { euid, pid, processName } = client.connection;
+    const keptBack = this.refusals.admit(`${euid} ${reason}`, this.ring.nowMs());
+    if (keptBack === null) return;
+    const more = keptBack > 0 ? ` (and ${keptBack} more before)` : '';
+    const text = `A zero-copy buffer of ${processName} (${pid}) was refused: ${reason}${more}`;
+    this.log('warning', 'CPG', text, 'buffer refused');
   }
 
   private tooLarge(client: CpgClient, bytes: number): void {

@@ -1,87 +1,138 @@
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { lstatSync, readSync, type Stats, writeSync } from 'node:fs';
+import { errnoName } from '../os/errno.ts';
+import { closeFd, OpenFlag, openFile, unlinkFile } from '../os/fd.ts';
+import { getLimit } from '../os/schedule.ts';
+import { statusOf } from '../os/stat.ts';
 import type { ZeroCopyRegions } from '../services/cpg/cpg-host.ts';
+import { ZeroCopyBudget } from './zero-copy-limits.ts';
 
-/** Where libcpg makes its files (services.md 4.7): shared memory, or the run directory of the state. */
-const DIRECTORIES: readonly string[] = ['/dev/shm', '/run', '/var/run', '/var/lib/run'];
-const NAME_PREFIX = 'corosync_zerocopy-';
-const HEADER_BYTES = 56;
+/** The names that libcpg makes (mkstemp), and where: the daemon removes nothing else. */
+const PATH = /^\/dev\/shm\/corosync_zerocopy-[0-9A-Za-z]{6}$/;
+const OPEN = OpenFlag.RDWR | OpenFlag.NOFOLLOW | OpenFlag.NONBLOCK;
 const TOKEN_AT = 8;
 const MESSAGE_BYTES_AT = 48;
 const MESSAGE_AT = 56;
-const MAP_BYTES_MAX = (1 << 20) + 4096;
-/** Files that one client may hold. */
-const REGIONS_MAX = 64;
+const MESSAGE_BYTES_MAX = 1 << 20;
+/** What one read gets: most messages are shorter, and need no second one. */
+const FIRST_READ_BYTES = MESSAGE_AT + 16_384;
 
-interface Region {
-  readonly connectionId: number;
-  readonly fd: number;
-  readonly mapBytes: number;
+interface Client {
+  readonly uid: number;
+  /** Open files by token. */
+  readonly regions: Map<bigint, number>;
 }
 
 /**
  * Zero-copy buffers of clients. The client maps the file; this side reads it with positioned reads: a mapping of a file that a client
  * may shorten at any time would be a SIGBUS waiting to happen. (One copy more than stock, for calls that later releases of stock
- * abolished.) A client may only name a file of its own, where the library puts them: the daemon runs as root and removes the name.
+ * abolished.)
+ *
+ * libcpg does not look at the status of an allocation and never removes its file: whatever is answered, the file goes. The daemon runs as
+ * root, so it must be a regular file of that client's user, directly in shared memory, with a name as libcpg makes them; a name that is
+ * exchanged meanwhile is at worst another name of such a form.
  */
 export class ZeroCopyFiles implements ZeroCopyRegions {
-  private readonly regions = new Map<bigint, Region>();
-  private readonly message = new Uint8Array(MAP_BYTES_MAX);
-  private nextToken = 1n;
+  private readonly clients = new Map<number, Client>();
+  private readonly budget: ZeroCopyBudget;
+  private readonly message = new Uint8Array(MESSAGE_AT + MESSAGE_BYTES_MAX);
+  private readonly messageView = new DataView(this.message.buffer);
+  private readonly tokenBytes = new BigUint64Array(1);
+  private readonly tokenOctets = new Uint8Array(this.tokenBytes.buffer);
+  private lastToken = 0n;
 
-  /** `ownerOf`: effective user of a connection's client. */
-  constructor(private readonly ownerOf: (connectionId: number) => number) {}
+  /**
+   * `userOf`: effective user of a connection's client. `refused` hears why a buffer was not taken: the client does not. `regionsMax`:
+   * buffers in all.
+   */
+  constructor(
+    private readonly userOf: (connectionId: number) => number,
+    private readonly refused: (connectionId: number, reason: string) => void = () => {},
+    regionsMax?: number,
+  ) {
+    this.budget =
+      regionsMax === undefined ? ZeroCopyBudget.ofDescriptors(getLimit('NOFILE').soft) : new ZeroCopyBudget(regionsMax);
+  }
 
   open(connectionId: number, path: string, mapBytes: number): boolean {
-    if (mapBytes < HEADER_BYTES || mapBytes > MAP_BYTES_MAX) return false;
-    if (!DIRECTORIES.includes(dirname(path)) || !basename(path).startsWith(NAME_PREFIX)) return false;
-    if (this.of(connectionId).length >= REGIONS_MAX) return false;
-    let fd = -1;
+    if (!PATH.test(path)) return this.refuse(connectionId, 'its path is not one that libcpg makes');
+    const uid = this.userOf(connectionId);
+    const fd = openFile(path, OPEN);
+    const status = fd < 0 ? statusOfName(path) : statusOf(fd);
+    const own = status?.isFile() === true && status.uid === uid;
+    if (own) unlinkFile(path);
+    const reason = this.keep(connectionId, uid, fd, own, mapBytes);
+    if (reason === null) return true;
+    if (fd >= 0) closeFd(fd);
+    return this.refuse(connectionId, reason);
+  }
+
+  /** Why the open file is not taken, or `null`. */
+  private keep(connectionId: number, uid: number, fd: number, own: boolean, mapBytes: number): string | null {
+    if (fd < 0) return `its file cannot be opened: ${errnoName(fd)}`;
+    if (!own) return 'its file is not a regular file of its user';
+    if (mapBytes < MESSAGE_AT) return `${mapBytes} bytes are too few`;
+    if (!this.budget.take(uid)) return `there are enough (${this.budget.regionsMax} in all)`;
+    const token = ++this.lastToken;
+    this.tokenBytes[0] = token;
     try {
-      const { O_RDWR, O_NOFOLLOW, O_NONBLOCK } = constants;
-      fd = openSync(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
-      const { uid } = fstatSync(fd);
-      if (!fstatSync(fd).isFile() || uid !== this.ownerOf(connectionId)) throw new Error('not a file of the client');
-      unlinkSync(path);
-      ftruncateSync(fd, mapBytes);
-      const token = this.nextToken++;
-      writeSync(fd, new Uint8Array(BigUint64Array.of(token).buffer), 0, 8, TOKEN_AT);
-      this.regions.set(token, { connectionId, fd, mapBytes });
-      return true;
-    } catch {
-      if (fd >= 0) closeSync(fd);
-      return false;
+      writeSync(fd, this.tokenOctets, 0, 8, TOKEN_AT);
+    } catch (error) {
+      this.budget.give(uid);
+      return `its token cannot be written: ${(error as NodeJS.ErrnoException).code ?? error}`;
     }
+    let client = this.clients.get(connectionId);
+    if (client === undefined) {
+      client = { uid, regions: new Map() };
+      this.clients.set(connectionId, client);
+    }
+    client.regions.set(token, fd);
+    return null;
+  }
+
+  private refuse(connectionId: number, reason: string): false {
+    this.refused(connectionId, reason);
+    return false;
   }
 
   read(connectionId: number, token: bigint): Uint8Array | null {
-    const region = this.regions.get(token);
-    if (region === undefined || region.connectionId !== connectionId) return null;
+    const fd = this.clients.get(connectionId)?.regions.get(token);
+    if (fd === undefined) return null;
+    const { message } = this;
     try {
-      const bytes = readSync(region.fd, this.message, 0, region.mapBytes, 0);
-      if (bytes < HEADER_BYTES) return null;
-      const length = new DataView(this.message.buffer).getUint32(MESSAGE_BYTES_AT, true);
-      return length <= bytes - MESSAGE_AT ? this.message.subarray(MESSAGE_AT, MESSAGE_AT + length) : null;
+      let bytes = readSync(fd, message, 0, FIRST_READ_BYTES, 0);
+      if (bytes < MESSAGE_AT) return null;
+      const length = this.messageView.getUint32(MESSAGE_BYTES_AT, true);
+      if (length > MESSAGE_BYTES_MAX) return null;
+      const end = MESSAGE_AT + length;
+      if (bytes === FIRST_READ_BYTES && bytes < end) bytes += readSync(fd, message, bytes, end - bytes, bytes);
+      return end <= bytes ? message.subarray(MESSAGE_AT, end) : null;
     } catch {
       return null;
     }
   }
 
   close(connectionId: number, token: bigint): void {
-    const region = this.regions.get(token);
-    if (region === undefined || region.connectionId !== connectionId) return;
-    this.regions.delete(token);
-    closeSync(region.fd);
+    const client = this.clients.get(connectionId);
+    const fd = client?.regions.get(token);
+    if (client === undefined || fd === undefined) return;
+    client.regions.delete(token);
+    this.budget.give(client.uid);
+    closeFd(fd);
   }
 
   closeAll(connectionId: number): void {
-    for (const [token, { fd }] of this.of(connectionId)) {
-      this.regions.delete(token);
-      closeSync(fd);
-    }
+    const client = this.clients.get(connectionId);
+    if (client === undefined) return;
+    for (const token of client.regions.keys()) this.close(connectionId, token);
+    this.clients.delete(connectionId);
   }
+}
 
-  private of(connectionId: number): readonly [bigint, Region][] {
-    return [...this.regions].filter(([, region]) => region.connectionId === connectionId);
+/** What a name is that cannot be opened, for want of descriptors for example. */
+function statusOfName(path: string): Stats | null {
+  try {
+    return lstatSync(path);
+  } catch {
+    return null;
   }
 }

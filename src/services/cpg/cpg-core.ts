@@ -15,8 +15,14 @@ import { CpgSync } from './cpg-sync.ts';
 export type CpgResult = 'done' | 'wait';
 
 const REQUESTS = 13;
-/** Requests that need room in the send queue and no sync in progress (services.md 2.2). */
-const FLOW_CONTROLLED: readonly boolean[] = Array.from({ length: REQUESTS }, (_, id) => id <= 2 || id >= 8);
+/**
+ * Requests that need room in the send queue and no sync in progress (services.md 2.2). Zero-copy buffers are taken and given back at any
+ * time, other than in stock: they multicast nothing, and libcpg does not see the refusal.
+ */
+const FLOW_CONTROLLED: readonly boolean[] = Array.from(
+  { length: REQUESTS },
+  (_, id) => id <= 2 || (id >= 8 && id !== CpgRequest.ZC_ALLOC && id !== CpgRequest.ZC_FREE),
+);
 
 /**
  * Closed process groups (services.md 4), pure: requests of clients, messages and sync hooks in; multicasts, responses and events

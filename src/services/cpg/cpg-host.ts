@@ -25,7 +25,7 @@ export interface CpgHost {
 
 /** Files that clients share for zero-copy sends (services.md 4.7). Bound to one connection each. */
 export interface ZeroCopyRegions {
-  /** Opens the client's file, writes its token, answers whether that worked. */
+  /** Opens the client's file, writes its token, returns whether that worked. Its name is removed in any case. */
   open(connectionId: number, path: string, mapBytes: number): boolean;
   close(connectionId: number, token: bigint): void;
   /** Reads the message of a region; `null`: no such region, or its length field lies. Valid until the next call. */

@@ -209,7 +209,7 @@ export class CpgRequests {
       }
     } else {
       const request = CPG_ZC_ALLOC.decode(bytes);
-      if (request !== null && request.mapBytes <= BigInt(Number.MAX_SAFE_INTEGER)) {
+      if (request !== null) {
         const opened = this.host.zeroCopy.open(connectionId, request.path, Number(request.mapBytes));
         status = opened ? CsError.OK : CsError.ACCESS;
       }
