@@ -41,6 +41,7 @@ export interface CpgClientEvents {
 /** One client of CPG: the core's port over the shared-memory connection. Nothing in here closes it; the table does. */
 export class CpgClient implements CpgPort {
   readonly id: number;
+  readonly euid: number;
   readonly memory: FrameMemory;
   readonly member: CpgConnection;
   /** In the list of clients to flush, of clients to serve, of clients with a queue. */
@@ -65,6 +66,7 @@ export class CpgClient implements CpgPort {
     private readonly events: CpgClientEvents,
   ) {
     this.id = connection.id;
+    this.euid = connection.euid;
     this.memory = { bytes: connection.u8, view: connection.arena.data };
     this.member = core.opened(this);
   }

@@ -1,10 +1,11 @@
 import { lstatSync, readSync, type Stats, writeSync } from 'node:fs';
+import type { UserBudget } from '../lib/user-budget.ts';
 import { errnoName } from '../os/errno.ts';
 import { closeFd, OpenFlag, openFile, unlinkFile } from '../os/fd.ts';
 import { getLimit } from '../os/schedule.ts';
 import { statusOf } from '../os/stat.ts';
 import type { ZeroCopyRegions } from '../services/cpg/cpg-host.ts';
-import { ZeroCopyBudget } from './zero-copy-limits.ts';
+import { zeroCopyBudget } from './zero-copy-limits.ts';
 
 /** The names that libcpg makes (mkstemp), and where: the daemon removes nothing else. */
 const PATH = /^\/dev\/shm\/corosync_zerocopy-[0-9A-Za-z]{6}$/;
@@ -33,25 +34,18 @@ interface Client {
  */
 export class ZeroCopyFiles implements ZeroCopyRegions {
   private readonly clients = new Map<number, Client>();
-  private readonly budget: ZeroCopyBudget;
   private readonly message = new Uint8Array(MESSAGE_AT + MESSAGE_BYTES_MAX);
   private readonly messageView = new DataView(this.message.buffer);
   private readonly tokenBytes = new BigUint64Array(1);
   private readonly tokenOctets = new Uint8Array(this.tokenBytes.buffer);
   private lastToken = 0n;
 
-  /**
-   * `userOf`: effective user of a connection's client. `refused` hears why a buffer was not taken: the client does not. `regionsMax`:
-   * buffers in all.
-   */
+  /** `userOf`: effective user of a connection's client. `refused` hears why a buffer was not taken: the client does not. */
   constructor(
     private readonly userOf: (connectionId: number) => number,
     private readonly refused: (connectionId: number, reason: string) => void = () => {},
-    regionsMax?: number,
-  ) {
-    this.budget =
-      regionsMax === undefined ? ZeroCopyBudget.ofDescriptors(getLimit('NOFILE').soft) : new ZeroCopyBudget(regionsMax);
-  }
+    private readonly budget: UserBudget = zeroCopyBudget(getLimit('NOFILE').soft),
+  ) {}
 
   open(connectionId: number, path: string, mapBytes: number): boolean {
     if (!PATH.test(path)) return this.refuse(connectionId, 'its path is not one that libcpg makes');
@@ -71,7 +65,7 @@ export class ZeroCopyFiles implements ZeroCopyRegions {
     if (fd < 0) return `its file cannot be opened: ${errnoName(fd)}`;
     if (!own) return 'its file is not a regular file of its user';
     if (mapBytes < MESSAGE_AT) return `${mapBytes} bytes are too few`;
-    if (!this.budget.take(uid)) return `there are enough (${this.budget.regionsMax} in all)`;
+    if (!this.budget.take(uid)) return `there are enough (${this.budget.max} in all)`;
     const token = ++this.lastToken;
     this.tokenBytes[0] = token;
     try {

@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { ZeroCopyFiles } from '../../src/ring/zero-copy-files.ts';
-import { ZERO_COPY_LIMITS, ZeroCopyBudget } from '../../src/ring/zero-copy-limits.ts';
+import { ZERO_COPY_LIMITS, zeroCopyBudget } from '../../src/ring/zero-copy-limits.ts';
 
 const UID = process.getuid?.() ?? 0;
 let nextName = 0;
@@ -88,7 +88,7 @@ t.test('a refusal leaves no file of the client, and nothing of others is touched
   const files = new ZeroCopyFiles(
     (id) => (id === 9 ? UID + 1 : UID),
     (_, reason) => void reasons.push(reason),
-    1,
+    zeroCopyBudget(4),
   );
   const path = freshPath();
   closeSync(clientFile(path));
@@ -127,7 +127,7 @@ t.test('a refusal leaves no file of the client, and nothing of others is touched
 });
 
 t.test('buffers are bounded by user and in all, and end with their connection', async (t) => {
-  const budget = new ZeroCopyBudget(16);
+  const budget = zeroCopyBudget(64);
   const taken = (uid: number): number => {
     let count = 0;
     while (budget.take(uid)) count++;
@@ -136,9 +136,9 @@ t.test('buffers are bounded by user and in all, and end with their connection', 
   t.same([taken(1000), taken(1001), taken(1002), taken(0), taken(0)], [8, 4, 0, 4, 0]);
   budget.give(1000);
   t.same([taken(1002), taken(1000)], [1, 0]);
-  t.equal(ZeroCopyBudget.ofDescriptors(16_000).regionsMax * ZERO_COPY_LIMITS.userShare, 2_000);
+  t.equal(zeroCopyBudget(16_000).max * ZERO_COPY_LIMITS.shares.user, 2_000);
 
-  const files = new ZeroCopyFiles(() => UID, undefined, 8);
+  const files = new ZeroCopyFiles(() => UID, undefined, zeroCopyBudget(32));
   const open = (id: number): boolean => {
     const path = freshPath();
     closeSync(clientFile(path));

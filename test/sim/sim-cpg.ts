@@ -42,6 +42,7 @@ class SimClient {
     this.connection = core.opened({
       id,
       memory: this.memory,
+      euid: 0,
       scratch: 0,
       respond: (message) => this.respond(message),
       dispatch: (message) => this.event(message),

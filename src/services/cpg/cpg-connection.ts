@@ -1,6 +1,5 @@
 import type { FrameMemory } from '../../lib/frame-memory.ts';
-import type { CpgGroup } from './cpg-groups.ts';
-import type { IterationEntry } from './cpg-iteration.ts';
+import type { CpgGroup, CpgProcess } from './cpg-groups.ts';
 
 /** services.md 4.5; LEAVE_STARTED is terminal, as in all of stock's 3.x. */
 export type CpgState = 'unjoined' | 'joinStarted' | 'joinCompleted' | 'leaveStarted';
@@ -8,6 +7,8 @@ export type CpgState = 'unjoined' | 'joinStarted' | 'joinCompleted' | 'leaveStar
 /** What the core needs of a client connection; the runtime puts the shared-memory rings behind it. */
 export interface CpgPort {
   readonly id: number;
+  /** Effective user of the client. */
+  readonly euid: number;
   /**
    * Where its requests, its event ring and its scratch lie: the memory of the ring's frames, unless there are very many clients, so
    * that copies between them make no garbage.
@@ -39,19 +40,24 @@ export const MCAST_HEAD_BYTES = 184;
 export const PARTIAL_HEAD_BYTES = 200;
 export const SCRATCH_BYTES = MCAST_HEAD_BYTES + PARTIAL_HEAD_BYTES;
 
+/** A walk through a snapshot of the process list. */
+export interface Iteration {
+  readonly entries: readonly CpgProcess[];
+  /** Groups only: node and pid are zero. */
+  readonly names: boolean;
+  next: number;
+}
+
 export class CpgConnection {
   state: CpgState = 'unjoined';
   group: CpgGroup | null = null;
   pid = 0;
-  /** Join flag 1: deliver the initial Totem configuration; and whether that was done. */
-  wantsTotemConfiguration = false;
-  gotTotemConfiguration = false;
   /** Counts configuration-change events; a fragmented send that sees it move is interrupted (services.md 4.7). */
   transitions = 0;
   transitionsSaved = 0;
   /** After a finalize request: no more events, but the leave still follows at the close. */
   detached = false;
-  readonly iterations = new Map<bigint, { readonly entries: readonly IterationEntry[]; next: number }>();
+  readonly iterations = new Map<bigint, Iteration>();
 
   constructor(readonly port: CpgPort) {}
 

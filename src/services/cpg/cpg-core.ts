@@ -53,6 +53,8 @@ export class CpgCore {
   closed(connection: CpgConnection): void {
     const { group } = connection;
     this.membership.connections.delete(connection);
+    this.membership.wantTotemConfiguration.delete(connection);
+    this.requests.closed(connection);
     this.host.zeroCopy.closeAll(connection.port.id);
     if (group === null) return;
     removeFrom(group.listeners, connection);

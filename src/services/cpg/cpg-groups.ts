@@ -24,6 +24,8 @@ export class CpgGroup {
   constructor(
     readonly name: Uint8Array,
     readonly hash: number,
+    /** Unlike that of any other group of the table, past ones included. */
+    readonly serial: number,
   ) {}
 
   /** Whether `nodeId` has at least one process in the group: asked for every message. */
@@ -75,15 +77,17 @@ export class CpgGroup {
 }
 
 const NOBODY: readonly CpgConnection[] = [];
-const BUCKETS = 1024;
+const BUCKETS_AT_START = 1024;
 
 /**
  * Groups by name: arbitrary octets compared by length and content (services.md 0.3). Looking one up for a message makes no
  * garbage: the name is hashed where it lies; the group of the message before is tried first.
  */
 export class GroupTable {
-  private readonly buckets: (CpgGroup | null)[] = new Array<CpgGroup | null>(BUCKETS).fill(null);
+  /** A power of two of them, at least as many as groups. */
+  private buckets: (CpgGroup | null)[] = emptyBuckets(BUCKETS_AT_START);
   private last: CpgGroup | null = null;
+  private nextSerial = 0;
   size = 0;
 
   find(bytes: Uint8Array, at: number, length: number): CpgGroup | null {
@@ -98,20 +102,39 @@ export class GroupTable {
     const hash = hashName(bytes, at, length);
     const found = this.lookUp(bytes, at, length, hash);
     if (found !== null) return found;
-    const group = new CpgGroup(bytes.slice(at, at + length), hash);
-    group.next = this.buckets[hash] ?? null;
-    this.buckets[hash] = group;
+    const group = new CpgGroup(bytes.slice(at, at + length), hash, this.nextSerial++);
+    this.put(group);
     this.size++;
+    if (this.size > this.buckets.length) this.grow();
     return group;
+  }
+
+  private put(group: CpgGroup): void {
+    const bucket = group.hash & (this.buckets.length - 1);
+    group.next = this.buckets[bucket] ?? null;
+    this.buckets[bucket] = group;
+  }
+
+  private grow(): void {
+    const before = this.buckets;
+    this.buckets = emptyBuckets(2 * before.length);
+    for (const chain of before) {
+      for (let group = chain; group !== null; ) {
+        const { next } = group;
+        this.put(group);
+        group = next;
+      }
+    }
   }
 
   /** Forgets a group that nobody uses. */
   release(group: CpgGroup): void {
     if (!group.isUnused) return;
+    const bucket = group.hash & (this.buckets.length - 1);
     let before: CpgGroup | null = null;
-    for (let at = this.buckets[group.hash] ?? null; at !== null; before = at, at = at.next) {
+    for (let at = this.buckets[bucket] ?? null; at !== null; before = at, at = at.next) {
       if (at !== group) continue;
-      if (before === null) this.buckets[group.hash] = group.next;
+      if (before === null) this.buckets[bucket] = group.next;
       else before.next = group.next;
       group.next = null;
       this.size--;
@@ -121,18 +144,21 @@ export class GroupTable {
   }
 
   private lookUp(bytes: Uint8Array, at: number, length: number, hash: number): CpgGroup | null {
-    for (let group = this.buckets[hash] ?? null; group !== null; group = group.next) {
+    let group = this.buckets[hash & (this.buckets.length - 1)] ?? null;
+    for (; group !== null; group = group.next) {
       if (group.equals(bytes, at, length)) return group;
     }
     return null;
   }
 }
 
-/** FNV-1a, folded to a bucket. */
+const emptyBuckets = (count: number): (CpgGroup | null)[] => new Array<CpgGroup | null>(count).fill(null);
+
+/** FNV-1a, folded: its low bits choose the bucket. */
 function hashName(bytes: Uint8Array, at: number, length: number): number {
   let hash = 0x811c9dc5;
   for (let index = 0; index < length; index++) hash = Math.imul(hash ^ bytes[at + index]!, 0x01000193);
-  return (hash ^ (hash >>> 15)) & (BUCKETS - 1);
+  return (hash ^ (hash >>> 15)) & 0x3fffffff; // stays a small integer
 }
 
 /** Order of groups in the events of a sync: bytes up to the first NUL, as C strings (services.md 4.8, T29). */

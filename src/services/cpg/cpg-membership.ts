@@ -15,6 +15,8 @@ export class CpgMembership {
   readonly groups = new GroupTable();
   readonly processes = new ProcessList(this.groups);
   readonly connections = new Set<CpgConnection>();
+  /** Joined with flag 1, and have not got the initial Totem configuration yet. */
+  readonly wantTotemConfiguration = new Set<CpgConnection>();
   /** Node list of the last activated sync, and the ring id given to the last sync init. */
   oldMembers: readonly number[] = [];
   syncRingId: RingId = NO_RING;
@@ -51,11 +53,10 @@ export class CpgMembership {
   }
 
   private sendInitialTotemConfiguration(): void {
-    for (const connection of this.connections) {
-      if (!connection.wantsTotemConfiguration || connection.gotTotemConfiguration || connection.detached) continue;
-      connection.gotTotemConfiguration = true;
-      connection.port.dispatch(this.totemConfiguration());
-    }
+    if (this.wantTotemConfiguration.size === 0) return;
+    const event = this.totemConfiguration();
+    for (const connection of this.wantTotemConfiguration) if (!connection.detached) connection.port.dispatch(event);
+    this.wantTotemConfiguration.clear();
   }
 
   private totemConfiguration(): Uint8Array {

@@ -1,14 +1,13 @@
 import type { CpgGroup, CpgProcess, GroupTable } from './cpg-groups.ts';
-
-/** Processes of all nodes and groups: a peer that announces more of them lies or is broken. */
-export const PROCESSES_MAX = 100_000;
+import { CPG_LIMITS } from './cpg-limits.ts';
 
 /**
  * The process list, the same on all nodes (services.md 4.5): sorted by node id, then pid; entries with equal keys in different
- * groups keep the order in which they came.
+ * groups keep the order in which they came. Many changes at once are made in one pass.
  */
 export class ProcessList {
-  private readonly list: CpgProcess[] = [];
+  private list: CpgProcess[] = [];
+  private readonly ofNode = new Map<number, number>();
 
   constructor(private readonly groups: GroupTable) {}
 
@@ -20,14 +19,49 @@ export class ProcessList {
     return isOf(group.processes[placeOf(group.processes, nodeId, pid)], nodeId, pid);
   }
 
-  /** `false` if it is there already, or if the list is full. */
+  /** Whether the bounds admit one more, `coming` others of that group being on their way. */
+  hasRoom(nodeId: number, group: CpgGroup | null, coming = 0): boolean {
+    const { processesMax, nodeProcessesMax, groupProcessesMax } = CPG_LIMITS;
+    return (
+      this.list.length < processesMax &&
+      (this.ofNode.get(nodeId) ?? 0) < nodeProcessesMax &&
+      (group?.processes.length ?? 0) + coming < groupProcessesMax
+    );
+  }
+
+  /** `false` if it is there already, or if there are too many. */
   insert(nodeId: number, pid: number, group: CpgGroup): boolean {
-    if (this.list.length >= PROCESSES_MAX || this.has(nodeId, pid, group)) return false;
+    if (!this.hasRoom(nodeId, group) || this.has(nodeId, pid, group)) return false;
     const process = { nodeId, pid, group };
     insertSorted(this.list, process);
     insertSorted(group.processes, process);
-    group.countNode(nodeId, 1);
+    this.count(process, 1);
     return true;
+  }
+
+  /** The same for many, in the order given; returns those that were new. Groups that stay without processes are released. */
+  insertAll(processes: readonly CpgProcess[]): readonly CpgProcess[] {
+    const known = new ProcessKeys();
+    for (const process of this.list) known.add(process);
+    const came: CpgProcess[] = [];
+    const fresh = new Map<CpgGroup, CpgProcess[]>();
+    for (const process of processes) {
+      const { nodeId, group } = process;
+      const ofGroup = fresh.get(group);
+      const full = this.list.length + came.length >= CPG_LIMITS.processesMax;
+      if (full || !this.hasRoom(nodeId, group, ofGroup?.length ?? 0) || !known.add(process)) continue;
+      came.push(process);
+      if (ofGroup === undefined) fresh.set(group, [process]);
+      else ofGroup.push(process);
+      this.count(process, 1);
+    }
+    this.list = this.list.concat(came).sort(byKey);
+    for (const [group, ofGroup] of fresh) {
+      for (const process of ofGroup) group.processes.push(process);
+      group.processes.sort(byKey);
+    }
+    for (const { group } of processes) this.groups.release(group);
+    return came;
   }
 
   remove(nodeId: number, pid: number, group: CpgGroup): boolean {
@@ -36,26 +70,55 @@ export class ProcessList {
     if (process === undefined || !isOf(process, nodeId, pid)) return false;
     group.processes.splice(place, 1);
     this.list.splice(this.list.indexOf(process, placeOf(this.list, nodeId, pid)), 1);
-    group.countNode(nodeId, -1);
+    this.count(process, -1);
     this.groups.release(group);
     return true;
   }
 
-  /** Removes and answers the processes of these nodes, in list order. */
+  /** Removes and returns the processes of these nodes, in list order. */
   removeNodes(nodeIds: ReadonlySet<number>): readonly CpgProcess[] {
-    const stays = ({ nodeId }: CpgProcess): boolean => !nodeIds.has(nodeId);
-    const gone = this.list.filter((process) => !stays(process));
-    if (gone.length === 0) return gone;
+    const gone = this.list.filter(({ nodeId }) => nodeIds.has(nodeId));
+    this.removeAll(gone);
+    return gone;
+  }
+
+  removeAll(gone: readonly CpgProcess[]): void {
+    if (gone.length === 0) return;
+    const leaving = new Set(gone);
+    const stays = (process: CpgProcess): boolean => !leaving.has(process);
     keepOnly(this.list, stays);
-    const groups = new Set(gone.map(({ group }) => group));
-    for (const { nodeId, group } of gone) group.countNode(nodeId, -1);
-    for (const group of groups) {
+    for (const process of gone) this.count(process, -1);
+    for (const group of new Set(gone.map(({ group }) => group))) {
       keepOnly(group.processes, stays);
       this.groups.release(group);
     }
-    return gone;
+  }
+
+  private count({ nodeId, group }: CpgProcess, change: 1 | -1): void {
+    group.countNode(nodeId, change);
+    this.ofNode.set(nodeId, (this.ofNode.get(nodeId) ?? 0) + change);
+    if (this.ofNode.get(nodeId) === 0) this.ofNode.delete(nodeId);
   }
 }
+
+/** A set of processes by group, node and pid. */
+export class ProcessKeys {
+  private readonly keys = new Set<string>();
+
+  /** `false`: it was there. */
+  add(process: CpgProcess): boolean {
+    const before = this.keys.size;
+    return this.keys.add(keyOf(process)).size > before;
+  }
+
+  has(process: CpgProcess): boolean {
+    return this.keys.has(keyOf(process));
+  }
+}
+
+const keyOf = ({ nodeId, pid, group }: CpgProcess): string => `${nodeId} ${pid} ${group.serial}`;
+
+const byKey = (a: CpgProcess, b: CpgProcess): number => a.nodeId - b.nodeId || a.pid - b.pid;
 
 const isOf = (process: CpgProcess | undefined, nodeId: number, pid: number): boolean =>
   process !== undefined && process.nodeId === nodeId && process.pid === pid;

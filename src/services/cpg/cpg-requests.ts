@@ -1,4 +1,5 @@
 import { CsError } from '../../lib/errors.ts';
+import { UserBudget } from '../../lib/user-budget.ts';
 import {
   CPG_EXEC_JOIN,
   CPG_EXEC_LEAVE,
@@ -29,15 +30,15 @@ import type { CpgData } from './cpg-data.ts';
 import type { CpgGroup } from './cpg-groups.ts';
 import type { CpgHost } from './cpg-host.ts';
 import { IterationType, iterationSnapshot } from './cpg-iteration.ts';
+import { CPG_LIMITS } from './cpg-limits.ts';
 import { type CpgMembership, CpgReason } from './cpg-membership.ts';
 
-/** Open iterations of one connection; a client that finalizes none of its own gets NO_RESOURCES beyond. */
-const ITERATIONS_MAX = 256;
 const JOIN_FLAG_TOTEM_CONFIGURATION = 1;
 
 /** The requests of libcpg that are rare enough for ordinary code. Each answers `false` if the request has to wait for room. */
 export class CpgRequests {
   private nextIterationHandle = 1n;
+  private readonly iterationEntries = new UserBudget(CPG_LIMITS.iterationEntriesMax, CPG_LIMITS.iterationShares);
 
   constructor(
     private readonly host: CpgHost,
@@ -101,7 +102,7 @@ export class CpgRequests {
     connection.pid = pid;
     group.hold(connection);
     connection.state = 'joinStarted';
-    connection.wantsTotemConfiguration = (flags & JOIN_FLAG_TOTEM_CONFIGURATION) !== 0;
+    if ((flags & JOIN_FLAG_TOTEM_CONFIGURATION) !== 0) this.membership.wantTotemConfiguration.add(connection);
     this.data.prepareHeads(connection, group);
     return this.answer(connection, CPG_JOIN_RESPONSE.ok());
   }
@@ -117,7 +118,9 @@ export class CpgRequests {
       if (this.membership.processes.has(this.host.nodeId, pid, known)) return CsError.TRY_AGAIN;
     }
     if (tooLong) return CsError.NAME_TOO_LONG;
-    if (connection.state === 'unjoined') return CsError.OK;
+    if (connection.state === 'unjoined') {
+      return this.membership.processes.hasRoom(this.host.nodeId, known) ? CsError.OK : CsError.NO_RESOURCES;
+    }
     return connection.state === 'leaveStarted' ? CsError.BUSY : CsError.EXIST;
   }
 
@@ -157,14 +160,18 @@ export class CpgRequests {
     const type = request?.iterationType ?? 0;
     const known = type === IterationType.NAMES || type === IterationType.ONE_GROUP || type === IterationType.ALL;
     if (request === null || !known) return CPG_ITERATION_INIT_RESPONSE.message(CsError.INVALID_PARAM);
-    if (connection.iterations.size >= ITERATIONS_MAX) {
+    if (connection.iterations.size >= CPG_LIMITS.iterationsMax) {
       return CPG_ITERATION_INIT_RESPONSE.message(CsError.NO_RESOURCES);
     }
     const { groups, processes } = this.membership;
     const { group: name } = request;
     const wanted = name.length <= GROUP_NAME_BYTES_MAX ? groups.find(name.bytes, 0, name.length) : null;
+    const entries = iterationSnapshot(processes.all, type, wanted);
+    if (!this.iterationEntries.take(connection.port.euid, entries.length)) {
+      return CPG_ITERATION_INIT_RESPONSE.message(CsError.NO_RESOURCES);
+    }
     const handle = this.nextIterationHandle++;
-    connection.iterations.set(handle, { entries: iterationSnapshot(processes.all, type, wanted), next: 0 });
+    connection.iterations.set(handle, { entries, names: type === IterationType.NAMES, next: 0 });
     return CPG_ITERATION_INIT_RESPONSE.ok({ handle });
   }
 
@@ -180,13 +187,27 @@ export class CpgRequests {
     }
     iteration.next++;
     const { group, nodeId, pid } = entry;
-    return CPG_ITERATION_NEXT_RESPONSE.ok({ group: groupNameValue(group), nodeId, pid });
+    const address = iteration.names ? { nodeId: 0, pid: 0 } : { nodeId, pid };
+    return CPG_ITERATION_NEXT_RESPONSE.ok({ group: groupNameValue(group.name), ...address });
   }
 
   private iterationFinalize(connection: CpgConnection, bytes: Uint8Array): Uint8Array {
     const request = CPG_ITERATION_FINALIZE.decode(bytes);
-    const found = request !== null && connection.iterations.delete(request.handle);
+    const found = request !== null && this.endIteration(connection, request.handle);
     return CPG_ITERATION_FINALIZE_RESPONSE.message(found ? CsError.OK : CsError.LIBRARY);
+  }
+
+  private endIteration(connection: CpgConnection, handle: bigint): boolean {
+    const iteration = connection.iterations.get(handle);
+    if (iteration === undefined) return false;
+    connection.iterations.delete(handle);
+    this.iterationEntries.give(connection.port.euid, iteration.entries.length);
+    return true;
+  }
+
+  /** The connection ends: what it holds is given back. */
+  closed(connection: CpgConnection): void {
+    for (const handle of connection.iterations.keys()) this.endIteration(connection, handle);
   }
 
   /** Only ends the events; the leave follows when the connection closes (services.md T6). */

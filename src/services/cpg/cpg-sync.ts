@@ -6,8 +6,9 @@ import { PROCESSORS_MAX, ServiceId } from '../codec/ids.ts';
 import type { SyncParticipant, SyncProgress } from '../sync/sync-core.ts';
 import { type CpgGroup, type CpgProcess, compareGroupNames } from './cpg-groups.ts';
 import type { CpgDropReason, CpgHost } from './cpg-host.ts';
+import { CPG_LIMITS } from './cpg-limits.ts';
 import { type CpgMembership, CpgReason } from './cpg-membership.ts';
-import { PROCESSES_MAX } from './cpg-processes.ts';
+import { ProcessKeys } from './cpg-processes.ts';
 
 /** A join list this long stays below the largest message that stock reassembles; more processes go into further ones. */
 const JOIN_LIST_ENTRIES_MAX = 7000;
@@ -33,6 +34,8 @@ export class CpgSync implements SyncParticipant {
   private outgoing: Uint8Array[] | null = null;
   /** Join-list entries of all nodes, in order of arrival. Activation walks them newest first. */
   private stored: StoredEntry[] = [];
+  /** How many of each node. */
+  private readonly storedOf = new Map<number, number>();
 
   constructor(
     private readonly host: CpgHost,
@@ -58,7 +61,7 @@ export class CpgSync implements SyncParticipant {
   activate(): void {
     this.membership.oldMembers = this.members;
     const stored = this.stored;
-    this.stored = [];
+    this.forget();
     this.takeDown();
     this.takeUp(stored);
     this.removeZombies(stored);
@@ -66,11 +69,17 @@ export class CpgSync implements SyncParticipant {
   }
 
   abort(): void {
-    this.stored = [];
+    this.forget();
     this.outgoing = null;
   }
 
+  private forget(): void {
+    this.stored = [];
+    this.storedOf.clear();
+  }
+
   downListDelivered(nodeId: number): void {
+    if (!this.storedOf.delete(nodeId)) return;
     this.stored = this.stored.filter((entry) => entry.nodeId !== nodeId);
   }
 
@@ -79,7 +88,11 @@ export class CpgSync implements SyncParticipant {
     if (!this.host.syncInProgress()) return 'unexpected';
     const entries = decodeJoinList(message);
     if (entries === null) return 'badLength';
-    if (this.stored.length + entries.length > PROCESSES_MAX) return 'tooMany'; // by all nodes: they count the same messages
+    // All nodes count the same messages.
+    const ofNode = (this.storedOf.get(nodeId) ?? 0) + entries.length;
+    const tooMany = this.stored.length + entries.length > CPG_LIMITS.processesMax;
+    if (tooMany || ofNode > CPG_LIMITS.nodeProcessesMax) return 'tooMany';
+    this.storedOf.set(nodeId, ofNode);
     for (const { pid, group } of entries) {
       if (group.length > GROUP_NAME_BYTES_MAX) continue;
       this.stored.push({ nodeId, pid, group: group.bytes });
@@ -88,7 +101,7 @@ export class CpgSync implements SyncParticipant {
   }
 
   processLeft(nodeId: number, pid: number, group: Uint8Array): void {
-    if (this.stored.length === 0) return;
+    if (!this.storedOf.has(nodeId)) return;
     this.stored = this.stored.filter(
       (entry) => entry.nodeId !== nodeId || entry.pid !== pid || !sameBytes(entry.group, group),
     );
@@ -102,32 +115,34 @@ export class CpgSync implements SyncParticipant {
   }
 
   private takeUp(stored: readonly StoredEntry[]): void {
-    const came: CpgProcess[] = [];
-    for (const { nodeId, pid, group: name } of stored.toReversed()) {
-      if (nodeId === this.host.nodeId) continue;
-      const group = this.membership.groups.intern(name, 0, name.length);
-      if (this.membership.add(nodeId, pid, group)) came.push({ nodeId, pid, group });
-      else this.membership.groups.release(group);
-    }
+    const { groups, processes } = this.membership;
+    const others = stored.toReversed().filter(({ nodeId }) => nodeId !== this.host.nodeId);
+    const came = processes.insertAll(
+      others.map(({ nodeId, pid, group }) => ({ nodeId, pid, group: groups.intern(group, 0, group.length) })),
+    );
     for (const [group, joined] of byGroup(came, CpgReason.NODE_UP)) this.membership.notify(group, joined, []);
   }
 
   /** Processes that their own node does not know any more. */
   private removeZombies(stored: readonly StoredEntry[]): void {
     const { groups, processes } = this.membership;
-    const known = new Map<CpgGroup, Set<string>>();
+    const known = new ProcessKeys();
     for (const { nodeId, pid, group: name } of stored) {
       const group = groups.find(name, 0, name.length);
-      if (group === null) continue;
-      const listed = known.get(group);
-      if (listed === undefined) known.set(group, new Set([`${nodeId} ${pid}`]));
-      else listed.add(`${nodeId} ${pid}`);
+      if (group !== null) known.add({ nodeId, pid, group });
     }
-    for (const { nodeId, pid, group } of [...processes.all]) {
-      if (nodeId === this.host.nodeId || known.get(group)?.has(`${nodeId} ${pid}`) === true) continue;
+    const unheard: CpgProcess[] = [];
+    for (const process of [...processes.all]) {
+      const { nodeId, pid, group } = process;
+      if (nodeId === this.host.nodeId || known.has(process)) continue;
+      if (group.listeners.length === 0) {
+        unheard.push(process);
+        continue;
+      }
       this.membership.notify(group, [], [{ nodeId, pid, reason: CpgReason.PROCESS_DOWN }]);
       processes.remove(nodeId, pid, group);
     }
+    processes.removeAll(unheard); // nobody here is told of them: all at once
   }
 
   private encodeDownList(): Uint8Array {

@@ -42,6 +42,7 @@ export class ToyClient {
   ) {
     this.connection = node.cpg.opened({
       id,
+      euid: 0,
       memory: node.memory,
       scratch: id * SCRATCH_BYTES,
       respond: (message) => {
