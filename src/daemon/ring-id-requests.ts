@@ -34,6 +34,7 @@ export class RingIdRequests {
 
   private answer(upTo: number): void {
     this.waiting = false;
+    this.upTo = null;
     this.serve(upTo);
     this.servedAtMs = this.clock.nowMs();
   }

@@ -4,7 +4,7 @@ import { Drop, type DropReason } from './drop-reason.ts';
 import { FrameClass } from './interface.ts';
 import { LIMITS } from './limits.ts';
 import { intersect, isSubset, lowest, sameSet, subtract, union } from './node-set.ts';
-import { requestAhead, takeNextRingSeq } from './reservation.ts';
+import { LEAP, requestAhead, takeNextRingSeq } from './reservation.ts';
 import type { RingState } from './state.ts';
 import { Stat } from './statistics.ts';
 import { Timer } from './timer-table.ts';
@@ -131,7 +131,8 @@ export function receiveJoin(s: RingState, at: number, length: number, littleEndi
   if (wokeFromPause(s)) return Drop.STALE_JOIN;
   if (ringSeqNewer(join.ringSeq, s.ringSeqMax) && ringSeqNewer(join.ringSeq, s.ring.seq)) {
     s.ringSeqMax = join.ringSeq;
-    requestAhead(s, s.ringSeqMax);
+    // A leap is reserved only when it is taken: each visit to the disk costs more than a forged JOIN.
+    if (join.ringSeq - s.ring.seq < LEAP) requestAhead(s, s.ringSeqMax);
   }
   if (s.draining) return Drop.STALE_JOIN;
   switch (s.state) {

@@ -9,7 +9,7 @@ export const RING_SEQ_STEP = 4;
 const BLOCK = RING_SEQ_STEP * 1024;
 const ENOUGH = RING_SEQ_STEP * 256;
 /** A ring that is this far ahead has formed 260,000 times more often. */
-const LEAP = 2 ** 20;
+export const LEAP = 2 ** 20;
 const SCATTER = 2 ** 40;
 /** After so many answers of the disk for one commit, JOINs that raise the number meanwhile do not count any more. */
 const WAITS_MAX = 3;
@@ -17,18 +17,26 @@ const WAITS_MAX = 3;
 /** Asks for the next block when fewer than `ENOUGH` numbers behind `ringSeq` are reserved or asked for. */
 export function requestAhead(s: RingState, ringSeq: number): void {
   if (!ringSeqNewer(ringSeqAfter(ringSeq, ENOUGH), s.requestedRingSeq)) return;
+  ask(s, ringSeq);
+}
+
+function ask(s: RingState, ringSeq: number): void {
   const block = ringSeqAfter(ringSeq, BLOCK);
   // From the middle of the circle the way to its start is the end: the disk must not be asked for what it takes for the past.
   const upTo = ringSeqNewer(block, s.reservedRingSeq) ? block : RING_SEQ_MAX;
   if (upTo === s.requestedRingSeq || !ringSeqNewer(upTo, s.reservedRingSeq)) return;
   s.requestedRingSeq = upTo;
-  s.user.reserveRingSeq(s.requestedRingSeq);
+  s.user.reserveRingSeq(upTo);
 }
 
 /** Whether this ring seq is on disk, so that the node may take part in such a ring. */
 export function mayUse(s: RingState, ringSeq: number): boolean {
-  requestAhead(s, ringSeq);
-  if (!ringSeqNewer(ringSeq, s.reservedRingSeq)) return true;
+  if (!ringSeqNewer(ringSeq, s.reservedRingSeq)) {
+    requestAhead(s, ringSeq);
+    return true;
+  }
+  // Whatever was asked for before: around a circle a number that is far ahead may lie behind this one.
+  ask(s, ringSeq);
   s.observer.report({ kind: 'ringSeqNotReserved', needed: ringSeq });
   return false;
 }
