@@ -1,3 +1,5 @@
+import { withinMemory } from '../../os/memory-limit.ts';
+
 /**
  * Events that wait for room in a client's ring: a FIFO of byte strings in blocks, bounded in bytes and in number. Used for slow clients only;
  * blocks are recycled through one free list per thread.
@@ -7,8 +9,8 @@ export const EVENT_QUEUE_LIMITS = {
   bytesMax: 256 * 1024 * 1024,
   eventsMax: 2_000_000,
   /** All connections of one user, and of all users, by thread (cpg has the ring thread to itself), in memory that is taken for them. */
-  userBytesMax: 256 * 1024 * 1024,
-  totalBytesMax: 512 * 1024 * 1024,
+  userBytesMax: withinMemory(256 * 1024 * 1024, 1 / 4),
+  totalBytesMax: withinMemory(512 * 1024 * 1024, 1 / 4),
   blockBytes: 256 * 1024,
   freeBlocksMax: 64,
 } as const;
