@@ -135,6 +135,7 @@ function normalised(text: string): string[] {
   return text
     .split('\n')
     .filter((line) => line.trim() !== '' && !/^node id \d+ pid \d+$/.test(line))
+    .map((line) => line.replace(/^name +(?:QDEVICE)?$/, 'name DEVICE')) // an unregistration travels
     .map((line) => line.replace(/^(\w+):\d+ \d{4}-\d\d-\d\d [\d:.]+/, '$1:PID TIME'))
     .map((line) =>
       line
