@@ -6,6 +6,7 @@
  *   ipc connect SERVICE N BYTES HOW   opens N connections for messages of BYTES; HOW: silent, byte (makes the daemon map the rings)
  *   ipc mute SERVICE N                connects N times and never sends the connection request
  *   ipc flood SERVICE SECONDS HOW     handshakes, one after the other; HOW: bare (closes at once), ask (does not wait), full
+ *   ipc storm SERVICE N SEED          N requests with random ids, sizes and bodies, the memory changed meanwhile; connects again when cut
  *   ipc probe SERVICE SECONDS         connects again and again, at once when it is told to: prints how long the longest try took, in ms
  *
  * What holds things goes on until its standard input ends.
@@ -14,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -274,6 +276,96 @@ static void flood(const char *service, double seconds, const char *how)
 	summary(good, errors);
 }
 
+/* A fresh connection with its request ring mapped; one thread for each changes it at random. */
+static uint32_t *volatile header_words, *volatile data_words;
+
+static void *scribble(void *seed)
+{
+	unsigned state = *(unsigned *)seed;
+	for (;;) {
+		uint32_t *data = data_words;
+		if (data != NULL)
+			data[rand_r(&state) % 4096] = (uint32_t)rand_r(&state) << (rand_r(&state) % 32);
+		if (rand_r(&state) % 64 == 0)
+			usleep(50);
+	}
+	return NULL;
+}
+
+static int map_requests(struct connection *c)
+{
+	int header = ring_file(c, 0, "header"), data = ring_file(c, 0, "data");
+	if (header < 0 || data < 0)
+		return -1;
+	uint32_t *words = mmap(NULL, 12288, PROT_READ | PROT_WRITE, MAP_SHARED, header, 0);
+	uint32_t *chunks = mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_SHARED, data, 0);
+	close(header);
+	close(data);
+	if (words == MAP_FAILED || chunks == MAP_FAILED)
+		return -1;
+	header_words = words;
+	data_words = chunks;
+	return 0;
+}
+
+static void storm(const char *service, long n, unsigned seed)
+{
+	static const int32_t odd[] = { 0, 1, 15, 16, 17, 24, 4095, -1, -3, INT32_MAX, INT32_MIN };
+	struct connection c = { .fd = -1 };
+	pthread_t scribbler;
+	long sent = 0, connections = 0, refused = 0;
+	pthread_create(&scribbler, NULL, scribble, &seed);
+	while (sent < n && refused < 5000) {
+		if (c.fd < 0) {
+			if (handshake(&c, service, 12328) != 0 || map_requests(&c) != 0) {
+				if (c.fd >= 0)
+					close(c.fd);
+				c.fd = -1;
+				refused++;
+				usleep(1000);
+				continue;
+			}
+			connections++;
+		}
+		/* As the library does it, up to ten at once; the ring has 4096 words. */
+		int batch = 1 + (int)(rand_r(&seed) % 10), cut = 0;
+		for (int i = 0; i < batch; i++) {
+			uint32_t at = header_words[0] % 4096, bytes = 16 + rand_r(&seed) % 600, words = (bytes + 3) / 4;
+			for (uint32_t w = 0; w < words; w++)
+				data_words[(at + 2 + w) % 4096] = (uint32_t)rand_r(&seed) % (rand_r(&seed) % 3 == 0 ? UINT32_MAX : 256u);
+			uint32_t id = (uint32_t)rand_r(&seed) % 20;
+			/* To kill a node or to shut it down is what a user of cfg may do. */
+			data_words[(at + 2) % 4096] = strcmp(service, "cfg") == 0 && (id == 2 || id == 3) ? 19 : id;
+			data_words[(at + 4) % 4096] = rand_r(&seed) % 200 == 0 ? (uint32_t)odd[rand_r(&seed) % 11] : bytes;
+			data_words[at] = bytes;
+			data_words[(at + 1) % 4096] = COMMITTED;
+			header_words[0] = (at + 2 + words) % 4096;
+			__atomic_add_fetch(&header_words[SEMAPHORE_WORD], 1, __ATOMIC_SEQ_CST);
+			sent++;
+		}
+		char sink[4096];
+		if (send(c.fd, sink, (size_t)batch, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EAGAIN)
+			cut = 1;
+		for (int spin = 0; !cut && header_words[SEMAPHORE_WORD] != 0 && spin < 2000; spin++) {
+			struct pollfd gone = { .fd = c.fd, .events = POLLRDHUP };
+			if (poll(&gone, 1, 0) > 0)
+				cut = 1;
+			usleep(20);
+		}
+		ssize_t got = recv(c.fd, sink, sizeof(sink), MSG_DONTWAIT);
+		if (cut || got == 0 || (got < 0 && errno != EAGAIN) || rand_r(&seed) % 500 == 0) {
+			uint32_t *header = header_words, *data = data_words;
+			header_words = data_words = NULL;
+			usleep(100); /* the other thread may be in the middle of a store */
+			munmap(header, 12288);
+			(void)data; /* stays mapped for that thread; the process is short-lived */
+			close(c.fd);
+			c.fd = -1;
+		}
+	}
+	printf("sent %ld connections %ld refused %ld\n", sent, connections, refused);
+}
+
 static void probe(const char *service, double seconds)
 {
 	double end = now() + seconds, worst = 0;
@@ -313,6 +405,8 @@ int main(int argc, char **argv)
 		many(argv[2], atoi(argv[3]), (uint32_t)atoi(argv[4]), argv[5]);
 	else if (argc == 4 && strcmp(argv[1], "mute") == 0)
 		mute(argv[2], atoi(argv[3]));
+	else if (argc == 5 && strcmp(argv[1], "storm") == 0)
+		storm(argv[2], atol(argv[3]), (unsigned)atoi(argv[4]));
 	else if (argc == 4 && strcmp(argv[1], "probe") == 0)
 		probe(argv[2], atof(argv[3]));
 	else if (argc == 5 && strcmp(argv[1], "flood") == 0)
