@@ -83,7 +83,10 @@ export function addStatistics(statistics: StatsMap, ring: RingCounters, ipc: () 
   });
   statistics.onListing(() => ipc().refresh());
   statistics.onClear((group) => {
-    if (group === 'totem') ring.clear('srp.');
+    if (group === 'totem') {
+      ring.clear('srp.');
+      ring.clear(`${OWN_PREFIX}totem.`);
+    }
     if (group === 'ipc') ipc().clear();
     if (group !== 'knet') return;
     ring.clear(KNET_PREFIX);

@@ -93,7 +93,8 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
     );
     this.transport = makeTransport(this, start.config);
     const { arena } = env;
-    const statistics = [...SRP_STATISTICS.map((name) => `srp.${name}`), ...DROP_NAMES.map((name) => `drop.${name}`)];
+    const drops = DROP_NAMES.map((name) => `rondo.totem.dropped.${name.toLowerCase()}`);
+    const statistics = [...SRP_STATISTICS.map((name) => `srp.${name}`), ...drops];
     const ownGroups = start.remoteServices.flatMap(({ processGroup }) => processGroup ?? []);
     const wanted = withinMemory(TOTEM_REGION_BYTES_MAX, TOTEM_REGION_SHARE);
     const regionBytes = Math.max(TOTEM_REGION_BYTES_MIN, wanted) & ~4095;
