@@ -83,7 +83,7 @@ export type RingQuery = 'links' | 'clients' | 'engines' | 'stats' | 'heap';
 export type FromRing =
   | { readonly op: 'ready' }
   /**
-   * Slots of the shared statistics that have a name now (shared-layout.ts): `srp.<name>` and `rondo.totem.dropped.<reason>` of the Totem core
+   * Slots of the shared statistics that have a name now (shared-layout.ts): `srp.<name>` and `rondo.dropped.totem.<reason>` of the Totem core
    * (its `msg_…` are those of stats.pg), `knet.…` of the transport, `rondo.…` of our own.
    */
   | { readonly op: 'statistics'; readonly names: readonly { readonly name: string; readonly slot: number }[] }

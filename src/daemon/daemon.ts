@@ -29,7 +29,7 @@ import { RingQueries } from './ring-queries.ts';
 import { RingThread } from './ring-thread.ts';
 import { installTriggerKeys } from './runtime-keys.ts';
 import { ScheduleWatch } from './schedule-watch.ts';
-import { addStatistics, RingCounters, showLinks, showOwnCounters } from './stats.ts';
+import { addStatistics, RingCounters, showEngineDrops, showLinks, showOwnCounters } from './stats.ts';
 import { systemEngines } from './system-engines.ts';
 
 /** How long each step of the orderly stop may take before the daemon goes on without it. */
@@ -112,6 +112,7 @@ export class Daemon {
       failed: (error) => this.fail(error),
     });
     this.host = new EngineHost(this.hostPorts());
+    showEngineDrops(this.statistics, this.host.drops);
     this.changes = new ConfigurationChanges(this, parts);
     this.engines = engineSet({
       cmap: this.cmap,

@@ -1,5 +1,7 @@
 import type { TotemConfig } from '../config/totem-config.ts';
 import { CmapType, type CmapTypeCode } from '../lib/cmap-value.ts';
+import { dropKey } from '../lib/drop-key.ts';
+import { monotonicMs } from '../os/clock.ts';
 import {
   IPC_GLOBAL_STATS,
   KNET_HANDLE_STATS,
@@ -9,6 +11,7 @@ import {
   type StatsTable,
 } from '../services/cmap/stats-keys.ts';
 import type { StatsMap } from '../services/cmap/stats-map.ts';
+import { ENGINE_DROP_REASONS, type EngineDropReason } from '../services/host/engine-host.ts';
 
 /**
  * The producers of the statistics map (services.md 5.8). Counters of the ring thread lie in memory that both threads see,
@@ -85,19 +88,18 @@ export function addStatistics(statistics: StatsMap, ring: RingCounters, ipc: () 
   statistics.onClear((group) => {
     if (group === 'totem') {
       ring.clear('srp.');
-      ring.clear(`${OWN_PREFIX}totem.`);
+      ring.clear(dropKey('totem', ''));
     }
     if (group === 'ipc') ipc().clear();
     if (group !== 'knet') return;
     ring.clear(KNET_PREFIX);
-    ring.clear(`${OWN_PREFIX}knet.`);
+    ring.clear(dropKey('knet', ''));
   });
 }
 
 function sinceToken(ring: RingCounters): number {
   const lastMs = ring.raw('srp.token_last_received_ms') ?? 0;
-  const [seconds, nanoseconds] = process.hrtime(); // the clock of the ring thread
-  return lastMs === 0 ? 0 : Math.max(0, seconds * 1000 + nanoseconds / 1e6 - lastMs);
+  return lastMs === 0 ? 0 : Math.max(0, monotonicMs() - lastMs);
 }
 
 /** Keys of the links in a configuration: one branch a link of a node, the own node's only link is the way to itself. */
@@ -121,6 +123,20 @@ export function showLinks(statistics: StatsMap, ring: RingCounters, totem: Totem
     };
     statistics.add({ prefix, table, read });
   }
+}
+
+/** What the engines of this thread did not get, and why. */
+export function showEngineDrops(statistics: StatsMap, drops: Readonly<Record<EngineDropReason, number>>): void {
+  const prefix = dropKey('engines', '');
+  const table: Record<string, CmapTypeCode> = {};
+  const reasonOf = new Map<string, EngineDropReason>();
+  for (const reason of ENGINE_DROP_REASONS) {
+    const name = dropKey('engines', reason).slice(prefix.length);
+    table[name] = CmapType.U64;
+    reasonOf.set(name, reason);
+  }
+  const read = (name: string): number => drops[reasonOf.get(name) ?? 'short'];
+  statistics.add({ prefix, table, discreet: true, read });
 }
 
 /** Counters of our own, `rondo.…`: among others what was dropped and why. */

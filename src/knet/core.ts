@@ -65,7 +65,7 @@ export class KnetCore {
     this.statAllocator = stats;
     this.effects = effects;
     this.handleStats = new StatBlock(stats, 'stats.knet.handle', HANDLE_KEYS);
-    this.dropStats = new StatBlock(stats, 'rondo.knet.rx_dropped', dropKeys());
+    this.dropStats = new StatBlock(stats, 'rondo.dropped.knet', dropKeys());
     this.clearHandleStats();
     this.queue = new TxQueue(memory, layout.txAt, layout.txBytes);
     this.pool = new AssemblyPool(memory, layout.assemblyAt, layout.assemblyBuffers);

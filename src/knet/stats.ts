@@ -136,7 +136,7 @@ export class StatBlock {
   }
 }
 
-/** Own counters beside stock's, `rondo.knet.rx_dropped.<reason>`: what was dropped and why. */
+/** Own counters beside stock's, `rondo.dropped.knet.<reason>`: what was dropped and why. */
 export const dropKeys = (): string[] => {
   const keys: string[] = [];
   for (let reason = 0; reason < DROP_REASON_COUNT; reason++) keys.push(dropName(reason));

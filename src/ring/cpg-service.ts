@@ -10,11 +10,12 @@ import { Errno, errnoName } from '../os/errno.ts';
 import { closeFd } from '../os/fd.ts';
 import { SCRATCH_BYTES } from '../services/cpg/cpg-connection.ts';
 import { CpgCore } from '../services/cpg/cpg-core.ts';
-import type { CpgDropReason, CpgHost } from '../services/cpg/cpg-host.ts';
+import { CPG_DROP_REASONS, type CpgDropReason, type CpgHost } from '../services/cpg/cpg-host.ts';
 import { unknownMessageText } from '../services/engine.ts';
 import type { SyncParticipant } from '../services/sync/sync-core.ts';
 import { Group } from '../totem/index.ts';
 import { CpgClient, type CpgClientEvents } from './cpg-client.ts';
+import { type DropCounters, dropCounters } from './drop-counters.ts';
 import type { RingEngine } from './ring-engine.ts';
 import type { RingEnvironment, RunningRing } from './running-ring.ts';
 import { ZeroCopyFiles } from './zero-copy-files.ts';
@@ -56,6 +57,7 @@ export class CpgService implements CpgHost, RingEngine {
     tooLarge: (client, bytes) => this.tooLarge(client, bytes),
   };
   /** Messages of the ring by function; the main thread shows them as `runtime.services.cpg.<fn>.rx` and `.tx`. */
+  private readonly drops: DropCounters<CpgDropReason>;
   private readonly rx: Float64Array;
   private readonly tx: Float64Array;
   /** Scratch of closed clients, by arena. */
@@ -69,6 +71,7 @@ export class CpgService implements CpgHost, RingEngine {
     this.log = env.bridge.log;
     this.rx = env.statistics.range(CPG_FUNCTIONS.map((fn) => `rondo.cpg.${fn}.rx`));
     this.tx = env.statistics.range(CPG_FUNCTIONS.map((fn) => `rondo.cpg.${fn}.tx`));
+    this.drops = dropCounters(env.statistics, 'cpg', CPG_DROP_REASONS);
     this.pool = new RingPool(env.arena);
     this.zeroCopy = new ZeroCopyFiles(
       (id) => this.clients.get(id)?.connection.euid ?? -1,
@@ -369,7 +372,6 @@ export class CpgService implements CpgHost, RingEngine {
   }
 
   dropped(reason: CpgDropReason): void {
-    const { values, slot } = this.env.statistics.counter(`rondo.cpg.dropped.${reason}`);
-    values[slot]!++;
+    this.drops[reason]();
   }
 }

@@ -4,12 +4,14 @@ import type { RingBridge } from '../bridge/ring-bridge.ts';
 import { StateWord } from '../bridge/shared-layout.ts';
 import type { TotemConfig } from '../config/totem-config.ts';
 import { assert, unreachable } from '../lib/assert.ts';
+import { dropKey } from '../lib/drop-key.ts';
 import type { FrameMemory } from '../lib/frame-memory.ts';
 import type { ConfigurationChange, RingId } from '../lib/ring-id.ts';
 import type { Arena } from '../os/arena.ts';
 import { monotonicMs } from '../os/clock.ts';
 import { withinMemory } from '../os/memory-limit.ts';
 import { SyncCore, type SyncHost, type SyncStatus } from '../services/sync/sync-core.ts';
+import { SYNC_DROP_REASONS, type SyncDropReason } from '../services/sync/sync-messages.ts';
 import { DROP_NAMES, Group, ProcessGroups, SRP_STATISTICS, type TotemUser } from '../totem/index.ts';
 import { DatagramTransport } from '../transport/datagram/datagram-transport.ts';
 import { UdpSockets } from '../transport/datagram/udp-sockets.ts';
@@ -17,10 +19,11 @@ import { UdpuSockets } from '../transport/datagram/udpu-sockets.ts';
 import { KnetTransport } from '../transport/knet/knet-transport.ts';
 import type { RingTransport, StatCounter, TransportHost } from '../transport/transport.ts';
 import type { Descriptors } from './descriptors.ts';
+import { type DropCounters, dropCounters } from './drop-counters.ts';
 import { ReloadGate } from './reload-gate.ts';
 import { remoteParticipants } from './remote-sync.ts';
 import type { RingEngine } from './ring-engine.ts';
-import { ServiceRouter } from './service-router.ts';
+import { ROUTER_DROP_REASONS, ServiceRouter } from './service-router.ts';
 import { observeServices, RING_ENGINES } from './services.ts';
 import type { SharedStatistics } from './shared-statistics.ts';
 import { TotemLog } from './totem-log.ts';
@@ -68,6 +71,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
   /** Requests of clients and messages of the ring so far. */
   messages = 0;
   private readonly engines: readonly RingEngine[];
+  private readonly syncDrops: DropCounters<SyncDropReason>;
   private config: TotemConfig;
   private turnMs: number;
   private syncTickMs = 0;
@@ -93,8 +97,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
     );
     this.transport = makeTransport(this, start.config);
     const { arena } = env;
-    const drops = DROP_NAMES.map((name) => `rondo.totem.dropped.${name.toLowerCase()}`);
-    const statistics = [...SRP_STATISTICS.map((name) => `srp.${name}`), ...drops];
+    const statistics = [...SRP_STATISTICS.map((name) => `srp.${name}`), ...DROP_NAMES.map(totemDropKey)];
     const ownGroups = start.remoteServices.flatMap(({ processGroup }) => processGroup ?? []);
     const wanted = withinMemory(TOTEM_REGION_BYTES_MAX, TOTEM_REGION_SHARE);
     const regionBytes = Math.max(TOTEM_REGION_BYTES_MIN, wanted) & ~4095;
@@ -112,7 +115,6 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
       observer: new TotemLog(
         this.log,
         () => this.config.timings,
-        () => this.turnMs,
         () => this.ringSeqMissing(),
       ),
       random: Math.random,
@@ -120,12 +122,13 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
       nowMs: this.turnMs,
       user: this,
     });
+    this.syncDrops = dropCounters(env.statistics, 'sync', SYNC_DROP_REASONS);
     this.sync = new SyncCore(this.nodeId, this);
     this.router = new ServiceRouter(
       {
         handOver: (nodeId, bytes, offset, length) => env.bridge.deliver(nodeId, bytes, offset, length),
         mcast: (group, message, offset) => this.groups.mcast(group, message, offset),
-        unknown: env.statistics.counter('rondo.deliver.unknown_service'),
+        drops: dropCounters(env.statistics, 'services', ROUTER_DROP_REASONS),
       },
       start.remoteServices,
       ownGroups,
@@ -390,11 +393,13 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
     this.log('warning', 'SYNC', text);
   }
 
-  dropped(reason: string): void {
-    const { values, slot } = this.env.statistics.counter(`rondo.sync.dropped.${reason}`);
-    values[slot]!++;
+  dropped(reason: SyncDropReason): void {
+    this.syncDrops[reason]();
   }
 }
+
+/** Slot 0 is no reason, and has a name that nobody is shown. */
+const totemDropKey = (name: string): string => (name === 'NONE' ? 'drop.none' : dropKey('totem', name));
 
 function makeTransport(host: TransportHost, config: TotemConfig): RingTransport {
   switch (config.transport) {

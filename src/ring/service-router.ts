@@ -2,7 +2,7 @@ import type { RemoteService } from '../bridge/messages.ts';
 import type { FrameMemory } from '../lib/frame-memory.ts';
 import { REQUEST_HEADER_BYTES } from '../services/codec/struct.ts';
 import { Group } from '../totem/index.ts';
-import type { StatCounter } from '../transport/transport.ts';
+import type { DropCounters } from './drop-counters.ts';
 
 /** Who gets the messages of one service, in total order. The memory is valid during the call. */
 export interface RingHandler {
@@ -13,9 +13,12 @@ export interface RouterPorts {
   /** To the main thread: a message with its header. */
   handOver(nodeId: number, bytes: Uint8Array, offset: number, length: number): void;
   mcast(group: number, message: Uint8Array, offset: number): boolean;
-  /** Messages for services that are not here. */
-  readonly unknown: StatCounter;
+  readonly drops: DropCounters<RouterDropReason>;
 }
+
+/** Why a message of the ring reached no service. */
+export const ROUTER_DROP_REASONS = ['short', 'foreignEndian', 'noService', 'noGroup'] as const;
+export type RouterDropReason = (typeof ROUTER_DROP_REASONS)[number];
 
 const SERVICES_MAX = 64;
 
@@ -73,23 +76,21 @@ export class ServiceRouter {
       return;
     }
     // Rings of both byte orders cannot synchronise (services.md 1.3), so there is nothing to convert.
-    if (length < REQUEST_HEADER_BYTES || foreignEndian) {
-      this.countUnknown();
-      return;
-    }
+    if (length < REQUEST_HEADER_BYTES) this.ports.drops.short();
+    else if (foreignEndian) this.ports.drops.foreignEndian();
+    else this.deliverToService(nodeId, memory, offset, length);
+  }
+
+  private deliverToService(nodeId: number, memory: FrameMemory, offset: number, length: number): void {
     const id = memory.view.getInt32(offset, true);
     const serviceId = id >>> 16;
     const fn = id & 0xffff;
-    if (serviceId >= SERVICES_MAX) {
-      this.countUnknown();
-      return;
-    }
-    const handler = this.handlers[serviceId]!;
+    const handler = this.handlers[serviceId] ?? null;
     if (handler !== null) handler.delivered(fn, nodeId, memory, offset, length);
     else if (this.remote[serviceId] === true) {
       this.observers[serviceId]?.delivered(fn, nodeId, memory, offset, length);
       this.ports.handOver(nodeId, memory.bytes, offset, length);
-    } else this.countUnknown();
+    } else this.ports.drops.noService();
   }
 
   /** A message of an engine on the main thread, header filled in. `false`: no room. */
@@ -101,15 +102,14 @@ export class ServiceRouter {
 
   /** Messages of a service's own group have no header; the engine's side of the bridge wants one. */
   private deliverBare(serviceId: number, nodeId: number, memory: FrameMemory, offset: number, length: number): void {
-    if (serviceId < 0) return;
+    if (serviceId < 0) {
+      this.ports.drops.noGroup();
+      return;
+    }
     const message = new Uint8Array(REQUEST_HEADER_BYTES + length);
     message[2] = serviceId;
     new DataView(message.buffer).setUint32(8, message.length, true);
     message.set(memory.bytes.subarray(offset, offset + length), REQUEST_HEADER_BYTES);
     this.ports.handOver(nodeId, message, 0, message.length);
-  }
-
-  private countUnknown(): void {
-    this.ports.unknown.values[this.ports.unknown.slot]!++;
   }
 }

@@ -1,26 +1,13 @@
 import type { LogFunction } from '../lib/log.ts';
 import { ringIdText } from '../lib/ring-id.ts';
-import {
-  DROP_NAMES,
-  Drop,
-  GATHER_REASONS,
-  type SrpTimings,
-  type TotemObserver,
-  type TotemReport,
-} from '../totem/index.ts';
+import { Drop, GATHER_REASONS, type SrpTimings, type TotemObserver, type TotemReport } from '../totem/index.ts';
 
 const list = (nodeIds: readonly number[]): string => nodeIds.map((nodeId) => ` ${nodeId}`).join('');
-/** The same complaint about a frame at most this often. */
-const DROP_LOG_INTERVAL_MS = 1000;
-
 /** Log lines of the ring protocol, in stock's words where stock has them (config-and-tools.md 4.4). */
 export class TotemLog implements TotemObserver {
-  private readonly lastDropMs = new Map<number, number>();
-
   constructor(
     private readonly log: LogFunction,
     private readonly timings: () => SrpTimings,
-    private readonly nowMs: () => number,
     /** A ring waits for its number on disk. */
     private readonly onMissing: () => void = () => {},
   ) {}
@@ -73,7 +60,7 @@ export class TotemLog implements TotemObserver {
         this.log('warning', 'MAIN', FIREWALL_TEXT);
         break;
       case 'frameDropped':
-        this.dropped(event.reason, event.detail);
+        this.stranger(event);
         break;
     }
   }
@@ -95,12 +82,10 @@ export class TotemLog implements TotemObserver {
     this.notice(`A processor failed, forming new configuration: ${text}`);
   }
 
-  private dropped(reason: number, detail: string): void {
-    const last = this.lastDropMs.get(reason) ?? Number.NEGATIVE_INFINITY;
-    if (this.nowMs() - last < DROP_LOG_INTERVAL_MS) return;
-    this.lastDropMs.set(reason, this.nowMs());
-    const level = reason === Drop.BAD_MAGIC || reason === Drop.BAD_VERSION ? 'warning' : 'debug';
-    this.log(level, 'TOTEM', `Message dropped: ${DROP_NAMES[reason] ?? reason}${detail === '' ? '' : `, ${detail}`}`);
+  private stranger({ reason, detail }: Extract<TotemReport, { kind: 'frameDropped' }>): void {
+    const what =
+      reason === Drop.BAD_MAGIC ? `bad magic number (probably sent by ${detail})` : `unsupported version ${detail}`;
+    this.log('warning', 'TOTEM', `Message received has ${what}.. Ignoring`, 'generation');
   }
 
   private notice(message: string): void {

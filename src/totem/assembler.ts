@@ -1,3 +1,4 @@
+import { Drop, type DropReason } from './drop-reason.ts';
 import type { FrameMemory } from './interface.ts';
 import { LIMITS } from './limits.ts';
 import { GroupHeader, type GroupTable } from './wire/group-header.ts';
@@ -70,10 +71,6 @@ export class Assembler {
   private current = this.transitional;
   private readonly spare: AssemblyBuffer[] = [];
   private readonly header = new GroupHeader();
-  /** Packets that were malformed, messages whose group header was, and packets thrown away by the rule. */
-  badPackets = 0;
-  badMessages = 0;
-  thrownAway = 0;
 
   /** `areaOffset`, `areaBytes`: memory for large messages; when it is used up, the heap serves. */
   constructor(
@@ -82,6 +79,7 @@ export class Assembler {
     areaOffset: number,
     areaBytes: number,
     private readonly deliver: DeliverMessage,
+    private readonly dropped: (reason: DropReason) => void,
   ) {
     const buffers = Math.floor(areaBytes / LIMITS.assemblyBytesMax);
     for (let i = buffers - 1; i >= 0; i--) {
@@ -116,7 +114,7 @@ export class Assembler {
   packet(nodeId: number, at: number, length: number, littleEndian: boolean): void {
     const view = this.memory.view;
     if (checkPacket(view, at, length, littleEndian) < 0) {
-      this.badPackets++;
+      this.dropped(Drop.BAD_PACKET);
       return;
     }
     const set = this.current; // delivering may switch the sets
@@ -131,7 +129,7 @@ export class Assembler {
       accepted = false;
     } else if (!accepted && assembly !== undefined) assembly.throwAway = true;
     if (accepted) this.deliverPieces(nodeId, at, count, fragmented, littleEndian, assembly);
-    else this.thrownAway++;
+    else this.dropped(Drop.THROWN_AWAY);
     if (fragmented === 0) {
       this.finish(assembly);
       return;
@@ -160,7 +158,7 @@ export class Assembler {
         const { memory, base } = assembly.buffer!;
         this.message(nodeId, memory, base, total, littleEndian);
       } else {
-        this.badMessages++; // longer than any node could hold: stock aborts (totem.md trap 45)
+        this.dropped(Drop.BAD_MESSAGE); // longer than any node could hold: stock aborts (totem.md trap 45)
         assembly.index = 0;
       }
       piece += bytes;
@@ -184,7 +182,7 @@ export class Assembler {
     else if (known === undefined) assembly.throwAway = true;
     if (count > 1) assembly.index = 0;
     if (!this.keep(assembly, at + length - bytes, bytes)) {
-      this.badMessages++;
+      this.dropped(Drop.BAD_MESSAGE);
       assembly.index = 0;
       assembly.throwAway = true;
     }
@@ -230,7 +228,7 @@ export class Assembler {
   private message(nodeId: number, memory: FrameMemory, at: number, length: number, littleEndian: boolean): void {
     const { header, groups } = this;
     if (!groups.read(memory.bytes, at, length, littleEndian, header)) {
-      this.badMessages++;
+      this.dropped(Drop.BAD_MESSAGE);
       return;
     }
     const { addressed, bytes } = header;

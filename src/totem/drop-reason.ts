@@ -28,12 +28,16 @@ export const Drop = {
   NO_MEMORY: 14,
   /** A JOIN met while a token was processed, or while waking from a pause (totem.md 4.5 step 0, 4.15). */
   STALE_JOIN: 15,
-  /** The packet of the process-group layer is malformed. */
+  /** The packet of the process-group layer is malformed (totem.md 5.3). `receive()` has returned by then: this one is only counted. */
   BAD_PACKET: 16,
   /** The membership lists would grow beyond `LIMITS.processorsMax`. */
   TOO_MANY_NODES: 17,
   /** Of a ring that this node, or a member of its ring, has left: late, or recorded and sent again. */
   PAST_RING: 18,
+  /** A message in a packet has a malformed group header, or is longer than any node could hold; only counted. */
+  BAD_MESSAGE: 19,
+  /** A whole packet that continues what this node has not got the beginning of (totem.md 5.3); only counted. */
+  THROWN_AWAY: 20,
 } as const;
 export type DropReason = (typeof Drop)[keyof typeof Drop];
 export const DROP_NAMES = Object.keys(Drop) as readonly (keyof typeof Drop)[];

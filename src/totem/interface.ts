@@ -101,6 +101,7 @@ export type TotemReport =
   /** A commit waits until its ring sequence is on disk. */
   | { readonly kind: 'ringSeqNotReserved'; readonly needed: number }
   | { readonly kind: 'firewallSuspected' }
+  /** Another generation or product on this port; `detail`: who probably sent it (BAD_MAGIC), or its version. At most once a minute. */
   | { readonly kind: 'frameDropped'; readonly reason: DropReason; readonly detail: string };
 
 export interface TotemObserver {

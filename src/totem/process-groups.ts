@@ -58,6 +58,7 @@ export class ProcessGroups {
       buffers * LIMITS.assemblyBytesMax,
       (group, nodeId, memory, offset, length, foreignEndian) =>
         this.user.deliver(group, nodeId, memory, offset, length, foreignEndian),
+      (reason) => void this.srp.state.statistics.drop(reason),
     );
     const mtu = this.srp.state.mtu;
     this.packer = new Packer(this.srp, mtu, groups);
@@ -183,11 +184,5 @@ export class ProcessGroups {
 
   get level(): FlowLevelValue {
     return this.flowLevel;
-  }
-
-  /** Counters of the receiving side. */
-  get receiveErrors(): { readonly badPackets: number; readonly badMessages: number; readonly thrownAway: number } {
-    const { badPackets, badMessages, thrownAway } = this.assembler;
-    return { badPackets, badMessages, thrownAway };
   }
 }

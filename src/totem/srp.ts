@@ -14,13 +14,15 @@ import { RingState, type SrpOptions } from './state.ts';
 import { Stat } from './statistics.ts';
 import { retransmitToken, startPeriodicTimers, timerExpired, tokenLost } from './timeouts.ts';
 import type { SrpTimings } from './timings.ts';
-import { checkHeader, FrameType, HEADER, isLittleEndian } from './wire/header.ts';
+import { checkHeader, FrameType, guessForeignSender, HEADER, isLittleEndian } from './wire/header.ts';
 import { decodeHoldCancel, encodeHoldCancel } from './wire/hold-cancel.ts';
 
 export type { SrpOptions } from './state.ts';
 
 /** Timers that one `tick` may run; the rest comes with the next. */
 const TIMERS_PER_TICK = 64;
+/** Frames of other generations are reported at most this often. */
+const STRANGER_REPORT_MS = 60_000;
 
 /**
  * The Totem single-ring protocol (totem.md 4): membership, total order, recovery. A pure core: frames, time and the
@@ -50,7 +52,9 @@ export class TotemSrp {
     if (!s.draining) freeLimbo(s);
     if (s.left) return s.statistics.drop(Drop.WRONG_STATE);
     const reason = dispatch(s, offset, length);
-    return reason === Drop.NONE ? reason : s.statistics.drop(reason);
+    if (reason === Drop.NONE) return reason;
+    if (reason === Drop.BAD_MAGIC || reason === Drop.BAD_VERSION) reportStranger(s, reason, offset);
+    return s.statistics.drop(reason);
   }
 
   /** Runs the timers that are due. */
@@ -166,11 +170,16 @@ export class TotemSrp {
   get members(): readonly number[] {
     return this.state.memb;
   }
+}
 
-  /** "reachable" of the configuration interface (totem.md 10). */
-  isReachable(nodeId: number): boolean {
-    return this.state.proc.includes(nodeId);
-  }
+/** Another product or generation on this port: worth a line now and then, and no garbage for each of its frames. */
+function reportStranger(s: RingState, reason: DropReason, at: number): void {
+  if (s.nowMs < s.strangerReportMs) return;
+  s.strangerReportMs = s.nowMs + STRANGER_REPORT_MS;
+  const { view } = s.memory;
+  const isMagic = reason === Drop.BAD_MAGIC;
+  const detail = isMagic ? guessForeignSender(view, at) : String(view.getUint8(at + HEADER.version));
+  s.observer.report({ kind: 'frameDropped', reason, detail });
 }
 
 function dispatch(s: RingState, at: number, length: number): DropReason {

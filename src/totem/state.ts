@@ -80,6 +80,8 @@ export class RingState {
   /** How many messages the ring may be ahead of what this node has released: half of its memory. */
   readonly framesAheadMax: number;
   nowMs = 0;
+  /** When a frame of another generation may be reported again. */
+  strangerReportMs = Number.NEGATIVE_INFINITY;
   tokenArrivedMs = 0;
 
   state: SrpState = 'operational';

@@ -1,5 +1,6 @@
 import { assert } from '../lib/assert.ts';
 import type { Arena } from '../os/arena.ts';
+import type { StatCounter } from './transport.ts';
 
 /**
  * Frames to oneself: the own JOINs and hold cancels, and the token in a ring of one. They come back as input in a later turn of the
@@ -16,13 +17,15 @@ export class LoopbackQueue {
   private tail = 0;
   /** Frames waiting. */
   length = 0;
-  /** Frames that found the queue full; the protocol recovers from it as from a lost datagram. */
-  dropped = 0;
   /** Of the frame that `peek` showed. */
   offset = 0;
   bytes = 0;
 
-  constructor(private readonly arena: Arena) {
+  constructor(
+    private readonly arena: Arena,
+    /** Counts frames that found the queue full; the protocol recovers from it as from a lost datagram. */
+    private readonly full: StatCounter,
+  ) {
     this.base = arena.allocate(CAPACITY_BYTES, 64);
   }
 
@@ -32,20 +35,24 @@ export class LoopbackQueue {
     // Keep a gap: head === tail means empty.
     if (this.tail >= this.head && this.tail + record + LENGTH_BYTES > CAPACITY_BYTES) {
       if (record >= this.head) {
-        this.dropped++;
+        this.countDropped();
         return;
       }
       this.arena.u32[(this.base + this.tail) >> 2] = 0;
       this.tail = 0;
     }
     if (this.tail < this.head && this.tail + record >= this.head) {
-      this.dropped++;
+      this.countDropped();
       return;
     }
     this.arena.u32[(this.base + this.tail) >> 2] = length;
     this.arena.u8.copyWithin(this.base + this.tail + LENGTH_BYTES, offset, offset + length);
     this.tail += record;
     this.length++;
+  }
+
+  private countDropped(): void {
+    this.full.values[this.full.slot]!++;
   }
 
   /** Shows the oldest frame, which stays in the queue until `release`. */

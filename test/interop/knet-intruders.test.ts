@@ -18,7 +18,7 @@ const story = knetStory(
 const NONE = { cipher: 'none', hash: 'none' };
 
 const dropped = async (node: LabNode, reason: string): Promise<number> =>
-  Number(await node.cmap(`rondo.knet.rx_dropped.${reason}`, 'stats'));
+  Number(await node.cmap(`rondo.dropped.knet.${reason}`, 'stats'));
 
 /** What our log says about dropped packets: one line a peer and reason in half a minute. */
 const complaints = (node: LabNode): string[] =>

@@ -33,7 +33,7 @@ t.test('what is no packet of ours', async (t) => {
   }
   t.equal(node.state(), before);
   t.same(node.sent, []);
-  t.equal(node.stats.read('rondo.knet.rx_dropped.unknown_type'), 2);
+  t.equal(node.stats.read('rondo.dropped.knet.unknown_type'), 2);
 });
 
 t.test('PONG, PMTUD_REPLY: what changes and what does not (knet.md traps 2, 3)', async (t) => {
@@ -112,7 +112,7 @@ t.test('expanding has a budget of time: by host, in all, and a larger one in the
   t.equal(expanded(node, 2, 20), 10, '50 ms for a host in a model that is not configured');
   t.ok(node.drops.every((reason) => reason === 'compression_budget'));
   t.equal(expanded(node, 3, 20), 10, 'another host has its own');
-  t.equal(node.stats.read('rondo.knet.rx_dropped.compression_budget'), 20);
+  t.equal(node.stats.read('rondo.dropped.knet.compression_budget'), 20);
   node.nowMs += 1_000;
   t.equal(expanded(node, 2, 20), 10, 'and the next second its own');
 

@@ -189,7 +189,7 @@ t.test('an event that a client cannot receive is dropped for it alone, counted, 
     level: 'warning',
     message: /^An event of 100184 bytes for .* was dropped: it receives \d+ bytes/,
   });
-  await rings[0]!.until('both counted', () => rings[0]!.statistic('rondo.cpg.dropped.tooLargeForClient') === 2);
+  await rings[0]!.until('both counted', () => rings[0]!.statistic('rondo.dropped.cpg.too_large_for_client') === 2);
   small.close();
   sender.close();
   await stop();

@@ -1,6 +1,8 @@
 import t from 'tap';
 import { frameMemory } from '../../src/lib/frame-memory.ts';
-import { ServiceRouter } from '../../src/ring/service-router.ts';
+import { dropCounters } from '../../src/ring/drop-counters.ts';
+import { ROUTER_DROP_REASONS, ServiceRouter } from '../../src/ring/service-router.ts';
+import { SharedStatistics } from '../../src/ring/shared-statistics.ts';
 import { Group } from '../../src/totem/index.ts';
 
 const OWN = Group.SERVICES + 1;
@@ -8,13 +10,15 @@ const OWN = Group.SERVICES + 1;
 /** Services 1 and 3 on the main thread, 14 there with a process group of its own, 2 here. */
 function router() {
   const told: string[] = [];
-  const unknown = { values: new Float64Array(1), slot: 0 };
+  const values = new Float64Array(16);
+  const statistics = new SharedStatistics(values);
+  const dropped = () => [...values.subarray(0, ROUTER_DROP_REASONS.length)];
   const made = new ServiceRouter(
     {
       handOver: (nodeId, bytes, offset, length) =>
         told.push(`main ${nodeId} ${Buffer.from(bytes.subarray(offset, offset + length)).toString('hex')}`),
       mcast: (group, message, offset) => told.push(`mcast ${group} ${message.length - offset}`) > 0,
-      unknown,
+      drops: dropCounters(statistics, 'services', ROUTER_DROP_REASONS),
     },
     [
       { serviceId: 1, takesPartInSync: false, processGroup: null },
@@ -31,7 +35,7 @@ function router() {
     made.deliver(group, 7, memory, 4, length, foreign);
     return told.splice(0);
   };
-  return { made, told, unknown, deliver };
+  return { made, told, dropped, deliver };
 }
 
 const header = (serviceId: number, fn: number): string => {
@@ -41,19 +45,19 @@ const header = (serviceId: number, fn: number): string => {
 };
 
 t.test('messages find their service, and only that', async (t) => {
-  const { deliver, unknown } = router();
+  const { deliver, dropped } = router();
   t.same(deliver(2, 5), ['here 5 of 7']);
   t.same(deliver(3, 1), [`main 7 ${header(3, 1)}`]);
   t.same(deliver(1, 3), ['observed 3 of 7', `main 7 ${header(1, 3)}`], 'an observer hears it first');
-  t.equal(unknown.values[0], 0);
+  t.same(dropped(), [0, 0, 0, 0]);
   for (const serviceId of [0, 9, 63, 64, 0xffff]) t.same(deliver(serviceId, 0), [], `service ${serviceId}`);
   t.same(deliver(2, 0, Group.SERVICES, 15), [], 'shorter than a header');
   t.same(deliver(2, 0, Group.SERVICES, 16, true), [], 'of the other byte order');
-  t.equal(unknown.values[0], 7, 'each is counted');
+  t.same(dropped(), [1, 1, 5, 0], 'each is counted');
 });
 
 t.test('a process group of a service: the header is put on and taken off', async (t) => {
-  const { made, deliver, told, unknown } = router();
+  const { made, deliver, told, dropped } = router();
   const [line] = deliver(1, 2, OWN);
   const expected = Buffer.alloc(32);
   expected[2] = 14;
@@ -61,7 +65,7 @@ t.test('a process group of a service: the header is put on and taken off', async
   expected.writeUInt32LE((1 << 16) | 2, 16);
   t.equal(line, `main 7 ${expected.toString('hex')}`, 'whatever the bytes look like');
   t.same(deliver(1, 2, OWN + 1), [], 'a group that nobody has');
-  t.equal(unknown.values[0], 0);
+  t.same(dropped(), [0, 0, 0, 1]);
   const message = new Uint8Array(40);
   message[2] = 14;
   made.mcast(message);

@@ -55,7 +55,7 @@ for (const [kind, end] of cases) {
         () => false,
       );
     if (kind === 'ours' && end > 2n ** 52n) {
-      const dropped = Number(await lab.node(1).cmap('rondo.totem.dropped.bad_ring_seq', 'stats'));
+      const dropped = Number(await lab.node(1).cmap('rondo.dropped.totem.bad_ring_seq', 'stats'));
       t.ok(dropped > 100, `${dropped} of them counted as dropped`);
     }
     const after = await forms();

@@ -19,6 +19,7 @@ export class LoneNode {
   readonly groups: ProcessGroups;
   sent: { readonly to: number | 'all'; readonly frame: Uint8Array }[] = [];
   readonly gathers: number[] = [];
+  readonly strangers: string[] = [];
   readonly changes: ConfigurationChange[] = [];
   readonly delivered: number[] = [];
   nowMs = 1000;
@@ -39,6 +40,7 @@ export class LoneNode {
         observer: {
           report: (event) => {
             if (event.kind === 'gather') this.gathers.push(event.reason);
+            if (event.kind === 'frameDropped') this.strangers.push(event.detail);
           },
         },
         user: {

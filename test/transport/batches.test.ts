@@ -26,7 +26,7 @@ function setUp(family: 4 | 6, ports: readonly [number, number]) {
     () => sender,
     () => members,
   );
-  const received = new ReceiveBatch(arena, 8);
+  const received = new ReceiveBatch(arena, 8, { values: new Float64Array(1), slot: 0 });
   const frames = arena.allocate(1 << 20);
   return { arena, sender, second, members, batch, received, frames, close: () => sockets.map(closeFd) };
 }

@@ -8,15 +8,16 @@ t.test('frames come back in order, unchanged, whatever the sizes', async () => {
   const from = arena.allocate(8192);
   fc.assert(
     fc.property(fc.array(fc.integer({ min: -3, max: 4000 }), { maxLength: 600 }), (steps) => {
-      const queue = new LoopbackQueue(arena);
+      const full = { values: new Float64Array(1), slot: 0 };
+      const queue = new LoopbackQueue(arena, full);
       const expected: number[] = [];
       let dropped = 0;
       for (const step of steps) {
         if (step > 0) {
           arena.u8.fill(step & 0xff, from, from + step);
           queue.push(from, step);
-          if (queue.dropped === dropped) expected.push(step);
-          dropped = queue.dropped;
+          if (full.values[0]! === dropped) expected.push(step);
+          dropped = full.values[0]!;
         } else if (queue.peek()) {
           const length = expected.shift();
           if (queue.bytes !== length) throw new Error(`${queue.bytes} instead of ${length}`);
@@ -35,11 +36,12 @@ t.test('frames come back in order, unchanged, whatever the sizes', async () => {
 
 t.test('full, then empty, then full again; cleared with a frame in hand', async (t) => {
   const arena = Arena.map(1 << 20);
-  const queue = new LoopbackQueue(arena);
+  const full = { values: new Float64Array(1), slot: 0 };
+  const queue = new LoopbackQueue(arena, full);
   const from = arena.allocate(8192);
   for (let round = 0; round < 5; round++) {
     let count = 0;
-    while (queue.dropped === round) {
+    while (full.values[0]! === round) {
       queue.push(from, 1 + ((count * 911) % 5000));
       count++;
     }

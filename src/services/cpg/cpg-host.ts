@@ -33,15 +33,18 @@ export interface ZeroCopyRegions {
   closeAll(connectionId: number): void;
 }
 
-export type CpgDropReason =
-  | 'short'
-  | 'badName'
-  | 'badLength'
-  | 'unknownFunction'
-  | 'foreignEndian'
-  | 'senderNotInGroup'
-  | 'unexpected'
-  | 'tooMany'
-  | 'notJoined'
+/** Why CPG did not act on a message or an event; each is counted. */
+export const CPG_DROP_REASONS = [
+  'short',
+  'badName',
+  'badLength',
+  'unknownFunction',
+  'foreignEndian',
+  'senderNotInGroup',
+  'unexpected',
+  'tooMany',
+  'notJoined',
   /** An event is larger than the message size that the client asked for: it would be stuck with it for good. */
-  | 'tooLargeForClient';
+  'tooLargeForClient',
+] as const;
+export type CpgDropReason = (typeof CPG_DROP_REASONS)[number];

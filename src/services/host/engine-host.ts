@@ -11,7 +11,8 @@ import type { HostPorts, RemoteService } from './ports.ts';
 import { SyncParticipation } from './sync-participation.ts';
 
 /** Why a node-to-node message was not handed to an engine (services.md 1.2, T32). */
-export type DropReason = 'short' | 'noService' | 'noFunction';
+export const ENGINE_DROP_REASONS = ['short', 'noService', 'noFunction'] as const;
+export type EngineDropReason = (typeof ENGINE_DROP_REASONS)[number];
 
 /**
  * Runs the engines of the main thread:
@@ -29,7 +30,7 @@ export class EngineHost {
   /** True from the start until the first sync is over (services.md 3.1). */
   private syncing = true;
   private level: QueueLevelValue = QueueLevel.LOW;
-  readonly drops: Record<DropReason, number> = { short: 0, noService: 0, noFunction: 0 };
+  readonly drops: Record<EngineDropReason, number> = { short: 0, noService: 0, noFunction: 0 };
 
   constructor(private readonly ports: HostPorts) {
     this.sync = new SyncParticipation(ports, (serviceId) => this.running(serviceId));
@@ -176,7 +177,7 @@ export class EngineHost {
     this.sync.kick(loaded);
   }
 
-  private drop(reason: DropReason, nodeId: number, id: number): void {
+  private drop(reason: EngineDropReason, nodeId: number, id: number): void {
     this.drops[reason] += 1;
     this.ports.log(
       'trace',

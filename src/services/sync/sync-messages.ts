@@ -3,7 +3,9 @@ import { SyncFn } from '../codec/ids.ts';
 import { messageId } from '../codec/struct.ts';
 import { SYNC_BARRIER, SYNC_SERVICE_BUILD, SYNC_SERVICES_MAX } from '../codec/sync.ts';
 
-export type SyncDropReason = 'short' | 'unknownId' | 'badCount' | 'foreignRing' | 'early' | 'late';
+/** Why a message of sync had no effect; each is counted. */
+export const SYNC_DROP_REASONS = ['short', 'unknownId', 'badCount', 'foreignRing', 'early', 'late'] as const;
+export type SyncDropReason = (typeof SYNC_DROP_REASONS)[number];
 export type SyncMessage =
   | { readonly id: typeof SyncFn.BARRIER; readonly ringId: RingId }
   | { readonly id: typeof SyncFn.SERVICE_BUILD; readonly ringId: RingId; readonly services: readonly number[] };

@@ -1,5 +1,6 @@
 import type { LinkConfig, TotemConfig } from '../../config/totem-config.ts';
 import { assert } from '../../lib/assert.ts';
+import { dropKey } from '../../lib/drop-key.ts';
 import { closeFd } from '../../os/fd.ts';
 import { FrameClass, type FrameClassValue } from '../../totem/interface.ts';
 import { LoopbackQueue } from '../loopback-queue.ts';
@@ -78,7 +79,7 @@ export class DatagramTransport implements RingTransport {
       () => sockets.sendFd,
       () => sockets.destinations,
     );
-    this.loopback = new LoopbackQueue(arena);
+    this.loopback = new LoopbackQueue(arena, host.counter(dropKey('transport', 'loopbackFull')));
     this.monitor = new InterfaceMonitor(
       {
         find: () => findInterface(link.bindAddress),

@@ -13,6 +13,7 @@ import {
 } from '../../os/message.ts';
 import { SOCKADDR_BYTES_MAX } from '../../os/sockaddr.ts';
 import { MSG_DONTWAIT, receiveMessages } from '../../os/socket.ts';
+import type { StatCounter } from '../transport.ts';
 
 /** The largest UDP payload, and what the kernel joins at most with GRO. */
 export const BUFFER_BYTES = 65_536;
@@ -29,8 +30,6 @@ export class ReceiveBatch {
   offset = 0;
   bytes = 0;
   source = 0;
-  /** Datagrams larger than any buffer. */
-  truncated = 0;
   /** What the last `receive` returned when nothing was read: 0 or -errno. */
   error = 0;
   private readonly headers: number;
@@ -46,6 +45,8 @@ export class ReceiveBatch {
     private readonly arena: Arena,
     /** Buffers, hence most datagrams (or joined runs of them) per system call. */
     readonly size: number,
+    /** Counts datagrams larger than any buffer. */
+    private readonly truncated: StatCounter,
     /** Where `size` buffers of BUFFER_BYTES lie, for who keeps them in a layout of its own. */
     buffers = arena.allocate(size * BUFFER_BYTES, 4096),
   ) {
@@ -85,7 +86,7 @@ export class ReceiveBatch {
       if (++this.index >= this.count) return false;
       const header = this.headers + this.index * MMSGHDR_BYTES;
       if ((messageFlags(this.arena, header) & MSG_TRUNC) !== 0) {
-        this.truncated++;
+        this.truncated.values[this.truncated.slot]!++;
         continue;
       }
       this.rest = messageLength(this.arena, header);

@@ -1,4 +1,5 @@
 import type { LinkConfig, TotemConfig } from '../../config/totem-config.ts';
+import { dropKey } from '../../lib/drop-key.ts';
 import { encodeSockaddr, SOCKADDR_BYTES_MAX } from '../../os/sockaddr.ts';
 import type { TransportHost } from '../transport.ts';
 import { openDatagramSocket } from './datagram-socket.ts';
@@ -38,8 +39,9 @@ export class UdpSockets implements DatagramSockets {
     private readonly link: LinkConfig,
   ) {
     const { arena } = host;
-    this.multicasts = { fd: -1, batch: new ReceiveBatch(arena, RECEIVE_BUFFERS) };
-    this.tokens = { fd: -1, batch: new ReceiveBatch(arena, RECEIVE_BUFFERS) };
+    const truncated = host.counter(dropKey('transport', 'truncated'));
+    this.multicasts = { fd: -1, batch: new ReceiveBatch(arena, RECEIVE_BUFFERS, truncated) };
+    this.tokens = { fd: -1, batch: new ReceiveBatch(arena, RECEIVE_BUFFERS, truncated) };
     this.inputs = [this.multicasts, this.tokens];
     this.destinations = { first: arena.allocate(SOCKADDR_BYTES_MAX, 8), count: 1, nameBytes: 0, strideBytes: 0 };
     this.scratchName = arena.allocate(SOCKADDR_BYTES_MAX, 8);

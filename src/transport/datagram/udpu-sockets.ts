@@ -1,4 +1,5 @@
 import type { LinkConfig, TotemConfig } from '../../config/totem-config.ts';
+import { dropKey } from '../../lib/drop-key.ts';
 import { SOCKADDR_BYTES_MAX } from '../../os/sockaddr.ts';
 import type { StatCounter, TransportHost } from '../transport.ts';
 import { openDatagramSocket } from './datagram-socket.ts';
@@ -33,10 +34,11 @@ export class UdpuSockets implements DatagramSockets {
     private readonly link: LinkConfig,
     readonly destinations: MemberAddresses,
   ) {
-    this.input = { fd: -1, batch: new ReceiveBatch(host.arena, RECEIVE_BUFFERS) };
+    const truncated = host.counter(dropKey('transport', 'truncated'));
+    this.input = { fd: -1, batch: new ReceiveBatch(host.arena, RECEIVE_BUFFERS, truncated) };
     this.inputs = [this.input];
     this.scratchName = host.arena.allocate(SOCKADDR_BYTES_MAX, 8);
-    this.rejected = host.counter('rondo.transport.rejected_unlisted');
+    this.rejected = host.counter(dropKey('transport', 'unlisted'));
   }
 
   open(at: InterfaceAddress, { ipDscp }: TotemConfig): void {

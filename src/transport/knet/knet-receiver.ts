@@ -3,6 +3,7 @@ import { KNET } from '../../knet/constants.ts';
 import type { RxBatch } from '../../knet/rx-batch.ts';
 import type { Arena } from '../../os/arena.ts';
 import { BUFFER_BYTES, ReceiveBatch } from '../datagram/receive-batch.ts';
+import type { StatCounter } from '../transport.ts';
 import { lookUpSource } from './knet-addresses.ts';
 
 /** Reads packets into the core's own buffers and fills a batch of the core; the tag of a packet is where its source address lies. */
@@ -21,18 +22,14 @@ export class KnetReceiver {
     rxAt: number,
     rxBytes: number,
     private readonly addresses: AddressTable,
+    truncated: StatCounter,
   ) {
-    this.received = new ReceiveBatch(arena, Math.floor(rxBytes / BUFFER_BYTES), rxAt);
+    this.received = new ReceiveBatch(arena, Math.floor(rxBytes / BUFFER_BYTES), truncated, rxAt);
   }
 
   /** What the last `receive` returned when nothing was read: 0 or -errno. */
   get error(): number {
     return this.received.error;
-  }
-
-  /** Datagrams larger than any buffer. */
-  get truncated(): number {
-    return this.received.truncated;
   }
 
   /** One system call. Returns whether something was read; then call `fill` until it returns false. */

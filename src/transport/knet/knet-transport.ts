@@ -2,13 +2,14 @@ import type { LinkConfig, TotemConfig } from '../../config/totem-config.ts';
 import { compressionMethod } from '../../knet/compression.ts';
 import { KnetCore } from '../../knet/core.ts';
 import { CLEAR_SLOT } from '../../knet/crypto.ts';
-import { Drop, type DropReason } from '../../knet/drops.ts';
+import { Drop, type DropReason, dropName } from '../../knet/drops.ts';
 import type { KnetEffects } from '../../knet/effects.ts';
 import { type KnetLayout, type KnetLayoutOptions, knetLayout } from '../../knet/layout.ts';
 import type { Link } from '../../knet/link.ts';
 import { RxBatch } from '../../knet/rx-batch.ts';
 import { LINK_KEYS, LinkStat, StatBlock, UNSET_MINIMUM } from '../../knet/stats.ts';
 import { assert } from '../../lib/assert.ts';
+import { dropKey } from '../../lib/drop-key.ts';
 import type { FrameMemory } from '../../lib/frame-memory.ts';
 import { monotonicMs } from '../../os/clock.ts';
 import { closeFd } from '../../os/fd.ts';
@@ -89,7 +90,13 @@ export class KnetTransport implements RingTransport {
       },
     };
     this.ownStats = new StatBlock(stats, `stats.knet.node${config.nodeId}.link0`, LINK_KEYS);
-    this.receiver = new KnetReceiver(arena, this.layout.rxAt, this.layout.rxBytes, this.core.addresses);
+    this.receiver = new KnetReceiver(
+      arena,
+      this.layout.rxAt,
+      this.layout.rxBytes,
+      this.core.addresses,
+      host.counter(dropKey('knet', dropName(Drop.truncated))),
+    );
     this.errors = new ErrorQueue(arena);
     this.sender = new KnetSender(arena, this.core.hosts, this.ends, {
       tooBig: (linkIndex) => this.core.pathTooSmall(linkIndex),
@@ -97,7 +104,7 @@ export class KnetTransport implements RingTransport {
       pendingError: (fd) => this.readErrors(fd),
     });
     this.probes = new ProbeSender(arena, this.errors, (fd) => this.errorEntry(fd));
-    this.loopback = new LoopbackQueue(arena);
+    this.loopback = new LoopbackQueue(arena, host.counter(dropKey('transport', 'loopbackFull')));
     this.scratchName = arena.allocate(SCRATCH_NAME_BYTES, 8);
     this.endNames = arena.allocate(LINK_ENDS_MAX * SOCKADDR_BYTES_MAX, 64);
     const provider = new OpensslProvider(arena);

@@ -171,7 +171,7 @@ export class TestNode {
     const drops: Record<string, number> = {};
     for (const [name, slot] of this.statistics) {
       const count = this.values[slot]!;
-      const reason = /^rondo\.knet\.rx_dropped\.(.*)$/.exec(name)?.[1];
+      const reason = /^rondo\.dropped\.knet\.(.*)$/.exec(name)?.[1];
       if (reason !== undefined && reason !== 'late_pong' && count > 0) drops[reason] = count;
     }
     return drops;
