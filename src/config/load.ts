@@ -86,7 +86,9 @@ export async function loadConfiguration(paths: ConfigPaths, options: LoadOptions
     return failed(...details);
   };
   const ignoredKeys = options.live === undefined ? [] : keepUnchangeable(map, options.live);
-  const errors = [...parsed.errors, ...(await checkLogging(map, positions, environment))];
+  // A log file that a reload cannot open is the log's business, as in stock: lines go on where they went, and it is tried again.
+  const logFiles = options.purpose === 'reload' ? null : environment;
+  const errors = [...parsed.errors, ...(await checkLogging(map, positions, logFiles))];
   const logging = parsed.errors.length > 0 ? null : readLogging(map);
   if (errors.length > 0 || logging === null) return refuse(file, errors, lintConfiguration(parsed, null), logging);
 

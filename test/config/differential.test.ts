@@ -88,17 +88,15 @@ function mutate(text: string, random: () => number): string {
 }
 
 /**
- * Blocks inside of node, interface, member, uidgid and logger blocks confuse stock before 3.1.10: the keys of the outer
- * block go astray afterwards. Such files are not compared.
+ * Blocks inside of node, interface and logger blocks confuse stock before 3.1.10: the keys of the outer block go astray
+ * afterwards. Such files are not compared.
  */
 function hasConfusingBlocks(text: string): boolean {
   const path: string[] = [];
   for (const line of text.split('\n')) {
     const brace = line.indexOf('{');
     if (brace >= 0 && !line.trimStart().startsWith('#')) {
-      const special = ['node', 'interface', 'member', 'uidgid', 'logger_subsys', 'logging_daemon'].includes(
-        path.at(-1) ?? '',
-      );
+      const special = ['node', 'interface', 'logger_subsys', 'logging_daemon'].includes(path.at(-1) ?? '');
       const name = line.slice(0, brace).replace(/:\s*$/, '').trim();
       if (special && !(path.at(-1) === 'interface' && name === 'member')) return true;
       path.push(name);

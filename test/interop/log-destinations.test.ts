@@ -113,6 +113,21 @@ const CASES: readonly Case[] = [
       await node.tool('corosync-cfgtool', '-R');
     },
   },
+  {
+    name: 'by reload, a file that cannot be opened',
+    often: true,
+    logging: [LOG],
+    after: async (node) => {
+      node.writeConf(readFileSync(node.confFile, 'utf8').replace('corosync.log', 'gone/x.log'));
+      const { code } = await node.tool('corosync-cfgtool', '-R');
+      if (code !== 0) throw new Error(`${node.kind} refuses the reload: ${code}`);
+    },
+  },
+  {
+    name: 'by cmap, a file that cannot be opened',
+    logging: [LOG],
+    after: (node) => set(node, 'logging.logfile', '/var/log/corosync/gone/x.log'),
+  },
 ];
 
 async function outcome(kind: DaemonKind, { logging, after }: Case): Promise<readonly string[]> {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -144,6 +144,26 @@ t.test('a file that cannot be opened does no harm', async (t) => {
   t.match(stderr[1], /Log file \/nonexistent-dir\/x.log: ENOENT.*; its lines are lost until that is over/);
   t.ok(sink.lost.file > 0);
   await sink.close();
+});
+
+t.test('a new file that cannot be opened leaves the lines where they were, until it can be', async (t) => {
+  const old = join(directory, 'old.log');
+  const path = join(directory, 'later/new.log');
+  const { sink, stderr } = bench({ file: old });
+  const change = (file: string): void => sink.configure({ ...LOGGING_DEFAULTS, file });
+  change(path);
+  change(join(directory, 'gone/another.log'));
+  change(path);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  sink.log('info', 'MAIN', 'one');
+  mkdirSync(join(directory, 'later'));
+  sink.reopen();
+  sink.log('info', 'MAIN', 'two');
+  await sink.close();
+  t.ok(stderr.some((line) => line.includes(`its lines go to ${old} until that is over`)));
+  t.match(readFileSync(old, 'utf8'), /one\n$/);
+  t.match(readFileSync(path, 'utf8'), /^.*two\n/);
+  t.equal(sink.lost.file, 0);
 });
 
 t.test('a flood of lines of one kind is cut off, in the blackbox too, and its length is told', async (t) => {

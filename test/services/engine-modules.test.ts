@@ -47,9 +47,26 @@ t.test('modules that are right', async (t) => {
   t.same(logs, []);
 });
 
+t.test('sections of Corosync 1 are passed over without a word, as in stock', async (t) => {
+  const old: Record<string, string>[] = [
+    { name: 'pacemaker', ver: '0' },
+    { name: 'corosync_quorum' },
+    { name: 'cmap', ver: '0' },
+    { ver: '0' },
+    { name: 'constructor' },
+    {},
+  ];
+  const { logs, names } = await load({}, old);
+  t.same(names, []);
+  t.ok(
+    logs.every((line) => line.startsWith('debug ')),
+    'at most for debugging',
+  );
+});
+
 t.test('modules that are wrong are left out, and said to be', async (t) => {
   const wrong: [string, unknown, Record<string, string>, RegExp][] = [
-    ['no path', moduleOf(engine()), { name: 'thing' }, /needs name and path/],
+    ['no name', moduleOf(engine()), { path: '/x.js' }, /needs a name/],
     ['bad name', moduleOf(engine()), { name: 'Thing!', path: '/x.js' }, /a name is/],
     ['built in', moduleOf(engine()), { name: 'cmap', path: '/x.js' }, /built-in/],
     ['not there', undefined, { name: 'thing', path: '/y.js' }, /Cannot find/],

@@ -42,6 +42,8 @@ const KIND_OF_PATH: ReadonlyMap<string, FrameKind> = new Map([
   ['uidgid', 'uidgid'],
   ['service', 'service'],
 ]);
+/** A section inside of these is read as they are: stock keeps its state, so the same items are allowed and have the same meaning. */
+const INHERITED: ReadonlySet<FrameKind> = new Set(['member', 'uidgid']);
 
 interface Frame {
   readonly kind: FrameKind;
@@ -139,7 +141,7 @@ export class ConfigBuilder {
       this.parserError('UIDGID', { line, column }, text, 'Files of uidgid.d hold uidgid sections only');
     }
     if (path === 'nodelist') this.nodeIndex = 0;
-    const kind = KIND_OF_PATH.get(path) ?? 'plain';
+    const kind = KIND_OF_PATH.get(path) ?? (parent !== undefined && INHERITED.has(parent.kind) ? parent.kind : 'plain');
     let storePath = parent === undefined ? name : `${parent.storePath}.${name}`;
     if (kind === 'node') storePath = `nodelist.node.${this.nodeIndex}`;
     this.frames.push({ kind, path, storePath, items: [] });

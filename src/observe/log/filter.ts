@@ -41,6 +41,16 @@ export class LogFilter {
     return (this.config.subsystems.get(subsystem) ?? this.config).file;
   }
 
+  /** For each file that lines go to: which one they went to with the former settings. */
+  moved(before: LogFilter): ReadonlyMap<string, string> {
+    const moved = new Map<string, string>();
+    for (const subsystem of [...this.config.subsystems.keys(), '']) {
+      const [to, from] = [this.file(subsystem), before.file(subsystem)];
+      if (to !== null && from !== null && to !== from) moved.set(to, from);
+    }
+    return moved;
+  }
+
   /** Whether any destination wants such a record; the blackbox, which takes all, does not count. */
   wants(level: LogLevel, subsystem: string): boolean {
     const { file, syslog } = this.thresholds(subsystem);

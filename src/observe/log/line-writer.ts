@@ -53,9 +53,18 @@ export class LineWriter implements LineDestination {
     this.fd = this.open();
   }
 
-  write(line: string): void {
+  /** Whether there is a file to write to; one that could not be opened is tried again every ten seconds. */
+  get isOpen(): boolean {
     if (this.fd < 0 && performance.now() - this.openedMs > OPEN_RETRY_MS) this.reopen();
-    if (this.fd < 0 || this.onEnd !== null || this.waitingBytes + line.length > WAITING_BYTES_MAX) {
+    return this.fd >= 0;
+  }
+
+  write(line: string): void {
+    if (!this.isOpen) {
+      this.ports.lost(1, null);
+      return;
+    }
+    if (this.onEnd !== null || this.waitingBytes + line.length > WAITING_BYTES_MAX) {
       this.ports.lost(1, null);
       return;
     }

@@ -3,6 +3,8 @@ import { LineWriter, type OpenLogFile } from './line-writer.ts';
 interface OpenFile {
   readonly writer: LineWriter;
   readonly losses: Losses;
+  /** Takes the lines while this file has never been open: the one that they went to before. */
+  standIn: string | null;
 }
 
 /** Lines that a file lost: in all, of which logged; and whether the trouble itself has been logged. */
@@ -18,6 +20,7 @@ interface Losses {
  */
 export class LogFiles {
   private readonly files = new Map<string, OpenFile>();
+  private wanted: ReadonlySet<string> = new Set();
   private lostBefore = 0;
 
   constructor(
@@ -26,19 +29,42 @@ export class LogFiles {
     private readonly tell: (text: string) => void,
   ) {}
 
-  /** Opens what is not open yet, and closes what is not wanted any more. */
-  use(paths: ReadonlySet<string>): void {
+  /**
+   * Opens what is not open yet, and closes what is not wanted any more. `before` tells where the lines of a new file went until now: they go on there
+   * as long as the new one cannot be opened, as in stock.
+   */
+  use(paths: ReadonlySet<string>, before: ReadonlyMap<string, string> = new Map()): void {
+    this.wanted = paths;
+    for (const path of paths) {
+      if (this.files.has(path)) continue;
+      const old = before.get(path);
+      const file = this.open(path, old === undefined ? null : (this.files.get(old)?.standIn ?? old));
+      this.files.set(path, file);
+    }
+    this.closeUnwanted();
+  }
+
+  write(path: string, line: string): void {
+    const file = this.files.get(path);
+    if (file?.standIn != null) {
+      if (!file.writer.isOpen) {
+        this.files.get(file.standIn)?.writer.write(line);
+        return;
+      }
+      file.standIn = null;
+      this.closeUnwanted();
+    }
+    file?.writer.write(line);
+  }
+
+  private closeUnwanted(): void {
+    const standIns = new Set([...this.wanted].map((path) => this.files.get(path)?.standIn));
     for (const [path, file] of this.files) {
-      if (paths.has(path)) continue;
+      if (this.wanted.has(path) || standIns.has(path)) continue;
       this.lostBefore += file.losses.lines;
       this.files.delete(path);
       void file.writer.end();
     }
-    for (const path of paths) if (!this.files.has(path)) this.files.set(path, this.open(path));
-  }
-
-  write(path: string, line: string): void {
-    this.files.get(path)?.writer.write(line);
   }
 
   reopen(): void {
@@ -60,7 +86,7 @@ export class LogFiles {
     await Promise.all(writers.map((writer) => writer.end()));
   }
 
-  private open(path: string): OpenFile {
+  private open(path: string, standIn: string | null): OpenFile {
     const losses: Losses = { lines: 0, toldLines: 0, told: false };
     const writer = new LineWriter(path, {
       open: this.openFile,
@@ -69,7 +95,8 @@ export class LogFiles {
         if (losses.told || error === null) return;
         losses.told = true;
         const reason = error instanceof Error ? error.message : String(error);
-        queueMicrotask(() => this.tell(`Log file ${path}: ${reason}; its lines are lost until that is over`));
+        const fate = standIn !== null && this.files.get(path)?.standIn !== null ? `go to ${standIn}` : 'are lost';
+        queueMicrotask(() => this.tell(`Log file ${path}: ${reason}; its lines ${fate} until that is over`));
       },
       written: () => {
         if (!losses.told) return;
@@ -78,6 +105,6 @@ export class LogFiles {
         queueMicrotask(() => this.tell(`Log file ${path} can be written again; ${lines} lines were lost`));
       },
     });
-    return { writer, losses };
+    return { writer, losses, standIn: writer.isOpen ? null : standIn };
   }
 }

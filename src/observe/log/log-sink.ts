@@ -98,12 +98,13 @@ export class LogSink {
 
   /** Takes other settings into force at once: at start, at reload, and when a `logging.` key changes. */
   configure(config: LoggingConfig): void {
+    const before = this.filter;
     this.config = config;
     this.filter = new LogFilter(config);
     if (config.toStderr)
       this.stderr ??= this.options.stderr ?? new LineWriter(2, { open: () => -1, lost: () => {}, written: () => {} });
     else this.closeStderr();
-    this.files.use(this.filter.files);
+    this.files.use(this.filter.files, this.filter.moved(before));
     if (!config.toSyslog) this.syslog.close();
     if (!config.blackbox) this.blackbox.clear();
   }

@@ -41,6 +41,10 @@ export async function loadEngineModules(
 ): Promise<ServiceEngine<MainEngineContext>[]> {
   const engines: ServiceEngine<MainEngineContext>[] = [];
   for (const block of blocks) {
+    if (isOldBlock(block)) {
+      loader.log('debug', 'SERV', 'A service section without path, for Corosync 1, has no effect', 'old section');
+      continue;
+    }
     try {
       const engine = await makeEngine(block, loader);
       const twin = engines.find((other) => other.serviceId === engine.serviceId || other.name === engine.name);
@@ -54,12 +58,17 @@ export async function loadEngineModules(
   return engines;
 }
 
+/**
+ * `service { name: pacemaker  ver: 0 }` and its like: written for Corosync 1, and still in files of today. Stock takes no notice, and has no `path`
+ * there, so a section is ours when it names a module or an engine that we ship.
+ */
+const isOldBlock = ({ name, path }: EngineModuleOptions): boolean =>
+  path === undefined && (name === undefined || !Object.hasOwn(SHIPPED, name));
+
 async function makeEngine(block: EngineModuleOptions, loader: ModuleLoader): Promise<ServiceEngine<MainEngineContext>> {
   const { name, path } = block;
-  const shipped = name === undefined || path !== undefined ? undefined : SHIPPED[name];
-  if (name === undefined || (path === undefined && shipped === undefined)) {
-    throw new Error('a service section needs name and path');
-  }
+  if (name === undefined) throw new Error('a service section needs a name');
+  const shipped = path === undefined ? SHIPPED[name] : undefined;
   if (!NAME.test(name)) throw new Error('a name is 1 to 32 of a-z, 0-9 and _, a letter first');
   if (STOCK_NAMES.includes(name)) throw new Error('the name is one of the built-in services');
   // A module is code of the daemon: the path that was checked is the one that is loaded.
