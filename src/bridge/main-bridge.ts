@@ -1,4 +1,5 @@
 import { assert } from '../lib/assert.ts';
+import { packetsForRequest } from '../lib/packet-charge.ts';
 import { keyRecord } from './key-box.ts';
 import { type FromRing, RecordKind, type ToRing } from './messages.ts';
 import type { RecordReader, RecordWriter } from './record-ring.ts';
@@ -66,7 +67,7 @@ export class MainBridge {
     const { state } = this.views;
     const packetBytes = Atomics.load(state, StateWord.QUEUE_PACKET_BYTES);
     if (packetBytes === 0) return true; // not started: the ring thread queues what engines send at their start
-    return Atomics.load(state, StateWord.QUEUE_FREE) >= Math.floor((bytes + 1) / packetBytes) + 1;
+    return Atomics.load(state, StateWord.QUEUE_FREE) >= packetsForRequest(bytes, packetBytes);
   }
 
   /**

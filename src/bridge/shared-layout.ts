@@ -26,7 +26,7 @@ export const StateWord = {
   QUEUE_TOTAL: 2 * WORDS_PER_LINE + 2,
   /** 0 low, 1 good, 2 high, 3 critical. */
   QUEUE_LEVEL: 2 * WORDS_PER_LINE + 3,
-  /** M − 24: packets charged for s bytes = floor(s / this) + 1. */
+  /** What one packet is charged for (lib/packet-charge.ts). */
   QUEUE_PACKET_BYTES: 2 * WORDS_PER_LINE + 4,
   /** A request of this size or more can never be sent (services.md 2.2 step 1). */
   QUEUE_BYTES_LIMIT: 2 * WORDS_PER_LINE + 5,

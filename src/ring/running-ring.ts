@@ -6,6 +6,7 @@ import type { TotemConfig } from '../config/totem-config.ts';
 import { assert, unreachable } from '../lib/assert.ts';
 import { dropKey } from '../lib/drop-key.ts';
 import type { FrameMemory } from '../lib/frame-memory.ts';
+import { packetsFor } from '../lib/packet-charge.ts';
 import type { ConfigurationChange, RingId } from '../lib/ring-id.ts';
 import type { Arena } from '../os/arena.ts';
 import { monotonicMs } from '../os/clock.ts';
@@ -78,15 +79,12 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
   private publishMs = 0;
   private linksUp = 0;
   private services = false;
-  /** M − 24: what stock charges a packet with (totem.md 2.2). */
-  private readonly packetBytes: number;
 
   constructor(
     private readonly env: RingEnvironment,
     start: StartMessage,
   ) {
     this.config = start.config;
-    this.packetBytes = start.config.netMtu - 90 - 24;
     this.nodeId = start.config.nodeId;
     this.log = env.bridge.log;
     this.turnMs = monotonicMs();
@@ -150,7 +148,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
     state[StateWord.QUEUE_TOTAL] = this.groups.srp.sendQueue.capacity;
     state[StateWord.QUEUE_BYTES_LIMIT] = this.groups.messageBytesMax;
     this.publish();
-    Atomics.store(state, StateWord.QUEUE_PACKET_BYTES, this.packetBytes);
+    Atomics.store(state, StateWord.QUEUE_PACKET_BYTES, this.groups.packetBytes);
     this.transport.open(this.turnMs);
   }
 
@@ -231,9 +229,9 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
     this.publish();
   }
 
-  /** Whether the send queue has room for a message of `bytes` now. */
+  /** Whether the send queue has room now for a message of `bytes`, its group name included. */
   hasRoom(bytes: number): boolean {
-    return this.groups.srp.sendQueue.avail >= Math.floor(bytes / this.packetBytes) + 1;
+    return this.groups.srp.sendQueue.avail >= packetsFor(bytes, this.groups.packetBytes);
   }
 
   /** What the main thread sees of the queue (shared-layout.ts). */

@@ -1,4 +1,5 @@
 import { assert } from '../lib/assert.ts';
+import { chargedBytes, packetsFor } from '../lib/packet-charge.ts';
 import { FramePool } from './frame-pool.ts';
 import type { FrameMemory } from './interface.ts';
 import type { TotemSrp } from './srp.ts';
@@ -11,8 +12,6 @@ const HEADERS_BYTES = MCAST_HEADER_BYTES + PG_HEADER_BYTES;
 const PIECES_MAX = 2048;
 /** Smallest message with its length: an empty payload for group "a". */
 const PIECE_BYTES_MIN = 7;
-/** What stock subtracts from M when it counts the packets of a message (totem.md 2.2). */
-const PACKET_ALLOWANCE_BYTES = 24;
 /** Sources below this size are copied in a loop: making a view costs more. */
 const LOOP_COPY_BYTES = 64;
 const FRAGMENT_MAX = 255;
@@ -26,6 +25,7 @@ const FRAGMENT_MAX = 255;
 export class Packer {
   private readonly memory: FrameMemory;
   private readonly mtu: number;
+  private readonly packetBytes: number;
   private readonly piecesMax: number;
   private readonly slotBytes: number;
   private readonly lengths: Uint16Array;
@@ -48,14 +48,10 @@ export class Packer {
   ) {
     this.memory = srp.state.memory;
     this.mtu = mtu;
+    this.packetBytes = chargedBytes(mtu);
     this.piecesMax = Math.min(PIECES_MAX, Math.ceil((mtu - PG_HEADER_BYTES) / PIECE_BYTES_MIN));
     this.slotBytes = HEADERS_BYTES + 2 * this.piecesMax + mtu - PG_HEADER_BYTES;
     this.lengths = new Uint16Array(this.piecesMax);
-  }
-
-  /** Packets that a message of `bytes` is charged for (totem.md 2.2). */
-  packetsFor(bytes: number): number {
-    return Math.floor(bytes / (this.mtu - PACKET_ALLOWANCE_BYTES)) + 1;
   }
 
   /** Begins a message; `false`: no room, try again after a token visit. Then `append` exactly `payloadBytes`, then `end`. */
@@ -65,7 +61,7 @@ export class Packer {
     const header = this.groups.headers[group];
     assert(header !== undefined, 'the process group is registered');
     const bytes = header.length + payloadBytes;
-    const needed = this.packetsFor(bytes + 2 * this.pieces);
+    const needed = packetsFor(bytes + 2 * this.pieces, this.packetBytes);
     if (this.srp.sendQueue.avail < needed) return false;
     if (!this.srp.pool.canServe(needed + 2, this.slotBytes, this.pagesKept())) return false;
     if (this.wouldSplitNeedlessly(bytes)) this.emit(0);

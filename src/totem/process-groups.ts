@@ -1,3 +1,4 @@
+import { chargedBytes, GROUP_NAME_BYTES, packetsFor } from '../lib/packet-charge.ts';
 import type { ConfigurationChange } from '../lib/ring-id.ts';
 import { Assembler } from './assembler.ts';
 import { FlowLevel, type FlowLevelValue, nextLevel } from './flow-level.ts';
@@ -15,7 +16,6 @@ const ASSEMBLY_SHARE = 0.25;
 /** Fewer buffers than this are not worth their place: the heap serves then. */
 const ASSEMBLY_BUFFERS_MIN = 2;
 const ASSEMBLY_BUFFERS_MAX = 64;
-const NAME_BYTES = 1;
 
 export type TotemOptions = SrpOptions & {
   readonly user: TotemUser;
@@ -36,6 +36,8 @@ export class ProcessGroups {
   private readonly halfSent: HalfSent;
   private readonly user: TotemUser;
   private readonly queueSlots: number;
+  /** What one packet is charged for (packet-charge.ts). */
+  readonly packetBytes: number;
   /** Largest message that a reservation is given for (totem.md 2.2). */
   readonly messageBytesMax: number;
   private reserved = 1;
@@ -64,7 +66,8 @@ export class ProcessGroups {
     this.packer = new Packer(this.srp, mtu, groups);
     this.halfSent = new HalfSent(this.srp, mtu);
     this.queueSlots = this.srp.sendQueue.capacity;
-    this.messageBytesMax = (this.srp.sendQueue.avail - 1) * (mtu - 24);
+    this.packetBytes = chargedBytes(mtu);
+    this.messageBytesMax = (this.srp.sendQueue.avail - 1) * this.packetBytes;
     this.srp.state.statistics.set(Stat.msg_reserved, this.reserved);
   }
 
@@ -150,9 +153,9 @@ export class ProcessGroups {
 
   /** Packets reserved for a client's request, 0 if there is no room now, -1 if it is too large (totem.md 5.6). */
   reserve(payloadBytes: number): number {
-    const bytes = payloadBytes + NAME_BYTES;
+    const bytes = payloadBytes + GROUP_NAME_BYTES;
     if (bytes >= this.messageBytesMax) return -1;
-    const packets = this.packer.packetsFor(bytes);
+    const packets = packetsFor(bytes, this.packetBytes);
     const granted = this.srp.sendQueue.avail >= packets ? packets : 0;
     this.setReserved(this.reserved + granted);
     return granted;

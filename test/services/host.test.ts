@@ -1,8 +1,9 @@
 import t from 'tap';
 import { CsError } from '../../src/lib/errors.ts';
+import { packetsForRequest } from '../../src/lib/packet-charge.ts';
 import { messageError } from '../../src/services/codec/struct.ts';
 import type { MainEngineContext, ServiceEngine } from '../../src/services/engine.ts';
-import { judge, slotsFor } from '../../src/services/host/admission.ts';
+import { judge } from '../../src/services/host/admission.ts';
 import { flowState, QueueLevel, queueLevel } from '../../src/services/host/flow-control.ts';
 import { configured, FakeNode } from './fake-node.ts';
 import { FakeRing } from './fake-ring.ts';
@@ -178,7 +179,8 @@ t.test('admission', async (t) => {
   t.equal(judge(100, fn, true, state(5, true)), 'refused');
   t.equal(judge(100, free, true, state(5, true)), 'admitted');
   t.equal(judge(100, free, false, state(5, false, false)), 'refused');
-  t.equal(slotsFor(999, 1000), 2);
+  t.equal(packetsForRequest(999, 1000), 2, 'with the byte of the group name');
+  t.equal(packetsForRequest(998, 1000), 1);
 });
 
 t.test('flow control', async (t) => {

@@ -1,4 +1,5 @@
 import { CsError } from '../../lib/errors.ts';
+import { GROUP_NAME_BYTES } from '../../lib/packet-charge.ts';
 import type { FrameMemory } from '../../totem/interface.ts';
 import { CPG_EXEC_JOIN, CPG_EXEC_LEAVE } from '../codec/cpg.ts';
 import { GROUP_NAME_BYTES_MAX, groupNameValue } from '../codec/fields.ts';
@@ -92,7 +93,7 @@ export class CpgCore {
    */
   request(connection: CpgConnection, at: number, bytes: number): CpgResult {
     const id = connection.port.memory.view.getInt32(at, true);
-    if (id < 0 || id >= REQUESTS || !this.host.canEverSend(bytes + 1)) {
+    if (id < 0 || id >= REQUESTS || !this.host.canEverSend(bytes + GROUP_NAME_BYTES)) {
       return this.reject(connection, id, CsError.INVALID_PARAM);
     }
     if (FLOW_CONTROLLED[id] === true) {
@@ -100,7 +101,7 @@ export class CpgCore {
       if (this.host.syncInProgress()) {
         return id === CpgRequest.MCAST ? 'wait' : this.reject(connection, id, CsError.TRY_AGAIN);
       }
-      if (this.pendingLeaves.length > 0 || !this.host.hasRoom(bytes + 1)) return 'wait';
+      if (this.pendingLeaves.length > 0 || !this.host.hasRoom(bytes + GROUP_NAME_BYTES)) return 'wait';
     }
     if (id === CpgRequest.MCAST) return this.data.mcast(connection, at, bytes) ? 'done' : 'wait';
     return this.requests.handle(connection, id, at, bytes) ? 'done' : 'wait';

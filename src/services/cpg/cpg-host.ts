@@ -15,7 +15,7 @@ export interface CpgHost {
     bodyBytes: number,
   ): boolean;
   syncInProgress(): boolean;
-  /** Whether the send queue has room for `bytes` now; and whether it could ever (services.md 2.2 step 1). */
+  /** Whether the send queue has room for `bytes`, the group name included, now; and whether it could ever (services.md 2.2 step 1). */
   hasRoom(bytes: number): boolean;
   canEverSend(bytes: number): boolean;
   readonly zeroCopy: ZeroCopyRegions;

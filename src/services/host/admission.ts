@@ -1,4 +1,5 @@
 import { CsError } from '../../lib/errors.ts';
+import { GROUP_NAME_BYTES, packetsForRequest } from '../../lib/packet-charge.ts';
 import { statusResponse } from '../codec/struct.ts';
 import type { LibraryFunction } from '../engine.ts';
 
@@ -21,13 +22,6 @@ export interface AdmissionState {
 /** `invalid` and `refused` have counters of their own in the statistics of the connection. */
 export type Verdict = 'admitted' | 'invalid' | 'refused';
 
-/** One byte more than the request is reserved: the name of the process group. */
-const GROUP_NAME_BYTES = 1;
-
-/** Slots that a request may need; the limit keeps one of them out (services.md 2.2 step 1). */
-export const slotsFor = (requestBytes: number, slotBytes: number): number =>
-  Math.floor((requestBytes + GROUP_NAME_BYTES) / slotBytes) + 1;
-
 /**
  * The gate that every request passes, also a read-only one (services.md 2.2). `fn` is `undefined` for a function number
  * that the service does not have.
@@ -44,7 +38,7 @@ export function judge(
   if (!fn.flowControl) return 'admitted';
   if (state.syncInProgress) return 'refused';
   const slotBytes = state.queue.slotBytes();
-  if (slotBytes > 0 && state.queue.freeSlots() < slotsFor(requestBytes, slotBytes)) return 'refused';
+  if (slotBytes > 0 && state.queue.freeSlots() < packetsForRequest(requestBytes, slotBytes)) return 'refused';
   return 'admitted';
 }
 
