@@ -51,11 +51,11 @@ export class PloadEngine implements ServiceEngine<MainEngineContext> {
 
   private configured(context: MainEngineContext): void {
     const { cmap } = context;
-    if (this.load !== null || cmap.getString('pload.start') !== PLOAD_MAGIC) return;
     const messageCount = cmap.getU32('pload.count') ?? DEFAULT_COUNT;
     const wanted = cmap.getU32('pload.size') ?? DEFAULT_BYTES;
     const messageBytes = Math.min(wanted, BYTES_MAX);
     if (wanted > BYTES_MAX) context.log('warning', 'PLOAD', `pload size limited to ${messageBytes}`);
+    if (this.load !== null || cmap.getString('pload.start') !== PLOAD_MAGIC) return;
     context.log('warning', 'PLOAD', 'Starting pload!');
     context.send(PloadFn.START, PLOAD_START.message({ messageCount, messageBytes }));
   }
