@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, existsSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Lab } from '../interop/lab/lab.ts';
 import type { LabNode } from '../interop/lab/node.ts';
@@ -55,6 +55,12 @@ export async function rootServedMs(node: LabNode): Promise<number | null> {
   const startMs = performance.now();
   const { code } = await node.tool('corosync-cmapctl', '-g', 'totem.version');
   return code === 0 ? performance.now() - startMs : null;
+}
+
+/** Memory of a node's daemon. */
+export function residentMiB(node: LabNode): number {
+  const status = readFileSync(`/proc/${node.daemon?.pid}/status`, 'latin1');
+  return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1024;
 }
 
 /** The daemon lives and serves root; its log otherwise. */

@@ -4,7 +4,7 @@ import { FULL, skipReason } from '../interop/lab/cases.ts';
 import { Lab } from '../interop/lab/lab.ts';
 import type { DaemonKind, LabNode } from '../interop/lab/node.ts';
 import { type Running, sleep } from '../interop/lab/process.ts';
-import { Attacker, alive, GRANTED, GRANTS, rootServedMs, STRANGER } from './attacker.ts';
+import { Attacker, alive, GRANTED, GRANTS, residentMiB, rootServedMs, STRANGER } from './attacker.ts';
 
 // Local users who take all they can get of a daemon: connections, descriptors, mappings, its time.
 
@@ -18,8 +18,6 @@ const descriptors = async (node: LabNode): Promise<number> =>
   Number(await node.space.shell(`ls /proc/${await daemonPid(node)}/fd | wc -l`));
 const mappings = async (node: LabNode): Promise<number> =>
   readFileSync(`/proc/${await daemonPid(node)}/maps`, 'latin1').split('\n').length;
-const residentMiB = async (node: LabNode): Promise<number> =>
-  Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${await daemonPid(node)}/status`, 'latin1'))?.[1]) / 1024;
 
 /** The daemon itself, which has the name of the lab's process after exec. */
 const daemonPid = async (node: LabNode): Promise<number> => node.daemon?.pid ?? 0;
@@ -112,6 +110,6 @@ for (const kind of KINDS) {
       t.equal(node.daemon?.alive, true);
     }
     t.equal(await alive(lab, node), 'alive');
-    t.comment(`${kind}: ${node.log().split('\n').length} log lines, ${Math.round(await residentMiB(node))} MiB`);
+    t.comment(`${kind}: ${node.log().split('\n').length} log lines, ${Math.round(residentMiB(node))} MiB`);
   });
 }

@@ -1,34 +1,77 @@
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { skipReason } from '../interop/lab/cases.ts';
 import { Lab } from '../interop/lab/lab.ts';
-import { Attacker, alive, GRANTED, GRANTS } from './attacker.ts';
+import type { LabNode } from '../interop/lab/node.ts';
+import type { Running } from '../interop/lab/process.ts';
+import { Attacker, alive, GRANTED, GRANTED_TOO, GRANTS, residentMiB } from './attacker.ts';
 
 // Requests that no library sends, by a user who may use the daemon, over all services; and what is logged when there is no room for him.
 
 const options = { transport: 'udpu', extra: GRANTS } as const;
 const SERVICES = ['cmap', 'cpg', 'cfg', 'quorum', 'votequorum'] as const;
-/** Requests in all; `RONDO_HOSTILE=1e7` for the campaign. */
-const REQUESTS = Number(process.env['RONDO_HOSTILE'] ?? 50_000);
-/** How long another client waits for a connection meanwhile, on a machine that others use, too. */
+/** Requests, and handshakes, in all; `RONDO_HOSTILE=1e7` for the campaign. */
+const HOSTILE = Number(process.env['RONDO_HOSTILE'] ?? 50_000);
+/** How long others wait for a connection, and for a response on one that they have, on a machine that more people use. */
 const DISTURBED_MS_MAX = 1000;
+const EVERY_MS = 4;
+/** Those that wait for responses go on for as long as those take. */
+const PATIENT_MAX = 20_000;
+/** A daemon that has served this much may be that much larger, not more. */
+const GROWTH_MIB_MAX = 256;
 
-t.test('hostile requests over all services', { skip: skipReason(['ours']) }, async (t) => {
+/** Runs attackers side by side while others use the daemon; how long those wait, and whether it lives. */
+async function campaign(t: Test, attack: (node: LabNode) => Promise<readonly Running[]>): Promise<void> {
   const lab = await Lab.up(options, ['ours']);
   t.teardown(() => lab.close());
   const node = lab.node(1);
-  const [user, root] = [await Attacker.on(node, GRANTED), await Attacker.on(node, 0)];
-  const share = Math.ceil(REQUESTS / SERVICES.length);
-  for (const [seed, service] of SERVICES.entries()) {
-    const storm = user.start('storm', service, String(share), String(seed + 1));
-    const { stdout } = await root.run('probe', 'cmap', '2');
-    await storm.exited;
-    t.comment(`${service}: ${storm.output.trim()}; root: ${stdout.trim()} ms`);
-    t.match(storm.output, /^sent \d+/);
-    t.ok(Number(/worst (\d+)/.exec(stdout)?.[1]) < DISTURBED_MS_MAX, stdout);
-    t.equal(await alive(lab, node), 'alive');
+  const before = residentMiB(node);
+  const established = (await Attacker.on(node, GRANTED_TOO, 'latency')).start(String(EVERY_MS));
+  await established.waitFor(/ready/);
+  const root = (await Attacker.on(node, 0)).start('probe', 'cmap', '0');
+  const startMs = performance.now();
+  const attackers = await attack(node);
+  for (const attacker of attackers) {
+    await attacker.exited;
+    t.comment(attacker.output.trim());
+    t.match(attacker.output, /^(sent|good) \d+/, 'it got to the end');
   }
+  const seconds = (performance.now() - startMs) / 1000;
+  for (const other of [established, root]) {
+    other.child.stdin?.end('.');
+    await other.exited;
+  }
+  const growth = residentMiB(node) - before;
+  t.comment(`${seconds.toFixed(1)} s, ${Math.round(HOSTILE / seconds)} a second, ${growth.toFixed(0)} MiB more`);
+  t.comment(`established: ${established.output.trim()} ms; root connects: ${root.output.trim()} ms`);
+  for (const { output } of [established, root]) t.ok(worst(output) < DISTURBED_MS_MAX, output);
+  t.match(established.output, /failed 0 /);
+  t.ok(growth < GROWTH_MIB_MAX, `${growth} MiB`);
+  t.equal(await alive(lab, node), 'alive');
   t.ok(node.log().length < 1_000_000, `${node.log().length} bytes of log`);
-});
+}
+
+const worst = (output: string): number => Number(/worst ([\d.]+)/.exec(output)?.[1] ?? Number.NaN);
+
+t.test('hostile requests over all services', { skip: skipReason(['ours']) }, (t) =>
+  campaign(t, async (node) => {
+    const user = await Attacker.on(node, GRANTED);
+    const share = String(Math.ceil(HOSTILE / SERVICES.length));
+    return SERVICES.map((service, seed) => user.start('storm', service, share, String(seed + 1)));
+  }),
+);
+
+t.test('hostile handshakes over all services', { skip: skipReason(['ours']) }, (t) =>
+  campaign(t, async (node) => {
+    // One who does not wait is soon not looked at any more; the other one is served to the end.
+    const [hasty, patient] = [await Attacker.on(node, GRANTED), await Attacker.on(node, GRANTED_TOO)];
+    const patientShare = Math.min(Math.ceil(HOSTILE / 100), PATIENT_MAX);
+    const share = Math.ceil((HOSTILE - patientShare * 2) / SERVICES.length);
+    return [
+      ...SERVICES.map((service, seed) => hasty.start('hail', service, String(share), String(seed + 1), 'hasty')),
+      ...SERVICES.slice(0, 2).map((service) => patient.start('hail', service, String(patientShare), '9', 'patient')),
+    ];
+  }),
+);
 
 t.test(
   'full shared memory: the client’s status is stock’s, and the log has the reason',

@@ -7,7 +7,9 @@
  *   ipc mute SERVICE N                connects N times and never sends the connection request
  *   ipc flood SERVICE SECONDS HOW     handshakes, one after the other; HOW: bare (closes at once), ask (does not wait), full
  *   ipc storm SERVICE N SEED          N requests with random ids, sizes and bodies, the memory changed meanwhile; connects again when cut
- *   ipc probe SERVICE SECONDS         connects again and again, at once when it is told to: prints how long the longest try took, in ms
+ *   ipc hail SERVICE N SEED HOW       N handshakes, mostly wrong ones; HOW: patient (waits for responses), hasty
+ *   ipc probe SERVICE SECONDS         connects again and again, at once when it is told to: prints how long the longest try took, in ms;
+ *                                     0 seconds: until its standard input ends
  *
  * What holds things goes on until its standard input ends.
  */
@@ -16,6 +18,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +34,15 @@
 #define RESPONSE_BYTES 12328
 #define SEMAPHORE_WORD 2052
 #define COMMITTED 0xA1A1A1A1u
+
+/* A campaign that takes too long is ended by SIGTERM, and says how far it came. */
+static volatile sig_atomic_t stopped;
+
+static void stop(int number)
+{
+	(void)number;
+	stopped = 1;
+}
 
 struct connection {
 	int fd;
@@ -276,89 +288,116 @@ static void flood(const char *service, double seconds, const char *how)
 	summary(good, errors);
 }
 
-/* A fresh connection with its request ring mapped; one thread for each changes it at random. */
-static uint32_t *volatile header_words, *volatile data_words;
+/* Where the rings of the present connection are mapped; one thread of its own changes the request ring at random. */
+#define HEADER_AT ((uint32_t *)0x200000000000)
+#define DATA_AT ((uint32_t *)0x200000100000)
+#define READ_AT ((uint32_t *)0x200000200000)
+#define HEADER_MAPPED 12288
+#define DATA_MAPPED 16384
+#define RING_WORDS 4096
 
 static void *scribble(void *seed)
 {
 	unsigned state = *(unsigned *)seed;
 	for (;;) {
-		uint32_t *data = data_words;
-		if (data != NULL)
-			data[rand_r(&state) % 4096] = (uint32_t)rand_r(&state) << (rand_r(&state) % 32);
-		if (rand_r(&state) % 64 == 0)
-			usleep(50);
+		DATA_AT[rand_r(&state) % RING_WORDS] = (uint32_t)rand_r(&state) << (rand_r(&state) % 32);
+		/* Mostly alone, so that it takes a while until the connection is cut, sometimes many at once. */
+		if (rand_r(&state) % 512 != 0)
+			usleep(2000);
 	}
 	return NULL;
 }
 
-static int map_requests(struct connection *c)
+/* Over what was there; without a file memory that nobody shares. */
+static int map_at(void *place, size_t bytes, int fd)
 {
-	int header = ring_file(c, 0, "header"), data = ring_file(c, 0, "data");
-	if (header < 0 || data < 0)
-		return -1;
-	uint32_t *words = mmap(NULL, 12288, PROT_READ | PROT_WRITE, MAP_SHARED, header, 0);
-	uint32_t *chunks = mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_SHARED, data, 0);
+	int flags = MAP_FIXED | (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED);
+	return mmap(place, bytes, PROT_READ | PROT_WRITE, flags, fd, 0) == MAP_FAILED ? -1 : 0;
+}
+
+static void unmap_rings(void)
+{
+	map_at(HEADER_AT, HEADER_MAPPED, -1);
+	map_at(DATA_AT, DATA_MAPPED, -1);
+	map_at(READ_AT, HEADER_MAPPED, -1);
+}
+
+static int map_rings(struct connection *c)
+{
+	int header = ring_file(c, 0, "header"), data = ring_file(c, 0, "data"), response = ring_file(c, 1, "header");
+	int error = header < 0 || data < 0 || response < 0 || map_at(HEADER_AT, HEADER_MAPPED, header) ||
+		    map_at(DATA_AT, DATA_MAPPED, data) || map_at(READ_AT, HEADER_MAPPED, response);
 	close(header);
 	close(data);
-	if (words == MAP_FAILED || chunks == MAP_FAILED)
-		return -1;
-	header_words = words;
-	data_words = chunks;
-	return 0;
+	close(response);
+	return error ? -1 : 0;
+}
+
+/* One request in the ring, as the library puts it there, with random content; its length in words. */
+static uint32_t put_random(int is_cfg, unsigned *seed)
+{
+	static const int32_t odd[] = { 0, 1, 15, 16, 17, 24, 4095, -1, -3, INT32_MAX, INT32_MIN };
+	uint32_t *data = DATA_AT, at = HEADER_AT[0] % RING_WORDS;
+	uint32_t bytes = 16 + (uint32_t)rand_r(seed) % (rand_r(seed) % 4 == 0 ? 600 : 64), words = (bytes + 3) / 4;
+	for (uint32_t w = 0; w < words; w++)
+		data[(at + 2 + w) % RING_WORDS] = (uint32_t)rand_r(seed) % (rand_r(seed) % 3 == 0 ? UINT32_MAX : 256u);
+	uint32_t id = (uint32_t)rand_r(seed) % 20;
+	/* To kill a node or to shut it down is what a user of cfg may do. */
+	data[(at + 2) % RING_WORDS] = is_cfg && (id == 2 || id == 3) ? 19 : id;
+	data[(at + 4) % RING_WORDS] = rand_r(seed) % 2000 == 0 ? (uint32_t)odd[rand_r(seed) % 11] : bytes;
+	data[at] = bytes;
+	data[(at + 1) % RING_WORDS] = COMMITTED;
+	HEADER_AT[0] = (at + 2 + words) % RING_WORDS;
+	__atomic_add_fetch(&HEADER_AT[SEMAPHORE_WORD], 1, __ATOMIC_SEQ_CST);
+	return 2 + words;
 }
 
 static void storm(const char *service, long n, unsigned seed)
 {
-	static const int32_t odd[] = { 0, 1, 15, 16, 17, 24, 4095, -1, -3, INT32_MAX, INT32_MIN };
+	static char sink[4096];
 	struct connection c = { .fd = -1 };
 	pthread_t scribbler;
 	long sent = 0, connections = 0, refused = 0;
-	pthread_create(&scribbler, NULL, scribble, &seed);
-	while (sent < n && refused < 5000) {
+	unsigned other = seed;
+	int is_cfg = strcmp(service, "cfg") == 0;
+	unmap_rings();
+	pthread_create(&scribbler, NULL, scribble, &other);
+	while (sent < n && refused < 5000 && !stopped) {
 		if (c.fd < 0) {
-			if (handshake(&c, service, 12328) != 0 || map_requests(&c) != 0) {
-				if (c.fd >= 0)
-					close(c.fd);
-				c.fd = -1;
+			if (handshake(&c, service, 12328) != 0) {
 				refused++;
 				usleep(1000);
 				continue;
 			}
+			if (map_rings(&c) != 0) {
+				close(c.fd);
+				c.fd = -1;
+				continue;
+			}
 			connections++;
+			send(c.fd, sink, 1, MSG_NOSIGNAL); /* now the other side has mapped them, too */
 		}
-		/* As the library does it, up to ten at once; the ring has 4096 words. */
-		int batch = 1 + (int)(rand_r(&seed) % 10), cut = 0;
-		for (int i = 0; i < batch; i++) {
-			uint32_t at = header_words[0] % 4096, bytes = 16 + rand_r(&seed) % 600, words = (bytes + 3) / 4;
-			for (uint32_t w = 0; w < words; w++)
-				data_words[(at + 2 + w) % 4096] = (uint32_t)rand_r(&seed) % (rand_r(&seed) % 3 == 0 ? UINT32_MAX : 256u);
-			uint32_t id = (uint32_t)rand_r(&seed) % 20;
-			/* To kill a node or to shut it down is what a user of cfg may do. */
-			data_words[(at + 2) % 4096] = strcmp(service, "cfg") == 0 && (id == 2 || id == 3) ? 19 : id;
-			data_words[(at + 4) % 4096] = rand_r(&seed) % 200 == 0 ? (uint32_t)odd[rand_r(&seed) % 11] : bytes;
-			data_words[at] = bytes;
-			data_words[(at + 1) % 4096] = COMMITTED;
-			header_words[0] = (at + 2 + words) % 4096;
-			__atomic_add_fetch(&header_words[SEMAPHORE_WORD], 1, __ATOMIC_SEQ_CST);
-			sent++;
-		}
-		char sink[4096];
+		/* The ring has room for more than all of them. */
+		int batch = 1 + (int)(rand_r(&seed) % 60), cut = 0;
+		uint32_t words = 0;
+		for (int i = 0; i < batch && words < RING_WORDS - 300; i++, sent++)
+			words += put_random(is_cfg, &seed);
 		if (send(c.fd, sink, (size_t)batch, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EAGAIN)
 			cut = 1;
-		for (int spin = 0; !cut && header_words[SEMAPHORE_WORD] != 0 && spin < 2000; spin++) {
+		for (int spin = 0; !cut && HEADER_AT[SEMAPHORE_WORD] != 0 && spin < 2000; spin++) {
 			struct pollfd gone = { .fd = c.fd, .events = POLLRDHUP };
 			if (poll(&gone, 1, 0) > 0)
 				cut = 1;
 			usleep(20);
 		}
+		/* Mostly the responses are taken, so that it goes on. */
+		if (rand_r(&seed) % 64 != 0) {
+			READ_AT[1] = READ_AT[0];
+			READ_AT[SEMAPHORE_WORD] = 0;
+		}
 		ssize_t got = recv(c.fd, sink, sizeof(sink), MSG_DONTWAIT);
-		if (cut || got == 0 || (got < 0 && errno != EAGAIN) || rand_r(&seed) % 500 == 0) {
-			uint32_t *header = header_words, *data = data_words;
-			header_words = data_words = NULL;
-			usleep(100); /* the other thread may be in the middle of a store */
-			munmap(header, 12288);
-			(void)data; /* stays mapped for that thread; the process is short-lived */
+		if (cut || got == 0 || (got < 0 && errno != EAGAIN) || rand_r(&seed) % 1000 == 0) {
+			unmap_rings();
 			close(c.fd);
 			c.fd = -1;
 		}
@@ -366,12 +405,72 @@ static void storm(const char *service, long n, unsigned seed)
 	printf("sent %ld connections %ld refused %ld\n", sent, connections, refused);
 }
 
+/* ---- handshakes of every kind ---- */
+
+#define HELD 48
+
+/* What is sent instead of a request: another length, other numbers, or one that is nearly right. */
+static void ask_wrongly(int fd, unsigned *seed)
+{
+	uint32_t words[64];
+	size_t bytes = rand_r(seed) % 3 == 0 ? (size_t)(rand_r(seed) % 256) : 24;
+	for (int i = 0; i < 64; i++)
+		words[i] = (uint32_t)rand_r(seed) << (rand_r(seed) % 32);
+	if (rand_r(seed) % 2 == 0) {
+		words[0] = (uint32_t)-1;
+		words[2] = 24;
+	}
+	send(fd, words, bytes, MSG_NOSIGNAL);
+}
+
+static void hail(const char *service, long n, unsigned seed, int patient)
+{
+	int errors[200] = { 0 }, good = 0, held[HELD];
+	struct connection c;
+	for (int i = 0; i < HELD; i++)
+		held[i] = -1;
+	for (long i = 0; i < n && !stopped;) {
+		int kind = rand_r(&seed) % 6, error = 0;
+		if (patient && kind < 3) {
+			error = handshake(&c, service, rand_r(&seed) % 32 == 0 ? (uint32_t)rand_r(&seed) : 12328);
+			if (error == 0 && kind == 0)
+				send(c.fd, &c, sizeof(c.rings[0]), MSG_NOSIGNAL | MSG_DONTWAIT);
+		} else
+			error = c.fd = dial(service);
+		if (error == -EAGAIN) {
+			usleep(500);
+			continue;
+		}
+		i++;
+		if (error < 0) {
+			count(errors, error);
+			continue;
+		}
+		good++;
+		if (kind == 3)
+			ask_wrongly(c.fd, &seed);
+		else if (kind == 4)
+			ask(c.fd, (uint32_t)rand_r(&seed) << (rand_r(&seed) % 32));
+		/* Some stay; the one that had this place before goes, whatever became of it. */
+		int *place = &held[rand_r(&seed) % HELD];
+		if (rand_r(&seed) % 4 != 0)
+			close(c.fd);
+		else {
+			if (*place >= 0)
+				close(*place);
+			*place = c.fd;
+		}
+	}
+	summary(good, errors);
+}
+
 static void probe(const char *service, double seconds)
 {
 	double end = now() + seconds, worst = 0;
 	int served = 0, again = 0;
 	struct connection c;
-	while (now() < end) {
+	struct pollfd input = { .fd = 0, .events = POLLIN };
+	while (seconds > 0 ? now() < end : poll(&input, 1, 0) == 0) {
 		double begin = now();
 		int error;
 		while ((error = handshake(&c, service, 12328)) == -EAGAIN && now() < begin + 20) {
@@ -394,6 +493,7 @@ static void probe(const char *service, double seconds)
 int main(int argc, char **argv)
 {
 	struct rlimit limit;
+	signal(SIGTERM, stop);
 	getrlimit(RLIMIT_NOFILE, &limit);
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
@@ -407,6 +507,8 @@ int main(int argc, char **argv)
 		mute(argv[2], atoi(argv[3]));
 	else if (argc == 5 && strcmp(argv[1], "storm") == 0)
 		storm(argv[2], atol(argv[3]), (unsigned)atoi(argv[4]));
+	else if (argc == 6 && strcmp(argv[1], "hail") == 0)
+		hail(argv[2], atol(argv[3]), (unsigned)atoi(argv[4]), strcmp(argv[5], "patient") == 0);
 	else if (argc == 4 && strcmp(argv[1], "probe") == 0)
 		probe(argv[2], atof(argv[3]));
 	else if (argc == 5 && strcmp(argv[1], "flood") == 0)
