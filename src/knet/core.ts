@@ -281,26 +281,6 @@ export class KnetCore {
 
   // ---- statistics ----
 
-  /** Sets what `stats.clear.knet` sets (config-and-tools.md 2.2). States and gauges stay. */
-  clearStats(): void {
-    this.clearHandleStats();
-    for (const link of this.hosts.links) {
-      if (link === null) continue;
-      const { stats } = link;
-      const connected = stats.get(LinkStat.connected);
-      const mtu = stats.get(LinkStat.mtu);
-      const samples = stats.get(LinkStat.latency_samples);
-      stats.clear();
-      stats.set(LinkStat.enabled, 1);
-      stats.set(LinkStat.connected, connected);
-      stats.set(LinkStat.mtu, mtu);
-      stats.set(LinkStat.latency_samples, samples);
-      stats.set(LinkStat.latency_ave, link.averageLatencyUs);
-      stats.set(LinkStat.latency_min, UNSET_MINIMUM);
-    }
-    this.dropStats.clear();
-  }
-
   /** Recomputes the sums (`tx_total_*`, `rx_total_*`): cheap, but not for every packet. */
   sumStats(): void {
     for (const link of this.hosts.links) if (link !== null) sumLink(link.stats);

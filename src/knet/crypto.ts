@@ -96,9 +96,6 @@ export class CryptoSlots {
   get third(): CryptoSuite | null {
     return this.slotInUse === CLEAR_SLOT && this.suites[1] !== null ? this.suites[2] : null;
   }
-  get anyLoaded(): boolean {
-    return this.suites[1] !== null || this.suites[2] !== null;
-  }
   get sizes(): CryptoSizes {
     return this.inUse ?? CLEAR_SIZES;
   }

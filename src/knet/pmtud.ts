@@ -47,10 +47,6 @@ export class PathMtu {
   private readonly probes = new Int32Array(LIMITS.pmtudProbesPerRound);
   private readonly answered = new Uint8Array(LIMITS.pmtudProbesPerRound);
 
-  get searching(): boolean {
-    return this.state === SEARCHING;
-  }
-
   get verifying(): boolean {
     return this.state === VERIFYING;
   }

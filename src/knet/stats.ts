@@ -73,7 +73,6 @@ export const HANDLE_KEYS = [
   'rx_crypt_time_max',
   'rx_crypt_time_ave',
 ] as const;
-export type HandleKey = (typeof HANDLE_KEYS)[number];
 
 export const UNSET_MINIMUM = -1;
 

@@ -21,8 +21,6 @@ export const EPOLLIN = 0x001;
 export const EPOLLOUT = 0x004;
 export const EPOLLERR = 0x008;
 export const EPOLLHUP = 0x010;
-export const EPOLLRDHUP = 0x2000;
-export const EPOLLET = 0x80000000 | 0;
 
 const ADD = 1;
 const DELETE = 2;
@@ -49,7 +47,7 @@ export class Epoll {
     if (this.control + 16 > this.memory.byteLength) this.control = this.memory.byteLength - 16;
   }
 
-  /** Answers 0 or -errno. Level-triggered unless `events` has EPOLLET. */
+  /** Answers 0 or -errno. Level-triggered. */
   add(fd: number, events: number, tag: number): number {
     return this.change(ADD, fd, events, tag);
   }

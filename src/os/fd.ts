@@ -3,11 +3,6 @@ import { scratch } from './arena.ts';
 import { bind, orErrno } from './libc.ts';
 
 const cClose = bind<(fd: number) => number>('close', 'int', ['int']);
-const cRead = bind<(fd: number, address: number, bytes: number) => number>('read', 'int64_t', [
-  'int',
-  'uintptr_t',
-  'size_t',
-]);
 const cWrite = bind<(fd: number, address: number, bytes: number) => number>('write', 'int64_t', [
   'int',
   'uintptr_t',
@@ -27,7 +22,6 @@ const cUnlinkAt = bind<(directory: number, name: string, flags: number) => numbe
 ]);
 const cRmdir = bind<(path: string) => number>('rmdir', 'int', ['str']);
 const cFlock = bind<(fd: number, operation: number) => number>('flock', 'int', ['int', 'int']);
-const cFcntl = bind<(fd: number, command: number, argument: number) => number>('fcntl', 'int', ['int', 'int', 'int']);
 const cFallocate = bind<(fd: number, offset: number, bytes: number) => number>('posix_fallocate', 'int', [
   'int',
   'int64_t',
@@ -47,9 +41,6 @@ const cIoctl = bind<(fd: number, request: number, argument: number) => number>('
 ]);
 const cUnlink = bind<(path: string) => number>('unlink', 'int', ['str']);
 
-const F_GETFL = 3;
-const F_SETFL = 4;
-const F_DUPFD_CLOEXEC = 1030;
 const EINTR = 4;
 
 export const OpenFlag = {
@@ -66,7 +57,6 @@ export const OpenFlag = {
 } as const;
 
 export const closeFd = (fd: number): number => orErrno(cClose(fd));
-export const readFd = (fd: number, address: number, bytes: number): number => orErrno(cRead(fd, address, bytes));
 export const writeFd = (fd: number, address: number, bytes: number): number => orErrno(cWrite(fd, address, bytes));
 export const openFile = (path: string, flags: number, mode = 0o600): number =>
   orErrno(cOpen(path, flags | OpenFlag.CLOEXEC, mode));
@@ -87,14 +77,6 @@ const LOCK_EX = 2;
 const LOCK_NB = 4;
 /** The whole-file lock that belongs to the open file: it ends with the last descriptor of it, at the latest with the process. */
 export const tryLockOpenFile = (fd: number): number => orErrno(cFlock(fd, LOCK_EX | LOCK_NB));
-
-/** A second descriptor, close-on-exec, at or above `lowest`. */
-export const duplicateFd = (fd: number, lowest = 3): number => orErrno(cFcntl(fd, F_DUPFD_CLOEXEC, lowest));
-
-export function setNonBlocking(fd: number): number {
-  const flags = orErrno(cFcntl(fd, F_GETFL, 0));
-  return flags < 0 ? flags : orErrno(cFcntl(fd, F_SETFL, flags | OpenFlag.NONBLOCK));
-}
 
 /**
  * Sizes a file and takes its blocks, so that a full file system is an error here and not a SIGBUS at a later store

@@ -70,7 +70,6 @@ export function writeHeader(
 /** Bytes received into (or sent from) an element of an mmsghdr array. */
 export const messageLength = (arena: Arena, offset: number): number => arena.i32[(offset + LENGTH) >> 2]!;
 export const messageFlags = (arena: Arena, offset: number): number => arena.i32[(offset + FLAGS) >> 2]!;
-export const messageNameLength = (arena: Arena, offset: number): number => arena.i32[(offset + NAME_LENGTH) >> 2]!;
 export const controlLength = (arena: Arena, offset: number): number => arena.i32[(offset + CONTROL_LENGTH) >> 2]!;
 /** The kernel overwrites these two with what it used; give them back before each receive. */
 export function resetForReceive(arena: Arena, offset: number, nameBytes: number, controlBytes: number): void {

@@ -77,7 +77,6 @@ const cRecvmmsg = bind<(fd: number, headers: number, count: number, flags: numbe
 
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
-export const SOCK_SEQPACKET = 5;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
 
@@ -155,9 +154,6 @@ export const listenSocket = (fd: number, backlog: number): number => orErrno(cLi
 export const acceptSocket = (fd: number): number => orErrno(cAccept4(fd, 0, 0, SOCK_NONBLOCK | SOCK_CLOEXEC));
 /** Both directions. */
 export const shutdownSocket = (fd: number): number => orErrno(cShutdown(fd, 2));
-
-export const setOption = (fd: number, level: number, option: number, address: number, bytes: number): number =>
-  orErrno(cSetsockopt(fd, level, option, address, bytes));
 
 export function setOptionInt(fd: number, level: number, option: number, value: number): number {
   scratch.i32[0] = value;

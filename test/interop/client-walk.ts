@@ -19,7 +19,7 @@ for (const until = performance.now() + 500; performance.now() < until; ) await c
 clearInterval(timer);
 say('timers run', ticks >= 3);
 await cpg.send('last');
-for (let loops = 0; received < 2; loops++) {
+while (received < 2) {
   for await (const event of cpg.events()) {
     if (event.type !== 'message') continue;
     if (Buffer.from(event.data).toString() === 'last') received = 2;

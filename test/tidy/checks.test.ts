@@ -1,4 +1,5 @@
 import t from 'tap';
+import { deadExports, deadFiles, deadMembers, NameCount } from './dead.ts';
 import { breaches } from './layers.ts';
 import { openKinds } from './log-lines.ts';
 import { brokenReferences, indexBook } from './references.ts';
@@ -74,4 +75,19 @@ t.test('a log line whose kind others choose is found', async (t) => {
   t.equal(found("log('info', 'CPG', `a client of this host went away: @{processName}`);"), 0);
   t.equal(found("log('info', 'CPG', `node @{nodeId}: @{processName}`);"), 1);
   t.equal(found("log('info', 'CPG', `node @{nodeId} went away`);"), 0);
+});
+
+t.test('dead code is found', async (t) => {
+  const used = source(
+    'src/lib/a.ts',
+    'export const one = 1;\nexport class Two {\n  three(): void {\n    x();\n  }\n  four = 4;\n}',
+  );
+  const user = source(
+    'src/lib/b.ts',
+    "import { Two } from './a.ts';\nnew Two().four; // one, three\nconst table = {\n  five: 5,\n};",
+  );
+  const names = new NameCount([used, user]);
+  t.same(deadExports([used], names), ['src/lib/a.ts: one'], 'a comment is no use');
+  t.same(deadMembers([used, user], names), ['src/lib/a.ts: three'], 'entries of tables are not members');
+  t.same(deadFiles([used, user], [used, user], ['src/lib/c.ts']), ['src/lib/b.ts']);
 });

@@ -13,11 +13,11 @@ export interface Source {
 }
 
 /** All TypeScript files below the given folders of the checkout. */
-export function readSources(folders: readonly string[]): readonly Source[] {
+export function readSources(folders: readonly string[], wanted = /\.ts$/): readonly Source[] {
   const sources: Source[] = [];
   for (const folder of folders) {
     for (const entry of listFiles(folder)) {
-      if (!entry.endsWith('.ts')) continue;
+      if (!wanted.test(entry)) continue;
       const text = readFileSync(join(ROOT, entry), 'utf8');
       sources.push({ path: entry, text, lines: text.split('\n') });
     }

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { deadExports, deadFiles, deadMembers, NameCount } from './dead.ts';
 import { breaches, PURE } from './layers.ts';
 import { openKinds } from './log-lines.ts';
 import { brokenReferences, readBook } from './references.ts';
@@ -16,6 +17,16 @@ const LIMITS = {
 /** Exceptions, each with its reason. Keep this list short: a split is nearly always better. */
 const LARGE_FILES: Readonly<Record<string, string>> = {};
 const LONG_FUNCTIONS: Readonly<Record<string, string>> = {};
+
+/** What is started from outside. */
+const ENTRIES = [
+  'src/cli/entry.ts',
+  'src/daemon/entry.ts',
+  'src/services/api.ts',
+  'src/services/evs/engine.ts',
+  'src/services/examples/kv/engine.ts',
+  'workers/ring.ts',
+];
 
 const sources = readSources(['src', 'workers']);
 const tests = readSources(['test', 'perf']);
@@ -85,6 +96,18 @@ t.test('what comments and documents quote stands in the protocol book', async (t
 
 t.test('nobody but us chooses the kinds of log lines', async (t) => {
   t.same(sources.flatMap(openKinds), []);
+});
+
+t.test('nothing is dead', async (t) => {
+  const scripts = readSources(['scripts', 'bin'], /\.mjs$|^bin\//);
+  const names = new NameCount([...sources, ...tests, ...scripts]);
+  // Structures of the wire are asserted as a whole against captures of stock (test/services/codec).
+  const looked = sources.filter((source) => !inFolder('services/codec')(source));
+  t.same(deadExports(looked, names), [], 'exports');
+  // The client's classes are for programs that are not here.
+  const inside = looked.filter((source) => !inFolder('client')(source));
+  t.same(deadMembers(inside, names), [], 'members');
+  t.same(deadFiles(sources, [...sources, ...tests], ENTRIES), [], 'files');
 });
 
 t.test('files stay small', async (t) => {

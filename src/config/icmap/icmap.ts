@@ -133,10 +133,6 @@ export class Icmap {
     return value.bytes.length > CMAP_VALUE_BYTES_MAX + 1 ? CsError.INVALID_PARAM : this.store(key, value);
   }
 
-  setI8(key: string, value: number): CsStatus {
-    return this.store(key, cmapInteger(CmapType.I8, value));
-  }
-
   setU8(key: string, value: number): CsStatus {
     return this.store(key, cmapInteger(CmapType.U8, value));
   }
@@ -155,10 +151,6 @@ export class Icmap {
 
   setU32(key: string, value: number): CsStatus {
     return this.store(key, cmapInteger(CmapType.U32, value));
-  }
-
-  setI64(key: string, value: number | bigint): CsStatus {
-    return this.store(key, cmapInteger(CmapType.I64, value));
   }
 
   setU64(key: string, value: number | bigint): CsStatus {

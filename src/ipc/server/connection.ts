@@ -288,15 +288,6 @@ export class ServerConnection {
     this.claimedEvents++;
   }
 
-  abandonEvent(): void {
-    this.events.abandon();
-  }
-
-  /** Whether `claimEvent` would succeed. */
-  hasEventRoom(lengthBytes: number): boolean {
-    return this.live && this.fault === null && !this.hungUp && !this.queue.waiting && this.events.hasRoom(lengthBytes);
-  }
-
   /** Publishes the committed events: semaphore, then exactly one byte each (libqb-ipc.md 3.6). Cheap when there are none. */
   flushEvents(): void {
     if (this.claimedEvents === 0 || this.fault !== null) return;

@@ -1,5 +1,3 @@
-import type { Arena } from '../../os/arena.ts';
-
 /** Packets are worked on in groups of this many: the width of the multi-block kernels. */
 export const LANES = 8;
 
@@ -40,11 +38,6 @@ export interface MacEngine {
 }
 
 export const DIGEST_STRIDE = 64;
-
-/** What engines are made of: the packets' memory and the source of IVs. */
-export interface EngineMemory {
-  readonly packets: Arena;
-}
 
 /** Writes pointers into descriptors without 64-bit numbers. */
 export class PointerWriter {

@@ -1,4 +1,4 @@
-import { CsError, execStruct, fields, RequestStruct, ResponseStruct } from '../../api.ts';
+import { execStruct, fields, RequestStruct, ResponseStruct } from '../../api.ts';
 
 /**
  * Messages of the example engine "kv". Keys and values travel as UTF-8 after the fixed part:
@@ -86,4 +86,3 @@ export const kvAnswer = (status: number, key = '', value = ''): Uint8Array => {
   const text = encodeText(key, value);
   return KV_RESPONSE.message(status, text.sizes, text.tail);
 };
-export const KV_OK = CsError.OK;
