@@ -8,6 +8,8 @@ export type ConnectionErrorCode =
   | 'RONDO_NOT_READY'
   /** Neither root nor granted by `uidgid`. */
   | 'RONDO_DENIED'
+  /** A user who is neither root nor this one, nor owns /etc/corosync, listens on the socket. */
+  | 'RONDO_UNTRUSTED'
   /** The daemon ended, or cut this connection. */
   | 'RONDO_DISCONNECTED'
   /** `close()` was called. */

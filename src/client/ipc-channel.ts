@@ -12,6 +12,10 @@ const REASONS: Readonly<Record<string, readonly [ConnectionErrorCode, string]>> 
   ENOENT: ['RONDO_NOT_RUNNING', ''],
   EAGAIN: ['RONDO_NOT_READY', 'The daemon has not formed its first ring yet; try again'],
   EACCES: ['RONDO_DENIED', 'Run as root, or grant the user with a uidgid section in corosync.conf'],
+  EPERM: [
+    'RONDO_UNTRUSTED',
+    'A daemon runs as root, as this user, or as the owner of /etc/corosync; RONDO_TRUSTED_UID admits one more user',
+  ],
   EPROTO: ['RONDO_PROTOCOL', ''],
   ETIMEDOUT: ['RONDO_TIMEOUT', 'It is stopped (SIGSTOP, a debugger) or hangs; its log and its process state say which'],
   ENOSPC: ['RONDO_CONNECT', FULL],

@@ -51,7 +51,7 @@ export class RawCpgClient {
       await exchangeSetup(socket, instance, messageBytesMax, { timeoutMs: 10_000 }),
     );
     if (typeof response === 'string' || !isAccepted(response)) throw new Error(`refused: ${JSON.stringify(response)}`);
-    return new RawCpgClient(socket, new ClientRings(response));
+    return new RawCpgClient(socket, new ClientRings(response, process.geteuid?.() ?? 0));
   }
 
   /** As many copies of the request as fit, at most `count`; answers how many. */

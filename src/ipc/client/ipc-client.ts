@@ -1,11 +1,12 @@
-import { connect, type Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RondoError } from '../../lib/errors.ts';
 import { Peek } from '../../lib/qbring/reader.ts';
 import { errnoName } from '../../os/errno.ts';
 import { futexWake } from '../../os/futex.ts';
-import { serverPidOfRing, socketDirectory, socketName, socketPath } from '../names.ts';
+import { serverPidOfRing, socketName } from '../names.ts';
 import { ConnectionType, decodeConnectionResponse, IPC_LIMITS, isAccepted } from '../protocol.ts';
+import { dial } from './dial.ts';
 import { hangUpReason, type Peer } from './hang-up.ts';
 import { ClientRings } from './rings.ts';
 import { exchangeSetup, IpcConnectError, printableError } from './setup.ts';
@@ -81,7 +82,8 @@ export class IpcClient {
     options: IpcClientOptions = {},
   ): Promise<IpcClient> {
     const name = socketName(service, instance);
-    const socket = connect({ path: socketPath(name, socketDirectory()) });
+    const { fd, uid } = dial(name);
+    const socket = new Socket({ fd });
     try {
       const { connectTimeoutMs: timeoutMs = CONNECT_MS_DEFAULT, signal } = options;
       const setup = signal === undefined ? { timeoutMs } : { timeoutMs, signal };
@@ -99,7 +101,7 @@ export class IpcClient {
         );
       }
       const peer = { socketName: name, pid: serverPidOfRing(response.rings[0]) };
-      return new IpcClient(socket, new ClientRings(response), handler, peer);
+      return new IpcClient(socket, new ClientRings(response, uid), handler, peer);
     } catch (error) {
       socket.destroy();
       throw error;

@@ -4,9 +4,9 @@ import { qbDataPath, qbRingMemory } from '../../lib/qbring/setup.ts';
 import { RingWriter } from '../../lib/qbring/writer.ts';
 import { Arena, PAGE_BYTES } from '../../os/arena.ts';
 import { Errno, OsError } from '../../os/errno.ts';
-import { closeFd, OpenFlag, openFile } from '../../os/fd.ts';
-import { fileBytes } from '../../os/stat.ts';
+import { closeFd } from '../../os/fd.ts';
 import type { Accepted } from '../protocol.ts';
+import { openRingFile } from './ring-files.ts';
 
 /** Arenas of closed connections, by size: address space with views on it is never given back (libqb-ipc.md 7.3). */
 const idleArenas: Arena[] = [];
@@ -21,7 +21,11 @@ export class ClientRings {
   private readonly memories: readonly [RingMemory, RingMemory, RingMemory];
   private open = true;
 
-  constructor(setup: Accepted) {
+  /** `serverUid`: the user that the kernel says listens there. */
+  constructor(
+    setup: Accepted,
+    private readonly serverUid: number,
+  ) {
     this.dataBytes = qbDataBytes(setup.maxMessageBytes);
     const bytes = PAGE_BYTES + 3 * (QB_HEADER.mappedBytes + 2 * this.dataBytes);
     const reusable = idleArenas.findIndex((arena) => arena.byteLength === bytes);
@@ -72,19 +76,19 @@ export class ClientRings {
   private map(index: number, base: string): RingMemory {
     const header = PAGE_BYTES + index * QB_HEADER.mappedBytes;
     const data = PAGE_BYTES + 3 * QB_HEADER.mappedBytes + index * 2 * this.dataBytes;
-    mapping(`${base}-header`, QB_LAYOUT.headerBytes, (fd) => this.arena.mapFile(header, QB_HEADER.mappedBytes, fd));
+    this.mapping(`${base}-header`, QB_LAYOUT.headerBytes, (fd) =>
+      this.arena.mapFile(header, QB_HEADER.mappedBytes, fd),
+    );
     const dataPath = qbDataPath(this.arena.u8, header);
     if (dataPath === null) throw new OsError(Errno.EPROTO, `${base}-header names no data file`);
-    mapping(dataPath, this.dataBytes, (fd) => this.arena.mapFileTwice(data, this.dataBytes, fd));
+    this.mapping(dataPath, this.dataBytes, (fd) => this.arena.mapFileTwice(data, this.dataBytes, fd));
     return qbRingMemory(this.arena.u8, this.arena.i32, header, data, this.dataBytes);
   }
-}
 
-/** Opens a file of the server's and maps it. One shorter than agreed would be a SIGBUS later. */
-function mapping(path: string, bytesMin: number, map: (fd: number) => number): void {
-  const fd = openFile(path, OpenFlag.RDWR);
-  if (fd < 0) throw new OsError(-fd, `opening ${path}`);
-  const result = fileBytes(fd) < bytesMin ? -Errno.EPROTO : map(fd);
-  closeFd(fd);
-  if (result < 0) throw new OsError(-result, `mapping ${path}`);
+  private mapping(path: string, bytesMin: number, map: (fd: number) => number): void {
+    const fd = openRingFile(path, bytesMin, this.serverUid);
+    const result = map(fd);
+    closeFd(fd);
+    if (result < 0) throw new OsError(-result, `mapping ${path}`);
+  }
 }
