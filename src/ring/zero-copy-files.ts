@@ -1,15 +1,17 @@
 import { lstatSync, readSync, type Stats, writeSync } from 'node:fs';
 import type { UserBudget } from '../lib/user-budget.ts';
 import { errnoName } from '../os/errno.ts';
-import { closeFd, OpenFlag, openFile, unlinkFile } from '../os/fd.ts';
+import { closeFd, OpenFlag, openDirectory, openFileIn, unlinkFileIn } from '../os/fd.ts';
 import { getLimit } from '../os/schedule.ts';
 import { statusOf } from '../os/stat.ts';
+import { inDirectory } from '../os/trusted-path.ts';
 import type { ZeroCopyRegions } from '../services/cpg/cpg-host.ts';
 import { zeroCopyBudget } from './zero-copy-limits.ts';
 
 /** The names that libcpg makes (mkstemp), and where: the daemon removes nothing else. */
-const PATH = /^\/dev\/shm\/corosync_zerocopy-[0-9A-Za-z]{6}$/;
-const OPEN = OpenFlag.RDWR | OpenFlag.NOFOLLOW | OpenFlag.NONBLOCK;
+const DIRECTORY = '/dev/shm';
+const PATH = /^\/dev\/shm\/(corosync_zerocopy-[0-9A-Za-z]{6})$/;
+const OPEN = OpenFlag.RDWR | OpenFlag.NONBLOCK;
 const TOKEN_AT = 8;
 const MESSAGE_BYTES_AT = 48;
 const MESSAGE_AT = 56;
@@ -29,8 +31,9 @@ interface Client {
  * abolished.)
  *
  * libcpg does not look at the status of an allocation and never removes its file: whatever is answered, the file goes. The daemon runs as
- * root, so it must be a regular file of that client's user, directly in shared memory, with a name as libcpg makes them; a name that is
- * exchanged meanwhile is at worst another name of such a form.
+ * root, so it must be a regular file of that client's user, directly in shared memory, with a name as libcpg makes them. It is removed by
+ * its name in the open directory, after a look that the name still means that file. Between the look and the removal only the file's owner can
+ * exchange what the name means (the directory is sticky), for another file of his or another name of a file, which both are his to remove.
  */
 export class ZeroCopyFiles implements ZeroCopyRegions {
   private readonly clients = new Map<number, Client>();
@@ -39,6 +42,8 @@ export class ZeroCopyFiles implements ZeroCopyRegions {
   private readonly tokenBytes = new BigUint64Array(1);
   private readonly tokenOctets = new Uint8Array(this.tokenBytes.buffer);
   private lastToken = 0n;
+  /** Open from the start: it is needed most when no descriptor is left. */
+  private readonly directory = openDirectory(DIRECTORY);
 
   /** `userOf`: effective user of a connection's client. `refused` hears why a buffer was not taken: the client does not. */
   constructor(
@@ -48,12 +53,10 @@ export class ZeroCopyFiles implements ZeroCopyRegions {
   ) {}
 
   open(connectionId: number, path: string, mapBytes: number): boolean {
-    if (!PATH.test(path)) return this.refuse(connectionId, 'its path is not one that libcpg makes');
+    const name = PATH.exec(path)?.[1];
+    if (name === undefined) return this.refuse(connectionId, 'its path is not one that libcpg makes');
     const uid = this.userOf(connectionId);
-    const fd = openFile(path, OPEN);
-    const status = fd < 0 ? statusOfName(path) : statusOf(fd);
-    const own = status?.isFile() === true && status.uid === uid;
-    if (own) unlinkFile(path);
+    const { fd, own } = takeFile(this.directory, name, uid);
     const reason = this.keep(connectionId, uid, fd, own, mapBytes);
     if (reason === null) return true;
     if (fd >= 0) closeFd(fd);
@@ -122,10 +125,19 @@ export class ZeroCopyFiles implements ZeroCopyRegions {
   }
 }
 
-/** What a name is that cannot be opened, for want of descriptors for example. */
-function statusOfName(path: string): Stats | null {
+/** Opens a client's file, and removes its name if it is his own; a file that cannot be opened, for want of descriptors for example, too. */
+function takeFile(directory: number, name: string, uid: number): { readonly fd: number; readonly own: boolean } {
+  const fd = openFileIn(directory, name, OPEN);
+  const named = statusOfName(directory, name);
+  const status = fd < 0 ? named : statusOf(fd);
+  const own = status?.isFile() === true && status.uid === uid;
+  if (own && named?.ino === status.ino && named.dev === status.dev) unlinkFileIn(directory, name);
+  return { fd, own };
+}
+
+function statusOfName(directory: number, name: string): Stats | null {
   try {
-    return lstatSync(path);
+    return lstatSync(inDirectory(directory, name));
   } catch {
     return null;
   }
