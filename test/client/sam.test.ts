@@ -171,3 +171,24 @@ t.test('calls in the wrong state', async (t) => {
   t.throws(() => sam.restoreData(), { message: /BAD_HANDLE/ });
   t.throws(() => Sam.initialize({ ...POLICY, intervalMs: -1 }), { message: /INVALID_PARAM/ });
 });
+
+t.test('wrong arguments are refused', async (t) => {
+  const wrong: Record<string, unknown>[] = [
+    { recovery: 'reboot' },
+    { recovery: undefined },
+    { quorum: 1 },
+    { cmap: 'no' },
+  ];
+  for (const part of wrong) {
+    t.throws(
+      () => Sam.initialize({ ...POLICY, ...part } as unknown as SamPolicy),
+      { code: 'RONDO_ARGUMENT' },
+      JSON.stringify(part),
+    );
+  }
+  const sam = Sam.initialize(POLICY);
+  for (const data of [5, null, { length: 3 }, [1, 2]]) {
+    await t.rejects(sam.storeData(data as unknown as string), { code: 'RONDO_ARGUMENT' }, JSON.stringify(data));
+  }
+  await sam.storeData('text');
+});

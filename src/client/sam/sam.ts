@@ -1,4 +1,6 @@
 import { CsError, CsStatusError } from '../../lib/errors.ts';
+import { checkedBoolean, type MessageData, messageBytes } from '../arguments.ts';
+import { ArgumentError } from '../errors.ts';
 import type { ConnectOptions } from '../session.ts';
 import { CHILD_VARIABLE, isSamMessage, type ToChild, type ToMonitor } from './messages.ts';
 import { supervise } from './monitor.ts';
@@ -42,10 +44,16 @@ export class Sam {
     private readonly connect: ConnectOptions | undefined,
   ) {}
 
+  /** @throws ArgumentError or CsStatusError: the policy is none. */
   static initialize(policy: SamPolicy, connect?: ConnectOptions): Sam {
     if (!Number.isInteger(policy.intervalMs) || policy.intervalMs < 0) {
       throw new CsStatusError(CsError.INVALID_PARAM, 'sam: interval');
     }
+    if (policy.recovery !== 'quit' && policy.recovery !== 'restart') {
+      throw new ArgumentError("the option recovery is 'quit' or 'restart'");
+    }
+    checkedBoolean(policy.quorum, 'the option quorum');
+    checkedBoolean(policy.cmap, 'the option cmap');
     return new Sam(policy, connect);
   }
 
@@ -156,10 +164,10 @@ export class Sam {
     this.timer = null;
   }
 
-  /** Kept by the monitor for the children that follow. */
-  async storeData(data: Uint8Array): Promise<void> {
+  /** Kept by the monitor for the children that follow. @throws ArgumentError */
+  async storeData(data: MessageData): Promise<void> {
     this.require('store data', ...ALIVE);
-    const copy = new Uint8Array(data);
+    const copy = new Uint8Array(messageBytes(data, 'stored data'));
     if (this.life !== 'initialized') await this.tell({ sam: 'store', data: copy });
     this.data = copy;
   }

@@ -16,8 +16,13 @@ const SPIN_MS = 0.2;
 const POLL_MS = 1;
 const LONG_WAIT_MS = 200;
 const LONG_POLL_MS = 10;
-/** Events taken in one turn, so that timers and other connections get theirs. */
-const EVENTS_PER_TURN_MAX = 64;
+/**
+ * Events are taken for this long in one turn, so that timers and other connections get theirs. A number of events instead would make a reader lag
+ * whose program also sends at full speed: every turn has its sends, and a few events only.
+ */
+const EVENTS_TURN_MS = 2;
+/** Events between two looks at the clock. */
+const EVENTS_PER_LOOK = 64;
 
 export interface IpcClientHandler {
   /** `event` lies in the ring: valid during the call only. */
@@ -212,8 +217,9 @@ export class IpcClient {
 
   private takeEvents(): void {
     const ring = this.rings.event;
-    for (let taken = 0; this.eventsPending > 0 && !this.paused && !this.ended; taken++) {
-      if (taken === EVENTS_PER_TURN_MAX) {
+    const endMs = performance.now() + EVENTS_TURN_MS;
+    for (let taken = 1; this.eventsPending > 0 && !this.paused && !this.ended; taken++) {
+      if (taken % EVENTS_PER_LOOK === 0 && performance.now() > endMs) {
         this.scheduleTurn();
         return;
       }
