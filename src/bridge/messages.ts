@@ -1,4 +1,4 @@
-import type { TotemConfig } from '../config/totem-config.ts';
+import type { TotemChanges, TotemConfig } from '../config/totem-config.ts';
 import type { LogLevel, LogSubsystem } from '../lib/log.ts';
 import type { ConfigurationChange, RingId } from '../lib/ring-id.ts';
 import type { SyncStep } from '../lib/sync-step.ts';
@@ -62,6 +62,8 @@ export type ToRing =
   /** Answer to the first `interfaceUp`: all services are there, the ring may form (services.md 11.1). */
   | { readonly op: 'servicesLoaded' }
   | { readonly op: 'reconfigure'; readonly config: TotemConfig }
+  /** A key was set that acts at run time: what it changed. */
+  | { readonly op: 'change'; readonly changes: TotemChanges }
   /** One delivered reload is over: `reconfigure`, and the first crypto message if there is one, precede this record. */
   | { readonly op: 'reloadDone' }
   | { readonly op: 'ringSeqReserved'; readonly upTo: number }

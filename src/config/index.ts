@@ -9,7 +9,7 @@ export {
   type Position,
   warningText,
 } from './errors.ts';
-export { type LiveResult, recomputeTotem } from './live-totem.ts';
+export { actsAtOnce, changesOf, type LiveResult } from './live-totem.ts';
 export {
   CONFIG_FILE_DEFAULT,
   type FailedConfiguration,
@@ -17,9 +17,9 @@ export {
   type LoadOptions,
   type LoadResult,
   loadConfiguration,
-  STATE_DIRECTORY_DEFAULT,
 } from './load.ts';
 export { LOGGING_DEFAULTS, type LoggingConfig, readLogging } from './logging-config.ts';
+export { STATE_DIRECTORY_DEFAULT } from './options/system.ts';
 export { type KeyChange, keyChangeText, type TotemDiff } from './reload/diff.ts';
 export { planReload, type RefusedReload, type ReloadInput, type ReloadPlan } from './reload/plan.ts';
 export { unchangeableNotice } from './reload/unchangeable.ts';

@@ -12,10 +12,10 @@ import { TotemContext } from './totem/context.ts';
 import { publishTotem } from './totem/publish.ts';
 import { readTotem, type TotemReading } from './totem/read-totem.ts';
 import type { UnresolvedAddress } from './totem/resolve-nodes.ts';
+import { readText } from './totem/settings.ts';
 import type { TotemConfig } from './totem-config.ts';
 
 export const CONFIG_FILE_DEFAULT = '/etc/corosync/corosync.conf';
-export const STATE_DIRECTORY_DEFAULT = '/var/lib/corosync';
 
 /** How long names may take to resolve: a dead name server must not hold up a start whose addresses are known. */
 const LOOKUP_MS_MAX = { test: 5_000, start: 1_000, reload: 2_000 } as const;
@@ -92,7 +92,7 @@ export async function loadConfiguration(paths: ConfigPaths, options: LoadOptions
   const logging = parsed.errors.length > 0 ? null : readLogging(map);
   if (errors.length > 0 || logging === null) return refuse(file, errors, lintConfiguration(parsed, null), logging);
 
-  const stateDirectory = options.stateDirectory ?? map.getString('system.state_dir') ?? STATE_DIRECTORY_DEFAULT;
+  const stateDirectory = options.stateDirectory ?? readText(map, 'system', 'state_dir');
   const stateError = await checkStateDirectory(stateDirectory, positions, environment);
   if (stateError !== null) return refuse(file, [stateError], lintConfiguration(parsed, null), logging);
 

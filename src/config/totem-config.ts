@@ -1,3 +1,8 @@
+import type { COMPRESSION, FILTER, KNET, KNET_LINK, LINK, UDP_LINK } from './options/knet.ts';
+import type { Settings } from './options/option.ts';
+import type { TIMING } from './options/timing.ts';
+import type { GENERAL } from './options/totem.ts';
+
 /**
  * The effective Totem configuration: validated, resolved, derived values filled in. The main thread makes it from
  * corosync.conf; the ring thread gets it as a plain object, at start and at every reload. All times in milliseconds.
@@ -5,44 +10,18 @@
 export type TransportName = 'udp' | 'udpu' | 'knet';
 export type LinkPolicy = 'passive' | 'active' | 'rr';
 
-/** Timers and parameters of the ring protocol (totem.md 3), defaults and derivations applied. */
-export interface TotemTimings {
-  readonly tokenMs: number;
-  readonly tokenWarningPercent: number;
-  readonly tokenRetransmitMs: number;
-  readonly tokenRetransmitsBeforeLoss: number;
-  readonly holdMs: number;
-  readonly joinMs: number;
-  readonly sendJoinMs: number;
-  readonly consensusMs: number;
-  readonly mergeMs: number;
-  readonly downcheckMs: number;
-  readonly failRecvConst: number;
-  readonly seqnoUnchangedConst: number;
-  readonly heartbeatFailuresAllowed: number;
-  readonly maxNetworkDelayMs: number;
-  readonly windowSize: number;
-  readonly maxMessages: number;
-  readonly missCountConst: number;
-  readonly cancelTokenHoldOnRetransmit: boolean;
-}
+/** Timers and parameters of the ring protocol (totem.md 3), defaults and derivations applied. The rows are in options/timing.ts. */
+export type TotemTimings = Omit<Settings<typeof TIMING>, 'tokenCoefficientMs'>;
+
+export type KnetLinkSettings = Settings<typeof KNET_LINK>;
 
 /** One of the up to eight links of this node (config-and-tools.md 1.5.2). */
-export interface LinkConfig {
+export interface LinkConfig extends Settings<typeof LINK>, Settings<typeof UDP_LINK> {
   readonly linkId: number;
   /** Numeric address that the socket is bound to. */
   readonly bindAddress: string;
   readonly family: 4 | 6;
-  readonly port: number;
-  /** udp only: group address, `255.255.255.255` with `broadcast: yes`. */
-  readonly multicastAddress: string;
-  readonly broadcast: boolean;
-  readonly ttl: number;
-  readonly knetPriority: number;
-  readonly knetPingIntervalMs: number;
-  readonly knetPingTimeoutMs: number;
-  readonly knetPingPrecision: number;
-  readonly knetPongCount: number;
+  readonly knet: KnetLinkSettings;
 }
 
 export interface MemberConfig {
@@ -60,23 +39,33 @@ export interface CryptoConfig {
   readonly keyFingerprint: string;
 }
 
-export interface TotemConfig {
-  readonly nodeId: number;
-  readonly clusterName: string;
-  readonly transport: TransportName;
-  readonly netMtu: number;
-  /** Value of the DSCP field, 0..63. */
-  readonly ipDscp: number;
-  readonly linkPolicy: LinkPolicy;
-  readonly blockUnlistedIps: boolean;
+/** The parts that are made of options which act at run time, each of them one table of rows. */
+export interface ActingParts {
   readonly timings: TotemTimings;
+  readonly knet: Settings<typeof KNET>;
+  readonly compression: Settings<typeof COMPRESSION>;
+  /** Which packets are taken. */
+  readonly filter: Settings<typeof FILTER>;
+}
+
+export interface TotemConfig extends Settings<typeof GENERAL>, ActingParts {
+  readonly nodeId: number;
+  readonly transport: TransportName;
+  readonly linkPolicy: LinkPolicy;
   /** By how many nodes the token timeout grows (`token_coefficient`). */
   readonly tokenNodes: number;
   readonly links: readonly LinkConfig[];
   /** In node-list order, the local node included; nodes without any address are not here. */
   readonly members: readonly MemberConfig[];
   readonly crypto: CryptoConfig;
-  readonly knetMtu: number;
-  readonly knetPmtudIntervalSec: number;
-  readonly compression: { readonly model: string; readonly thresholdBytes: number; readonly level: number };
 }
+
+export interface LinkChange {
+  readonly linkId: number;
+  readonly knet: Partial<KnetLinkSettings>;
+}
+
+/** The fields that a key which was set at run time has changed, with their new values, by part. */
+export type TotemChanges = { readonly [P in keyof ActingParts]: Partial<ActingParts[P]> } & {
+  readonly links: readonly LinkChange[];
+};

@@ -1,12 +1,13 @@
 import type { FromRing, RingQuery } from '../bridge/messages.ts';
 import { DEFAULT_RING_WORKER_OPTIONS } from '../bridge/ring-worker-data.ts';
 import { StateWord } from '../bridge/shared-layout.ts';
+import { withChanges } from '../bridge/totem-changes.ts';
 import type { ConfigEnvironment } from '../config/environment.ts';
 import { Icmap } from '../config/icmap/index.ts';
 import type { KeyMaterial } from '../config/key-material.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
 import type { LoggingConfig } from '../config/logging-config.ts';
-import type { TotemConfig } from '../config/totem-config.ts';
+import type { TotemChanges, TotemConfig } from '../config/totem-config.ts';
 import { unreachable } from '../lib/assert.ts';
 import { failureText, stackOf } from '../lib/failure.ts';
 import type { LogFunction } from '../lib/log.ts';
@@ -317,11 +318,21 @@ export class Daemon {
     this.ring.send(message);
   }
 
-  /** A new configuration is in force: of a reload, or of a key that was set. `key` is the ring's, when it may be new. */
+  /** A new configuration is in force: of a reload, or of a name that resolves now. `key` is the ring's, when it may be new. */
   reconfigure(totem: TotemConfig, key: KeyMaterial | null = null): void {
-    this.totem = totem;
     this.handOver(key);
     this.ring.send({ op: 'reconfigure', config: totem });
+    this.inForce(totem);
+  }
+
+  /** A key that acts at run time was set. */
+  change(changes: TotemChanges): void {
+    this.ring.send({ op: 'change', changes });
+    this.inForce(withChanges(this.totem, changes));
+  }
+
+  private inForce(totem: TotemConfig): void {
+    this.totem = totem;
     showLinks(this.statistics, this.counters, totem);
     this.watch.start(totem.timings.tokenMs);
   }

@@ -2,13 +2,9 @@ import { closeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { nodeEnvironment } from '../config/environment.ts';
 import { warningText } from '../config/errors.ts';
-import {
-  type FailedConfiguration,
-  type LoadedConfiguration,
-  loadConfiguration,
-  STATE_DIRECTORY_DEFAULT,
-} from '../config/load.ts';
+import { type FailedConfiguration, type LoadedConfiguration, loadConfiguration } from '../config/load.ts';
 import { LOGGING_DEFAULTS } from '../config/logging-config.ts';
+import { STATE_DIRECTORY_DEFAULT } from '../config/options/system.ts';
 import { failureText, stackOf } from '../lib/failure.ts';
 import { lockFile } from '../os/file-lock.ts';
 import { exposure } from '../os/own-file.ts';

@@ -3,12 +3,12 @@ import { warningText } from '../config/errors.ts';
 import type { Icmap } from '../config/icmap/index.ts';
 import { TRACK_CHANGES, TrackEvent } from '../config/icmap/index.ts';
 import type { KeyMaterial } from '../config/key-material.ts';
-import { recomputeTotem } from '../config/live-totem.ts';
+import { actsAtOnce, changesOf } from '../config/live-totem.ts';
 import { readLogging } from '../config/logging-config.ts';
 import { planReload, type ReloadPlan } from '../config/reload/plan.ts';
 import { publishRuntimeTotem } from '../config/totem/publish.ts';
 import type { UnresolvedAddress } from '../config/totem/resolve-nodes.ts';
-import type { TotemConfig } from '../config/totem-config.ts';
+import type { TotemChanges, TotemConfig } from '../config/totem-config.ts';
 import { cmapNumber } from '../lib/cmap-value.ts';
 import type { AppliedReload, PreparedReload, Reloader } from '../services/cfg/ports.ts';
 import type { DaemonParts } from './daemon.ts';
@@ -19,6 +19,8 @@ export interface ConfigurationTarget {
   readonly totem: TotemConfig;
   /** Makes a configuration of the ring the one in force, with its key when that may be new; the key is wiped. */
   reconfigure(totem: TotemConfig, key?: KeyMaterial | null): void;
+  /** Makes the fields that a set key has changed the ones in force. */
+  change(changes: TotemChanges): void;
 }
 
 const RELOAD_KEY = 'config.reload_in_progress';
@@ -50,7 +52,9 @@ export class ConfigurationChanges implements Reloader {
   start(unresolved: readonly UnresolvedAddress[]): void {
     const { cmap } = this.target;
     const mask = TRACK_CHANGES | TrackEvent.PREFIX;
-    cmap.track('totem.', mask, () => this.keysChanged('totem'));
+    cmap.track('totem.', mask, (_event, key) => {
+      if (actsAtOnce(key)) this.keysChanged('totem');
+    });
     cmap.track('logging.', mask, () => this.keysChanged('logging'));
     cmap.track(RELOAD_KEY, TRACK_CHANGES, (_event, _key, value) => {
       if (value !== null && cmapNumber(value) === 0) this.parts.reconfigureLog(readLogging(cmap));
@@ -110,9 +114,11 @@ export class ConfigurationChanges implements Reloader {
 
   private totemKeysChanged(): void {
     const { target, parts } = this;
-    const result = recomputeTotem(target.totem, target.cmap);
+    const result = changesOf(target.totem, target.cmap);
     if (result.ok) {
-      if (result.changed) this.use(result.totem);
+      if (result.changes === null) return;
+      target.change(result.changes);
+      publishRuntimeTotem(target.cmap, target.totem);
     } else {
       // The key keeps what was set, as with stock. Unlike stock, which goes on with a value that it has just called wrong (config-and-tools.md T6).
       parts.log('error', 'TOTEM', result.stockMessage, 'bad value');

@@ -116,7 +116,7 @@ export class KnetCore {
     this.config = config;
     this.sender.nodeId = config.nodeId;
     this.receiver.nodeId = config.nodeId;
-    this.receiver.blockUnlistedIps = config.blockUnlistedIps;
+    this.receiver.configure(config);
     this.sender.compression = config.compression;
     this.receiver.ownModel = config.compression.method;
     if (first) this.sender.policy = config.policy;
@@ -132,8 +132,7 @@ export class KnetCore {
       this.heartbeat.linksChanged(host);
     }
     this.pool.setHostCount(this.hosts.list.length);
-    this.heartbeat.manualMtu = config.manualMtu;
-    this.heartbeat.pmtudIntervalMs = config.pmtudIntervalMs;
+    this.heartbeat.configure(config);
     for (const link of this.hosts.links) if (link !== null) this.heartbeat.updateLinkMtu(link);
     this.heartbeat.updateDataMtu();
     this.heartbeat.deadlinesChanged = true;

@@ -21,10 +21,17 @@ const PAUSE_MS_MIN = 400;
 /** How often a link that carries large packets proves that its path still does. */
 const VERIFY_PERIOD_MS = 500;
 
+export interface HeartbeatSettings {
+  /** Interface MTU; 0 discovers (knet.md 4.4). */
+  readonly manualMtu: number;
+  /** Seconds between two searches for the path MTU. */
+  readonly pmtudIntervalSec: number;
+}
+
 /** Link state: PING and PONG, up and down, path MTU, restart of peers (knet.md 2.5, 3.1, 3.2, 4). */
 export class Heartbeat implements InternalPackets {
-  manualMtu = 0;
-  pmtudIntervalMs = 30_000;
+  private manualMtu = 0;
+  private pmtudIntervalMs = 0;
   /** Something happened that may bring a deadline forward. */
   deadlinesChanged = true;
   /** When the next tick was due, as of the last one. */
@@ -42,6 +49,11 @@ export class Heartbeat implements InternalPackets {
     private readonly sender: Sender,
     private readonly effects: KnetEffects,
   ) {}
+
+  configure({ manualMtu, pmtudIntervalSec }: HeartbeatSettings): void {
+    this.manualMtu = manualMtu;
+    this.pmtudIntervalMs = pmtudIntervalSec * 1000;
+  }
 
   // ---- clock ----
 

@@ -13,6 +13,19 @@ const PING_REORDER_MS = 2_000;
 const CLOCK_SLACK_MS = 0.000_5;
 const PING_DISBELIEF_MS_MAX = 10_000;
 
+/** What a link goes by, timers derived and defaults applied (knet.md 3.3). */
+export interface LinkSettings {
+  /** 1..255; passive prefers the highest. */
+  readonly priority: number;
+  readonly pingIntervalMs: number;
+  /** Silence after which the link is down. */
+  readonly pingTimeoutMs: number;
+  /** Samples after which the latency mean becomes an exponential one. */
+  readonly pingPrecision: number;
+  /** A link comes up with the PONG after this many (knet.md trap 4). */
+  readonly pongCount: number;
+}
+
 /** One link to one host: heartbeat state (knet.md 3.1). Effects are the caller's; methods answer what changed. */
 export class Link {
   connected = false;
@@ -63,7 +76,7 @@ export class Link {
     this.overheadBytes = ipOverheadBytes(this.family);
     this.addressId = addressId;
     this.pathMtu = new PathMtu();
-    this.pongTimeoutAdjMs = config.pongTimeoutMs * BACKOFF_START;
+    this.pongTimeoutAdjMs = config.pingTimeoutMs * BACKOFF_START;
     this.backoffAtMs = nowMs;
     stats.clear();
     stats.set(LinkStat.enabled, 1);
@@ -108,7 +121,7 @@ export class Link {
   pong(sentMs: number, nowMs: number): boolean {
     // The PING's time is cut to nanoseconds and may look a little later than it was.
     const latencyUs = Math.floor((nowMs - sentMs + CLOCK_SLACK_MS) * 1000);
-    if (latencyUs < 0 || latencyUs > this.config.pongTimeoutMs * 1000 || sentMs <= this.newestPongSentMs) return false;
+    if (latencyUs < 0 || latencyUs > this.config.pingTimeoutMs * 1000 || sentMs <= this.newestPongSentMs) return false;
     this.newestPongSentMs = sentMs;
     this.lastPongMs = nowMs;
     if (this.suspectedAtMs >= 0 && nowMs - latencyUs / 1000 >= this.suspectedAtMs) this.suspectedAtMs = -1;
@@ -146,7 +159,7 @@ export class Link {
     if (nowMs - this.backoffAtMs >= BACKOFF_PERIOD_MS) {
       this.backoffAtMs = nowMs;
       if (this.backoff > 1) this.backoff--;
-      this.pongTimeoutAdjMs = this.config.pongTimeoutMs * this.backoff + (2 * this.latencyAverageUs) / 1000;
+      this.pongTimeoutAdjMs = this.config.pingTimeoutMs * this.backoff + (2 * this.latencyAverageUs) / 1000;
     }
     return nowMs >= this.downDeadlineMs();
   }
@@ -159,7 +172,7 @@ export class Link {
     if (!this.connected || this.suspectedAtMs >= 0) return false;
     this.suspectedAtMs = nowMs;
     const patienceMs = Math.max(SUSPICION_MS_MIN, (4 * this.latencyAverageUs) / 1000);
-    this.suspectedUntilMs = nowMs + Math.min(patienceMs, this.config.pongTimeoutMs);
+    this.suspectedUntilMs = nowMs + Math.min(patienceMs, this.config.pingTimeoutMs);
     return true;
   }
 
@@ -184,7 +197,7 @@ export class Link {
     this.newestPingTimeMs = -1;
     this.backoff = BACKOFF_START;
     this.backoffAtMs = nowMs;
-    this.pongTimeoutAdjMs = this.config.pongTimeoutMs * BACKOFF_START;
+    this.pongTimeoutAdjMs = this.config.pingTimeoutMs * BACKOFF_START;
     this.pathMtu.stop();
     this.stats.set(LinkStat.connected, 0);
     this.stats.add(LinkStat.down_count, 1);

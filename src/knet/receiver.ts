@@ -28,6 +28,11 @@ export interface InternalPackets {
   raiseLink(link: Link, nowMs: number): void;
 }
 
+export interface ReceiverSettings {
+  /** Internal packets only from the claimed link's address (knet.md 3.6). DATA always is checked. */
+  readonly blockUnlistedIps: boolean;
+}
+
 export interface ReceiverOptions {
   readonly memory: FrameMemory;
   readonly scratchDelta: number;
@@ -41,7 +46,7 @@ export class Receiver {
   nodeId = 0;
   /** Compression method of the configuration, 0 for none. */
   ownModel = 0;
-  blockUnlistedIps = true;
+  private blockUnlistedIps = true;
   /**
    * A new key is on its way (knet.md 5.4): a packet that no loaded configuration opens is not dropped, the batch waits there,
    * `waiting`, until the caller goes on.
@@ -63,6 +68,10 @@ export class Receiver {
     private readonly handleStats: StatBlock,
     private readonly dropStats: StatBlock,
   ) {}
+
+  configure({ blockUnlistedIps }: ReceiverSettings): void {
+    this.blockUnlistedIps = blockUnlistedIps;
+  }
 
   /** Handles a batch in order. Nothing is looked at before it is authentic (knet.md trap 16). */
   receive(batch: RxBatch, nowMs: number): void {

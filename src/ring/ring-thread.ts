@@ -191,6 +191,10 @@ export class RingThread {
         ring?.reconfigure(message.config);
         this.keys.wipe();
         break;
+      case 'change':
+        this.tokenMs = message.changes.timings.tokenMs ?? this.tokenMs;
+        ring?.change(message.changes);
+        break;
       case 'reloadDone':
         ring?.reloads.done();
         break;

@@ -2,7 +2,8 @@ import type { KeyBox } from '../bridge/key-box.ts';
 import type { ClientDescriptor, ToRing } from '../bridge/messages.ts';
 import type { RingBridge } from '../bridge/ring-bridge.ts';
 import { StateWord } from '../bridge/shared-layout.ts';
-import type { TotemConfig } from '../config/totem-config.ts';
+import { withChanges } from '../bridge/totem-changes.ts';
+import type { TotemChanges, TotemConfig } from '../config/totem-config.ts';
 import { assert, unreachable } from '../lib/assert.ts';
 import { dropKey } from '../lib/drop-key.ts';
 import type { FrameMemory } from '../lib/frame-memory.ts';
@@ -245,6 +246,10 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
 
   ringKey(fingerprint: string): Uint8Array | null {
     return this.env.keys.find(fingerprint);
+  }
+
+  change(changes: TotemChanges): void {
+    this.reconfigure(withChanges(this.config, changes));
   }
 
   reconfigure(config: TotemConfig): void {

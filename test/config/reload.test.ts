@@ -2,15 +2,17 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { withChanges } from '../../src/bridge/totem-changes.ts';
 import { Icmap, TRACK_CHANGES, TrackEvent } from '../../src/config/icmap/index.ts';
 import {
+  actsAtOnce,
   type ConfigEnvironment,
+  changesOf,
   keyChangeText,
   type LoadedConfiguration,
   loadConfiguration,
   nodeEnvironment,
   planReload,
-  recomputeTotem,
 } from '../../src/config/index.ts';
 
 const names = new Map<string, string>();
@@ -186,27 +188,49 @@ t.test('the node id of this node stays', async (t) => {
 t.test('timings set through the map act at once, unless they are wrong', async (t) => {
   const { loaded, live } = await start(config('', [['10.9.0.1'], ['10.9.0.2'], ['10.9.0.3']]));
   live.setU32('totem.token', 8000);
-  const result = recomputeTotem(loaded.totem, live);
-  t.ok(result.ok && result.changed);
-  if (result.ok) {
-    t.equal(result.totem.timings.tokenMs, 8650);
-    t.equal(result.totem.timings.tokenRetransmitMs, 2059);
-    t.equal(result.totem.timings.holdMs, 1637);
-    t.equal(result.totem.timings.consensusMs, 10380);
-    t.equal(result.totem.links[0]?.knetPingIntervalMs, 2162);
+  const result = changesOf(loaded.totem, live);
+  t.ok(result.ok);
+  if (result.ok && result.changes !== null) {
+    t.strictSame(result.changes, {
+      timings: { tokenMs: 8650, tokenRetransmitMs: 2059, holdMs: 1637, consensusMs: 10380 },
+      knet: {},
+      compression: {},
+      filter: {},
+      links: [{ linkId: 0, knet: { pingIntervalMs: 2162, pingTimeoutMs: 4325 } }],
+    });
+    const { links, ...changed } = withChanges(loaded.totem, result.changes);
+    t.strictSame(changed.timings, { ...loaded.totem.timings, ...result.changes.timings });
+    t.strictSame(links[0], {
+      ...loaded.totem.links[0],
+      knet: { ...loaded.totem.links[0]?.knet, pingIntervalMs: 2162, pingTimeoutMs: 4325 },
+    });
   }
   live.setU32('totem.consensus', 20);
-  const bad = recomputeTotem(loaded.totem, live);
+  const bad = changesOf(loaded.totem, live);
   t.equal(bad.ok, false);
   live.delete('totem.consensus');
   live.delete('totem.token');
-  const back = recomputeTotem(loaded.totem, live);
-  t.ok(back.ok && !back.changed);
+  t.strictSame(changesOf(loaded.totem, live), { ok: true, changes: null });
   live.setU32('totem.interface.0.knet_pong_count', 100_000);
-  const huge = recomputeTotem(loaded.totem, live);
+  const huge = changesOf(loaded.totem, live);
   t.ok(huge.ok);
-  if (huge.ok) {
-    t.equal(huge.totem.links[0]?.knetPingIntervalMs, loaded.totem.links[0]?.knetPingIntervalMs, 'not 0');
-    t.equal(huge.totem.links[0]?.knetPingTimeoutMs, loaded.totem.links[0]?.knetPingTimeoutMs);
-  }
+  // Timers of 0 are not used.
+  if (huge.ok) t.strictSame(huge.changes?.links, [{ linkId: 0, knet: { pongCount: 100_000 } }]);
+});
+
+t.test('only keys of options that act at run time are looked at', async (t) => {
+  for (const key of [
+    'totem.token',
+    'totem.token_coefficient',
+    'totem.knet_mtu',
+    'totem.interface.7.knet_ping_precision',
+  ])
+    t.ok(actsAtOnce(key), key);
+  for (const key of [
+    'totem.cluster_uuid',
+    'totem.link_mode',
+    'totem.interface.0.mcastport',
+    'totem.knet_ping_precision',
+  ])
+    t.notOk(actsAtOnce(key), key);
 });

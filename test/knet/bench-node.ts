@@ -63,7 +63,7 @@ export class BenchNode {
         hosts: [hostConfig(2, 2), hostConfig(3, 2)],
         blockUnlistedIps: true,
         manualMtu: 0,
-        pmtudIntervalMs: 30_000,
+        pmtudIntervalSec: 30,
         compression: { method: 0, thresholdBytes: 0, level: 0 },
         ...options,
       },

@@ -46,8 +46,8 @@ class Chaos {
       links,
       policy,
       linkOptions: [
-        { pingIntervalMs: 100, pongTimeoutMs: 300 },
-        { pingIntervalMs: 100, pongTimeoutMs: 300 },
+        { pingIntervalMs: 100, pingTimeoutMs: 300 },
+        { pingIntervalMs: 100, pingTimeoutMs: 300 },
       ],
     });
     for (const node of this.sim.nodes.values()) node.interfaceMtu = 9_000;

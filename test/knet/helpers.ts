@@ -26,7 +26,7 @@ export const addressOf = (nodeId: number, linkId: number): AddressWords => ({
 export interface LinkOptions {
   readonly priority?: number;
   readonly pingIntervalMs?: number;
-  readonly pongTimeoutMs?: number;
+  readonly pingTimeoutMs?: number;
   readonly pongCount?: number;
 }
 
@@ -40,7 +40,7 @@ export function hostConfig(nodeId: number, links: number, options: readonly Link
         remote: addressOf(nodeId, linkId),
         priority: options[linkId]?.priority ?? 1,
         pingIntervalMs: options[linkId]?.pingIntervalMs ?? 750,
-        pongTimeoutMs: options[linkId]?.pongTimeoutMs ?? 1500,
+        pingTimeoutMs: options[linkId]?.pingTimeoutMs ?? 1500,
         pingPrecision: 2048,
         pongCount: options[linkId]?.pongCount ?? 2,
       }),
@@ -192,7 +192,7 @@ export class KnetSim {
       hosts,
       blockUnlistedIps: options.blockUnlistedIps ?? true,
       manualMtu: options.manualMtu ?? 0,
-      pmtudIntervalMs: 30_000,
+      pmtudIntervalSec: 30,
       compression: { method: 0, thresholdBytes: 0, level: 0 },
     };
   }

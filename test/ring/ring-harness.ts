@@ -12,6 +12,7 @@ import type { TotemConfig, TotemTimings, TransportName } from '../../src/config/
 import { closeEventfd, openEventfd, signalEventfd } from '../../src/os/eventfd.ts';
 import { closeFd } from '../../src/os/fd.ts';
 import { openSocketPair } from '../../src/os/socket.ts';
+import { knetLinkDefaults, partDefaults } from '../config/defaults.ts';
 import { timings } from '../totem/bench.ts';
 
 /** Stock's timers, shortened: a test should not wait for seconds. */
@@ -40,7 +41,7 @@ export function totemConfig(
     netMtu: 1500,
     ipDscp: 0,
     linkPolicy: 'passive',
-    blockUnlistedIps: true,
+    ...partDefaults(),
     timings: { ...TIMINGS, ...changes },
     links: [
       {
@@ -51,19 +52,12 @@ export function totemConfig(
         multicastAddress: '239.192.1.72',
         broadcast: false,
         ttl: 1,
-        knetPriority: 1,
-        knetPingIntervalMs: 1000,
-        knetPingTimeoutMs: 2000,
-        knetPingPrecision: 2048,
-        knetPongCount: 2,
+        knet: knetLinkDefaults(4000),
       },
     ],
     members: Array.from({ length: nodes }, (_, i) => ({ nodeId: i + 1, name: '', addresses: [address(i + 1)] })),
     crypto: { model: 'none', cipher: 'none', hash: 'none', keyFingerprint: '' },
-    knetMtu: 0,
-    knetPmtudIntervalSec: 30,
     tokenNodes: 1,
-    compression: { model: 'none', thresholdBytes: 100, level: 0 },
   };
 }
 

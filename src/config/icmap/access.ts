@@ -14,39 +14,21 @@ export const READ_ONLY_PREFIXES = [
   'nodelist.',
 ] as const;
 
+/** Options of sections without a number that clients may not write. */
+const refused = (section: string): readonly string[] =>
+  OPTIONS.filter((option) => option.section === section && option.cmap === 'refused').map(
+    ({ key }) => `${section}.${key}`,
+  );
+
 /** Read-only from the start. */
-export const READ_ONLY_KEYS = [
-  'totem.crypto_cipher',
-  'totem.crypto_hash',
-  'totem.crypto_model',
-  'totem.keyfile',
-  'totem.key',
-  'totem.secauth',
-  'totem.ip_version',
-  'totem.ip_dscp',
-  'totem.rrp_mode',
-  'totem.transport',
-  'totem.cluster_name',
-  'totem.netmtu',
-  'totem.threads',
-  'totem.version',
-  'totem.nodeid',
-  'totem.clear_node_high_bit',
+export const READ_ONLY_KEYS: readonly string[] = [
+  ...refused('totem'),
   'config.reload_in_progress',
   'config.totemconfig_reload_in_progress',
-  'nodelist.local_node_pos',
-] as const;
+];
 
 /** Read-only once votequorum started. */
-export const READ_ONLY_KEYS_VOTEQUORUM = [
-  'quorum.allow_downscale',
-  'quorum.wait_for_all',
-  'quorum.last_man_standing',
-  'quorum.last_man_standing_window',
-  'quorum.expected_votes_tracking',
-  'quorum.auto_tie_breaker',
-  'quorum.auto_tie_breaker_node',
-] as const;
+export const READ_ONLY_KEYS_VOTEQUORUM: readonly string[] = refused('quorum');
 
 /**
  * Sections that only privileged clients write, as a whole: they give access to others (`uidgid`), are instructions for programs that run as root

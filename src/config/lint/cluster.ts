@@ -9,7 +9,7 @@ type Positions = ReadonlyMap<string, Position>;
 /** Settings that pass every check and do not work well together. */
 export function lintCluster(map: Icmap, totem: TotemConfig, positions: Positions, findings: Findings): void {
   for (const link of totem.links) {
-    const { knetPingIntervalMs: interval, knetPingTimeoutMs: timeout } = link;
+    const { pingIntervalMs: interval, pingTimeoutMs: timeout } = link.knet;
     if (totem.transport !== 'knet' || interval < timeout) continue;
     const key = `totem.interface.${link.linkId}.knet_ping_interval`;
     const message = `Link ${link.linkId} pings every ${interval} ms but gives up after ${timeout} ms: it may never come up`;

@@ -1,4 +1,5 @@
 import { findOption } from '../options/index.ts';
+import { isSwitch } from '../options/option.ts';
 import type { ConfigBuilder, SourceItem } from '../parser/builder.ts';
 import { findOffender, nearest } from '../parser/hints.ts';
 import { orList } from '../parser/values.ts';
@@ -74,10 +75,11 @@ function lintNumber({ section, key, value, position, storedKey }: SourceItem, fi
     add(`${key} ${value} is too large and is ignored`, `Write a number below ${INTERFACE_DROPPED_FROM}`);
   }
   const option = findOption(section, key);
-  if (option?.range === '0 or 1' && number !== 0 && number !== 1)
-    add(`${key} is a switch; ${value} acts as 1`, 'Write 0 or 1');
-  const bounds = option?.section.startsWith('resources') === true ? /^(\d+)-(\d+)$/.exec(option.range ?? '') : null;
-  if (bounds !== null && (number < Number(bounds[1]) || number > Number(bounds[2]))) {
-    add(`${key} ${value} is out of range and is ignored`, `Write a number from ${bounds[1]} to ${bounds[2]}`);
+  if (option === undefined) return;
+  const { min, max } = option;
+  if (isSwitch(option) && number !== 0 && number !== 1) add(`${key} is a switch; ${value} acts as 1`, 'Write 0 or 1');
+  if (!option.section.startsWith('resources') || min === undefined || max === undefined) return;
+  if (number < min || number > max) {
+    add(`${key} ${value} is out of range and is ignored`, `Write a number from ${min} to ${max}`);
   }
 }

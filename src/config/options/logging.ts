@@ -31,7 +31,7 @@ export const SYSLOG_FACILITIES: Readonly<Record<string, number>> = {
 const AT_ONCE = { reload: 'yes', cmap: 'live' } as const;
 
 /** Keys that a logger_subsys block knows as well. */
-const shared = (section: string): OptionSpec[] =>
+const shared = (section: string): readonly OptionSpec[] =>
   sectionOptions(section, AT_ONCE, [
     { key: 'to_stderr', type: 'str', default: 'yes', values: SWITCH_VALUES, doc: 'Log to standard error.' },
     { key: 'to_syslog', type: 'str', default: 'yes', values: SWITCH_VALUES, doc: 'Log to syslog.' },

@@ -1,5 +1,5 @@
 import { OPTIONS } from './index.ts';
-import type { OptionSpec, ReloadEffect } from './option.ts';
+import { defaultText, type OptionSpec, type ReloadEffect, rangeText } from './option.ts';
 
 const INTRODUCTION = `# corosync.conf
 
@@ -46,7 +46,9 @@ const RELOAD_TEXT: Readonly<Record<ReloadEffect, string>> = { yes: 'yes', no: 'n
 const escapeCell = (text: string): string =>
   text.replaceAll('|', '\\|').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
-function valueText({ type, values, range, unit }: OptionSpec): string {
+function valueText(option: OptionSpec): string {
+  const { type, values, unit } = option;
+  const range = rangeText(option);
   const what = values !== undefined && values.length <= 10 ? values.join(', ') : type;
   const parts = [what, unit, range === undefined ? undefined : escapeCell(range)];
   return parts.filter((part) => part !== undefined).join(' · ');
@@ -69,7 +71,7 @@ function row(option: OptionSpec): string {
   const cells = [
     name,
     valueText(option),
-    option.default === '' ? '–' : escapeCell(option.default),
+    escapeCell(defaultText(option)) || '–',
     RELOAD_TEXT[option.reload],
     cmapText(option),
     escapeCell(option.doc + withoutEffect(option)) + obsolete,

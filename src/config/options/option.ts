@@ -27,24 +27,67 @@ export type CmapEffect = 'live' | 'refused' | 'stored';
  */
 export type ProtectedThing = 'path' | 'program' | 'account' | 'host' | 'machine' | 'secret';
 
-/** One option of corosync.conf: the single place where its name, type, default and meaning are written down. */
+/** Values in force that others are made from. Every one is the `field` of a row, or is given by the reader (`tokenNodes`, `transport`). */
+export interface Basis {
+  readonly transport: string;
+  /** By how many nodes the token timeout grows. */
+  readonly tokenNodes: number;
+  readonly tokenCoefficientMs: number;
+  readonly tokenMs: number;
+  readonly tokenRetransmitMs: number;
+  readonly tokenRetransmitsBeforeLoss: number;
+  readonly pongCount: number;
+}
+
+export type OptionValue = number | string | boolean;
+
+/** A default that is made from other values in force. */
+export interface Formula {
+  /** For readers. */
+  readonly text: string;
+  /** `null`: whoever uses the option knows; the text is all that the table says. */
+  readonly of: ((basis: Basis) => OptionValue) | null;
+}
+
+export const formula = (text: string, of: (basis: Basis) => OptionValue): Formula => ({ text, of });
+export const described = (text: string): Formula => ({ text, of: null });
+
+/**
+ * One option of corosync.conf: the single place where its name, type, default and meaning are written down. Reading, live change, publication,
+ * access rules, the check and the documentation go by it.
+ */
 export interface OptionSpec {
   /** Section path in the file, e.g. `totem.interface`; `logging.logger_subsys` where the file nests it so. */
   readonly section: string;
   /** Key; `ring<0-7>_addr` and `exec_<NAME>` stand for families. */
   readonly key: string;
   readonly type: OptionType;
-  /** As text for readers; empty: unset. */
-  readonly default: string;
+  /** What holds without the key; none: nothing does. */
+  readonly default?: number | string | Formula;
   /** Accepted texts, where it is an enumeration. */
   readonly values?: readonly string[];
-  /** Accepted numbers beyond the range of the type. */
+  /** Smallest and largest accepted number, where the type does not say it. */
+  readonly min?: number;
+  readonly max?: number;
+  /** What is accepted, in words, where `min` and `max` do not say it all. */
   readonly range?: string;
   readonly unit?: 'ms' | 's' | 'percent' | 'bytes' | 'votes';
   readonly reload: ReloadEffect;
   readonly cmap: CmapEffect;
   /** Root only, because of what the value names. */
   readonly names?: ProtectedThing;
+  /** What the option sets in the configuration in force: a field of the part that its table is for (settings.ts). */
+  readonly field?: string;
+  /** 0 is a value of its own; without this it means the default. */
+  readonly zeroCounts?: true;
+  /** What a text, given or default, stands for. */
+  readonly parse?: (text: string) => OptionValue;
+  /** The value in force, from the one that is given or default. */
+  readonly inForce?: (value: number, basis: Basis) => number;
+  /** How stock calls it when it is below `min`. */
+  readonly title?: string;
+  /** The value in force is in the map under `runtime.config.` and the option's own key. */
+  readonly published?: true;
   readonly doc: string;
   /** Why not to use it any more. */
   readonly obsolete?: string;
@@ -56,11 +99,46 @@ export interface OptionSpec {
   readonly extension?: true;
 }
 
-/** Shorthand for the tables: a section's options with its common columns filled in. */
-export function sectionOptions(
+type Common = Pick<OptionSpec, 'reload' | 'cmap' | 'names'>;
+type RowInput = Omit<OptionSpec, 'section' | 'reload' | 'cmap'> & Partial<OptionSpec>;
+
+/** Shorthand for the tables: a section's options with its common columns filled in. The rows keep their types: see `Settings`. */
+export function sectionOptions<const R extends readonly RowInput[]>(
   section: string,
-  common: Pick<OptionSpec, 'reload' | 'cmap' | 'names'>,
-  options: readonly (Omit<OptionSpec, 'section' | 'reload' | 'cmap' | 'default'> & Partial<OptionSpec>)[],
-): OptionSpec[] {
-  return options.map((option) => ({ section, default: '', ...common, ...option }));
+  common: Common,
+  options: R,
+): readonly (OptionSpec & R[number])[] {
+  return options.map((option) => ({ section, ...common, ...option }));
 }
+
+type FieldValue<R> = R extends { readonly parse: (text: string) => infer V }
+  ? V
+  : R extends { readonly type: 'str' }
+    ? string
+    : number;
+
+/** The values in force of a table's options, by field: the row says the name and the type. */
+export type Settings<Rows extends readonly OptionSpec[]> = {
+  readonly [R in Rows[number] as R extends { readonly field: infer F extends string } ? F : never]: FieldValue<R>;
+};
+
+/** A text that switches something off; every other one leaves it on. */
+export const unlessNo = (text: string): boolean => text !== 'no';
+/** A text that switches something on; every other one leaves it off. */
+export const onlyYes = (text: string): boolean => text === 'yes';
+
+/** Bounds of the number as text, `undefined` where there are none. */
+export function rangeText({ range, min, max }: OptionSpec): string | undefined {
+  if (range !== undefined) return range;
+  if (min !== undefined && max !== undefined)
+    return min === max ? `${min}` : isSwitch({ min, max }) ? '0 or 1' : `${min}-${max}`;
+  return min === undefined ? undefined : `>= ${min}`;
+}
+
+/** Number that means on or off. */
+export const isSwitch = ({ min, max }: { readonly min?: number; readonly max?: number }): boolean =>
+  min === 0 && max === 1;
+
+/** Default as text, empty where there is none. */
+export const defaultText = ({ default: value }: OptionSpec): string =>
+  value === undefined ? '' : typeof value === 'object' ? value.text : String(value);

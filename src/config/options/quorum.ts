@@ -1,7 +1,8 @@
-import { type OptionSpec, sectionOptions } from './option.ts';
+import { described, type OptionSpec, sectionOptions } from './option.ts';
 
 const ON_OFF = ['on', 'off'] as const;
-const SWITCH = '0 or 1';
+/** On or off. */
+const SWITCH = { type: 'u8', min: 0, max: 1 } as const;
 
 const nodelist = sectionOptions('nodelist.node', { reload: 'yes', cmap: 'refused' }, [
   {
@@ -12,12 +13,12 @@ const nodelist = sectionOptions('nodelist.node', { reload: 'yes', cmap: 'refused
   {
     key: 'nodeid',
     type: 'u32',
-    default: 'mandatory (udp, udpu: made from the IPv4 address)',
+    default: described('mandatory (udp, udpu: made from the IPv4 address)'),
     range: '1-65535 with knet',
     doc: 'Number of the node, unique in the cluster.',
   },
   { key: 'name', type: 'str', doc: 'Name of the node. Mandatory on every node when there is more than one link.' },
-  { key: 'quorum_votes', type: 'u32', default: '1', unit: 'votes', doc: 'Votes of the node; 0 is allowed.' },
+  { key: 'quorum_votes', type: 'u32', default: 1, unit: 'votes', doc: 'Votes of the node; 0 is allowed.' },
 ]);
 
 const quorum = sectionOptions('quorum', { reload: 'start', cmap: 'refused' }, [
@@ -32,7 +33,7 @@ const quorum = sectionOptions('quorum', { reload: 'start', cmap: 'refused' }, [
   {
     key: 'expected_votes',
     type: 'u32',
-    default: 'sum of the votes in the nodelist and of the device',
+    default: described('sum of the votes in the nodelist and of the device'),
     unit: 'votes',
     reload: 'yes',
     cmap: 'live',
@@ -41,7 +42,7 @@ const quorum = sectionOptions('quorum', { reload: 'start', cmap: 'refused' }, [
   {
     key: 'votes',
     type: 'u32',
-    default: '1',
+    default: 1,
     unit: 'votes',
     reload: 'yes',
     cmap: 'live',
@@ -49,39 +50,35 @@ const quorum = sectionOptions('quorum', { reload: 'start', cmap: 'refused' }, [
   },
   {
     key: 'two_node',
-    type: 'u8',
-    default: '0',
-    range: SWITCH,
+    ...SWITCH,
+    default: 0,
     reload: 'yes',
     cmap: 'live',
     doc: 'Cluster of two: one vote is enough for quorum. Turns wait_for_all on unless that key is given.',
   },
   {
     key: 'wait_for_all',
-    type: 'u8',
-    default: '0 (1 with two_node)',
-    range: SWITCH,
+    ...SWITCH,
+    default: described('0 (1 with two_node)'),
     doc: 'After its start a node has no quorum until it has seen all nodes once.',
   },
   {
     key: 'last_man_standing',
-    type: 'u8',
-    default: '0',
-    range: SWITCH,
+    ...SWITCH,
+    default: 0,
     doc: 'Expected votes follow the members after last_man_standing_window. Needs one vote for every node.',
   },
   {
     key: 'last_man_standing_window',
     type: 'u32',
-    default: '10000',
+    default: 10_000,
     unit: 'ms',
     doc: 'Time before expected votes are lowered.',
   },
   {
     key: 'auto_tie_breaker',
-    type: 'u8',
-    default: '0',
-    range: SWITCH,
+    ...SWITCH,
+    default: 0,
     doc: 'With exactly half of the votes, the half with the chosen node stays quorate.',
   },
   {
@@ -93,16 +90,14 @@ const quorum = sectionOptions('quorum', { reload: 'start', cmap: 'refused' }, [
   },
   {
     key: 'allow_downscale',
-    type: 'u8',
-    default: '0',
-    range: SWITCH,
+    ...SWITCH,
+    default: 0,
     doc: 'Expected votes go down when a node leaves in an orderly way. Implies expected_votes_tracking.',
   },
   {
     key: 'expected_votes_tracking',
-    type: 'u8',
-    default: '0',
-    range: SWITCH,
+    ...SWITCH,
+    default: 0,
     doc: 'Keeps the highest expected votes in the state directory.',
   },
   { key: 'leaving_timeout', type: 'u32', unit: 'ms', cmap: 'stored', doc: 'Unused.', obsolete: 'it has no effect' },
@@ -122,20 +117,19 @@ const device = sectionOptions('quorum.device', { reload: 'yes', cmap: 'live', na
     values: ['net'],
     doc: 'Kind of quorum device; its presence switches device support on.',
   },
-  { key: 'votes', type: 'u32', default: 'nodes - 1', unit: 'votes', doc: 'Votes of the device.' },
-  { key: 'timeout', type: 'u32', default: '10000', unit: 'ms', doc: 'The device must poll within this time.' },
+  { key: 'votes', type: 'u32', default: described('nodes - 1'), unit: 'votes', doc: 'Votes of the device.' },
+  { key: 'timeout', type: 'u32', default: 10_000, unit: 'ms', doc: 'The device must poll within this time.' },
   {
     key: 'sync_timeout',
     type: 'u32',
-    default: '30000',
+    default: 30_000,
     unit: 'ms',
     doc: 'The same while a new membership is synchronised.',
   },
   {
     key: 'master_wins',
-    type: 'u8',
-    default: '0',
-    range: SWITCH,
+    ...SWITCH,
+    default: 0,
     cmap: 'stored',
     doc: 'Read by the device daemon only.',
   },
@@ -154,7 +148,13 @@ const deviceNet = sectionOptions('quorum.device.net', DEVICE_RESTART, [
     doc: 'How the server gives its vote.',
   },
   { key: 'tie_breaker', type: 'str', default: 'lowest', doc: 'lowest, highest or a node id.' },
-  { key: 'connect_timeout', type: 'str', default: '0.8 * timeout', unit: 'ms', doc: 'Time to connect to the server.' },
+  {
+    key: 'connect_timeout',
+    type: 'str',
+    default: described('0.8 * timeout'),
+    unit: 'ms',
+    doc: 'Time to connect to the server.',
+  },
   { key: 'force_ip_version', type: 'str', default: '0', values: ['0', '4', '6'], doc: 'Address family of the server.' },
   {
     key: 'keep_active_partition_tie_breaker',
@@ -167,15 +167,15 @@ const deviceNet = sectionOptions('quorum.device.net', DEVICE_RESTART, [
 
 const heuristics = sectionOptions('quorum.device.heuristics', { reload: 'yes', cmap: 'stored', names: 'program' }, [
   { key: 'mode', type: 'str', default: 'off', values: ['on', 'sync', 'off'], doc: 'When the commands are run.' },
-  { key: 'timeout', type: 'str', default: 'timeout / 2', unit: 'ms', doc: 'Time for all commands.' },
+  { key: 'timeout', type: 'str', default: described('timeout / 2'), unit: 'ms', doc: 'Time for all commands.' },
   {
     key: 'sync_timeout',
     type: 'str',
-    default: 'sync_timeout / 2',
+    default: described('sync_timeout / 2'),
     unit: 'ms',
     doc: 'The same during synchronisation.',
   },
-  { key: 'interval', type: 'str', default: '3 * timeout', unit: 'ms', doc: 'Time between two runs.' },
+  { key: 'interval', type: 'str', default: described('3 * timeout'), unit: 'ms', doc: 'Time between two runs.' },
   { key: 'exec_<NAME>', type: 'str', doc: 'Command line; up to 32 of them.' },
 ]);
 

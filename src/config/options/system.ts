@@ -1,5 +1,6 @@
 import { type OptionSpec, sectionOptions } from './option.ts';
 
+export const STATE_DIRECTORY_DEFAULT = '/var/lib/corosync';
 const YES_NO = ['yes', 'no'] as const;
 
 const system = sectionOptions('system', { reload: 'no', cmap: 'refused' }, [
@@ -40,7 +41,7 @@ const system = sectionOptions('system', { reload: 'no', cmap: 'refused' }, [
   {
     key: 'state_dir',
     type: 'str',
-    default: '/var/lib/corosync',
+    default: STATE_DIRECTORY_DEFAULT,
     names: 'path',
     doc: 'Directory of the ring id and of dumps; must exist.',
   },
@@ -57,9 +58,10 @@ const RESOURCE_KEYS = [
   {
     key: 'poll_period',
     type: 'u64',
-    default: '3000',
+    default: 3000,
     unit: 'ms',
-    range: '500-120000',
+    min: 500,
+    max: 120_000,
     doc: 'Time between measurements.',
   },
   {
@@ -74,7 +76,7 @@ const MACHINE = { reload: 'yes', cmap: 'live', names: 'machine' } as const;
 const resources = [
   ...sectionOptions('resources', { reload: 'start', cmap: 'live', names: 'machine' }, [
     { key: 'watchdog_device', type: 'str', names: 'path', doc: 'Watchdog device; unset, empty or off: no watchdog.' },
-    { key: 'watchdog_timeout', type: 'u32', default: '6', unit: 's', range: '2-120', doc: 'Timeout of the watchdog.' },
+    { key: 'watchdog_timeout', type: 'u32', default: 6, unit: 's', min: 2, max: 120, doc: 'Timeout of the watchdog.' },
   ]),
   ...sectionOptions('resources.system.memory_used', MACHINE, RESOURCE_KEYS),
   ...sectionOptions('resources.system.load_15min', MACHINE, RESOURCE_KEYS),

@@ -1,6 +1,7 @@
 import { CmapType, type CmapValue, cmapInteger, cmapIntegerRange, cmapStringBytes } from '../../lib/cmap-value.ts';
+import { COMPRESSION_MODELS } from '../options/knet.ts';
 import { OPTION_TYPE_CODE, type OptionType } from '../options/option.ts';
-import { COMPRESSION_MODELS, CRYPTO_CIPHERS, CRYPTO_HASHES, CRYPTO_MODELS, IP_VERSIONS } from '../options/totem.ts';
+import { CRYPTO_CIPHERS, CRYPTO_HASHES, CRYPTO_MODELS, IP_VERSIONS } from '../options/totem.ts';
 import { latin1Bytes } from './lexer.ts';
 
 /** `a, b or c`, as stock writes lists in its messages. */

@@ -1,6 +1,7 @@
 import { type CmapValue, cmapValueEquals, cmapValueText } from '../../lib/cmap-value.ts';
 import type { Icmap } from '../icmap/index.ts';
 import type { LinkConfig, MemberConfig, TotemConfig } from '../totem-config.ts';
+import { changedFields, isEmpty } from './fields.ts';
 import { RELOAD_PREFIXES } from './unchangeable.ts';
 
 /** One key that a reload changes. */
@@ -39,12 +40,7 @@ export function keyChangeText({ key, oldValue, newValue }: KeyChange): string {
 export interface TotemDiff {
   readonly linksAdded: readonly LinkConfig[];
   readonly linksRemoved: readonly LinkConfig[];
-  /** Priority or ping timers differ. */
-  readonly linksChanged: readonly LinkConfig[];
   readonly membersAdded: readonly MemberConfig[];
-  readonly membersRemoved: readonly MemberConfig[];
-  /** Links that came or went for a node that stays. */
-  readonly membersChanged: readonly MemberConfig[];
   /** Addresses of links that exist before and after: they cannot change in one step. */
   readonly addressChanges: readonly AddressChange[];
   readonly timingsChanged: boolean;
@@ -57,29 +53,17 @@ export interface AddressChange {
   readonly to: string;
 }
 
-const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
-
 export function diffTotem(before: TotemConfig, after: TotemConfig): TotemDiff {
   const oldLinks = new Map(before.links.map((link) => [link.linkId, link]));
   const newLinks = new Map(after.links.map((link) => [link.linkId, link]));
   const oldMembers = new Map(before.members.map((member) => [member.nodeId, member]));
-  const newMembers = new Map(after.members.map((member) => [member.nodeId, member]));
   return {
     linksAdded: after.links.filter(({ linkId }) => !oldLinks.has(linkId)),
     linksRemoved: before.links.filter(({ linkId }) => !newLinks.has(linkId)),
-    linksChanged: after.links.filter((link) => {
-      const old = oldLinks.get(link.linkId);
-      return old !== undefined && !same(old, link);
-    }),
     membersAdded: after.members.filter(({ nodeId }) => !oldMembers.has(nodeId)),
-    membersRemoved: before.members.filter(({ nodeId }) => !newMembers.has(nodeId)),
-    membersChanged: after.members.filter((member) => {
-      const old = oldMembers.get(member.nodeId);
-      return old !== undefined && !same(old.addresses, member.addresses);
-    }),
     addressChanges: addressChanges(before, after),
-    timingsChanged: !same(before.timings, after.timings),
-    cryptoChanged: !same(before.crypto, after.crypto),
+    timingsChanged: !isEmpty(changedFields(before.timings, after.timings)),
+    cryptoChanged: !isEmpty(changedFields(before.crypto, after.crypto)),
   };
 }
 

@@ -96,8 +96,8 @@ function mergeTotem(before: TotemConfig, loaded: LoadedConfiguration, live: Icma
   const links = after.links.map((link): LinkConfig => {
     const old = before.links.find(({ linkId }) => linkId === link.linkId);
     if (old === undefined) return link;
-    const { multicastAddress, broadcast, ttl, port, bindAddress, family } = old;
-    return { ...link, multicastAddress, broadcast, ttl, port, bindAddress: link.bindAddress || bindAddress, family };
+    // What its socket was opened with; knet's values act at once.
+    return { ...old, bindAddress: link.bindAddress || old.bindAddress, knet: link.knet };
   });
   const members = after.members.map((member): MemberConfig => {
     const old = before.members.find(({ nodeId }) => nodeId === member.nodeId);

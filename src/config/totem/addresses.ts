@@ -1,9 +1,11 @@
 import { isIP } from 'node:net';
+import type { Icmap } from '../icmap/index.ts';
 import type { TotemContext } from './context.ts';
+import { readText } from './settings.ts';
 
 /** Families to look for, best first (config-and-tools.md 1.5.1, `ip_version`). */
-export function familyPreference(ipVersion: string | null, transport: string): readonly (4 | 6)[] {
-  switch (ipVersion ?? (transport === 'udp' ? 'ipv4' : 'ipv6-4')) {
+export function familyPreference(map: Icmap, transport: string): readonly (4 | 6)[] {
+  switch (readText(map, 'totem', 'ip_version', { transport })) {
     case 'ipv4':
       return [4];
     case 'ipv6':

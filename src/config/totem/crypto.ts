@@ -1,12 +1,12 @@
 import { systemReason } from '../environment.ts';
 import { type KeyFile, KeyMaterial, keyFileExposure, NotAKeyFile } from '../key-material.ts';
-import { CRYPTO_CIPHERS, CRYPTO_HASHES } from '../options/totem.ts';
+import { CRYPTO_CIPHERS, CRYPTO_HASHES, KEY_FILE_DEFAULT } from '../options/totem.ts';
 import type { CryptoConfig } from '../totem-config.ts';
 import type { TotemContext } from './context.ts';
+import { readText } from './settings.ts';
 
 export const KEY_BYTES_MIN = 128;
 export const KEY_BYTES_MAX = 4096;
-export const KEY_FILE_DEFAULT = '/etc/corosync/authkey';
 
 type Cipher = CryptoConfig['cipher'];
 type Hash = CryptoConfig['hash'];
@@ -36,7 +36,7 @@ function readSuite(context: TotemContext): { readonly cipher: Cipher; readonly h
  */
 export async function readCrypto(context: TotemContext): Promise<CryptoConfig> {
   const { cipher, hash } = readSuite(context);
-  const model = context.map.getString('totem.crypto_model') ?? 'nss';
+  const model = readText(context.map, 'totem', 'crypto_model');
   if (cipher === 'none' && hash === 'none') return { model, cipher, hash, keyFingerprint: '' };
   context.key = new KeyMaterial(await readKey(context));
   return { model, cipher, hash, keyFingerprint: context.key.fingerprint };

@@ -1,25 +1,20 @@
 import type { Icmap } from '../icmap/index.ts';
+import { findOption } from '../options/index.ts';
+import { KNET_TRANSPORTS, LINKS_MAX, PORT_DEFAULT, UDP_LINK } from '../options/knet.ts';
 import type { TransportName } from '../totem-config.ts';
 import { familyOf, familyPreference, generatedMulticast, isMulticast, resolveAddress } from './addresses.ts';
 import type { TotemContext } from './context.ts';
-import { LINKS_MAX, type NodeEntry } from './nodelist.ts';
+import type { NodeEntry } from './nodelist.ts';
+import { readSettings } from './settings.ts';
 
-export const PORT_DEFAULT = 5405;
 export const UNRESOLVED_HINT =
   'The name has no address in a family that ip_version allows; numeric addresses need no name server';
-const LINK_OPTIONS = [
-  'bindnetaddr',
-  'broadcast',
-  'mcastaddr',
-  'mcastport',
-  'ttl',
-  'knet_link_priority',
-  'knet_ping_interval',
-  'knet_ping_timeout',
-  'knet_ping_precision',
-  'knet_pong_count',
-  'knet_transport',
-] as const;
+/** The number itself is no key of the map. */
+const isLinkKey = (key: string): boolean =>
+  (key !== 'linknumber' && findOption('totem.interface', key) !== undefined) || key.startsWith('member.');
+
+const knetTransportOf = (map: Icmap, prefix: string) =>
+  KNET_TRANSPORTS.find((name) => name === map.getString(`${prefix}knet_transport`));
 
 /** Link numbers that stand in `totem.interface.N.…`. */
 export function interfaceNumbers(context: TotemContext): number[] {
@@ -28,7 +23,7 @@ export function interfaceNumbers(context: TotemContext): number[] {
     const match = /^totem\.interface\.(\d+)\.(.+)$/.exec(key);
     if (match === null) continue;
     const number = Number(match[1]);
-    if ((LINK_OPTIONS as readonly string[]).includes(match[2]!) || match[2]!.startsWith('member.')) numbers.add(number);
+    if (isLinkKey(match[2]!)) numbers.add(number);
   }
   return [...numbers].sort((a, b) => a - b);
 }
@@ -49,12 +44,9 @@ export interface LinkSettings {
   /** 0: none was given and none could be taken. */
   readonly port: number;
   readonly ttl: number;
-  readonly priority: number;
-  readonly pingIntervalMs: number | null;
-  readonly pingTimeoutMs: number | null;
-  readonly pingPrecision: number;
-  readonly pongCount: number;
-  readonly knetTransport: 'udp' | 'sctp';
+  /** As given: 0 acts as the default, and is not it. */
+  readonly priorityGiven: number | null;
+  readonly knetTransport: (typeof KNET_TRANSPORTS)[number];
   /** Nodes with an address on the link. */
   readonly members: readonly NodeEntry[];
 }
@@ -69,7 +61,7 @@ export async function checkInterfaceBlocks(
   transport: TransportName,
   self: NodeEntry | null,
 ): Promise<void> {
-  const families = familyPreference(context.map.getString('totem.ip_version'), transport);
+  const families = familyPreference(context.map, transport);
   const all = new Set([...numbers, ...(self?.addresses.keys() ?? [])]);
   for (const number of [...all].sort((a, b) => a - b)) {
     const key = `totem.interface.${number}`;
@@ -89,8 +81,10 @@ export async function checkInterfaceBlocks(
         hint: 'Give a multicast address of the family of the link, e.g. 239.192.0.1',
       });
     }
-    const knetTransport = context.map.getString(`${key}.knet_transport`);
-    if (knetTransport !== null && knetTransport !== 'udp' && knetTransport !== 'sctp') {
+    if (
+      context.map.getString(`${key}.knet_transport`) !== null &&
+      knetTransportOf(context.map, `${key}.`) === undefined
+    ) {
       throw context.error('RONDO_CONFIG_LINK', "Unrecognised knet_transport. expected 'udp' or 'sctp'", {
         key: `${key}.knet_transport`,
         hint: 'Leave it out: udp is the default',
@@ -127,10 +121,7 @@ export function linkSettings(
 ): LinkSettings {
   const { map } = context;
   const prefix = `totem.interface.${linkId}.`;
-  const positive = (key: string): number | null => {
-    const value = map.getU32(prefix + key);
-    return value === null || value === 0 ? null : value;
-  };
+  const { ttl } = readSettings(UDP_LINK, map, prefix);
   const broadcast = broadcasts(map, linkId);
   const bindText = local?.addresses.get(linkId) ?? null;
   // Stock's ports go by broadcast whatever the transport, unless 0 is given.
@@ -144,13 +135,9 @@ export function linkSettings(
     multicastAddress: '',
     broadcast,
     port: port === 0 && bindText !== null ? defaultPort : port,
-    ttl: map.getU8(`${prefix}ttl`) ?? 1,
-    priority: map.getU8(`${prefix}knet_link_priority`) ?? 1,
-    pingIntervalMs: positive('knet_ping_interval'),
-    pingTimeoutMs: positive('knet_ping_timeout'),
-    pingPrecision: positive('knet_ping_precision') ?? 2048,
-    pongCount: positive('knet_pong_count') ?? 2,
-    knetTransport: map.getString(`${prefix}knet_transport`) === 'sctp' ? 'sctp' : 'udp',
+    ttl,
+    priorityGiven: map.getU8(`${prefix}knet_link_priority`),
+    knetTransport: knetTransportOf(map, prefix) ?? 'udp',
     members: nodes.filter(({ addresses }) => addresses.has(linkId)),
   };
 }
@@ -184,7 +171,7 @@ export function checkLink(context: TotemContext, link: LinkSettings, transport: 
   if (link.ttl !== 1 && transport !== 'udp') {
     throw fail('ttl', `Can only set ttl on multicast transport types for ${name}`, 'Remove ttl');
   }
-  if (link.priority !== 1 && transport !== 'knet') {
+  if ((link.priorityGiven ?? 1) !== 1 && transport !== 'knet') {
     const text = `Can only set link priority on knet transport type for ${name}`;
     throw fail('knet_link_priority', text, 'Remove knet_link_priority');
   }

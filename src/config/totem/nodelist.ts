@@ -17,8 +17,6 @@ export interface NodeEntry {
   readonly addressKeys: ReadonlyMap<number, string>;
 }
 
-export const LINKS_MAX = 8;
-
 export function readNodelist(map: Icmap): NodeEntry[] {
   const entries = new Map<number, { keys: number; addresses: Map<number, string>; addressKeys: Map<number, string> }>();
   for (const { key } of map.entries('nodelist.node.')) {
@@ -117,7 +115,7 @@ async function byResolvedAddress(
   local: ReadonlySet<string>,
   transport: string,
 ): Promise<NodeEntry | null> {
-  const families = familyPreference(context.map.getString('totem.ip_version'), transport);
+  const families = familyPreference(context.map, transport);
   const found = await Promise.all(
     nodes.map(async (node) => {
       const resolved = await Promise.all(namesOf(node).map((name) => resolveAddress(context, name, families)));

@@ -1,5 +1,8 @@
 import type { Icmap } from '../icmap/index.ts';
-import type { TotemConfig } from '../totem-config.ts';
+import { KNET_LINK } from '../options/knet.ts';
+import type { OptionSpec, OptionValue } from '../options/option.ts';
+import type { ActingParts, TotemConfig } from '../totem-config.ts';
+import { ACTING } from './acting.ts';
 import type { TotemReading } from './read-totem.ts';
 
 /**
@@ -21,39 +24,30 @@ export function publishTotem(map: Icmap, reading: TotemReading, atStart = true):
   publishRuntimeTotem(map, totem);
 }
 
+/** The published options of the ring, in the order of their keys. */
+const PUBLISHED = (Object.keys(ACTING) as (keyof ActingParts)[])
+  .flatMap((part) => ACTING[part].filter(isPublished).map((row) => ({ part, row })))
+  .sort((a, b) => (a.row.key < b.row.key ? -1 : 1));
+const PUBLISHED_OF_LINK = KNET_LINK.filter(isPublished);
+
 /** `runtime.config.totem.…`: the values in force. Called again whenever they change. */
 export function publishRuntimeTotem(map: Icmap, totem: TotemConfig): void {
-  const { timings } = totem;
-  const numbers: Readonly<Record<string, number>> = {
-    block_unlisted_ips: totem.blockUnlistedIps ? 1 : 0,
-    cancel_token_hold_on_retransmit: timings.cancelTokenHoldOnRetransmit ? 1 : 0,
-    consensus: timings.consensusMs,
-    downcheck: timings.downcheckMs,
-    fail_recv_const: timings.failRecvConst,
-    heartbeat_failures_allowed: timings.heartbeatFailuresAllowed,
-    hold: timings.holdMs,
-    join: timings.joinMs,
-    knet_compression_threshold: totem.compression.thresholdBytes,
-    knet_mtu: totem.knetMtu,
-    knet_pmtud_interval: totem.knetPmtudIntervalSec,
-    max_messages: timings.maxMessages,
-    max_network_delay: timings.maxNetworkDelayMs,
-    merge: timings.mergeMs,
-    miss_count_const: timings.missCountConst,
-    send_join: timings.sendJoinMs,
-    seqno_unchanged_const: timings.seqnoUnchangedConst,
-    token: timings.tokenMs,
-    token_retransmit: timings.tokenRetransmitMs,
-    token_retransmits_before_loss_const: timings.tokenRetransmitsBeforeLoss,
-    token_warning: timings.tokenWarningPercent,
-    window_size: timings.windowSize,
-  };
-  for (const [key, value] of Object.entries(numbers)) map.setU32(`runtime.config.totem.${key}`, value);
-  map.setI32('runtime.config.totem.knet_compression_level', totem.compression.level);
-  map.setString('runtime.config.totem.knet_compression_model', totem.compression.model);
-  for (const link of totem.links) {
-    const prefix = `runtime.config.totem.interface.${link.linkId}.`;
-    map.setU32(`${prefix}knet_ping_interval`, link.knetPingIntervalMs);
-    map.setU32(`${prefix}knet_ping_timeout`, link.knetPingTimeoutMs);
+  for (const { part, row } of PUBLISHED) publish(map, 'runtime.config.totem.', row, totem[part]);
+  for (const { linkId, knet } of totem.links) {
+    for (const row of PUBLISHED_OF_LINK) publish(map, `runtime.config.totem.interface.${linkId}.`, row, knet);
   }
+}
+
+function isPublished({ published }: OptionSpec): boolean {
+  return published === true;
+}
+
+/** Switches are numbers there, everything else has the type that it has in the file. */
+function publish(map: Icmap, prefix: string, row: OptionSpec, settings: object): void {
+  const values: Readonly<Record<string, OptionValue>> = { ...settings };
+  const value = values[row.field ?? ''];
+  const key = prefix + row.key;
+  if (typeof value === 'string') map.setString(key, value);
+  else if (row.type === 'i32') map.setI32(key, Number(value));
+  else map.setU32(key, Number(value));
 }

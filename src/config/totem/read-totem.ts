@@ -1,10 +1,18 @@
-import { LINK_MODES, TRANSPORTS } from '../options/totem.ts';
-import type { LinkConfig, LinkPolicy, MemberConfig, TotemConfig, TransportName } from '../totem-config.ts';
+import { LINKS_MAX } from '../options/knet.ts';
+import { GENERAL, LINK_MODES, TOTEM_VERSION, TRANSPORTS } from '../options/totem.ts';
+import type {
+  KnetLinkSettings,
+  LinkConfig,
+  LinkPolicy,
+  MemberConfig,
+  TotemConfig,
+  TransportName,
+} from '../totem-config.ts';
+import { readActingParts, readKnetLink } from './acting.ts';
 import { familyOf } from './addresses.ts';
 import { checkDuplicateIds, checkMultiLink } from './check-nodes.ts';
 import type { TotemContext } from './context.ts';
 import { readCrypto } from './crypto.ts';
-import { parseDscp } from './dscp.ts';
 import {
   checkInterfaceBlocks,
   checkLink,
@@ -14,13 +22,12 @@ import {
   linkSettings,
   multicastAddressOf,
 } from './links.ts';
-import { findLocalNode, LINKS_MAX, type NodeEntry, readNodelist } from './nodelist.ts';
+import { findLocalNode, type NodeEntry, readNodelist } from './nodelist.ts';
 import { type Resolution, resolveNodes, type TotemReadOptions, type UnresolvedAddress } from './resolve-nodes.ts';
-import { checkTimings, deriveTimings } from './timings.ts';
+import { readSettings, readText } from './settings.ts';
+import { checkTimings } from './timings.ts';
 
 const LINK_MODE_BYTES_MAX = 63;
-const NET_MTU_UDP = 1500;
-const NET_MTU_KNET = 65_536;
 
 export interface TotemReading {
   readonly totem: TotemConfig;
@@ -62,7 +69,7 @@ export async function readTotem(context: TotemContext, options: TotemReadOptions
   }
   if (local === null) throw noLocalNode(context);
   for (const link of links) checkLink(context, link, transport);
-  if (map.getU32('totem.version') !== 2) {
+  if (map.getU32('totem.version') !== TOTEM_VERSION) {
     const text = 'This totem parser can only parse version 2 configurations.';
     throw context.invalid('RONDO_CONFIG_TOTEM', text, {
       key: 'totem.version',
@@ -71,8 +78,8 @@ export async function readTotem(context: TotemContext, options: TotemReadOptions
   }
   const firstLink = links.find(({ linkId }) => linkId === 0)?.members ?? [];
   const tokenNodes = tokenNodeCount(firstLink, resolution.generatedNodeIds);
-  const timings = deriveTimings(map, tokenNodes);
-  const problem = checkTimings(map, timings);
+  const parts = readActingParts(map, tokenNodes);
+  const problem = checkTimings(map, parts.timings);
   if (problem !== null) {
     throw context.invalid('RONDO_CONFIG_TIMING', problem.text, { key: problem.key, hint: problem.hint });
   }
@@ -83,25 +90,17 @@ export async function readTotem(context: TotemContext, options: TotemReadOptions
 
   const { generatedNodeIds, unresolved } = resolution;
   const totem: TotemConfig = {
+    ...readSettings(GENERAL, map, 'totem.', { transport }),
+    ...parts,
     nodeId: resolution.nodeIds.get(local.index) ?? 0,
-    clusterName: map.getString('totem.cluster_name') ?? '',
     transport,
-    netMtu: map.getU32('totem.netmtu') || (transport === 'knet' ? NET_MTU_KNET : NET_MTU_UDP),
-    ipDscp: parseDscp(map.getString('totem.ip_dscp') ?? '0') ?? 0,
     linkPolicy,
-    blockUnlistedIps: map.getString('totem.block_unlisted_ips') !== 'no',
-    timings,
     tokenNodes,
-    links: links.filter(({ bindAddress }) => bindAddress !== null).map((link) => toLinkConfig(link, timings.tokenMs)),
+    links: links
+      .filter(({ bindAddress }) => bindAddress !== null)
+      .map((link) => toLinkConfig(link, readKnetLink(map, link.linkId, parts.timings.tokenMs))),
     members: toMembers(nodes, resolution),
     crypto,
-    knetMtu: map.getU32('totem.knet_mtu') ?? 0,
-    knetPmtudIntervalSec: map.getU32('totem.knet_pmtud_interval') || 30,
-    compression: {
-      model: map.getString('totem.knet_compression_model') ?? 'none',
-      thresholdBytes: map.getU32('totem.knet_compression_threshold') ?? 0,
-      level: map.getI32('totem.knet_compression_level') ?? 0,
-    },
   };
   return { totem, localNode: local, nodes, links, generatedNodeIds, unresolved };
 }
@@ -116,7 +115,7 @@ function tokenNodeCount(nodes: readonly NodeEntry[], generated: ReadonlyMap<numb
 }
 
 function readTransport(context: TotemContext): TransportName {
-  const text = context.map.getString('totem.transport') ?? 'knet';
+  const text = readText(context.map, 'totem', 'transport');
   const transport = TRANSPORTS.find((name) => name === text);
   if (transport !== undefined) return transport;
   throw context.error('RONDO_CONFIG_TOTEM', 'Invalid transport type. Should be udpu, udp or knet', {
@@ -126,7 +125,7 @@ function readTransport(context: TotemContext): TransportName {
 }
 
 function readLinkMode(context: TotemContext): string {
-  const linkMode = context.map.getString('totem.link_mode') ?? 'passive';
+  const linkMode = readText(context.map, 'totem', 'link_mode');
   if (linkMode.length <= LINK_MODE_BYTES_MAX) return linkMode;
   throw context.error('RONDO_CONFIG_TOTEM', 'totem.link_mode is too long', {
     key: 'totem.link_mode',
@@ -200,7 +199,7 @@ function checkPlainTransport(
   }
 }
 
-function toLinkConfig(link: LinkSettings, tokenMs: number): LinkConfig {
+function toLinkConfig(link: LinkSettings, knet: KnetLinkSettings): LinkConfig {
   return {
     linkId: link.linkId,
     bindAddress: link.bindAddress ?? '',
@@ -209,11 +208,7 @@ function toLinkConfig(link: LinkSettings, tokenMs: number): LinkConfig {
     multicastAddress: link.multicastAddress,
     broadcast: link.broadcast,
     ttl: link.ttl,
-    knetPriority: link.priority || 1,
-    knetPingIntervalMs: link.pingIntervalMs ?? Math.trunc(tokenMs / (link.pongCount * 2)),
-    knetPingTimeoutMs: link.pingTimeoutMs ?? Math.trunc(tokenMs / link.pongCount),
-    knetPingPrecision: link.pingPrecision,
-    knetPongCount: link.pongCount,
+    knet,
   };
 }
 

@@ -1,8 +1,9 @@
+import { LINKS_MAX } from '../options/knet.ts';
 import type { TransportName } from '../totem-config.ts';
 import { familyOf, familyPreference, ipv4Number, resolveAddress } from './addresses.ts';
 import type { TotemContext } from './context.ts';
 import { UNRESOLVED_HINT } from './links.ts';
-import { LINKS_MAX, type NodeEntry } from './nodelist.ts';
+import type { NodeEntry } from './nodelist.ts';
 
 const KNET_NODE_ID_MAX = 65_535;
 
@@ -41,7 +42,7 @@ export async function resolveNodes(
   transport: TransportName,
   options: TotemReadOptions,
 ): Promise<Resolution> {
-  const families = familyPreference(context.map.getString('totem.ip_version'), transport);
+  const families = familyPreference(context.map, transport);
   const resolution: Resolution = {
     nodeIds: new Map(),
     generatedNodeIds: new Map(),

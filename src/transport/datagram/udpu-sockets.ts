@@ -55,8 +55,8 @@ export class UdpuSockets implements DatagramSockets {
   }
 
   /** Without `block_unlisted_ips: no`, only members are heard. */
-  accepts(source: number, { blockUnlistedIps }: TotemConfig): boolean {
-    if (!blockUnlistedIps || this.destinations.isListed(source)) return true;
+  accepts(source: number, { filter }: TotemConfig): boolean {
+    if (!filter.blockUnlistedIps || this.destinations.isListed(source)) return true;
     this.rejected.values[this.rejected.slot]!++;
     return false;
   }

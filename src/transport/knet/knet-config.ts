@@ -18,12 +18,11 @@ export function knetConfig(config: TotemConfig): KnetConfig {
     if (links.length > 0) hosts.push({ nodeId, links });
   }
   return {
+    ...config.knet,
+    ...config.filter,
     nodeId: config.nodeId,
     policy: config.linkPolicy,
     hosts,
-    blockUnlistedIps: config.blockUnlistedIps,
-    manualMtu: config.knetMtu,
-    pmtudIntervalMs: config.knetPmtudIntervalSec * 1000,
     compression: {
       method: Math.max(0, compressionMethod(config.compression.model)),
       thresholdBytes: config.compression.thresholdBytes,
@@ -34,22 +33,23 @@ export function knetConfig(config: TotemConfig): KnetConfig {
 
 /** libknet's own timers, which stay in force when it refuses others: 0, made by a huge pong count. */
 const PING_INTERVAL_MS = 1_000;
-const PONG_TIMEOUT_MS = 2_000;
+const PING_TIMEOUT_MS = 2_000;
 /** Stock pings at most every 200 ms, whatever is asked for; we are a bit more generous. */
 const PING_INTERVAL_MS_MIN = 20;
 const PONG_COUNT_MAX = 255;
 
-function linkConfig(link: LinkConfig, address: string): KnetLinkConfig {
-  const refused = link.knetPingIntervalMs === 0 || link.knetPingTimeoutMs === 0;
+/** What is in the map, within the bounds of what works. */
+function linkConfig({ linkId, knet }: LinkConfig, address: string): KnetLinkConfig {
+  const refused = knet.pingIntervalMs === 0 || knet.pingTimeoutMs === 0;
   return {
-    linkId: link.linkId,
+    ...knet,
+    linkId,
     remote: addressWords(address),
     // 0 acts as 1 for both (knet.md 3.3).
-    priority: Math.max(1, link.knetPriority),
-    pongCount: Math.min(PONG_COUNT_MAX, Math.max(1, link.knetPongCount)),
-    pingIntervalMs: refused ? PING_INTERVAL_MS : Math.max(PING_INTERVAL_MS_MIN, link.knetPingIntervalMs),
-    pongTimeoutMs: refused ? PONG_TIMEOUT_MS : link.knetPingTimeoutMs,
-    pingPrecision: Math.max(1, link.knetPingPrecision),
+    priority: Math.max(1, knet.priority),
+    pongCount: Math.min(PONG_COUNT_MAX, Math.max(1, knet.pongCount)),
+    pingIntervalMs: refused ? PING_INTERVAL_MS : Math.max(PING_INTERVAL_MS_MIN, knet.pingIntervalMs),
+    pingTimeoutMs: refused ? PING_TIMEOUT_MS : knet.pingTimeoutMs,
   };
 }
 

@@ -4,6 +4,7 @@ import type { LogLevel, LogSubsystem } from '../../../src/lib/log.ts';
 import { Arena } from '../../../src/os/arena.ts';
 import { KnetTransport } from '../../../src/transport/knet/knet-transport.ts';
 import type { StatCounter, TransportHost } from '../../../src/transport/transport.ts';
+import { knetLinkDefaults, partDefaults } from '../../config/defaults.ts';
 
 export const CLEAR: CryptoConfig = { model: 'nss', cipher: 'none', hash: 'none', keyFingerprint: '' };
 /** By fingerprint, as the ring thread finds them. */
@@ -48,13 +49,10 @@ export function totemConfig(options: NodeOptions): TotemConfig {
       multicastAddress: '',
       broadcast: false,
       ttl: 1,
-      knetPriority: options.priorities?.[linkId] ?? 1,
-      knetPingIntervalMs: Math.floor(tokenMs / 4),
-      knetPingTimeoutMs: Math.floor(tokenMs / 2),
-      knetPingPrecision: 2048,
-      knetPongCount: 2,
+      knet: { ...knetLinkDefaults(tokenMs), priority: options.priorities?.[linkId] ?? 1 },
     }),
   );
+  const parts = partDefaults();
   return {
     nodeId: options.nodeId,
     clusterName: 'test',
@@ -62,8 +60,8 @@ export function totemConfig(options: NodeOptions): TotemConfig {
     netMtu: 65_536,
     ipDscp: 0,
     linkPolicy: options.policy ?? 'passive',
-    blockUnlistedIps: options.blockUnlistedIps ?? true,
-    timings: {} as TotemConfig['timings'],
+    ...parts,
+    filter: { blockUnlistedIps: options.blockUnlistedIps ?? true },
     links,
     members: Object.entries(options.members).map(([id, addresses]) => ({
       nodeId: Number(id),
@@ -71,10 +69,9 @@ export function totemConfig(options: NodeOptions): TotemConfig {
       addresses,
     })),
     crypto: options.crypto ?? CLEAR,
-    knetMtu: options.knetMtu ?? 0,
-    knetPmtudIntervalSec: 30,
+    knet: { ...parts.knet, manualMtu: options.knetMtu ?? 0 },
     tokenNodes: 1,
-    compression: options.compression ?? { model: 'none', thresholdBytes: 0, level: 0 },
+    compression: options.compression ?? parts.compression,
   };
 }
 
