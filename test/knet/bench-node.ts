@@ -9,7 +9,7 @@ import { RxBatch } from '../../src/knet/rx-batch.ts';
 import { LocalStats } from '../../src/knet/stats.ts';
 import { Arena } from '../../src/os/arena.ts';
 import { LibraryCompression } from '../../src/transport/knet/library-compression.ts';
-import { hostConfig } from './helpers.ts';
+import { handleDefaults, hostConfig } from './helpers.ts';
 
 /**
  * One core on a bench: packets are put in by hand and what it wants to send is caught. Its memory is an arena, so that real
@@ -61,9 +61,7 @@ export class BenchNode {
         nodeId: 1,
         policy: 'passive',
         hosts: [hostConfig(2, 2), hostConfig(3, 2)],
-        blockUnlistedIps: true,
-        manualMtu: 0,
-        pmtudIntervalSec: 30,
+        ...handleDefaults(),
         compression: { method: 0, thresholdBytes: 0, level: 0 },
         ...options,
       },

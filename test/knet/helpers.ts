@@ -11,6 +11,7 @@ import { RxBatch } from '../../src/knet/rx-batch.ts';
 import { LocalStats } from '../../src/knet/stats.ts';
 import type { TxQueue } from '../../src/knet/tx-queue.ts';
 import { frameMemory } from '../../src/lib/frame-memory.ts';
+import { knetLinkDefaults, partDefaults } from '../config/defaults.ts';
 
 export const noCompression: CompressionProvider = {
   compress: () => Compression.NOT_SHORTER,
@@ -30,6 +31,16 @@ export interface LinkOptions {
   readonly pongCount?: number;
 }
 
+/** PINGs every 750 ms, and 1500 ms without an answer. */
+const TOKEN_MS = 3000;
+
+/** What the option table says, for knet as a whole. */
+export function handleDefaults(changes: { readonly blockUnlistedIps?: boolean; readonly manualMtu?: number } = {}) {
+  const { knet, filter } = partDefaults();
+  const { blockUnlistedIps = filter.blockUnlistedIps, manualMtu = knet.manualMtu } = changes;
+  return { ...knet, manualMtu, blockUnlistedIps };
+}
+
 export function hostConfig(nodeId: number, links: number, options: readonly LinkOptions[] = []): KnetHostConfig {
   return {
     nodeId,
@@ -38,11 +49,8 @@ export function hostConfig(nodeId: number, links: number, options: readonly Link
       (_, linkId): KnetLinkConfig => ({
         linkId,
         remote: addressOf(nodeId, linkId),
-        priority: options[linkId]?.priority ?? 1,
-        pingIntervalMs: options[linkId]?.pingIntervalMs ?? 750,
-        pingTimeoutMs: options[linkId]?.pingTimeoutMs ?? 1500,
-        pingPrecision: 2048,
-        pongCount: options[linkId]?.pongCount ?? 2,
+        ...knetLinkDefaults(TOKEN_MS),
+        ...options[linkId],
       }),
     ),
   };
@@ -190,9 +198,7 @@ export class KnetSim {
       nodeId,
       policy: options.policy ?? 'passive',
       hosts,
-      blockUnlistedIps: options.blockUnlistedIps ?? true,
-      manualMtu: options.manualMtu ?? 0,
-      pmtudIntervalSec: 30,
+      ...handleDefaults(options),
       compression: { method: 0, thresholdBytes: 0, level: 0 },
     };
   }
