@@ -2,7 +2,8 @@ import type { LogLevel } from '../lib/log.ts';
 import { type ConfigEnvironment, systemReason } from './environment.ts';
 import { ConfigError, ConfigExit, type Position } from './errors.ts';
 import type { Icmap } from './icmap/index.ts';
-import { PRIORITY_NAMES, SYSLOG_FACILITIES } from './options/logging.ts';
+import { valuesOf } from './options/index.ts';
+import { DEBUG_MODES, PRIORITY_NAMES, SWITCH_VALUES, SYSLOG_FACILITIES } from './options/logging.ts';
 import { orList } from './parser/values.ts';
 
 export type DebugMode = 'off' | 'on' | 'trace';
@@ -52,43 +53,35 @@ export const LOGGING_DEFAULTS: LoggingConfig = {
 };
 
 const SUBSYSTEM_BYTES_MAX = 63;
-const SWITCHES = ['yes', 'on', 'no', 'off'] as const;
-const ON_OFF = ['on', 'off'] as const;
-const DEBUG = ['on', 'off', 'trace'] as const;
 
 /** Checks of one option in stock's order; `null` stands for the opening of the log file. */
-const GLOBAL_CHECKS = [
-  ['fileline', ON_OFF],
-  ['function_name', ON_OFF],
-  ['timestamp', ['on', 'off', 'hires']],
-  ['blackbox', ON_OFF],
-] as const;
+const GLOBAL_CHECKS = ['fileline', 'function_name', 'timestamp', 'blackbox'] as const;
+const accepted = (key: string): readonly string[] => valuesOf('logging', key);
 
 type Check = (value: string) => string | null;
 const oneOf =
-  (key: string, values: readonly string[]): Check =>
+  (key: string): Check =>
   (value) =>
-    values.includes(value) ? null : `unknown value for ${key}.`;
+    accepted(key).includes(value) ? null : `unknown value for ${key}.`;
 const priority =
   (name: string): Check =>
   (value) =>
     priorityLevel(value) === null ? `unknown ${name} specified.` : null;
 
-const SHARED_CHECKS: readonly (readonly [key: string, check: Check | null, values: readonly string[]])[] = [
-  ['to_stderr', oneOf('to_stderr', SWITCHES), SWITCHES],
-  ['to_syslog', oneOf('to_syslog', SWITCHES), SWITCHES],
+const SHARED_CHECKS: readonly (readonly [key: string, check: Check | null])[] = [
+  ['to_stderr', oneOf('to_stderr')],
+  ['to_syslog', oneOf('to_syslog')],
   [
     'syslog_facility',
     (value) => (Object.hasOwn(SYSLOG_FACILITIES, value) ? null : 'unknown syslog facility specified.'),
-    Object.keys(SYSLOG_FACILITIES),
   ],
-  ['syslog_level', priority('syslog level'), PRIORITY_NAMES],
-  ['syslog_priority', priority('syslog priority'), PRIORITY_NAMES],
-  ['logfile', null, []],
-  ['to_file', oneOf('to_file', SWITCHES), SWITCHES],
-  ['to_logfile', oneOf('to_logfile', SWITCHES), SWITCHES],
-  ['logfile_priority', priority('logfile priority'), PRIORITY_NAMES],
-  ['debug', oneOf('debug', DEBUG), DEBUG],
+  ['syslog_level', priority('syslog level')],
+  ['syslog_priority', priority('syslog priority')],
+  ['logfile', null],
+  ['to_file', oneOf('to_file')],
+  ['to_logfile', oneOf('to_logfile')],
+  ['logfile_priority', priority('logfile priority')],
+  ['debug', oneOf('debug')],
 ];
 
 /** Level of a priority name of the configuration, or `null`. `err` is `error`; there is no `trace`. */
@@ -118,10 +111,10 @@ export async function checkLogging(
       }),
     );
   };
-  for (const [name, values] of GLOBAL_CHECKS) {
+  for (const name of GLOBAL_CHECKS) {
     const value = map.getString(`logging.${name}`);
-    const text = value === null ? null : oneOf(name, values)(value);
-    if (text !== null) fail(`logging.${name}`, text, `Write ${orList(values)}`);
+    const text = value === null ? null : oneOf(name)(value);
+    if (text !== null) fail(`logging.${name}`, text, writeOneOf(accepted(name)));
   }
   for (const subsystem of ['', ...subsystemNames(map)]) {
     const prefix = subsystem === '' ? 'logging.' : `logging.logger_subsys.${subsystem}.`;
@@ -129,13 +122,13 @@ export async function checkLogging(
       fail(`${prefix}subsys`, 'unable to create new logging subsystem.', 'Shorten the name');
       continue;
     }
-    for (const [name, check, values] of SHARED_CHECKS) {
+    for (const [name, check] of SHARED_CHECKS) {
       const key = prefix + name;
       const value = map.getString(key);
       if (value === null) continue;
       const text = check === null ? await checkLogfile(value, environment) : check(value);
       if (text !== null)
-        fail(key, text, check === null ? 'Create the directory, or write another path' : writeOneOf(values));
+        fail(key, text, check === null ? 'Create the directory, or write another path' : writeOneOf(accepted(name)));
     }
   }
   return errors;
@@ -166,9 +159,9 @@ function subsystemNames(map: Icmap): string[] {
  * reload, and a bad value that a client sets must not break logging.
  */
 export function readLogging(map: Icmap): LoggingConfig {
-  const text = (key: string, values: readonly string[]): string | null => {
+  const text = (key: string): string | null => {
     const value = map.getString(`logging.${key}`);
-    return value !== null && values.includes(value) ? value : null;
+    return value !== null && accepted(key).includes(value) ? value : null;
   };
   const flag = (key: string): boolean | null => flagOf(map, `logging.${key}`);
   const shared = readSubsystem(map, 'logging.', LOGGING_DEFAULTS);
@@ -195,11 +188,11 @@ export function readLogging(map: Icmap): LoggingConfig {
     toSyslog: flag('to_syslog') ?? LOGGING_DEFAULTS.toSyslog,
     file: file(general.path),
     syslogFacility: facility(map, blocks.at(-1)?.prefix ?? 'logging.'),
-    timestamp: (text('timestamp', ['on', 'off', 'hires']) as TimestampMode | null) ?? LOGGING_DEFAULTS.timestamp,
-    fileline: text('fileline', ON_OFF) === 'on',
-    functionName: text('function_name', ON_OFF) === 'on',
-    blackbox: text('blackbox', ON_OFF) !== 'off',
-    format: text('format', ['text', 'json']) === 'json' ? 'json' : 'text',
+    timestamp: (text('timestamp') as TimestampMode | null) ?? LOGGING_DEFAULTS.timestamp,
+    fileline: text('fileline') === 'on',
+    functionName: text('function_name') === 'on',
+    blackbox: text('blackbox') !== 'off',
+    format: text('format') === 'json' ? 'json' : 'text',
     subsystems,
   };
 }
@@ -211,7 +204,7 @@ interface FileTarget {
 }
 
 function flagOf(map: Icmap, key: string): boolean | null {
-  const value = SWITCHES.find((word) => word === map.getString(key));
+  const value = SWITCH_VALUES.find((word) => word === map.getString(key));
   return value === undefined ? null : value === 'yes' || value === 'on';
 }
 
@@ -236,7 +229,7 @@ function readSubsystem(map: Icmap, prefix: string, above: SubsystemLogging): Sub
   const debug = map.getString(`${prefix}debug`);
   return {
     file: null,
-    debug: DEBUG.find((mode) => mode === debug) ?? 'off',
+    debug: DEBUG_MODES.find((mode) => mode === debug) ?? 'off',
     logfilePriority: level('logfile_priority') ?? above.logfilePriority,
     syslogPriority: level('syslog_priority') ?? level('syslog_level') ?? above.syslogPriority,
   };

@@ -38,6 +38,23 @@ export function findOption(section: string, key: string): OptionSpec | undefined
     : undefined;
 }
 
+/** The row of an option that is known to be there. */
+function rowOf(section: string, key: string): OptionSpec {
+  const row = findOption(section, key);
+  if (row === undefined) throw new Error(`no option ${section}.${key}`);
+  return row;
+}
+
+/** The number that holds without the key. */
+export function defaultNumber(section: string, key: string): number {
+  const value = rowOf(section, key).default;
+  if (typeof value !== 'number') throw new Error(`${section}.${key} has no number as default`);
+  return value;
+}
+
+/** The accepted texts of an option. */
+export const valuesOf = (section: string, key: string): readonly string[] => rowOf(section, key).values ?? [];
+
 /** Keys of a section as they may be written, for suggestions. */
 export function keysOfSection(section: string): string[] {
   return [...byPath.keys()]

@@ -28,6 +28,8 @@ export const SYSLOG_FACILITIES: Readonly<Record<string, number>> = {
   local7: 23,
 };
 
+export const DEBUG_MODES = ['on', 'off', 'trace'] as const;
+
 const AT_ONCE = { reload: 'yes', cmap: 'live' } as const;
 
 /** Keys that a logger_subsys block knows as well. */
@@ -69,7 +71,7 @@ const shared = (section: string): readonly OptionSpec[] =>
       key: 'debug',
       type: 'str',
       default: 'off',
-      values: ['on', 'off', 'trace'],
+      values: DEBUG_MODES,
       doc: 'on lets debug messages through whatever the priorities are, trace those of level trace too.',
     },
   ]);

@@ -1,4 +1,5 @@
 import type { Icmap } from '../../config/icmap/index.ts';
+import { defaultNumber } from '../../config/options/index.ts';
 import { NO_TIE_BREAKER, parseTieBreaker, type TieBreaker } from './quorum-math.ts';
 
 /** The keys as they stand now, read at start and again at every change (services.md 7.4 step 1). */
@@ -40,15 +41,17 @@ export interface StaticConfiguration {
   readonly warnings: readonly string[];
 }
 
-const DEFAULT_LMS_WINDOW_MS = 10_000;
-export const DEFAULT_QDEVICE_TIMEOUT_MS = 10_000;
-export const DEFAULT_QDEVICE_SYNC_TIMEOUT_MS = 30_000;
+const DEFAULT_LMS_WINDOW_MS = defaultNumber('quorum', 'last_man_standing_window');
+export const DEFAULT_QDEVICE_TIMEOUT_MS = defaultNumber('quorum.device', 'timeout');
+export const DEFAULT_QDEVICE_SYNC_TIMEOUT_MS = defaultNumber('quorum.device', 'sync_timeout');
+const DEFAULT_VOTES = defaultNumber('quorum', 'votes');
+const DEFAULT_NODE_VOTES = defaultNumber('nodelist.node', 'quorum_votes');
 
 export function readDynamic(cmap: Icmap): DynamicConfiguration {
   return {
     expectedVotes: cmap.getU32('quorum.expected_votes') ?? 0,
     twoNode: (cmap.getU8('quorum.two_node') ?? 0) !== 0,
-    votes: cmap.getU32('quorum.votes') ?? 1,
+    votes: cmap.getU32('quorum.votes') ?? DEFAULT_VOTES,
     nodeList: readNodeList(cmap),
     device: readDevice(cmap),
   };
@@ -64,7 +67,7 @@ function readNodeList(cmap: Icmap): NodeListVotes | null {
     const index = /^\d+/.exec(key.slice(NODE_PREFIX.length))?.[0];
     if (index !== undefined) positions.add(index);
   }
-  const votesOf = (index: string): number => cmap.getU32(`${NODE_PREFIX}${index}.quorum_votes`) ?? 1;
+  const votesOf = (index: string): number => cmap.getU32(`${NODE_PREFIX}${index}.quorum_votes`) ?? DEFAULT_NODE_VOTES;
   let totalVotes = 0;
   for (const index of positions) totalVotes += votesOf(index);
   return { nodeCount: positions.size, totalVotes, ownVotes: votesOf(String(position)) };
