@@ -2,15 +2,15 @@ import { seqAdd, seqDistance, seqLt, seqLte, seqNext } from '../lib/seq.ts';
 import { advanceAru, deliverUpTo, freeDelivered } from './delivery.ts';
 import { Drop, type DropReason } from './drop-reason.ts';
 import { FrameClass } from './interface.ts';
+import { addFailed } from './joins.ts';
 import { LIMITS } from './limits.ts';
-import { addFailed, enterGather, Reason } from './membership.ts';
-import { enterOperational, retransEmpty } from './recovery.ts';
 import { stubBytes, writeStub } from './recovery-index.ts';
 import type { SendQueue } from './send-queue.ts';
 import type { RingState } from './state.ts';
 import { Stat } from './statistics.ts';
-import { armTokenTimers } from './timeouts.ts';
 import { Timer } from './timer-table.ts';
+import { armTokenTimers } from './token-timers.ts';
+import { enterGather, enterOperational, Reason } from './transitions.ts';
 import { MCAST_HEADER_BYTES, numberMcast } from './wire/mcast.ts';
 import { decodeOrfToken, encodeOrfToken, type OrfToken } from './wire/orf-token.ts';
 
@@ -106,24 +106,24 @@ function armHeartbeat(s: RingState): void {
 const sendingQueue = (s: RingState): SendQueue => (s.waitingTransAck ? s.transQueue : s.newQueue);
 
 const backlog = (s: RingState): number =>
-  s.state === 'recovery' ? s.retransCount - s.retransFirst : sendingQueue(s).length;
+  s.state === 'recovery' ? s.recovery.retransCount - s.recovery.retransFirst : sendingQueue(s).length;
 
 /** How many messages this visit may broadcast (totem.md 4.9). */
 function budget(s: RingState, token: OrfToken): number {
-  s.cbl = backlog(s);
+  s.flow.cbl = backlog(s);
   const { windowSize, maxMessages } = s.timings;
   const allowed = Math.min(maxMessages, (windowSize - token.fcc) >>> 0); // unsigned on purpose (totem.md trap 31)
-  const demand = (token.backlog + s.cbl - s.pbl) >>> 0;
+  const demand = (token.backlog + s.flow.cbl - s.flow.pbl) >>> 0;
   if (demand === 0) return allowed;
-  const share = Math.floor((windowSize * s.pbl) / demand);
+  const share = Math.floor((windowSize * s.flow.pbl) / demand);
   return share > 0 ? Math.min(allowed, share) : allowed; // a share of 0 does not block (totem.md trap 32)
 }
 
 function accountFlow(s: RingState, token: OrfToken, messages: number): void {
-  token.fcc = (token.fcc + messages - s.trc) >>> 0;
-  s.trc = messages;
-  token.backlog = (token.backlog + s.cbl - s.pbl) >>> 0;
-  s.pbl = s.cbl;
+  token.fcc = (token.fcc + messages - s.flow.trc) >>> 0;
+  s.flow.trc = messages;
+  token.backlog = (token.backlog + s.flow.cbl - s.flow.pbl) >>> 0;
+  s.flow.pbl = s.flow.cbl;
 }
 
 /** Multicasts again what the token asks for and this node has, byte for byte, whoever sent it first. */
@@ -205,24 +205,24 @@ function sendQueued(s: RingState, token: OrfToken): boolean {
 
 function sendRecovered(s: RingState, token: OrfToken): boolean {
   // A peer with a larger netmtu can have sent a message that no datagram carries with a second header.
-  while (!retransEmpty(s) && s.regular.lengthOf(nextRetrans(s)) > LIMITS.frameBytesMax - MCAST_HEADER_BYTES)
-    s.retransFirst++;
-  if (retransEmpty(s)) return false;
+  while (!s.recovery.allSent && s.regular.lengthOf(nextRetrans(s)) > LIMITS.frameBytesMax - MCAST_HEADER_BYTES)
+    s.recovery.retransFirst++;
+  if (s.recovery.allSent) return false;
   const seq = seqNext(token.seq);
-  s.recoveryIndex.noteStub(seq, nextRetrans(s), s.me, s.thisSeqno);
+  s.recovery.index.noteStub(seq, nextRetrans(s), s.me, s.thisSeqno);
   const at = writeStub(s, seq);
   if (at < 0) return false;
   token.seq = seq;
   s.thisSeqno = (s.thisSeqno + 1) | 0;
-  s.recovery.remove(seq);
-  s.recovery.addStub(seq);
+  s.recovery.queue.remove(seq);
+  s.recovery.queue.addStub(seq);
   s.network.multicast(at, stubBytes(s, seq), FrameClass.NOFLUSH);
   s.high = seq;
-  s.retransFirst++;
+  s.recovery.retransFirst++;
   return true;
 }
 
-const nextRetrans = (s: RingState): number => s.retransSeqs[s.retransFirst]!;
+const nextRetrans = (s: RingState): number => s.recovery.retransSeqs[s.recovery.retransFirst]!;
 
 function updateAru(s: RingState, token: OrfToken): void {
   if (!seqLt(s.aru, token.aru) && token.aruAddr !== s.me && token.aruAddr !== 0) return;
@@ -232,7 +232,7 @@ function updateAru(s: RingState, token: OrfToken): void {
 
 /** This node holds the ring's aru down for too long (totem.md 4.13). The token is not forwarded. */
 function declareFailed(s: RingState): void {
-  s.failedToReceive = true;
+  s.membership.failedToReceive = true;
   addFailed(s, [s.me]);
   s.observer.report({ kind: 'failedToReceive' });
   enterGather(s, Reason.FAILED_TO_RECEIVE);
@@ -240,27 +240,24 @@ function declareFailed(s: RingState): void {
 
 /** The end of recovery (totem.md 4.7). */
 function advanceRecovery(s: RingState, token: OrfToken): void {
-  if (!retransEmpty(s)) {
+  if (!s.recovery.allSent) {
     if (token.retransFlg === 0) {
       token.retransFlg = 1;
-      s.setRetransFlg = true;
+      s.recovery.setRetransFlg = true;
     }
-  } else if (token.retransFlg === 1 && s.setRetransFlg) {
+  } else if (token.retransFlg === 1 && s.recovery.setRetransFlg) {
     token.retransFlg = 0;
-    s.setRetransFlg = false;
+    s.recovery.setRetransFlg = false;
   }
-  s.retransFlgCount = token.retransFlg === 0 ? s.retransFlgCount + 1 : 0;
-  if (s.retransFlgCount === 2) s.installSeq = token.seq;
-  if (s.retransFlgCount >= 2 && s.receivedFlg === 0 && seqLte(s.installSeq, s.aru)) {
-    s.receivedFlg = 1;
-    s.deliverMemb = s.transMemb;
+  s.recovery.retransFlgCount = token.retransFlg === 0 ? s.recovery.retransFlgCount + 1 : 0;
+  if (s.recovery.retransFlgCount === 2) s.recovery.installSeq = token.seq;
+  if (s.recovery.retransFlgCount >= 2 && s.old.receivedFlg === 0 && seqLte(s.recovery.installSeq, s.aru)) {
+    s.old.receivedFlg = 1;
+    s.membership.deliverMemb = s.membership.transMemb;
   }
-  const complete = s.retransFlgCount >= 3 && seqLte(s.installSeq, token.aru);
-  s.rotationCount = complete ? s.rotationCount + 1 : 0;
-  if (s.rotationCount < 2) return;
-  enterOperational(s);
-  s.retransFlgCount = 0;
-  s.rotationCount = 0;
+  const complete = s.recovery.retransFlgCount >= 3 && seqLte(s.recovery.installSeq, token.aru);
+  s.recovery.rotationCount = complete ? s.recovery.rotationCount + 1 : 0;
+  if (s.recovery.rotationCount >= 2) enterOperational(s);
 }
 
 /** The representative's initial ORF token (totem.md 4.6). It is not processed by its creator (totem.md trap 20). */
@@ -275,8 +272,8 @@ export function startRing(s: RingState): void {
   token.ringSeq = s.ring.seq;
   token.backlog = 0;
   token.fcc = 0;
-  s.setRetransFlg = !retransEmpty(s);
-  token.retransFlg = s.setRetransFlg ? 1 : 0;
+  s.recovery.setRetransFlg = !s.recovery.allSent;
+  token.retransFlg = s.recovery.setRetransFlg ? 1 : 0;
   token.rtrCount = 0;
   const at = s.nextTokenBuffer();
   s.storeToken(at, encodeOrfToken(s.memory.view, at, s.me, token));

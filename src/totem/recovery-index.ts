@@ -79,21 +79,21 @@ export function innerSeqOf(s: RingState, at: number, length: number): number {
   if (view.getUint8(inner + HEADER.type) !== FrameType.MCAST) return -1;
   const littleEndian = isLittleEndian(view, inner);
   const rep = view.getUint32(inner + MCAST.ringRep, littleEndian);
-  if (!ringIdEquals({ rep, seq: readU64(view, inner + MCAST.ringSeq, littleEndian) }, s.oldRing)) return -1;
+  if (!ringIdEquals({ rep, seq: readU64(view, inner + MCAST.ringSeq, littleEndian) }, s.old.ring)) return -1;
   const seq = view.getUint32(inner + MCAST.seq, littleEndian);
   return s.regular.inRange(seq) ? seq : -1;
 }
 
 const hasInner = (s: RingState, innerSeq: number): boolean =>
-  s.regular.has(innerSeq) || s.recoveryIndex.isKept(innerSeq);
+  s.regular.has(innerSeq) || s.recovery.index.isKept(innerSeq);
 
 /** Enters a received encapsulated message as a stub if its content is known; answers whether it was. */
 export function storeAsStub(s: RingState, seq: number, innerSeq: number, at: number, littleEndian: boolean): boolean {
   if (innerSeq < 0 || !hasInner(s, innerSeq)) return false;
   const view = s.memory.view;
-  s.recovery.addStub(seq);
+  s.recovery.queue.addStub(seq);
   const sender = view.getUint32(at + HEADER.nodeId, littleEndian);
-  s.recoveryIndex.noteStub(seq, innerSeq, sender, view.getInt32(at + MCAST.thisSeqno, littleEndian));
+  s.recovery.index.noteStub(seq, innerSeq, sender, view.getInt32(at + MCAST.thisSeqno, littleEndian));
   return true;
 }
 
@@ -104,8 +104,8 @@ export function storeAsStub(s: RingState, seq: number, innerSeq: number, at: num
  */
 export function storeForgotten(s: RingState, seq: number, innerSeq: number): boolean {
   if (innerSeq >= 0) return false;
-  s.recovery.addStub(seq);
-  s.recoveryIndex.noteForgotten(seq);
+  s.recovery.queue.addStub(seq);
+  s.recovery.index.noteForgotten(seq);
   return true;
 }
 
@@ -114,26 +114,26 @@ export function storeForgotten(s: RingState, seq: number, innerSeq: number): boo
  * offset, -1 without memory or if it was not kept; the length is `stubBytes`.
  */
 export function writeStub(s: RingState, seq: number): number {
-  const { recoveryIndex } = s;
-  if (recoveryIndex.isForgotten(seq)) return -1;
-  const innerSeq = recoveryIndex.innerSeq(seq);
+  const { index } = s.recovery;
+  if (index.isForgotten(seq)) return -1;
+  const innerSeq = index.innerSeq(seq);
   const innerBytes = innerLength(s, innerSeq);
   const at = s.pool.alloc(MCAST_HEADER_BYTES + innerBytes);
   if (at < 0) return -1;
   s.limbo.push(at);
   const inner = s.regular.has(innerSeq)
     ? s.regular.offsetOf(innerSeq)
-    : s.recovery.offsetOf(recoveryIndex.keptSeq(innerSeq)) + MCAST_HEADER_BYTES;
-  writeMcastHeader(s.memory.view, at, Encapsulated.RECOVERY, recoveryIndex.sender(seq));
-  numberMcast(s.memory.view, at, seq, recoveryIndex.thisSeqno(seq), s.ring.rep, s.ring.seq);
+    : s.recovery.queue.offsetOf(index.keptSeq(innerSeq)) + MCAST_HEADER_BYTES;
+  writeMcastHeader(s.memory.view, at, Encapsulated.RECOVERY, index.sender(seq));
+  numberMcast(s.memory.view, at, seq, index.thisSeqno(seq), s.ring.rep, s.ring.seq);
   s.memory.bytes.copyWithin(at + MCAST_HEADER_BYTES, inner, inner + innerBytes);
   return at;
 }
 
 export const stubBytes = (s: RingState, seq: number): number =>
-  MCAST_HEADER_BYTES + innerLength(s, s.recoveryIndex.innerSeq(seq));
+  MCAST_HEADER_BYTES + innerLength(s, s.recovery.index.innerSeq(seq));
 
 const innerLength = (s: RingState, innerSeq: number): number =>
   s.regular.has(innerSeq)
     ? s.regular.lengthOf(innerSeq)
-    : s.recovery.lengthOf(s.recoveryIndex.keptSeq(innerSeq)) - MCAST_HEADER_BYTES;
+    : s.recovery.queue.lengthOf(s.recovery.index.keptSeq(innerSeq)) - MCAST_HEADER_BYTES;

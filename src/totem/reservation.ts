@@ -16,22 +16,22 @@ const WAITS_MAX = 3;
 
 /** Asks for the next block when fewer than `ENOUGH` numbers behind `ringSeq` are reserved or asked for. */
 export function requestAhead(s: RingState, ringSeq: number): void {
-  if (!ringSeqNewer(ringSeqAfter(ringSeq, ENOUGH), s.requestedRingSeq)) return;
+  if (!ringSeqNewer(ringSeqAfter(ringSeq, ENOUGH), s.diskWait.requested)) return;
   ask(s, ringSeq);
 }
 
 function ask(s: RingState, ringSeq: number): void {
   const block = ringSeqAfter(ringSeq, BLOCK);
   // From the middle of the circle the way to its start is the end: the disk must not be asked for what it takes for the past.
-  const upTo = ringSeqNewer(block, s.reservedRingSeq) ? block : RING_SEQ_MAX;
-  if (upTo === s.requestedRingSeq || !ringSeqNewer(upTo, s.reservedRingSeq)) return;
-  s.requestedRingSeq = upTo;
+  const upTo = ringSeqNewer(block, s.diskWait.reserved) ? block : RING_SEQ_MAX;
+  if (upTo === s.diskWait.requested || !ringSeqNewer(upTo, s.diskWait.reserved)) return;
+  s.diskWait.requested = upTo;
   s.user.reserveRingSeq(upTo);
 }
 
 /** Whether this ring seq is on disk, so that the node may take part in such a ring. */
 export function mayUse(s: RingState, ringSeq: number): boolean {
-  if (!ringSeqNewer(ringSeq, s.reservedRingSeq)) {
+  if (!ringSeqNewer(ringSeq, s.diskWait.reserved)) {
     requestAhead(s, ringSeq);
     return true;
   }
@@ -48,8 +48,8 @@ export function mayUse(s: RingState, ringSeq: number): boolean {
 export function takeNextRingSeq(s: RingState): number {
   const next = nextRingSeq(s);
   if (mayUse(s, next)) return next;
-  if (s.commitWaits >= WAITS_MAX && ringSeqNewer(s.reservedRingSeq, s.ring.seq)) return s.reservedRingSeq;
-  s.commitWaiting = true;
+  if (s.diskWait.waits >= WAITS_MAX && ringSeqNewer(s.diskWait.reserved, s.ring.seq)) return s.diskWait.reserved;
+  s.diskWait.commitWaiting = true;
   return -1;
 }
 
@@ -60,11 +60,11 @@ export function takeNextRingSeq(s: RingState): number {
 function nextRingSeq(s: RingState): number {
   const next = ringSeqAfter(s.ringSeqMax, RING_SEQ_STEP);
   if (next > s.ring.seq && next - s.ring.seq < LEAP) return next;
-  if (s.leapFrom === s.ringSeqMax) return s.leapTo;
+  if (s.diskWait.leapFrom === s.ringSeqMax) return s.diskWait.leapTo;
   const scatter = RING_SEQ_STEP * Math.floor((s.random() * SCATTER) / RING_SEQ_STEP);
   const leap = ringSeqAfter(next, scatter);
-  s.leapFrom = s.ringSeqMax;
+  s.diskWait.leapFrom = s.ringSeqMax;
   // Behind the end comes the start, but not for who is still in the middle: the way there is the last quarter.
-  s.leapTo = ringSeqNewer(leap, s.ring.seq) ? leap : ringSeqAfter(s.ring.seq, RING_SEQ_QUARTER - scatter);
-  return s.leapTo;
+  s.diskWait.leapTo = ringSeqNewer(leap, s.ring.seq) ? leap : ringSeqAfter(s.ring.seq, RING_SEQ_QUARTER - scatter);
+  return s.diskWait.leapTo;
 }

@@ -1,19 +1,22 @@
 import type { RingId } from '../lib/ring-id.ts';
 import { ringSeqNewer } from '../lib/ring-seq.ts';
 import { receiveCommitToken, resumeCommit } from './commit.ts';
-import { receiveMcast } from './delivery.ts';
 import { Drop, type DropReason } from './drop-reason.ts';
 import type { FramePool } from './frame-pool.ts';
 import { FrameClass, type SrpState } from './interface.ts';
-import { enterGather, Reason, receiveJoin, receiveMergeDetect, sendLeave } from './membership.ts';
+import { sendLeave } from './joins.ts';
+import { receiveJoin, receiveMergeDetect } from './membership.ts';
 import { receiveOrfToken } from './orf.ts';
+import { receiveMcast } from './receive-mcast.ts';
 import { requestAhead } from './reservation.ts';
 import type { SendQueue } from './send-queue.ts';
 import type { SrpUser } from './srp-user.ts';
 import { RingState, type SrpOptions } from './state.ts';
 import { Stat } from './statistics.ts';
-import { retransmitToken, startPeriodicTimers, timerExpired, tokenLost } from './timeouts.ts';
+import { retransmitToken, timerExpired, tokenLost } from './timeouts.ts';
 import type { SrpTimings } from './timings.ts';
+import { startPeriodicTimers } from './token-timers.ts';
+import { enterGather, Reason } from './transitions.ts';
 import { checkHeader, FrameType, guessForeignSender, HEADER, isLittleEndian } from './wire/header.ts';
 import { decodeHoldCancel, encodeHoldCancel } from './wire/hold-cancel.ts';
 
@@ -92,8 +95,8 @@ export class TotemSrp {
   ringSeqReserved(upTo: number): void {
     const s = this.state;
     freeLimbo(s);
-    if (!ringSeqNewer(upTo, s.reservedRingSeq)) return;
-    s.reservedRingSeq = upTo;
+    if (!ringSeqNewer(upTo, s.diskWait.reserved)) return;
+    s.diskWait.reserved = upTo;
     if (!s.left) resumeCommit(s);
   }
 
@@ -168,7 +171,7 @@ export class TotemSrp {
 
   /** Members of the last operational ring. */
   get members(): readonly number[] {
-    return this.state.memb;
+    return this.state.membership.memb;
   }
 }
 

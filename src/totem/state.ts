@@ -1,16 +1,16 @@
 import { assert } from '../lib/assert.ts';
-import { NO_RING, type RingId } from '../lib/ring-id.ts';
+import type { RingId } from '../lib/ring-id.ts';
 import { ringSeqAfter } from '../lib/ring-seq.ts';
 import { FramePool } from './frame-pool.ts';
 import type { FrameMemory, SrpState, TotemNetwork, TotemObserver } from './interface.ts';
 import { LIMITS, totemMtu } from './limits.ts';
 import { MemoryTiers } from './memory-tiers.ts';
 import { PastRings } from './past-rings.ts';
-import { RecoveryIndex } from './recovery-index.ts';
 import { SendQueue } from './send-queue.ts';
 import { SortQueue } from './sort-queue.ts';
 import type { SrpUser } from './srp-user.ts';
 import { Statistics, TokenSamples } from './statistics.ts';
+import { DiskWait, FlowControl, Membership, OldRing, Recovery } from './sub-states.ts';
 import { TimerTable } from './timer-table.ts';
 import type { SrpTimings } from './timings.ts';
 import { COMMIT_TOKEN_BYTES_MAX } from './wire/commit-token.ts';
@@ -58,9 +58,11 @@ const CONTROL_BYTES = 2 * TOKEN_BUFFER_BYTES + CONTROL_BUFFERS * CONTROL_BUFFER_
  * The variables of the ring protocol (totem.md 4.1) and what its parts work with. The parts are functions over this
  * object, one file for each chapter of the protocol:
  *
- *   membership.ts   GATHER, JOIN, consensus, LEAVE           orf.ts        the token visit
- *   commit.ts       the commit token, COMMIT, ring ids       delivery.ts   receiving, delivering, freeing
- *   recovery.ts     RECOVERY, OPERATIONAL                    timeouts.ts   the timers
+ *   transitions.ts   entering the four states                orf.ts             the token visit
+ *   membership.ts    JOIN, consensus, foreign rings          receive-mcast.ts   receiving messages
+ *   joins.ts         sending JOIN and LEAVE                  delivery.ts        delivering, freeing
+ *   commit.ts        the commit token                        timeouts.ts        the timers
+ *   recovery.ts      old messages sent again
  */
 export class RingState {
   readonly me: number;
@@ -85,41 +87,19 @@ export class RingState {
   tokenArrivedMs = 0;
 
   state: SrpState = 'operational';
-  /** Candidates and failed nodes of the membership round. */
-  proc: readonly number[] = [];
-  failed: readonly number[] = [];
-  /** Membership of the last operational ring. */
-  memb: readonly number[] = [];
-  newMemb: readonly number[] = [];
-  transMemb: readonly number[] = [];
-  /** Originators whose old-ring messages are still passed up behind a hole. */
-  deliverMemb: readonly number[] = [];
-  /** Who sent a matching JOIN in this round. */
-  consensus: readonly number[] = [];
-  /** Who announced its departure with a LEAVE; only for reports. */
-  politeLeavers: readonly number[] = [];
+  readonly membership = new Membership();
+  /** The ring before this one, from COMMIT until OPERATIONAL. */
+  readonly old = new OldRing();
+  readonly flow = new FlowControl();
+  readonly recovery: Recovery;
+  readonly diskWait: DiskWait;
 
   /** The new ring's id from COMMIT on (totem.md trap 15). `ringLow`/`ringHigh`: its seq as two words, for comparing frames. */
   ring: RingId;
   ringLow = 0;
   ringHigh = 0;
-  /** Snapshot of the last operational ring, taken at the first COMMIT after it. */
-  saved = false;
-  oldRing: RingId = NO_RING;
-  oldAru = 0;
-  oldHigh = 0;
   /** Highest ring seq seen in any JOIN or used by this node. */
   ringSeqMax: number;
-  reservedRingSeq: number;
-  requestedRingSeq: number;
-  /** A commit token that waits for its ring seq to be on disk. */
-  waitingCommit: Uint8Array | null = null;
-  /** The next ring's number is not on disk yet; how often the disk was too late for what was needed, since the last COMMIT. */
-  commitWaiting = false;
-  commitWaits = 0;
-  /** The ring seq that was chosen for a leap, and for which `ringSeqMax`. */
-  leapFrom = -1;
-  leapTo = 0;
   readonly pastRings = new PastRings();
 
   aru = 0;
@@ -137,17 +117,7 @@ export class RingState {
   discardOrf = false;
   /** The representative has sent the initial ORF token. */
   originated = false;
-  receivedFlg = 1;
-  setRetransFlg = false;
-  retransFlgCount = 0;
-  rotationCount = 0;
-  installSeq = 0;
   aruCount = 0;
-  failedToReceive = false;
-  /** Flow control: my messages in the last visit, previous and current backlog (totem.md 4.9). */
-  trc = 0;
-  pbl = 0;
-  cbl = 0;
   thisSeqno = 0;
   waitingTransAck = true;
   tokenTarget = 0;
@@ -157,14 +127,8 @@ export class RingState {
   left = false;
 
   regular: SortQueue;
-  recovery: SortQueue;
-  readonly recoveryIndex = new RecoveryIndex();
   readonly newQueue: SendQueue;
   readonly transQueue: SendQueue;
-  /** Sequence numbers of `regular` that are still to be sent again in recovery: first … last, absent ones skipped. */
-  readonly retransSeqs = new Uint32Array(LIMITS.sortQueueSlots);
-  retransFirst = 0;
-  retransCount = 0;
 
   /** Scratch objects of the decoders. */
   readonly token = new OrfToken();
@@ -200,15 +164,14 @@ export class RingState {
     this.tiers = new MemoryTiers(this.pool);
     this.framesAheadMax = Math.trunc(this.pool.framesOf(options.netMtu) / 2);
     this.regular = new SortQueue(this.pool);
-    this.recovery = new SortQueue(this.pool);
+    this.recovery = new Recovery(this.pool);
+    this.diskWait = new DiskWait(options.reservedRingSeq);
     const queued = Math.floor(LIMITS.sendQueueBytes / this.mtu);
     this.newQueue = new SendQueue(queued);
     this.transQueue = new SendQueue(queued);
     // The +1 makes the pre-ring id unique, so that a restarted node is never taken for a survivor (totem.md 4.2).
     this.ring = { rep: this.me, seq: ringSeqAfter(options.storedRingSeq, 1) };
     this.ringSeqMax = this.ring.seq;
-    this.reservedRingSeq = options.reservedRingSeq;
-    this.requestedRingSeq = options.reservedRingSeq;
     this.setRing(this.ring);
   }
 
@@ -216,6 +179,16 @@ export class RingState {
     this.ring = ring;
     this.ringLow = ring.seq % 0x1_0000_0000;
     this.ringHigh = Math.floor(ring.seq / 0x1_0000_0000);
+  }
+
+  /** RECOVERY: the messages of the new ring are numbered from 1, and its token has not been here. */
+  startNumbering(): void {
+    this.aru = 0;
+    this.high = 0;
+    this.released = 0;
+    this.aruCount = 0;
+    this.unchanged = 0;
+    this.myTokenSeq = 0xffffffff;
   }
 
   isRing(rep: number, seq: number): boolean {
@@ -233,7 +206,7 @@ export class RingState {
 
   /** The sort queue that the current state works on. */
   get active(): SortQueue {
-    return this.state === 'recovery' ? this.recovery : this.regular;
+    return this.state === 'recovery' ? this.recovery.queue : this.regular;
   }
 
   /** Where the next token is written, so that the last one stays intact until it is replaced. */

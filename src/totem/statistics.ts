@@ -88,7 +88,7 @@ const SAMPLES = 100;
 export interface TokenVisit {
   readonly tokenArrivedMs: number;
   readonly nowMs: number;
-  readonly cbl: number;
+  readonly flow: { readonly cbl: number };
 }
 
 /** Ring of the last token visits, from which the averages of totem.md 10 are made. */
@@ -103,7 +103,7 @@ export class TokenSamples {
   add(visit: TokenVisit): void {
     this.rxMs[this.next] = visit.tokenArrivedMs;
     this.txMs[this.next] = visit.nowMs;
-    this.backlog[this.next] = visit.cbl;
+    this.backlog[this.next] = visit.flow.cbl;
     this.next = (this.next + 1) % SAMPLES;
     if (this.count < SAMPLES) this.count++;
   }

@@ -1,44 +1,15 @@
 import { FrameClass, type SrpState } from './interface.ts';
+import { addFailed, sendJoin, sendJoinNow } from './joins.ts';
 import { LIMITS } from './limits.ts';
-import { addFailed, enterGather, isAgreed, Reason, sendJoin, sendJoinNow } from './membership.ts';
+import { isAgreed } from './membership.ts';
 import { subtract } from './node-set.ts';
 import type { RingState } from './state.ts';
 import { Stat } from './statistics.ts';
 import { Timer, type TimerValue } from './timer-table.ts';
+import { armTokenLoss, armWarning, notePresence, STATISTICS_PERIOD_MS } from './token-timers.ts';
+import { enterGather, Reason } from './transitions.ts';
 import { FrameType, HEADER } from './wire/header.ts';
 import { encodeMergeDetect } from './wire/merge-detect.ts';
-
-const STATISTICS_PERIOD_MS = 1500;
-
-/** Restarts the token loss, warning and retransmit timers (totem.md 3). */
-export function armTokenTimers(s: RingState): void {
-  armTokenLoss(s);
-  s.timers.start(Timer.TOKEN_RETRANSMIT, s.timings.tokenRetransmitMs);
-}
-
-function armTokenLoss(s: RingState): void {
-  s.timers.start(Timer.TOKEN, s.timings.tokenMs);
-  armWarning(s);
-}
-
-function armWarning(s: RingState): void {
-  const { tokenWarningPercent, tokenMs } = s.timings;
-  if (tokenWarningPercent > 0) s.timers.start(Timer.TOKEN_WARNING, (tokenMs * tokenWarningPercent) / 100);
-}
-
-/**
- * Notes that the process runs, and when to note it again (totem.md 4.15). Stock restarts the timer on entering OPERATIONAL
- * without noting the time, so that frequent changes of the membership look like a pause and cost it its input.
- */
-export function notePresence(s: RingState): void {
-  s.pauseRecordMs = s.nowMs;
-  s.timers.start(Timer.PAUSE, s.timings.tokenMs / 5);
-}
-
-export function startPeriodicTimers(s: RingState): void {
-  notePresence(s);
-  s.timers.start(Timer.STATISTICS, STATISTICS_PERIOD_MS);
-}
 
 /** A timer went off; it is stopped already. */
 export function timerExpired(s: RingState, timer: TimerValue): void {
@@ -112,11 +83,11 @@ export function tokenLost(s: RingState): void {
 function consensusExpired(s: RingState): void {
   s.statistics.add(Stat.consensus_timeouts);
   if (isAgreed(s)) {
-    s.consensus = [s.me];
+    s.membership.consensus = [s.me];
     armTokenLoss(s);
     return;
   }
-  const missing = subtract(s.proc, s.consensus);
+  const missing = subtract(s.membership.proc, s.membership.consensus);
   addFailed(s, missing);
   s.observer.report({ kind: 'consensusTimeout', missing });
   enterGather(s, Reason.CONSENSUS_TIMEOUT);

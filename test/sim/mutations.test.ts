@@ -38,19 +38,15 @@ function deathInBadWeather(seed: number, spoil: Bug['plant']): SimReport {
 const state = (node: SimNode) => node.groups.srp.state;
 
 /** Replaces a variable of the protocol by a property. */
-function override<K extends keyof ReturnType<typeof state>>(
-  node: SimNode,
-  key: K,
-  get: () => ReturnType<typeof state>[K],
-): void {
-  Object.defineProperty(state(node), key, { get, set: () => {}, configurable: true });
+function override<T extends object, K extends keyof T>(part: T, key: K, get: () => T[K]): void {
+  Object.defineProperty(part, key, { get, set: () => {}, configurable: true });
 }
 
 const BUGS: readonly Bug[] = [
   {
     name: 'a message is freed one token visit too early',
     plant: (node) => {
-      for (const queue of [state(node).regular, state(node).recovery]) {
+      for (const queue of [state(node).regular, state(node).recovery.queue]) {
         const release = queue.releaseThrough.bind(queue);
         queue.releaseThrough = (seq) => release(seq + 3);
       }
@@ -59,14 +55,14 @@ const BUGS: readonly Bug[] = [
   {
     name: 'missing messages are never asked for',
     plant: (node) => {
-      for (const queue of [state(node).regular, state(node).recovery]) queue.countMiss = () => 0;
+      for (const queue of [state(node).regular, state(node).recovery.queue]) queue.countMiss = () => 0;
     },
   },
   {
     name: 'a ring id is used before it is on disk',
     plant: (node) => {
       state(node).user.reserveRingSeq = (upTo) => {
-        state(node).reservedRingSeq = upTo;
+        state(node).diskWait.reserved = upTo;
       };
     },
   },
@@ -85,18 +81,18 @@ const BUGS: readonly Bug[] = [
   },
   {
     name: 'new messages are sent during synchronisation (totem.md 5.5)',
-    plant: (node) => override(node, 'waitingTransAck', () => false),
+    plant: (node) => override(state(node), 'waitingTransAck', () => false),
   },
   {
     name: 'the old ring is forgotten when a commit fails (totem.md trap 15)',
-    plant: (node) => override(node, 'saved', () => false),
+    plant: (node) => override(state(node).old, 'saved', () => false),
   },
   {
     name: 'messages behind a hole are passed up whoever sent them',
     story: deathInBadWeather,
     plant: (node) => {
       let nodes: readonly number[] = [];
-      Object.defineProperty(state(node), 'deliverMemb', {
+      Object.defineProperty(state(node).membership, 'deliverMemb', {
         get: () => Object.assign([...nodes], { includes: () => true }),
         set: (value: readonly number[]) => {
           nodes = value;
@@ -106,25 +102,24 @@ const BUGS: readonly Bug[] = [
   },
   {
     name: 'messages behind a hole are never passed up',
-    plant: (node) => override(node, 'deliverMemb', () => []),
+    plant: (node) => override(state(node).membership, 'deliverMemb', () => []),
   },
   {
     name: 'the transitional set ignores which ring a member comes from',
     plant: (node) => {
-      const s = state(node);
-      override(node, 'transMemb', () => s.memb.filter((member) => s.newMemb.includes(member)));
+      const { membership } = state(node);
+      override(membership, 'transMemb', () => membership.memb.filter((member) => membership.newMemb.includes(member)));
     },
   },
   {
     name: 'duplicate tokens are processed',
-    plant: (node) => override(node, 'myTokenSeq', () => 0xffffffff),
+    plant: (node) => override(state(node), 'myTokenSeq', () => 0xffffffff),
   },
   {
     name: 'failed nodes are not forgotten when a ring forms (totem.md trap 14)',
     plant: (node) => {
-      const s = state(node);
       let failed: readonly number[] = [];
-      Object.defineProperty(s, 'failed', {
+      Object.defineProperty(state(node).membership, 'failed', {
         get: () => failed,
         set: (value: readonly number[]) => {
           if (value.length > 0) failed = value;
@@ -134,13 +129,13 @@ const BUGS: readonly Bug[] = [
   },
   {
     name: 'old-ring messages are not sent again in recovery',
-    plant: (node) => override(node, 'retransCount', () => 0),
+    plant: (node) => override(state(node).recovery, 'retransCount', () => 0),
   },
   {
     name: 'every node claims to have received everything (totem.md 4.6)',
     plant: (node) => {
-      const s = state(node);
-      override(node, 'oldHigh', () => s.oldAru);
+      const { old } = state(node);
+      override(old, 'high', () => old.aru);
     },
   },
   {

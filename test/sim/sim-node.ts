@@ -317,8 +317,8 @@ export class SimNode {
 
   private observed(event: { readonly kind: string }): void {
     if (event.kind !== 'commit') return;
-    const { ring, newMemb } = this.groups.srp.state;
-    this.world.checker.committed(this.view, ring, newMemb);
+    const { ring, membership } = this.groups.srp.state;
+    this.world.checker.committed(this.view, ring, membership.newMemb);
   }
 
   private configurationChange(change: ConfigurationChange): void {
@@ -391,6 +391,6 @@ export class SimNode {
   describe(): string {
     const { srp } = this.groups;
     const s = srp.state;
-    return `node ${this.options.nodeId}/${this.options.life} ${srp.phase} ring ${s.ring.rep}.${s.ring.seq} {${s.memb}} proc {${s.proc}} failed {${s.failed}} sync ${this.sync.isInProgress()} pending ${this.view.pending.size} aru ${s.aru} high ${s.high} delivered ${s.highDelivered} queues ${s.newQueue.length}/${s.transQueue.length}`;
+    return `node ${this.options.nodeId}/${this.options.life} ${srp.phase} ring ${s.ring.rep}.${s.ring.seq} {${s.membership.memb}} proc {${s.membership.proc}} failed {${s.membership.failed}} sync ${this.sync.isInProgress()} pending ${this.view.pending.size} aru ${s.aru} high ${s.high} delivered ${s.highDelivered} queues ${s.newQueue.length}/${s.transQueue.length}`;
   }
 }

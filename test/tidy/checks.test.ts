@@ -1,5 +1,6 @@
 import t from 'tap';
 import { deadExports, deadFiles, deadMembers, NameCount } from './dead.ts';
+import { importCycles } from './import-cycles.ts';
 import { breaches } from './layers.ts';
 import { openKinds } from './log-lines.ts';
 import { brokenReferences, indexBook } from './references.ts';
@@ -20,6 +21,15 @@ t.test('a breach of the layers is found', async (t) => {
   t.equal(found('src/ring/a.ts', "import { quorum } from '../services/quorum.ts';"), 1);
   t.equal(found('src/services/a.ts', "const x = await import('../os/socket.ts');"), 1);
   t.equal(found('src/nowhere/a.ts', ''), 1);
+});
+
+t.test('a circle of imports is found', async (t) => {
+  const a = source('src/lib/a.ts', "import { b } from './b.ts';");
+  const b = source('src/lib/b.ts', "import { c } from '../os/c.ts';");
+  const c = source('src/os/c.ts', "import {\n  a,\n} from '../lib/a.ts';");
+  t.same(importCycles([a, b, c]), ['src/lib/a.ts <-> src/lib/b.ts <-> src/os/c.ts']);
+  t.same(importCycles([a, b]), []);
+  t.same(importCycles([a, source('src/lib/b.ts', "import type { A } from './a.ts';")]), [], 'types may');
 });
 
 t.test('function bodies are measured', async (t) => {

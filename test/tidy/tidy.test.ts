@@ -1,5 +1,6 @@
 import t from 'tap';
 import { deadExports, deadFiles, deadMembers, NameCount } from './dead.ts';
+import { importCycles } from './import-cycles.ts';
 import { breaches, PURE } from './layers.ts';
 import { openKinds } from './log-lines.ts';
 import { brokenReferences, readBook } from './references.ts';
@@ -34,6 +35,10 @@ const inFolder = (folder: string) => (source: Source) => source.path.startsWith(
 
 t.test('imports follow the arrows between the layers', async (t) => {
   t.same(breaches(sources.filter((source) => source.path.startsWith('src/'))), []);
+});
+
+t.test('no files import each other in a circle', async (t) => {
+  t.same(importCycles(sources), []);
 });
 
 t.test('worker entry points only wire', async (t) => {

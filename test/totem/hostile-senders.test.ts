@@ -58,15 +58,21 @@ t.test('forged JOINs: votes and leavers that nobody asks for are not kept', asyn
   const { state } = srp;
   for (let node = 1000; node < 3000; node++) {
     receive((view, at) =>
-      encodeJoin(view, at, { leave: true, systemFrom: node, ringSeq: 0, proc: state.proc, failed: [node] }),
+      encodeJoin(view, at, { leave: true, systemFrom: node, ringSeq: 0, proc: state.membership.proc, failed: [node] }),
     );
     receive((view, at) =>
-      encodeJoin(view, at, { leave: false, systemFrom: node, ringSeq: 0, proc: state.proc, failed: state.failed }),
+      encodeJoin(view, at, {
+        leave: false,
+        systemFrom: node,
+        ringSeq: 0,
+        proc: state.membership.proc,
+        failed: state.membership.failed,
+      }),
     );
   }
-  t.ok(state.consensus.length <= 384, `${state.consensus.length} votes`);
-  t.ok(state.politeLeavers.length <= 384, `${state.politeLeavers.length} leavers`);
-  t.ok(state.proc.length <= 384);
+  t.ok(state.membership.consensus.length <= 384, `${state.membership.consensus.length} votes`);
+  t.ok(state.membership.politeLeavers.length <= 384, `${state.membership.politeLeavers.length} leavers`);
+  t.ok(state.membership.proc.length <= 384);
 });
 
 t.test('forged JOINs: no ring sequence is the last one', async (t) => {
@@ -94,7 +100,7 @@ t.test('what was recorded on an earlier ring does not re-form this one', async (
   node.pass(4000);
   node.hearItself(12);
   node.gathers.length = 0;
-  t.same(node.state.memb, [2]);
+  t.same(node.state.membership.memb, [2]);
   t.ok(node.state.ring.seq > past.seq, 'another ring');
   t.equal(node.mcast(2, { rep: 2, seq: past.seq - 4 }, 1), Drop.PAST_RING, 'by a member, on any earlier ring');
   t.equal(node.mergeDetect(2, { rep: 1, seq: 1 }), Drop.PAST_RING);
