@@ -53,6 +53,11 @@ export class FramePool {
     return this.freePageCount;
   }
 
+  /** Slots in use, counted page by page. */
+  get slotsUsed(): number {
+    return this.used.reduce((sum, used) => sum + used, 0);
+  }
+
   /** Size of the slot that a request for `bytes` gets. */
   static slotBytes(bytes: number): number {
     return SMALLEST_BYTES << FramePool.classFor(bytes);

@@ -45,6 +45,11 @@ export class SortQueue {
     return this.offsets[seq & MASK] === STUB;
   }
 
+  /** The queue frees what lies at `seq`. */
+  owns(seq: number): boolean {
+    return this.offsets[seq & MASK]! >= 0 && this.borrowed[seq & MASK] === 0;
+  }
+
   offsetOf(seq: number): number {
     return this.offsets[seq & MASK]!;
   }

@@ -70,6 +70,7 @@ export function createCommit(s: RingState, seq: number): void {
 /** ENTER COMMIT (totem.md 4.3). */
 export function enterCommit(s: RingState, token: CommitToken): void {
   if (s.timers.running(Timer.SEND_JOIN)) sendJoinNow(s); // the others wait for this vote
+  s.discardOrf = true; // GATHER did that; but a JOIN can lead here from OPERATIONAL on the spot
   s.old.saveOnce(s.ring, s.aru, s.high);
   fillEntry(s, token);
   s.tokenTarget = token.addr[token.membIndex % token.addr.length]!;
@@ -127,6 +128,7 @@ export function enterRecovery(s: RingState, token: CommitToken): void {
     const entry = token.entries[token.addr.indexOf(node)];
     return entry !== undefined && ringIdEquals(entry.ringId, s.old.ring);
   });
+  membership.deliverMemb = []; // those of an abandoned recovery may not come along this time
   const complete = membership.transMemb.every((node) => token.entries[token.addr.indexOf(node)]!.receivedFlg !== 0);
   if (!complete) queueOldMessages(s, token);
   s.startNumbering();

@@ -1,5 +1,6 @@
 import { type FrameMemory, frameMemory } from '../../src/lib/frame-memory.ts';
 import { Group, ProcessGroups } from '../../src/totem/index.ts';
+import { checkInvariants } from '../../src/totem/invariants.ts';
 import { coreOptions, timings } from '../totem/bench.ts';
 
 const REGION = 4 << 20;
@@ -77,6 +78,8 @@ export class FuzzNode {
   event(run: (groups: ProcessGroups) => void): void {
     this.groups.srp.setNow(this.target.nowMs);
     run(this.groups);
+    const [broken] = checkInvariants(this.groups.srp.state);
+    if (broken !== undefined) throw new Error(`not true: ${broken}`);
     const outbox = this.outbox;
     this.outbox = [];
     for (const { to, frame } of outbox) this.target.send(to, frame);

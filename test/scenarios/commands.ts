@@ -13,6 +13,7 @@ import { StoryRing } from './story-ring.ts';
  *   run MS
  *   delivered                 what each node's services have got since the last time
  *   statistic NAME N …
+ *   status N …                state, ring, members, aru, high, delivered, released, send queues
  */
 export class Story {
   private readonly ring = new StoryRing();
@@ -65,6 +66,8 @@ export class Story {
         return words
           .slice(1)
           .map((id) => `         ${id} ${words[0]} ${ring.statistic(Number(id), words[0] as StatisticName)}`);
+      case 'status':
+        return words.map((id) => `         ${ring.status(Number(id))}`);
       default:
         throw new Error(`unknown command: ${line}`);
     }

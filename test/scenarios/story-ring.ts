@@ -9,6 +9,7 @@ import {
   type StatisticName,
   type TotemReport,
 } from '../../src/totem/index.ts';
+import { checkInvariants, checkOwnership } from '../../src/totem/invariants.ts';
 import { EventHeap } from '../sim/event-heap.ts';
 import { coreOptions, timings } from '../totem/bench.ts';
 import { type FrameName, frameName, frameText } from './frame-text.ts';
@@ -108,6 +109,9 @@ class StoryNode {
   event(run: () => void): void {
     this.groups.srp.setNow(this.ring.nowMs);
     run();
+    const { state } = this.groups.srp;
+    const broken = [...checkInvariants(state), ...checkOwnership(state)];
+    for (const sentence of broken) this.ring.tell(this.id, `NOT TRUE: ${sentence}`);
     const outbox = this.outbox;
     this.outbox = [];
     for (const { to, offset, length } of outbox)
@@ -212,6 +216,15 @@ export class StoryRing {
 
   statistic(id: number, name: StatisticName): number {
     return this.node(id).groups.srp.state.statistics.get(Stat[name]);
+  }
+
+  /** One node's variables, in one line. */
+  status(id: number): string {
+    const s = this.node(id).groups.srp.state;
+    const { memb, proc, failed } = s.membership;
+    const numbers = `aru ${s.aru} high ${s.high} delivered ${s.highDelivered} released ${s.released}`;
+    const queues = `to send ${s.newQueue.length} + ${s.transQueue.length} during sync`;
+    return `${id} ${s.state} ${ringIdText(s.ring)} {${memb}} proc {${proc}} failed {${failed}} ${numbers} ${queues}`;
   }
 
   send(from: number, to: number | 'all', frame: Uint8Array): void {

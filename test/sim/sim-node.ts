@@ -2,6 +2,7 @@ import type { FrameMemory } from '../../src/lib/frame-memory.ts';
 import type { ConfigurationChange } from '../../src/lib/ring-id.ts';
 import { SyncCore, type SyncParticipant } from '../../src/services/sync/sync-core.ts';
 import { FrameClass, Group, ProcessGroups, type SrpTimings } from '../../src/totem/index.ts';
+import { checkInvariants, checkOwnership } from '../../src/totem/invariants.ts';
 import { FrameType, HEADER, readU64 } from '../../src/totem/wire/header.ts';
 import { MCAST, MCAST_HEADER_BYTES } from '../../src/totem/wire/mcast.ts';
 import type { Checker, View } from './checker.ts';
@@ -12,6 +13,8 @@ import { SimCpg } from './sim-cpg.ts';
 /** Where a datagram is put for `receive`. */
 const INPUT_BYTES = 66_000;
 const INBOX_MAX = 400;
+/** Events between two looks at all slots, which take as long as some hundred events. */
+const OWNERSHIP_EVERY = 1000;
 const MESSAGE_MAGIC = 0x51a7e5;
 const MESSAGE_HEADER_BYTES = 20;
 
@@ -300,11 +303,19 @@ export class SimNode {
     this.groups.srp.setNow(this.world.now());
     this.events++;
     run();
+    this.checkCore();
     const outbox = this.outbox;
     this.outbox = [];
     for (const { to, offset, length } of outbox) {
       this.world.send(this.options.index, to, copyOf(this.memory.bytes, offset, length));
     }
+  }
+
+  private checkCore(): void {
+    const { state } = this.groups.srp;
+    for (const sentence of checkInvariants(state)) this.world.checker.violation(this.view, `not true: ${sentence}`);
+    if (this.events % OWNERSHIP_EVERY !== 0) return;
+    for (const sentence of checkOwnership(state)) this.world.checker.violation(this.view, `not true: ${sentence}`);
   }
 
   private reserve(upTo: number): void {
