@@ -9,9 +9,10 @@ import { CmapEngine } from '../services/cmap/engine.ts';
 import type { AddressesOf } from '../services/cmap/members.ts';
 import type { StatsMap } from '../services/cmap/stats-map.ts';
 import { ServiceId } from '../services/codec/ids.ts';
-import type { MainEngineContext, ServiceEngine } from '../services/engine.ts';
+import { hasClients, type MainEngineContext, type ServiceEngine } from '../services/engine.ts';
 import type { EngineHost } from '../services/host/engine-host.ts';
 import type { RemoteService } from '../services/host/ports.ts';
+import { QuorumDecisions } from '../services/quorum/decisions.ts';
 import { QuorumEngine } from '../services/quorum/engine.ts';
 import { VotequorumEngine, type VotequorumOptions } from '../services/votequorum/engine.ts';
 import { type TrackingFilePort, trackingFile } from '../services/votequorum/tracking-file.ts';
@@ -57,11 +58,12 @@ export function engineSet(needs: EngineDependencies): EngineSet {
   const loadOne = async (engine: ServiceEngine<MainEngineContext>): Promise<void> => {
     current = engine.name;
     await host!.load(engine);
-    if (engine.library.length > 0) await publish(engine.serviceId, engine.name);
+    if (hasClients(engine)) await publish(engine.serviceId, engine.name);
   };
   const providerName = quorumProvider(needs.cmap);
+  const decisions = new QuorumDecisions();
   const setQuorum: VotequorumOptions['setQuorum'] = (members, quorate, ringId) =>
-    quorum.setQuorum(members, quorate, ringId);
+    decisions.decide(members, quorate, ringId);
   const provider =
     providerName === null
       ? null
@@ -76,6 +78,7 @@ export function engineSet(needs: EngineDependencies): EngineSet {
       provider === null
         ? null
         : { name: providerName ?? '', serviceId: provider.serviceId, load: () => loadOne(provider) },
+    decisions,
     quorateChanged: (quorate) => host!.setQuorate(quorate),
   });
   const { cmap, statistics, addressesOf } = needs;
@@ -94,9 +97,9 @@ export function engineSet(needs: EngineDependencies): EngineSet {
     ...needs.modules,
   ];
   return {
-    services: all.map(({ serviceId, sync, processGroup }) => ({
+    services: all.map(({ serviceId, takesPartInSync, processGroup }) => ({
       serviceId,
-      takesPartInSync: sync !== undefined,
+      takesPartInSync,
       processGroup: processGroup ?? null,
     })),
     async load(target) {

@@ -6,16 +6,19 @@ export { TrackEvent } from '../config/icmap/index.ts';
 export { CsError, type CsStatus } from '../lib/errors.ts';
 export type { LogFunction, LogLevel } from '../lib/log.ts';
 export { type ConfigurationChange, type RingId, ringIdEquals } from '../lib/ring-id.ts';
+export { type Call, type CallResult, call, serve } from './codec/call.ts';
 export * as fields from './codec/fields.ts';
 export { execStruct, RequestStruct, ResponseStruct, Struct, statusResponse } from './codec/struct.ts';
 export {
+  type CallHandler,
   ENGINE_INTERFACE_VERSION,
   type EngineConnection,
   type EngineContext,
   type EngineTimer,
-  type ExecFunction,
-  type LibraryFunction,
+  type LibraryCall,
   type MainEngineContext,
+  type MessageHandler,
+  type RunningService,
   type ServiceEngine,
   type SyncHooks,
 } from './engine.ts';

@@ -3,16 +3,18 @@ import type { LogFunction } from '../lib/log.ts';
 import type { ConfigurationChange, RingId } from '../lib/ring-id.ts';
 
 /**
- * The interface of a service engine: what Corosync calls a service. Our own engines (cmap, cfg, cpg, quorum,
- * votequorum, …) and engines loaded by configuration are written to it, and to nothing else of the daemon.
+ * The interface of a service engine: what Corosync calls a service. Our own engines (cmap, cfg, quorum, votequorum, …) and
+ * engines loaded by configuration are written to it, and to nothing else of the daemon. (CPG runs on the ring thread, to
+ * `src/ring/ring-engine.ts`.)
  *
- *   ring order                 clients
- *   ──────────                 ───────
- *   exec[fn].handle            library[id].handle      request  → respond() once, now or later
- *   configurationChange        connectionOpened        event    ← dispatch() any time
- *   sync.init/process/activate connectionClosed
+ *   ServiceEngine: what it is            RunningService: what it does, from the start on
+ *   ────────────────────────            ───────────────────────────────────────────────
+ *   id, name, priority, …      start()  ring order                     clients
+ *   calls: id, length, …      ───────►  messages[name]                 calls[name]       request → respond() once
+ *   messages: names                     configurationChange            connectionOpened  event   ← dispatch() any time
+ *                                       sync.init/process/activate     connectionClosed
  *
- * Every call into an engine happens on one thread, one at a time, in the order of the ring.
+ * Every call into an engine happens on one thread, one at a time, in the order of the ring, and none before its start.
  */
 export const ENGINE_INTERFACE_VERSION = 2;
 
@@ -33,27 +35,22 @@ export interface EngineConnection {
   disconnect(reason: string): void;
 }
 
-/** A request of the client library; the index in `ServiceEngine.library` is its id. */
-export interface LibraryFunction {
-  readonly name: string;
+/** A request of the client library, as far as it is known before the engine runs. */
+export interface LibraryCall {
+  /** Id of the request: 0..63, each once in an engine. */
+  readonly id: number;
   /** Whether the request needs room in the Totem queue and no sync in progress (services.md 2.2). */
   readonly flowControl: boolean;
-  /**
-   * `request` is the whole request, 16-byte header included, at least `requestBytesMin` long (shorter ones never get
-   * here: they are answered INVALID_PARAM). It is valid during the call only.
-   */
+  /** Shorter requests, header included, never get to the engine: they are answered INVALID_PARAM. */
   readonly requestBytesMin: number;
-  handle(connection: EngineConnection, request: Uint8Array): void;
   /** Answer when the request was not admitted, for clients that cannot cope with a bare 24-byte header. */
   rejection?(status: number): Uint8Array;
 }
 
-/** A message of the ring; the index in `ServiceEngine.exec` is its function number. */
-export interface ExecFunction {
-  readonly name: string;
-  /** `payload` starts with the 16-byte header and is valid during the call only. Its lengths are not to be trusted. */
-  handle(payload: Uint8Array, nodeId: number): void;
-}
+/** `request` is the whole request, 16-byte header included. It is valid during the call only. */
+export type CallHandler = (connection: EngineConnection, request: Uint8Array) => void;
+/** `payload` starts with the 16-byte header and is valid during the call only. Its lengths are not to be trusted. */
+export type MessageHandler = (payload: Uint8Array, nodeId: number) => void;
 
 /** Participation in the barrier protocol (services.md 3). */
 export interface SyncHooks {
@@ -99,7 +96,12 @@ export interface MainEngineContext extends EngineContext {
   track(key: string, mask: number, callback: TrackCallback): void;
 }
 
-export interface ServiceEngine<Context extends EngineContext = EngineContext> {
+/** What an engine is: all that the daemon knows of it before it runs. */
+export interface ServiceEngine<
+  Context extends EngineContext = EngineContext,
+  Call extends string = string,
+  Message extends string = string,
+> {
   /** 0..63; stock uses 0..7 (services.md 1.4). */
   readonly serviceId: number;
   /** Short name: IPC socket and key names. */
@@ -115,11 +117,21 @@ export interface ServiceEngine<Context extends EngineContext = EngineContext> {
    * messages travel with those of the other services.
    */
   readonly processGroup?: string;
-  /** Empty: no IPC socket. */
-  readonly library: readonly LibraryFunction[];
-  readonly exec: readonly ExecFunction[];
+  /** Requests of clients. None: no IPC socket. */
+  readonly calls: Readonly<Record<Call, LibraryCall>>;
+  /** Messages between the nodes; the index is the function number. */
+  readonly messages: readonly Message[];
+  /** Whether it takes part in synchronisation. */
+  readonly takesPartInSync: boolean;
+  /** Called once. What it throws keeps the engine out. */
+  start(context: Context): RunningService<Call, Message> | Promise<RunningService<Call, Message>>;
+}
+
+/** A started engine: handlers for what its declaration names. */
+export interface RunningService<Call extends string = string, Message extends string = string> {
+  readonly calls: Readonly<Record<Call, CallHandler>>;
+  readonly messages: Readonly<Record<Message, MessageHandler>>;
   readonly sync?: SyncHooks;
-  start(context: Context): void | Promise<void>;
   /** `false`: not finished, call again. */
   stop?(): boolean;
   configurationChange?(change: ConfigurationChange): void;
@@ -130,6 +142,9 @@ export interface ServiceEngine<Context extends EngineContext = EngineContext> {
   /** Text for the state dump (SIGUSR2). */
   dump?(): string;
 }
+
+/** Whether the engine has an IPC socket. */
+export const hasClients = (engine: ServiceEngine<MainEngineContext>): boolean => Object.keys(engine.calls).length > 0;
 
 /** Stock's words for a message between nodes that an engine does not know: `count` is the number of those that it does. */
 export function unknownMessageText(fn: number, serviceId: number, count: number): string {

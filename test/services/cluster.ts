@@ -3,6 +3,7 @@ import { StatsMap } from '../../src/services/cmap/stats-map.ts';
 import { ServiceId } from '../../src/services/codec/ids.ts';
 import * as wire from '../../src/services/codec/votequorum.ts';
 import type { MainEngineContext, ServiceEngine } from '../../src/services/engine.ts';
+import { QuorumDecisions } from '../../src/services/quorum/decisions.ts';
 import { QuorumEngine } from '../../src/services/quorum/engine.ts';
 import { VotequorumEngine } from '../../src/services/votequorum/engine.ts';
 import { memoryTrackingFile, type TrackingFile } from '../../src/services/votequorum/tracking-file.ts';
@@ -25,14 +26,16 @@ export class QuorumNode extends FakeNode {
     withProvider = true,
   ) {
     super({ nodeId, clock: ring.clock, cmap: configured(settings), full: ring.full });
+    const decisions = new QuorumDecisions();
     const votequorum = new VotequorumEngine({
       trackingFile,
-      setQuorum: (members, quorate, ringId) => this.quorum.setQuorum(members, quorate, ringId),
+      setQuorum: (members, quorate, ringId) => decisions.decide(members, quorate, ringId),
     });
     this.quorum = new QuorumEngine({
       provider: withProvider
         ? { name: 'corosync_votequorum', serviceId: votequorum.serviceId, load: () => this.host.load(votequorum) }
         : null,
+      decisions,
       quorateChanged: (quorate) => this.host.setQuorate(quorate),
     });
   }

@@ -1,9 +1,26 @@
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { messageError, messageId, statusResponse } from '../../src/services/codec/struct.ts';
 import type { MainEngineContext, ServiceEngine } from '../../src/services/engine.ts';
 import { type EngineModule, loadEngineModules } from '../../src/services/host/engine-modules.ts';
+import type { EngineVersion1 } from '../../src/services/host/engine-version-1.ts';
+import { configured, FakeNode } from './fake-node.ts';
+import { FakeRing } from './fake-ring.ts';
 
 const engine = (changes: Partial<ServiceEngine<MainEngineContext>> = {}): ServiceEngine<MainEngineContext> => ({
+  serviceId: 20,
+  name: 'thing',
+  description: 'thing',
+  unloadPriority: 1,
+  allowInquorate: true,
+  calls: {},
+  messages: [],
+  takesPartInSync: false,
+  start: () => ({ calls: {}, messages: {} }),
+  ...changes,
+});
+
+const old = (changes: Partial<EngineVersion1> = {}): EngineVersion1 => ({
   serviceId: 20,
   name: 'thing',
   description: 'thing',
@@ -29,7 +46,9 @@ async function load(modules: Record<string, unknown>, blocks: Record<string, str
   return { logs, engines, names: engines.map((each) => each.name) };
 }
 
-const moduleOf = (made: ServiceEngine<MainEngineContext>, interfaceVersion = 2): EngineModule => ({
+const bare = (id: number) => ({ id, flowControl: false, requestBytesMin: 16 });
+
+const moduleOf = (made: unknown, interfaceVersion = 2): EngineModule => ({
   interfaceVersion,
   createEngine: () => made,
 });
@@ -37,7 +56,7 @@ const moduleOf = (made: ServiceEngine<MainEngineContext>, interfaceVersion = 2):
 t.test('modules that are right', async (t) => {
   const modules = {
     '/etc/rondo/engines/thing.js': moduleOf(engine()),
-    '/opt/other.js': { interfaceVersion: 1, createEngine: async () => engine({ name: 'other', serviceId: 21 }) },
+    '/opt/other.js': { interfaceVersion: 1, createEngine: async () => old({ name: 'other', serviceId: 21 }) },
   };
   const { names, logs } = await load(modules, [
     { name: 'thing', path: '/etc/rondo/engines/thing.js' },
@@ -73,6 +92,15 @@ t.test('modules that are wrong are left out, and said to be', async (t) => {
     ['no module', {}, { name: 'thing', path: '/x.js' }, /exports no/],
     ['version', moduleOf(engine(), 3), { name: 'thing', path: '/x.js' }, /version 3/],
     ['version', moduleOf(engine(), 0), { name: 'thing', path: '/x.js' }, /version 0/],
+    ['of version 1, said to be of 2', moduleOf(old()), { name: 'thing', path: '/x.js' }, /not a service engine/],
+    ['of version 2, said to be of 1', moduleOf(engine(), 1), { name: 'thing', path: '/x.js' }, /not a service engine/],
+    ['id of a call', moduleOf(engine({ calls: { a: bare(64) } })), { name: 'thing', path: '/x.js' }, /request id 64/],
+    [
+      'twice',
+      moduleOf(engine({ calls: { a: bare(0), b: bare(0) } })),
+      { name: 'thing', path: '/x.js' },
+      /request id 0/,
+    ],
     ['other name', moduleOf(engine({ name: 'else' })), { name: 'thing', path: '/x.js' }, /calls itself else/],
     ['id of stock', moduleOf(engine({ serviceId: 5 })), { name: 'thing', path: '/x.js' }, /service id 5/],
     ['id too large', moduleOf(engine({ serviceId: 64 })), { name: 'thing', path: '/x.js' }, /service id 64/],
@@ -115,12 +143,52 @@ t.test('the example is a module', async (t) => {
   );
 });
 
-t.test('a module of version 1 finds the way of sending that it knows', async (t) => {
-  const sent: number[] = [];
-  const context = { trySend: (fn: number) => sent.push(fn) > 0 };
-  const old = engine();
-  old.start = (given) => void (given as unknown as { mcast(fn: number): boolean }).mcast(3);
-  const { engines } = await load({ '/x.js': moduleOf(old, 1) }, [{ name: 'thing', path: '/x.js' }]);
-  engines[0]?.start(context as unknown as MainEngineContext);
-  t.same(sent, [3]);
+t.test('a module of version 1 works as it did', async (t) => {
+  const seen: string[] = [];
+  let mcast: (fn: number, payload: Uint8Array) => boolean = () => false;
+  const made = old({
+    library: [
+      {
+        name: 'first',
+        flowControl: false,
+        requestBytesMin: 24,
+        handle: () => {},
+        rejection: (error) => statusResponse(77, error),
+      },
+      {
+        name: 'first',
+        flowControl: false,
+        requestBytesMin: 16,
+        handle: (connection) => connection.respond(statusResponse(1, mcast(0, new Uint8Array(16)) ? 1 : 6)),
+      },
+    ],
+    exec: [{ name: 'message', handle: (payload, nodeId) => seen.push(`message of ${payload.length} from ${nodeId}`) }],
+    sync: {
+      init: () => seen.push('init'),
+      process: () => seen.push('process') > 0,
+      activate: () => seen.push('activate'),
+      abort: () => seen.push('abort'),
+    },
+    start: (context) => {
+      mcast = context.mcast;
+    },
+    connectionOpened: () => seen.push('opened'),
+    connectionClosed: () => seen.push('closed'),
+    dump: () => 'fine',
+  });
+  const { engines } = await load({ '/x.js': moduleOf(made, 1) }, [{ name: 'thing', path: '/x.js' }]);
+  const ring = new FakeRing();
+  const node = new FakeNode({ nodeId: 1, clock: ring.clock, cmap: configured({}), full: ring.full });
+  await node.load(...engines);
+  ring.add(node);
+  ring.partition([1]);
+  ring.settle();
+  const client = node.connect(20);
+  const refused = client.call(new Uint8Array(16))!;
+  t.same([messageId(refused), messageError(refused)], [77, 7], 'too short, with a rejection of its own');
+  t.equal(client.status(Uint8Array.from([1, ...new Array(15).fill(0)])), 1);
+  ring.settle();
+  client.close();
+  t.same(seen, ['init', 'process', 'activate', 'opened', 'message of 16 from 1', 'closed']);
+  t.equal(node.host.dump(), 'fine');
 });

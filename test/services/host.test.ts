@@ -10,7 +10,6 @@ import { FakeRing } from './fake-ring.ts';
 
 /** An engine that echoes, and throws wherever it is told to. */
 function echoEngine(trouble: { at: string | null }, seen: string[] = []) {
-  let context: MainEngineContext | null = null;
   const step = (name: string): void => {
     seen.push(name);
     if (trouble.at === name) throw new Error(`trouble in ${name}`);
@@ -21,39 +20,38 @@ function echoEngine(trouble: { at: string | null }, seen: string[] = []) {
     description: 'echo',
     unloadPriority: 3,
     allowInquorate: true,
-    library: [
-      {
-        name: 'echo',
-        flowControl: true,
-        requestBytesMin: 16,
-        handle: (connection, request) => {
-          step('request');
-          const response = new Uint8Array(24);
-          response[16] = CsError.OK;
-          connection.respond(response);
-          context?.trySend(0, new Uint8Array(request.length));
+    calls: { echo: { id: 0, flowControl: true, requestBytesMin: 16 } },
+    messages: ['echo'],
+    takesPartInSync: true,
+    start: (context) => {
+      context.track('echo.key', 7, () => step('track'));
+      context.setTimer(500, () => step('timer'));
+      return {
+        calls: {
+          echo: (connection, request) => {
+            step('request');
+            const response = new Uint8Array(24);
+            response[16] = CsError.OK;
+            connection.respond(response);
+            context.trySend(0, new Uint8Array(request.length));
+          },
         },
-      },
-    ],
-    exec: [{ name: 'echo', handle: () => step('deliver') }],
-    sync: {
-      init: () => step('init'),
-      process: () => {
-        step('process');
-        return true;
-      },
-      activate: () => step('activate'),
-      abort: () => step('abort'),
+        messages: { echo: () => step('deliver') },
+        sync: {
+          init: () => step('init'),
+          process: () => {
+            step('process');
+            return true;
+          },
+          activate: () => step('activate'),
+          abort: () => step('abort'),
+        },
+        configurationChange: () => step('change'),
+        connectionOpened: () => step('opened'),
+        connectionClosed: () => step('closed'),
+        dump: () => 'echo is fine',
+      };
     },
-    start: (given) => {
-      context = given;
-      given.track('echo.key', 7, () => step('track'));
-      given.setTimer(500, () => step('timer'));
-    },
-    configurationChange: () => step('change'),
-    connectionOpened: () => step('opened'),
-    connectionClosed: () => step('closed'),
-    dump: () => 'echo is fine',
   };
   return engine;
 }
@@ -143,6 +141,39 @@ t.test('keys, order of unloading, dump', async (t) => {
   t.equal(node.host.drops.noService, 1, 'messages for an unloaded service are dropped');
 });
 
+t.test('an engine that serves less than it declares is not loaded', async (t) => {
+  const ring = new FakeRing();
+  const node = new FakeNode({ nodeId: 1, clock: ring.clock, cmap: configured({}), full: ring.full });
+  const half: ServiceEngine<MainEngineContext> = {
+    ...echoEngine({ at: null }),
+    start: () => ({ calls: {}, messages: { echo: () => {} } }),
+  };
+  await t.rejects(node.load(half), { message: 'echo declares echo, and does not serve it' });
+  t.same(node.host.serviceIds(), []);
+});
+
+t.test('an engine hears of nothing before it has started', async (t) => {
+  const ring = new FakeRing();
+  const node = new FakeNode({ nodeId: 1, clock: ring.clock, cmap: configured({}), full: ring.full });
+  const seen: string[] = [];
+  const engine = echoEngine({ at: null }, seen);
+  let go: () => void = () => {};
+  const mayGo = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  const loading = node.load({ ...engine, start: (context) => mayGo.then(() => engine.start(context)) });
+  node.deliver({ from: 1, group: 'a', bytes: Uint8Array.from([0, 0, 20, 0, ...new Array(12).fill(0)]) });
+  const early = node.connect(20);
+  t.equal(early.status(new Uint8Array(16)), CsError.INVALID_PARAM, 'a call that nobody serves yet');
+  t.same(seen, []);
+  early.close();
+  go();
+  await loading;
+  node.host.syncCompleted();
+  t.equal(node.connect(20).status(new Uint8Array(16)), CsError.OK);
+  t.same(seen, ['opened', 'request']);
+});
+
 t.test('counters', async (t) => {
   const { ring, nodes, form } = await cluster([{ at: null }, { at: null }]);
   form();
@@ -162,7 +193,7 @@ t.test("a message that the engine does not know leaves stock's line", async (t) 
 });
 
 t.test('admission', async (t) => {
-  const fn = { name: 'f', flowControl: true, requestBytesMin: 16, handle: () => {} };
+  const fn = { id: 0, flowControl: true, requestBytesMin: 16 };
   const free = { ...fn, flowControl: false };
   const state = (freeSlots: number, syncInProgress = false, quorate = true) => ({
     queue: { freeSlots: () => freeSlots, slotBytes: () => 1000, bytesLimit: () => 10_000 },

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { decodeYkd, encodeYkdAttempt, encodeYkdState, YKD_STATE_BYTES } from '../../src/services/codec/ykd.ts';
+import { QuorumDecisions } from '../../src/services/quorum/decisions.ts';
 import { QuorumEngine } from '../../src/services/quorum/engine.ts';
 import { holdsHalf } from '../../src/services/ykd/core.ts';
 import { YkdEngine } from '../../src/services/ykd/engine.ts';
@@ -10,9 +11,11 @@ async function cluster(size: number, seed = 1) {
   const ring = new FakeRing(seed);
   for (let nodeId = 1; nodeId <= size; nodeId++) {
     const node = new FakeNode({ nodeId, clock: ring.clock, cmap: configured({}), full: ring.full });
-    const ykd = new YkdEngine({ setQuorum: (view, primary, ringId) => quorum.setQuorum(view, primary, ringId) });
+    const decisions = new QuorumDecisions();
+    const ykd = new YkdEngine({ setQuorum: (view, primary, ringId) => decisions.decide(view, primary, ringId) });
     const quorum = new QuorumEngine({
       provider: { name: 'corosync_ykd', serviceId: ykd.serviceId, load: () => node.host.load(ykd) },
+      decisions,
       quorateChanged: (quorate) => node.host.setQuorate(quorate),
     });
     await node.load(quorum);

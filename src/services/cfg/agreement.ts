@@ -1,13 +1,14 @@
-import { assert } from '../../lib/assert.ts';
 import type { ConfigurationChange } from '../../lib/ring-id.ts';
 import { chars, u32 } from '../codec/fields.ts';
 import { execStruct } from '../codec/struct.ts';
-import type { EngineTimer, ExecFunction, LibraryFunction, MainEngineContext, ServiceEngine } from '../engine.ts';
+import type { EngineTimer, MainEngineContext, MessageHandler, RunningService, ServiceEngine } from '../engine.ts';
 import type { PreparedReload, Refusal, Reloader } from './ports.ts';
 
 /** Below the ids of loadable engines, above stock's: a stock daemon drops the messages without a word. */
 export const AGREEMENT_SERVICE_ID = 15;
 const Fn = { HELLO: 0, PREPARE: 1, VOTE: 2 } as const;
+const MESSAGES = ['hello', 'prepare', 'vote'] as const;
+type Message = (typeof MESSAGES)[number];
 const REASON_BYTES = 256;
 const VOTE_TIMEOUT_MS = 15_000;
 const MEMBERSHIP_CHANGED: Refusal = { reason: 'the membership changed in the meantime' };
@@ -40,20 +41,40 @@ interface Ballot {
  *
  * In a ring with a stock member nothing is asked, and the reload is stock's.
  */
-export class ReloadAgreement implements ServiceEngine<MainEngineContext> {
+export class ReloadAgreement implements ServiceEngine<MainEngineContext, never, Message> {
   readonly serviceId = AGREEMENT_SERVICE_ID;
   readonly name = 'rondo';
   readonly description = 'agreement on reloads';
   readonly hidden = true;
   readonly unloadPriority = 1;
   readonly allowInquorate = true;
-  readonly library: readonly LibraryFunction[] = [];
-  readonly exec: readonly ExecFunction[] = [
-    { name: 'hello', handle: (_payload, nodeId) => void this.ours.add(nodeId) },
-    { name: 'prepare', handle: (payload, nodeId) => this.prepareDelivered(payload, nodeId) },
-    { name: 'vote', handle: (payload, nodeId) => this.voteDelivered(payload, nodeId) },
-  ];
-  private context: MainEngineContext | null = null;
+  readonly calls = {};
+  readonly messages = MESSAGES;
+  readonly takesPartInSync = false;
+  /** For cfg, which asks it. */
+  readonly running: Promise<AgreementService>;
+  private started: (service: AgreementService) => void = () => {};
+
+  constructor(private readonly reloader: Reloader) {
+    this.running = new Promise((resolve) => {
+      this.started = resolve;
+    });
+  }
+
+  start(context: MainEngineContext): AgreementService {
+    const service = new AgreementService(context, this.reloader);
+    this.started(service);
+    return service;
+  }
+}
+
+class AgreementService implements RunningService<never, Message> {
+  readonly calls = {};
+  readonly messages: Readonly<Record<Message, MessageHandler>> = {
+    hello: (_payload, nodeId) => void this.ours.add(nodeId),
+    prepare: (payload, nodeId) => this.prepareDelivered(payload, nodeId),
+    vote: (payload, nodeId) => this.voteDelivered(payload, nodeId),
+  };
   private members: readonly number[] = [];
   /** Members that have said that they know this protocol. */
   private readonly ours = new Set<number>();
@@ -64,16 +85,10 @@ export class ReloadAgreement implements ServiceEngine<MainEngineContext> {
   /** What this node prepared last, and for whom. */
   private prepared: { readonly requester: number; readonly plan: Promise<PreparedReload> } | null = null;
 
-  constructor(private readonly reloader: Reloader) {}
-
-  start(context: MainEngineContext): void {
-    this.context = context;
-  }
-
-  private get running(): MainEngineContext {
-    assert(this.context !== null, 'the agreement is used before its start');
-    return this.context;
-  }
+  constructor(
+    private readonly context: MainEngineContext,
+    private readonly reloader: Reloader,
+  ) {}
 
   configurationChange(change: ConfigurationChange): void {
     for (const nodeId of change.left) this.ours.delete(nodeId);
@@ -81,7 +96,7 @@ export class ReloadAgreement implements ServiceEngine<MainEngineContext> {
     this.members = change.members;
     this.prepared = null;
     this.ballot?.finish(MEMBERSHIP_CHANGED);
-    this.running.send(Fn.HELLO, HELLO.message({ version: 1 })); // leaves after the sync, with the services' other messages
+    this.context.send(Fn.HELLO, HELLO.message({ version: 1 })); // leaves after the sync, with the services' other messages
   }
 
   // ---- the requester ----
@@ -91,7 +106,7 @@ export class ReloadAgreement implements ServiceEngine<MainEngineContext> {
     for (let ballots = 1; ; ballots++) {
       const refusal = await this.ask();
       if (refusal !== MEMBERSHIP_CHANGED || ballots === BALLOTS_MAX) return refusal;
-      await new Promise<void>((resolve) => this.running.setTimer(SETTLE_MS, resolve));
+      await new Promise<void>((resolve) => this.context.setTimer(SETTLE_MS, resolve));
     }
   }
 
@@ -106,11 +121,11 @@ export class ReloadAgreement implements ServiceEngine<MainEngineContext> {
         this.ballot = null;
         resolve(refusal);
       };
-      const timer = this.running.setTimer(VOTE_TIMEOUT_MS, () => {
+      const timer = this.context.setTimer(VOTE_TIMEOUT_MS, () => {
         finish({ reason: `no answer from nodes ${[...(this.ballot?.waitingFor ?? [])].join(' ')}` });
       });
       this.ballot = { ticket, waitingFor: new Set(this.members), finish, timer };
-      if (!this.running.trySend(Fn.PREPARE, PREPARE.message({ ticket }))) finish({ reason: 'the send queue is full' });
+      if (!this.context.trySend(Fn.PREPARE, PREPARE.message({ ticket }))) finish({ reason: 'the send queue is full' });
     });
   }
 
@@ -118,9 +133,9 @@ export class ReloadAgreement implements ServiceEngine<MainEngineContext> {
     const vote = VOTE.decode(payload);
     const { ballot } = this;
     if (vote === null || ballot === null) return;
-    if (vote.requester !== this.running.nodeId || vote.ticket !== ballot.ticket) return;
+    if (vote.requester !== this.context.nodeId || vote.ticket !== ballot.ticket) return;
     if (vote.isYes === 0) {
-      const isOwn = nodeId === this.running.nodeId;
+      const isOwn = nodeId === this.context.nodeId;
       ballot.finish(isOwn ? (this.ownRefusal ?? vote) : { reason: `node ${nodeId}: ${vote.reason}` });
       return;
     }
@@ -146,10 +161,10 @@ export class ReloadAgreement implements ServiceEngine<MainEngineContext> {
   }
 
   private sendVote(requester: number, ticket: number, prepared: PreparedReload): void {
-    if (requester === this.running.nodeId) this.ownRefusal = prepared.ok ? null : prepared;
+    if (requester === this.context.nodeId) this.ownRefusal = prepared.ok ? null : prepared;
     const reason = prepared.ok ? '' : printable(prepared.reason).slice(0, REASON_BYTES - 1);
     const vote = VOTE.message({ requester, ticket, isYes: prepared.ok ? 1 : 0, reason });
-    this.running.send(Fn.VOTE, vote);
+    this.context.send(Fn.VOTE, vote);
   }
 
   /** What was prepared for this node's reload: exactly that is applied, whatever the file says by now. Once. */

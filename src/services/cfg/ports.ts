@@ -61,8 +61,10 @@ export interface CfgPorts {
   readonly reloader: Reloader;
   /** Asks the other nodes first; absent: each node for itself, as stock. */
   readonly agreement?: {
-    mayReload(): Promise<Refusal | null>;
-    takePrepared(requester: number): Promise<PreparedReload> | null;
+    readonly running: Promise<{
+      mayReload(): Promise<Refusal | null>;
+      takePrepared(requester: number): Promise<PreparedReload> | null;
+    }>;
   };
   ringLinks(): Awaitable<readonly RingLinkReport[]>;
   /** `null`: the transport does not know the node. */

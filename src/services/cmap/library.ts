@@ -1,11 +1,10 @@
 import { isSecret, type MapClient, type TrackCallback } from '../../config/icmap/index.ts';
 import { CsError, type CsStatus } from '../../lib/errors.ts';
 import { Repeats } from '../../lib/repeats.ts';
+import { type CallResult, type RequestOf, serve } from '../codec/call.ts';
 import * as wire from '../codec/cmap.ts';
 import { nameValue } from '../codec/fields.ts';
-import { CmapRequest } from '../codec/ids.ts';
-import { statusResponse } from '../codec/struct.ts';
-import type { EngineConnection, LibraryFunction } from '../engine.ts';
+import type { EngineConnection } from '../engine.ts';
 import { CmapConnection, CmapQuotas } from './connection.ts';
 import { REFUSALS_PERIOD_MS } from './limits.ts';
 import type { ClientMap } from './maps.ts';
@@ -58,56 +57,31 @@ export class CmapLibrary {
     return this.lastHandle;
   }
 
-  functions(): readonly LibraryFunction[] {
-    const fn = (
-      name: string,
-      requestBytesMin: number,
-      handle: (connection: EngineConnection, state: CmapConnection, request: Uint8Array) => Uint8Array,
-    ): LibraryFunction => ({
-      name,
-      flowControl: false,
-      requestBytesMin,
-      handle: (connection, request) => connection.respond(handle(connection, stateOf(connection), request)),
-    });
-    return [
-      fn('set', wire.CMAP_SET.bytes, (connection, state, request) => this.set(connection, state, request)),
-      fn('delete', wire.CMAP_DELETE.bytes, (_, state, request) => {
-        const { key } = wire.CMAP_DELETE.decodeChecked(request);
-        return wire.CMAP_DELETE_RESPONSE.message(state.map.delete(key.text));
-      }),
-      fn('get', wire.CMAP_GET.bytes, (_, state, request) => get(state, request)),
-      fn('adjust int', wire.CMAP_ADJUST_INT.bytes, (_, state, request) => {
-        const { key, step } = wire.CMAP_ADJUST_INT.decodeChecked(request);
-        return wire.CMAP_ADJUST_INT_RESPONSE.message(state.map.adjust(key.text, step));
-      }),
-      fn('iter init', wire.CMAP_ITER_INIT.bytes, (connection, state, request) =>
-        this.iterInit(connection, state, request),
-      ),
-      fn('iter next', wire.CMAP_ITER_NEXT.bytes, (_, state, request) => iterNext(state, request)),
-      fn('iter finalize', wire.CMAP_ITER_FINALIZE.bytes, (_, state, request) => {
-        const { handle } = wire.CMAP_ITER_FINALIZE.decodeChecked(request);
-        const known = state.iterators.delete(handle);
-        return wire.CMAP_ITER_FINALIZE_RESPONSE.message(known ? CsError.OK : CsError.BAD_HANDLE);
-      }),
-      fn('track add', wire.CMAP_TRACK_ADD.bytes, (connection, state, request) =>
-        this.trackAdd(connection, state, request),
-      ),
-      fn('track delete', wire.CMAP_TRACK_DELETE.bytes, (_, state, request) => trackDelete(state, request)),
-      fn('set current map', wire.CMAP_SET_CURRENT_MAP.bytes, (_, state, request) => {
-        const { map } = wire.CMAP_SET_CURRENT_MAP.decodeChecked(request);
-        return wire.CMAP_SET_CURRENT_MAP_RESPONSE.message(this.setCurrentMap(state, map));
-      }),
-    ];
-  }
+  readonly calls = serve(wire.CMAP_CALLS, {
+    set: (values, connection, request) => this.set(values, connection, request),
+    delete: ({ key }, connection) => stateOf(connection).map.delete(key.text),
+    get: ({ key, valueBytes }, connection) => get(stateOf(connection), key.text, valueBytes),
+    adjust: ({ key, step }, connection) => stateOf(connection).map.adjust(key.text, step),
+    iterInit: ({ prefix }, connection) => this.iterInit(connection, prefix.length === 0 ? '' : prefix.text),
+    iterNext: ({ handle }, connection) => iterNext(stateOf(connection), handle),
+    iterFinalize: ({ handle }, connection) =>
+      stateOf(connection).iterators.delete(handle) ? CsError.OK : CsError.BAD_HANDLE,
+    trackAdd: (values, connection) => this.trackAdd(values, connection),
+    trackDelete: ({ handle }, connection) => trackDelete(stateOf(connection), handle),
+    setCurrentMap: ({ map }, connection) => this.setCurrentMap(stateOf(connection), map),
+  });
 
-  private set(connection: EngineConnection, state: CmapConnection, request: Uint8Array): Uint8Array {
-    const { key, valueBytes, type } = wire.CMAP_SET.decodeChecked(request);
+  private set(
+    { key, valueBytes, type }: RequestOf<typeof wire.CMAP_CALLS.set>,
+    connection: EngineConnection,
+    request: Uint8Array,
+  ): CsStatus {
     const value = wire.CMAP_SET.tailBytes(request, valueBytes);
     // A length beyond the request: whatever the map says to an over-long value, so that access is still checked first.
     const bytes = value ?? new Uint8Array(RESPONSE_BYTES_MAX);
-    const status = state.map.set(key.text, type, bytes);
+    const status = stateOf(connection).map.set(key.text, type, bytes);
     if (status === CsError.NO_MEMORY) this.reportRefusal(connection, 'more keys or bytes in the map');
-    return statusResponse(CmapRequest.SET, status);
+    return status;
   }
 
   /** A user at its limit hears NO_MEMORY, as stock says it; the log tells who, and not more often than is useful. */
@@ -118,19 +92,22 @@ export class CmapLibrary {
     this.ports.log(`User ${euid} (process ${pid}) holds as much as a user may: no ${what}${more}`);
   }
 
-  private iterInit(connection: EngineConnection, state: CmapConnection, request: Uint8Array): Uint8Array {
-    const { prefix } = wire.CMAP_ITER_INIT.decodeChecked(request);
+  private iterInit(connection: EngineConnection, prefix: string): CallResult {
+    const state = stateOf(connection);
     if (!state.iterators.hasRoom()) {
       this.reportRefusal(connection, 'more iterations');
       return wire.CMAP_ITER_INIT_RESPONSE.message(CsError.NO_MEMORY);
     }
     const handle = this.nextHandle();
-    state.iterators.add(handle, state.map.iterate(prefix.length === 0 ? '' : prefix.text));
+    state.iterators.add(handle, state.map.iterate(prefix));
     return wire.CMAP_ITER_INIT_RESPONSE.ok({ handle });
   }
 
-  private trackAdd(connection: EngineConnection, state: CmapConnection, request: Uint8Array): Uint8Array {
-    const { key, trackType, cookie } = wire.CMAP_TRACK_ADD.decodeChecked(request);
+  private trackAdd(
+    { key, trackType, cookie }: RequestOf<typeof wire.CMAP_CALLS.trackAdd>,
+    connection: EngineConnection,
+  ): CallResult {
+    const state = stateOf(connection);
     if (!state.trackers.hasRoom()) {
       this.reportRefusal(connection, 'more trackers');
       return wire.CMAP_TRACK_ADD_RESPONSE.message(CsError.NO_MEMORY);
@@ -159,10 +136,9 @@ function stateOf(connection: EngineConnection): CmapConnection {
   return connection.context as CmapConnection;
 }
 
-function get(state: CmapConnection, request: Uint8Array): Uint8Array {
-  const { key, valueBytes: room } = wire.CMAP_GET.decodeChecked(request);
+function get(state: CmapConnection, key: string, room: number): Uint8Array {
   const response = wire.CMAP_GET_RESPONSE;
-  const value = state.map.get(key.text);
+  const value = state.map.get(key);
   if (typeof value === 'number') return response.message(value);
   const { type, bytes } = value;
   if (room === 0) return response.ok({ valueBytes: bytes.length, type });
@@ -172,17 +148,16 @@ function get(state: CmapConnection, request: Uint8Array): Uint8Array {
   return response.ok({ valueBytes: bytes.length, type }, tail);
 }
 
-function iterNext(state: CmapConnection, request: Uint8Array): Uint8Array {
+function iterNext(state: CmapConnection, handle: bigint): Uint8Array {
   const response = wire.CMAP_ITER_NEXT_RESPONSE;
-  const cursor = state.iterators.get(wire.CMAP_ITER_NEXT.decodeChecked(request).handle);
+  const cursor = state.iterators.get(handle);
   if (cursor === undefined) return response.message(CsError.BAD_HANDLE);
   const entry = cursor.next();
   if (entry === null) return response.message(CsError.NO_SECTIONS);
   return response.ok({ key: nameValue(entry.key), valueBytes: entry.valueBytes, type: entry.type });
 }
 
-function trackDelete(state: CmapConnection, request: Uint8Array): Uint8Array {
-  const { handle } = wire.CMAP_TRACK_DELETE.decodeChecked(request);
+function trackDelete(state: CmapConnection, handle: bigint): Uint8Array {
   const tracker = state.trackers.get(handle);
   if (tracker === undefined) return wire.CMAP_TRACK_DELETE_RESPONSE.message(CsError.BAD_HANDLE);
   tracker.end();

@@ -1,3 +1,4 @@
+import { call } from './call.ts';
 import {
   array,
   charsElement,
@@ -154,6 +155,23 @@ export const CFG_RELOAD_RESPONSE = status(CfgResponse.RELOAD, 'res_lib_cfg_reloa
 export const CFG_REOPEN_LOGS_RESPONSE = status(CfgResponse.REOPEN_LOGS, 'res_lib_cfg_reopen_log_files');
 export const CFG_TRACK_START_RESPONSE = status(CfgResponse.TRACK_START, 'res_lib_cfg_trackstart');
 export const CFG_TRACK_STOP_RESPONSE = status(CfgResponse.TRACK_STOP, 'res_lib_cfg_trackstop');
+
+const ordered = { flowControl: true };
+/** The requests of libcfg. */
+export const CFG_CALLS = {
+  ringStatus: call(CFG_RING_STATUS, CFG_RING_STATUS_RESPONSE, { flowControl: true, rejectedWhole: true }),
+  ringReenable: call(CFG_RING_REENABLE, CFG_RING_REENABLE_RESPONSE, ordered),
+  killNode: call(CFG_KILL_NODE, CFG_KILL_NODE_RESPONSE, ordered),
+  tryShutdown: call(CFG_TRY_SHUTDOWN, CFG_TRY_SHUTDOWN_RESPONSE, ordered),
+  replyToShutdown: call(CFG_REPLY_TO_SHUTDOWN, CFG_REPLY_TO_SHUTDOWN_RESPONSE, ordered),
+  nodeAddresses: call(CFG_NODE_ADDRESSES, CFG_NODE_ADDRESSES_RESPONSE),
+  localGet: call(CFG_LOCAL_GET, CFG_LOCAL_GET_RESPONSE),
+  reload: call(CFG_RELOAD, CFG_RELOAD_RESPONSE, ordered),
+  reopenLogs: call(CFG_REOPEN_LOGS, CFG_REOPEN_LOGS_RESPONSE),
+  nodeStatus: call(CFG_NODE_STATUS, CFG_NODE_STATUS_RESPONSE),
+  trackStart: call(CFG_TRACK_START, CFG_TRACK_START_RESPONSE, ordered),
+  trackStop: call(CFG_TRACK_STOP, CFG_TRACK_STOP_RESPONSE, ordered),
+} as const;
 
 export const CFG_EXEC_RING_REENABLE = execStruct(ServiceId.CFG, CfgFn.RING_REENABLE, 'req_exec_cfg_ringreenable', 32, {
   source: messageSource('source.', 16),

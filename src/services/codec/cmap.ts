@@ -1,3 +1,4 @@
+import { call } from './call.ts';
 import { i32, marName, nameValue, u8, u64, u64Number } from './fields.ts';
 import { CmapFn, CmapRequest, CmapResponse, ServiceId } from './ids.ts';
 import { EMPTY, execStruct, RequestStruct, ResponseStruct, Struct } from './struct.ts';
@@ -82,6 +83,20 @@ export const CMAP_SET_CURRENT_MAP_RESPONSE = new ResponseStruct(
   24,
   {},
 );
+
+/** The requests of libcmap. */
+export const CMAP_CALLS = {
+  set: call(CMAP_SET, CMAP_SET_RESPONSE),
+  delete: call(CMAP_DELETE, CMAP_DELETE_RESPONSE),
+  get: call(CMAP_GET, CMAP_GET_RESPONSE),
+  adjust: call(CMAP_ADJUST_INT, CMAP_ADJUST_INT_RESPONSE),
+  iterInit: call(CMAP_ITER_INIT, CMAP_ITER_INIT_RESPONSE),
+  iterNext: call(CMAP_ITER_NEXT, CMAP_ITER_NEXT_RESPONSE),
+  iterFinalize: call(CMAP_ITER_FINALIZE, CMAP_ITER_FINALIZE_RESPONSE),
+  trackAdd: call(CMAP_TRACK_ADD, CMAP_TRACK_ADD_RESPONSE),
+  trackDelete: call(CMAP_TRACK_DELETE, CMAP_TRACK_DELETE_RESPONSE),
+  setCurrentMap: call(CMAP_SET_CURRENT_MAP, CMAP_SET_CURRENT_MAP_RESPONSE),
+} as const;
 
 /** The new value's bytes, immediately followed by the old value's, make the tail. */
 export const CMAP_NOTIFY = new ResponseStruct(

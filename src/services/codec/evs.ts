@@ -1,3 +1,4 @@
+import { call } from './call.ts';
 import { ringId, U32_ELEMENT, u32 } from './fields.ts';
 import { encodeList, execStruct, RequestStruct, ResponseStruct, viewOf } from './struct.ts';
 
@@ -47,6 +48,13 @@ export const EVS_MEMBERSHIP_RESPONSE = new ResponseStruct(
   { nodeId: u32('nodeId', 24), memberCount: u32('memberCount', 28), ringId: ringId('ring.', 32, 8) },
   { name: 'members', offset: 56 },
 );
+export const EVS_CALLS = {
+  join: call(EVS_JOIN, EVS_STATUS),
+  leave: call(EVS_LEAVE, EVS_STATUS),
+  mcast: call(EVS_MCAST, EVS_STATUS, { flowControl: true }),
+  membership: call(EVS_MEMBERSHIP, EVS_MEMBERSHIP_RESPONSE),
+} as const;
+
 /** Tail: the message. */
 export const EVS_DELIVER = new ResponseStruct(
   EvsEvent.DELIVER,

@@ -1,4 +1,5 @@
 import type { RingId } from '../../lib/ring-id.ts';
+import { call } from './call.ts';
 import { i32, ringId, U32_ELEMENT, u32, u64Number } from './fields.ts';
 import { QuorumRequest, QuorumResponse } from './ids.ts';
 import { encodeList, RequestStruct, ResponseStruct } from './struct.ts';
@@ -30,6 +31,15 @@ export const QUORUM_MODEL_TYPE_RESPONSE = new ResponseStruct(
 const status = (id: number) => new ResponseStruct(id, 'qb_ipc_response_header', 24, {});
 export const QUORUM_TRACK_START_RESPONSE = status(QuorumResponse.TRACK_START);
 export const QUORUM_TRACK_STOP_RESPONSE = status(QuorumResponse.TRACK_STOP);
+
+/** The requests of libquorum. */
+export const QUORUM_CALLS = {
+  quorate: call(QUORUM_QUORATE, QUORUM_QUORATE_RESPONSE),
+  trackStart: call(QUORUM_TRACK_START, QUORUM_TRACK_START_RESPONSE),
+  trackStop: call(QUORUM_TRACK_STOP, QUORUM_TRACK_STOP_RESPONSE),
+  type: call(QUORUM_TYPE, QUORUM_TYPE_RESPONSE),
+  modelType: call(QUORUM_MODEL_TYPE, QUORUM_MODEL_TYPE_RESPONSE),
+} as const;
 
 export const QUORUM_CHANGE_V0 = new ResponseStruct(
   QuorumResponse.CHANGE_V0,

@@ -1,5 +1,6 @@
 import type { RingId } from '../../lib/ring-id.ts';
 import { VOTEQUORUM_NODE_ELEMENT, type VotequorumNode } from './base.ts';
+import { call } from './call.ts';
 import { chars, i32, ringId, U32_ELEMENT, u8, u32, u64 } from './fields.ts';
 import { ServiceId, VotequorumFn, VotequorumRequest, VotequorumResponse } from './ids.ts';
 import { encodeList, execStruct, RequestStruct, ResponseStruct, Struct } from './struct.ts';
@@ -108,6 +109,20 @@ export const VOTEQUORUM_INFO = new Struct(
   }),
 );
 export const VQ_STATUS_RESPONSE = new ResponseStruct(VotequorumResponse.STATUS, 'res_lib_votequorum_status', 24, {});
+
+/** The requests of libvotequorum. */
+export const VOTEQUORUM_CALLS = {
+  getInfo: call(VQ_GET_INFO, VQ_GET_INFO_RESPONSE),
+  setExpected: call(VQ_SET_EXPECTED, VQ_STATUS_RESPONSE),
+  setVotes: call(VQ_SET_VOTES, VQ_STATUS_RESPONSE),
+  trackStart: call(VQ_TRACK_START, VQ_STATUS_RESPONSE),
+  trackStop: call(VQ_TRACK_STOP, VQ_STATUS_RESPONSE),
+  qdeviceRegister: call(VQ_QDEVICE_REGISTER, VQ_STATUS_RESPONSE),
+  qdeviceUnregister: call(VQ_QDEVICE_UNREGISTER, VQ_STATUS_RESPONSE),
+  qdeviceUpdate: call(VQ_QDEVICE_UPDATE, VQ_STATUS_RESPONSE),
+  qdevicePoll: call(VQ_QDEVICE_POLL, VQ_STATUS_RESPONSE),
+  qdeviceMasterWins: call(VQ_QDEVICE_MASTER_WINS, VQ_STATUS_RESPONSE),
+} as const;
 
 export const VQ_QUORUM_EVENT = new ResponseStruct(
   VotequorumResponse.QUORUM,

@@ -1,7 +1,9 @@
-import { CsError } from '../../lib/errors.ts';
+import { CsError, type CsStatus } from '../../lib/errors.ts';
 import type { ConfigurationChange } from '../../lib/ring-id.ts';
+import { serve } from '../codec/call.ts';
 import {
   decodeGroups,
+  EVS_CALLS,
   EVS_DELIVER,
   EVS_EXEC_MCAST,
   EVS_JOIN,
@@ -10,16 +12,17 @@ import {
   EVS_MEMBERSHIP_RESPONSE,
   EVS_NAME,
   EVS_SERVICE_ID,
-  EVS_STATUS,
   encodeEvsConfiguration,
   encodeGroups,
 } from '../codec/evs.ts';
 import { U32_ELEMENT } from '../codec/fields.ts';
 import { encodeList } from '../codec/struct.ts';
-import type { EngineConnection, ExecFunction, LibraryFunction, MainEngineContext, ServiceEngine } from '../engine.ts';
+import type { EngineConnection, MainEngineContext, RunningService, ServiceEngine } from '../engine.ts';
 
 export const interfaceVersion = 2;
 export const createEngine = (): EvsEngine => new EvsEngine();
+
+type EvsCall = keyof typeof EVS_CALLS;
 
 const NO_CHANGE: ConfigurationChange = {
   kind: 'regular',
@@ -34,24 +37,30 @@ const NO_CHANGE: ConfigurationChange = {
  * membership of the ring, transitional and regular, all in one order. What a program sees between the two changes was
  * sent in the old ring and is delivered to those who come along (totem.md 4.16). Loaded by `service { name: evs }`.
  */
-export class EvsEngine implements ServiceEngine<MainEngineContext> {
+export class EvsEngine implements ServiceEngine<MainEngineContext, EvsCall, 'message'> {
   readonly serviceId = EVS_SERVICE_ID;
   readonly name = EVS_NAME;
   readonly description = 'extended virtual synchrony service';
   readonly unloadPriority = 1;
   readonly allowInquorate = true;
-  readonly library: readonly LibraryFunction[] = this.libraryFunctions();
-  readonly exec: readonly ExecFunction[] = [
-    { name: 'message', handle: (payload, nodeId) => this.delivered(payload, nodeId) },
-  ];
-  private context: MainEngineContext | null = null;
+  readonly calls = EVS_CALLS;
+  readonly messages = ['message'] as const;
+  readonly takesPartInSync = false;
+
+  start(context: MainEngineContext): RunningService<EvsCall, 'message'> {
+    return new EvsService(context);
+  }
+}
+
+class EvsService implements RunningService<EvsCall, 'message'> {
+  readonly messages = {
+    message: (payload: Uint8Array, nodeId: number) => this.delivered(payload, nodeId),
+  };
   private latest = NO_CHANGE;
   /** Groups of each connection. */
   private readonly joined = new Map<EngineConnection, Set<string>>();
 
-  start(context: MainEngineContext): void {
-    this.context = context;
-  }
+  constructor(private readonly context: MainEngineContext) {}
 
   connectionOpened(connection: EngineConnection): void {
     this.joined.set(connection, new Set());
@@ -78,58 +87,34 @@ export class EvsEngine implements ServiceEngine<MainEngineContext> {
     }
   }
 
-  private libraryFunctions(): readonly LibraryFunction[] {
-    const status = (connection: EngineConnection, error: number): void => connection.respond(EVS_STATUS.message(error));
-    return [
-      {
-        name: 'join',
-        flowControl: false,
-        requestBytesMin: EVS_JOIN.bytes,
-        handle: (connection, request) => {
-          const names = decodeGroups(request, EVS_JOIN.bytes, EVS_JOIN.decodeChecked(request).groupCount);
-          const groups = this.joined.get(connection);
-          const isFirst = groups?.size === 0;
-          for (const group of names?.groups ?? []) groups?.add(group);
-          // The ring as it is, so that the first thing in the order is known to everybody who joins.
-          if (names !== null && isFirst) connection.dispatch(encodeEvsConfiguration({ ...this.latest, joined: [] }));
-          status(connection, names === null ? CsError.INVALID_PARAM : CsError.OK);
-        },
-      },
-      {
-        name: 'leave',
-        flowControl: false,
-        requestBytesMin: EVS_LEAVE.bytes,
-        handle: (connection, request) => {
-          const names = decodeGroups(request, EVS_LEAVE.bytes, EVS_LEAVE.decodeChecked(request).groupCount);
-          const groups = this.joined.get(connection);
-          const known = names?.groups.every((group) => groups?.has(group)) ?? false;
-          if (known) for (const group of names?.groups ?? []) groups?.delete(group);
-          status(connection, names === null ? CsError.INVALID_PARAM : known ? CsError.OK : CsError.NOT_EXIST);
-        },
-      },
-      {
-        name: 'mcast',
-        flowControl: true,
-        requestBytesMin: EVS_MCAST.bytes,
-        handle: (connection, request) => status(connection, this.mcast(connection, request)),
-      },
-      {
-        name: 'membership',
-        flowControl: false,
-        requestBytesMin: 16,
-        handle: (connection) => {
-          const { members, ringId } = this.latest;
-          const fixed = { nodeId: this.context?.nodeId ?? 0, memberCount: members.length, ringId };
-          connection.respond(EVS_MEMBERSHIP_RESPONSE.ok(fixed, encodeList(members, U32_ELEMENT)));
-        },
-      },
-    ];
-  }
+  readonly calls = serve(EVS_CALLS, {
+    join: ({ groupCount }, connection, request) => {
+      const names = decodeGroups(request, EVS_JOIN.bytes, groupCount);
+      const groups = this.joined.get(connection);
+      const isFirst = groups?.size === 0;
+      for (const group of names?.groups ?? []) groups?.add(group);
+      // The ring as it is, so that the first thing in the order is known to everybody who joins.
+      if (names !== null && isFirst) connection.dispatch(encodeEvsConfiguration({ ...this.latest, joined: [] }));
+      return names === null ? CsError.INVALID_PARAM : CsError.OK;
+    },
+    leave: ({ groupCount }, connection, request) => {
+      const names = decodeGroups(request, EVS_LEAVE.bytes, groupCount);
+      const groups = this.joined.get(connection);
+      const known = names?.groups.every((group) => groups?.has(group)) ?? false;
+      if (known) for (const group of names?.groups ?? []) groups?.delete(group);
+      return names === null ? CsError.INVALID_PARAM : known ? CsError.OK : CsError.NOT_EXIST;
+    },
+    mcast: ({ groupCount }, connection, request) => this.mcast(groupCount, connection, request),
+    membership: () => {
+      const { members, ringId } = this.latest;
+      const fixed = { nodeId: this.context.nodeId, memberCount: members.length, ringId };
+      return EVS_MEMBERSHIP_RESPONSE.ok(fixed, encodeList(members, U32_ELEMENT));
+    },
+  });
 
-  private mcast(connection: EngineConnection, request: Uint8Array): number {
-    const { groupCount } = EVS_MCAST.decodeChecked(request);
+  private mcast(groupCount: number, connection: EngineConnection, request: Uint8Array): CsStatus {
     const names = decodeGroups(request, EVS_MCAST.bytes, groupCount);
-    if (names === null || this.context === null) return CsError.INVALID_PARAM;
+    if (names === null) return CsError.INVALID_PARAM;
     if (groupCount === 0 && this.joined.get(connection)?.size !== 0) return this.mcastJoined(connection, request);
     if (groupCount === 0) return CsError.NOT_EXIST;
     const tail = request.slice(EVS_MCAST.bytes);
@@ -137,7 +122,7 @@ export class EvsEngine implements ServiceEngine<MainEngineContext> {
     return this.send(EVS_EXEC_MCAST.message({ groupCount, groupBytes }, tail));
   }
 
-  private mcastJoined(connection: EngineConnection, request: Uint8Array): number {
+  private mcastJoined(connection: EngineConnection, request: Uint8Array): CsStatus {
     const groups = [...(this.joined.get(connection) ?? [])];
     const names = encodeGroups(groups);
     const data = request.subarray(EVS_MCAST.bytes);
@@ -147,7 +132,7 @@ export class EvsEngine implements ServiceEngine<MainEngineContext> {
     return this.send(EVS_EXEC_MCAST.message({ groupCount: groups.length, groupBytes: names.length }, tail));
   }
 
-  private send(message: Uint8Array): number {
-    return this.context?.trySend(0, message) === true ? CsError.OK : CsError.TRY_AGAIN;
+  private send(message: Uint8Array): CsStatus {
+    return this.context.trySend(0, message) ? CsError.OK : CsError.TRY_AGAIN;
   }
 }

@@ -1,7 +1,7 @@
 import { CsError } from '../../lib/errors.ts';
 import { GROUP_NAME_BYTES, packetsForRequest } from '../../lib/packet-charge.ts';
 import { statusResponse } from '../codec/struct.ts';
-import type { LibraryFunction } from '../engine.ts';
+import type { LibraryCall } from '../engine.ts';
 
 /** What the send queue of the ring looks like now (totem.md 5.6). */
 export interface QueueState {
@@ -28,7 +28,7 @@ export type Verdict = 'admitted' | 'invalid' | 'refused';
  */
 export function judge(
   requestBytes: number,
-  fn: LibraryFunction | undefined,
+  fn: LibraryCall | undefined,
   allowInquorate: boolean,
   state: AdmissionState,
 ): Verdict {
@@ -46,7 +46,7 @@ export function judge(
  * The answer to a request that was not admitted: a bare header with id 0, as in stock, but for functions whose library
  * reads the body without looking at the status (services.md T15).
  */
-export function rejection(verdict: Exclude<Verdict, 'admitted'>, fn: LibraryFunction | undefined): Uint8Array {
+export function rejection(verdict: Exclude<Verdict, 'admitted'>, fn: LibraryCall | undefined): Uint8Array {
   const status = verdict === 'invalid' ? CsError.INVALID_PARAM : CsError.TRY_AGAIN;
   return fn?.rejection?.(status) ?? statusResponse(0, status);
 }

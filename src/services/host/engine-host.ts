@@ -3,7 +3,13 @@ import type { ConfigurationChange } from '../../lib/ring-id.ts';
 import type { SyncStep } from '../../lib/sync-step.ts';
 import { HANDLERS_MAX, SERVICES_MAX, ServiceId } from '../codec/ids.ts';
 import { REQUEST_HEADER_BYTES, viewOf } from '../codec/struct.ts';
-import { type EngineConnection, type MainEngineContext, type ServiceEngine, unknownMessageText } from '../engine.ts';
+import {
+  type EngineConnection,
+  hasClients,
+  type MainEngineContext,
+  type ServiceEngine,
+  unknownMessageText,
+} from '../engine.ts';
 import { judge, rejection, type Verdict } from './admission.ts';
 import { type FlowState, flowState, QueueLevel, type QueueLevelValue } from './flow-control.ts';
 import { LoadedEngine } from './loaded-engine.ts';
@@ -42,7 +48,8 @@ export class EngineHost {
   async load(engine: ServiceEngine<MainEngineContext>): Promise<void> {
     const { serviceId, name } = engine;
     assert(Number.isInteger(serviceId) && serviceId >= 0 && serviceId < SERVICES_MAX, `service id ${serviceId}`);
-    assert(engine.exec.length <= HANDLERS_MAX && engine.library.length <= HANDLERS_MAX, `handlers of ${name}`);
+    const ids = Object.values(engine.calls).map(({ id }) => id);
+    assert(engine.messages.length <= HANDLERS_MAX && ids.every((id) => id < HANDLERS_MAX), `handlers of ${name}`);
     assert(this.engines[serviceId] === undefined, `service id ${serviceId} is taken`);
     const loaded = new LoadedEngine(
       engine,
@@ -51,10 +58,10 @@ export class EngineHost {
       (failed, error) => this.reportFailure(failed, error),
       (called) => this.sync.kick(called),
     );
-    if (engine.hidden !== true) this.announce({ serviceId, name, execCount: engine.exec.length });
+    if (engine.hidden !== true) this.announce({ serviceId, name, execCount: engine.messages.length });
     this.engines[serviceId] = loaded;
     try {
-      await engine.start(loaded.context());
+      await loaded.start();
     } catch (error) {
       loaded.shutDown();
       this.engines[serviceId] = undefined;
@@ -124,14 +131,14 @@ export class EngineHost {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.ports.log('emerg', 'SERV', `Service engine ${name} failed and was stopped: ${text}`, 'failed');
     this.ports.engineFailed(serviceId, name, error);
-    for (const loaded of this.engines) loaded?.guard(undefined, () => loaded.engine.engineFailed?.(serviceId));
+    for (const loaded of this.engines) loaded?.guard(undefined, () => loaded.service.engineFailed?.(serviceId));
     if (serviceId === ServiceId.QUORUM) this.setQuorate(false); // nobody is left to say otherwise
     this.sync.kick(failed); // the ring must not wait for it
   }
 
   /** Ids of the engines here that take part in sync, ascending. */
   syncServiceIds(): number[] {
-    return this.serviceIds().filter((serviceId) => this.engines[serviceId]?.engine.sync !== undefined);
+    return this.serviceIds().filter((serviceId) => this.engines[serviceId]?.engine.takesPartInSync === true);
   }
 
   serviceIds(): number[] {
@@ -141,7 +148,7 @@ export class EngineHost {
   /** Services with an IPC socket: short name and id. */
   libraryServices(): { readonly serviceId: number; readonly name: string }[] {
     return this.engines
-      .filter((loaded) => loaded !== undefined && loaded.engine.library.length > 0)
+      .filter((loaded) => loaded !== undefined && hasClients(loaded.engine))
       .map((loaded) => ({ serviceId: loaded!.engine.serviceId, name: loaded!.engine.name }));
   }
 
@@ -166,14 +173,14 @@ export class EngineHost {
       this.drop('noService', nodeId, id);
       return;
     }
-    const exec = loaded.engine.exec[fn];
-    if (exec === undefined) {
-      this.ports.log('warning', 'MAIN', unknownMessageText(fn, serviceId, loaded.engine.exec.length));
+    const handle = loaded.message(fn);
+    if (handle === undefined) {
+      this.ports.log('warning', 'MAIN', unknownMessageText(fn, serviceId, loaded.engine.messages.length));
       this.drop('noFunction', nodeId, id);
       return;
     }
     this.ports.cmap.fastAdjust(`runtime.services.${loaded.engine.name}.${fn}.rx`, 1);
-    loaded.guard(undefined, () => exec.handle(message, nodeId));
+    loaded.guard(undefined, () => handle(message, nodeId));
     this.sync.kick(loaded);
   }
 
@@ -190,7 +197,7 @@ export class EngineHost {
   configurationChange(change: ConfigurationChange): void {
     this.syncing = true;
     this.refreshFlowControl();
-    for (const loaded of this.engines) loaded?.guard(undefined, () => loaded.engine.configurationChange?.(change));
+    for (const loaded of this.engines) loaded?.guard(undefined, () => loaded.service.configurationChange?.(change));
   }
 
   /** A step of synchronisation (services.md 3). */
@@ -259,24 +266,23 @@ export class EngineHost {
       connection.respond(rejection('invalid', undefined));
       return 'invalid';
     }
-    const { engine } = loaded;
-    const fn = engine.library[viewOf(request).getUint32(0, true)];
-    const verdict = judge(request.length, fn, engine.allowInquorate, {
+    const bound = loaded.call(viewOf(request).getUint32(0, true));
+    const verdict = judge(request.length, bound?.call, loaded.engine.allowInquorate, {
       queue: this.ports.queue,
       quorate: this.quorate,
       syncInProgress: this.syncing,
     });
     if (verdict === 'admitted') {
-      loaded.guard(undefined, () => fn?.handle(connection, request));
+      loaded.guard(undefined, () => bound?.handle(connection, request));
       this.sync.kick(loaded);
-    } else connection.respond(rejection(verdict, fn));
+    } else connection.respond(rejection(verdict, bound?.call));
     return verdict;
   }
 
   /** State of all engines, for SIGUSR2. */
   dump(): string {
     return this.engines
-      .map((loaded) => loaded?.guard('', () => loaded.engine.dump?.() ?? '') ?? '')
+      .map((loaded) => loaded?.guard('', () => loaded.service.dump?.() ?? '') ?? '')
       .filter((text) => text !== '')
       .join('\n');
   }

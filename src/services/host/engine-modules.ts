@@ -2,6 +2,7 @@ import { pathToFileURL } from 'node:url';
 import type { LogFunction } from '../../lib/log.ts';
 import { HANDLERS_MAX, SERVICES_MAX } from '../codec/ids.ts';
 import { ENGINE_INTERFACE_VERSION, type MainEngineContext, type ServiceEngine } from '../engine.ts';
+import { fromVersion1 } from './engine-version-1.ts';
 
 /** The items of a `service { … }` section: `name`, `path`, and whatever the engine understands. */
 export type EngineModuleOptions = Readonly<Record<string, string>>;
@@ -9,9 +10,8 @@ export type EngineModuleOptions = Readonly<Record<string, string>>;
 /** What a module must export (docs/service-engines.md). */
 export interface EngineModule {
   readonly interfaceVersion: number;
-  createEngine(
-    options: EngineModuleOptions,
-  ): ServiceEngine<MainEngineContext> | Promise<ServiceEngine<MainEngineContext>>;
+  /** A `ServiceEngine<MainEngineContext>` or a promise of one; a module of an older version: what an engine was there. */
+  createEngine(options: EngineModuleOptions): unknown;
 }
 
 /** The oldest version of the interface that modules may be written for. */
@@ -80,17 +80,12 @@ async function makeEngine(block: EngineModuleOptions, loader: ModuleLoader): Pro
     const known = `${ENGINE_INTERFACE_VERSION_MIN} to ${ENGINE_INTERFACE_VERSION}`;
     throw new Error(`${file} was written for version ${interfaceVersion} of the interface, this daemon has ${known}`);
   }
-  const engine = await module.createEngine(block);
+  const made: unknown = await module.createEngine(block);
+  const engine = interfaceVersion === 1 ? fromVersion1(made) : made;
+  if (!isEngine(engine)) throw new Error('it is not a service engine');
   const problem = problemOf(engine, name);
   if (problem !== null) throw new Error(problem);
-  if (interfaceVersion === 1) giveVersion1(engine);
   return engine;
-}
-
-/** Version 1 had one way to send, `mcast`, which did what `trySend` does. */
-function giveVersion1(engine: ServiceEngine<MainEngineContext>): void {
-  const start = engine.start.bind(engine);
-  engine.start = (context) => start(Object.assign(context, { mcast: context.trySend }));
 }
 
 function isEngineModule(module: unknown): module is EngineModule {
@@ -100,13 +95,19 @@ function isEngineModule(module: unknown): module is EngineModule {
 }
 
 /** A module may be plain JavaScript: the shape is checked, not only typed. */
+function isEngine(made: unknown): made is ServiceEngine<MainEngineContext> {
+  if (typeof made !== 'object' || made === null) return false;
+  const { calls, messages, start } = made as Partial<ServiceEngine<MainEngineContext>>;
+  return typeof calls === 'object' && calls !== null && Array.isArray(messages) && typeof start === 'function';
+}
+
 function problemOf(engine: ServiceEngine<MainEngineContext>, name: string): string | null {
-  const { serviceId, library, exec, start } = engine;
+  const { serviceId, calls, messages } = engine;
   if (engine.name !== name) return `the engine calls itself ${engine.name}, the configuration ${name}`;
   const inRange = Number.isInteger(serviceId) && serviceId >= MODULE_SERVICE_ID_MIN && serviceId < SERVICES_MAX;
   if (!inRange) return `service id ${serviceId} is not within ${MODULE_SERVICE_ID_MIN} to ${SERVICES_MAX - 1}`;
-  if (!Array.isArray(library) || !Array.isArray(exec) || typeof start !== 'function')
-    return 'it is not a service engine';
-  if (library.length > HANDLERS_MAX || exec.length > HANDLERS_MAX) return `more than ${HANDLERS_MAX} functions`;
-  return null;
+  const ids = Object.values(calls).map(({ id }) => id);
+  if (ids.length > HANDLERS_MAX || messages.length > HANDLERS_MAX) return `more than ${HANDLERS_MAX} functions`;
+  const wrong = ids.find((id, at) => !(Number.isInteger(id) && id >= 0 && id < HANDLERS_MAX) || ids.indexOf(id) !== at);
+  return wrong === undefined ? null : `request id ${wrong} is not one of 0 to ${HANDLERS_MAX - 1}, each once`;
 }

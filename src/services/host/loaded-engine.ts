@@ -1,6 +1,16 @@
 import type { TrackCallback, Tracker } from '../../config/icmap/index.ts';
+import { HANDLERS_MAX } from '../codec/ids.ts';
 import { REQUEST_HEADER_BYTES, viewOf } from '../codec/struct.ts';
-import type { EngineConnection, EngineTimer, MainEngineContext, ServiceEngine } from '../engine.ts';
+import type {
+  CallHandler,
+  EngineConnection,
+  EngineTimer,
+  LibraryCall,
+  MainEngineContext,
+  MessageHandler,
+  RunningService,
+  ServiceEngine,
+} from '../engine.ts';
 import { Outbox } from './outbox.ts';
 import type { HostPorts } from './ports.ts';
 
@@ -8,6 +18,15 @@ import type { HostPorts } from './ports.ts';
 export interface HostState {
   isQuorate(): boolean;
   syncInProgress(): boolean;
+}
+
+/** What an engine does until it has started: nothing. */
+const NOT_STARTED: RunningService = { calls: {}, messages: {} };
+
+/** A call with its handler. */
+interface BoundCall {
+  readonly call: LibraryCall;
+  readonly handle: CallHandler;
 }
 
 /**
@@ -22,8 +41,11 @@ export class LoadedEngine {
     mcast: (fn, message) => this.mcast(fn, message),
     setTimer: (delayMs, callback) => this.setTimer(delayMs, callback),
   });
+  private calls: readonly (BoundCall | undefined)[] = [];
+  private messages: readonly MessageHandler[] = [];
   private failure: unknown = null;
   private stopped = false;
+  service: RunningService = NOT_STARTED;
 
   constructor(
     readonly engine: ServiceEngine<MainEngineContext>,
@@ -37,6 +59,33 @@ export class LoadedEngine {
   /** Whether it still takes part: neither failed nor unloaded. */
   get running(): boolean {
     return this.failure === null && !this.stopped;
+  }
+
+  /** From here on the engine hears of everything. Rejects if it cannot start, or serves less than it declares. */
+  async start(): Promise<void> {
+    const { engine } = this;
+    const service = await engine.start(this.context());
+    const handlerOf = <Handler>(handlers: Readonly<Record<string, Handler>>, name: string): Handler => {
+      const handler = handlers[name];
+      if (typeof handler !== 'function') throw new TypeError(`${engine.name} declares ${name}, and does not serve it`);
+      return handler;
+    };
+    const calls: (BoundCall | undefined)[] = new Array(HANDLERS_MAX).fill(undefined);
+    for (const [name, call] of Object.entries(engine.calls))
+      calls[call.id] = { call, handle: handlerOf(service.calls, name) };
+    this.messages = engine.messages.map((name) => handlerOf(service.messages, name));
+    this.calls = calls;
+    this.service = service;
+  }
+
+  /** The call with this request id; `undefined`: the engine has none. */
+  call(id: number): BoundCall | undefined {
+    return this.calls[id];
+  }
+
+  /** The handler of a message between nodes; `undefined`: the engine has none. */
+  message(fn: number): MessageHandler | undefined {
+    return this.messages[fn];
   }
 
   /** Calls into the engine. `fallback` is the result when it has failed, now or before. */
@@ -59,7 +108,7 @@ export class LoadedEngine {
     this.onFailure(this, error);
   }
 
-  context(): MainEngineContext {
+  private context(): MainEngineContext {
     const { ports, engine, state } = this;
     return {
       nodeId: ports.nodeId,
@@ -79,7 +128,7 @@ export class LoadedEngine {
   private mcast(fn: number, payload: Uint8Array): boolean {
     if (!this.running) return false;
     const { engine, ports } = this;
-    if (engine.exec[fn] === undefined || payload.length < REQUEST_HEADER_BYTES)
+    if (engine.messages[fn] === undefined || payload.length < REQUEST_HEADER_BYTES)
       throw new RangeError(`${engine.name} cannot send function ${fn} with ${payload.length} bytes`);
     const view = viewOf(payload);
     view.setInt32(0, (engine.serviceId << 16) | fn, true);
@@ -121,18 +170,18 @@ export class LoadedEngine {
       return;
     }
     this.connections.add(connection);
-    this.guard(undefined, () => this.engine.connectionOpened?.(connection));
+    this.guard(undefined, () => this.service.connectionOpened?.(connection));
   }
 
   close(connection: EngineConnection): void {
     if (!this.connections.delete(connection)) return;
-    this.guard(undefined, () => this.engine.connectionClosed?.(connection));
+    this.guard(undefined, () => this.service.connectionClosed?.(connection));
     this.afterCall(this);
   }
 
   /** `false`: the engine is not finished, call again. An engine that fails here is finished. */
   stopStep(): boolean {
-    return this.guard(true, () => this.engine.stop?.() ?? true);
+    return this.guard(true, () => this.service.stop?.() ?? true);
   }
 
   /** After the last `stopStep`: closes the connections while the engine still hears of it, then lets go of all. */

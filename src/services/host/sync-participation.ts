@@ -49,7 +49,7 @@ export class SyncParticipation {
     this.ringId = ringId;
     for (const serviceId of [...serviceIds].sort((a, b) => a - b)) {
       const loaded = this.engineOf(serviceId);
-      loaded?.guard(undefined, () => loaded.engine.sync?.init(transitional, members, ringId));
+      loaded?.guard(undefined, () => loaded.service.sync?.init(transitional, members, ringId));
     }
   }
 
@@ -72,14 +72,14 @@ export class SyncParticipation {
 
   private activate(serviceId: number): void {
     const loaded = this.engineOf(serviceId);
-    loaded?.guard(undefined, () => loaded.engine.sync?.activate());
+    loaded?.guard(undefined, () => loaded.service.sync?.activate());
   }
 
   private abort(serviceId: number): void {
     this.cancel();
     this.ringId = NO_RING;
     const loaded = this.engineOf(serviceId);
-    loaded?.guard(undefined, () => loaded.engine.sync?.abort());
+    loaded?.guard(undefined, () => loaded.service.sync?.abort());
   }
 
   private step(): void {
@@ -88,7 +88,7 @@ export class SyncParticipation {
     this.retry?.cancel();
     this.retry = null;
     this.pending = null; // the engine's own calls must not come back here
-    const finished = loaded.guard(true, () => loaded.engine.sync?.process() ?? true);
+    const finished = loaded.guard(true, () => loaded.service.sync?.process() ?? true);
     if (finished) this.ports.syncDone(loaded.engine.serviceId, this.ringId);
     else {
       this.pending = loaded;

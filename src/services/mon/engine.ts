@@ -1,6 +1,6 @@
 import { TRACK_CHANGES } from '../../config/icmap/index.ts';
 import { ServiceId } from '../codec/ids.ts';
-import type { EngineTimer, ExecFunction, LibraryFunction, MainEngineContext, ServiceEngine } from '../engine.ts';
+import type { EngineTimer, MainEngineContext, RunningService, ServiceEngine } from '../engine.ts';
 import type { Sampler } from './sampler.ts';
 
 const DEFAULT_PERIOD_MS = 3000;
@@ -21,18 +21,19 @@ interface ResourceKind {
 }
 
 /** Service 6: watches memory and load, and says so in cmap (services.md 10.2). */
-export class MonEngine implements ServiceEngine<MainEngineContext> {
+export class MonEngine implements ServiceEngine<MainEngineContext, never, never> {
   readonly serviceId = ServiceId.MON;
   readonly name = 'mon';
   readonly description = 'corosync resource monitoring service';
   readonly unloadPriority = 1;
   readonly allowInquorate = true;
-  readonly library: readonly LibraryFunction[] = [];
-  readonly exec: readonly ExecFunction[] = [];
+  readonly calls = {};
+  readonly messages = [];
+  readonly takesPartInSync = false;
 
   constructor(private readonly ports: MonPorts) {}
 
-  start(context: MainEngineContext): void {
+  start(context: MainEngineContext): RunningService<never, never> {
     const { sampler } = this.ports;
     const kinds: readonly ResourceKind[] = [
       {
@@ -50,6 +51,7 @@ export class MonEngine implements ServiceEngine<MainEngineContext> {
       },
     ];
     for (const kind of kinds) new Resource(kind, context, this.ports).start();
+    return { calls: {}, messages: {} };
   }
 }
 

@@ -1,7 +1,7 @@
 import { TRACK_CHANGES, TrackEvent } from '../../config/icmap/index.ts';
 import { PloadFn, ServiceId } from '../codec/ids.ts';
 import { PLOAD_MCAST, PLOAD_START } from '../codec/pload.ts';
-import type { ExecFunction, LibraryFunction, MainEngineContext, ServiceEngine } from '../engine.ts';
+import type { MainEngineContext, RunningService, ServiceEngine } from '../engine.ts';
 
 /** Nobody starts it by accident (services.md 10.1). */
 export const PLOAD_MAGIC = 'i_totally_understand_pload_will_crash_my_cluster_and_kill_corosync_on_exit';
@@ -18,6 +18,8 @@ export interface PloadPorts {
   exit(code: number): void;
 }
 
+type PloadMessage = 'start' | 'data';
+
 interface Load {
   readonly count: number;
   readonly bytes: number;
@@ -28,28 +30,40 @@ interface Load {
 }
 
 /** Service 4: a load generator that ends the cluster. Started by a sentence in cmap. */
-export class PloadEngine implements ServiceEngine<MainEngineContext> {
+export class PloadEngine implements ServiceEngine<MainEngineContext, never, PloadMessage> {
   readonly serviceId = ServiceId.PLOAD;
   readonly name = 'pload';
   readonly description = 'corosync profile loading service';
   readonly unloadPriority = 1;
   readonly allowInquorate = true;
-  readonly library: readonly LibraryFunction[] = [];
-  readonly exec: readonly ExecFunction[] = [
-    { name: 'start', handle: (payload) => this.started(payload) },
-    { name: 'data', handle: () => this.received() },
-  ];
-  private context: MainEngineContext | null = null;
-  private load: Load | null = null;
+  readonly calls = {};
+  readonly messages = ['start', 'data'] as const;
+  readonly takesPartInSync = false;
 
   constructor(private readonly ports: PloadPorts) {}
 
-  start(context: MainEngineContext): void {
-    this.context = context;
-    context.track('pload.', TRACK_CHANGES | TrackEvent.PREFIX, () => this.configured(context));
+  start(context: MainEngineContext): RunningService<never, PloadMessage> {
+    return new LoadGenerator(context, this.ports);
+  }
+}
+
+class LoadGenerator implements RunningService<never, PloadMessage> {
+  readonly calls = {};
+  readonly messages = {
+    start: (payload: Uint8Array) => this.started(payload),
+    data: () => this.received(),
+  };
+  private load: Load | null = null;
+
+  constructor(
+    private readonly context: MainEngineContext,
+    private readonly ports: PloadPorts,
+  ) {
+    context.track('pload.', TRACK_CHANGES | TrackEvent.PREFIX, () => this.configured());
   }
 
-  private configured(context: MainEngineContext): void {
+  private configured(): void {
+    const { context } = this;
     const { cmap } = context;
     const messageCount = cmap.getU32('pload.count') ?? DEFAULT_COUNT;
     const wanted = cmap.getU32('pload.size') ?? DEFAULT_BYTES;
@@ -63,23 +77,24 @@ export class PloadEngine implements ServiceEngine<MainEngineContext> {
   private started(payload: Uint8Array): void {
     const { context } = this;
     const message = PLOAD_START.decode(payload);
-    if (message === null || context === null || this.load !== null) return;
+    if (message === null || this.load !== null) return;
     const bytes = Math.min(message.messageBytes, BYTES_MAX);
     this.load = { count: message.messageCount, bytes, firstMs: Number.NaN, sent: 0, received: 0 };
     context.log('debug', 'PLOAD', `Starting ${message.messageCount} messages of ${bytes} bytes`);
-    this.send(context, this.load);
+    this.send(this.load);
   }
 
-  private send(context: MainEngineContext, load: Load): void {
+  private send(load: Load): void {
+    const { context } = this;
     const message = new Uint8Array(Math.max(PLOAD_MCAST.bytes, load.bytes));
     const end = Math.min(load.count, load.sent + BATCH_MESSAGES);
     while (load.sent < end && context.trySend(PloadFn.MCAST, message)) load.sent++;
-    if (load.sent < load.count) context.setTimer(RETRY_MS, () => this.send(context, load));
+    if (load.sent < load.count) context.setTimer(RETRY_MS, () => this.send(load));
   }
 
   private received(): void {
     const { load, context } = this;
-    if (load === null || context === null) return;
+    if (load === null) return;
     if (load.received === 0) load.firstMs = context.nowMs();
     load.received++;
     if (load.received !== load.count) return;

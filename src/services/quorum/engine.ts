@@ -1,24 +1,25 @@
 import { assert } from '../../lib/assert.ts';
-import { CsError } from '../../lib/errors.ts';
+import { CsError, type CsStatus } from '../../lib/errors.ts';
 import { NO_RING, type RingId } from '../../lib/ring-id.ts';
-import { QuorumResponse, ServiceId, TrackFlag } from '../codec/ids.ts';
+import { serve } from '../codec/call.ts';
+import { ServiceId, TrackFlag } from '../codec/ids.ts';
 import * as wire from '../codec/quorum.ts';
-import { statusResponse } from '../codec/struct.ts';
-import type {
-  EngineConnection,
-  ExecFunction,
-  LibraryFunction,
-  MainEngineContext,
-  ServiceEngine,
-  SyncHooks,
-} from '../engine.ts';
+import type { EngineConnection, MainEngineContext, RunningService, ServiceEngine, SyncHooks } from '../engine.ts';
+import type { QuorumDecisions } from './decisions.ts';
 import { logList, nodeListChange } from './node-list.ts';
 
 export interface QuorumOptions {
   /** Short name of the provider and how it is started; `null`: no provider, always quorate. */
-  readonly provider: { readonly name: string; readonly serviceId: number; load(): Promise<void> } | null;
-  /** Internal listeners: the gate of requests, the ring thread. */
+  readonly provider: QuorumProvider | null;
+  readonly decisions: QuorumDecisions;
+  /** Internal listeners: the gate of requests. */
   quorateChanged(quorate: boolean): void;
+}
+
+export interface QuorumProvider {
+  readonly name: string;
+  readonly serviceId: number;
+  load(): Promise<void>;
 }
 
 interface ConnectionState {
@@ -30,45 +31,28 @@ interface ConnectionState {
 /** Numbers of the type that the library asks for. */
 const QuorumType = { FREE: 0, SET: 1 } as const;
 
+type QuorumCall = keyof typeof wire.QUORUM_CALLS;
+
 /** Service 3: tells everybody what the provider decided (services.md 6). */
-export class QuorumEngine implements ServiceEngine<MainEngineContext> {
+export class QuorumEngine implements ServiceEngine<MainEngineContext, QuorumCall, never> {
   readonly serviceId = ServiceId.QUORUM;
   readonly name = 'quorum';
   readonly description = 'corosync cluster quorum service v0.1';
   readonly unloadPriority = 1;
   readonly allowInquorate = true;
-  readonly exec: readonly ExecFunction[] = [];
-  readonly library: readonly LibraryFunction[] = this.functions();
-  readonly sync: SyncHooks = {
-    init: (transitional, members, ringId) => this.syncInit(transitional, members, ringId),
-    process: () => true,
-    activate: () => this.syncActivate(),
-    abort: () => {},
-  };
+  readonly calls = wire.QUORUM_CALLS;
+  readonly messages = [];
+  readonly takesPartInSync = true;
 
-  private context: MainEngineContext | null = null;
-  private readonly connections = new Map<EngineConnection, ConnectionState>();
-  private quorate: boolean;
-  /** What the provider said last: the view and ring of quorum events. */
-  private view: readonly number[] = [];
-  private viewRing: RingId = NO_RING;
-  /** Of the last sync: the lists and ring of node-list events. */
-  private members: readonly number[] = [];
-  private oldMembers: readonly number[] = [];
-  private joined: readonly number[] = [];
-  private left: readonly number[] = [];
-  private syncRing: RingId = NO_RING;
+  constructor(private readonly options: QuorumOptions) {}
 
-  constructor(private readonly options: QuorumOptions) {
-    this.quorate = options.provider === null;
-  }
-
-  async start(context: MainEngineContext): Promise<void> {
-    this.context = context;
-    const { provider } = this.options;
+  async start(context: MainEngineContext): Promise<RunningService<QuorumCall, never>> {
+    const { provider, decisions, quorateChanged } = this.options;
+    const service = new QuorumService(context, this.options);
     if (provider === null) {
-      this.options.quorateChanged(true);
-      return;
+      decisions.quorate = true;
+      quorateChanged(true);
+      return service;
     }
     context.log('notice', 'QUORUM', `Using quorum provider ${provider.name}`);
     try {
@@ -77,22 +61,44 @@ export class QuorumEngine implements ServiceEngine<MainEngineContext> {
       context.log('crit', 'QUORUM', `Quorum provider: ${provider.name} failed to initialize.`);
       throw error;
     }
+    return service;
+  }
+}
+
+class QuorumService implements RunningService<QuorumCall, never> {
+  readonly messages = {};
+  readonly sync: SyncHooks = {
+    init: (transitional, members, ringId) => this.syncInit(transitional, members, ringId),
+    process: () => true,
+    activate: () => this.syncActivate(),
+    abort: () => {},
+  };
+
+  private readonly connections = new Map<EngineConnection, ConnectionState>();
+  /** Of the last sync: the lists and ring of node-list events. */
+  private members: readonly number[] = [];
+  private oldMembers: readonly number[] = [];
+  private joined: readonly number[] = [];
+  private left: readonly number[] = [];
+  private syncRing: RingId = NO_RING;
+
+  constructor(
+    private readonly context: MainEngineContext,
+    private readonly options: QuorumOptions,
+  ) {
+    options.decisions.follow((was) => this.decided(was));
   }
 
   // ---- the provider ----
 
   /** The provider's decision; told to all trackers, also when nothing changed. */
-  setQuorum(view: readonly number[], quorate: boolean, ringId: RingId): void {
-    assert(this.context !== null, 'the provider decides before the quorum service started');
-    const was = this.quorate;
-    this.quorate = quorate;
+  private decided(was: boolean): void {
+    const { quorate, view } = this.options.decisions;
     if (quorate && !was) {
       this.log('This node is within the primary component and will provide service.');
     } else if (!quorate && was) {
       this.log('This node is within the non-primary component and will NOT provide any services.');
     }
-    this.view = [...view];
-    this.viewRing = ringId;
     this.log(logList('Members', view));
     this.options.quorateChanged(quorate);
     for (const [connection, state] of this.connections) if (state.tracking) this.sendQuorum(connection, state);
@@ -100,11 +106,13 @@ export class QuorumEngine implements ServiceEngine<MainEngineContext> {
 
   /** Without its provider nobody can say that there is quorum. */
   engineFailed(serviceId: number): void {
-    if (serviceId === this.options.provider?.serviceId) this.setQuorum(this.members, false, this.syncRing);
+    if (serviceId === this.options.provider?.serviceId) {
+      this.options.decisions.decide(this.members, false, this.syncRing);
+    }
   }
 
   private log(text: string): void {
-    this.context?.log('notice', 'QUORUM', text);
+    this.context.log('notice', 'QUORUM', text);
   }
 
   // ---- sync ----
@@ -137,8 +145,8 @@ export class QuorumEngine implements ServiceEngine<MainEngineContext> {
   }
 
   private sendQuorum(connection: EngineConnection, state: ConnectionState): void {
-    const { quorate, view, viewRing } = this;
-    connection.dispatch(wire.encodeQuorumChange(state.model, { quorate, ringId: viewRing, view }));
+    const { quorate, view, ringId } = this.options.decisions;
+    connection.dispatch(wire.encodeQuorumChange(state.model, { quorate, ringId, view }));
   }
 
   private sendNodeList(connection: EngineConnection, joined: readonly number[], left: readonly number[]): void {
@@ -149,55 +157,40 @@ export class QuorumEngine implements ServiceEngine<MainEngineContext> {
     return this.options.provider === null ? QuorumType.FREE : QuorumType.SET;
   }
 
-  private functions(): readonly LibraryFunction[] {
-    const fn = (
-      name: string,
-      requestBytesMin: number,
-      answer: (connection: EngineConnection, state: ConnectionState, request: Uint8Array) => Uint8Array,
-    ): LibraryFunction => ({
-      name,
-      flowControl: false,
-      requestBytesMin,
-      handle: (connection, request) => {
-        const state = this.connections.get(connection);
-        assert(state !== undefined, 'request of an unknown connection');
-        connection.respond(answer(connection, state, request));
-      },
-    });
-    return [
-      fn('get quorate', wire.QUORUM_QUORATE.bytes, () =>
-        wire.QUORUM_QUORATE_RESPONSE.ok({ quorate: this.quorate ? 1 : 0 }),
-      ),
-      fn('track start', wire.QUORUM_TRACK_START.bytes, (connection, state, request) =>
-        this.trackStart(connection, state, request),
-      ),
-      fn('track stop', wire.QUORUM_TRACK_STOP.bytes, (_, state) => {
-        state.tracking = false;
-        return statusResponse(QuorumResponse.TRACK_STOP, CsError.OK); // also when it was not tracking (services.md T16)
-      }),
-      fn('get type', wire.QUORUM_TYPE.bytes, () => wire.QUORUM_TYPE_RESPONSE.ok({ quorumType: this.type })),
-      fn('model get type', wire.QUORUM_MODEL_TYPE.bytes, (_, state, request) => {
-        const { model } = wire.QUORUM_MODEL_TYPE.decodeChecked(request);
-        if (model === 0 || model === 1) state.model = model;
-        const status = model <= 1 ? CsError.OK : CsError.INVALID_PARAM;
-        return wire.QUORUM_MODEL_TYPE_RESPONSE.message(status, { quorumType: this.type });
-      }),
-    ];
+  readonly calls = serve(wire.QUORUM_CALLS, {
+    quorate: () => wire.QUORUM_QUORATE_RESPONSE.ok({ quorate: this.options.decisions.quorate ? 1 : 0 }),
+    trackStart: ({ trackFlags }, connection) => this.trackStart(trackFlags, connection),
+    trackStop: (_, connection) => {
+      this.stateOf(connection).tracking = false;
+      return CsError.OK; // also when it was not tracking (services.md T16)
+    },
+    type: () => wire.QUORUM_TYPE_RESPONSE.ok({ quorumType: this.type }),
+    modelType: ({ model }, connection) => {
+      if (model === 0 || model === 1) this.stateOf(connection).model = model;
+      const status = model <= 1 ? CsError.OK : CsError.INVALID_PARAM;
+      return wire.QUORUM_MODEL_TYPE_RESPONSE.message(status, { quorumType: this.type });
+    },
+  });
+
+  private stateOf(connection: EngineConnection): ConnectionState {
+    const state = this.connections.get(connection);
+    assert(state !== undefined, 'request of an unknown connection');
+    return state;
   }
 
   /** The current state is sent even if the call then fails (services.md 6.3). */
-  private trackStart(connection: EngineConnection, state: ConnectionState, request: Uint8Array): Uint8Array {
-    const { trackFlags } = wire.QUORUM_TRACK_START.decodeChecked(request);
+  private trackStart(trackFlags: number, connection: EngineConnection): CsStatus {
+    const state = this.stateOf(connection);
     if ((trackFlags & (TrackFlag.CURRENT | TrackFlag.CHANGES)) !== 0) {
       if (state.model === 1) this.sendNodeList(connection, [], []);
       this.sendQuorum(connection, state);
     }
-    if (state.tracking) return statusResponse(QuorumResponse.TRACK_START, CsError.EXIST);
+    if (state.tracking) return CsError.EXIST;
     if ((trackFlags & (TrackFlag.CHANGES | TrackFlag.CHANGES_ONLY)) !== 0) state.tracking = true;
-    return statusResponse(QuorumResponse.TRACK_START, CsError.OK);
+    return CsError.OK;
   }
 
   dump(): string {
-    return `quorum: ${this.quorate ? 'quorate' : 'not quorate'}, ${logList('members', this.members)}`;
+    return `quorum: ${this.options.decisions.quorate ? 'quorate' : 'not quorate'}, ${logList('members', this.members)}`;
   }
 }

@@ -1,23 +1,23 @@
 import { READ_ONLY_KEYS_VOTEQUORUM, TRACK_CHANGES, TrackEvent } from '../../config/icmap/index.ts';
-import { assert } from '../../lib/assert.ts';
 import { CsError, RondoError } from '../../lib/errors.ts';
 import type { RingId } from '../../lib/ring-id.ts';
 import { ServiceId, VotequorumFn } from '../codec/ids.ts';
 import * as wire from '../codec/votequorum.ts';
 import { NodeFlag, ReconfigureParam } from '../codec/votequorum.ts';
 import type {
+  CallHandler,
   EngineConnection,
   EngineTimer,
-  ExecFunction,
-  LibraryFunction,
   MainEngineContext,
+  MessageHandler,
+  RunningService,
   ServiceEngine,
   SyncHooks,
 } from '../engine.ts';
 import { readDynamic, readStatic, type StaticConfiguration } from './configuration.ts';
 import { VotequorumCore } from './core.ts';
 import { type Evaluation, evaluate } from './evaluation.ts';
-import { answerStatus, type LibraryParts, votequorumLibrary } from './library.ts';
+import { answerStatus, type VotequorumCall, votequorumCalls } from './library.ts';
 import { encodeReconfigure } from './messages.ts';
 import { QuorumDevice } from './qdevice.ts';
 import { TIE_BREAKER_TYPE } from './quorum-math.ts';
@@ -41,47 +41,58 @@ export class VotequorumConfigError extends RondoError {
 const RELOAD_KEY = 'config.totemconfig_reload_in_progress';
 const CANCEL_KEY = 'quorum.cancel_wait_for_all';
 
-interface Running extends LibraryParts {
-  readonly context: MainEngineContext;
-  readonly fixed: StaticConfiguration;
-}
+const MESSAGES = ['nodeInfo', 'reconfigure', 'qdeviceRegistration', 'qdeviceRename'] as const;
+type Message = (typeof MESSAGES)[number];
 
 /** Service 5: quorum by votes (services.md 7). */
-export class VotequorumEngine implements ServiceEngine<MainEngineContext> {
+export class VotequorumEngine implements ServiceEngine<MainEngineContext, VotequorumCall, Message> {
   readonly serviceId = ServiceId.VOTEQUORUM;
   readonly name = 'votequorum';
   readonly description = 'corosync vote quorum service v1.0';
   readonly unloadPriority = 2;
   readonly allowInquorate = true;
-  readonly library: readonly LibraryFunction[] = votequorumLibrary(() => this.parts());
-  readonly exec: readonly ExecFunction[] = this.execFunctions();
+  readonly calls = wire.VOTEQUORUM_CALLS;
+  readonly messages = MESSAGES;
+  readonly takesPartInSync = true;
+
+  constructor(private readonly options: VotequorumOptions) {}
+
+  start(context: MainEngineContext): RunningService<VotequorumCall, Message> {
+    return new VotequorumService(context, this.options);
+  }
+}
+
+class VotequorumService implements RunningService<VotequorumCall, Message> {
+  readonly calls: Readonly<Record<VotequorumCall, CallHandler>>;
+  readonly messages: Readonly<Record<Message, MessageHandler>> = this.messageHandlers();
   readonly sync: SyncHooks = {
     init: (_transitional, members, ringId) => this.syncInit(members, ringId),
     process: () => this.syncProcess(),
-    activate: () => this.parts().core.syncActivate(),
+    activate: () => this.core.syncActivate(),
     abort: () => {},
   };
-  private running: Running | null = null;
+  private readonly fixed: StaticConfiguration;
+  private readonly core: VotequorumCore;
+  private readonly device: QuorumDevice;
+  private readonly trackers: VotequorumTrackers;
   private windowTimer: EngineTimer | null = null;
   private windowMs = 0;
   private syncInfoSent = false;
   private leaving = false;
 
-  constructor(private readonly options: VotequorumOptions) {}
-
-  private parts(): Running {
-    assert(this.running !== null, 'votequorum is used before its start');
-    return this.running;
-  }
-
   // ---- start and configuration ----
 
-  start(context: MainEngineContext): void {
+  constructor(
+    private readonly context: MainEngineContext,
+    private readonly options: VotequorumOptions,
+  ) {
     const { cmap } = context;
-    const fixed = readStatic(cmap);
-    const core = this.makeCore(context);
-    const device = new QuorumDevice(core, context, answerStatus);
-    this.running = { context, fixed, core, device, trackers: new VotequorumTrackers(core) };
+    this.fixed = readStatic(cmap);
+    this.core = this.makeCore();
+    this.device = new QuorumDevice(this.core, context, answerStatus);
+    this.trackers = new VotequorumTrackers(this.core);
+    const { core, device, trackers, fixed } = this;
+    this.calls = votequorumCalls({ core, device, context, trackers });
     for (const text of fixed.warnings) context.log('warning', 'VOTEQ', text);
     this.loadTrackingBarrier();
     this.applyStatic();
@@ -95,13 +106,14 @@ export class VotequorumEngine implements ServiceEngine<MainEngineContext> {
     device.sendOwnInfo();
   }
 
-  private makeCore(context: MainEngineContext): VotequorumCore {
+  private makeCore(): VotequorumCore {
+    const { context } = this;
     return new VotequorumCore(context.nodeId, context.cmap, {
       decided: (members, quorate, ringId) => {
         this.options.setQuorum(members, quorate, ringId);
-        this.parts().trackers.sendQuorum();
+        this.trackers.sendQuorum();
       },
-      expectedVotesChanged: () => this.parts().trackers.sendExpectedVotes(),
+      expectedVotesChanged: () => this.trackers.sendExpectedVotes(),
       storeTrackingBarrier: (expectedVotes) => {
         if (!this.options.trackingFile.store(expectedVotes)) {
           context.log('warning', 'VOTEQ', 'Unable to update ev_tracking_barrier on disk data!!!');
@@ -115,9 +127,9 @@ export class VotequorumEngine implements ServiceEngine<MainEngineContext> {
 
   private startWindowTimer(): void {
     this.stopWindowTimer();
-    this.windowTimer = this.parts().context.setTimer(this.windowMs, () => {
+    this.windowTimer = this.context.setTimer(this.windowMs, () => {
       this.windowTimer = null;
-      this.parts().core.windowExpired();
+      this.core.windowExpired();
     });
   }
 
@@ -127,7 +139,7 @@ export class VotequorumEngine implements ServiceEngine<MainEngineContext> {
   }
 
   private loadTrackingBarrier(): void {
-    const { core, fixed } = this.parts();
+    const { core, fixed } = this;
     if (!fixed.expectedVotesTracking) return;
     try {
       core.setTrackingBarrier(this.options.trackingFile.load());
@@ -137,7 +149,7 @@ export class VotequorumEngine implements ServiceEngine<MainEngineContext> {
   }
 
   private applyStatic(): void {
-    const { core, fixed } = this.parts();
+    const { core, fixed } = this;
     core.allowDownscale = fixed.allowDownscale;
     core.lastManStanding = fixed.lastManStanding;
     this.windowMs = fixed.lastManStandingWindowMs;
@@ -145,7 +157,7 @@ export class VotequorumEngine implements ServiceEngine<MainEngineContext> {
 
   /** Reads the keys that may change and applies what follows from them. */
   private evaluate(runtime: boolean): Evaluation {
-    const { context, core, fixed, device } = this.parts();
+    const { context, core, fixed, device } = this;
     const dynamic = readDynamic(context.cmap);
     const result = evaluate(dynamic, fixed, {
       runtime,
@@ -176,12 +188,12 @@ export class VotequorumEngine implements ServiceEngine<MainEngineContext> {
   }
 
   private writeTieBreaker(): void {
-    const { context, core } = this.parts();
+    const { context, core } = this;
     context.cmap.setU32('runtime.votequorum.atb_type', TIE_BREAKER_TYPE[core.tieBreaker.mode]);
   }
 
   private trackConfiguration(): void {
-    const { context } = this.parts();
+    const { context } = this;
     const changed = (_event: number, key: string): void => this.configurationChanged(key);
     context.track('nodelist.', TRACK_CHANGES | TrackEvent.PREFIX, changed);
     context.track('quorum.', TRACK_CHANGES | TrackEvent.PREFIX, changed);
@@ -190,7 +202,7 @@ export class VotequorumEngine implements ServiceEngine<MainEngineContext> {
 
   /** Run-time changes (services.md 7.4); during a reload they are looked at once, at its end. */
   private configurationChanged(key: string): void {
-    const { context, core } = this.parts();
+    const { context, core } = this;
     const { cmap } = context;
     if ((cmap.getU8(RELOAD_KEY) ?? 0) !== 0) return;
     if (key === RELOAD_KEY && (cmap.getI32('config.reload_status') ?? CsError.OK) !== CsError.OK) return;
@@ -204,7 +216,7 @@ export class VotequorumEngine implements ServiceEngine<MainEngineContext> {
   }
 
   private reevaluate(): void {
-    const { core, device, context } = this.parts();
+    const { core, device, context } = this;
     const { us } = core;
     const { votes, expectedVotes } = us;
     this.evaluate(true);
@@ -219,47 +231,35 @@ export class VotequorumEngine implements ServiceEngine<MainEngineContext> {
 
   // ---- messages ----
 
-  private execFunctions(): readonly ExecFunction[] {
+  private messageHandlers(): Readonly<Record<Message, MessageHandler>> {
     const malformed = (what: string, nodeId: number): void =>
-      this.parts().context.log('warning', 'VOTEQ', `Malformed ${what} from node ${nodeId}`, 'malformed');
-    return [
-      {
-        name: 'node info',
-        handle: (payload, nodeId) => {
-          const info = wire.VQ_NODE_INFO.decode(payload);
-          if (info === null) malformed('node info', nodeId);
-          else this.parts().core.nodeInfo(info, nodeId);
-        },
+      this.context.log('warning', 'VOTEQ', `Malformed ${what} from node ${nodeId}`, 'malformed');
+    return {
+      nodeInfo: (payload, nodeId) => {
+        const info = wire.VQ_NODE_INFO.decode(payload);
+        if (info === null) malformed('node info', nodeId);
+        else this.core.nodeInfo(info, nodeId);
       },
-      {
-        name: 'reconfigure',
-        handle: (payload, nodeId) => {
-          const message = wire.VQ_RECONFIGURE.decode(payload);
-          if (message === null) malformed('reconfiguration', nodeId);
-          else this.reconfigure(message.param, message.nodeId, message.value);
-        },
+      reconfigure: (payload, nodeId) => {
+        const message = wire.VQ_RECONFIGURE.decode(payload);
+        if (message === null) malformed('reconfiguration', nodeId);
+        else this.reconfigure(message.param, message.nodeId, message.value);
       },
-      {
-        name: 'qdevice registration',
-        handle: (payload, nodeId) => {
-          const message = wire.VQ_EXEC_QDEVICE_REGISTER.decode(payload);
-          if (message === null) malformed('registration', nodeId);
-          else this.parts().device.registrationDelivered(message.operation, message.name, nodeId);
-        },
+      qdeviceRegistration: (payload, nodeId) => {
+        const message = wire.VQ_EXEC_QDEVICE_REGISTER.decode(payload);
+        if (message === null) malformed('registration', nodeId);
+        else this.device.registrationDelivered(message.operation, message.name, nodeId);
       },
-      {
-        name: 'qdevice rename',
-        handle: (payload, nodeId) => {
-          const message = wire.VQ_EXEC_QDEVICE_RENAME.decode(payload);
-          if (message === null) malformed('rename', nodeId);
-          else this.parts().device.renameDelivered(message.oldName, message.newName);
-        },
+      qdeviceRename: (payload, nodeId) => {
+        const message = wire.VQ_EXEC_QDEVICE_RENAME.decode(payload);
+        if (message === null) malformed('rename', nodeId);
+        else this.device.renameDelivered(message.oldName, message.newName);
       },
-    ];
+    };
   }
 
   private reconfigure(param: number, nodeId: number, value: number): void {
-    const { core } = this.parts();
+    const { core } = this;
     if (param === ReconfigureParam.EXPECTED_VOTES) core.reconfigureExpectedVotes(value);
     else if (param === ReconfigureParam.NODE_VOTES) core.reconfigureVotes(nodeId, value);
     else if (param === ReconfigureParam.CANCEL_WAIT_FOR_ALL) core.cancelWaitForAll(nodeId);
@@ -268,14 +268,14 @@ export class VotequorumEngine implements ServiceEngine<MainEngineContext> {
   // ---- sync ----
 
   private syncInit(members: readonly number[], ringId: RingId): void {
-    const { core, device } = this.parts();
+    const { core, device } = this;
     core.syncInit(members, ringId);
     this.syncInfoSent = false;
     device.syncInit();
   }
 
   private syncProcess(): boolean {
-    const { device, context, trackers } = this.parts();
+    const { device, context, trackers } = this;
     if (!this.syncInfoSent) {
       this.syncInfoSent = true;
       device.sendOwnInfo();
@@ -289,7 +289,7 @@ export class VotequorumEngine implements ServiceEngine<MainEngineContext> {
   // ---- clients ----
 
   connectionClosed(connection: EngineConnection): void {
-    const { trackers, device } = this.parts();
+    const { trackers, device } = this;
     trackers.stop(connection);
     device.connectionClosed(connection);
   }
@@ -298,8 +298,7 @@ export class VotequorumEngine implements ServiceEngine<MainEngineContext> {
 
   /** With allow_downscale the others are told, so that they expect fewer votes (services.md 7.13). */
   stop(): boolean {
-    if (this.running === null) return true;
-    const { core, device, context } = this.running;
+    const { core, device, context } = this;
     if (!core.allowDownscale) return true;
     if (!this.leaving) {
       this.leaving = true;
@@ -310,8 +309,7 @@ export class VotequorumEngine implements ServiceEngine<MainEngineContext> {
   }
 
   dump(): string {
-    if (this.running === null) return '';
-    const { core } = this.running;
+    const { core } = this;
     const nodes = core.records.all().map((r) => `${r.nodeId}: state ${r.state}, votes ${r.votes}, flags ${r.flags}`);
     return `votequorum: quorum ${core.quorum}, expected ${core.us.expectedVotes}\n  ${nodes.join('\n  ')}`;
   }

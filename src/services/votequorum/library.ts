@@ -1,8 +1,9 @@
 import { CsError, type CsStatus } from '../../lib/errors.ts';
+import { serve } from '../codec/call.ts';
 import { TrackFlag, VotequorumFn } from '../codec/ids.ts';
 import * as wire from '../codec/votequorum.ts';
 import { InfoFlag, NodeFlag, ReconfigureParam } from '../codec/votequorum.ts';
-import type { EngineConnection, LibraryFunction, MainEngineContext } from '../engine.ts';
+import type { CallHandler, EngineConnection, MainEngineContext } from '../engine.ts';
 import type { VotequorumCore } from './core.ts';
 import { encodeReconfigure } from './messages.ts';
 import type { QuorumDevice } from './qdevice.ts';
@@ -16,66 +17,26 @@ export interface LibraryParts {
   readonly trackers: VotequorumTrackers;
 }
 
+export type VotequorumCall = keyof typeof wire.VOTEQUORUM_CALLS;
+
 export const answerStatus = (connection: EngineConnection, status: CsStatus): void =>
   connection.respond(wire.VQ_STATUS_RESPONSE.message(status));
 
-/** The requests of libvotequorum (services.md 7.9). `parts` is there once the engine has started. */
-export function votequorumLibrary(parts: () => LibraryParts): readonly LibraryFunction[] {
-  /** `null`: the answer comes later. */
-  const fn = (
-    name: string,
-    requestBytesMin: number,
-    run: (parts: LibraryParts, request: Uint8Array, connection: EngineConnection) => CsStatus | null,
-  ): LibraryFunction => ({
-    name,
-    flowControl: false,
-    requestBytesMin,
-    handle: (connection, request) => {
-      const status = run(parts(), request, connection);
-      if (status !== null) answerStatus(connection, status);
-    },
+/** The requests of libvotequorum (services.md 7.9). */
+export function votequorumCalls(parts: LibraryParts): Readonly<Record<VotequorumCall, CallHandler>> {
+  const { device, trackers } = parts;
+  return serve(wire.VOTEQUORUM_CALLS, {
+    getInfo: ({ nodeId }) => getInfo(parts, nodeId),
+    setExpected: ({ expectedVotes }) => setExpected(parts, expectedVotes),
+    setVotes: ({ nodeId, votes }) => setVotes(parts, nodeId, votes),
+    trackStart: ({ context, trackFlags }, connection) => trackStart(parts, connection, context, trackFlags),
+    trackStop: (_, connection) => (trackers.stop(connection) ? CsError.OK : CsError.NOT_EXIST),
+    qdeviceRegister: ({ name }, connection) => device.register(connection, name),
+    qdeviceUnregister: ({ name }) => device.unregister(name),
+    qdeviceUpdate: ({ oldName, newName }) => device.rename(oldName, newName),
+    qdevicePoll: ({ name, castVote, ringId }) => device.poll(name, castVote !== 0, ringId),
+    qdeviceMasterWins: ({ name, allow }) => device.setMasterWins(name, allow !== 0),
   });
-  return [
-    {
-      name: 'get info',
-      flowControl: false,
-      requestBytesMin: wire.VQ_GET_INFO.bytes,
-      handle: (connection, request) =>
-        connection.respond(getInfo(parts(), wire.VQ_GET_INFO.decodeChecked(request).nodeId)),
-    },
-    fn('set expected', wire.VQ_SET_EXPECTED.bytes, (p, request) =>
-      setExpected(p, wire.VQ_SET_EXPECTED.decodeChecked(request).expectedVotes),
-    ),
-    fn('set votes', wire.VQ_SET_VOTES.bytes, (p, request) => {
-      const { nodeId, votes } = wire.VQ_SET_VOTES.decodeChecked(request);
-      return setVotes(p, nodeId, votes);
-    }),
-    fn('track start', wire.VQ_TRACK_START.bytes, (p, request, connection) => {
-      const { context, trackFlags } = wire.VQ_TRACK_START.decodeChecked(request);
-      return trackStart(p, connection, context, trackFlags);
-    }),
-    fn('track stop', wire.VQ_TRACK_STOP.bytes, (p, _, connection) =>
-      p.trackers.stop(connection) ? CsError.OK : CsError.NOT_EXIST,
-    ),
-    fn('qdevice register', wire.VQ_QDEVICE_REGISTER.bytes, (p, request, connection) =>
-      p.device.register(connection, wire.VQ_QDEVICE_REGISTER.decodeChecked(request).name),
-    ),
-    fn('qdevice unregister', wire.VQ_QDEVICE_UNREGISTER.bytes, (p, request) =>
-      p.device.unregister(wire.VQ_QDEVICE_UNREGISTER.decodeChecked(request).name),
-    ),
-    fn('qdevice update', wire.VQ_QDEVICE_UPDATE.bytes, (p, request) => {
-      const { oldName, newName } = wire.VQ_QDEVICE_UPDATE.decodeChecked(request);
-      return p.device.rename(oldName, newName);
-    }),
-    fn('qdevice poll', wire.VQ_QDEVICE_POLL.bytes, (p, request) => {
-      const { name, castVote, ringId } = wire.VQ_QDEVICE_POLL.decodeChecked(request);
-      return p.device.poll(name, castVote !== 0, ringId);
-    }),
-    fn('qdevice master wins', wire.VQ_QDEVICE_MASTER_WINS.bytes, (p, request) => {
-      const { name, allow } = wire.VQ_QDEVICE_MASTER_WINS.decodeChecked(request);
-      return p.device.setMasterWins(name, allow !== 0);
-    }),
-  ];
 }
 
 function getInfo({ core, device }: LibraryParts, nodeId: number): Uint8Array {

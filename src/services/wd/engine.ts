@@ -1,6 +1,6 @@
 import { TRACK_CHANGES, TrackEvent } from '../../config/icmap/index.ts';
 import { ServiceId } from '../codec/ids.ts';
-import type { EngineTimer, ExecFunction, LibraryFunction, MainEngineContext, ServiceEngine } from '../engine.ts';
+import type { EngineTimer, MainEngineContext, RunningService, ServiceEngine } from '../engine.ts';
 import type { OpenWatchdog, WatchdogDevice } from './device.ts';
 import { type Recovery, WatchedResource } from './resource.ts';
 
@@ -22,40 +22,53 @@ export interface WatchdogPorts {
 }
 
 /** Service 7: keeps the hardware watchdog quiet as long as all watched resources are well (services.md 10.3). */
-export class WatchdogEngine implements ServiceEngine<MainEngineContext> {
+export class WatchdogEngine implements ServiceEngine<MainEngineContext, never, never> {
   readonly serviceId = ServiceId.WD;
   readonly name = 'wd';
   readonly description = 'corosync watchdog service';
   readonly unloadPriority = 1;
   readonly allowInquorate = true;
-  readonly library: readonly LibraryFunction[] = [];
-  readonly exec: readonly ExecFunction[] = [];
-  private context: MainEngineContext | null = null;
+  readonly calls = {};
+  readonly messages = [];
+  readonly takesPartInSync = false;
+
+  constructor(private readonly ports: WatchdogPorts) {}
+
+  start(context: MainEngineContext): RunningService<never, never> {
+    return new Watchdog(context, this.ports);
+  }
+}
+
+class Watchdog implements RunningService<never, never> {
+  readonly calls = {};
+  readonly messages = {};
+  /** `null`: not configured, or not accessible. */
   private device: WatchdogDevice | null = null;
   private timeoutSec = DEFAULT_TIMEOUT_SEC;
   private healthy = true;
   private tickleTimer: EngineTimer | null = null;
   private readonly resources = new Map<string, WatchedResource>();
 
-  constructor(private readonly ports: WatchdogPorts) {}
-
-  start(context: MainEngineContext): void {
-    this.context = context;
-    this.followTimeout(context);
-    this.openDevice(context);
+  constructor(
+    private readonly context: MainEngineContext,
+    private readonly ports: WatchdogPorts,
+  ) {
+    this.followTimeout();
+    this.openDevice();
     this.applyTimeout();
     context.track(TIMEOUT_KEY, TRACK_CHANGES, () => {
-      this.followTimeout(context);
+      this.followTimeout();
       this.applyTimeout();
     });
     const keys = [...context.cmap.keysWithPrefix('resources.')];
-    const monitored = keys.filter((key) => this.consider(context, key));
+    const monitored = keys.filter((key) => this.consider(key));
     if (monitored.length === 0) context.log('info', 'WD', 'no resources configured.');
     for (const prefix of WATCHED_PREFIXES)
-      context.track(prefix, TRACK_CHANGES | TrackEvent.PREFIX, (event, key) => this.changed(context, event, key));
+      context.track(prefix, TRACK_CHANGES | TrackEvent.PREFIX, (event, key) => this.changed(event, key));
   }
 
-  private followTimeout(context: MainEngineContext): void {
+  private followTimeout(): void {
+    const { context } = this;
     const wanted = context.cmap.getU32(TIMEOUT_KEY);
     if (wanted !== null && wanted >= TIMEOUT_SEC_MIN && wanted <= TIMEOUT_SEC_MAX) {
       this.timeoutSec = wanted;
@@ -68,7 +81,8 @@ export class WatchdogEngine implements ServiceEngine<MainEngineContext> {
     context.cmap.setU32(TIMEOUT_KEY, this.timeoutSec);
   }
 
-  private openDevice(context: MainEngineContext): void {
+  private openDevice(): void {
+    const { context } = this;
     const path = context.cmap.getString(DEVICE_KEY) ?? '';
     if (path === '' || path === 'off') {
       context.log('warning', 'WD', 'Watchdog not enabled by configuration');
@@ -84,7 +98,7 @@ export class WatchdogEngine implements ServiceEngine<MainEngineContext> {
 
   private applyTimeout(): void {
     const { device, context } = this;
-    if (device === null || context === null) return;
+    if (device === null) return;
     if (!device.setTimeout(this.timeoutSec)) {
       context.log('warning', 'WD', `The watchdog does not take a timeout of ${this.timeoutSec} s`);
     }
@@ -95,27 +109,27 @@ export class WatchdogEngine implements ServiceEngine<MainEngineContext> {
   /** Without it the machine is reset within the timeout. */
   private tickle(): void {
     const { device, context } = this;
-    if (device === null || context === null) return;
+    if (device === null) return;
     if (this.healthy) device.tickle();
     this.tickleTimer = context.setTimer((this.timeoutSec * 1000) / 2, () => this.tickle());
   }
 
-  private changed(context: MainEngineContext, event: number, key: string): void {
+  private changed(event: number, key: string): void {
     const found = STATE_KEY.exec(key);
     if (found !== null && event === TrackEvent.DELETE) {
       this.resources.get(found[1]!)?.stop();
       this.resources.delete(found[1]!);
-    } else if (found !== null && event === TrackEvent.ADD) this.consider(context, key);
+    } else if (found !== null && event === TrackEvent.ADD) this.consider(key);
     else if (!key.endsWith('.last_updated') && !key.endsWith('.current')) {
       this.resources.get(key.slice(0, key.lastIndexOf('.') + 1))?.configure();
     }
   }
 
   /** Whether the key made a resource that is monitored. The others are kept too: their keys may come one by one. */
-  private consider(context: MainEngineContext, key: string): boolean {
+  private consider(key: string): boolean {
     const [, path, name] = STATE_KEY.exec(key) ?? [];
     if (path === undefined || name === undefined || this.resources.has(path)) return false;
-    const resource = new WatchedResource(context, path, name, {
+    const resource = new WatchedResource(this.context, path, name, {
       monotonicNs: () => this.ports.monotonicNs(),
       failed: (recovery) => this.recover(recovery),
     });

@@ -1,7 +1,7 @@
-import type { ConfigurationChange, RingId } from '../../lib/ring-id.ts';
+import type { RingId } from '../../lib/ring-id.ts';
 import { YKD_SERVICE_ID } from '../codec/ids.ts';
 import { REQUEST_HEADER_BYTES } from '../codec/struct.ts';
-import type { ExecFunction, LibraryFunction, MainEngineContext, ServiceEngine } from '../engine.ts';
+import type { MainEngineContext, RunningService, ServiceEngine } from '../engine.ts';
 import { YkdCore } from './core.ts';
 
 export interface YkdOptions {
@@ -12,7 +12,7 @@ export interface YkdOptions {
 /**
  * The quorum provider `corosync_ykd`: no votes, no configuration, no clients of its own.
  */
-export class YkdEngine implements ServiceEngine<MainEngineContext> {
+export class YkdEngine implements ServiceEngine<MainEngineContext, never, 'message'> {
   readonly serviceId = YKD_SERVICE_ID;
   readonly name = 'ykd';
   readonly description = 'quorum provider ykd';
@@ -20,35 +20,33 @@ export class YkdEngine implements ServiceEngine<MainEngineContext> {
   readonly processGroup = 'ykd';
   readonly unloadPriority = 1;
   readonly allowInquorate = true;
-  readonly library: readonly LibraryFunction[] = [];
-  readonly exec: readonly ExecFunction[] = [
-    {
-      name: 'message',
-      handle: (payload, nodeId) => this.core?.deliver(nodeId, payload.slice(REQUEST_HEADER_BYTES)),
-    },
-  ];
-  private core: YkdCore | null = null;
+  readonly calls = {};
+  readonly messages = ['message'] as const;
+  readonly takesPartInSync = false;
 
   constructor(private readonly options: YkdOptions) {}
 
-  start(context: MainEngineContext): void {
-    this.core = new YkdCore(context.nodeId, {
-      send: (message) => this.send(context, message),
+  start(context: MainEngineContext): RunningService<never, 'message'> {
+    const core = new YkdCore(context.nodeId, {
+      send: (message) => send(context, message),
       decided: (view, primary, ringId) => {
         if (primary) context.log('notice', 'YKD', 'This processor is within the primary component.');
         this.options.setQuorum(view, primary, ringId);
       },
       malformed: (nodeId) => context.log('warning', 'YKD', `Malformed message from node ${nodeId}`),
     });
+    return {
+      calls: {},
+      messages: { message: (payload, nodeId) => core.deliver(nodeId, payload.slice(REQUEST_HEADER_BYTES)) },
+      configurationChange: (change) => {
+        if (change.kind === 'regular') core.configuration(change.members, change.ringId);
+      },
+    };
   }
+}
 
-  private send(context: MainEngineContext, message: Uint8Array): void {
-    const payload = new Uint8Array(REQUEST_HEADER_BYTES + message.length);
-    payload.set(message, REQUEST_HEADER_BYTES);
-    context.send(0, payload);
-  }
-
-  configurationChange(change: ConfigurationChange): void {
-    if (change.kind === 'regular') this.core?.configuration(change.members, change.ringId);
-  }
+function send(context: MainEngineContext, message: Uint8Array): void {
+  const payload = new Uint8Array(REQUEST_HEADER_BYTES + message.length);
+  payload.set(message, REQUEST_HEADER_BYTES);
+  context.send(0, payload);
 }

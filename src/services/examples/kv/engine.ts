@@ -2,30 +2,32 @@ import {
   CsError,
   type EngineConnection,
   type EngineModuleOptions,
-  type ExecFunction,
-  type LibraryFunction,
   type MainEngineContext,
   type RingId,
+  type RunningService,
   ringIdEquals,
   type ServiceEngine,
   type SyncHooks,
+  serve,
 } from '../../api.ts';
 import {
   decodeText,
   encodeText,
+  KV_CALLS,
   KV_CHANGED,
-  KV_DELETE,
   KV_EXEC_CHANGE,
   KV_EXEC_STATE,
   KV_GET,
-  KV_LIST,
   KV_NAME,
   KV_PUT,
   KV_SERVICE_ID,
-  KV_WATCH,
   kvAnswer,
+  type Text,
 } from './protocol.ts';
 import { Replica } from './replica.ts';
+
+type KvCall = keyof typeof KV_CALLS;
+type KvMessage = 'change' | 'state';
 
 /** The version of the interface that this module was written for. */
 export const interfaceVersion = 2;
@@ -36,17 +38,44 @@ export const createEngine = (options: EngineModuleOptions): KvEngine => new KvEn
  * copy; a write is answered when it comes back in the order of the ring. It shows every part of the interface: requests
  * with late answers, events, ordered messages, state transfer during sync, quorum, timers are not needed.
  */
-export class KvEngine implements ServiceEngine<MainEngineContext> {
+export class KvEngine implements ServiceEngine<MainEngineContext, KvCall, KvMessage> {
   readonly serviceId = KV_SERVICE_ID;
   readonly name = KV_NAME;
   readonly description = 'replicated key-value map';
   readonly unloadPriority = 1;
   readonly allowInquorate = true;
-  readonly library: readonly LibraryFunction[] = this.libraryFunctions();
-  readonly exec: readonly ExecFunction[] = [
-    { name: 'change', handle: (payload, nodeId) => this.changeDelivered(payload, nodeId) },
-    { name: 'state', handle: (payload, nodeId) => this.stateDelivered(payload, nodeId) },
-  ];
+  readonly calls = KV_CALLS;
+  readonly messages = ['change', 'state'] as const;
+  readonly takesPartInSync = true;
+
+  /** `needsQuorum`: writes are refused without quorum. */
+  constructor(private readonly needsQuorum: boolean) {}
+
+  start(context: MainEngineContext): RunningService<KvCall, KvMessage> {
+    return new KvService(context, this.needsQuorum);
+  }
+}
+
+class KvService implements RunningService<KvCall, KvMessage> {
+  readonly calls = serve(KV_CALLS, {
+    put: (sizes, connection, request) => this.write(connection, request, sizes, false),
+    get: (sizes, _, request) => {
+      const text = decodeText(request, KV_GET.bytes, sizes);
+      const value = text === null ? undefined : this.replica.entries.get(text.key);
+      const missing = text === null ? CsError.INVALID_PARAM : CsError.NOT_EXIST;
+      return value === undefined ? kvAnswer(missing) : kvAnswer(CsError.OK, text?.key ?? '', value);
+    },
+    delete: (sizes, connection, request) => this.write(connection, request, sizes, true),
+    list: () => kvAnswer(CsError.OK, '', JSON.stringify([...this.replica.entries.keys()].sort())),
+    watch: (_, connection) => {
+      this.watchers.add(connection);
+      return kvAnswer(CsError.OK);
+    },
+  });
+  readonly messages = {
+    change: (payload: Uint8Array, nodeId: number) => this.changeDelivered(payload, nodeId),
+    state: (payload: Uint8Array, nodeId: number) => this.stateDelivered(payload, nodeId),
+  };
   readonly sync: SyncHooks = {
     init: (transitional, members, ringId) => this.syncInit(transitional, members, ringId),
     process: () => this.syncProcess(),
@@ -54,7 +83,6 @@ export class KvEngine implements ServiceEngine<MainEngineContext> {
     abort: () => this.replica.forgetOffers(),
   };
   private readonly replica = new Replica();
-  private context: MainEngineContext | null = null;
   private readonly watchers = new Set<EngineConnection>();
   private readonly waiting = new Map<number, EngineConnection>();
   private lastTicket = 0;
@@ -66,12 +94,10 @@ export class KvEngine implements ServiceEngine<MainEngineContext> {
   /** Members of the last round that was finished here: who of them came along has the same map. */
   private syncedMembers: readonly number[] = [];
 
-  /** `needsQuorum`: writes are refused without quorum. */
-  constructor(private readonly needsQuorum: boolean) {}
-
-  start(context: MainEngineContext): void {
-    this.context = context;
-  }
+  constructor(
+    private readonly context: MainEngineContext,
+    private readonly needsQuorum: boolean,
+  ) {}
 
   connectionClosed(connection: EngineConnection): void {
     this.watchers.delete(connection);
@@ -80,59 +106,23 @@ export class KvEngine implements ServiceEngine<MainEngineContext> {
 
   // ---- requests ----
 
-  private libraryFunctions(): readonly LibraryFunction[] {
-    return [
-      { name: 'put', flowControl: true, requestBytesMin: 24, handle: (c, request) => this.write(c, request, false) },
-      {
-        name: 'get',
-        flowControl: false,
-        requestBytesMin: 24,
-        handle: (connection, request) => {
-          const text = decodeText(request, 24, KV_GET.decodeChecked(request));
-          const value = text === null ? undefined : this.replica.entries.get(text.key);
-          const missing = text === null ? CsError.INVALID_PARAM : CsError.NOT_EXIST;
-          connection.respond(value === undefined ? kvAnswer(missing) : kvAnswer(CsError.OK, text?.key ?? '', value));
-        },
-      },
-      { name: 'delete', flowControl: true, requestBytesMin: 24, handle: (c, request) => this.write(c, request, true) },
-      {
-        name: 'list',
-        flowControl: false,
-        requestBytesMin: KV_LIST.bytes,
-        handle: (connection) => {
-          const keys = [...this.replica.entries.keys()].sort();
-          connection.respond(kvAnswer(CsError.OK, '', JSON.stringify(keys)));
-        },
-      },
-      {
-        name: 'watch',
-        flowControl: false,
-        requestBytesMin: KV_WATCH.bytes,
-        handle: (connection) => {
-          this.watchers.add(connection);
-          connection.respond(kvAnswer(CsError.OK));
-        },
-      },
-    ];
-  }
-
-  private write(connection: EngineConnection, request: Uint8Array, isDelete: boolean): void {
-    const sizes = (isDelete ? KV_DELETE : KV_PUT).decodeChecked(request);
-    const text = decodeText(request, 24, sizes);
-    if (text === null || this.context === null) {
-      connection.respond(kvAnswer(CsError.INVALID_PARAM));
-      return;
-    }
-    if (this.needsQuorum && !this.context.isQuorate()) {
-      connection.respond(kvAnswer(CsError.NOT_SUPPORTED));
-      return;
-    }
+  /** The answer, or `null`: it comes with the change. */
+  private write(
+    connection: EngineConnection,
+    request: Uint8Array,
+    sizes: Text['sizes'],
+    isDelete: boolean,
+  ): Uint8Array | null {
+    const text = decodeText(request, KV_PUT.bytes, sizes);
+    if (text === null) return kvAnswer(CsError.INVALID_PARAM);
+    if (this.needsQuorum && !this.context.isQuorate()) return kvAnswer(CsError.NOT_SUPPORTED);
     const ticket = ++this.lastTicket;
     const { keyBytes, valueBytes } = sizes;
     const fixed = { ticket, isDelete: isDelete ? 1 : 0, keyBytes, valueBytes };
-    const message = KV_EXEC_CHANGE.message(fixed, request.slice(24, 24 + keyBytes + valueBytes));
-    if (this.context.trySend(0, message)) this.waiting.set(ticket, connection);
-    else connection.respond(kvAnswer(CsError.TRY_AGAIN));
+    const tail = request.slice(KV_PUT.bytes, KV_PUT.bytes + keyBytes + valueBytes);
+    if (!this.context.trySend(0, KV_EXEC_CHANGE.message(fixed, tail))) return kvAnswer(CsError.TRY_AGAIN);
+    this.waiting.set(ticket, connection);
+    return null;
   }
 
   // ---- messages, the same on all nodes ----
@@ -143,7 +133,7 @@ export class KvEngine implements ServiceEngine<MainEngineContext> {
     if (fixed === null || text === null) return;
     const changed = this.replica.apply(text.key, fixed.isDelete !== 0 ? null : text.value);
     if (changed) this.tellWatchers([text.key]);
-    if (nodeId !== this.context?.nodeId) return;
+    if (nodeId !== this.context.nodeId) return;
     const connection = this.waiting.get(fixed.ticket);
     this.waiting.delete(fixed.ticket);
     connection?.respond(kvAnswer(CsError.OK));
@@ -165,18 +155,18 @@ export class KvEngine implements ServiceEngine<MainEngineContext> {
    * that were aborted nobody took over a map, so their members need not have the same.
    */
   private syncInit(transitional: readonly number[], members: readonly number[], ringId: RingId): void {
-    const nodeId = this.context?.nodeId ?? 0;
+    const nodeId = this.context.nodeId;
     this.replica.forgetOffers();
     this.ringId = ringId;
     this.members = members;
-    this.wasQuorate = this.context?.isQuorate() ?? false;
+    this.wasQuorate = this.context.isQuorate();
     const companions = transitional.filter((other) => this.syncedMembers.includes(other));
     this.toSend = Math.min(nodeId, ...companions) === nodeId ? [...this.replica.entries] : null;
   }
 
   private syncProcess(): boolean {
     const { context } = this;
-    if (this.toSend === null || context === null) return true;
+    if (this.toSend === null) return true;
     const state = { ringId: this.ringId, version: this.replica.version, isQuorate: this.wasQuorate ? 1 : 0 };
     for (let next = this.toSend[0]; next !== undefined; next = this.toSend[0]) {
       const text = encodeText(...next);
@@ -198,7 +188,7 @@ export class KvEngine implements ServiceEngine<MainEngineContext> {
   private syncActivate(): void {
     const changed = this.replica.adopt();
     this.syncedMembers = this.members;
-    this.context?.log('info', 'SERV', `kv: ${this.replica.entries.size} entries, version ${this.replica.version}`);
+    this.context.log('info', 'SERV', `kv: ${this.replica.entries.size} entries, version ${this.replica.version}`);
     this.tellWatchers(changed);
   }
 

@@ -1,4 +1,4 @@
-import { execStruct, fields, RequestStruct, ResponseStruct } from '../../api.ts';
+import { call, execStruct, fields, RequestStruct, ResponseStruct } from '../../api.ts';
 
 /**
  * Messages of the example engine "kv". Keys and values travel as UTF-8 after the fixed part:
@@ -25,6 +25,14 @@ const response = (id: number, name: string) =>
   new ResponseStruct(id, name, 32, sizes(24), { name: 'text', offset: 32 });
 export const KV_RESPONSE = response(0, 'kv response');
 export const KV_CHANGED = response(100, 'kv changed');
+
+export const KV_CALLS = {
+  put: call(KV_PUT, KV_RESPONSE, { flowControl: true }),
+  get: call(KV_GET, KV_RESPONSE),
+  delete: call(KV_DELETE, KV_RESPONSE, { flowControl: true }),
+  list: call(KV_LIST, KV_RESPONSE),
+  watch: call(KV_WATCH, KV_RESPONSE),
+} as const;
 
 /** To all nodes. `ticket` finds the waiting client on the sending node. */
 export const KV_EXEC_CHANGE = execStruct(

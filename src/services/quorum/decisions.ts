@@ -1,0 +1,26 @@
+import { NO_RING, type RingId } from '../../lib/ring-id.ts';
+
+/** Hears of every decision, also when nothing changed. */
+export type DecisionListener = (wasQuorate: boolean) => void;
+
+/** What the quorum provider decides, and the quorum service says on. Both know it before they run. */
+export class QuorumDecisions {
+  /** The provider's view of the cluster, and the ring that it belongs to. */
+  view: readonly number[] = [];
+  ringId: RingId = NO_RING;
+  private readonly listeners: DecisionListener[] = [];
+
+  constructor(public quorate = false) {}
+
+  follow(listener: DecisionListener): void {
+    this.listeners.push(listener);
+  }
+
+  decide(view: readonly number[], quorate: boolean, ringId: RingId): void {
+    const was = this.quorate;
+    this.quorate = quorate;
+    this.view = [...view];
+    this.ringId = ringId;
+    for (const listener of this.listeners) listener(was);
+  }
+}
