@@ -8,7 +8,7 @@ import { optionsMarkdown } from '../../src/config/options/markdown.ts';
 
 t.test('docs/configuration.md is what the option table says', async (t) => {
   const text = readFileSync(join(process.cwd(), 'docs/configuration.md'), 'utf8');
-  t.equal(text, optionsMarkdown(), 'run: node scripts/write-configuration-docs.mjs');
+  t.equal(text, optionsMarkdown(), 'run: node scripts/write-docs.mjs');
 });
 
 t.test('the table is in order', async (t) => {

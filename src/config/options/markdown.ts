@@ -3,7 +3,7 @@ import { defaultText, type OptionSpec, type ReloadEffect, rangeText } from './op
 
 const INTRODUCTION = `# corosync.conf
 
-Made from the option table in \`src/config/options\`; to change it, change the table and run \`node scripts/write-configuration-docs.mjs\`.
+Made from the option table in \`src/config/options\`; to change it, change the table and run \`node scripts/write-docs.mjs\`.
 
 The daemon reads stock's file, by default \`/etc/corosync/corosync.conf\`, and every file of \`uidgid.d\` beside it (sections \`uidgid\` only).
 \`rondo config check FILE\` and \`rondod -t -c FILE\` check a file: they judge it as \`corosync -t\` does, and say where a mistake is, and what looks like one.

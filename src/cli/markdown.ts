@@ -1,0 +1,77 @@
+import { COMMON_HELP, type Command, type OptionHelp } from './command.ts';
+
+const INTRODUCTION = `# \`rondo\`: the command line
+
+Made from the commands in \`src/cli/commands\`; to change it, change them and run \`node scripts/write-docs.mjs\`.
+
+\`rondo COMMAND [ARGUMENTS] [OPTIONS]\`. It talks to the daemon of this host over its IPC, Rondo's or stock Corosync's.
+\`rondo --help\` lists the commands, \`rondo COMMAND --help\` explains one.
+
+`;
+
+const EXIT_STATUS = `## Exit status
+
+| Status | Meaning |
+|---|---|
+| 0 | done |
+| 1 | the daemon refused, or the thing asked for does not exist |
+| 2 | wrong usage |
+| 3 | no daemon reachable: not running, not allowed (neither root nor granted by \`uidgid\`), not ready in time |
+| 4 | \`--check\`, or \`config check\`: the state is not what was asked for |
+| 130 | interrupted |
+
+Errors go to standard error: what failed, the status by name and number, what to do. With \`--json\` standard output also gets
+\`{"error":{"code":"RONDO_…","message":"…"}}\`; the codes are stable.
+
+Names, keys, values and messages come from others. In text, control characters (escape sequences of terminals among them), line separators and the marks that reorder
+text are shown as \`\\x1b\` or \`\\u202e\`; \`--json\` has them exactly, as JSON escapes.
+
+`;
+
+const JSON_VALUES = `## JSON
+
+Fields are never removed or renamed within a major version; new ones may come. Numbers above 2^53 are strings. \`null\`: not known or not there.
+
+| Command | Value |
+|---|---|
+| \`status\` | \`{clusterName, transport, localNodeId, ringId:{rep,seq}, quorate, quorumProvider, votes:VOTES or null, nodes:[NODE]}\` |
+| \`nodes\` | \`[NODE]\` |
+| \`links\` | \`{transport, localNodeId, nodes:[NODE]}\` |
+| \`quorum\` | \`{provider, quorate, ringId, votes:VOTES or null, nodes:[{nodeId, name, votes, device}]}\` |
+| \`quorum watch\` | a line each: \`{type:"quorum", quorate, ringId, members:[id]}\` or \`{type:"nodes", ringId, members, joined, left}\` |
+| \`cpg join\`, \`cpg watch\` | a line each: \`{type:"message", group, nodeId, pid, bytes, base64, text?}\`, \`{type:"membership", group, members:[{nodeId,pid}], joined:[{nodeId,pid,reason}], left:[…]}\`, \`{type:"ring", ringId, members:[id]}\`. \`text\` only where the payload is UTF-8 |
+| \`cpg send\` | \`{group, sent}\` |
+| \`cpg list\` | \`[{group, members:[{nodeId,pid}]}]\` |
+| \`cmap get\`, \`cmap list\` | \`[{key, type, value}]\`; a \`bin\` is base64 |
+| \`cmap watch\` | a line each: \`{kind:"add"\\|"modify"\\|"delete", key, current:{key,type,value} or null, previous:… or null}\` |
+| \`cmap set\`, \`cmap delete\` | \`{key, type}\`, \`{deleted:[key]}\` |
+| \`reload\`, \`shutdown\`, \`kill\`, \`reopen-logs\` | \`{reloaded:true, error:TEXT or null}\`, \`{stopping:true}\`, \`{killed:ID}\`, \`{reopened:true}\` |
+| \`instances\` | \`[{instance}]\`; \`null\`: the daemon with the stock names |
+| \`config check\` | \`{file, ok, errors:[PROBLEM], warnings:[PROBLEM], summary:{…} or null}\`, PROBLEM = \`{code, file, line, column, key, message, hint}\` |
+
+NODE = \`{nodeId, name, local, member, configured, addresses:[text], votes, links:[{linkId, enabled, connected, dynamic, mtu, source, destination, latencyUs, downCount}]}\`.
+VOTES = \`{nodeId, state, votes, expectedVotes, highestExpected, totalVotes, quorum, twoNode, quorate, waitForAll, lastManStanding, autoTieBreaker, allowDownscale, device:{registered, alive, castsVote, masterWins, votes, name}}\`.
+`;
+
+const escapeCell = (text: string): string => text.replaceAll('|', '\\|');
+
+const optionTable = (options: readonly OptionHelp[]): string =>
+  [
+    '| Option | Meaning |',
+    '|---|---|',
+    ...options.map(({ flag, text }) => `| \`${flag}\` | ${escapeCell(text)} |`),
+  ].join('\n');
+
+function section({ words, arguments: names, summary, details, optionHelp, examples }: Command): string {
+  const parts = [`### ${words}\n\n\`${`rondo ${words} ${names}`.trim()}\`: ${summary}.`];
+  if (details !== '') parts.push(details);
+  if (optionHelp.length > 0) parts.push(optionTable(optionHelp));
+  if (examples.length > 0) parts.push(`\`\`\`sh\n${examples.join('\n')}\n\`\`\``);
+  return parts.join('\n\n');
+}
+
+/** The reference of the command line, as docs/cli.md holds it. */
+export const cliMarkdown = (commands: readonly Command[]): string =>
+  `${INTRODUCTION}Options of every command:\n\n${optionTable(COMMON_HELP)}\n\n${EXIT_STATUS}## Commands\n\n${commands
+    .map(section)
+    .join('\n\n')}\n\n${JSON_VALUES}`;
