@@ -70,7 +70,6 @@ export type ToRing =
   | { readonly op: 'clientAttach'; readonly client: ClientDescriptor }
   /** Answer to a `process` step: the engine's process phase succeeded and all that it sent precedes this record. */
   | { readonly op: 'syncDone'; readonly serviceId: number; readonly ringId: RingId }
-  | { readonly op: 'quorate'; readonly quorate: boolean }
   | { readonly op: 'forceGather' }
   | { readonly op: 'query'; readonly queryId: number; readonly what: RingQuery }
   /** Closes the clients of a ring-thread engine (cpg multicasts its leaves), part of the orderly shutdown. */
@@ -90,7 +89,6 @@ export type FromRing =
    */
   | { readonly op: 'statistics'; readonly names: readonly { readonly name: string; readonly slot: number }[] }
   | { readonly op: 'interfaceUp'; readonly linkId: number }
-  | { readonly op: 'interfaceDown'; readonly linkId: number }
   | { readonly op: 'reserveRingSeq'; readonly upTo: number }
   /** No ring can form, because no number for it is on disk; said at most ten times a second. */
   | { readonly op: 'ringSeqMissing' }

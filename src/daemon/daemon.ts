@@ -17,13 +17,13 @@ import { EngineHost } from '../services/host/engine-host.ts';
 import type { QueueLevelValue } from '../services/host/flow-control.ts';
 import type { HostPorts } from '../services/host/ports.ts';
 import { cfgPorts } from './cfg-ports.ts';
-import { CpgCounters } from './cpg-counters.ts';
 import { Deferred, Gate, within } from './deferred.ts';
 import { CPG_SERVICE, type EngineSet, engineSet } from './engines.ts';
 import { DaemonExit, ExitCode, type ExitCodeValue } from './exit-codes.ts';
 import type { IpcFront } from './ipc-front.ts';
 import type { SchedulingPlan } from './privileges.ts';
 import { ConfigurationChanges } from './reloader.ts';
+import { RemoteCounters } from './remote-counters.ts';
 import { RingIdKeeper } from './ring-id-keeper.ts';
 import type { RingIdStore } from './ring-id-store.ts';
 import { RingQueries } from './ring-queries.ts';
@@ -95,7 +95,7 @@ export class Daemon {
   /** As the ring thread said when it stopped; 0: it did not. */
   private ringSeqUsed = 0;
   private levelTimer: NodeJS.Timeout | null = null;
-  private readonly cpgCounters = new CpgCounters(this.cmap, this.counters);
+  private readonly remoteCounters = new RemoteCounters(this.cmap, this.counters, [CPG_SERVICE]);
   private countersTimer: NodeJS.Timeout | null = null;
 
   constructor(private readonly parts: DaemonParts) {
@@ -161,8 +161,6 @@ export class Daemon {
         break;
       case 'interfaceUp':
         this.interfaceUp();
-        break;
-      case 'interfaceDown':
         break;
       case 'reserveRingSeq':
         this.ringIds.ask(message.upTo);
@@ -264,7 +262,7 @@ export class Daemon {
         this.watch.start(this.totem.timings.tokenMs);
         this.changes.start(this.parts.configuration.unresolved);
         this.levelTimer = setInterval(() => this.pollLevel(), LEVEL_POLL_MS);
-        this.countersTimer = setInterval(() => this.cpgCounters.refresh(), COUNTERS_MS);
+        this.countersTimer = setInterval(() => this.remoteCounters.refresh(), COUNTERS_MS);
         this.engineGate.release();
         this.ring.send({ op: 'servicesLoaded' });
       })
@@ -355,8 +353,6 @@ export class Daemon {
       mcast: (serviceId, fn, message) => this.ring.mcast(serviceId, fn, message),
       syncDone: (serviceId, ringId) => this.ring.send({ op: 'syncDone', serviceId, ringId }),
       flowControl: (serviceId, state) => this.ipc.flowControl(serviceId, state),
-      quorateChanged: (quorate) => this.ring.send({ op: 'quorate', quorate }),
-      engineFailed: () => {}, // logged by the host; the ring goes on without it
       serviceStopped: (serviceId) => this.ipc.withdraw(serviceId),
     };
   }

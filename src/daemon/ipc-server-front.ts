@@ -8,7 +8,6 @@ import { sweepStaleDirectories } from '../ipc/server/sweep.ts';
 import { Repeats } from '../lib/repeats.ts';
 import type { Credentials } from '../os/credentials.ts';
 import { errnoName } from '../os/errno.ts';
-import { ServiceId } from '../services/codec/ids.ts';
 import type { FlowState } from '../services/host/flow-control.ts';
 import type { Daemon } from './daemon.ts';
 import type { IpcFront } from './ipc-front.ts';
@@ -56,7 +55,8 @@ export class IpcServerFront implements IpcFront {
   }
 
   async publish(serviceId: number, name: string): Promise<void> {
-    if (serviceId === ServiceId.CPG) this.server.publishRemote(name, serviceId, (client) => this.handOver(client));
+    if (this.daemon.host.isRemote(serviceId))
+      this.server.publishRemote(name, serviceId, (client) => this.handOver(client));
     else this.server.publish(name, serviceId, this.handler(serviceId));
     this.daemon.log('info', 'QB', `server name: ${name}`, 'server name');
   }
@@ -132,7 +132,8 @@ export class IpcServerFront implements IpcFront {
   }
 
   private isLoaded(serviceId: number): boolean {
-    return serviceId === ServiceId.CPG || this.daemon.host.serviceIds().includes(serviceId);
+    const { host } = this.daemon;
+    return host.isRemote(serviceId) || host.serviceIds().includes(serviceId);
   }
 
   // ---- services ----

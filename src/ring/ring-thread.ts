@@ -208,8 +208,6 @@ export class RingThread {
       case 'syncDone':
         ring?.sync.processDone(message.serviceId, message.ringId);
         break;
-      case 'quorate':
-        break; // every engine of this thread works without quorum (services.md 2.2 step 3)
       case 'servicesLoaded':
         ring?.servicesLoaded();
         break;

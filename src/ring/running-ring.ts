@@ -307,8 +307,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
     this.transport.flush();
   }
 
-  interfaceDown(linkId: number): void {
-    this.env.bridge.send({ op: 'interfaceDown', linkId });
+  interfaceDown(): void {
     if (!this.services) return;
     this.groups.srp.interfaceChanged();
     this.transport.flush();

@@ -31,7 +31,7 @@ t.test('messages and deliveries arrive in order; one doorbell per sleep', async 
   t.same(delivered, [{ nodeId: 7, bytes: new Uint8Array([1, 2, 3]) }]);
 
   t.ok(ring.prepareSleep());
-  main.send({ op: 'quorate', quorate: true });
+  main.send({ op: 'servicesLoaded' });
   main.mcast(3, 1, new Uint8Array(20));
   t.equal(rung.ring, 1);
   ring.awake();

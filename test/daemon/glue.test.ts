@@ -1,9 +1,9 @@
 import t from 'tap';
 import { Icmap, TRACK_CHANGES } from '../../src/config/icmap/index.ts';
 import type { TotemConfig } from '../../src/config/totem-config.ts';
-import { CpgCounters } from '../../src/daemon/cpg-counters.ts';
 import { Deferred, Gate, within } from '../../src/daemon/deferred.ts';
 import { nodeReport, ringLinkReports } from '../../src/daemon/link-report.ts';
+import { RemoteCounters } from '../../src/daemon/remote-counters.ts';
 import { installTriggerKeys } from '../../src/daemon/runtime-keys.ts';
 import { ScheduleWatch } from '../../src/daemon/schedule-watch.ts';
 import { addStatistics, RingCounters, showLinks, showOwnCounters } from '../../src/daemon/stats.ts';
@@ -144,7 +144,7 @@ t.test('statistics over the shared counters', async (t) => {
   cmap.track('runtime.services.cpg.3.rx', TRACK_CHANGES, (_event, key, value) =>
     events.push(`${key}=${cmapValueText(value!)}`),
   );
-  const cpg = new CpgCounters(cmap, counters);
+  const cpg = new RemoteCounters(cmap, counters, [{ name: 'cpg', execCount: 7 }]);
   cpg.refresh();
   cpg.refresh();
   t.same(events, ['runtime.services.cpg.3.rx=9']);

@@ -107,15 +107,17 @@ export class FakeNode {
     this.host = new EngineHost({
       nodeId,
       cmap,
-      log: (level, subsystem, message) => this.logs.push(`${level} ${subsystem} ${message}`),
+      log: (level, subsystem, message) => {
+        this.logs.push(`${level} ${subsystem} ${message}`);
+        const [, name, error] = /^Service engine (\w+) failed and was stopped: (.*)/.exec(message) ?? [];
+        if (name !== undefined) this.failures.push(`${name}: ${error}`);
+      },
       queue: { freeSlots: () => 1000, slotBytes: () => 1400, bytesLimit: () => 4_000_000 },
       nowMs: () => clock.nowMs(),
       setTimer: (delayMs, callback) => clock.setTimer(delayMs, () => void (this.alive && callback())),
       mcast: (_service, _fn, message) => this.enqueue('a', message),
       syncDone: (serviceId, ringId) => this.sync.processDone(serviceId, ringId),
       flowControl: (serviceId, state) => this.flow.set(serviceId, state),
-      quorateChanged: () => {},
-      engineFailed: (_id, name, error) => this.failures.push(`${name}: ${String(error)}`),
       serviceStopped: (serviceId) => this.stopped.push(serviceId),
     });
     this.sync = new SyncCore(nodeId, {

@@ -78,6 +78,11 @@ export class EngineHost {
     this.ports.log('notice', 'SERV', `Service engine loaded: ${service.description} [${service.serviceId}]`);
   }
 
+  /** Whether the service runs on another thread, with its clients. */
+  isRemote(serviceId: number): boolean {
+    return this.remotes.some((remote) => remote.serviceId === serviceId);
+  }
+
   /** The keys of a service (config-and-tools.md 2.1). */
   private announce(service: { serviceId: number; name: string; execCount: number }): void {
     const { cmap } = this.ports;
@@ -130,7 +135,6 @@ export class EngineHost {
     const { name, serviceId } = failed.engine;
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.ports.log('emerg', 'SERV', `Service engine ${name} failed and was stopped: ${text}`, 'failed');
-    this.ports.engineFailed(serviceId, name, error);
     for (const loaded of this.engines) loaded?.guard(undefined, () => loaded.service.engineFailed?.(serviceId));
     if (serviceId === ServiceId.QUORUM) this.setQuorate(false); // nobody is left to say otherwise
     this.sync.kick(failed); // the ring must not wait for it
@@ -221,7 +225,6 @@ export class EngineHost {
     const changed = quorate !== this.quorate;
     this.quorate = quorate;
     if (!changed) return;
-    this.ports.quorateChanged(quorate);
     this.refreshFlowControl();
   }
 

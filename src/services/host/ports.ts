@@ -20,10 +20,6 @@ export interface HostPorts {
   syncDone(serviceId: number, ringId: RingId): void;
   /** For all connections of the service that exist now. */
   flowControl(serviceId: number, state: FlowState): void;
-  /** Quorum came or went; also the ring thread wants to know. */
-  quorateChanged(quorate: boolean): void;
-  /** The engine threw, was stopped, and takes no part in anything any more. */
-  engineFailed(serviceId: number, name: string, error: unknown): void;
   /** Withdraws the service's IPC socket; its connections are closed already. */
   serviceStopped(serviceId: number): void;
 }
