@@ -9,6 +9,8 @@ import { StoryRing } from './story-ring.ts';
  *   boot N …                  crash N        leave N        pause N MS
  *   trace FRAME … | none      ORF MCAST MERGE JOIN COMMIT CANCEL
  *   drop FRAME FROM>TO COUNT  cut FROM>TO …  heal
+ *   disk N=SEQ …              the ring sequence that a node finds when it boots
+ *   replay FRAME FROM>TO      all such frames sent so far arrive again, in order
  *   mcast N TEXT [xCOUNT] [BYTES]
  *   run MS
  *   delivered                 what each node's services have got since the last time
@@ -54,6 +56,17 @@ export class Story {
         ring.cuts.clear();
         ring.drops.length = 0;
         break;
+      case 'disk':
+        for (const word of words) {
+          const [id, seq] = word.split('=').map(Number);
+          ring.disk.set(id!, seq!);
+        }
+        break;
+      case 'replay': {
+        const [from, to] = words[1]!.split('>').map(Number);
+        ring.replay(words[0] as FrameName, from!, to!);
+        break;
+      }
       case 'mcast':
         this.mcast(words);
         break;

@@ -166,6 +166,7 @@ export class StoryRing {
   readonly nodes = new Map<number, StoryNode>();
   readonly traced = new Set<FrameName>();
   private readonly heap = new EventHeap();
+  private readonly sent: { readonly name: FrameName; readonly from: number; readonly frame: Uint8Array }[] = [];
   private lines: string[] = [];
 
   tell(node: number, text: string): void {
@@ -229,6 +230,7 @@ export class StoryRing {
 
   send(from: number, to: number | 'all', frame: Uint8Array): void {
     const name = frameName(frame);
+    this.sent.push({ name, from, frame });
     if (this.traced.has(name)) this.tell(from, `> ${to} ${frameText(frame)}`);
     for (const [id] of this.nodes) {
       if (to !== 'all' && to !== id) continue;
@@ -240,6 +242,13 @@ export class StoryRing {
         else node.receive(frame);
       });
     }
+  }
+
+  /** Somebody who has recorded them sends the frames again. */
+  replay(name: FrameName, from: number, to: number): void {
+    const frames = this.sent.filter((sent) => sent.name === name && sent.from === from);
+    this.tell(to, `${frames.length} recorded ${name} of ${from} arrive`);
+    for (const { frame } of frames) this.node(to).receive(frame);
   }
 
   private isDropped(frame: FrameName, from: number, to: number): boolean {

@@ -1,5 +1,7 @@
 import t from 'tap';
-import { compareMembers } from '../../src/transport/datagram/members.ts';
+import { Arena } from '../../src/os/arena.ts';
+import { encodeSockaddr } from '../../src/os/sockaddr.ts';
+import { compareMembers, MemberAddresses } from '../../src/transport/datagram/members.ts';
 
 t.test('a node keeps the address that it had, also when a reload says otherwise', async (t) => {
   const member = (nodeId: number, address: string | null) => ({ nodeId, name: `n${nodeId}`, addresses: [address] });
@@ -12,4 +14,20 @@ t.test('a node keeps the address that it had, also when a reload says otherwise'
     members.map(({ addresses }) => addresses[0]),
     ['10.0.0.1', '10.0.0.3', '10.0.0.4'],
   );
+});
+
+t.test('whose address a datagram comes from, this node included', async (t) => {
+  const arena = Arena.map(1 << 20);
+  const members = new MemberAddresses(arena, 1, 4);
+  const member = (nodeId: number) => ({ nodeId, name: `n${nodeId}`, addresses: [`10.0.0.${nodeId}`] });
+  members.set([member(1), member(2), member(3)], 5405, 0);
+  const source = arena.allocate(32, 8);
+  for (const node of [1, 2, 3, 4]) {
+    encodeSockaddr(arena.u8, source, `10.0.0.${node}`, 40_000, 0);
+    t.equal(members.isListed(source), node < 4);
+    t.same(
+      [1, 2, 3, 4].map((other) => members.isAddressOf(source, other)),
+      [1, 2, 3, 4].map((other) => node < 4 && other === node),
+    );
+  }
 });

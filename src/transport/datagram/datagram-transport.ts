@@ -40,8 +40,8 @@ export interface DatagramSockets {
   readonly logsMembers: boolean;
   /** Opens all of them on this address. Throws an OsError with nothing left open that it does not name. */
   open(at: InterfaceAddress, config: TotemConfig): void;
-  /** Whether a datagram from the address at `source` in the arena is wanted; refusals are counted there. */
-  accepts(source: number, config: TotemConfig): boolean;
+  /** Whether the datagram that the batch is at is wanted; refusals are counted there. */
+  accepts(batch: ReceiveBatch, config: TotemConfig): boolean;
 }
 
 export type MakeDatagramSockets = (host: TransportHost, link: LinkConfig, members: MemberAddresses) => DatagramSockets;
@@ -204,7 +204,7 @@ export class DatagramTransport implements RingTransport {
       const buffers = batch.receive(input.fd);
       while (batch.next()) {
         handled++;
-        if (!this.sockets.accepts(batch.source, this.config)) continue;
+        if (!this.sockets.accepts(batch, this.config)) continue;
         this.host.receive(batch.offset, batch.bytes);
         this.flush();
       }

@@ -20,6 +20,8 @@ export class MemberAddresses implements Destinations {
   nameBytes = SOCKADDR_IN_BYTES;
   private nodeIds: number[] = [];
   private addresses: Uint8Array[] = [];
+  /** Whose `addresses` they are, this node's own included. */
+  private owners: number[] = [];
   private readonly v6: boolean;
 
   constructor(
@@ -35,10 +37,12 @@ export class MemberAddresses implements Destinations {
   set(members: readonly MemberConfig[], port: number, interfaceIndex: number): void {
     this.nodeIds = [];
     this.addresses = [];
+    this.owners = [];
     for (const { nodeId, addresses } of members) {
       const bytes = parseIp(addresses[0] ?? '');
       if (bytes === null || (bytes.length === 16) !== this.v6) continue;
       this.addresses.push(bytes);
+      this.owners.push(nodeId);
       if (nodeId === this.nodeId || this.nodeIds.includes(nodeId) || this.nodeIds.length === LIMITS.processorsMax)
         continue;
       const linkLocal = bytes.length === 16 && bytes[0] === 0xfe && (bytes[1]! & 0xc0) === 0x80;
@@ -57,15 +61,23 @@ export class MemberAddresses implements Destinations {
 
   /** Whether the source address at `name` is a member's, whatever its port (totem.md 6.2, block_unlisted_ips). */
   isListed(name: number): boolean {
+    for (let i = 0; i < this.addresses.length; i++) if (this.isAddress(name, this.addresses[i]!)) return true;
+    return false;
+  }
+
+  /** Whether the source address at `name` is that of this node. */
+  isAddressOf(name: number, nodeId: number): boolean {
+    for (let i = 0; i < this.owners.length; i++)
+      if (this.owners[i] === nodeId && this.isAddress(name, this.addresses[i]!)) return true;
+    return false;
+  }
+
+  private isAddress(name: number, address: Uint8Array): boolean {
     const { u8 } = this.arena;
     const at = name + (this.v6 ? 8 : 4);
-    for (let i = 0; i < this.addresses.length; i++) {
-      const address = this.addresses[i]!;
-      let byte = address.length - 1; // the last bytes differ most
-      while (byte >= 0 && u8[at + byte] === address[byte]) byte--;
-      if (byte < 0) return true;
-    }
-    return false;
+    let byte = address.length - 1; // the last bytes differ most
+    while (byte >= 0 && u8[at + byte] === address[byte]) byte--;
+    return byte < 0;
   }
 }
 

@@ -1,6 +1,7 @@
 import type { LinkConfig, TotemConfig } from '../../config/totem-config.ts';
 import { dropKey } from '../../lib/drop-key.ts';
 import { SOCKADDR_BYTES_MAX } from '../../os/sockaddr.ts';
+import { ANYBODY, directSender } from '../../totem/wire/direct-sender.ts';
 import type { StatCounter, TransportHost } from '../transport.ts';
 import { openDatagramSocket } from './datagram-socket.ts';
 import type { DatagramInput, DatagramSockets } from './datagram-transport.ts';
@@ -27,6 +28,7 @@ export class UdpuSockets implements DatagramSockets {
   sendFd = -1;
   private readonly input: DatagramInput;
   private readonly rejected: StatCounter;
+  private readonly foreign: StatCounter;
   private readonly scratchName: number;
 
   constructor(
@@ -39,6 +41,7 @@ export class UdpuSockets implements DatagramSockets {
     this.inputs = [this.input];
     this.scratchName = host.arena.allocate(SOCKADDR_BYTES_MAX, 8);
     this.rejected = host.counter(dropKey('transport', 'unlisted'));
+    this.foreign = host.counter(dropKey('transport', 'foreignSender'));
   }
 
   open(at: InterfaceAddress, { ipDscp }: TotemConfig): void {
@@ -54,10 +57,17 @@ export class UdpuSockets implements DatagramSockets {
     this.sendFd = this.input.fd;
   }
 
-  /** Without `block_unlisted_ips: no`, only members are heard. */
-  accepts(source: number, { filter }: TotemConfig): boolean {
-    if (!filter.blockUnlistedIps || this.destinations.isListed(source)) return true;
-    this.rejected.values[this.rejected.slot]!++;
-    return false;
+  /** Without `block_unlisted_ips: no`, only members are heard, each for himself only: what is sent in one hop comes from its sender's address. */
+  accepts(batch: ReceiveBatch, { filter }: TotemConfig): boolean {
+    if (!filter.blockUnlistedIps) return true;
+    const { source } = batch;
+    if (!this.destinations.isListed(source)) return count(this.rejected);
+    const sender = directSender(this.host.arena.data, batch.offset, batch.bytes);
+    return sender === ANYBODY || this.destinations.isAddressOf(source, sender) || count(this.foreign);
   }
+}
+
+function count(refused: StatCounter): false {
+  refused.values[refused.slot]!++;
+  return false;
 }

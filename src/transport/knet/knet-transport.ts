@@ -15,9 +15,10 @@ import { monotonicMs } from '../../os/clock.ts';
 import { closeFd } from '../../os/fd.ts';
 import { decodeSockaddr, encodeSockaddr, SOCKADDR_BYTES_MAX } from '../../os/sockaddr.ts';
 import { FrameClass, type FrameClassValue } from '../../totem/interface.ts';
+import { ANYBODY, directSender } from '../../totem/wire/direct-sender.ts';
 import { DRAIN_FRAMES_MAX } from '../datagram/drain.ts';
 import { LoopbackQueue } from '../loopback-queue.ts';
-import type { LinkStatus, RingKeys, RingTransport, TransportHost } from '../transport.ts';
+import type { LinkStatus, RingKeys, RingTransport, StatCounter, TransportHost } from '../transport.ts';
 import { CryptoPhases } from './crypto-phases.ts';
 import { OpensslProvider } from './crypto-provider.ts';
 import { DropLog } from './drop-log.ts';
@@ -50,6 +51,7 @@ export class KnetTransport implements RingTransport {
   private readonly probes: ProbeSender;
   private readonly errors: ErrorQueue;
   private readonly loopback: LoopbackQueue;
+  private readonly foreign: StatCounter;
   private readonly batch = new RxBatch();
   private readonly dropLog = new DropLog();
   private readonly ownStats: StatBlock;
@@ -104,6 +106,7 @@ export class KnetTransport implements RingTransport {
       pendingError: (fd) => this.readErrors(fd),
     });
     this.probes = new ProbeSender(arena, this.errors, (fd) => this.errorEntry(fd));
+    this.foreign = host.counter(dropKey('transport', 'foreignSender'));
     this.loopback = new LoopbackQueue(arena, host.counter(dropKey('transport', 'loopbackFull')));
     this.scratchName = arena.allocate(SCRATCH_NAME_BYTES, 8);
     this.endNames = arena.allocate(LINK_ENDS_MAX * SOCKADDR_BYTES_MAX, 64);
@@ -119,7 +122,7 @@ export class KnetTransport implements RingTransport {
 
   private effects(): KnetEffects {
     return {
-      deliver: (_memory, offset, length) => this.host.receive(offset, length),
+      deliver: (_memory, offset, length, nodeId) => this.deliver(offset, length, nodeId),
       transmit: (queue) => this.sender.transmit(queue),
       probe: (link, offset, length) => this.probes.send(this.ends[link.index] ?? null, offset, length),
       dropped: (reason, tag, nodeId, length) => this.dropped(reason, tag, nodeId, length),
@@ -130,6 +133,13 @@ export class KnetTransport implements RingTransport {
       },
       clockMs: monotonicMs,
     };
+  }
+
+  /** What goes in one hop comes from the knet host that the frame has as its sender, with `block_unlisted_ips` as all checks of addresses. */
+  private deliver(offset: number, length: number, nodeId: number): void {
+    const sender = this.config.filter.blockUnlistedIps ? directSender(this.memory.view, offset, length) : ANYBODY;
+    if (sender === ANYBODY || sender === nodeId) this.host.receive(offset, length);
+    else this.foreign.values[this.foreign.slot]!++;
   }
 
   // ---- life ----
