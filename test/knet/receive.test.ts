@@ -1,5 +1,6 @@
 import { deflateSync } from 'node:zlib';
 import t from 'tap';
+import { LIMITS } from '../../src/knet/constants.ts';
 import { BenchNode, data, peer, ping, pong } from './bench-node.ts';
 import { message } from './helpers.ts';
 
@@ -256,3 +257,27 @@ t.test('addresses: links, and block_unlisted_ips', async (t) => {
   open.put(data(message(20)), { family: 4, words: [0, 0, 0xffff, 1] });
   t.same(open.drops, ['source_address'], 'DATA is checked in any case');
 });
+
+t.test(
+  'a flood of fragments that never become messages holds at most 32 buffers, and the others get theirs',
+  async (t) => {
+    const node = bench();
+    node.raise(3);
+    const text = message(2_000);
+    const half = text.subarray(0, 1_000);
+    let most = 0;
+    for (let i = 0; i < 10_000; i++) {
+      const seq = i + 1;
+      node.put(data(half, { seq, fragNum: 2 + (i % 253), fragSeq: 1 }));
+      most = Math.max(most, node.core.hosts.find(2)!.reassembler.held);
+      if (i % 1_000 !== 0) continue;
+      const other = { seq: 1 + i / 1_000, fragNum: 2, nodeId: 3 };
+      node.put(data(half, { ...other, fragSeq: 1 }), peer(3, 0));
+      for (let k = 1; k <= 100; k++) node.put(data(half, { seq: ++i + 1, fragNum: 2, fragSeq: 1 }));
+      node.put(data(text.subarray(1_000), { ...other, fragSeq: 2 }), peer(3, 0));
+    }
+    t.ok(most > 1 && most <= LIMITS.buffersPerHostMax, `${most} buffers`);
+    t.equal(node.delivered.length, 10, 'every message of the other host is complete');
+    t.ok(node.delivered.every(({ bytes }) => bytes.equals(text)));
+  },
+);
