@@ -23,6 +23,7 @@ export class MainBridge {
   private readonly waiting: { readonly kind: number; readonly bytes: Uint8Array }[] = [];
   private readonly encoder = new TextEncoder();
   private readonly decoder = new TextDecoder();
+  private publishing = false;
 
   constructor(
     shared: SharedArrayBuffer,
@@ -51,14 +52,20 @@ export class MainBridge {
   /**
    * Multicasts a whole service message (16-byte header filled in) in group "a". `false`: the send queue of the ring is
    * as good as full or the ring thread does not follow; nothing was sent, try again later.
+   *
+   * What is multicast in one go is seen by the ring thread in one go, so that no token comes in between: stock nodes rely on it
+   * that a node's own votes and those of its quorum device leave in the same ring (services.md 7.6 step 2 is an assertion there).
    */
   mcast(service: number, fn: number, payload: Uint8Array): boolean {
     if (payload.length > this.writer.payloadBytesMax || !this.roomFor(payload.length)) return false;
     this.flushWaiting();
     if (this.waiting.length > 0) return false; // order: control messages first
     const argument = ((service << 16) | fn) >>> 0;
-    if (!this.writer.tryWrite(RecordKind.MCAST, argument, payload, 0, payload.length)) return false;
-    this.knock();
+    if (!this.writer.tryAppend(RecordKind.MCAST, argument, payload, 0, payload.length)) return false;
+    if (!this.publishing) {
+      this.publishing = true;
+      queueMicrotask(() => this.publish());
+    }
     return true;
   }
 
@@ -104,6 +111,11 @@ export class MainBridge {
     } finally {
       this.reader.release(); // also when the handler throws: the record was taken
     }
+  }
+
+  private publish(): void {
+    this.publishing = false;
+    if (this.writer.publish()) this.knock();
   }
 
   private flushWaiting(): void {

@@ -40,8 +40,15 @@ export class RecordWriter {
     this.payloadBytesMax = memory.chunkBytesMax - RECORD_HEADER_BYTES;
   }
 
-  /** Copies the payload in. `false`: no room, nothing was written. */
+  /** Copies the payload in; it is seen at once. `false`: no room, nothing was written. */
   tryWrite(kind: number, argument: number, from: Uint8Array, offset: number, length: number): boolean {
+    if (!this.tryAppend(kind, argument, from, offset, length)) return false;
+    this.ring.publish();
+    return true;
+  }
+
+  /** The same, but seen at the next `publish` or `tryWrite` only, together with what was appended before. */
+  tryAppend(kind: number, argument: number, from: Uint8Array, offset: number, length: number): boolean {
     assert(length <= this.payloadBytesMax, 'record longer than the ring takes');
     const { ring } = this;
     const at = ring.claim(RECORD_HEADER_BYTES + length);
@@ -53,8 +60,12 @@ export class RecordWriter {
     ring.i32[(at >> 2) + 1] = argument;
     copyBytes(from, offset, ring.u8, at + RECORD_HEADER_BYTES, length);
     ring.commit();
-    ring.publish();
     return true;
+  }
+
+  /** Shows the reader what was appended. Returns whether there was anything. */
+  publish(): boolean {
+    return this.ring.publish() > 0;
   }
 }
 

@@ -33,6 +33,7 @@ t.test('messages and deliveries arrive in order; one doorbell per sleep', async 
   t.ok(ring.prepareSleep());
   main.send({ op: 'servicesLoaded' });
   main.mcast(3, 1, new Uint8Array(20));
+  await null; // multicasts of one go are shown together
   t.equal(rung.ring, 1);
   ring.awake();
   t.ok(ring.reader.peek());
@@ -77,6 +78,7 @@ t.test('a ring thread that does not read: control messages wait, mcast says no, 
   const bytes = new Uint8Array(1 << 20);
   let sent = 0;
   while (main.mcast(1, 0, bytes)) sent++;
+  await null;
   const large = 'x'.repeat(1 << 20);
   main.send({ op: 'clientAttach', client: { processName: large } as never });
   main.send({ op: 'stop' });
@@ -92,6 +94,26 @@ t.test('a ring thread that does not read: control messages wait, mcast says no, 
   ring.reader.release();
   t.ok(ring.reader.peek());
   t.equal(ring.reader.payloadLength, '{"op":"stop"}'.length);
+});
+
+t.test('what is multicast in one go is seen in one go', async (t) => {
+  const { main, ring, rung } = pair();
+  t.ok(ring.prepareSleep());
+  for (const fn of [1, 2]) {
+    t.ok(main.mcast(5, fn, new Uint8Array(20)));
+    t.ok(ring.reader.isEmpty(), 'no token comes between the votes of a node and those of its device');
+  }
+  await null;
+  t.equal(rung.ring, 1, 'one doorbell');
+  for (const fn of [1, 2]) {
+    t.ok(ring.reader.peek());
+    t.equal(ring.reader.argument, (5 << 16) | fn);
+    ring.reader.release();
+  }
+  main.mcast(5, 3, new Uint8Array(20));
+  main.send({ op: 'stop' });
+  t.ok(ring.reader.peek());
+  t.equal(ring.reader.argument, (5 << 16) | 3, 'a control message shows what was multicast before it, in order');
 });
 
 t.test('room follows what the ring thread published', async (t) => {
