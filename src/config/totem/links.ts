@@ -65,7 +65,7 @@ export async function checkInterfaceBlocks(
   const all = new Set([...numbers, ...(self?.addresses.keys() ?? [])]);
   for (const number of [...all].sort((a, b) => a - b)) {
     const key = `totem.interface.${number}`;
-    const bindKey = self === null ? `${key}.bindnetaddr` : (self.addressKeys.get(number) ?? key);
+    const bindKey = self?.addressKeys.get(number) ?? `${key}.bindnetaddr`;
     if (number >= LINKS_MAX) throw linkNumberError(context, number, bindKey);
     const bind = context.map.getString(bindKey);
     if (bind !== null && (await resolveAddress(context, bind, families)) === null) {
