@@ -17,9 +17,9 @@ const PARALLEL = 2;
 const LABS_PARALLEL = 3;
 const LAB = /^test\/(interop|security)\//;
 /** Run alone, after the others: they measure time, use much memory or build networks. */
-const SERIAL = /^test\/(interop|conformance|sim|perf)\/|\.slow\.test\.ts$/;
+const SERIAL = /^test\/(interop|security|conformance|sim|perf)\/|\.slow\.test\.ts$/;
 /** Serial ones that are quick enough to be unit tests all the same. */
-const QUICK = /^test\/(sim|conformance|interop)\/.*\.quick\.test\.ts$/;
+const QUICK = /^test\/(sim|conformance|interop|security)\/.*\.quick\.test\.ts$/;
 const FILE_TIMEOUT_SEC = { unit: 180, serial: 900 };
 const FAILURE_LINES_MAX = 40;
 /** More failed files than this are not bad luck. */
