@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { nearest } from '../lib/nearest.ts';
 import { COMMON_OPTIONS, type Command, type OptionValues } from './command.ts';
 import { UsageError } from './exit-codes.ts';
 
@@ -72,31 +73,3 @@ function unknownCommand(argv: readonly string[], commands: readonly Command[]): 
 
 const list = (words: readonly string[]): string => words.join(', ');
 const firstSentence = (text: string): string => text.split('. ')[0] ?? text;
-
-/** Nearest candidate within two edits, or `null`. */
-export function nearest(word: string, candidates: readonly string[]): string | null {
-  let best: string | null = null;
-  let bestDistance = 3;
-  for (const candidate of candidates) {
-    if (Math.abs(word.length - candidate.length) >= bestDistance) continue; // a distance is at least that
-    const distance = editDistance(word, candidate);
-    if (distance < bestDistance) {
-      best = candidate;
-      bestDistance = distance;
-    }
-  }
-  return best;
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = a[i - 1] === b[j - 1] ? 0 : 1;
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + change));
-    }
-    row = next;
-  }
-  return row[b.length]!;
-}

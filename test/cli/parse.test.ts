@@ -5,7 +5,8 @@ import { eventLine } from '../../src/cli/commands/cpg.ts';
 import { COMMANDS } from '../../src/cli/commands/index.ts';
 import { runCli } from '../../src/cli/main.ts';
 import { jsonText, table } from '../../src/cli/output.ts';
-import { nearest, parseInvocation } from '../../src/cli/parse.ts';
+import { parseInvocation } from '../../src/cli/parse.ts';
+import { nearest } from '../../src/lib/nearest.ts';
 
 function fakeIo(): CliIo & { stdout: string; stderr: string } {
   const io = {

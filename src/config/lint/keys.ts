@@ -1,6 +1,6 @@
+import { nearest } from '../../lib/nearest.ts';
 import { findOption, KNOWN_SECTIONS, keysOfSection, OPTIONS, sectionsOfKey } from '../options/index.ts';
 import type { ConfigBuilder, SourceItem, SourceSection } from '../parser/builder.ts';
-import { nearest } from '../parser/hints.ts';
 import type { Findings } from './findings.ts';
 
 /** Sections of Corosync 1.x and of other programs: stored, ignored, and no slip of the pen. */

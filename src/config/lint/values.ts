@@ -1,7 +1,8 @@
+import { nearest } from '../../lib/nearest.ts';
 import { findOption } from '../options/index.ts';
 import { isSwitch } from '../options/option.ts';
 import type { ConfigBuilder, SourceItem } from '../parser/builder.ts';
-import { findOffender, nearest } from '../parser/hints.ts';
+import { findOffender } from '../parser/hints.ts';
 import { orList } from '../parser/values.ts';
 import { parseDscp } from '../totem/dscp.ts';
 import type { Findings } from './findings.ts';
