@@ -81,7 +81,14 @@ t.test(
     });
     t.teardown(() => child.kill('SIGKILL'));
 
-    const quorum = await Quorum.connect({ instance, waitReadyMs: READY_MS }); // root may always
+    await t.rejects(
+      Quorum.connect({ instance, waitReadyMs: READY_MS }),
+      { code: 'RONDO_UNTRUSTED' },
+      'anybody may listen',
+    );
+    process.env['RONDO_TRUSTED_UID'] = String(OWNER.uid);
+    t.teardown(() => delete process.env['RONDO_TRUSTED_UID']);
+    const quorum = await Quorum.connect({ instance, waitReadyMs: READY_MS }); // the daemon admits root always
     t.equal(await quorum.isQuorate(), true, stderr);
     quorum.close();
     t.match(await rondo(['quorum'], OWNER, instance), { status: 0, text: /Quorate/ });
