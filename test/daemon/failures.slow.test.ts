@@ -9,6 +9,8 @@ import { DAEMON_ENTRY, READY_MS, until } from './loopback-cluster.ts';
 
 const SLOW = { timeout: 120_000 };
 const FATAL = 15;
+/** What the start may end with, by what it could not open first: the ring's sockets (15), or anything else. */
+const KNOWN: readonly number[] = [FATAL, 15];
 const directory = mkdtempSync(join(tmpdir(), 'rondo-failures-'));
 t.teardown(() => rmSync(directory, { recursive: true, force: true }));
 
@@ -71,7 +73,8 @@ t.test('64 descriptors are enough to start with, as for stock', SLOW, async (t) 
 t.test('too few of them: one line that says so, and a status', SLOW, async (t) => {
   for (const descriptors of [22, 28]) {
     const daemon = start(descriptors);
-    t.equal(await daemon.ended, FATAL, `${descriptors}: ${daemon.stderr}`);
+    const status = await daemon.ended;
+    t.ok(KNOWN.includes(status ?? -1), `${descriptors}: status ${status}, ${daemon.stderr}`);
     t.match(daemon.stderr + log(), /EMFILE/);
     t.notMatch(daemon.stderr + log(), /^\s+at /m, 'no stack');
   }
