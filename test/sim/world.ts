@@ -41,6 +41,8 @@ const MESSAGE_BYTES_MAX = 60_000;
  * each other for a while, each JOIN of one putting its sender on the list of the other, as stock's rules have it.
  */
 const HEAL_TOKENS_MAX = 40;
+/** From the ring of all on: what was accepted meanwhile, megabytes after a long time of ring changes, goes round. */
+const DRAIN_TOKENS_MAX = 40;
 
 /** N nodes, a network and faults on virtual time. Everything follows from the seed. */
 export class World implements SimNodeWorld {
@@ -240,11 +242,14 @@ export class World implements SimNodeWorld {
     const start = this.clock;
     const deadline = start + (this.options.healMs ?? HEAL_TOKENS_MAX * this.timings.tokenMs);
     const all = sorted(living.map((node) => `${node.options.nodeId}`));
-    const settled = () => living.every((node) => node.settled && sorted(node.groups.srp.members.map(String)) === all);
+    const formed = () =>
+      living.every(({ groups: { srp } }) => srp.phase === 'operational' && sorted(srp.members.map(String)) === all);
+    const settled = () => formed() && living.every((node) => node.settled);
     const stuck = () => living.some((node) => node.stuck);
     this.runUntil(deadline, () => settled() || stuck());
     for (const node of living) if (node.stuck) node.forceGather();
     this.runUntil(deadline, settled);
+    if (formed()) this.runUntil(deadline + DRAIN_TOKENS_MAX * this.timings.tokenMs, settled);
     this.healTokens = (this.clock - start) / this.timings.tokenMs;
     if (!settled()) {
       for (const node of living) this.checker.violation(null, `not settled: ${node.describe()}`);
