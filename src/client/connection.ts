@@ -1,3 +1,4 @@
+import type { ConnectionError } from './errors.ts';
 import type { Session } from './session.ts';
 
 /** What the connections to all services have in common: their ends. */
@@ -8,6 +9,11 @@ export abstract class Connection {
   /** Whether the connection has ended, by either side. */
   get closed(): boolean {
     return this.session.closed;
+  }
+
+  /** Resolves when the connection has ended: with `null` after `close()`, else with the reason. Never rejects. */
+  get ended(): Promise<ConnectionError | null> {
+    return this.session.whenEnded;
   }
 
   /** Ends the connection and its streams; calls that wait reject with `RONDO_CLOSED`. Does so at once, and may be repeated. */

@@ -18,16 +18,18 @@ import {
 } from '../services/codec/cpg.ts';
 import { GROUP_NAME_BYTES_MAX, groupNameValue } from '../services/codec/fields.ts';
 import { messageError } from '../services/codec/struct.ts';
-import { checkedSignal, within } from './abort.ts';
+import { abortable, checkedSignal, within } from './abort.ts';
 import { checkedAmount, checkedText, type MessageData, messageBytes } from './arguments.ts';
+import { Confirmations, type CpgPlace } from './confirmations.ts';
 import { Connection } from './connection.ts';
 import { type CpgEvent, CpgEventDecoder, type CpgProcess } from './cpg-events.ts';
-import { ArgumentError, ConnectionError, StateError } from './errors.ts';
+import { ArgumentError, ConnectionError, endReason, StateError } from './errors.ts';
 import { EventStream } from './event-stream.ts';
 import { SendQueue } from './send-queue.ts';
 import { type CallOptions, type ConnectOptions, Session } from './session.ts';
 import { nextTurnIfDue } from './time-slice.ts';
 
+export type { CpgPlace } from './confirmations.ts';
 export type {
   CpgChange,
   CpgEvent,
@@ -59,6 +61,11 @@ export interface CpgOptions extends ConnectOptions {
   readonly messageBytesMax?: number;
 }
 
+/** Until when a `send` waits. `delivered`: until the message has come back in the order of the group, and its place is known. */
+export interface SendOptions extends CallOptions {
+  readonly confirm?: 'sent' | 'delivered';
+}
+
 /** A process in a group, as `processes()` lists them. */
 export interface CpgMember extends CpgProcess {
   readonly group: string;
@@ -83,6 +90,7 @@ export class Cpg extends Connection {
   private readonly stream: EventStream<CpgEvent>;
   private readonly decoder: CpgEventDecoder;
   private queue!: SendQueue;
+  private readonly confirmations = new Confirmations(() => endReason('cpg', null));
   private group: Uint8Array | null = null;
   private state: 'none' | 'joined' | 'left' = 'none';
 
@@ -127,6 +135,7 @@ export class Cpg extends Connection {
   private attach(session: Session): void {
     this.session = session;
     session.register(this.stream);
+    session.register(this.confirmations);
     this.queue = new SendQueue(session, {
       post: (data) => this.post(data),
       fitsAtOnce: (data) => data.length <= CPG_ATOMIC_BYTES_MAX,
@@ -168,15 +177,21 @@ export class Cpg extends Connection {
    * message; it is delivered to every member, the sender included, or to none. Waits while the cluster is busy. Calls are
    * sent in the order in which they were made. A loop of sends lets timers and events have their turns.
    *
+   * With `confirm: 'delivered'` it resolves when the message was delivered to this connection, with its place in the order. That
+   * other members have it, too, is not said: they will, unless they or this node leave the ring before.
+   *
    * @throws StateError NOT_JOINED: before `join()`, or after `leave()`.
    * @throws ArgumentError: not a message, or more than 256 MiB.
    * @throws ConnectionError TIMEOUT: there was no room for `timeoutMs`.
    * @throws CsStatusError INTERRUPT: the membership changed in the middle of a message above 1 047 552 bytes; send it again.
    */
-  send(message: MessageData, options: CallOptions = {}): Promise<void> {
+  send(message: MessageData, options: SendOptions & { readonly confirm: 'delivered' }): Promise<CpgPlace>;
+  send(message: MessageData, options?: SendOptions): Promise<void>;
+  send(message: MessageData, options: SendOptions = {}): Promise<unknown> {
     try {
       const signal = checkedSignal(options.signal);
       const data = this.sendable(message);
+      if (options.confirm === 'delivered') return this.sendConfirmed(new Uint8Array(data), signal);
       if (data.length <= CPG_ATOMIC_BYTES_MAX && !this.queue.busy && this.post(data)) {
         return nextTurnIfDue() ?? Promise.resolve();
       }
@@ -185,6 +200,18 @@ export class Cpg extends Connection {
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  private async sendConfirmed(data: Uint8Array, signal: AbortSignal | undefined): Promise<CpgPlace> {
+    const place = this.confirmations.of(data);
+    place.catch(() => {}); // whoever awaits below hears of it
+    try {
+      if (this.queue.busy || data.length > CPG_ATOMIC_BYTES_MAX || !this.post(data)) await this.queue.add(data, signal);
+    } catch (error) {
+      this.confirmations.forget(data);
+      throw error;
+    }
+    return within(abortable(place, signal), this.session.timeoutMs, () => this.session.late());
   }
 
   /**
@@ -269,11 +296,21 @@ export class Cpg extends Connection {
   private take(event: Uint8Array): void {
     const decoded = this.decoder.decode(event);
     if (decoded === null) return;
+    this.note(decoded);
     this.stream.push(decoded, EVENT_OVERHEAD_BYTES + (decoded.type === 'message' ? decoded.data.length : 0));
   }
 
+  private note(event: CpgEvent): void {
+    if (event.type === 'membership') this.confirmations.membership();
+    else if (event.type === 'ring') this.confirmations.ring(event.ringId);
+    else this.confirmations.message(event.pid === process.pid && event.nodeId === this.nodeId);
+  }
+
   private post(data: Uint8Array): boolean {
-    return this.session.tryPost(CPG_MCAST.message({ guarantee: GUARANTEE_AGREED, messageBytes: data.length }, data));
+    const request = CPG_MCAST.message({ guarantee: GUARANTEE_AGREED, messageBytes: data.length }, data);
+    if (!this.session.tryPost(request)) return false;
+    this.confirmations.posted(data);
+    return true;
   }
 
   private sendable(message: MessageData): Uint8Array {
@@ -296,9 +333,16 @@ export class Cpg extends Connection {
       const last = at + fragment.length === data.length;
       const type = at === 0 ? FragmentType.FIRST : last ? FragmentType.LAST : FragmentType.CONTINUED;
       const head = { guarantee: GUARANTEE_AGREED, messageBytes: data.length, fragmentBytes: fragment.length, type };
-      await this.session.call(CPG_PARTIAL_MCAST.message(head, fragment), 'cpg: sending a long message', options, {
-        [CsError.INTERRUPT]: 'The membership changed in between and nobody gets the message: send it again',
-      });
+      if (last) this.confirmations.posted(data); // its delivery may be seen before its response
+      try {
+        await this.session.call(CPG_PARTIAL_MCAST.message(head, fragment), 'cpg: sending a long message', options, {
+          [CsError.INTERRUPT]: 'The membership changed in between and nobody gets the message: send it again',
+        });
+      } catch (error) {
+        if (last && error instanceof CsStatusError) this.confirmations.refused();
+        else if (last) this.confirmations.lostTrack();
+        throw error;
+      }
     }
   }
 }

@@ -22,6 +22,7 @@ export type ConnectionErrorCode =
   | 'RONDO_CONNECT';
 
 export class ConnectionError extends RondoError {
+  static override readonly errorName = 'ConnectionError';
   override readonly name = 'ConnectionError';
   declare readonly code: ConnectionErrorCode;
 
@@ -34,12 +35,15 @@ export class ConnectionError extends RondoError {
 export type StateErrorCode =
   /** Sending needs a group: before `join()` resolved, or after `leave()`. */
   | 'RONDO_NOT_JOINED'
+  /** Whether the message was or will be delivered is not known. */
+  | 'RONDO_UNCONFIRMED'
   /** A stream of events that another loop is reading. */
   | 'RONDO_ONE_READER'
   /** A second loop over a watch that ended with its first one. */
   | 'RONDO_WATCH_ENDED';
 
 export class StateError extends RondoError {
+  static override readonly errorName = 'StateError';
   override readonly name = 'StateError';
   declare readonly code: StateErrorCode;
 
@@ -50,6 +54,7 @@ export class StateError extends RondoError {
 
 /** A value that cannot be sent: of a wrong type, too long, out of range, of another type than the key. */
 export class ArgumentError extends RondoError {
+  static override readonly errorName = 'ArgumentError';
   override readonly name = 'ArgumentError';
   constructor(message: string, hint?: string) {
     super('RONDO_ARGUMENT', message, hint);

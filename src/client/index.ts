@@ -17,6 +17,7 @@ export {
   type CmapWatch,
   type WatchOptions,
 } from './cmap.ts';
+export { bytesCodec, type Codec, jsonCodec, messagePackCodec, textCodec } from './codecs.ts';
 export {
   CPG_ATOMIC_BYTES_MAX,
   CPG_MESSAGE_BYTES_MAX,
@@ -28,12 +29,15 @@ export {
   type CpgMessageEvent,
   type CpgOptions,
   type CpgOversizeEvent,
+  type CpgPlace,
   type CpgProcess,
   type CpgReason,
   type CpgRingEvent,
+  type SendOptions,
 } from './cpg.ts';
 export { ArgumentError, ConnectionError, type ConnectionErrorCode, StateError, type StateErrorCode } from './errors.ts';
 export { Evs, type EvsConfigurationEvent, type EvsEventRecord, type EvsMessage } from './evs.ts';
+export type { MessagePackValue } from './message-pack.ts';
 export { type NodeListEvent, Quorum, type QuorumEvent, type RingIdentity } from './quorum.ts';
 export { type SuperviseOptions, supervise } from './sam/monitor.ts';
 export type { SamPolicy, SamState } from './sam/monitor-core.ts';

@@ -3,6 +3,7 @@ import { messageError, RESPONSE_HEADER_BYTES } from '../services/codec/struct.ts
 import { abortable, checkedSignal, pause, within } from './abort.ts';
 import { checkedAmount, checkedText } from './arguments.ts';
 import { type Channel, type ChannelHook, OPEN_CHANNEL } from './channel.ts';
+import { reportConnect, reportEnd } from './diagnostics.ts';
 import { ArgumentError, bareMessage, ConnectionError, endReason, isConnectionError } from './errors.ts';
 import { openIpcChannel } from './ipc-channel.ts';
 
@@ -61,12 +62,18 @@ export class Session {
   private readonly holds = new Set<SessionStream>();
   private channel: Channel | null = null;
   private ended: ConnectionError | null = null;
+  private tellEnd: (reason: ConnectionError | null) => void = () => {};
+  /** Resolves at the end of the connection; `null`: it was closed from here. */
+  readonly whenEnded = new Promise<ConnectionError | null>((resolve) => {
+    this.tellEnd = resolve;
+  });
   private readonly tryAgainMs: number;
   /** Limit of one response, and of a send that waits for room. */
   readonly timeoutMs: number;
 
   private constructor(
     readonly service: string,
+    private readonly instance: string,
     private readonly onEvent: (event: Uint8Array) => void,
     options: ConnectOptions,
   ) {
@@ -79,8 +86,8 @@ export class Session {
     options: ConnectOptions & ChannelHook,
     onEvent: (event: Uint8Array) => void = () => {},
   ): Promise<Session> {
-    const session = new Session(service, onEvent, options);
     const instance = checkedInstance(options.instance ?? process.env['RONDO_IPC_INSTANCE'] ?? '');
+    const session = new Session(service, instance, onEvent, options);
     const waitMs = checkedAmount(options.waitReadyMs, 'waitReadyMs', 0);
     const deadline = performance.now() + waitMs;
     for (;;) {
@@ -97,6 +104,7 @@ export class Session {
         await pause(CONNECT_RETRY_MS, signal);
       }
     }
+    reportConnect(service, instance);
     if (options.signal?.aborted) {
       session.close();
       options.signal.throwIfAborted();
@@ -224,6 +232,8 @@ export class Session {
   private end(error: Error | null): void {
     if (this.ended !== null) return;
     this.ended = endReason(this.service, error);
+    this.tellEnd(error === null ? null : this.ended);
+    if (this.channel !== null) reportEnd(this.service, this.instance, error === null ? null : this.ended);
     for (const stream of this.streams) {
       if (error === null) stream.end();
       else stream.fail(this.ended);

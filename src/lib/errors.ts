@@ -40,12 +40,23 @@ export function csErrorName(status: number): string {
   return `UNKNOWN(${status})`;
 }
 
+/** Every copy of this package in a process finds the same symbol. */
+const BRAND = Symbol.for('rondo.error');
+
 /**
  * Base of every error that this project throws at its users.
  * `code` is stable and branded `RONDO_…`; `hint` says what to do about it.
+ * `instanceof` goes by a brand and the name, so that it also holds between two copies of the package in one process.
  */
 export class RondoError extends Error {
+  /** What `name` is in errors of this class. */
+  static readonly errorName: string = 'RondoError';
   override readonly name: string = 'RondoError';
+
+  get [BRAND](): true {
+    return true;
+  }
+
   constructor(
     readonly code: `RONDO_${string}`,
     message: string,
@@ -56,8 +67,16 @@ export class RondoError extends Error {
   }
 }
 
+function isInstance(this: typeof RondoError, value: unknown): boolean {
+  if (Function.prototype[Symbol.hasInstance].call(this, value)) return true;
+  if (!(value instanceof Error) || !(BRAND in value)) return false;
+  return this === RondoError || (this.errorName !== RondoError.errorName && this.errorName === value.name);
+}
+Object.defineProperty(RondoError, Symbol.hasInstance, { value: isInstance });
+
 /** A daemon answered a request with a status other than OK. `status` is the `cs_error_t` number. */
 export class CsStatusError extends RondoError {
+  static override readonly errorName = 'CsStatusError';
   override readonly name = 'CsStatusError';
   readonly statusName: string;
   constructor(
