@@ -1,21 +1,7 @@
 import { CsError } from '../lib/errors.ts';
 import {
-  CFG_KILL_NODE,
-  CFG_LOCAL_GET,
-  CFG_LOCAL_GET_RESPONSE,
-  CFG_NODE_ADDRESSES,
-  CFG_NODE_ADDRESSES_RESPONSE,
-  CFG_NODE_STATUS,
-  CFG_NODE_STATUS_RESPONSE,
-  CFG_RELOAD,
-  CFG_REOPEN_LOGS,
-  CFG_REPLY_TO_SHUTDOWN,
-  CFG_RING_STATUS,
-  CFG_RING_STATUS_RESPONSE,
+  CFG_CALLS,
   CFG_TEST_SHUTDOWN,
-  CFG_TRACK_START,
-  CFG_TRACK_STOP,
-  CFG_TRY_SHUTDOWN,
   NODE_ADDRESS_BYTES,
   NODE_STATUS_VERSION,
   ShutdownFlag,
@@ -25,9 +11,10 @@ import { messageId } from '../services/codec/struct.ts';
 import { addressText } from './address.ts';
 import { checkedBoolean, checkedInteger, checkedText } from './arguments.ts';
 import { Connection } from './connection.ts';
-import { decodeOrFail, orFail } from './decode.ts';
+import { decodeOrFail } from './decode.ts';
 import { ArgumentError, StateError } from './errors.ts';
 import type { EventStream } from './event-stream.ts';
+import type { StatusHints } from './reply.ts';
 import { type CallOptions, type ConnectOptions, Session } from './session.ts';
 import { WatchHub } from './watch-hub.ts';
 
@@ -66,6 +53,16 @@ export interface ShutdownRequest {
 }
 
 const KILL_REASON_BYTES_MAX = 255;
+const KILL_HINTS: StatusHints = { [CsError.NOT_EXIST]: 'It is not a member of the ring' };
+const SHUTDOWN_FLAGS = {
+  ask: ShutdownFlag.REQUEST,
+  regardless: ShutdownFlag.REGARDLESS,
+  immediate: ShutdownFlag.IMMEDIATE,
+} as const;
+const SHUTDOWN_HINTS: StatusHints = {
+  [CsError.BUSY]: 'A program that was asked objected',
+  [CsError.EXIST]: 'Programs are being asked already',
+};
 
 /**
  * Configuration control: status of links and nodes, reload, shutdown.
@@ -83,8 +80,8 @@ export class Cfg extends Connection {
   private constructor(protected override readonly session: Session) {
     super();
     this.hub = new WatchHub<ShutdownRequest>(session, {
-      start: () => session.call(CFG_TRACK_START.message(), 'cfg: listening for shutdown requests'),
-      stop: () => session.call(CFG_TRACK_STOP.message(), 'cfg: no longer listening for shutdown requests'),
+      start: () => session.call(CFG_CALLS.trackStart, {}, 'cfg: listening for shutdown requests'),
+      stop: () => session.call(CFG_CALLS.trackStop, {}, 'cfg: no longer listening for shutdown requests'),
       kindOf: null,
       asCurrent: (request) => request,
     });
@@ -98,14 +95,13 @@ export class Cfg extends Connection {
   }
 
   async localNodeId(options: CallOptions = {}): Promise<number> {
-    const response = await this.session.call(CFG_LOCAL_GET.message(), 'cfg: local node id', options);
-    return decodeOrFail(CFG_LOCAL_GET_RESPONSE, response).nodeId;
+    return (await this.session.call(CFG_CALLS.localGet, {}, 'cfg: local node id', options)).nodeId;
   }
 
   /** Links of the local node. */
   async links(options: CallOptions = {}): Promise<LocalLink[]> {
-    const response = await this.session.call(CFG_RING_STATUS.message(), 'cfg: link status', options);
-    const { interfaceCount, names, statuses } = decodeOrFail(CFG_RING_STATUS_RESPONSE, response);
+    const status = await this.session.call(CFG_CALLS.ringStatus, {}, 'cfg: link status', options);
+    const { interfaceCount, names, statuses } = status;
     return names.slice(0, interfaceCount).map((name, index) => {
       const [link = '', address = ''] = name.split(' ', 2);
       return { linkId: Number(link), address, status: statuses[index] ?? '' };
@@ -114,12 +110,8 @@ export class Cfg extends Connection {
 
   /** How this node sees another one. @throws CsStatusError FAILED_OPERATION: the transport does not know the node. */
   async nodeStatus(nodeId: number, options: CallOptions = {}): Promise<NodeStatus> {
-    const request = CFG_NODE_STATUS.message({
-      nodeId: checkedInteger(nodeId, 'a node id'),
-      version: NODE_STATUS_VERSION,
-    });
-    const response = await this.session.call(request, `cfg: status of node ${nodeId}`, options);
-    const status = decodeOrFail(CFG_NODE_STATUS_RESPONSE, response);
+    const values = { nodeId: checkedInteger(nodeId, 'a node id'), version: NODE_STATUS_VERSION };
+    const status = await this.session.call(CFG_CALLS.nodeStatus, values, `cfg: status of node ${nodeId}`, options);
     return {
       nodeId: status.nodeId,
       reachable: status.reachable !== 0,
@@ -146,13 +138,10 @@ export class Cfg extends Connection {
 
   /** Addresses of a node's links; 0 = the local node. @throws CsStatusError NOT_EXIST. */
   async nodeAddresses(nodeId = 0, options: CallOptions = {}): Promise<string[]> {
-    const response = await this.session.call(
-      CFG_NODE_ADDRESSES.message({ nodeId: checkedInteger(nodeId, 'a node id') }),
-      `cfg: addresses of node ${nodeId}`,
-      options,
-    );
-    const { family, count } = decodeOrFail(CFG_NODE_ADDRESSES_RESPONSE, response);
-    const bytes = orFail(CFG_NODE_ADDRESSES_RESPONSE.tailBytes(response, count * NODE_ADDRESS_BYTES), 'node addresses');
+    const values = { nodeId: checkedInteger(nodeId, 'a node id') };
+    const reply = await this.session.exchange(CFG_CALLS.nodeAddresses, values, options);
+    const { family, count } = reply.requireOk(`cfg: addresses of node ${nodeId}`).values;
+    const bytes = reply.tailBytes(count * NODE_ADDRESS_BYTES);
     return Array.from({ length: count }, (_, index) =>
       addressText(family, bytes.subarray(index * NODE_ADDRESS_BYTES, (index + 1) * NODE_ADDRESS_BYTES)),
     );
@@ -160,11 +149,11 @@ export class Cfg extends Connection {
 
   /** Every node reads its configuration file again. The result is the local node's. @throws CsStatusError INVALID_PARAM. */
   async reload(options: CallOptions = {}): Promise<void> {
-    await this.session.call(CFG_RELOAD.message(), 'cfg: reloading the configuration', options);
+    await this.session.call(CFG_CALLS.reload, {}, 'cfg: reloading the configuration', options);
   }
 
   async reopenLogs(options: CallOptions = {}): Promise<void> {
-    await this.session.call(CFG_REOPEN_LOGS.message(), 'cfg: opening the log files again', options);
+    await this.session.call(CFG_CALLS.reopenLogs, {}, 'cfg: opening the log files again', options);
   }
 
   /** Makes a node end at once. @throws CsStatusError NOT_EXIST: it is no member. */
@@ -173,10 +162,9 @@ export class Cfg extends Connection {
     const text = Buffer.from(checkedText(reason, 'the reason')).toString('latin1');
     if (text.length > KILL_REASON_BYTES_MAX)
       throw new ArgumentError(`the reason has more than ${KILL_REASON_BYTES_MAX} bytes`);
-    const request = CFG_KILL_NODE.message({ nodeId, reason: { length: text.length + 1, text } });
-    await this.session.call(request, `cfg: killing node ${nodeId}`, options, {
-      [CsError.NOT_EXIST]: 'It is not a member of the ring',
-    });
+    const values = { nodeId, reason: { length: text.length + 1, text } };
+    const details = { ...options, hints: KILL_HINTS };
+    await this.session.call(CFG_CALLS.killNode, values, `cfg: killing node ${nodeId}`, details);
   }
 
   /**
@@ -184,15 +172,10 @@ export class Cfg extends Connection {
    * asked and cannot; `immediate`: nobody is asked. @throws CsStatusError BUSY: somebody objected; EXIST: it is being asked.
    */
   async shutdown(how: 'ask' | 'regardless' | 'immediate' = 'ask', options: CallOptions = {}): Promise<void> {
-    if (how !== 'ask' && how !== 'regardless' && how !== 'immediate')
+    if (!Object.hasOwn(SHUTDOWN_FLAGS, how))
       throw new ArgumentError(`'${String(how)}' is no way to shut down`, 'There are ask, regardless and immediate');
-    const flags = { ask: ShutdownFlag.REQUEST, regardless: ShutdownFlag.REGARDLESS, immediate: ShutdownFlag.IMMEDIATE }[
-      how
-    ];
-    await this.session.call(CFG_TRY_SHUTDOWN.message({ flags }), 'cfg: shutting down', options, {
-      [CsError.BUSY]: 'A program that was asked objected',
-      [CsError.EXIST]: 'Programs are being asked already',
-    });
+    const details = { ...options, hints: SHUTDOWN_HINTS };
+    await this.session.call(CFG_CALLS.tryShutdown, { flags: SHUTDOWN_FLAGS[how] }, 'cfg: shutting down', details);
   }
 
   /**
@@ -223,10 +206,8 @@ export class Cfg extends Connection {
     this.hub.push({
       regardless: flags === ShutdownFlag.REGARDLESS,
       reply: async (agree) => {
-        await this.session.call(
-          CFG_REPLY_TO_SHUTDOWN.message({ response: checkedBoolean(agree, 'the reply') ? 1 : 0 }),
-          'cfg: answering a shutdown request',
-        );
+        const response = checkedBoolean(agree, 'the reply') ? 1 : 0;
+        await this.session.call(CFG_CALLS.replyToShutdown, { response }, 'cfg: replying to a shutdown request');
       },
     });
   }

@@ -1,26 +1,10 @@
 import type { CmapValue } from '../lib/cmap-value.ts';
 import { CmapType } from '../lib/cmap-value.ts';
 import { CsError, CsStatusError } from '../lib/errors.ts';
-import {
-  CMAP_ADJUST_INT,
-  CMAP_DELETE,
-  CMAP_GET,
-  CMAP_GET_RESPONSE,
-  CMAP_ITER_FINALIZE,
-  CMAP_ITER_INIT,
-  CMAP_ITER_INIT_RESPONSE,
-  CMAP_ITER_NEXT,
-  CMAP_ITER_NEXT_RESPONSE,
-  CMAP_NOTIFY,
-  CMAP_SET,
-  CMAP_SET_CURRENT_MAP,
-  CMAP_TRACK_ADD,
-  CMAP_TRACK_ADD_RESPONSE,
-  CMAP_TRACK_DELETE,
-} from '../services/codec/cmap.ts';
+import { CMAP_CALLS, CMAP_NOTIFY } from '../services/codec/cmap.ts';
 import { nameValue } from '../services/codec/fields.ts';
 import { CmapResponse } from '../services/codec/ids.ts';
-import { messageError, messageId } from '../services/codec/struct.ts';
+import { messageId } from '../services/codec/struct.ts';
 import { checkedInteger, checkedText } from './arguments.ts';
 import { type CmapEntry, type CmapPlain, type CmapTypeName, cmapValueOf, entryOf } from './cmap-values.ts';
 import { Connection } from './connection.ts';
@@ -106,8 +90,7 @@ export class Cmap extends Connection {
     cmap = new Cmap(session);
     if (map !== 'icmap') {
       try {
-        const request = CMAP_SET_CURRENT_MAP.message({ map: MAP_IDS[map] });
-        await session.call(request, `cmap: selecting map ${map}`, options);
+        await session.call(CMAP_CALLS.setCurrentMap, { map: MAP_IDS[map] }, `cmap: selecting map ${map}`, options);
       } catch (error) {
         session.close();
         throw error;
@@ -138,23 +121,23 @@ export class Cmap extends Connection {
   async set(key: string, type: CmapTypeName, value: CmapPlain, options: CallOptions = {}): Promise<void> {
     const { type: code, bytes } = cmapValueOf(type, value);
     // Strings travel without their NUL.
-    const data = code === CmapType.STRING ? bytes.subarray(0, bytes.length - 1) : bytes;
-    const request = CMAP_SET.message({ key: newKeyName(key), valueBytes: data.length, type: code }, data);
-    await this.session.call(request, `cmap: setting ${key}`, options, KEY_HINTS);
+    const tail = code === CmapType.STRING ? bytes.subarray(0, bytes.length - 1) : bytes;
+    const values = { key: newKeyName(key), valueBytes: tail.length, type: code };
+    await this.session.call(CMAP_CALLS.set, values, `cmap: setting ${key}`, { ...options, tail, hints: KEY_HINTS });
   }
 
   /** @throws CsStatusError NOT_EXIST, ACCESS. */
   async delete(key: string, options: CallOptions = {}): Promise<void> {
-    await this.session.call(CMAP_DELETE.message({ key: keyName(key) }), `cmap: deleting ${key}`, options, KEY_HINTS);
+    const details = { ...options, hints: KEY_HINTS };
+    await this.session.call(CMAP_CALLS.delete, { key: keyName(key) }, `cmap: deleting ${key}`, details);
   }
 
   /** Adds a number of 32 bits with sign to an integer, within its width. @throws CsStatusError INVALID_PARAM: it is no integer. */
   async adjust(key: string, step: number, options: CallOptions = {}): Promise<void> {
     checkedInteger(step, 'a step', -(2 ** 31), 2 ** 31 - 1);
-    const request = CMAP_ADJUST_INT.message({ key: keyName(key), step });
-    await this.session.call(request, `cmap: adjusting ${key}`, options, {
-      ...KEY_HINTS,
-      [CsError.INVALID_PARAM]: 'Its type is no integer',
+    await this.session.call(CMAP_CALLS.adjust, { key: keyName(key), step }, `cmap: adjusting ${key}`, {
+      ...options,
+      hints: { ...KEY_HINTS, [CsError.INVALID_PARAM]: 'Its type is no integer' },
     });
   }
 
@@ -167,18 +150,17 @@ export class Cmap extends Connection {
   }
 
   async *keys(prefix = '', options: CallOptions = {}): AsyncGenerator<string, void> {
-    const begin = CMAP_ITER_INIT.message({ prefix: keyName(prefix, true) });
-    const { handle } = decodeOrFail(CMAP_ITER_INIT_RESPONSE, await this.session.call(begin, 'cmap: listing', options));
+    const what = 'cmap: listing';
+    const begin = { prefix: keyName(prefix, true) };
+    const { handle } = await this.session.call(CMAP_CALLS.iterInit, begin, what, options);
     try {
       for (;;) {
-        const response = await this.session.exchange(CMAP_ITER_NEXT.message({ handle }), options);
-        const status = messageError(response);
-        if (status === CsError.NO_SECTIONS) return;
-        if (status !== CsError.OK) throw new CsStatusError(status, 'cmap: listing');
-        yield decodeOrFail(CMAP_ITER_NEXT_RESPONSE, response).key.text;
+        const reply = await this.session.exchange(CMAP_CALLS.iterNext, { handle }, options);
+        if (reply.status === CsError.NO_SECTIONS) return;
+        yield reply.requireOk(what).values.key.text;
       }
     } finally {
-      if (!this.session.closed) await this.session.exchange(CMAP_ITER_FINALIZE.message({ handle }));
+      if (!this.session.closed) await this.session.exchange(CMAP_CALLS.iterFinalize, { handle });
     }
   }
 
@@ -196,7 +178,7 @@ export class Cmap extends Connection {
       if (!this.watches.delete(cookie)) return;
       this.session.unregister(stream);
       stream.end();
-      if (handle !== null && !this.session.closed) await this.session.exchange(CMAP_TRACK_DELETE.message({ handle }));
+      if (handle !== null && !this.session.closed) await this.session.exchange(CMAP_CALLS.trackDelete, { handle });
     };
     const stream: EventStream<CmapEvent> = new EventStream(WATCH_QUEUE_EVENTS, {
       onFull: () => this.session.hold(stream),
@@ -206,9 +188,8 @@ export class Cmap extends Connection {
     this.watches.set(cookie, stream);
     this.session.register(stream);
     try {
-      const request = CMAP_TRACK_ADD.message({ key: keyName(key, true), trackType: bits, cookie });
-      const response = await this.session.call(request, `cmap: watching ${key}`, options);
-      ({ handle } = decodeOrFail(CMAP_TRACK_ADD_RESPONSE, response));
+      const values = { key: keyName(key, true), trackType: bits, cookie };
+      ({ handle } = await this.session.call(CMAP_CALLS.trackAdd, values, `cmap: watching ${key}`, options));
     } catch (error) {
       this.watches.delete(cookie);
       this.session.unregister(stream);
@@ -220,14 +201,15 @@ export class Cmap extends Connection {
   private async getValue(key: string, options: CallOptions): Promise<CmapValue | null> {
     let room = ROOM_BYTES;
     for (let attempt = 0; attempt < GROWTH_TRIES; attempt++) {
-      const response = await this.session.exchange(CMAP_GET.message({ key: keyName(key), valueBytes: room }), options);
-      const status = messageError(response);
-      if (status === CsError.NOT_EXIST) return null;
-      if (status === CsError.OK && room > 0) return valueFrom(response);
-      if (status === CsError.OK) room = Math.max(1, decodeOrFail(CMAP_GET_RESPONSE, response).valueBytes);
-      else if (status === CsError.INVALID_PARAM)
+      const reply = await this.session.exchange(CMAP_CALLS.get, { key: keyName(key), valueBytes: room }, options);
+      if (reply.status === CsError.NOT_EXIST) return null;
+      if (reply.status === CsError.INVALID_PARAM) {
         room = 0; // too small: ask for the length
-      else throw new CsStatusError(status, `cmap: getting ${key}`);
+        continue;
+      }
+      const { type, valueBytes } = reply.requireOk(`cmap: getting ${key}`).values;
+      if (room > 0) return { type, bytes: reply.tailBytes(valueBytes) };
+      room = Math.max(1, valueBytes);
     }
     throw new CsStatusError(
       CsError.INVALID_PARAM,
@@ -254,11 +236,6 @@ export class Cmap extends Connection {
       previous: entry(notify.oldType, values.subarray(notify.newBytes)),
     });
   }
-}
-
-function valueFrom(response: Uint8Array): CmapValue {
-  const { type, valueBytes } = decodeOrFail(CMAP_GET_RESPONSE, response);
-  return { type, bytes: orFail(CMAP_GET_RESPONSE.tailBytes(response, valueBytes), 'cmap value') };
 }
 
 function kindOf(bit: number): CmapEventKind {

@@ -1,30 +1,14 @@
 import { CsError, CsStatusError } from '../lib/errors.ts';
-import {
-  CPG_FINALIZE,
-  CPG_ITERATION_FINALIZE,
-  CPG_ITERATION_INIT,
-  CPG_ITERATION_INIT_RESPONSE,
-  CPG_ITERATION_NEXT,
-  CPG_ITERATION_NEXT_RESPONSE,
-  CPG_JOIN,
-  CPG_LEAVE,
-  CPG_LOCAL_GET,
-  CPG_LOCAL_GET_RESPONSE,
-  CPG_MCAST,
-  CPG_MEMBERSHIP,
-  CPG_MEMBERSHIP_RESPONSE,
-  CPG_PARTIAL_MCAST,
-  FragmentType,
-} from '../services/codec/cpg.ts';
+import { CPG_CALLS, FragmentType } from '../services/codec/cpg.ts';
 import { GROUP_NAME_BYTES_MAX, groupNameValue } from '../services/codec/fields.ts';
-import { messageError } from '../services/codec/struct.ts';
 import { abortable, checkedSignal, within } from './abort.ts';
 import { checkedAmount, checkedText, type MessageData, messageBytes } from './arguments.ts';
 import { Confirmations, type CpgPlace } from './confirmations.ts';
 import { Connection } from './connection.ts';
 import { type CpgEvent, CpgEventDecoder, type CpgProcess } from './cpg-events.ts';
-import { ArgumentError, ConnectionError, endReason, StateError } from './errors.ts';
+import { ArgumentError, endReason, StateError } from './errors.ts';
 import { EventStream } from './event-stream.ts';
+import type { StatusHints } from './reply.ts';
 import { SendQueue } from './send-queue.ts';
 import { type CallOptions, type ConnectOptions, Session } from './session.ts';
 import { nextTurnIfDue } from './time-slice.ts';
@@ -52,6 +36,13 @@ const GUARANTEE_AGREED = 2;
 const FLAG_INITIAL_TOTEM = 1;
 /** `close()` waits this long for messages that wait and for the daemon, then cuts the connection. */
 const CLOSE_MS_DEFAULT = 5_000;
+const JOIN_HINTS: StatusHints = {
+  [CsError.EXIST]: 'This process is in that group already (a process is in it once), or this connection in a group',
+  [CsError.INVALID_PARAM]: 'This connection was in a group before: open another one',
+};
+const FRAGMENT_HINTS: StatusHints = {
+  [CsError.INTERRUPT]: 'The membership changed in between and nobody gets the message: send it again',
+};
 const ITERATE = { GROUPS: 1, ONE: 2, ALL: 3 } as const;
 
 export interface CpgOptions extends ConnectOptions {
@@ -119,10 +110,8 @@ export class Cpg extends Connection {
       else cpg.take(event);
     });
     try {
-      const response = await session.call(CPG_LOCAL_GET.message(), 'cpg local node id', pick(options));
-      const local = CPG_LOCAL_GET_RESPONSE.decode(response);
-      if (local === null) throw new ConnectionError('RONDO_PROTOCOL', 'cpg: short response');
-      cpg = new Cpg(queueBytes, messageBytesMax, local.nodeId);
+      const { nodeId } = await session.call(CPG_CALLS.localGet, {}, 'cpg local node id', options);
+      cpg = new Cpg(queueBytes, messageBytesMax, nodeId);
     } catch (error) {
       session.close();
       throw error;
@@ -151,11 +140,8 @@ export class Cpg extends Connection {
   async join(group: string, options: CallOptions & { readonly initialRing?: boolean } = {}): Promise<void> {
     const name = groupBytes(group);
     const flags = options.initialRing === true ? FLAG_INITIAL_TOTEM : 0;
-    const request = CPG_JOIN.message({ group: groupNameValue(name), pid: process.pid, flags });
-    await this.session.call(request, `cpg: joining '${group}'`, options, {
-      [CsError.EXIST]: 'This process is in that group already (a process is in it once), or this connection in a group',
-      [CsError.INVALID_PARAM]: 'This connection was in a group before: open another one',
-    });
+    const values = { group: groupNameValue(name), pid: process.pid, flags };
+    await this.session.call(CPG_CALLS.join, values, `cpg: joining '${group}'`, { ...options, hints: JOIN_HINTS });
     this.group = name;
     this.state = 'joined';
   }
@@ -163,13 +149,12 @@ export class Cpg extends Connection {
   /** Leaves the group. The connection cannot join again after that: stock's rule. */
   async leave(options: CallOptions = {}): Promise<void> {
     if (this.group === null || this.state !== 'joined') throw notJoined(this.state);
-    const request = CPG_LEAVE.message({ group: groupNameValue(this.group), pid: process.pid });
+    const values = { group: groupNameValue(this.group), pid: process.pid };
     await this.queue.drained(); // what was sent before is delivered before
     this.state = 'left';
-    const response = await this.session.exchange(request, options, true);
-    if (messageError(response) === CsError.OK) return;
-    this.state = 'joined';
-    throw new CsStatusError(messageError(response), 'cpg: leaving');
+    const reply = await this.session.exchange(CPG_CALLS.leave, values, { ...options, repeatBusy: true });
+    if (reply.status !== CsError.OK) this.state = 'joined';
+    reply.requireOk('cpg: leaving');
   }
 
   /**
@@ -236,39 +221,28 @@ export class Cpg extends Connection {
 
   /** Processes that are in the group now. */
   async members(group: string, options: CallOptions = {}): Promise<CpgProcess[]> {
-    const request = CPG_MEMBERSHIP.message({ group: groupNameValue(groupBytes(group)) });
-    const response = CPG_MEMBERSHIP_RESPONSE.decode(
-      await this.session.call(request, `cpg: members of '${group}'`, options),
-    );
-    if (response === null) throw new ConnectionError('RONDO_PROTOCOL', 'cpg: short response');
-    return response.members.slice(0, response.memberCount).map(({ nodeId, pid }) => ({ nodeId, pid }));
+    const values = { group: groupNameValue(groupBytes(group)) };
+    const what = `cpg: members of '${group}'`;
+    const { members, memberCount } = await this.session.call(CPG_CALLS.membership, values, what, options);
+    return members.slice(0, memberCount).map(({ nodeId, pid }) => ({ nodeId, pid }));
   }
 
   /** Every process of every group of the cluster, or of one group. */
   async processes(group: string | null = null, options: CallOptions = {}): Promise<CpgMember[]> {
-    const name = groupBytes(group ?? '');
-    const begin = CPG_ITERATION_INIT.message({
-      group: groupNameValue(name),
-      iterationType: group === null ? ITERATE.ALL : ITERATE.ONE,
-    });
-    const started = CPG_ITERATION_INIT_RESPONSE.decode(
-      await this.session.call(begin, 'cpg: listing processes', options),
-    );
-    if (started === null) throw new ConnectionError('RONDO_PROTOCOL', 'cpg: short response');
-    const { handle } = started;
+    const what = 'cpg: listing processes';
+    const name = groupNameValue(groupBytes(group ?? ''));
+    const begin = { group: name, iterationType: group === null ? ITERATE.ALL : ITERATE.ONE };
+    const { handle } = await this.session.call(CPG_CALLS.iterationInit, begin, what, options);
     const found: CpgMember[] = [];
     try {
       for (;;) {
-        const response = await this.session.exchange(CPG_ITERATION_NEXT.message({ handle }), options);
-        const status = messageError(response);
-        if (status === CsError.NO_SECTIONS) break;
-        if (status !== CsError.OK) throw new CsStatusError(status, 'cpg: listing processes');
-        const item = CPG_ITERATION_NEXT_RESPONSE.decode(response);
-        if (item === null) throw new ConnectionError('RONDO_PROTOCOL', 'cpg: short response');
-        found.push({ group: Buffer.from(item.group.bytes).toString(), nodeId: item.nodeId, pid: item.pid });
+        const reply = await this.session.exchange(CPG_CALLS.iterationNext, { handle }, options);
+        if (reply.status === CsError.NO_SECTIONS) break;
+        const { group: of, nodeId, pid } = reply.requireOk(what).values;
+        found.push({ group: Buffer.from(of.bytes).toString(), nodeId, pid });
       }
     } finally {
-      if (!this.session.closed) await this.session.exchange(CPG_ITERATION_FINALIZE.message({ handle }));
+      if (!this.session.closed) await this.session.exchange(CPG_CALLS.iterationFinalize, { handle });
     }
     return found;
   }
@@ -290,7 +264,7 @@ export class Cpg extends Connection {
 
   private async finalize(): Promise<void> {
     await this.queue.drained();
-    await this.session.exchange(CPG_FINALIZE.message());
+    await this.session.exchange(CPG_CALLS.finalize, {});
   }
 
   private take(event: Uint8Array): void {
@@ -307,8 +281,8 @@ export class Cpg extends Connection {
   }
 
   private post(data: Uint8Array): boolean {
-    const request = CPG_MCAST.message({ guarantee: GUARANTEE_AGREED, messageBytes: data.length }, data);
-    if (!this.session.tryPost(request)) return false;
+    const values = { guarantee: GUARANTEE_AGREED, messageBytes: data.length };
+    if (!this.session.tryPost(CPG_CALLS.mcast, values, data)) return false;
     this.confirmations.posted(data);
     return true;
   }
@@ -327,17 +301,15 @@ export class Cpg extends Connection {
   }
 
   private async sendFragments(data: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
-    const options = signal === undefined ? {} : { signal };
+    const options = signal === undefined ? { hints: FRAGMENT_HINTS } : { signal, hints: FRAGMENT_HINTS };
     for (let at = 0; at < data.length; at += CPG_ATOMIC_BYTES_MAX) {
-      const fragment = data.subarray(at, at + CPG_ATOMIC_BYTES_MAX);
-      const last = at + fragment.length === data.length;
+      const tail = data.subarray(at, at + CPG_ATOMIC_BYTES_MAX);
+      const last = at + tail.length === data.length;
       const type = at === 0 ? FragmentType.FIRST : last ? FragmentType.LAST : FragmentType.CONTINUED;
-      const head = { guarantee: GUARANTEE_AGREED, messageBytes: data.length, fragmentBytes: fragment.length, type };
+      const head = { guarantee: GUARANTEE_AGREED, messageBytes: data.length, fragmentBytes: tail.length, type };
       if (last) this.confirmations.posted(data); // its delivery may be seen before its response
       try {
-        await this.session.call(CPG_PARTIAL_MCAST.message(head, fragment), 'cpg: sending a long message', options, {
-          [CsError.INTERRUPT]: 'The membership changed in between and nobody gets the message: send it again',
-        });
+        await this.session.call(CPG_CALLS.partialMcast, head, 'cpg: sending a long message', { ...options, tail });
       } catch (error) {
         if (last && error instanceof CsStatusError) this.confirmations.refused();
         else if (last) this.confirmations.lostTrack();
@@ -359,5 +331,3 @@ function groupBytes(group: string): Uint8Array {
   }
   return bytes;
 }
-
-const pick = (options: ConnectOptions): CallOptions => (options.signal === undefined ? {} : { signal: options.signal });

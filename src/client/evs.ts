@@ -1,13 +1,9 @@
 import {
   decodeEvsConfiguration,
+  EVS_CALLS,
   EVS_DELIVER,
   EVS_GROUP_BYTES_MAX,
   EVS_GROUPS_MAX,
-  EVS_JOIN,
-  EVS_LEAVE,
-  EVS_MCAST,
-  EVS_MEMBERSHIP,
-  EVS_MEMBERSHIP_RESPONSE,
   EVS_NAME,
   EvsEvent,
   encodeGroups,
@@ -77,11 +73,11 @@ export class Evs extends Connection {
 
   /** From now on messages of the groups come; the first event of all is the configuration in force. */
   async join(...groups: readonly string[]): Promise<void> {
-    await this.session.call(EVS_JOIN.message({ groupCount: groups.length }, names(groups)), 'evs: joining');
+    await this.session.call(EVS_CALLS.join, { groupCount: groups.length }, 'evs: joining', { tail: names(groups) });
   }
 
   async leave(...groups: readonly string[]): Promise<void> {
-    await this.session.call(EVS_LEAVE.message({ groupCount: groups.length }, names(groups)), 'evs: leaving');
+    await this.session.call(EVS_CALLS.leave, { groupCount: groups.length }, 'evs: leaving', { tail: names(groups) });
   }
 
   /**
@@ -95,8 +91,8 @@ export class Evs extends Connection {
     const tail = new Uint8Array(list.length + data.length);
     tail.set(list);
     tail.set(data, list.length);
-    const request = EVS_MCAST.message({ groupCount: groups.length, groupBytes: list.length }, tail);
-    await this.session.call(request, 'evs: sending', options);
+    const values = { groupCount: groups.length, groupBytes: list.length };
+    await this.session.call(EVS_CALLS.mcast, values, 'evs: sending', { ...options, tail });
   }
 
   async membership(): Promise<{
@@ -104,10 +100,9 @@ export class Evs extends Connection {
     readonly members: readonly number[];
     readonly ringId: { readonly rep: number; readonly seq: number };
   }> {
-    const response = await this.session.call(EVS_MEMBERSHIP.message(), 'evs: membership');
-    const { nodeId, memberCount, ringId } = decodeOrFail(EVS_MEMBERSHIP_RESPONSE, response);
-    const members = orFail(EVS_MEMBERSHIP_RESPONSE.tailList(response, memberCount, U32_ELEMENT), 'evs members');
-    return { nodeId, members, ringId };
+    const reply = (await this.session.exchange(EVS_CALLS.membership, {})).requireOk('evs: membership');
+    const { nodeId, memberCount, ringId } = reply.values;
+    return { nodeId, members: reply.tailList(memberCount, U32_ELEMENT), ringId };
   }
 
   /** One reader at a time; a later loop goes on where the one before it ended. */

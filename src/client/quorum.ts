@@ -1,18 +1,9 @@
 import { QuorumResponse, TrackFlag } from '../services/codec/ids.ts';
-import {
-  decodeNodeListChange,
-  decodeQuorumChangeV1,
-  QUORUM_MODEL_TYPE,
-  QUORUM_MODEL_TYPE_RESPONSE,
-  QUORUM_QUORATE,
-  QUORUM_QUORATE_RESPONSE,
-  QUORUM_TRACK_START,
-  QUORUM_TRACK_STOP,
-} from '../services/codec/quorum.ts';
+import { decodeNodeListChange, decodeQuorumChangeV1, QUORUM_CALLS } from '../services/codec/quorum.ts';
 import { messageId } from '../services/codec/struct.ts';
 import { checkedInteger } from './arguments.ts';
 import { Connection } from './connection.ts';
-import { decodeOrFail, orFail } from './decode.ts';
+import { orFail } from './decode.ts';
 import { type CallOptions, type ConnectOptions, Session } from './session.ts';
 import { WatchHub } from './watch-hub.ts';
 
@@ -65,10 +56,10 @@ export class Quorum extends Connection {
     readonly hasProvider: boolean,
   ) {
     super();
-    const start = QUORUM_TRACK_START.message({ trackFlags: TrackFlag.CURRENT | TrackFlag.CHANGES });
+    const trackFlags = TrackFlag.CURRENT | TrackFlag.CHANGES;
     this.hub = new WatchHub(session, {
-      start: () => session.call(start, 'quorum: watching'),
-      stop: () => session.call(QUORUM_TRACK_STOP.message(), 'quorum: ending the watch'),
+      start: () => session.call(QUORUM_CALLS.trackStart, { trackFlags }, 'quorum: watching'),
+      stop: () => session.call(QUORUM_CALLS.trackStop, {}, 'quorum: ending the watch'),
       kindOf: ({ type }) => type,
       asCurrent: (event) => (event.type === 'nodes' ? { ...event, joined: [], left: [] } : event),
     });
@@ -78,12 +69,9 @@ export class Quorum extends Connection {
     let quorum: Quorum | null = null;
     const session = await Session.open('quorum', options, (event) => quorum?.take(event));
     try {
-      const response = await session.call(
-        QUORUM_MODEL_TYPE.message({ model: MODEL_V1 }),
-        'quorum: selecting the model',
-        options,
-      );
-      quorum = new Quorum(session, decodeOrFail(QUORUM_MODEL_TYPE_RESPONSE, response).quorumType !== 0);
+      const what = 'quorum: selecting the model';
+      const { quorumType } = await session.call(QUORUM_CALLS.modelType, { model: MODEL_V1 }, what, options);
+      quorum = new Quorum(session, quorumType !== 0);
     } catch (error) {
       session.close();
       throw error;
@@ -92,8 +80,7 @@ export class Quorum extends Connection {
   }
 
   async isQuorate(options: CallOptions = {}): Promise<boolean> {
-    const response = await this.session.call(QUORUM_QUORATE.message(), 'quorum: state', options);
-    return decodeOrFail(QUORUM_QUORATE_RESPONSE, response).quorate !== 0;
+    return (await this.session.call(QUORUM_CALLS.quorate, {}, 'quorum: state', options)).quorate !== 0;
   }
 
   /**

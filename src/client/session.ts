@@ -1,11 +1,13 @@
-import { CsError, CsStatusError } from '../lib/errors.ts';
-import { messageError, RESPONSE_HEADER_BYTES } from '../services/codec/struct.ts';
+import { CsError } from '../lib/errors.ts';
+import type { Call } from '../services/codec/call.ts';
+import { EMPTY, type Fields, RESPONSE_HEADER_BYTES, type Values } from '../services/codec/struct.ts';
 import { abortable, checkedSignal, pause, within } from './abort.ts';
 import { checkedAmount, checkedText } from './arguments.ts';
 import { type Channel, type ChannelHook, OPEN_CHANNEL } from './channel.ts';
 import { reportConnect, reportEnd } from './diagnostics.ts';
 import { ArgumentError, bareMessage, ConnectionError, endReason, isConnectionError } from './errors.ts';
 import { openIpcChannel } from './ipc-channel.ts';
+import { Reply, type StatusHints } from './reply.ts';
 
 /** What every `connect()` of this library takes. */
 export interface ConnectOptions {
@@ -30,8 +32,14 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What a user can do about a status, by its number. */
-export type StatusHints = Readonly<Record<number, string>>;
+/** What a call carries besides the fields of its request. */
+export interface CallDetails extends CallOptions {
+  /** The variable part of the request. */
+  readonly tail?: Uint8Array;
+  readonly hints?: StatusHints;
+  /** Repeats BUSY as well as TRY_AGAIN, where the C libraries do. */
+  readonly repeatBusy?: boolean;
+}
 
 export const TRY_AGAIN_MS_DEFAULT = 30_000;
 export const TIMEOUT_MS_DEFAULT = 60_000;
@@ -126,41 +134,44 @@ export class Session {
     this.channel = await open(this.service, options, handler);
   }
 
-  /** Sends a request; its OK response. `what` names the operation in errors, `hints` says by status what to do. */
-  async call(
-    request: Uint8Array,
+  /** A call whose status is to be OK: what its response carries. `what` names the operation in errors. */
+  async call<Q extends Fields, A extends Fields>(
+    call: Call<Q, A>,
+    values: Partial<Values<Q>>,
     what: string,
-    options: CallOptions = {},
-    hints: StatusHints = {},
-  ): Promise<Uint8Array> {
-    const response = await this.exchange(request, options);
-    const status = messageError(response);
-    if (status !== CsError.OK) throw new CsStatusError(status, what, hints[status] ?? '');
-    return response;
+    details: CallDetails = {},
+  ): Promise<Values<A>> {
+    return (await this.exchange(call, values, details)).requireOk(what, details.hints).values;
   }
 
-  /** Like `call`, but every status is a result. TRY_AGAIN and BUSY where the C libraries repeat are repeated here too. */
-  async exchange(request: Uint8Array, options: CallOptions = {}, repeatBusy = false): Promise<Uint8Array> {
+  /** A call of which every status is a result. TRY_AGAIN, and BUSY where the C libraries repeat it, are repeated here too. */
+  async exchange<Q extends Fields, A extends Fields>(
+    call: Call<Q, A>,
+    values: Partial<Values<Q>>,
+    details: CallDetails = {},
+  ): Promise<Reply<A>> {
+    const request = call.request.message(values, details.tail);
     if (request.length > REQUEST_BYTES_MAX) {
       throw new ArgumentError(`${this.service}: request of ${request.length} bytes, at most ${REQUEST_BYTES_MAX} fit`);
     }
     const deadline = performance.now() + this.tryAgainMs;
     for (let pauseMs = RETRY_FIRST_MS; ; pauseMs = Math.min(pauseMs * 2, RETRY_MAX_MS)) {
-      const signal = checkedSignal(options.signal);
+      const signal = checkedSignal(details.signal);
       const response = await within(abortable(this.respond(request), signal), this.timeoutMs, () => this.late());
       if (response.length < RESPONSE_HEADER_BYTES) {
         throw new ConnectionError('RONDO_PROTOCOL', `${this.service}: response of ${response.length} bytes`);
       }
-      const status = messageError(response);
-      const repeat = status === CsError.TRY_AGAIN || (repeatBusy && status === CsError.BUSY);
-      if (!repeat || performance.now() >= deadline) return response;
+      const reply = new Reply(call, response);
+      const repeat =
+        reply.status === CsError.TRY_AGAIN || (details.repeatBusy === true && reply.status === CsError.BUSY);
+      if (!repeat || performance.now() >= deadline) return reply;
       await pause(pauseMs, signal);
     }
   }
 
-  /** One-way request; `false`: no room now. */
-  tryPost(request: Uint8Array): boolean {
-    return this.open().tryPost(request);
+  /** A request without a response; `false`: no room now. */
+  tryPost<Q extends Fields>(call: Call<Q>, values: Partial<Values<Q>>, tail: Uint8Array = EMPTY): boolean {
+    return this.open().tryPost(call.request.message(values, tail));
   }
 
   /** The error of a daemon that did not respond in time. */

@@ -6,24 +6,15 @@ import {
   decodeVotequorumQuorum,
   InfoFlag,
   QDEVICE_NAME_BYTES,
+  VOTEQUORUM_CALLS,
   VQ_EXPECTED_VOTES_EVENT,
-  VQ_GET_INFO,
-  VQ_GET_INFO_RESPONSE,
-  VQ_QDEVICE_MASTER_WINS,
-  VQ_QDEVICE_POLL,
-  VQ_QDEVICE_REGISTER,
-  VQ_QDEVICE_UNREGISTER,
-  VQ_QDEVICE_UPDATE,
-  VQ_SET_EXPECTED,
-  VQ_SET_VOTES,
-  VQ_TRACK_START,
-  VQ_TRACK_STOP,
 } from '../services/codec/votequorum.ts';
 import { checkedBoolean, checkedInteger, checkedText } from './arguments.ts';
 import { Connection } from './connection.ts';
 import { decodeOrFail, orFail } from './decode.ts';
 import { ArgumentError } from './errors.ts';
 import { checkedRing, type RingIdentity } from './quorum.ts';
+import type { StatusHints } from './reply.ts';
 import { type CallOptions, type ConnectOptions, Session } from './session.ts';
 import { WatchHub } from './watch-hub.ts';
 
@@ -66,16 +57,20 @@ export type VotequorumEvent =
   | { readonly type: 'expectedVotes'; readonly expectedVotes: number }
   | { readonly type: 'nodes'; readonly ringId: RingIdentity; readonly members: readonly number[] };
 
+const EXPECTED_HINTS: StatusHints = {
+  [CsError.INVALID_PARAM]: 'With that number this part would lose quorum, or has more votes than that already',
+};
+
 /** The vote-counting quorum provider. Connecting fails with `RONDO_NOT_RUNNING` where it is not configured. */
 export class Votequorum extends Connection {
   private readonly hub: WatchHub<VotequorumEvent>;
 
   private constructor(protected override readonly session: Session) {
     super();
-    const start = VQ_TRACK_START.message({ context: 0n, trackFlags: TrackFlag.CURRENT | TrackFlag.CHANGES });
+    const track = { context: 0n, trackFlags: TrackFlag.CURRENT | TrackFlag.CHANGES };
     this.hub = new WatchHub(session, {
-      start: () => session.call(start, 'votequorum: watching'),
-      stop: () => session.call(VQ_TRACK_STOP.message(), 'votequorum: ending the watch'),
+      start: () => session.call(VOTEQUORUM_CALLS.trackStart, track, 'votequorum: watching'),
+      stop: () => session.call(VOTEQUORUM_CALLS.trackStop, {}, 'votequorum: ending the watch'),
       kindOf: ({ type }) => type,
       asCurrent: (event) => event,
     });
@@ -90,12 +85,9 @@ export class Votequorum extends Connection {
 
   /** Votes of a node; 0 = the local one. @throws CsStatusError NOT_EXIST. */
   async info(nodeId = 0, options: CallOptions = {}): Promise<VoteInfo> {
-    const response = await this.session.call(
-      VQ_GET_INFO.message({ nodeId: checkedInteger(nodeId, 'a node id') }),
-      `votequorum: info of node ${nodeId}`,
-      options,
-    );
-    const info = decodeOrFail(VQ_GET_INFO_RESPONSE, response);
+    const values = { nodeId: checkedInteger(nodeId, 'a node id') };
+    const what = `votequorum: info of node ${nodeId}`;
+    const info = await this.session.call(VOTEQUORUM_CALLS.getInfo, values, what, options);
     const has = (flag: number): boolean => (info.flags & flag) !== 0;
     return {
       nodeId: info.nodeId,
@@ -125,48 +117,45 @@ export class Votequorum extends Connection {
   /** @throws CsStatusError INVALID_PARAM: too few for the votes present, or it would end quorum. */
   async setExpectedVotes(expectedVotes: number, options: CallOptions = {}): Promise<void> {
     checkedInteger(expectedVotes, 'the number of expected votes', 1);
-    await this.session.call(VQ_SET_EXPECTED.message({ expectedVotes }), 'votequorum: setting expected votes', options, {
-      [CsError.INVALID_PARAM]: 'With that number this part would lose quorum, or has more votes than that already',
-    });
+    const details = { ...options, hints: EXPECTED_HINTS };
+    const what = 'votequorum: setting expected votes';
+    await this.session.call(VOTEQUORUM_CALLS.setExpected, { expectedVotes }, what, details);
   }
 
   async setVotes(nodeId: number, votes: number, options: CallOptions = {}): Promise<void> {
     checkedInteger(nodeId, 'a node id');
     checkedInteger(votes, 'a number of votes');
-    await this.session.call(
-      VQ_SET_VOTES.message({ nodeId, votes }),
-      `votequorum: setting votes of node ${nodeId}`,
-      options,
-    );
+    const what = `votequorum: setting votes of node ${nodeId}`;
+    await this.session.call(VOTEQUORUM_CALLS.setVotes, { nodeId, votes }, what, options);
   }
 
   /** Registers a quorum device of this node. Its vote counts from the first `devicePoll` on. */
   async deviceRegister(name: string, options: CallOptions = {}): Promise<void> {
-    await this.device(VQ_QDEVICE_REGISTER, { name: deviceName(name) }, 'registering', options);
+    const values = { name: deviceName(name) };
+    await this.session.call(VOTEQUORUM_CALLS.qdeviceRegister, values, 'votequorum: registering the device', options);
   }
   async deviceUnregister(name: string, options: CallOptions = {}): Promise<void> {
-    await this.device(VQ_QDEVICE_UNREGISTER, { name: deviceName(name) }, 'unregistering', options);
+    const values = { name: deviceName(name) };
+    await this.session.call(
+      VOTEQUORUM_CALLS.qdeviceUnregister,
+      values,
+      'votequorum: unregistering the device',
+      options,
+    );
   }
   async deviceRename(oldName: string, newName: string, options: CallOptions = {}): Promise<void> {
     const names = { oldName: deviceName(oldName), newName: deviceName(newName) };
-    await this.session.call(VQ_QDEVICE_UPDATE.message(names), 'votequorum: renaming the device', options);
+    await this.session.call(VOTEQUORUM_CALLS.qdeviceUpdate, names, 'votequorum: renaming the device', options);
   }
   /** Keeps the device alive and says how it votes. `ringId` is that of the last `nodes` event. */
   async devicePoll(name: string, castVote: boolean, ringId: RingIdentity, options: CallOptions = {}): Promise<void> {
     const vote = checkedBoolean(castVote, 'a vote');
-    const request = VQ_QDEVICE_POLL.message({
-      name: deviceName(name),
-      castVote: vote ? 1 : 0,
-      ringId: checkedRing(ringId),
-    });
-    await this.session.call(request, 'votequorum: polling the device', options);
+    const values = { name: deviceName(name), castVote: vote ? 1 : 0, ringId: checkedRing(ringId) };
+    await this.session.call(VOTEQUORUM_CALLS.qdevicePoll, values, 'votequorum: polling the device', options);
   }
   async deviceMasterWins(name: string, allow: boolean, options: CallOptions = {}): Promise<void> {
-    const request = VQ_QDEVICE_MASTER_WINS.message({
-      name: deviceName(name),
-      allow: checkedBoolean(allow, 'master wins') ? 1 : 0,
-    });
-    await this.session.call(request, 'votequorum: setting master wins', options);
+    const values = { name: deviceName(name), allow: checkedBoolean(allow, 'master wins') ? 1 : 0 };
+    await this.session.call(VOTEQUORUM_CALLS.qdeviceMasterWins, values, 'votequorum: setting master wins', options);
   }
 
   /**
@@ -175,15 +164,6 @@ export class Votequorum extends Connection {
    */
   async watch(options: CallOptions = {}): Promise<AsyncIterableIterator<VotequorumEvent>> {
     return this.hub.watch(options);
-  }
-
-  private async device(
-    struct: typeof VQ_QDEVICE_REGISTER | typeof VQ_QDEVICE_UNREGISTER,
-    values: { readonly name: string },
-    what: string,
-    options: CallOptions,
-  ): Promise<void> {
-    await this.session.call(struct.message(values), `votequorum: ${what} the device`, options);
   }
 
   private take(event: Uint8Array): void {

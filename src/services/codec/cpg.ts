@@ -1,4 +1,5 @@
 import { CPG_ADDRESS_ELEMENT, type CpgAddress, JOIN_LIST_ELEMENT, type JoinListEntry } from './base.ts';
+import { call } from './call.ts';
 import { array, chars, groupName, i32, messageSource, ringId, U32_ELEMENT, u32, u64 } from './fields.ts';
 import { CpgFn, CpgRequest, CpgResponse, PROCESSORS_MAX, ServiceId } from './ids.ts';
 import { encodeList, execStruct, RequestStruct, ResponseStruct, Struct } from './struct.ts';
@@ -102,6 +103,30 @@ export const CPG_ITERATION_NEXT_RESPONSE = new ResponseStruct(
     pid: u32('description.pid', 164),
   },
 );
+
+/** Zero-copy buffers are taken and given back with a bare header as the response. */
+const CPG_ZC_RESPONSE = status(0, 'qb_ipc_response_header');
+
+const ordered = { flowControl: true };
+/**
+ * The requests of libcpg. Flow control: services.md 2.2, except that zero-copy buffers are taken and given back at any time: they
+ * multicast nothing, and libcpg does not see the refusal.
+ */
+export const CPG_CALLS = {
+  join: call(CPG_JOIN, CPG_JOIN_RESPONSE, ordered),
+  leave: call(CPG_LEAVE, CPG_LEAVE_RESPONSE, ordered),
+  mcast: call(CPG_MCAST, CPG_MCAST_RESPONSE, ordered),
+  membership: call(CPG_MEMBERSHIP, CPG_MEMBERSHIP_RESPONSE),
+  localGet: call(CPG_LOCAL_GET, CPG_LOCAL_GET_RESPONSE),
+  iterationInit: call(CPG_ITERATION_INIT, CPG_ITERATION_INIT_RESPONSE),
+  iterationNext: call(CPG_ITERATION_NEXT, CPG_ITERATION_NEXT_RESPONSE),
+  iterationFinalize: call(CPG_ITERATION_FINALIZE, CPG_ITERATION_FINALIZE_RESPONSE),
+  finalize: call(CPG_FINALIZE, CPG_FINALIZE_RESPONSE, ordered),
+  zeroCopyAlloc: call(CPG_ZC_ALLOC, CPG_ZC_RESPONSE),
+  zeroCopyFree: call(CPG_ZC_FREE, CPG_ZC_RESPONSE),
+  zeroCopyExecute: call(CPG_ZC_EXECUTE, CPG_MCAST_RESPONSE, ordered),
+  partialMcast: call(CPG_PARTIAL_MCAST, CPG_PARTIAL_MCAST_RESPONSE, ordered),
+} as const;
 
 const eventGroup = { group: groupName('group_name.', 24) } as const;
 export const CPG_DELIVER = new ResponseStruct(
