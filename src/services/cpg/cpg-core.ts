@@ -1,7 +1,9 @@
+import { assert } from '../../lib/assert.ts';
 import { CsError } from '../../lib/errors.ts';
 import { GROUP_NAME_BYTES } from '../../lib/packet-charge.ts';
 import type { FrameMemory } from '../../totem/interface.ts';
-import { CPG_EXEC_JOIN, CPG_EXEC_LEAVE } from '../codec/cpg.ts';
+import type { Call } from '../codec/call.ts';
+import { CPG_CALLS, CPG_EXEC_JOIN, CPG_EXEC_LEAVE } from '../codec/cpg.ts';
 import { GROUP_NAME_BYTES_MAX, groupNameValue } from '../codec/fields.ts';
 import { CpgFn, CpgRequest } from '../codec/ids.ts';
 import { statusResponse } from '../codec/struct.ts';
@@ -15,14 +17,11 @@ import { CpgSync } from './cpg-sync.ts';
 /** `wait`: there is no room in the send queue; the request stays in its ring and is offered again later. */
 export type CpgResult = 'done' | 'wait';
 
-const REQUESTS = 13;
-/**
- * Requests that need room in the send queue and no sync in progress (services.md 2.2). Zero-copy buffers are taken and given back at any
- * time, other than in stock: they multicast nothing, and libcpg does not see the refusal.
- */
-const FLOW_CONTROLLED: readonly boolean[] = Array.from(
-  { length: REQUESTS },
-  (_, id) => id <= 2 || (id >= 8 && id !== CpgRequest.ZC_ALLOC && id !== CpgRequest.ZC_FREE),
+/** By request id; `undefined`: there is no such request. */
+const CALLS: readonly (Call | undefined)[] = Object.values<Call>(CPG_CALLS).sort((a, b) => a.id - b.id);
+assert(
+  CALLS.every((call, id) => call?.id === id),
+  'ids without a gap',
 );
 
 /**
@@ -93,10 +92,11 @@ export class CpgCore {
    */
   request(connection: CpgConnection, at: number, bytes: number): CpgResult {
     const id = connection.port.memory.view.getInt32(at, true);
-    if (id < 0 || id >= REQUESTS || !this.host.canEverSend(bytes + GROUP_NAME_BYTES)) {
+    const call = CALLS[id];
+    if (call === undefined || !this.host.canEverSend(bytes + GROUP_NAME_BYTES)) {
       return this.reject(connection, id, CsError.INVALID_PARAM);
     }
-    if (FLOW_CONTROLLED[id] === true) {
+    if (call.flowControl) {
       // An old connection is not served at all during sync; this is one that was made meanwhile (services.md 2.3).
       if (this.host.syncInProgress()) {
         return id === CpgRequest.MCAST ? 'wait' : this.reject(connection, id, CsError.TRY_AGAIN);
@@ -104,7 +104,8 @@ export class CpgCore {
       if (this.pendingLeaves.length > 0 || !this.host.hasRoom(bytes + GROUP_NAME_BYTES)) return 'wait';
     }
     if (id === CpgRequest.MCAST) return this.data.mcast(connection, at, bytes) ? 'done' : 'wait';
-    return this.requests.handle(connection, id, at, bytes) ? 'done' : 'wait';
+    if (id === CpgRequest.PARTIAL_MCAST) return this.requests.partialMcast(connection, at, bytes) ? 'done' : 'wait';
+    return this.requests.handle(connection, call, at, bytes) ? 'done' : 'wait';
   }
 
   /** A message of service 2 in total order (services.md 1.2). Nothing in it is trusted. */

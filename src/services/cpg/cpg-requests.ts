@@ -1,30 +1,11 @@
-import { CsError } from '../../lib/errors.ts';
+import { assert } from '../../lib/assert.ts';
+import { CsError, type CsStatus } from '../../lib/errors.ts';
 import { UserBudget } from '../../lib/user-budget.ts';
-import {
-  CPG_EXEC_JOIN,
-  CPG_EXEC_LEAVE,
-  CPG_FINALIZE_RESPONSE,
-  CPG_ITERATION_FINALIZE,
-  CPG_ITERATION_FINALIZE_RESPONSE,
-  CPG_ITERATION_INIT,
-  CPG_ITERATION_INIT_RESPONSE,
-  CPG_ITERATION_NEXT,
-  CPG_ITERATION_NEXT_RESPONSE,
-  CPG_JOIN,
-  CPG_JOIN_RESPONSE,
-  CPG_LEAVE_RESPONSE,
-  CPG_LOCAL_GET_RESPONSE,
-  CPG_MCAST_RESPONSE,
-  CPG_MEMBERSHIP,
-  CPG_MEMBERSHIP_RESPONSE,
-  CPG_PARTIAL_MCAST_RESPONSE,
-  CPG_ZC_ALLOC,
-  CPG_ZC_EXECUTE,
-  CPG_ZC_FREE,
-} from '../codec/cpg.ts';
+import type { Call, RequestOf } from '../codec/call.ts';
+import { CPG_CALLS, CPG_EXEC_JOIN, CPG_EXEC_LEAVE } from '../codec/cpg.ts';
 import { GROUP_NAME_BYTES_MAX, groupNameValue } from '../codec/fields.ts';
-import { CpgRequest, PROCESSORS_MAX } from '../codec/ids.ts';
-import { statusResponse } from '../codec/struct.ts';
+import { PROCESSORS_MAX } from '../codec/ids.ts';
+import type { Fields, Values } from '../codec/struct.ts';
 import type { CpgConnection } from './cpg-connection.ts';
 import type { CpgData } from './cpg-data.ts';
 import type { CpgGroup } from './cpg-groups.ts';
@@ -35,10 +16,46 @@ import { type CpgMembership, CpgReason } from './cpg-membership.ts';
 
 const JOIN_FLAG_TOTEM_CONFIGURATION = 1;
 
-/** The requests of libcpg that are rare enough for ordinary code. Each answers `false` if the request has to wait for room. */
+/** A status, the values of a response that is OK, or `null`: the request has to wait for room. */
+type CpgResult<A extends Fields> = CsStatus | Partial<Values<A>> | null;
+type Served = Omit<typeof CPG_CALLS, 'mcast' | 'partialMcast'>;
+type ResponseOf<C> = C extends Call<Fields, infer A> ? A : never;
+type CpgServers = {
+  readonly [Name in keyof Served]: (
+    connection: CpgConnection,
+    values: RequestOf<Served[Name]>,
+  ) => CpgResult<ResponseOf<Served[Name]>>;
+};
+type CpgServer = (connection: CpgConnection, values: Values<Fields>) => CpgResult<Fields>;
+
+/** The requests of libcpg that are rare enough for ordinary code. */
 export class CpgRequests {
   private nextIterationHandle = 1n;
   private readonly iterationEntries = new UserBudget(CPG_LIMITS.iterationEntriesMax, CPG_LIMITS.iterationShares);
+  private readonly servers: CpgServers = {
+    join: (connection, values) => this.join(connection, values),
+    leave: (connection) => this.leave(connection),
+    membership: (_connection, values) => this.membershipGet(values),
+    localGet: () => ({ nodeId: this.host.nodeId }),
+    iterationInit: (connection, values) => this.iterationInit(connection, values),
+    iterationNext: (connection, values) => this.iterationNext(connection, values),
+    iterationFinalize: (connection, { handle }) =>
+      this.endIteration(connection, handle) ? CsError.OK : CsError.LIBRARY,
+    finalize: (connection) => this.finalize(connection),
+    zeroCopyAlloc: ({ port }, { path, mapBytes }) =>
+      this.host.zeroCopy.open(port.id, path, Number(mapBytes)) ? CsError.OK : CsError.ACCESS,
+    zeroCopyFree: ({ port }, { token }) => {
+      this.host.zeroCopy.close(port.id, token);
+      return CsError.OK;
+    },
+    zeroCopyExecute: (connection, values) => this.zeroCopyExecute(connection, values),
+  };
+  private readonly serverOf = new Map(
+    (Object.keys(this.servers) as (keyof Served)[]).map((name) => [
+      CPG_CALLS[name].id,
+      this.servers[name] as CpgServer,
+    ]),
+  );
 
   constructor(
     private readonly host: CpgHost,
@@ -46,57 +63,35 @@ export class CpgRequests {
     private readonly data: CpgData,
   ) {}
 
-  handle(connection: CpgConnection, id: number, at: number, bytes: number): boolean {
+  /** `false`: the request has to wait for room. */
+  handle(connection: CpgConnection, call: Call, at: number, bytes: number): boolean {
     const { port } = connection;
-    const request = port.memory.bytes.subarray(at, at + bytes);
-    switch (id) {
-      case CpgRequest.JOIN:
-        return this.join(connection, request);
-      case CpgRequest.LEAVE:
-        return this.leave(connection);
-      case CpgRequest.MEMBERSHIP:
-        port.respond(this.membershipGet(request));
-        return true;
-      case CpgRequest.LOCAL_GET:
-        port.respond(CPG_LOCAL_GET_RESPONSE.ok({ nodeId: this.host.nodeId }));
-        return true;
-      case CpgRequest.ITERATION_INIT:
-        port.respond(this.iterationInit(connection, request));
-        return true;
-      case CpgRequest.ITERATION_NEXT:
-        port.respond(this.iterationNext(connection, request));
-        return true;
-      case CpgRequest.ITERATION_FINALIZE:
-        port.respond(this.iterationFinalize(connection, request));
-        return true;
-      case CpgRequest.FINALIZE:
-        this.finalize(connection);
-        return true;
-      case CpgRequest.ZC_ALLOC:
-      case CpgRequest.ZC_FREE:
-        this.zeroCopyAllocOrFree(connection, id, request);
-        return true;
-      case CpgRequest.ZC_EXECUTE:
-        this.zeroCopyExecute(connection, request);
-        return true;
-      default:
-        return this.partialMcast(connection, at, bytes);
-    }
+    const values = call.request.decode(port.memory.bytes.subarray(at, at + bytes));
+    const serve = this.serverOf.get(call.id);
+    assert(serve !== undefined, 'a request that is served elsewhere');
+    const result = values === null ? CsError.INVALID_PARAM : serve(connection, values);
+    if (result === null) return false;
+    port.respond(typeof result === 'number' ? call.response.message(result) : call.response.ok(result));
+    return true;
+  }
+
+  partialMcast(connection: CpgConnection, at: number, bytes: number): boolean {
+    const status = this.data.partial(connection, at, bytes);
+    if (status === null) return false;
+    connection.port.respond(CPG_CALLS.partialMcast.response.message(status));
+    return true;
   }
 
   /** services.md 4.6: the checks in stock's order. */
-  private join(connection: CpgConnection, bytes: Uint8Array): boolean {
-    const request = CPG_JOIN.decode(bytes);
-    if (request === null) return this.answer(connection, CPG_JOIN_RESPONSE.message(CsError.INVALID_PARAM));
-    const { group: name, pid, flags } = request;
+  private join(connection: CpgConnection, values: RequestOf<Served['join']>): CsStatus | null {
+    const { group: name, pid, flags } = values;
     const tooLong = name.length > GROUP_NAME_BYTES_MAX;
     const known = tooLong ? null : this.membership.groups.find(name.bytes, 0, name.length);
     const status = this.joinStatus(connection, known, pid, tooLong);
-    if (status === null) return false;
-    if (status !== CsError.OK) return this.answer(connection, CPG_JOIN_RESPONSE.message(status));
+    if (status !== CsError.OK) return status;
 
     const reason = CpgReason.JOIN;
-    if (!this.host.mcast(CPG_EXEC_JOIN.message({ group: groupNameValue(name.bytes), pid, reason }))) return false;
+    if (!this.host.mcast(CPG_EXEC_JOIN.message({ group: groupNameValue(name.bytes), pid, reason }))) return null;
     const group = this.membership.groups.intern(name.bytes, 0, name.length);
     connection.group = group;
     connection.pid = pid;
@@ -104,11 +99,16 @@ export class CpgRequests {
     connection.state = 'joinStarted';
     if ((flags & JOIN_FLAG_TOTEM_CONFIGURATION) !== 0) this.membership.wantTotemConfiguration.add(connection);
     this.data.prepareHeads(connection, group);
-    return this.answer(connection, CPG_JOIN_RESPONSE.ok());
+    return CsError.OK;
   }
 
   /** `null`: the process's former connection has ended, but what it left in its ring comes first. */
-  private joinStatus(connection: CpgConnection, known: CpgGroup | null, pid: number, tooLong: boolean): number | null {
+  private joinStatus(
+    connection: CpgConnection,
+    known: CpgGroup | null,
+    pid: number,
+    tooLong: boolean,
+  ): CsStatus | null {
     if (known !== null) {
       for (const other of [...known.heldBy(pid)]) {
         if (other.detached) continue;
@@ -124,77 +124,58 @@ export class CpgRequests {
     return connection.state === 'leaveStarted' ? CsError.BUSY : CsError.EXIST;
   }
 
-  private leave(connection: CpgConnection): boolean {
+  private leave(connection: CpgConnection): CsStatus | null {
     const { state, group, pid } = connection;
-    if (state === 'joinStarted') return this.answer(connection, CPG_LEAVE_RESPONSE.message(CsError.BUSY));
-    if (state !== 'joinCompleted' || group === null) {
-      return this.answer(connection, CPG_LEAVE_RESPONSE.message(CsError.NOT_EXIST));
-    }
+    if (state === 'joinStarted') return CsError.BUSY;
+    if (state !== 'joinCompleted' || group === null) return CsError.NOT_EXIST;
     // The connection's own group and pid, whatever the request says: nobody leaves for others.
     const leave = CPG_EXEC_LEAVE.message({ group: groupNameValue(group.name), pid, reason: CpgReason.LEAVE });
-    if (!this.host.mcast(leave)) return false;
+    if (!this.host.mcast(leave)) return null;
     connection.state = 'leaveStarted';
-    return this.answer(connection, CPG_LEAVE_RESPONSE.ok());
+    return CsError.OK;
   }
 
-  private partialMcast(connection: CpgConnection, at: number, bytes: number): boolean {
-    const status = this.data.partial(connection, at, bytes);
-    return status !== null && this.answer(connection, CPG_PARTIAL_MCAST_RESPONSE.message(status));
-  }
-
-  private membershipGet(bytes: Uint8Array): Uint8Array {
-    const request = CPG_MEMBERSHIP.decode(bytes);
-    if (request === null || request.group.length > GROUP_NAME_BYTES_MAX) {
-      return CPG_MEMBERSHIP_RESPONSE.message(CsError.INVALID_PARAM);
-    }
-    const { group: name } = request;
+  private membershipGet({ group: name }: RequestOf<Served['membership']>): CpgResult<ResponseOf<Served['membership']>> {
+    if (name.length > GROUP_NAME_BYTES_MAX) return CsError.INVALID_PARAM;
     const group = this.membership.groups.find(name.bytes, 0, name.length);
     const members = (group?.processes ?? [])
       .slice(0, PROCESSORS_MAX)
       .map(({ nodeId, pid }) => ({ nodeId, pid, reason: 0 }));
-    return CPG_MEMBERSHIP_RESPONSE.ok({ memberCount: members.length, members });
+    return { memberCount: members.length, members };
   }
 
-  private iterationInit(connection: CpgConnection, bytes: Uint8Array): Uint8Array {
-    const request = CPG_ITERATION_INIT.decode(bytes);
-    const type = request?.iterationType ?? 0;
+  private iterationInit(
+    connection: CpgConnection,
+    { group: name, iterationType: type }: RequestOf<Served['iterationInit']>,
+  ): CsStatus | { readonly handle: bigint } {
     const known = type === IterationType.NAMES || type === IterationType.ONE_GROUP || type === IterationType.ALL;
-    if (request === null || !known) return CPG_ITERATION_INIT_RESPONSE.message(CsError.INVALID_PARAM);
-    if (connection.iterations.size >= CPG_LIMITS.iterationsMax) {
-      return CPG_ITERATION_INIT_RESPONSE.message(CsError.NO_RESOURCES);
-    }
+    if (!known) return CsError.INVALID_PARAM;
+    if (connection.iterations.size >= CPG_LIMITS.iterationsMax) return CsError.NO_RESOURCES;
     const { groups, processes } = this.membership;
-    const { group: name } = request;
     const wanted = name.length <= GROUP_NAME_BYTES_MAX ? groups.find(name.bytes, 0, name.length) : null;
     const entries = iterationSnapshot(processes.all, type, wanted);
-    if (!this.iterationEntries.take(connection.port.euid, entries.length)) {
-      return CPG_ITERATION_INIT_RESPONSE.message(CsError.NO_RESOURCES);
-    }
+    if (!this.iterationEntries.take(connection.port.euid, entries.length)) return CsError.NO_RESOURCES;
     const handle = this.nextIterationHandle++;
     connection.iterations.set(handle, { entries, names: type === IterationType.NAMES, next: 0 });
-    return CPG_ITERATION_INIT_RESPONSE.ok({ handle });
+    return { handle };
   }
 
   /** After the last entry NO_SECTIONS once, then the first again (services.md T27). */
-  private iterationNext(connection: CpgConnection, bytes: Uint8Array): Uint8Array {
-    const request = CPG_ITERATION_NEXT.decode(bytes);
-    const iteration = request === null ? undefined : connection.iterations.get(request.handle);
-    if (iteration === undefined) return CPG_ITERATION_NEXT_RESPONSE.message(CsError.LIBRARY);
+  private iterationNext(
+    connection: CpgConnection,
+    { handle }: RequestOf<Served['iterationNext']>,
+  ): CpgResult<ResponseOf<Served['iterationNext']>> {
+    const iteration = connection.iterations.get(handle);
+    if (iteration === undefined) return CsError.LIBRARY;
     const entry = iteration.entries[iteration.next];
     if (entry === undefined) {
       iteration.next = 0;
-      return CPG_ITERATION_NEXT_RESPONSE.message(CsError.NO_SECTIONS);
+      return CsError.NO_SECTIONS;
     }
     iteration.next++;
     const { group, nodeId, pid } = entry;
     const address = iteration.names ? { nodeId: 0, pid: 0 } : { nodeId, pid };
-    return CPG_ITERATION_NEXT_RESPONSE.ok({ group: groupNameValue(group.name), ...address });
-  }
-
-  private iterationFinalize(connection: CpgConnection, bytes: Uint8Array): Uint8Array {
-    const request = CPG_ITERATION_FINALIZE.decode(bytes);
-    const found = request !== null && this.endIteration(connection, request.handle);
-    return CPG_ITERATION_FINALIZE_RESPONSE.message(found ? CsError.OK : CsError.LIBRARY);
+    return { group: groupNameValue(group.name), ...address };
   }
 
   private endIteration(connection: CpgConnection, handle: bigint): boolean {
@@ -211,47 +192,19 @@ export class CpgRequests {
   }
 
   /** Only ends the events; the leave follows when the connection closes (services.md T6). */
-  private finalize(connection: CpgConnection): void {
+  private finalize(connection: CpgConnection): CsStatus {
     connection.detached = true;
     const listeners = connection.group?.listeners ?? [];
     const at = listeners.indexOf(connection);
     if (at >= 0) listeners.splice(at, 1);
-    this.answer(connection, CPG_FINALIZE_RESPONSE.ok());
+    return CsError.OK;
   }
 
-  private zeroCopyAllocOrFree(connection: CpgConnection, id: number, bytes: Uint8Array): void {
-    const connectionId = connection.port.id;
-    let status: number = CsError.INVALID_PARAM;
-    if (id === CpgRequest.ZC_FREE) {
-      const request = CPG_ZC_FREE.decode(bytes);
-      if (request !== null) {
-        this.host.zeroCopy.close(connectionId, request.token);
-        status = CsError.OK;
-      }
-    } else {
-      const request = CPG_ZC_ALLOC.decode(bytes);
-      if (request !== null) {
-        const opened = this.host.zeroCopy.open(connectionId, request.path, Number(request.mapBytes));
-        status = opened ? CsError.OK : CsError.ACCESS;
-      }
-    }
-    this.answer(connection, statusResponse(0, status));
-  }
-
-  private zeroCopyExecute(connection: CpgConnection, bytes: Uint8Array): void {
-    const request = CPG_ZC_EXECUTE.decode(bytes);
-    const region = request === null ? null : this.host.zeroCopy.read(connection.port.id, request.token);
-    let status: number = CsError.INVALID_PARAM;
-    if (region !== null) {
-      if (!connection.maySend) status = CsError.NOT_EXIST;
-      else if (!this.host.canEverSend(region.length)) status = CsError.TOO_BIG;
-      else status = this.data.send(connection, region, 0, region.length) ? CsError.OK : CsError.TRY_AGAIN;
-    }
-    this.answer(connection, CPG_MCAST_RESPONSE.message(status));
-  }
-
-  private answer(connection: CpgConnection, response: Uint8Array): true {
-    connection.port.respond(response);
-    return true;
+  private zeroCopyExecute(connection: CpgConnection, { token }: RequestOf<Served['zeroCopyExecute']>): CsStatus {
+    const region = this.host.zeroCopy.read(connection.port.id, token);
+    if (region === null) return CsError.INVALID_PARAM;
+    if (!connection.maySend) return CsError.NOT_EXIST;
+    if (!this.host.canEverSend(region.length)) return CsError.TOO_BIG;
+    return this.data.send(connection, region, 0, region.length) ? CsError.OK : CsError.TRY_AGAIN;
   }
 }
