@@ -116,27 +116,35 @@ export class Heartbeat implements InternalPackets {
   private ping(host: Host, link: Link, at: number, length: number, nowMs: number): DropReason | -1 {
     link.stats.add(LinkStat.rx_ping_packets, 1);
     link.stats.add(LinkStat.rx_ping_bytes, length);
-    if (!link.believes(readPingTimeMs(this.memory, at), nowMs)) return Drop.replayedPing;
-    if (readTimed(this.memory, at) === 0) this.untimedPing(host, readPingSeq(this.memory, at));
-    else this.timedPing(host, link, readPingSeq(this.memory, at));
+    const believed = link.believes(readPingTimeMs(this.memory, at), nowMs);
+    if (believed) {
+      const seq = readPingSeq(this.memory, at);
+      if (readTimed(this.memory, at) === 0) this.untimedPing(host, seq);
+      else this.timedPing(host, link, seq);
+      if (link.pingIsNews) host.window.announce(seq);
+    }
+    // Its sender knows best whether it is a recorded one, and without PONGs his link goes down.
     this.sender.reply(link, at, KNET.pingBytes, PacketType.PONG);
-    return -1;
+    return believed ? -1 : Drop.replayedPing;
   }
 
   /**
    * A number that goes back says that the process is a new one. Stock looks for a *change* to 0 only: it misses a restart within one
    * PING interval, and one whose PINGs with 0 are lost; then it drops what the new process sends as duplicates, tokens included.
+   * Sealed DATA may be recorded and its number say nothing: there the PINGs' own numbers are compared, and nothing depends on it but
+   * what is half assembled.
    */
   private timedPing(host: Host, link: Link, seq: number): void {
     if (!link.pingIsNews) return;
     const { window } = host;
     const before = link.newestAtPing;
-    if (seq === 0 ? window.newest !== 0 : before !== 0 && isBehind(before, seq)) {
+    const atZero = window.sealed ? before : window.newest;
+    if (seq === 0 ? atZero !== 0 : before !== 0 && isBehind(before, seq)) {
       host.wipe();
       this.effects.report({ kind: 'peerRestarted', nodeId: host.nodeId });
     }
     window.anchor(seq, !host.dataSinceTimed);
-    link.newestAtPing = window.newest;
+    link.newestAtPing = window.sealed ? seq : window.newest;
     host.dataSinceTimed = false;
   }
 

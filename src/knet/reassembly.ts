@@ -25,6 +25,8 @@ export class AssemblyBuffer {
   /** Length of every fragment but the last; 0 while only the last has arrived. */
   stride = 0;
   lastLength = 0;
+  /** Print of the first fragment of a sealed message, 0 of one in clear. */
+  firstPrint = 0;
   private readonly bitmap = new Uint32Array(BITMAP_WORDS);
 
   constructor(

@@ -92,12 +92,19 @@ export class Receiver {
         continue;
       }
       const at = batch.plainOffset[i]!;
-      const reason = this.packet(at, length, batch.source[i]!, nowMs);
+      const reason = this.packet(at, length, batch.source[i]!, this.print(batch, i), nowMs);
       if (reason >= 0) {
         const node = length >= KNET.packetBytesMin ? readNode(this.options.memory, at) : 0;
         this.drop(reason, batch.tag[i]!, node, length);
       }
     }
+  }
+
+  /** Four bytes of the packet's digest, never 0; 0 for a packet in clear. */
+  private print(batch: RxBatch, i: number): number {
+    const length = batch.length[i]!;
+    if (batch.plainLength[i] === length) return 0;
+    return this.options.memory.view.getUint32(batch.offset[i]! + length - 4, true) || 1;
   }
 
   private passClear(batch: RxBatch): void {
@@ -177,7 +184,7 @@ export class Receiver {
   }
 
   /** Answers a drop reason, or −1. */
-  private packet(at: number, length: number, source: number, nowMs: number): DropReason | -1 {
+  private packet(at: number, length: number, source: number, print: number, nowMs: number): DropReason | -1 {
     const memory = this.options.memory;
     if (length < KNET.packetBytesMin) return Drop.short;
     if (readVersion(memory, at) !== KNET.wireVersion) return Drop.version;
@@ -188,7 +195,7 @@ export class Receiver {
     const type = readType(memory, at);
     if ((type & INTERNAL_BIT) === 0) {
       if (type !== PacketType.DATA) return Drop.unknownType;
-      return this.data(host, at, length, source, nowMs);
+      return this.data(host, at, length, source, print, nowMs);
     }
     // Checked here for every type, so that no handler reads past the end (stock does not: knet.md 1.6, trap 17).
     const minimum = minimumLength(type);
@@ -201,7 +208,7 @@ export class Receiver {
     return this.internals.internal(host, link, type, at, length, nowMs);
   }
 
-  private data(host: Host, at: number, length: number, source: number, nowMs: number): DropReason | -1 {
+  private data(host: Host, at: number, length: number, source: number, print: number, nowMs: number): DropReason | -1 {
     const memory = this.options.memory;
     const link = host.linkByAddress(source);
     if (link === null) return Drop.sourceAddress;
@@ -221,45 +228,61 @@ export class Receiver {
     if (seq === 0) return Drop.badFragment;
     host.dataSinceTimed = true;
     host.dataSinceUntimed = true;
-    const verdict = host.window.judge(seq);
+    const verdict = host.window.judge(seq, print);
     if (verdict === Verdict.DUPLICATE) return Drop.duplicate;
     if (verdict === Verdict.STALE) return Drop.stale;
     if (fragNum === 1) {
       const payload = length - KNET.dataHeaderBytes;
-      return this.message(host, seq, readCompress(memory, at), at + KNET.dataHeaderBytes, payload);
+      return this.message(host, seq, print, readCompress(memory, at), at + KNET.dataHeaderBytes, payload);
     }
-    return this.fragment(host, seq, fragNum, fragSeq, at, length);
+    return this.fragment(host, seq, print, fragNum, fragSeq, at, length);
   }
 
   private fragment(
     host: Host,
     seq: number,
+    print: number,
     fragNum: number,
     fragSeq: number,
     at: number,
     length: number,
   ): DropReason | -1 {
+    if (print !== 0 && host.window.knowsFragment(print)) return Drop.duplicate;
     const memory = this.options.memory;
     const reassembler = host.reassembler;
     let buffer = reassembler.find(seq);
+    if (buffer !== null && print !== 0 && fragSeq === 1 && buffer.firstPrint !== print) {
+      // Another message of this number: one of the two is recorded. Their fragments must not become one message.
+      reassembler.finish(buffer);
+      buffer = null;
+    }
     if (buffer === null) {
-      // Its buffer was there once: the message is complete, or was given up (knet.md 2.4).
-      if (host.window.wasAssembled(seq)) return Drop.lateFragment;
+      // Its buffer was there once: the message is complete, or was given up (knet.md 2.4). A sealed one begins with its first fragment.
+      if (print === 0 ? host.window.wasAssembled(seq) : fragSeq !== 1) return Drop.lateFragment;
       reassembler.expire(host.window.newest);
       buffer = reassembler.start(seq, fragNum);
-      host.window.markAssembled(seq);
+      buffer.firstPrint = print;
+      if (print === 0) host.window.markAssembled(seq);
     }
     const payload = at + KNET.dataHeaderBytes;
     const result = buffer.add(fragNum, fragSeq, memory, payload, length - KNET.dataHeaderBytes);
     if (result === Fragment.BAD) return Drop.badFragment;
     if (result === Fragment.TAKEN) return -1;
-    const reason = this.message(host, seq, readCompress(memory, at), buffer.offset, buffer.length);
+    const { firstPrint, offset } = buffer;
+    const reason = this.message(host, seq, firstPrint, readCompress(memory, at), offset, buffer.length);
     reassembler.finish(buffer);
     return reason;
   }
 
   /** A complete message, compressed or not (knet.md 2.2 steps 4 to 6). */
-  private message(host: Host, seq: number, compress: number, at: number, length: number): DropReason | -1 {
+  private message(
+    host: Host,
+    seq: number,
+    print: number,
+    compress: number,
+    at: number,
+    length: number,
+  ): DropReason | -1 {
     let offset = at;
     let bytes = length;
     if (compress !== 0) {
@@ -275,7 +298,7 @@ export class Receiver {
       const target = this.options.memory.view.getUint32(offset + TARGET_OFFSET, true);
       if (target !== 0 && target !== this.nodeId) return Drop.foreignTarget;
     }
-    host.window.markDelivered(seq);
+    host.window.markDelivered(seq, print);
     this.effects.deliver(this.options.memory, offset, bytes, host.nodeId);
     return -1;
   }

@@ -1,4 +1,5 @@
 import { LIMITS } from './constants.ts';
+import { PacketPrints } from './prints.ts';
 import { distanceAhead, distanceBehind } from './sequence.ts';
 
 export const Verdict = {
@@ -23,27 +24,44 @@ const SPAN = 65_535;
  *
  * Stock's window is 4096 wide and starts over, flags wiped, at any number outside: a recorded packet then wipes it.
  * Here such a number changes nothing and is refused, until an authentic PING that agrees with it says that the window is wrong
- * (`anchor`). What the 16 bits leave open: a recorded packet whose number is ahead now, or was not used near the newest one, is
- * delivered, once a lap of 65,535 messages.
+ * (`anchor`).
+ *
+ * Sealed packets are judged by what they are (`PacketPrints`) instead of by flags: recorded ones whose numbers lie ahead, of an earlier process of
+ * the sender or of an earlier lap, would otherwise use up numbers, and the real packets that carry them next, tokens among them, be taken for
+ * duplicates. They are refused only if seen before, or near neither the newest number nor the one that the last PING announced: where the window
+ * was led to by recorded packets does not matter.
  */
 export class DuplicateWindow {
   private readonly flags = new Uint8Array(LIMITS.windowFlags);
   private newestSeq = 0;
   private lastStaleSeq = 0;
+  /** Number of the last PING that is no recorded one, 0 before the first. */
+  private announcedSeq = 0;
+  private readonly prints = new PacketPrints();
+  private lastWasSealed = false;
+
+  /** The sender's newest packet was a sealed one. */
+  get sealed(): boolean {
+    return this.lastWasSealed;
+  }
 
   /** Newest number seen, 0 when nothing is known about the sender. */
   get newest(): number {
     return this.newestSeq;
   }
 
+  /** Forgets where the sender is. Sealed packets that were received stay known. */
   reset(): void {
     if (this.newestSeq !== 0) this.flags.fill(0);
     this.newestSeq = 0;
     this.lastStaleSeq = 0;
+    this.announcedSeq = 0;
   }
 
-  /** Judges a DATA packet's number and moves the window when it is ahead. */
-  judge(seq: number): VerdictValue {
+  /** Judges a DATA packet's number and moves the window when it is ahead. `print` is of the sealed packet, 0 for one in clear. */
+  judge(seq: number, print: number): VerdictValue {
+    this.lastWasSealed = print !== 0;
+    if (print !== 0) return this.judgeSealed(seq, print);
     if (this.newestSeq === 0) {
       this.newestSeq = seq;
       return Verdict.FRESH;
@@ -60,9 +78,29 @@ export class DuplicateWindow {
     return Verdict.STALE;
   }
 
-  /** Remembers a delivered message. Numbers outside of the window have no place and are not remembered. */
-  markDelivered(seq: number): void {
-    if (this.covers(seq)) this.flags[seq & MASK]! |= DELIVERED;
+  private judgeSealed(seq: number, print: number): VerdictValue {
+    if (this.prints.has(seq, print)) return Verdict.DUPLICATE;
+    const ahead = this.newestSeq === 0 ? 0 : distanceAhead(this.newestSeq, seq);
+    if (this.newestSeq === 0) this.newestSeq = seq;
+    else if (ahead <= LIMITS.windowNumbers) this.advance(seq, ahead);
+    else if (SPAN - ahead >= LIMITS.windowNumbers) {
+      if (this.announcedSeq === 0 || !near(this.announcedSeq, seq)) return Verdict.STALE;
+      this.restartAt(seq);
+    }
+    return Verdict.FRESH;
+  }
+
+  /** Remembers a delivered message. Numbers outside of the window have no place among the flags and are not remembered there. */
+  markDelivered(seq: number, print: number): void {
+    if (print !== 0) this.prints.remember(seq, print);
+    else if (this.covers(seq)) this.flags[seq & MASK]! |= DELIVERED;
+  }
+
+  /** Whether a fragment of a sealed message is a copy; it is known from now on. */
+  knowsFragment(print: number): boolean {
+    if (this.prints.hasFragment(print)) return true;
+    this.prints.rememberFragment(print);
+    return false;
   }
 
   /** Remembers that a number was given a reassembly buffer; later fragments without one are then ignored. */
@@ -72,6 +110,15 @@ export class DuplicateWindow {
 
   wasAssembled(seq: number): boolean {
     return this.covers(seq) && (this.flags[seq & MASK]! & ASSEMBLED) !== 0;
+  }
+
+  /** The number of a PING that is no recorded one; 0 before its sender's first message. */
+  announce(seq: number): void {
+    this.announcedSeq = seq;
+  }
+
+  get announced(): number {
+    return this.announcedSeq;
   }
 
   /**

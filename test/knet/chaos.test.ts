@@ -39,9 +39,11 @@ class Chaos {
     readonly links: number,
     policy: 'passive' | 'active' | 'rr',
     seed: number,
+    sealed = false,
   ) {
     this.seed = seed >>> 0;
     this.sim = new KnetSim({
+      sealed,
       nodes,
       links,
       policy,
@@ -122,12 +124,13 @@ class Chaos {
 }
 
 /** What was found before. */
-const FOUND: [number, number, 'passive' | 'active' | 'rr', number, Fault[]][] = [
+const FOUND: [number, number, 'passive' | 'active' | 'rr', boolean, number, Fault[]][] = [
   // A node that restarts within one PING interval, and whose PINGs with number 0 are lost.
   [
     2,
     1,
     'passive',
+    false,
     1591251910,
     [{ kind: 'heal' }, { kind: 'mtu', bytes: 700 }, { kind: 'loss', percent: 5 }, { kind: 'restart', node: 2 }],
   ],
@@ -135,6 +138,7 @@ const FOUND: [number, number, 'passive' | 'active' | 'rr', number, Fault[]][] = 
     3,
     1,
     'passive',
+    false,
     8,
     [
       { kind: 'mtu', bytes: 700 },
@@ -155,10 +159,11 @@ t.test('faults of every kind, then health', async () => {
       fc.integer({ min: 2, max: 3 }),
       fc.integer({ min: 1, max: 2 }),
       fc.constantFrom('passive' as const, 'active' as const, 'rr' as const),
+      fc.boolean(),
       fc.nat(),
       fc.array(fault(3, 2), { maxLength: 12 }),
-      (nodes, links, policy, seed, faults) => {
-        const chaos = new Chaos(nodes, links, policy, seed);
+      (nodes, links, policy, sealed, seed, faults) => {
+        const chaos = new Chaos(nodes, links, policy, seed, sealed);
         const { sim } = chaos;
         sim.run(1_000);
         for (const event of faults) {

@@ -3,6 +3,7 @@ import { mapIpv4 } from '../../src/knet/address.ts';
 import { Compression, type CompressionProvider } from '../../src/knet/compression.ts';
 import type { KnetConfig, KnetHostConfig, KnetLinkConfig, LinkPolicy } from '../../src/knet/config.ts';
 import { KnetCore } from '../../src/knet/core.ts';
+import { type CryptoSuite, OpenFailure } from '../../src/knet/crypto.ts';
 import { dropName } from '../../src/knet/drops.ts';
 import type { KnetEffects, KnetReport } from '../../src/knet/effects.ts';
 import { knetLayout } from '../../src/knet/layout.ts';
@@ -10,13 +11,49 @@ import type { Link } from '../../src/knet/link.ts';
 import { RxBatch } from '../../src/knet/rx-batch.ts';
 import { LocalStats } from '../../src/knet/stats.ts';
 import type { TxQueue } from '../../src/knet/tx-queue.ts';
-import { frameMemory } from '../../src/lib/frame-memory.ts';
+import { type FrameMemory, frameMemory } from '../../src/lib/frame-memory.ts';
 import { knetLinkDefaults, partDefaults } from '../config/defaults.ts';
 
 export const noCompression: CompressionProvider = {
   compress: () => Compression.NOT_SHORTER,
   decompress: () => Compression.UNKNOWN,
 };
+
+let sealed = 0;
+
+/** Seals like a real one as far as the core sees: each sealed packet is another one, and only whoever has the key makes them. */
+export function toySuite(memory: FrameMemory): CryptoSuite {
+  const { view, bytes } = memory;
+  const sum = (at: number, length: number): number => {
+    let result = 0x5eed;
+    for (let i = at; i < at + length; i++) result = (Math.imul(result, 31) + bytes[i]!) >>> 0;
+    return result;
+  };
+  return {
+    name: 'toy',
+    engine: 'test',
+    saltBytes: 0,
+    blockBytes: 0,
+    digestBytes: 12,
+    seal: (batch, first, count) => {
+      for (let i = first; i < first + count; i++) {
+        const end = batch.offset[i]! + batch.length[i]!;
+        view.setUint32(end, ++sealed, true);
+        view.setUint32(end + 4, sum(batch.offset[i]!, batch.length[i]! + 4), true);
+        view.setUint32(end + 8, Math.imul(sealed, 0x9e3779b1) >>> 0, true);
+      }
+    },
+    open: (batch, first, count) => {
+      for (let i = first; i < first + count; i++) {
+        const [at, length] = [batch.offset[i]!, batch.length[i]!];
+        const genuine = length > 12 && sum(at, length - 8) === view.getUint32(at + length - 8, true);
+        batch.plainOffset[i] = at;
+        batch.plainLength[i] = genuine ? length - 12 : OpenFailure.AUTHENTICATION;
+      }
+    },
+    wipe: () => {},
+  };
+}
 
 /** Address of a simulated node's end of a link. */
 export const addressOf = (nodeId: number, linkId: number): AddressWords => ({
@@ -63,6 +100,7 @@ export interface SimOptions {
   readonly linkOptions?: readonly LinkOptions[];
   readonly blockUnlistedIps?: boolean;
   readonly manualMtu?: number;
+  readonly sealed?: boolean;
 }
 
 export interface Packet {
@@ -102,6 +140,11 @@ export class SimNode {
       stats: this.stats,
     });
     core.configure(this.sim.config(this.nodeId), this.sim.nowMs);
+    if (this.sim.options.sealed === true) {
+      core.loadCrypto(1, toySuite(this.memory));
+      core.useCrypto(1);
+      core.allowClear(false);
+    }
     return core;
   }
 

@@ -183,7 +183,7 @@ t.test('a recorded PING does not wipe the window', async (t) => {
   node.sent.length = 0;
   node.put(recorded);
   t.same(node.drops, ['replayed_ping']);
-  t.same(node.sent, [], 'and is not answered');
+  t.equal(node.sent.length, 1, 'it is answered: its sender knows what it is');
   node.put(data(message(20), { seq: 3 }));
   t.equal(node.delivered.length, 5);
   t.same(node.drops, ['replayed_ping', 'duplicate']);
@@ -191,9 +191,10 @@ t.test('a recorded PING does not wipe the window', async (t) => {
   for (let i = 0; i < 12; i++) {
     node.nowMs += 1_000;
     node.put(pong(node.nowMs - 1));
+    node.drops.length = 0;
     node.put(ping(50 + i));
   }
-  t.ok(node.sent.length > 0, 'then it is believed');
+  t.same(node.drops, [], 'then it is believed');
 });
 
 t.test('PONGs that are too late or from the future', async (t) => {

@@ -30,10 +30,10 @@ t.test('every number near the newest is delivered once, in any order, with copie
           const seq = add(newest, step);
           if (step > 0) newest = seq;
           for (let copy = 0; copy < copies; copy++) {
-            const fresh = window.judge(seq) === Verdict.FRESH;
+            const fresh = window.judge(seq, 0) === Verdict.FRESH;
             // A walk of at most 400 × 3000 may come around: only what is within the window counts as remembered.
             if (fresh === (seen.has(seq) && distanceBehind(newest, seq) < LIMITS.windowNumbers)) return false;
-            window.markDelivered(seq);
+            window.markDelivered(seq, 0);
             seen.add(seq);
           }
           for (const old of seen) if (distanceBehind(newest, old) >= LIMITS.windowNumbers) seen.delete(old);
@@ -47,17 +47,17 @@ t.test('every number near the newest is delivered once, in any order, with copie
 
 t.test('what was not delivered may come again', async (t) => {
   const window = new DuplicateWindow();
-  t.equal(window.judge(5), Verdict.FRESH);
-  t.equal(window.judge(5), Verdict.FRESH, 'it was dropped on the way to the application');
-  window.markDelivered(5);
-  t.equal(window.judge(5), Verdict.DUPLICATE);
+  t.equal(window.judge(5, 0), Verdict.FRESH);
+  t.equal(window.judge(5, 0), Verdict.FRESH, 'it was dropped on the way to the application');
+  window.markDelivered(5, 0);
+  t.equal(window.judge(5, 0), Verdict.DUPLICATE);
 });
 
 t.test('the sequence on which later releases of stock deliver a duplicate (knet.md 2.3)', async (t) => {
   const window = new DuplicateWindow();
   const verdicts = [1, 1500, 4997, 1500].map((seq) => {
-    const verdict = window.judge(seq);
-    if (verdict === Verdict.FRESH) window.markDelivered(seq);
+    const verdict = window.judge(seq, 0);
+    if (verdict === Verdict.FRESH) window.markDelivered(seq, 0);
     return verdict;
   });
   t.same(verdicts, [Verdict.FRESH, Verdict.FRESH, Verdict.FRESH, Verdict.DUPLICATE]);
@@ -66,31 +66,31 @@ t.test('the sequence on which later releases of stock deliver a duplicate (knet.
 t.test('a recorded packet changes nothing, however old', async (t) => {
   const window = new DuplicateWindow();
   for (let seq = 1; seq <= 60_000; seq++) {
-    window.judge(seq);
-    window.markDelivered(seq);
+    window.judge(seq, 0);
+    window.markDelivered(seq, 0);
   }
   // Behind these come the numbers that are used next: there are only 16 bits.
   const oldest = 60_000 - (65_535 - LIMITS.windowNumbers) + 1;
   for (let old = oldest; old < 60_000; old++) {
     const expected = 60_000 - old < LIMITS.windowNumbers ? Verdict.DUPLICATE : Verdict.STALE;
-    if (window.judge(old) !== expected || window.newest !== 60_000) t.fail(`${old} was not refused`);
+    if (window.judge(old, 0) !== expected || window.newest !== 60_000) t.fail(`${old} was not refused`);
   }
-  t.equal(window.judge(60_000), Verdict.DUPLICATE, 'and what is known is still known');
-  t.equal(window.judge(60_001), Verdict.FRESH);
+  t.equal(window.judge(60_000, 0), Verdict.DUPLICATE, 'and what is known is still known');
+  t.equal(window.judge(60_001, 0), Verdict.FRESH);
 });
 
 t.test('a window that lost its sender finds it with the next PING', async (t) => {
   const window = new DuplicateWindow();
-  window.judge(30_000);
-  t.equal(window.judge(10_000), Verdict.STALE, 'the sender went on for 45000 messages unheard');
+  window.judge(30_000, 0);
+  t.equal(window.judge(10_000, 0), Verdict.STALE, 'the sender went on for 45000 messages unheard');
   window.anchor(53_000, false);
   t.equal(window.newest, 30_000, 'a PING that has nothing to do with it changes nothing');
   window.anchor(10_004, false);
   t.equal(window.newest, 10_004);
-  t.equal(window.judge(10_001), Verdict.FRESH);
+  t.equal(window.judge(10_001, 0), Verdict.FRESH);
 
   const idle = new DuplicateWindow();
-  idle.judge(30_000);
+  idle.judge(30_000, 0);
   idle.anchor(10_000, true);
   t.equal(idle.newest, 10_000, 'an idle window follows the PING');
   idle.anchor(10_050, true);

@@ -1,0 +1,36 @@
+/** Numbers are 1..65535. */
+const NUMBERS = 65_536;
+/** Places for fragments; one whose place was taken is forgotten. */
+const FRAGMENTS = 65_536;
+
+/**
+ * What was received last under each of a host's numbers, by four bytes of the packet's digest. Every sealed packet has its own digest: two
+ * packets with one number and different digests are different packets, and one of them is a recorded one. Which of them cannot be seen (the wire
+ * has no epoch), so neither may keep the other out; the same packet again is a copy, however long ago its number was used, and also after
+ * its sender restarted or was unreachable.
+ */
+export class PacketPrints {
+  /** Made with the first packet: hosts of a ring without encryption need none. 256 KiB. */
+  private prints: Uint32Array | null = null;
+
+  /** Of fragments of longer messages, by their own low bits: made with the first. 256 KiB. */
+  private fragments: Uint32Array | null = null;
+
+  has(seq: number, print: number): boolean {
+    return this.prints !== null && this.prints[seq] === print;
+  }
+
+  remember(seq: number, print: number): void {
+    this.prints ??= new Uint32Array(NUMBERS);
+    this.prints[seq] = print;
+  }
+
+  hasFragment(print: number): boolean {
+    return this.fragments !== null && this.fragments[print & (FRAGMENTS - 1)] === print;
+  }
+
+  rememberFragment(print: number): void {
+    this.fragments ??= new Uint32Array(FRAGMENTS);
+    this.fragments[print & (FRAGMENTS - 1)] = print;
+  }
+}
