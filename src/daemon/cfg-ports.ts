@@ -1,21 +1,35 @@
+import type { RingQuery } from '../bridge/messages.ts';
 import { CsError } from '../lib/errors.ts';
 import { parseIp } from '../os/sockaddr.ts';
-import type { CfgPorts } from '../services/cfg/ports.ts';
+import type { CfgPorts, Reloader } from '../services/cfg/ports.ts';
 import type { LinkStatus } from '../transport/transport.ts';
-import type { Daemon, DaemonParts } from './daemon.ts';
+import type { ConfigurationInForce } from './configuration-in-force.ts';
 import { nodeReport, ringLinkReports } from './link-report.ts';
 
 const AF_INET = 2;
 const AF_INET6 = 10;
 
+/** What the answers to the cfg engine are made of. */
+export interface CfgNeeds {
+  readonly reloader: Reloader;
+  readonly inForce: Pick<ConfigurationInForce, 'totem' | 'members'>;
+  /** Asks the ring thread. */
+  query(what: RingQuery): Promise<unknown>;
+  reopenLogs(): void;
+  killed(): void;
+  shutdown(reason: string): void;
+  reloadDone(): void;
+}
+
 /** What the cfg engine asks of the daemon (services.md 8). */
-export function cfgPorts(daemon: Daemon, parts: DaemonParts): CfgPorts {
+export function cfgPorts(needs: CfgNeeds): CfgPorts {
+  const { inForce } = needs;
   return {
-    reloader: daemon.changes,
-    ringLinks: async () => ringLinkReports(daemon.totem, await linkStatus(daemon)),
-    nodeReport: async (nodeId) => nodeReport(daemon.totem, await linkStatus(daemon), daemon.members, nodeId),
+    reloader: needs.reloader,
+    ringLinks: async () => ringLinkReports(inForce.totem, await linkStatus(needs)),
+    nodeReport: async (nodeId) => nodeReport(inForce.totem, await linkStatus(needs), inForce.members, nodeId),
     nodeAddresses: (nodeId) => {
-      const member = daemon.totem.members.find((candidate) => candidate.nodeId === nodeId);
+      const member = inForce.totem.members.find((candidate) => candidate.nodeId === nodeId);
       if (member === undefined) return null;
       const addresses = member.addresses.flatMap((text) => {
         const bytes = text === null ? null : parseIp(text);
@@ -25,18 +39,18 @@ export function cfgPorts(daemon: Daemon, parts: DaemonParts): CfgPorts {
     },
     reopenLogs: () => {
       try {
-        parts.reopenLogs();
+        needs.reopenLogs();
         return CsError.OK;
       } catch {
         return CsError.FAILED_OPERATION;
       }
     },
-    killed: () => daemon.killed(),
-    shutdown: () => void daemon.stop('shut down by sysadmin'),
-    reloadDone: () => daemon.sendToRing({ op: 'reloadDone' }),
+    killed: () => needs.killed(),
+    shutdown: () => needs.shutdown('shut down by sysadmin'),
+    reloadDone: () => needs.reloadDone(),
   };
 }
 
 /** The ring thread's answer to the query `links`; `null` before the ring started. */
-const linkStatus = async (daemon: Daemon): Promise<readonly LinkStatus[]> =>
-  ((await daemon.query('links')) as readonly LinkStatus[] | null) ?? [];
+const linkStatus = async (needs: Pick<CfgNeeds, 'query'>): Promise<readonly LinkStatus[]> =>
+  ((await needs.query('links')) as readonly LinkStatus[] | null) ?? [];

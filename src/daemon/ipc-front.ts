@@ -1,8 +1,14 @@
+import type { ClientDescriptor } from '../ipc/server/descriptor.ts';
+import type { LogFunction } from '../lib/log.ts';
+import type { StatsMap } from '../services/cmap/stats-map.ts';
+import type { EngineHost } from '../services/host/engine-host.ts';
 import type { FlowState } from '../services/host/flow-control.ts';
 import type { IpcStats } from './stats.ts';
 
 /** The daemon's side of the clients: one socket a service, connections, flow control. Made over `src/ipc`. */
 export interface IpcFront {
+  /** Clears up after daemons that are gone, and looks at what the kernel offers. */
+  open(): void;
   /** Opens the service's socket. Connections are refused with TRY_AGAIN until `allow()`. */
   publish(serviceId: number, name: string): Promise<void>;
   /** Takes the socket away; connections of the service are closed. */
@@ -14,4 +20,17 @@ export interface IpcFront {
   remoteClosed(connectionId: number): void;
   readonly stats: IpcStats;
   close(): Promise<void>;
+}
+
+/** What the clients' side asks of the daemon. */
+export interface IpcFrontPorts {
+  readonly log: LogFunction;
+  readonly statistics: Pick<StatsMap, 'add' | 'remove'>;
+  readonly engines: Pick<EngineHost, 'isRemote' | 'serviceIds' | 'open' | 'request' | 'close'>;
+  /** Whether a key of the map is 1: rights of users and groups (services.md 2.1). */
+  isKeyOne(key: string): boolean;
+  /** The ring thread serves this client from now on. */
+  attach(client: ClientDescriptor): void;
+  /** The ring thread's answer to `clients`. */
+  remoteClients(): Promise<unknown>;
 }

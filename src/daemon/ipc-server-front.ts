@@ -9,8 +9,7 @@ import { Repeats } from '../lib/repeats.ts';
 import type { Credentials } from '../os/credentials.ts';
 import { errnoName } from '../os/errno.ts';
 import type { FlowState } from '../services/host/flow-control.ts';
-import type { Daemon } from './daemon.ts';
-import type { IpcFront } from './ipc-front.ts';
+import type { IpcFront, IpcFrontPorts } from './ipc-front.ts';
 import { type ClientCounters, connectionBranch, connectionPrefix, NO_COUNTERS } from './ipc-statistics.ts';
 import type { IpcStats } from './stats.ts';
 
@@ -36,29 +35,32 @@ export class IpcServerFront implements IpcFront {
   private descriptorsLow = false;
 
   constructor(
-    private readonly daemon: Daemon,
+    private readonly ports: IpcFrontPorts,
     instance: string,
   ) {
-    for (const name of sweepStaleDirectories())
-      daemon.log('info', 'QB', `removed /dev/shm/${name}, left by a daemon that is gone`, 'swept');
-    const unprotected = shrinkProtection();
-    if (unprotected < 0) {
-      const what = `ring files cannot be made unshrinkable here (${errnoName(unprotected)}; it takes Linux 6.6 and CAP_LINUX_IMMUTABLE)`;
-      daemon.log('warning', 'QB', `${what}: a client that cuts its files ends this daemon, as it does a stock one`);
-    }
     this.server = new IpcServer({
       instance,
       authorize: (client, serviceId, fd) => this.authorize(client, serviceId, fd),
       lacking: (service, client, errno, missing) => this.sayLacking(service, client, errno, missing),
-      ended: (serviceId, reason, pid) => daemon.log('debug', 'QB', `service ${serviceId}, client ${pid}: ${reason}`),
+      ended: (serviceId, reason, pid) => ports.log('debug', 'QB', `service ${serviceId}, client ${pid}: ${reason}`),
     });
   }
 
+  open(): void {
+    const { log } = this.ports;
+    for (const name of sweepStaleDirectories())
+      log('info', 'QB', `removed /dev/shm/${name}, left by a daemon that is gone`, 'swept');
+    const unprotected = shrinkProtection();
+    if (unprotected >= 0) return;
+    const what = `ring files cannot be made unshrinkable here (${errnoName(unprotected)}; it takes Linux 6.6 and CAP_LINUX_IMMUTABLE)`;
+    log('warning', 'QB', `${what}: a client that cuts its files ends this daemon, as it does a stock one`);
+  }
+
   async publish(serviceId: number, name: string): Promise<void> {
-    if (this.daemon.host.isRemote(serviceId))
+    if (this.ports.engines.isRemote(serviceId))
       this.server.publishRemote(name, serviceId, (client) => this.handOver(client));
     else this.server.publish(name, serviceId, this.handler(serviceId));
-    this.daemon.log('info', 'QB', `server name: ${name}`, 'server name');
+    this.ports.log('info', 'QB', `server name: ${name}`, 'server name');
   }
 
   withdraw(serviceId: number): void {
@@ -76,14 +78,14 @@ export class IpcServerFront implements IpcFront {
   remoteClosed(connectionId: number): void {
     const client = this.remotes.get(connectionId);
     if (client === undefined) return;
-    this.daemon.statistics.remove(connectionPrefix(client));
+    this.ports.statistics.remove(connectionPrefix(client));
     this.remotes.delete(connectionId);
     this.remoteStatistics.delete(connectionId);
     this.server.remoteClosed(client);
   }
 
   async close(): Promise<void> {
-    this.daemon.log('info', 'QB', 'withdrawing server sockets');
+    this.ports.log('info', 'QB', 'withdrawing server sockets');
     this.server.close();
   }
 
@@ -98,7 +100,7 @@ export class IpcServerFront implements IpcFront {
       firstSyncDone: this.allowed,
       serviceLoaded: this.isLoaded(serviceId),
       descriptorsLow: low,
-      isKeyOne: (key) => this.daemon.cmap.getU8(key) === 1,
+      isKeyOne: (key) => this.ports.isKeyOne(key),
     });
     // A daemon without root serves the user that runs it: nobody else could open its files.
     if (errno === EACCES && client.uid === process.geteuid?.()) return 0;
@@ -114,12 +116,7 @@ export class IpcServerFront implements IpcFront {
     if (keptBack === null) return;
     const who = client === null ? 'A client' : `Client ${client.pid} of user ${client.uid}`;
     const more = keptBack > 0 ? `; ${keptBack} more before` : '';
-    this.daemon.log(
-      'error',
-      'QB',
-      `${who} cannot connect to ${service}: ${errno}, there is no ${missing}${more}`,
-      kind,
-    );
+    this.ports.log('error', 'QB', `${who} cannot connect to ${service}: ${errno}, there is no ${missing}${more}`, kind);
   }
 
   /** As stock says it, but a user without rights that tries for ever does not fill the disk. */
@@ -127,37 +124,37 @@ export class IpcServerFront implements IpcFront {
     const keptBack = this.denials.admit(`${uid}:${gid}`, performance.now());
     if (keptBack === null) return;
     const more = keptBack > 0 ? ` (and ${keptBack} more before)` : '';
-    this.daemon.log('error', 'MAIN', `Denied connection attempt from ${uid}:${gid}${more}`);
-    this.daemon.log('error', 'QB', `Invalid IPC credentials (${process.pid}-${pid}): ${errnoName(EACCES)}`);
+    this.ports.log('error', 'MAIN', `Denied connection attempt from ${uid}:${gid}${more}`);
+    this.ports.log('error', 'QB', `Invalid IPC credentials (${process.pid}-${pid}): ${errnoName(EACCES)}`);
   }
 
   private isLoaded(serviceId: number): boolean {
-    const { host } = this.daemon;
-    return host.isRemote(serviceId) || host.serviceIds().includes(serviceId);
+    const { engines } = this.ports;
+    return engines.isRemote(serviceId) || engines.serviceIds().includes(serviceId);
   }
 
   // ---- services ----
 
   private handler(serviceId: number): ServiceHandler {
-    const { host } = this.daemon;
+    const { engines } = this.ports;
     return {
       opened: (connection) => {
-        host.open(serviceId, connection);
-        this.daemon.statistics.add(connectionBranch(connection, () => connection.statistics));
+        engines.open(serviceId, connection);
+        this.ports.statistics.add(connectionBranch(connection, () => connection.statistics));
       },
-      request: (connection, request) => host.request(serviceId, connection, request),
+      request: (connection, request) => engines.request(serviceId, connection, request),
       closed: (connection) => {
-        this.daemon.statistics.remove(connectionPrefix(connection));
-        host.close(serviceId, connection);
+        this.ports.statistics.remove(connectionPrefix(connection));
+        engines.close(serviceId, connection);
       },
     };
   }
 
   private handOver(client: ClientDescriptor): void {
     this.remotes.set(client.id, client);
-    this.daemon.statistics.add(connectionBranch(client, () => this.remoteCounters(client.id)));
+    this.ports.statistics.add(connectionBranch(client, () => this.remoteCounters(client.id)));
     this.server.publishEvents(); // before the other thread can answer the client's first request
-    this.daemon.sendToRing({ op: 'clientAttach', client });
+    this.ports.attach(client);
   }
 
   // ---- statistics (libqb-ipc.md 4.8) ----
@@ -185,7 +182,7 @@ export class IpcServerFront implements IpcFront {
     const nowMs = performance.now();
     if (this.remotes.size === 0 || nowMs - this.remoteAskedMs < REMOTE_STATS_MS) return;
     this.remoteAskedMs = nowMs;
-    this.daemon.query('clients').then(
+    this.ports.remoteClients().then(
       (answer) => {
         const clients = answer as readonly { readonly id: number; readonly statistics: ClientCounters }[] | null;
         this.remoteStatistics = new Map((clients ?? []).map(({ id, statistics }) => [id, statistics]));

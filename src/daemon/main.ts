@@ -123,9 +123,9 @@ async function serve(parts: ServeParts): Promise<ExitCodeValue> {
     reopenLogs: () => log.reopen(),
     reconfigureLog: (logging) => log.reconfigure(logging),
     dumpFlightData: () => log.dumpFlightData(stateDirectory),
-    openIpc: (owner) => new IpcServerFront(owner, instance),
-    synchronized: (first) => {
-      if (!first) return; // once: READY repeated at every membership change says nothing (config-and-tools.md T11)
+    makeIpc: (ports) => new IpcServerFront(ports, instance),
+    // Once: READY repeated at every membership change says nothing (config-and-tools.md T11).
+    ready: () => {
       notifyServiceManager('READY=1');
       reportUp();
       if (isBackgroundChild()) leaveTerminal(() => log.withoutStderr());
@@ -135,11 +135,11 @@ async function serve(parts: ServeParts): Promise<ExitCodeValue> {
   // In place of what the entry had for the time before there was a log.
   process.removeAllListeners('uncaughtException').on('uncaughtException', crash);
   process.removeAllListeners('unhandledRejection').on('unhandledRejection', crash);
-  handleSignals(daemon, {
-    stopOnStdinEnd: options.stopOnStdinEnd,
-    terminal: options.foreground && process.stdin.isTTY,
-  });
-  const status = await daemon.finished.promise;
+  handleSignals(
+    { log: log.write, stop: (reason) => void daemon.stop(reason), dumpState: () => daemon.dumpState() },
+    { stopOnStdinEnd: options.stopOnStdinEnd, terminal: options.foreground && process.stdin.isTTY },
+  );
+  const status = await daemon.run();
   notifyServiceManager('STOPPING=1');
   return status;
 }

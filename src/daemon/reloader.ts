@@ -1,17 +1,18 @@
 import { AddressRetry, withAddresses } from '../config/address-retry.ts';
+import type { ConfigEnvironment } from '../config/environment.ts';
 import { warningText } from '../config/errors.ts';
 import type { Icmap } from '../config/icmap/index.ts';
 import { TRACK_CHANGES, TrackEvent } from '../config/icmap/index.ts';
 import type { KeyMaterial } from '../config/key-material.ts';
 import { actsAtOnce, changesOf } from '../config/live-totem.ts';
-import { readLogging } from '../config/logging-config.ts';
+import { type LoggingConfig, readLogging } from '../config/logging-config.ts';
 import { planReload, type ReloadPlan } from '../config/reload/plan.ts';
 import { publishRuntimeTotem } from '../config/totem/publish.ts';
 import type { UnresolvedAddress } from '../config/totem/resolve-nodes.ts';
 import type { TotemChanges, TotemConfig } from '../config/totem-config.ts';
 import { cmapNumber } from '../lib/cmap-value.ts';
+import type { LogFunction } from '../lib/log.ts';
 import type { AppliedReload, PreparedReload, Reloader } from '../services/cfg/ports.ts';
-import type { DaemonParts } from './daemon.ts';
 
 /** What a change of the configuration acts on. */
 export interface ConfigurationTarget {
@@ -21,6 +22,19 @@ export interface ConfigurationTarget {
   reconfigure(totem: TotemConfig, key?: KeyMaterial | null): void;
   /** Makes the fields that a set key has changed the ones in force. */
   change(changes: TotemChanges): void;
+}
+
+/** The log, as far as a configuration changes it. */
+export interface LogPorts {
+  readonly log: LogFunction;
+  reconfigureLog(logging: LoggingConfig): void;
+}
+
+/** Where the configuration is read from. */
+export interface ConfigurationSource extends LogPorts {
+  readonly file: string;
+  readonly stateDirectory: string;
+  readonly environment: ConfigEnvironment;
 }
 
 const RELOAD_KEY = 'config.reload_in_progress';
@@ -39,13 +53,13 @@ export class ConfigurationChanges implements Reloader {
 
   constructor(
     private readonly target: ConfigurationTarget,
-    private readonly parts: DaemonParts,
+    private readonly source: ConfigurationSource,
   ) {
     this.retry = new AddressRetry((resolved) => {
       for (const { text, address } of resolved)
-        parts.log('notice', 'TOTEM', `Name ${text} resolves now: ${address}`, 'resolves');
+        source.log('notice', 'TOTEM', `Name ${text} resolves now: ${address}`, 'resolves');
       this.use(withAddresses(target.totem, resolved));
-    }, parts.environment);
+    }, source.environment);
   }
 
   /** Follows keys that act at run time and names that did not resolve. */
@@ -57,7 +71,7 @@ export class ConfigurationChanges implements Reloader {
     });
     cmap.track('logging.', mask, () => this.keysChanged('logging'));
     cmap.track(RELOAD_KEY, TRACK_CHANGES, (_event, _key, value) => {
-      if (value !== null && cmapNumber(value) === 0) this.parts.reconfigureLog(readLogging(cmap));
+      if (value !== null && cmapNumber(value) === 0) this.source.reconfigureLog(readLogging(cmap));
     });
     this.retry.watch(unresolved);
   }
@@ -69,20 +83,20 @@ export class ConfigurationChanges implements Reloader {
   // ---- reload ----
 
   async prepare(): Promise<PreparedReload> {
-    const { target, parts } = this;
+    const { target, source } = this;
     const plan = await planReload({
-      file: parts.configuration.file,
+      file: source.file,
       live: target.cmap,
       totem: target.totem,
-      stateDirectory: parts.stateDirectory,
-      environment: parts.environment,
+      stateDirectory: source.stateDirectory,
+      environment: source.environment,
     });
     if (!plan.ok) {
-      for (const { level, subsystem, message } of plan.log) parts.log(level, subsystem, message);
+      for (const { level, subsystem, message } of plan.log) source.log(level, subsystem, message);
       return { ok: false, reason: plan.reason, isLogged: plan.log.length > 0 };
     }
     for (const warning of plan.warnings)
-      parts.log('warning', 'CFG', warning.stockMessage ?? warningText(warning), 'reload');
+      source.log('warning', 'CFG', warning.stockMessage ?? warningText(warning), 'reload');
     return { ok: true, ignoredKeys: plan.ignoredKeys, apply: () => this.apply(plan) };
   }
 
@@ -101,7 +115,7 @@ export class ConfigurationChanges implements Reloader {
     const reloading = (key: string): boolean => (cmap.getU8(key) ?? 0) !== 0;
     if (reloading(RELOAD_KEY) || reloading(TOTEM_RELOAD_KEY)) return; // the reload applies them itself
     if (section === 'logging') {
-      this.parts.reconfigureLog(readLogging(cmap));
+      this.source.reconfigureLog(readLogging(cmap));
       return;
     }
     if (this.pending) return;
@@ -113,7 +127,7 @@ export class ConfigurationChanges implements Reloader {
   }
 
   private totemKeysChanged(): void {
-    const { target, parts } = this;
+    const { target, source } = this;
     const result = changesOf(target.totem, target.cmap);
     if (result.ok) {
       if (result.changes === null) return;
@@ -121,8 +135,8 @@ export class ConfigurationChanges implements Reloader {
       publishRuntimeTotem(target.cmap, target.totem);
     } else {
       // The key keeps what was set, as with stock. Unlike stock, which goes on with a value that it has just called wrong (config-and-tools.md T6).
-      parts.log('error', 'TOTEM', result.stockMessage, 'bad value');
-      parts.log('notice', 'TOTEM', 'The values in force stay: see runtime.config.totem.');
+      source.log('error', 'TOTEM', result.stockMessage, 'bad value');
+      source.log('notice', 'TOTEM', 'The values in force stay: see runtime.config.totem.');
     }
   }
 

@@ -1,4 +1,11 @@
-import type { Daemon } from './daemon.ts';
+import type { LogFunction } from '../lib/log.ts';
+
+/** What signals make the daemon do. */
+export interface SignalPorts {
+  readonly log: LogFunction;
+  stop(reason: string): void;
+  dumpState(): void;
+}
 
 export interface SignalOptions {
   readonly stopOnStdinEnd: boolean;
@@ -10,16 +17,16 @@ export interface SignalOptions {
  * Signals (services.md 11.3). HUP and USR1 kill stock; here HUP without a terminal and USR1 are ignored with a word in the
  * log (config-and-tools.md 8, T11). USR1 must have a listener: without one Node.js opens its debugger port.
  */
-export function handleSignals(daemon: Daemon, options: SignalOptions): void {
+export function handleSignals(ports: SignalPorts, options: SignalOptions): void {
   const stop = (): void => {
-    daemon.log('notice', 'MAIN', 'Node was shut down by a signal');
-    void daemon.stop('signal');
+    ports.log('notice', 'MAIN', 'Node was shut down by a signal');
+    ports.stop('signal');
   };
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) process.on(signal, stop);
-  process.on('SIGUSR2', () => daemon.dumpState());
+  process.on('SIGUSR2', () => ports.dumpState());
   process.on('SIGPIPE', () => {});
   const ignore = (signal: NodeJS.Signals): void =>
-    daemon.log(
+    ports.log(
       'notice',
       'MAIN',
       `${signal} is ignored. To reload the configuration: corosync-cfgtool -R, or rondo reload`,

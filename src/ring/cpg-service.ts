@@ -16,8 +16,7 @@ import type { SyncParticipant } from '../services/sync/sync-core.ts';
 import { Group } from '../totem/index.ts';
 import { CpgClient, type CpgClientEvents } from './cpg-client.ts';
 import { type DropCounters, dropCounters } from './drop-counters.ts';
-import type { RingEngine } from './ring-engine.ts';
-import type { RingEnvironment, RunningRing } from './running-ring.ts';
+import type { EngineRing, RingEngine, RingEnvironment } from './ring-engine.ts';
 import { ZeroCopyFiles } from './zero-copy-files.ts';
 
 /** How often it is looked whether a client that went has been served. */
@@ -65,7 +64,7 @@ export class CpgService implements CpgHost, RingEngine {
 
   constructor(
     private readonly env: RingEnvironment,
-    private readonly ring: RunningRing,
+    private readonly ring: EngineRing,
   ) {
     this.nodeId = ring.nodeId;
     this.log = env.bridge.log;

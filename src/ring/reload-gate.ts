@@ -1,7 +1,7 @@
 import type { FrameMemory } from '../lib/frame-memory.ts';
 import { CryptoPhase } from '../services/codec/cfg.ts';
 import { CfgFn } from '../services/codec/ids.ts';
-import type { RingTransport } from '../transport/transport.ts';
+import type { RingKeys } from '../transport/transport.ts';
 
 const PHASE_OFFSET = 16;
 const PHASE_MESSAGE_BYTES = 20;
@@ -27,7 +27,7 @@ export class ReloadGate {
 
   constructor(
     private readonly nodeId: number,
-    private readonly transport: () => RingTransport,
+    private readonly keys: RingKeys | null,
     private readonly failed: (reason: string) => void,
   ) {}
 
@@ -35,7 +35,7 @@ export class ReloadGate {
   delivered(fn: number, nodeId: number, memory: FrameMemory, offset: number, length: number): void {
     if (fn === CfgFn.RELOAD) {
       this.pending++;
-      this.transport().keys?.expect(true);
+      this.keys?.expect(true);
     }
     if (fn !== CfgFn.CRYPTO_RECONFIGURE || length < PHASE_MESSAGE_BYTES) return;
     const phase = memory.view.getInt32(offset + PHASE_OFFSET, true);
@@ -49,14 +49,14 @@ export class ReloadGate {
   done(): void {
     if (this.pending > 0) this.pending--;
     if (this.pending > 0) return;
-    this.transport().keys?.expect(false);
+    this.keys?.expect(false);
     if (this.switchWhenDone) this.phase(CryptoPhase.ACTIVATE);
     this.switchWhenDone = false;
   }
 
   /** No input and no timers until the main thread is done, or has taken too long. */
   holds(nowMs: number, tokenMs: number): boolean {
-    if (this.pending === 0 || this.transport().keys?.waiting !== true) {
+    if (this.pending === 0 || this.keys?.waiting !== true) {
       this.waitEndMs = 0;
       return false;
     }
@@ -68,7 +68,7 @@ export class ReloadGate {
   }
 
   private phase(phase: number): void {
-    const reason = this.transport().keys?.phase(phase) ?? null;
+    const reason = this.keys?.phase(phase) ?? null;
     if (reason !== null) this.failed(reason);
   }
 }

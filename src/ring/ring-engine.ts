@@ -1,7 +1,33 @@
+import type { KeyBox } from '../bridge/key-box.ts';
 import type { ClientDescriptor } from '../bridge/messages.ts';
-import type { SyncParticipant } from '../services/sync/sync-core.ts';
-import type { RingEnvironment, RunningRing } from './running-ring.ts';
+import type { RingBridge } from '../bridge/ring-bridge.ts';
+import type { Arena } from '../os/arena.ts';
+import type { SyncCore, SyncParticipant } from '../services/sync/sync-core.ts';
+import type { ProcessGroups } from '../totem/index.ts';
+import type { Descriptors } from './descriptors.ts';
 import type { RingHandler } from './service-router.ts';
+import type { SharedStatistics } from './shared-statistics.ts';
+
+/** What the ring, its transport and its engines are made in. */
+export interface RingEnvironment {
+  readonly arena: Arena;
+  readonly bridge: RingBridge;
+  readonly descriptors: Descriptors;
+  readonly statistics: SharedStatistics;
+  readonly keys: KeyBox;
+}
+
+/** The running ring, as an engine of this thread has it. */
+export interface EngineRing {
+  readonly nodeId: number;
+  /** Monotonic milliseconds, as of the loop's current turn. */
+  nowMs(): number;
+  /** Whether the send queue has room now for a message of `bytes`, its group name included. */
+  hasRoom(bytes: number): boolean;
+  /** Where messages go out; the memory of their parts is read during the calls. */
+  readonly groups: Pick<ProcessGroups, 'mcast' | 'beginMessage' | 'append' | 'endMessage' | 'messageBytesMax'>;
+  readonly sync: Pick<SyncCore, 'isInProgress'>;
+}
 
 /** A service engine that runs on the ring thread, with its clients: served in every turn of the loop. */
 export interface RingEngine extends RingHandler {
@@ -29,4 +55,4 @@ export interface RingEngine extends RingHandler {
   describe(): unknown;
 }
 
-export type MakeRingEngine = (env: RingEnvironment, ring: RunningRing) => RingEngine;
+export type MakeRingEngine = (env: RingEnvironment, ring: EngineRing) => RingEngine;

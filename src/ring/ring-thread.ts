@@ -10,6 +10,7 @@ import { failureText } from '../lib/failure.ts';
 import { ARENA_BYTES_MAX, Arena } from '../os/arena.ts';
 import { monotonicMs } from '../os/clock.ts';
 import { clearEventfd, notifyBytesAddress } from '../os/eventfd.ts';
+import { withinMemory } from '../os/memory-limit.ts';
 import { lockRange, roundRobinPriorityMax, setRoundRobin, yieldCpu } from '../os/schedule.ts';
 import { MSG_DONTWAIT, MSG_NOSIGNAL, sendBytes } from '../os/socket.ts';
 import { Descriptors } from './descriptors.ts';
@@ -28,6 +29,13 @@ const STANDING_MS = 5;
 const PAUSE_SHARE = 0.8;
 /** How long `stop` waits for the send queue. */
 const DRAIN_MS = 500;
+
+/** Frames, send queues and assemblies. Reserved address space: only what is used is touched. */
+const TOTEM_REGION_BYTES_MAX = 256 << 20;
+/** On a small machine: the ring slows down when this is full, and goes on. */
+const TOTEM_REGION_SHARE = 1 / 5;
+const TOTEM_REGION_BYTES_MIN = 24 << 20;
+const PAGE_BYTES = 4096;
 
 /** Messages that must keep their order behind multicasts that found no room. */
 type Deferred =
@@ -235,7 +243,10 @@ export class RingThread {
     const { arena, bridge, descriptors, statistics, keys } = this;
     this.tokenMs = message.config.timings.tokenMs;
     try {
-      this.ring = new RunningRing({ arena, bridge, descriptors, statistics, keys }, message);
+      const environment = { arena, bridge, descriptors, statistics, keys };
+      const ring = new RunningRing(environment, message, totemRegionBytes(), monotonicMs());
+      ring.open();
+      this.ring = ring;
     } finally {
       keys.wipe();
     }
@@ -314,6 +325,12 @@ export class RingThread {
     const names = this.statistics.takeFresh();
     if (names.length > 0) this.bridge.send({ op: 'statistics', names });
   }
+}
+
+/** Totem's part of the arena, whole pages. */
+function totemRegionBytes(): number {
+  const wanted = withinMemory(TOTEM_REGION_BYTES_MAX, TOTEM_REGION_SHARE);
+  return Math.max(TOTEM_REGION_BYTES_MIN, wanted) & -PAGE_BYTES;
 }
 
 /** For `fatal`: what the main thread says and exits with. */

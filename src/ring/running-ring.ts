@@ -1,65 +1,43 @@
-import type { KeyBox } from '../bridge/key-box.ts';
 import type { ClientDescriptor, ToRing } from '../bridge/messages.ts';
-import type { RingBridge } from '../bridge/ring-bridge.ts';
 import { StateWord } from '../bridge/shared-layout.ts';
 import { withChanges } from '../bridge/totem-changes.ts';
 import type { TotemChanges, TotemConfig } from '../config/totem-config.ts';
-import { assert, unreachable } from '../lib/assert.ts';
+import { assert } from '../lib/assert.ts';
 import { dropKey } from '../lib/drop-key.ts';
 import type { FrameMemory } from '../lib/frame-memory.ts';
 import { packetsFor } from '../lib/packet-charge.ts';
 import type { ConfigurationChange, RingId } from '../lib/ring-id.ts';
 import type { Arena } from '../os/arena.ts';
-import { monotonicMs } from '../os/clock.ts';
-import { withinMemory } from '../os/memory-limit.ts';
 import { SyncCore, type SyncHost, type SyncStatus } from '../services/sync/sync-core.ts';
 import { SYNC_DROP_REASONS, type SyncDropReason } from '../services/sync/sync-messages.ts';
 import { DROP_NAMES, Group, ProcessGroups, SRP_STATISTICS, type TotemUser } from '../totem/index.ts';
-import { DatagramTransport } from '../transport/datagram/datagram-transport.ts';
-import { UdpSockets } from '../transport/datagram/udp-sockets.ts';
-import { UdpuSockets } from '../transport/datagram/udpu-sockets.ts';
-import { KnetTransport } from '../transport/knet/knet-transport.ts';
+import { makeTransport } from '../transport/make-transport.ts';
 import type { RingTransport, StatCounter, TransportHost } from '../transport/transport.ts';
-import type { Descriptors } from './descriptors.ts';
 import { type DropCounters, dropCounters } from './drop-counters.ts';
 import { ReloadGate } from './reload-gate.ts';
 import { remoteParticipants } from './remote-sync.ts';
-import type { RingEngine } from './ring-engine.ts';
+import type { EngineRing, RingEngine, RingEnvironment } from './ring-engine.ts';
 import { ROUTER_DROP_REASONS, ServiceRouter } from './service-router.ts';
 import { observeServices, RING_ENGINES } from './services.ts';
-import type { SharedStatistics } from './shared-statistics.ts';
 import { TotemLog } from './totem-log.ts';
 
 type StartMessage = Extract<ToRing, { op: 'start' }>;
 
-/** Frames that a turn reads from the network before clients and timers get theirs. */
 /** Each forged JOIN may find that its ring has no number on disk. */
 const MISSING_SPACING_MS = 100;
+/** Frames that a turn reads from the network before clients and timers get theirs. */
 const FRAMES_PER_TURN = 512;
-/** Frames, send queues and assemblies. Reserved address space: only what is used is touched. */
-const TOTEM_REGION_BYTES_MAX = 256 << 20;
-/** On a small machine: the ring slows down when this is full, and goes on. */
-const TOTEM_REGION_SHARE = 1 / 5;
-const TOTEM_REGION_BYTES_MIN = 24 << 20;
 const SYNC_TICK_MS = 100;
 const PUBLISH_MS = 1;
 
-/** What a running ring is made in. */
-export interface RingEnvironment {
-  readonly arena: Arena;
-  readonly bridge: RingBridge;
-  readonly descriptors: Descriptors;
-  readonly statistics: SharedStatistics;
-  readonly keys: KeyBox;
-}
-
 /**
- * Totem, sync, the engines of this thread and a transport, joined. Everything that the core tells its user goes through here:
+ * Totem, sync, the engines of this thread and a transport, joined: the constructor wires them, `open` lets the world in. Everything that
+ * the core says to its user goes through here:
  *
  *   transport ⇄ ProcessGroups ── group "sync" ──> SyncCore ──> engines here, and those of the main thread by messages
  *                             ── other groups ──> ServiceRouter ──> engines here, or the bridge
  */
-export class RunningRing implements TotemUser, TransportHost, SyncHost {
+export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRing {
   readonly groups: ProcessGroups;
   readonly sync: SyncCore;
   readonly router: ServiceRouter;
@@ -81,25 +59,26 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
   private linksUp = 0;
   private services = false;
 
+  /**
+   * @param regionBytes of Totem's part of the arena
+   * @param nowMs monotonic
+   */
   constructor(
     private readonly env: RingEnvironment,
     start: StartMessage,
+    regionBytes: number,
+    nowMs: number,
   ) {
     this.config = start.config;
     this.nodeId = start.config.nodeId;
     this.log = env.bridge.log;
-    this.turnMs = monotonicMs();
-    this.reloads = new ReloadGate(
-      this.nodeId,
-      () => this.transport,
-      (reason) => env.bridge.send({ op: 'cryptoFailed', reason }),
-    );
-    this.transport = makeTransport(this, start.config);
+    this.turnMs = nowMs;
+    const { transport, keys } = makeTransport(this, start.config);
+    this.transport = transport;
+    this.reloads = new ReloadGate(this.nodeId, keys, (reason) => env.bridge.send({ op: 'cryptoFailed', reason }));
     const { arena } = env;
     const statistics = [...SRP_STATISTICS.map((name) => `srp.${name}`), ...DROP_NAMES.map(totemDropKey)];
     const ownGroups = start.remoteServices.flatMap(({ processGroup }) => processGroup ?? []);
-    const wanted = withinMemory(TOTEM_REGION_BYTES_MAX, TOTEM_REGION_SHARE);
-    const regionBytes = Math.max(TOTEM_REGION_BYTES_MIN, wanted) & ~4095;
     this.groups = new ProcessGroups({
       groups: ownGroups,
       nodeId: this.nodeId,
@@ -145,12 +124,16 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
     )) {
       this.sync.add(participant);
     }
-    const { state } = env.bridge.views;
+  }
+
+  /** Shows the queue to the main thread and opens the sockets. Throws a RondoError when the start is hopeless. */
+  open(): void {
+    const { state } = this.env.bridge.views;
     state[StateWord.QUEUE_TOTAL] = this.groups.srp.sendQueue.capacity;
     state[StateWord.QUEUE_BYTES_LIMIT] = this.groups.messageBytesMax;
     this.publish();
     Atomics.store(state, StateWord.QUEUE_PACKET_BYTES, this.groups.packetBytes);
-    this.transport.open(this.turnMs);
+    this.transport.open();
   }
 
   // ---- turns of the loop -------------------------------------------------------------------------------------------
@@ -402,16 +385,3 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost {
 
 /** Slot 0 is no reason, and has a name that nobody is shown. */
 const totemDropKey = (name: string): string => (name === 'NONE' ? 'drop.none' : dropKey('totem', name));
-
-function makeTransport(host: TransportHost, config: TotemConfig): RingTransport {
-  switch (config.transport) {
-    case 'udp':
-      return new DatagramTransport(host, config, (...parts) => new UdpSockets(parts[0], parts[1]));
-    case 'udpu':
-      return new DatagramTransport(host, config, (...parts) => new UdpuSockets(...parts));
-    case 'knet':
-      return new KnetTransport(host, config);
-    default:
-      return unreachable(config.transport);
-  }
-}

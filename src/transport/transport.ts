@@ -25,7 +25,7 @@ export interface RingTransport extends TotemNetwork {
    * Creates the sockets and starts the first interface check (totem.md 6.4: reported 100 ms later).
    * Throws a RondoError when the start is hopeless (udpu without an interface, a port in use).
    */
-  open(nowMs: number): void;
+  open(): void;
   /** Reads waiting frames of every socket and the own copies into `host.receive`. Returns how many there were. */
   poll(budgetFrames: number): number;
   /** Own copies wait in the local queue: the loop must not sleep. */
@@ -40,15 +40,13 @@ export interface RingTransport extends TotemNetwork {
   nextDeadlineMs(): number;
   /** A reload: member list, crypto and options, in place (totem.md 6.5, services.md 8.5). Returns what was refused. */
   reconfigure(config: TotemConfig): readonly string[];
-  /** The keys of an encrypted transport; `null` where there are none. */
-  readonly keys: RingKeys | null;
   /** One entry per configured link; the shape of `cfgtool -s` (services.md 8.3). */
   linkStatus(): readonly LinkStatus[];
   /** Lets what is queued in the kernel leave (the LEAVE message), then closes every descriptor. */
   close(): void;
 }
 
-/** A change of key or cipher on a live ring (knet.md 5.4). */
+/** Of a transport that encrypts: a change of key or cipher on a live ring (knet.md 5.4). */
 export interface RingKeys {
   /** Goes through one phase of the change; `null`, or why that failed. */
   phase(phase: number): string | null;

@@ -1,13 +1,20 @@
 import t from 'tap';
 import { deadExports, deadFiles, deadMembers, NameCount } from './dead.ts';
 import { importCycles } from './import-cycles.ts';
-import { breaches } from './layers.ts';
+import { breaches, hubBreaches } from './layers.ts';
 import { openKinds } from './log-lines.ts';
 import { brokenReferences, indexBook } from './references.ts';
 import { functionSizes } from './sizes.ts';
 import type { Source } from './sources.ts';
 
 const source = (path: string, text: string): Source => ({ path, text, lines: text.split('\n') });
+
+t.test('a part that imports its hub is found, also by type', async (t) => {
+  const found = (path: string, text: string) => hubBreaches([source(path, text)]).length;
+  t.equal(found('src/daemon/signals.ts', "import type { Daemon } from './daemon.ts';"), 1);
+  t.equal(found('src/ring/cpg-service.ts', "import type { RunningRing } from './running-ring.ts';"), 1);
+  t.equal(found('src/daemon/main.ts', "import { Daemon } from './daemon.ts';"), 0);
+});
 
 t.test('a breach of the layers is found', async (t) => {
   const found = (path: string, text: string) => breaches([source(path, text)]).length;

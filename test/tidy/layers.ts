@@ -41,6 +41,16 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
 /** Folders whose code is a function of its arguments: no I/O, clock, randomness or logging. */
 export const PURE = ['totem', 'knet', 'lib'] as const;
 
+/**
+ * Hubs, which join the parts of a thread, and who may know them: whoever makes them. A part that imports its hub, if only as a type, can
+ * reach everything; it gets a narrow interface of its own instead.
+ */
+export const HUBS: Readonly<Record<string, readonly string[]>> = {
+  'src/daemon/daemon.ts': ['src/daemon/main.ts'],
+  'src/ring/running-ring.ts': ['src/ring/ring-thread.ts'],
+  'src/ring/ring-thread.ts': ['src/ring/run.ts'],
+};
+
 export interface Breach {
   readonly where: string;
   readonly what: string;
@@ -58,6 +68,18 @@ export function breaches(sources: readonly Source[]): readonly Breach[] {
       .filter((item) => !isAllowed(source, folder, allowed, item))
       .map((item) => ({ where: `${source.path}:${item.line}`, what: `${folder} may not import ${item.specifier}` }));
   });
+}
+
+/** Imports of a hub by a part of it. */
+export function hubBreaches(sources: readonly Source[]): readonly Breach[] {
+  return sources.flatMap((source) =>
+    importsOf(source).flatMap(({ specifier, line }) => {
+      const target = specifier.startsWith('.') ? posix.join(posix.dirname(source.path), specifier) : specifier;
+      const makers = HUBS[target];
+      if (makers === undefined || makers.includes(source.path)) return [];
+      return [{ where: `${source.path}:${line}`, what: `imports the hub ${target}: it gets an interface of its own` }];
+    }),
+  );
 }
 
 function isAllowed(source: Source, folder: string, allowed: readonly string[], item: Import): boolean {

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { deadExports, deadFiles, deadMembers, NameCount } from './dead.ts';
 import { importCycles } from './import-cycles.ts';
-import { breaches, PURE } from './layers.ts';
+import { breaches, hubBreaches, PURE } from './layers.ts';
 import { openKinds } from './log-lines.ts';
 import { brokenReferences, readBook } from './references.ts';
 import { functionSizes } from './sizes.ts';
@@ -39,6 +39,10 @@ t.test('imports follow the arrows between the layers', async (t) => {
 
 t.test('no files import each other in a circle', async (t) => {
   t.same(importCycles(sources), []);
+});
+
+t.test('parts do not import the hub that joins them', async (t) => {
+  t.same(hubBreaches(sources), []);
 });
 
 t.test('worker entry points only wire', async (t) => {

@@ -51,7 +51,6 @@ export type MakeDatagramSockets = (host: TransportHost, link: LinkConfig, member
  * kernel waits here in a local queue; own copies of ordinary multicasts, which the core drops as already present, are only counted.
  */
 export class DatagramTransport implements RingTransport {
-  readonly keys = null;
   drained = false;
   private readonly link: LinkConfig;
   private readonly members: MemberAddresses;
@@ -102,9 +101,9 @@ export class DatagramTransport implements RingTransport {
     );
   }
 
-  open(nowMs: number): void {
+  open(): void {
     for (const { addresses } of this.config.members) this.logMember('adding new', addresses[0] ?? null);
-    this.monitor.start(nowMs);
+    this.monitor.start(this.host.nowMs());
   }
 
   poll(budgetFrames: number): number {

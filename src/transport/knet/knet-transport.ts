@@ -144,7 +144,7 @@ export class KnetTransport implements RingTransport {
 
   // ---- life ----
 
-  open(_nowMs: number): void {
+  open(): void {
     this.core.configure(knetConfig({ ...this.config, members: [] }), monotonicMs());
     this.crypto.start(this.config.crypto);
     for (const link of this.config.links) this.openSocket(link);

@@ -130,7 +130,7 @@ export class TestNode {
   }
 
   open(): this {
-    this.transport.open(0);
+    this.transport.open();
     return this;
   }
 

@@ -1,0 +1,124 @@
+import { Socket } from 'node:net';
+import { Worker } from 'node:worker_threads';
+import { MainBridge, type MainBridgeHandler } from '../bridge/main-bridge.ts';
+import type { ToRing } from '../bridge/messages.ts';
+import { RING_WORKER_DATA_VERSION, type RingWorkerData, type RingWorkerOptions } from '../bridge/ring-worker-data.ts';
+import { allocateShared, type SharedViews, StateWord } from '../bridge/shared-layout.ts';
+import { closeEventfd, openEventfd, signalEventfd } from '../os/eventfd.ts';
+import { closeFd } from '../os/fd.ts';
+import { openSocketPair } from '../os/socket.ts';
+import { HangWatch } from './hang-watch.ts';
+
+const WORKER = new URL('../../workers/ring.js', import.meta.url);
+/** How often the memory between the threads is looked at without a doorbell: a lost one must not cost more than this. */
+const SAFETY_POLL_MS = 250;
+
+/** What becomes of the ring thread. */
+export interface RingThreadHandler extends MainBridgeHandler {
+  /** The loop of the ring thread did not turn for so many seconds: told again at each doubling. */
+  hangs(seconds: number): void;
+  /** The worker is gone; `error` when it was not told to end. */
+  exited(error: Error | null): void;
+}
+
+/** What the thread's two ends are joined by, while it runs. */
+interface Running {
+  readonly handler: RingThreadHandler;
+  /** Rung for the ring thread. */
+  readonly ringFd: number;
+  readonly ringEndOfDoorbellFd: number;
+  readonly doorbell: Socket;
+  safety: NodeJS.Timeout | null;
+}
+
+/** The ring thread as the main thread has it: start, messages both ways, doorbells, end. What is sent before the start waits for it. */
+export class RingHandle {
+  private readonly shared = allocateShared();
+  private readonly bridge = new MainBridge(this.shared, () => {
+    if (this.running !== null) signalEventfd(this.running.ringFd);
+  });
+  private running: Running | null = null;
+  private failure: Error | null = null;
+  private draining = false;
+  private ended = false;
+
+  constructor(private readonly options: RingWorkerOptions) {}
+
+  /** Starts the worker. Throws when there is no descriptor or thread to be had, with nothing left open. */
+  start(handler: RingThreadHandler): void {
+    const ringFd = openEventfd();
+    let pair: readonly [number, number] | null = null;
+    try {
+      pair = openSocketPair();
+      this.startWorker(ringFd, pair[1]);
+    } catch (error) {
+      for (const fd of pair ?? []) closeFd(fd);
+      closeEventfd(ringFd);
+      throw error;
+    }
+    const doorbell = new Socket({ fd: pair[0], readable: true, writable: false });
+    doorbell.on('data', () => this.drain());
+    doorbell.on('error', () => {}); // the other end closed with the worker
+    const running: Running = { handler, ringFd, ringEndOfDoorbellFd: pair[1], doorbell, safety: null };
+    this.running = running;
+    const watch = new HangWatch(SAFETY_POLL_MS, (seconds) => handler.hangs(seconds));
+    running.safety = setInterval(() => {
+      this.drain();
+      watch.tick(Atomics.load(this.bridge.views.state, StateWord.LOOP_TURNS));
+    }, SAFETY_POLL_MS);
+    this.drain(); // announces the sleep, so that the first record rings
+  }
+
+  private startWorker(ringDoorbellFd: number, mainDoorbellFd: number): void {
+    const { shared, options } = this;
+    const version = RING_WORKER_DATA_VERSION;
+    const workerData: RingWorkerData = { version, shared, ringDoorbellFd, mainDoorbellFd, options };
+    const worker = new Worker(WORKER, { workerData, name: 'ring', stdout: false, stderr: false });
+    worker.once('error', (error) => {
+      this.failure = error instanceof Error ? error : new Error(String(error));
+    });
+    worker.once('exit', (code) => this.exited(code));
+  }
+
+  get views(): SharedViews {
+    return this.bridge.views;
+  }
+
+  send(message: ToRing): void {
+    if (!this.ended) this.bridge.send(message);
+  }
+
+  /** Sends a key ahead of the configuration that needs it. */
+  sendKey(fingerprint: string, key: Uint8Array): void {
+    if (!this.ended) this.bridge.sendKey(fingerprint, key);
+  }
+
+  mcast(serviceId: number, fn: number, message: Uint8Array): boolean {
+    return !this.ended && this.bridge.mcast(serviceId, fn, message);
+  }
+
+  private drain(): void {
+    const { running } = this;
+    if (this.draining || running === null) return;
+    this.draining = true;
+    try {
+      if (this.bridge.drain(running.handler)) setImmediate(() => this.drain());
+    } finally {
+      this.draining = false;
+    }
+  }
+
+  private exited(code: number): void {
+    const { running } = this;
+    if (running === null) return;
+    const { handler, ringFd, ringEndOfDoorbellFd, doorbell, safety } = running;
+    while (this.bridge.drain(handler)); // all that it said last, before the news of its end
+    this.ended = true;
+    this.running = null;
+    if (safety !== null) clearInterval(safety);
+    doorbell.destroy();
+    closeFd(ringEndOfDoorbellFd);
+    closeEventfd(ringFd);
+    handler.exited(this.failure ?? (code === 0 ? null : new Error(`the ring thread ended with status ${code}`)));
+  }
+}
