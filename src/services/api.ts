@@ -8,7 +8,8 @@ export type { LogFunction, LogLevel } from '../lib/log.ts';
 export { type ConfigurationChange, type RingId, ringIdEquals } from '../lib/ring-id.ts';
 export { type Call, type CallResult, call, serve } from './codec/call.ts';
 export * as fields from './codec/fields.ts';
-export { execStruct, RequestStruct, ResponseStruct, Struct, statusResponse } from './codec/struct.ts';
+export { type Messages, messageNames, multicast, receive, tryMulticast } from './codec/message.ts';
+export { execStruct, RequestStruct, ResponseStruct, Struct, statusResponse, type ValuesOf } from './codec/struct.ts';
 export {
   type CallHandler,
   ENGINE_INTERFACE_VERSION,

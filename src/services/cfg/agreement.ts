@@ -1,14 +1,12 @@
 import type { ConfigurationChange } from '../../lib/ring-id.ts';
 import { chars, u32 } from '../codec/fields.ts';
-import { execStruct } from '../codec/struct.ts';
-import type { EngineTimer, MainEngineContext, MessageHandler, RunningService, ServiceEngine } from '../engine.ts';
+import { messageNames, multicast, receive, tryMulticast } from '../codec/message.ts';
+import { execStruct, type ValuesOf } from '../codec/struct.ts';
+import type { EngineTimer, MainEngineContext, RunningService, ServiceEngine } from '../engine.ts';
 import type { PreparedReload, Refusal, Reloader } from './ports.ts';
 
 /** Below the ids of loadable engines, above stock's: a stock daemon drops the messages without a word. */
 export const AGREEMENT_SERVICE_ID = 15;
-const Fn = { HELLO: 0, PREPARE: 1, VOTE: 2 } as const;
-const MESSAGES = ['hello', 'prepare', 'vote'] as const;
-type Message = (typeof MESSAGES)[number];
 const REASON_BYTES = 256;
 const VOTE_TIMEOUT_MS = 15_000;
 const MEMBERSHIP_CHANGED: Refusal = { reason: 'the membership changed in the meantime' };
@@ -16,14 +14,17 @@ const BALLOTS_MAX = 5;
 /** After a change: the sync comes first, and the hellos of newcomers. */
 const SETTLE_MS = 200;
 
-const HELLO = execStruct(AGREEMENT_SERVICE_ID, Fn.HELLO, 'agreement hello', 24, { version: u32('version', 16) });
-const PREPARE = execStruct(AGREEMENT_SERVICE_ID, Fn.PREPARE, 'agreement prepare', 24, { ticket: u32('ticket', 16) });
-const VOTE = execStruct(AGREEMENT_SERVICE_ID, Fn.VOTE, 'agreement vote', 288, {
+const HELLO = execStruct(AGREEMENT_SERVICE_ID, 0, 'agreement hello', 24, { version: u32('version', 16) });
+const PREPARE = execStruct(AGREEMENT_SERVICE_ID, 1, 'agreement prepare', 24, { ticket: u32('ticket', 16) });
+const VOTE = execStruct(AGREEMENT_SERVICE_ID, 2, 'agreement vote', 288, {
   requester: u32('requester', 16),
   ticket: u32('ticket', 20),
   isYes: u32('isYes', 24),
   reason: chars('reason', 32, REASON_BYTES),
 });
+const MESSAGES = { hello: HELLO, prepare: PREPARE, vote: VOTE } as const;
+type Message = keyof typeof MESSAGES;
+type Vote = ValuesOf<typeof VOTE>;
 
 interface Ballot {
   readonly ticket: number;
@@ -49,7 +50,7 @@ export class ReloadAgreement implements ServiceEngine<MainEngineContext, never, 
   readonly unloadPriority = 1;
   readonly allowInquorate = true;
   readonly calls = {};
-  readonly messages = MESSAGES;
+  readonly messages = messageNames(MESSAGES);
   readonly takesPartInSync = false;
   /** For cfg, which asks it. */
   readonly running: Promise<AgreementService>;
@@ -70,11 +71,11 @@ export class ReloadAgreement implements ServiceEngine<MainEngineContext, never, 
 
 class AgreementService implements RunningService<never, Message> {
   readonly calls = {};
-  readonly messages: Readonly<Record<Message, MessageHandler>> = {
-    hello: (_payload, nodeId) => void this.ours.add(nodeId),
-    prepare: (payload, nodeId) => this.prepareDelivered(payload, nodeId),
-    vote: (payload, nodeId) => this.voteDelivered(payload, nodeId),
-  };
+  readonly messages = receive(MESSAGES, {
+    hello: (_values, nodeId) => void this.ours.add(nodeId),
+    prepare: ({ ticket }, nodeId) => this.prepareDelivered(ticket, nodeId),
+    vote: (vote, nodeId) => this.voteDelivered(vote, nodeId),
+  });
   private members: readonly number[] = [];
   /** Members that have said that they know this protocol. */
   private readonly ours = new Set<number>();
@@ -96,7 +97,7 @@ class AgreementService implements RunningService<never, Message> {
     this.members = change.members;
     this.prepared = null;
     this.ballot?.finish(MEMBERSHIP_CHANGED);
-    this.context.send(Fn.HELLO, HELLO.message({ version: 1 })); // leaves after the sync, with the services' other messages
+    multicast(this.context, HELLO, { version: 1 }); // leaves after the sync, with the services' other messages
   }
 
   // ---- the requester ----
@@ -125,14 +126,13 @@ class AgreementService implements RunningService<never, Message> {
         finish({ reason: `no answer from nodes ${[...(this.ballot?.waitingFor ?? [])].join(' ')}` });
       });
       this.ballot = { ticket, waitingFor: new Set(this.members), finish, timer };
-      if (!this.context.trySend(Fn.PREPARE, PREPARE.message({ ticket }))) finish({ reason: 'the send queue is full' });
+      if (!tryMulticast(this.context, PREPARE, { ticket })) finish({ reason: 'the send queue is full' });
     });
   }
 
-  private voteDelivered(payload: Uint8Array, nodeId: number): void {
-    const vote = VOTE.decode(payload);
+  private voteDelivered(vote: Vote, nodeId: number): void {
     const { ballot } = this;
-    if (vote === null || ballot === null) return;
+    if (ballot === null) return;
     if (vote.requester !== this.context.nodeId || vote.ticket !== ballot.ticket) return;
     if (vote.isYes === 0) {
       const isOwn = nodeId === this.context.nodeId;
@@ -145,9 +145,7 @@ class AgreementService implements RunningService<never, Message> {
 
   // ---- all nodes ----
 
-  private prepareDelivered(payload: Uint8Array, nodeId: number): void {
-    const message = PREPARE.decode(payload);
-    if (message === null) return;
+  private prepareDelivered(ticket: number, nodeId: number): void {
     const plan = Promise.resolve()
       .then(() => this.reloader.prepare())
       .catch(
@@ -157,14 +155,13 @@ class AgreementService implements RunningService<never, Message> {
         }),
       );
     this.prepared = { requester: nodeId, plan };
-    void plan.then((prepared) => this.sendVote(nodeId, message.ticket, prepared));
+    void plan.then((prepared) => this.sendVote(nodeId, ticket, prepared));
   }
 
   private sendVote(requester: number, ticket: number, prepared: PreparedReload): void {
     if (requester === this.context.nodeId) this.ownRefusal = prepared.ok ? null : prepared;
     const reason = prepared.ok ? '' : printable(prepared.reason).slice(0, REASON_BYTES - 1);
-    const vote = VOTE.message({ requester, ticket, isYes: prepared.ok ? 1 : 0, reason });
-    this.context.send(Fn.VOTE, vote);
+    multicast(this.context, VOTE, { requester, ticket, isYes: prepared.ok ? 1 : 0, reason });
   }
 
   /** What was prepared for this node's reload: exactly that is applied, whatever the file says by now. Once. */

@@ -3,17 +3,17 @@ import { failureText } from '../../lib/failure.ts';
 import { type CallResult, type RequestOf, serve } from '../codec/call.ts';
 import * as wire from '../codec/cfg.ts';
 import { nameValue } from '../codec/fields.ts';
-import { CfgFn, ServiceId } from '../codec/ids.ts';
+import { ServiceId } from '../codec/ids.ts';
+import { messageNames, multicast, receive, tryMulticast } from '../codec/message.ts';
 import { statusResponse } from '../codec/struct.ts';
-import type { EngineConnection, MainEngineContext, MessageHandler, RunningService, ServiceEngine } from '../engine.ts';
+import type { EngineConnection, MainEngineContext, RunningService, ServiceEngine } from '../engine.ts';
 import type { Awaitable, CfgPorts } from './ports.ts';
 import { reportRefusal, runReload } from './reload.ts';
 import { ShutdownNegotiation } from './shutdown.ts';
 import { nodeAddressesResponse, nodeStatusResponse, ringStatusResponse } from './status.ts';
 
-const MESSAGES = ['ringReenable', 'killNode', 'shutdown', 'reload', 'cryptoReconfigure'] as const;
 type CfgCall = keyof typeof wire.CFG_CALLS;
-type Message = (typeof MESSAGES)[number];
+type Message = keyof typeof wire.CFG_MESSAGES;
 
 /** Service 1: status of nodes and links, kill, shutdown, reload (services.md 8). */
 export class CfgEngine implements ServiceEngine<MainEngineContext, CfgCall, Message> {
@@ -23,7 +23,7 @@ export class CfgEngine implements ServiceEngine<MainEngineContext, CfgCall, Mess
   readonly unloadPriority = 1;
   readonly allowInquorate = true;
   readonly calls = wire.CFG_CALLS;
-  readonly messages = MESSAGES;
+  readonly messages = messageNames(wire.CFG_MESSAGES);
   readonly takesPartInSync = false;
 
   constructor(private readonly ports: CfgPorts) {}
@@ -43,9 +43,7 @@ class CfgService implements RunningService<CfgCall, Message> {
     private readonly context: MainEngineContext,
     private readonly ports: CfgPorts,
   ) {
-    this.shutdowns = new ShutdownNegotiation(context, () =>
-      context.send(CfgFn.SHUTDOWN, wire.CFG_EXEC_SHUTDOWN.message()),
-    );
+    this.shutdowns = new ShutdownNegotiation(context, () => multicast(context, wire.CFG_EXEC_SHUTDOWN));
   }
 
   connectionOpened(connection: EngineConnection): void {
@@ -112,7 +110,7 @@ class CfgService implements RunningService<CfgCall, Message> {
   private killNode({ nodeId, reason }: RequestOf<typeof wire.CFG_CALLS.killNode>): CsStatus {
     if (this.context.cmap.getString(`runtime.members.${nodeId}.status`) !== 'joined') return CsError.NOT_EXIST;
     const text = { ...nameValue(reason.text), length: reason.length };
-    this.context.send(CfgFn.KILL_NODE, wire.CFG_EXEC_KILL_NODE.message({ nodeId, reason: text }));
+    multicast(this.context, wire.CFG_EXEC_KILL_NODE, { nodeId, reason: text });
     return CsError.OK;
   }
 
@@ -130,44 +128,37 @@ class CfgService implements RunningService<CfgCall, Message> {
 
   private sendReload(connection: EngineConnection): CsStatus | null {
     const source = { nodeId: this.context.nodeId, conn: BigInt(connection.id) };
-    const sent = this.context.trySend(CfgFn.RELOAD, wire.CFG_EXEC_RELOAD.message({ source }));
-    return sent ? null : CsError.TRY_AGAIN;
+    return tryMulticast(this.context, wire.CFG_EXEC_RELOAD, { source }) ? null : CsError.TRY_AGAIN;
   }
 
   // ---- messages ----
 
-  readonly messages: Readonly<Record<Message, MessageHandler>> = {
+  readonly messages = receive(wire.CFG_MESSAGES, {
     ringReenable: () => {},
-    killNode: (payload, nodeId) => this.killDelivered(payload, nodeId),
+    killNode: (values, nodeId) => {
+      if (values.nodeId !== this.context.nodeId) return;
+      this.context.log('notice', 'CFG', `Killed by node ${nodeId} : ${values.reason.text}`);
+      this.ports.killed();
+    },
     shutdown: (_, nodeId) => {
       this.context.log('notice', 'CFG', `Node ${nodeId} was shut down by sysadmin`);
       if (nodeId === this.context.nodeId) this.ports.shutdown();
     },
-    reload: (payload, nodeId) => this.reloadDelivered(payload, nodeId),
-    cryptoReconfigure: (payload, nodeId) => {
-      const message = wire.CFG_EXEC_CRYPTO_RECONFIGURE.decode(payload);
-      if (message === null || nodeId !== this.context.nodeId) return; // only the own one switches (8.5)
+    reload: ({ source }, nodeId) => this.reloadDelivered(source.conn, nodeId),
+    cryptoReconfigure: ({ phase }, nodeId) => {
+      if (nodeId !== this.context.nodeId) return; // only the own one switches (8.5)
       // The transport switched when the ring thread delivered this; what is left is the second message.
-      if (message.phase === wire.CryptoPhase.ACTIVATE) this.sendCryptoPhase(wire.CryptoPhase.CLEAN_UP);
+      if (phase === wire.CryptoPhase.ACTIVATE) this.sendCryptoPhase(wire.CryptoPhase.CLEAN_UP);
     },
-  };
+  });
 
   private sendCryptoPhase(phase: number): void {
-    this.context.send(CfgFn.CRYPTO_RECONFIGURE, wire.CFG_EXEC_CRYPTO_RECONFIGURE.message({ phase }));
+    multicast(this.context, wire.CFG_EXEC_CRYPTO_RECONFIGURE, { phase });
   }
 
-  private killDelivered(payload: Uint8Array, nodeId: number): void {
-    const message = wire.CFG_EXEC_KILL_NODE.decode(payload);
-    if (message === null || message.nodeId !== this.context.nodeId) return;
-    this.context.log('notice', 'CFG', `Killed by node ${nodeId} : ${message.reason.text}`);
-    this.ports.killed();
-  }
-
-  private reloadDelivered(payload: Uint8Array, nodeId: number): void {
-    const message = wire.CFG_EXEC_RELOAD.decode(payload);
-    if (message === null) return;
+  private reloadDelivered(connectionId: bigint, nodeId: number): void {
     this.context.log('notice', 'CFG', `Config reload requested by node ${nodeId}`);
-    const requester = nodeId === this.context.nodeId ? message.source.conn : null;
+    const requester = nodeId === this.context.nodeId ? connectionId : null;
     const reload = async (): Promise<void> => {
       const agreement = await this.ports.agreement?.running;
       const prepared = agreement?.takePrepared(nodeId) ?? null;

@@ -1,6 +1,7 @@
 import type { Icmap } from '../../config/icmap/index.ts';
-import { CMAP_CALLS } from '../codec/cmap.ts';
+import { CMAP_CALLS, CMAP_MESSAGES } from '../codec/cmap.ts';
 import { ServiceId } from '../codec/ids.ts';
+import { messageNames } from '../codec/message.ts';
 import type { MainEngineContext, RunningService, ServiceEngine } from '../engine.ts';
 import { ConfigVersionExchange } from './config-version.ts';
 import { CmapLibrary } from './library.ts';
@@ -29,7 +30,7 @@ export class CmapEngine implements ServiceEngine<MainEngineContext, CmapCall, 'm
   readonly unloadPriority = 1;
   readonly allowInquorate = true;
   readonly calls = CMAP_CALLS;
-  readonly messages = ['mcast'] as const;
+  readonly messages = messageNames(CMAP_MESSAGES);
   readonly takesPartInSync = true;
 
   constructor(private readonly options: CmapOptions) {}

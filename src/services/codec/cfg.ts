@@ -192,3 +192,12 @@ export const CFG_EXEC_CRYPTO_RECONFIGURE = execStruct(
   { phase: i32('phase', 16) },
 );
 export const CryptoPhase = { ACTIVATE: 1, CLEAN_UP: 2 } as const;
+
+/** Messages of cfg between the nodes. */
+export const CFG_MESSAGES = {
+  ringReenable: CFG_EXEC_RING_REENABLE,
+  killNode: CFG_EXEC_KILL_NODE,
+  shutdown: CFG_EXEC_SHUTDOWN,
+  reload: CFG_EXEC_RELOAD,
+  cryptoReconfigure: CFG_EXEC_CRYPTO_RECONFIGURE,
+} as const;

@@ -122,6 +122,7 @@ export const CMAP_MCAST = execStruct(ServiceId.CMAP, CmapFn.MCAST, 'req_exec_cma
   reserved1: u8('reserved1', 32),
   reserved2: u8('reserver2', 40),
 });
+export const CMAP_MESSAGES = { mcast: CMAP_MCAST } as const;
 /** Items follow the fixed part of the message, each padded to a multiple of 8 bytes. */
 export const CMAP_MCAST_ITEM = new Struct(
   'req_exec_cmap_mcast_item',

@@ -87,6 +87,7 @@ export const EVS_EXEC_MCAST = execStruct(
   { groupCount: u32('groupCount', 16), groupBytes: u32('groupBytes', 20) },
   { name: 'groups', offset: 24 },
 );
+export const EVS_MESSAGES = { message: EVS_EXEC_MCAST } as const;
 
 const encoder = new TextEncoder();
 

@@ -8,3 +8,4 @@ export const PLOAD_START = execStruct(ServiceId.PLOAD, PloadFn.START, 'req_exec_
   messageBytes: u32('msg_size', 20),
 });
 export const PLOAD_MCAST = execStruct(ServiceId.PLOAD, PloadFn.MCAST, 'req_exec_pload_mcast', 16, {});
+export const PLOAD_MESSAGES = { start: PLOAD_START, data: PLOAD_MCAST } as const;

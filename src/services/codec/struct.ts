@@ -73,6 +73,9 @@ export class Struct<F extends Fields> {
   }
 }
 
+/** What a message carries besides its header. */
+export type ValuesOf<S> = S extends RequestStruct<infer F> ? Values<F> : never;
+
 export const EMPTY = new Uint8Array(0);
 
 export function viewOf(bytes: Uint8Array): DataView {

@@ -231,3 +231,11 @@ export const VQ_EXEC_QDEVICE_RENAME = execStruct(
   528,
   renamed,
 );
+
+/** Messages of votequorum between the nodes. */
+export const VOTEQUORUM_MESSAGES = {
+  nodeInfo: VQ_NODE_INFO,
+  reconfigure: VQ_RECONFIGURE,
+  qdeviceRegistration: VQ_EXEC_QDEVICE_REGISTER,
+  qdeviceRename: VQ_EXEC_QDEVICE_RENAME,
+} as const;

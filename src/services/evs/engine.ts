@@ -10,13 +10,15 @@ import {
   EVS_LEAVE,
   EVS_MCAST,
   EVS_MEMBERSHIP_RESPONSE,
+  EVS_MESSAGES,
   EVS_NAME,
   EVS_SERVICE_ID,
   encodeEvsConfiguration,
   encodeGroups,
 } from '../codec/evs.ts';
 import { U32_ELEMENT } from '../codec/fields.ts';
-import { encodeList } from '../codec/struct.ts';
+import { messageNames, receive, tryMulticast } from '../codec/message.ts';
+import { encodeList, type ValuesOf } from '../codec/struct.ts';
 import type { EngineConnection, MainEngineContext, RunningService, ServiceEngine } from '../engine.ts';
 
 export const interfaceVersion = 2;
@@ -44,7 +46,7 @@ export class EvsEngine implements ServiceEngine<MainEngineContext, EvsCall, 'mes
   readonly unloadPriority = 1;
   readonly allowInquorate = true;
   readonly calls = EVS_CALLS;
-  readonly messages = ['message'] as const;
+  readonly messages = messageNames(EVS_MESSAGES);
   readonly takesPartInSync = false;
 
   start(context: MainEngineContext): RunningService<EvsCall, 'message'> {
@@ -53,9 +55,9 @@ export class EvsEngine implements ServiceEngine<MainEngineContext, EvsCall, 'mes
 }
 
 class EvsService implements RunningService<EvsCall, 'message'> {
-  readonly messages = {
-    message: (payload: Uint8Array, nodeId: number) => this.delivered(payload, nodeId),
-  };
+  readonly messages = receive(EVS_MESSAGES, {
+    message: ({ groupCount }, nodeId, payload) => this.delivered(groupCount, nodeId, payload),
+  });
   private latest = NO_CHANGE;
   /** Groups of each connection. */
   private readonly joined = new Map<EngineConnection, Set<string>>();
@@ -76,9 +78,8 @@ class EvsService implements RunningService<EvsCall, 'message'> {
     for (const [connection, groups] of this.joined) if (groups.size > 0) connection.dispatch(event);
   }
 
-  private delivered(payload: Uint8Array, nodeId: number): void {
-    const fixed = EVS_EXEC_MCAST.decode(payload);
-    const names = fixed === null ? null : decodeGroups(payload, EVS_EXEC_MCAST.bytes, fixed.groupCount);
+  private delivered(groupCount: number, nodeId: number, payload: Uint8Array): void {
+    const names = decodeGroups(payload, EVS_EXEC_MCAST.bytes, groupCount);
     if (names === null) return;
     const data = payload.slice(names.end);
     const event = EVS_DELIVER.ok({ nodeId, messageBytes: data.length }, data);
@@ -119,7 +120,7 @@ class EvsService implements RunningService<EvsCall, 'message'> {
     if (groupCount === 0) return CsError.NOT_EXIST;
     const tail = request.slice(EVS_MCAST.bytes);
     const groupBytes = names.end - EVS_MCAST.bytes;
-    return this.send(EVS_EXEC_MCAST.message({ groupCount, groupBytes }, tail));
+    return this.send({ groupCount, groupBytes }, tail);
   }
 
   private mcastJoined(connection: EngineConnection, request: Uint8Array): CsStatus {
@@ -129,10 +130,10 @@ class EvsService implements RunningService<EvsCall, 'message'> {
     const tail = new Uint8Array(names.length + data.length);
     tail.set(names);
     tail.set(data, names.length);
-    return this.send(EVS_EXEC_MCAST.message({ groupCount: groups.length, groupBytes: names.length }, tail));
+    return this.send({ groupCount: groups.length, groupBytes: names.length }, tail);
   }
 
-  private send(message: Uint8Array): CsStatus {
-    return this.context.trySend(0, message) ? CsError.OK : CsError.TRY_AGAIN;
+  private send(values: Partial<ValuesOf<typeof EVS_EXEC_MCAST>>, tail: Uint8Array): CsStatus {
+    return tryMulticast(this.context, EVS_EXEC_MCAST, values, tail) ? CsError.OK : CsError.TRY_AGAIN;
   }
 }

@@ -1,6 +1,8 @@
 import { TRACK_CHANGES, TrackEvent } from '../../config/icmap/index.ts';
 import { PloadFn, ServiceId } from '../codec/ids.ts';
-import { PLOAD_MCAST, PLOAD_START } from '../codec/pload.ts';
+import { messageNames, multicast, receive } from '../codec/message.ts';
+import { PLOAD_MCAST, PLOAD_MESSAGES, PLOAD_START } from '../codec/pload.ts';
+import type { ValuesOf } from '../codec/struct.ts';
 import type { MainEngineContext, RunningService, ServiceEngine } from '../engine.ts';
 
 /** Nobody starts it by accident (services.md 10.1). */
@@ -18,7 +20,7 @@ export interface PloadPorts {
   exit(code: number): void;
 }
 
-type PloadMessage = 'start' | 'data';
+type PloadMessage = keyof typeof PLOAD_MESSAGES;
 
 interface Load {
   readonly count: number;
@@ -37,7 +39,7 @@ export class PloadEngine implements ServiceEngine<MainEngineContext, never, Ploa
   readonly unloadPriority = 1;
   readonly allowInquorate = true;
   readonly calls = {};
-  readonly messages = ['start', 'data'] as const;
+  readonly messages = messageNames(PLOAD_MESSAGES);
   readonly takesPartInSync = false;
 
   constructor(private readonly ports: PloadPorts) {}
@@ -49,10 +51,10 @@ export class PloadEngine implements ServiceEngine<MainEngineContext, never, Ploa
 
 class LoadGenerator implements RunningService<never, PloadMessage> {
   readonly calls = {};
-  readonly messages = {
-    start: (payload: Uint8Array) => this.started(payload),
+  readonly messages = receive(PLOAD_MESSAGES, {
+    start: (values) => this.started(values),
     data: () => this.received(),
-  };
+  });
   private load: Load | null = null;
 
   constructor(
@@ -71,16 +73,15 @@ class LoadGenerator implements RunningService<never, PloadMessage> {
     if (wanted > BYTES_MAX) context.log('warning', 'PLOAD', `pload size limited to ${messageBytes}`);
     if (this.load !== null || cmap.getString('pload.start') !== PLOAD_MAGIC) return;
     context.log('warning', 'PLOAD', 'Starting pload!');
-    context.send(PloadFn.START, PLOAD_START.message({ messageCount, messageBytes }));
+    multicast(context, PLOAD_START, { messageCount, messageBytes });
   }
 
-  private started(payload: Uint8Array): void {
+  private started({ messageCount: count, messageBytes }: ValuesOf<typeof PLOAD_START>): void {
     const { context } = this;
-    const message = PLOAD_START.decode(payload);
-    if (message === null || this.load !== null) return;
-    const bytes = Math.min(message.messageBytes, BYTES_MAX);
-    this.load = { count: message.messageCount, bytes, firstMs: Number.NaN, sent: 0, received: 0 };
-    context.log('debug', 'PLOAD', `Starting ${message.messageCount} messages of ${bytes} bytes`);
+    if (this.load !== null) return;
+    const bytes = Math.min(messageBytes, BYTES_MAX);
+    this.load = { count, bytes, firstMs: Number.NaN, sent: 0, received: 0 };
+    context.log('debug', 'PLOAD', `Starting ${count} messages of ${bytes} bytes`);
     this.send(this.load);
   }
 

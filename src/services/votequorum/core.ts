@@ -2,9 +2,8 @@ import type { Icmap } from '../../config/icmap/index.ts';
 import type { LogLevel } from '../../lib/log.ts';
 import { NO_RING, type RingId, ringIdEquals } from '../../lib/ring-id.ts';
 import { NodeFlag } from '../codec/votequorum.ts';
-import type { NodeInfo } from './messages.ts';
 import { calculateQuorum, NO_TIE_BREAKER, type Tally, type TieBreaker, winsTie } from './quorum-math.ts';
-import { NodeRecord, NodeRecords, NodeState, QDEVICE_NODE_ID } from './records.ts';
+import { type NodeInfo, NodeRecord, NodeRecords, NodeState, QDEVICE_NODE_ID } from './records.ts';
 
 /** What the core tells the world. */
 export interface VotequorumOutput {

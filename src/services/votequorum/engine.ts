@@ -1,7 +1,8 @@
 import { READ_ONLY_KEYS_VOTEQUORUM, TRACK_CHANGES, TrackEvent } from '../../config/icmap/index.ts';
 import { CsError, RondoError } from '../../lib/errors.ts';
 import type { RingId } from '../../lib/ring-id.ts';
-import { ServiceId, VotequorumFn } from '../codec/ids.ts';
+import { ServiceId } from '../codec/ids.ts';
+import { messageNames, multicast, receive } from '../codec/message.ts';
 import * as wire from '../codec/votequorum.ts';
 import { NodeFlag, ReconfigureParam } from '../codec/votequorum.ts';
 import type {
@@ -18,7 +19,6 @@ import { readDynamic, readStatic, type StaticConfiguration } from './configurati
 import { VotequorumCore } from './core.ts';
 import { type Evaluation, evaluate } from './evaluation.ts';
 import { answerStatus, type VotequorumCall, votequorumCalls } from './library.ts';
-import { encodeReconfigure } from './messages.ts';
 import { QuorumDevice } from './qdevice.ts';
 import { TIE_BREAKER_TYPE } from './quorum-math.ts';
 import { VotequorumTrackers } from './trackers.ts';
@@ -41,8 +41,14 @@ export class VotequorumConfigError extends RondoError {
 const RELOAD_KEY = 'config.totemconfig_reload_in_progress';
 const CANCEL_KEY = 'quorum.cancel_wait_for_all';
 
-const MESSAGES = ['nodeInfo', 'reconfigure', 'qdeviceRegistration', 'qdeviceRename'] as const;
-type Message = (typeof MESSAGES)[number];
+type Message = keyof typeof wire.VOTEQUORUM_MESSAGES;
+
+const WORDS: Readonly<Record<Message, string>> = {
+  nodeInfo: 'node info',
+  reconfigure: 'reconfiguration',
+  qdeviceRegistration: 'registration',
+  qdeviceRename: 'rename',
+};
 
 /** Service 5: quorum by votes (services.md 7). */
 export class VotequorumEngine implements ServiceEngine<MainEngineContext, VotequorumCall, Message> {
@@ -52,7 +58,7 @@ export class VotequorumEngine implements ServiceEngine<MainEngineContext, Votequ
   readonly unloadPriority = 2;
   readonly allowInquorate = true;
   readonly calls = wire.VOTEQUORUM_CALLS;
-  readonly messages = MESSAGES;
+  readonly messages = messageNames(wire.VOTEQUORUM_MESSAGES);
   readonly takesPartInSync = true;
 
   constructor(private readonly options: VotequorumOptions) {}
@@ -208,8 +214,8 @@ class VotequorumService implements RunningService<VotequorumCall, Message> {
     if (key === RELOAD_KEY && (cmap.getI32('config.reload_status') ?? CsError.OK) !== CsError.OK) return;
     if (key === CANCEL_KEY && (cmap.getU8(CANCEL_KEY) ?? 0) >= 1) {
       cmap.setU8(CANCEL_KEY, 0); // comes back here first (services.md T35)
-      const message = encodeReconfigure(ReconfigureParam.CANCEL_WAIT_FOR_ALL, core.us.nodeId, 0);
-      context.send(VotequorumFn.RECONFIGURE, message);
+      const param = ReconfigureParam.CANCEL_WAIT_FOR_ALL;
+      multicast(context, wire.VQ_RECONFIGURE, { param, nodeId: core.us.nodeId, value: 0 });
       return;
     }
     this.reevaluate();
@@ -224,7 +230,7 @@ class VotequorumService implements RunningService<VotequorumCall, Message> {
     device.sendOwnInfo();
     device.sendDeviceInfo();
     const reconfigure = (param: number, value: number): void =>
-      context.send(VotequorumFn.RECONFIGURE, encodeReconfigure(param, us.nodeId, value));
+      multicast(context, wire.VQ_RECONFIGURE, { param, nodeId: us.nodeId, value });
     if (us.votes !== votes) reconfigure(ReconfigureParam.NODE_VOTES, us.votes);
     if (us.expectedVotes !== expectedVotes) reconfigure(ReconfigureParam.EXPECTED_VOTES, us.expectedVotes);
   }
@@ -232,30 +238,18 @@ class VotequorumService implements RunningService<VotequorumCall, Message> {
   // ---- messages ----
 
   private messageHandlers(): Readonly<Record<Message, MessageHandler>> {
-    const malformed = (what: string, nodeId: number): void =>
-      this.context.log('warning', 'VOTEQ', `Malformed ${what} from node ${nodeId}`, 'malformed');
-    return {
-      nodeInfo: (payload, nodeId) => {
-        const info = wire.VQ_NODE_INFO.decode(payload);
-        if (info === null) malformed('node info', nodeId);
-        else this.core.nodeInfo(info, nodeId);
+    return receive(
+      wire.VOTEQUORUM_MESSAGES,
+      {
+        nodeInfo: (info, nodeId) => this.core.nodeInfo(info, nodeId),
+        reconfigure: ({ param, nodeId, value }) => this.reconfigure(param, nodeId, value),
+        qdeviceRegistration: ({ operation, name }, nodeId) =>
+          this.device.registrationDelivered(operation, name, nodeId),
+        qdeviceRename: ({ oldName, newName }) => this.device.renameDelivered(oldName, newName),
       },
-      reconfigure: (payload, nodeId) => {
-        const message = wire.VQ_RECONFIGURE.decode(payload);
-        if (message === null) malformed('reconfiguration', nodeId);
-        else this.reconfigure(message.param, message.nodeId, message.value);
-      },
-      qdeviceRegistration: (payload, nodeId) => {
-        const message = wire.VQ_EXEC_QDEVICE_REGISTER.decode(payload);
-        if (message === null) malformed('registration', nodeId);
-        else this.device.registrationDelivered(message.operation, message.name, nodeId);
-      },
-      qdeviceRename: (payload, nodeId) => {
-        const message = wire.VQ_EXEC_QDEVICE_RENAME.decode(payload);
-        if (message === null) malformed('rename', nodeId);
-        else this.device.renameDelivered(message.oldName, message.newName);
-      },
-    };
+      (name, nodeId) =>
+        this.context.log('warning', 'VOTEQ', `Malformed ${WORDS[name]} from node ${nodeId}`, 'malformed'),
+    );
   }
 
   private reconfigure(param: number, nodeId: number, value: number): void {

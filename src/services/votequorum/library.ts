@@ -1,11 +1,11 @@
 import { CsError, type CsStatus } from '../../lib/errors.ts';
 import { serve } from '../codec/call.ts';
-import { TrackFlag, VotequorumFn } from '../codec/ids.ts';
+import { TrackFlag } from '../codec/ids.ts';
+import { tryMulticast } from '../codec/message.ts';
 import * as wire from '../codec/votequorum.ts';
 import { InfoFlag, NodeFlag, ReconfigureParam } from '../codec/votequorum.ts';
 import type { CallHandler, EngineConnection, MainEngineContext } from '../engine.ts';
 import type { VotequorumCore } from './core.ts';
-import { encodeReconfigure } from './messages.ts';
 import type { QuorumDevice } from './qdevice.ts';
 import type { VotequorumTrackers } from './trackers.ts';
 
@@ -85,8 +85,8 @@ function setExpected({ core, context }: LibraryParts, expectedVotes: number): Cs
   const { quorum, total } = core.calculate(true, expectedVotes, false);
   if (expectedVotes < total || (core.quorate && quorum > total)) return CsError.INVALID_PARAM;
   core.setMembersExpectedVotes(expectedVotes);
-  const message = encodeReconfigure(ReconfigureParam.EXPECTED_VOTES, core.us.nodeId, expectedVotes);
-  return context.trySend(VotequorumFn.RECONFIGURE, message) ? CsError.OK : CsError.NO_RESOURCES;
+  const values = { param: ReconfigureParam.EXPECTED_VOTES, nodeId: core.us.nodeId, value: expectedVotes };
+  return tryMulticast(context, wire.VQ_RECONFIGURE, values) ? CsError.OK : CsError.NO_RESOURCES;
 }
 
 function setVotes({ core, context }: LibraryParts, nodeId: number, votes: number): CsStatus {
@@ -99,8 +99,8 @@ function setVotes({ core, context }: LibraryParts, nodeId: number, votes: number
     record.votes = saved;
     return CsError.INVALID_PARAM;
   }
-  const message = encodeReconfigure(ReconfigureParam.NODE_VOTES, nodeId, votes);
-  return context.trySend(VotequorumFn.RECONFIGURE, message) ? CsError.OK : CsError.NO_RESOURCES;
+  const values = { param: ReconfigureParam.NODE_VOTES, nodeId, value: votes };
+  return tryMulticast(context, wire.VQ_RECONFIGURE, values) ? CsError.OK : CsError.NO_RESOURCES;
 }
 
 /** The current state is sent even if the call then fails. */

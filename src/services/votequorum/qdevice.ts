@@ -1,11 +1,26 @@
 import { CsError, type CsStatus } from '../../lib/errors.ts';
 import type { RingId } from '../../lib/ring-id.ts';
-import { VotequorumFn } from '../codec/ids.ts';
-import { NodeFlag, QdeviceOperation } from '../codec/votequorum.ts';
+import { multicast, tryMulticast } from '../codec/message.ts';
+import type { ValuesOf } from '../codec/struct.ts';
+import {
+  NodeFlag,
+  QDEVICE_NAME_BYTES,
+  QdeviceOperation,
+  VQ_EXEC_QDEVICE_REGISTER,
+  VQ_EXEC_QDEVICE_RENAME,
+  VQ_NODE_INFO,
+} from '../codec/votequorum.ts';
 import type { EngineConnection, EngineTimer, MainEngineContext } from '../engine.ts';
 import { DEFAULT_QDEVICE_SYNC_TIMEOUT_MS, DEFAULT_QDEVICE_TIMEOUT_MS } from './configuration.ts';
 import type { VotequorumCore } from './core.ts';
-import { encodeNodeInfo, encodeQdeviceRegister, encodeQdeviceRename } from './messages.ts';
+
+/** Names end with a NUL inside their field, so one byte of it is not theirs. */
+const cut = (name: string): string => name.slice(0, QDEVICE_NAME_BYTES - 1);
+
+const registration = (operation: number, name: string): Partial<ValuesOf<typeof VQ_EXEC_QDEVICE_REGISTER>> => ({
+  operation,
+  name: cut(name),
+});
 
 /** The quorum device of this node: one registration, kept alive by polls (services.md 7.7-7.9). */
 export class QuorumDevice {
@@ -35,11 +50,11 @@ export class QuorumDevice {
   }
 
   sendOwnInfo(): void {
-    this.context.send(VotequorumFn.NODE_INFO, encodeNodeInfo(this.core.us.info()));
+    multicast(this.context, VQ_NODE_INFO, this.core.us.info());
   }
 
   sendDeviceInfo(): void {
-    this.context.send(VotequorumFn.NODE_INFO, encodeNodeInfo(this.core.device.info()));
+    multicast(this.context, VQ_NODE_INFO, this.core.device.info());
   }
 
   // ---- timer ----
@@ -72,7 +87,7 @@ export class QuorumDevice {
 
   sendRegistration(): void {
     if (this.name === '') return;
-    this.context.send(VotequorumFn.QDEVICE_REGISTER, encodeQdeviceRegister(QdeviceOperation.REGISTER, this.name));
+    multicast(this.context, VQ_EXEC_QDEVICE_REGISTER, registration(QdeviceOperation.REGISTER, this.name));
   }
 
   // ---- requests; `null`: answered later ----
@@ -86,8 +101,8 @@ export class QuorumDevice {
     if (name === '') return CsError.INVALID_PARAM;
     if (this.isRegistered) return name === this.name ? CsError.OK : CsError.EXIST;
     if (this.pending !== null) return CsError.TRY_AGAIN;
-    const message = encodeQdeviceRegister(QdeviceOperation.REGISTER, name);
-    if (!this.context.trySend(VotequorumFn.QDEVICE_REGISTER, message)) return CsError.TRY_AGAIN;
+    const values = registration(QdeviceOperation.REGISTER, name);
+    if (!tryMulticast(this.context, VQ_EXEC_QDEVICE_REGISTER, values)) return CsError.TRY_AGAIN;
     this.pending = connection;
     return null;
   }
@@ -101,15 +116,14 @@ export class QuorumDevice {
     const { QDEVICE_REGISTERED, QDEVICE_ALIVE, QDEVICE_CAST_VOTE, QDEVICE_MASTER_WINS } = NodeFlag;
     this.core.us.set(QDEVICE_REGISTERED | QDEVICE_ALIVE | QDEVICE_CAST_VOTE | QDEVICE_MASTER_WINS, false);
     this.sendOwnInfo();
-    const message = encodeQdeviceRegister(QdeviceOperation.UNREGISTER, name);
-    this.context.send(VotequorumFn.QDEVICE_REGISTER, message);
+    multicast(this.context, VQ_EXEC_QDEVICE_REGISTER, registration(QdeviceOperation.UNREGISTER, name));
     return CsError.OK;
   }
 
   rename(oldName: string, newName: string): CsStatus {
     if (!this.isRegistered) return CsError.NOT_EXIST;
     if (oldName !== this.name || newName === '') return CsError.INVALID_PARAM;
-    this.context.send(VotequorumFn.QDEVICE_RENAME, encodeQdeviceRename(oldName, newName));
+    multicast(this.context, VQ_EXEC_QDEVICE_RENAME, { oldName: cut(oldName), newName: cut(newName) });
     return CsError.OK;
   }
 

@@ -1,7 +1,13 @@
-import type { NodeInfo } from './messages.ts';
-
 /** States of a node record; the numbers are those of the library. */
 export const NodeState = { NONE: 0, MEMBER: 1, DEAD: 2, LEAVING: 3 } as const;
+
+/** What a node says of itself, or of its device (services.md 1.6). */
+export interface NodeInfo {
+  readonly nodeId: number;
+  readonly votes: number;
+  readonly expectedVotes: number;
+  readonly flags: number;
+}
 
 /** What is known of a node. Made by its first node info, never removed (services.md 7.3). */
 export class NodeRecord {

@@ -3,12 +3,16 @@ import {
   type EngineConnection,
   type EngineModuleOptions,
   type MainEngineContext,
+  messageNames,
   type RingId,
   type RunningService,
+  receive,
   ringIdEquals,
   type ServiceEngine,
   type SyncHooks,
   serve,
+  tryMulticast,
+  type ValuesOf,
 } from '../../api.ts';
 import {
   decodeText,
@@ -18,6 +22,7 @@ import {
   KV_EXEC_CHANGE,
   KV_EXEC_STATE,
   KV_GET,
+  KV_MESSAGES,
   KV_NAME,
   KV_PUT,
   KV_SERVICE_ID,
@@ -27,7 +32,7 @@ import {
 import { Replica } from './replica.ts';
 
 type KvCall = keyof typeof KV_CALLS;
-type KvMessage = 'change' | 'state';
+type KvMessage = keyof typeof KV_MESSAGES;
 
 /** The version of the interface that this module was written for. */
 export const interfaceVersion = 2;
@@ -45,7 +50,7 @@ export class KvEngine implements ServiceEngine<MainEngineContext, KvCall, KvMess
   readonly unloadPriority = 1;
   readonly allowInquorate = true;
   readonly calls = KV_CALLS;
-  readonly messages = ['change', 'state'] as const;
+  readonly messages = messageNames(KV_MESSAGES);
   readonly takesPartInSync = true;
 
   /** `needsQuorum`: writes are refused without quorum. */
@@ -72,10 +77,10 @@ class KvService implements RunningService<KvCall, KvMessage> {
       return kvAnswer(CsError.OK);
     },
   });
-  readonly messages = {
-    change: (payload: Uint8Array, nodeId: number) => this.changeDelivered(payload, nodeId),
-    state: (payload: Uint8Array, nodeId: number) => this.stateDelivered(payload, nodeId),
-  };
+  readonly messages = receive(KV_MESSAGES, {
+    change: (fixed, nodeId, payload) => this.changeDelivered(fixed, nodeId, payload),
+    state: (fixed, nodeId, payload) => this.stateDelivered(fixed, nodeId, payload),
+  });
   readonly sync: SyncHooks = {
     init: (transitional, members, ringId) => this.syncInit(transitional, members, ringId),
     process: () => this.syncProcess(),
@@ -120,17 +125,16 @@ class KvService implements RunningService<KvCall, KvMessage> {
     const { keyBytes, valueBytes } = sizes;
     const fixed = { ticket, isDelete: isDelete ? 1 : 0, keyBytes, valueBytes };
     const tail = request.slice(KV_PUT.bytes, KV_PUT.bytes + keyBytes + valueBytes);
-    if (!this.context.trySend(0, KV_EXEC_CHANGE.message(fixed, tail))) return kvAnswer(CsError.TRY_AGAIN);
+    if (!tryMulticast(this.context, KV_EXEC_CHANGE, fixed, tail)) return kvAnswer(CsError.TRY_AGAIN);
     this.waiting.set(ticket, connection);
     return null;
   }
 
   // ---- messages, the same on all nodes ----
 
-  private changeDelivered(payload: Uint8Array, nodeId: number): void {
-    const fixed = KV_EXEC_CHANGE.decode(payload);
-    const text = fixed === null ? null : decodeText(payload, KV_EXEC_CHANGE.bytes, fixed);
-    if (fixed === null || text === null) return;
+  private changeDelivered(fixed: ValuesOf<typeof KV_EXEC_CHANGE>, nodeId: number, payload: Uint8Array): void {
+    const text = decodeText(payload, KV_EXEC_CHANGE.bytes, fixed);
+    if (text === null) return;
     const changed = this.replica.apply(text.key, fixed.isDelete !== 0 ? null : text.value);
     if (changed) this.tellWatchers([text.key]);
     if (nodeId !== this.context.nodeId) return;
@@ -170,18 +174,17 @@ class KvService implements RunningService<KvCall, KvMessage> {
     const state = { ringId: this.ringId, version: this.replica.version, isQuorate: this.wasQuorate ? 1 : 0 };
     for (let next = this.toSend[0]; next !== undefined; next = this.toSend[0]) {
       const text = encodeText(...next);
-      if (!context.trySend(1, KV_EXEC_STATE.message({ ...state, ...text.sizes }, text.tail))) return false;
+      if (!tryMulticast(context, KV_EXEC_STATE, { ...state, ...text.sizes }, text.tail)) return false;
       this.toSend.shift();
     }
-    if (!context.trySend(1, KV_EXEC_STATE.message({ ...state, isEnd: 1 }))) return false;
+    if (!tryMulticast(context, KV_EXEC_STATE, { ...state, isEnd: 1 })) return false;
     this.toSend = null;
     return true;
   }
 
-  private stateDelivered(payload: Uint8Array, nodeId: number): void {
-    const fixed = KV_EXEC_STATE.decode(payload);
-    const text = fixed === null ? null : decodeText(payload, KV_EXEC_STATE.bytes, fixed);
-    if (fixed === null || text === null || !ringIdEquals(fixed.ringId, this.ringId)) return;
+  private stateDelivered(fixed: ValuesOf<typeof KV_EXEC_STATE>, nodeId: number, payload: Uint8Array): void {
+    const text = decodeText(payload, KV_EXEC_STATE.bytes, fixed);
+    if (text === null || !ringIdEquals(fixed.ringId, this.ringId)) return;
     this.replica.offer(nodeId, fixed.version, fixed.isQuorate !== 0, fixed.isEnd !== 0 ? null : text);
   }
 

@@ -61,6 +61,7 @@ export const KV_EXEC_STATE = execStruct(
   },
   { name: 'text', offset: 56 },
 );
+export const KV_MESSAGES = { change: KV_EXEC_CHANGE, state: KV_EXEC_STATE } as const;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
