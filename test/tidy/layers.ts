@@ -17,6 +17,8 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ipc: ['os', 'lib'],
   client: ['ipc', 'lib', 'os', 'services/codec'],
   services: ['lib', 'config', 'totem/interface.ts', 'ipc/interface.ts'],
+  /** Clusters in one process for tests: real engines over a ring without a network. */
+  testing: ['services', 'client', 'config', 'lib'],
   ring: [
     'bridge',
     'transport',
