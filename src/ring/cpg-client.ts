@@ -18,11 +18,12 @@ const BYTES_OWED_MAX = 64;
 const OWN_QUEUE_BYTES_MAX = withinMemory(64 << 20, 1 / 32);
 const READING_MS = 1000;
 /**
- * A client does not tell when it reads: what waits for room in its ring, or on its socket, is tried this often. One that has not read
- * for a while is asked less and less often, a share of that while.
+ * When what waits for room in a client's ring, or on its socket, is tried without a sign that it reads: soon after a report that had not
+ * made room (it takes the bytes before the events), and else after a share of the time for which it has not read.
  */
-export const RETRY_MIN_MS = 2;
-export const RETRY_MAX_MS = 50;
+const RETRY_SOON_MS = 0.1;
+const RETRY_MIN_MS = 2;
+const RETRY_MAX_MS = 50;
 const RETRY_SHARE = 8;
 const SENDS: readonly number[] = [CpgRequest.MCAST, CpgRequest.PARTIAL_MCAST, CpgRequest.ZC_EXECUTE];
 
@@ -48,6 +49,8 @@ export class CpgClient implements CpgPort {
   touched = false;
   active = false;
   slow = false;
+  /** Its socket is watched for room. */
+  watched = false;
   /** The client hung up; what it left in its ring is served until then. */
   goneAtMs = Number.POSITIVE_INFINITY;
   /** Events dropped for being larger than the client's messages. */
@@ -56,6 +59,7 @@ export class CpgClient implements CpgPort {
   retryAtMs = 0;
   stalledSinceMs = 0;
   private dispatchedAtRetry = 0;
+  private soonMs = RETRY_SOON_MS;
   private dispatchedSeen = 0;
   private readAtMs = 0;
 
@@ -96,8 +100,16 @@ export class CpgClient implements CpgPort {
   /** Events or notifications begin to wait for the client. */
   beginWaiting(nowMs: number): void {
     this.stalledSinceMs = nowMs;
+    this.soonMs = RETRY_MIN_MS;
     this.retryAtMs = nowMs + RETRY_MIN_MS;
     this.dispatchedAtRetry = this.connection.statistics.dispatched;
+  }
+
+  /** A client, perhaps this one, has taken bytes off its socket. */
+  noteReads(nowMs: number): void {
+    this.soonMs = RETRY_SOON_MS;
+    const atMs = this.connection.notifyOutstanding > 0 ? nowMs : nowMs + RETRY_SOON_MS;
+    this.retryAtMs = Math.min(this.retryAtMs, atMs);
   }
 
   /** Tries again; `true`: nothing waits any more. */
@@ -107,11 +119,12 @@ export class CpgClient implements CpgPort {
     if (bytesBefore > 0) connection.onWritable();
     connection.flushQueue();
     const { dispatched } = connection.statistics;
-    if (dispatched !== this.dispatchedAtRetry || connection.notifyOutstanding < bytesBefore)
-      this.stalledSinceMs = nowMs;
+    const read = dispatched !== this.dispatchedAtRetry || connection.notifyOutstanding < bytesBefore;
+    if (read) this.stalledSinceMs = nowMs;
     this.dispatchedAtRetry = dispatched;
+    this.soonMs = read ? RETRY_MIN_MS : Math.min(2 * this.soonMs, RETRY_MIN_MS);
     const waitMs = (nowMs - this.stalledSinceMs) / RETRY_SHARE;
-    this.retryAtMs = nowMs + Math.min(RETRY_MAX_MS, Math.max(RETRY_MIN_MS, waitMs));
+    this.retryAtMs = nowMs + Math.min(RETRY_MAX_MS, Math.max(this.soonMs, waitMs));
     return !connection.queueing && connection.notifyOutstanding === 0;
   }
 

@@ -17,6 +17,7 @@ import { Group } from '../totem/index.ts';
 import { CpgClient, type CpgClientEvents } from './cpg-client.ts';
 import { type DropCounters, dropCounters } from './drop-counters.ts';
 import type { EngineRing, RingEngine, RingEnvironment } from './ring-engine.ts';
+import { SlowClients } from './slow-clients.ts';
 import { ZeroCopyFiles } from './zero-copy-files.ts';
 
 /** How often it is looked whether a client that went has been served. */
@@ -42,11 +43,11 @@ export class CpgService implements CpgHost, RingEngine {
   /** Clients whose request rings are looked at in every turn. */
   private active: CpgClient[] = [];
   private readonly touched: CpgClient[] = [];
-  private readonly slow = new Set<CpgClient>();
+  private readonly slow: SlowClients<CpgClient>;
   private readonly gone = new Set<CpgClient>();
   private readonly refusals = new Repeats(REFUSALS_PERIOD_MS);
-  /** When a slow client, or one that went, is looked at again. */
-  private retryMs = Number.POSITIVE_INFINITY;
+  /** When those that went are looked at again. */
+  private goneRetryMs = Number.POSITIVE_INFINITY;
   /** A connection ended since the requests were looked at: one that waited for that has its turn at once. */
   private ended = false;
   private readonly clientEvents: CpgClientEvents = {
@@ -76,6 +77,7 @@ export class CpgService implements CpgHost, RingEngine {
       (id) => this.clients.get(id)?.connection.euid ?? -1,
       (id, reason) => this.bufferRefused(id, reason),
     );
+    this.slow = new SlowClients(env.descriptors, (client) => this.close(client));
     this.core = new CpgCore(this);
   }
 
@@ -170,11 +172,11 @@ export class CpgService implements CpgHost, RingEngine {
       const { connection } = client;
       connection.flushEvents();
       if (connection.fault !== null) this.close(client);
-      else if (connection.queueing || connection.notifyOutstanding > 0) this.becomesSlow(client, nowMs);
+      else if (connection.queueing || connection.notifyOutstanding > 0) this.slow.add(client, nowMs);
     }
     this.touched.length = 0;
     if (this.gone.size > 0) this.closeGone(nowMs);
-    if (nowMs >= this.retryMs) this.retrySlow(nowMs);
+    this.slow.turn(nowMs);
   }
 
   /** Events so far become visible; the rest of the turn's end follows in `finishTurn`. */
@@ -182,15 +184,9 @@ export class CpgService implements CpgHost, RingEngine {
     for (let index = 0; index < this.touched.length; index++) this.touched[index]!.connection.flushEvents();
   }
 
-  private becomesSlow(client: CpgClient, nowMs: number): void {
-    if (this.slow.has(client)) return;
-    this.slow.add(client);
-    client.beginWaiting(nowMs);
-    this.retryMs = Math.min(this.retryMs, client.retryAtMs);
-  }
-
   /** Before the loop sleeps: clients without requests are left to epoll. */
   beforeSleep(): void {
+    this.slow.beforeSleep();
     if (this.active.length === 0) return;
     const waiting = this.active.filter(({ connection }) => connection.requestsAvailable() > 0);
     for (const client of this.active) client.active = false;
@@ -200,7 +196,7 @@ export class CpgService implements CpgHost, RingEngine {
 
   nextDeadlineMs(): number {
     if (this.ended) return 0;
-    return this.slow.size > 0 || this.gone.size > 0 ? this.retryMs : Number.POSITIVE_INFINITY;
+    return Math.min(this.slow.nextMs, this.gone.size > 0 ? this.goneRetryMs : Number.POSITIVE_INFINITY);
   }
 
   /** Sync began or ended: word 2 stops multicasts in the library, and nothing is read from the rings (services.md 2.3). */
@@ -238,7 +234,7 @@ export class CpgService implements CpgHost, RingEngine {
     this.env.descriptors.remove(client.connection.fd);
     client.goneAtMs = this.ring.nowMs() + FAREWELL_MS;
     this.gone.add(client);
-    this.retryMs = 0;
+    this.goneRetryMs = 0;
   }
 
   /** Reads its socket to the end now. One that went and left nothing behind is closed at once. */
@@ -256,16 +252,6 @@ export class CpgService implements CpgHost, RingEngine {
     if (client.touched) return;
     client.touched = true;
     this.touched.push(client);
-  }
-
-  private retrySlow(nowMs: number): void {
-    let nextMs = this.gone.size > 0 ? nowMs + GONE_RETRY_MS : Number.POSITIVE_INFINITY;
-    for (const client of this.slow) {
-      if (nowMs >= client.retryAtMs && client.retry(nowMs)) this.slow.delete(client);
-      if (client.connection.fault !== null) this.close(client);
-      else if (this.slow.has(client)) nextMs = Math.min(nextMs, client.retryAtMs);
-    }
-    this.retryMs = nextMs;
   }
 
   /** The client does not hear of it before it sends: libcpg does not look at the answer. */
@@ -294,6 +280,7 @@ export class CpgService implements CpgHost, RingEngine {
   }
 
   private closeGone(nowMs: number): void {
+    this.goneRetryMs = nowMs + GONE_RETRY_MS;
     for (const client of this.gone) {
       const { connection, goneAtMs } = client;
       const finished = connection.requestsAvailable() === 0 || connection.fault !== null;
@@ -311,7 +298,7 @@ export class CpgService implements CpgHost, RingEngine {
     }
     this.env.descriptors.remove(connection.fd);
     this.active = this.active.filter((other) => other !== client);
-    this.slow.delete(client);
+    this.slow.remove(client);
     this.gone.delete(client);
     this.core.closed(client.member);
     const free = this.freeScratch.get(connection.arena);

@@ -39,11 +39,12 @@ export class Descriptors {
     this.handlers[tag] = null;
   }
 
-  /** Waits at most `timeoutMs` and runs the handlers of what is ready; answers how many. */
+  /** Waits at most `timeoutMs`, to the microsecond if it has a fraction (and is less than a second), and runs the handlers of what is ready; answers how many. */
   wait(timeoutMs: number): number {
     let total = 0;
     for (let round = 0; round < ROUNDS_MAX; round++) {
-      const count = this.epoll.wait(round === 0 ? timeoutMs : 0);
+      const limitMs = round === 0 ? timeoutMs : 0;
+      const count = Number.isInteger(limitMs) ? this.epoll.wait(limitMs) : this.epoll.waitExactly(limitMs);
       for (let index = 0; index < count; index++) {
         // A handler may remove descriptors whose events are still in this batch.
         const handler = this.handlers[this.epoll.tag(index)];

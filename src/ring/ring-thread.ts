@@ -23,6 +23,8 @@ const RECORDS_PER_TURN = 64;
 /** Busy turns between two looks at the descriptors. */
 const TURNS_PER_LOOK = 64;
 const SLEEP_MS_MAX = 1000;
+/** A sleep shorter than this is not rounded up to milliseconds. */
+const EXACT_MS = 1;
 /** While the ring stands still for the main thread, it looks this often whether that reads again. */
 const STANDING_MS = 5;
 /** The thread's own lateness is reported when a turn came this much too late (config-and-tools.md 4.4). */
@@ -128,7 +130,7 @@ export class RingThread {
     const startMs = monotonicMs();
     const standing = this.isStandingStill(startMs);
     const ringMs = standing ? startMs + STANDING_MS : (ring?.nextDeadlineMs() ?? Number.POSITIVE_INFINITY);
-    const timeoutMs = Math.min(SLEEP_MS_MAX, Math.ceil(Math.min(ringMs, this.stopAtMs) - startMs));
+    const timeoutMs = sleepMs(Math.min(ringMs, this.stopAtMs) - startMs);
     if (timeoutMs <= 0 || !this.bridge.prepareSleep()) {
       this.spin.sleeps(startMs);
       return;
@@ -332,6 +334,9 @@ function totemRegionBytes(): number {
   const wanted = withinMemory(TOTEM_REGION_BYTES_MAX, TOTEM_REGION_SHARE);
   return Math.max(TOTEM_REGION_BYTES_MIN, wanted) & -PAGE_BYTES;
 }
+
+/** How long to sleep until something is due: what is near is met exactly, the rest to the next millisecond. */
+const sleepMs = (dueMs: number): number => (dueMs < EXACT_MS ? dueMs : Math.min(SLEEP_MS_MAX, Math.ceil(dueMs)));
 
 /** For `fatal`: what the main thread says and exits with. */
 function fatalText(error: unknown): { readonly code: string; readonly message: string } {

@@ -33,7 +33,7 @@ import { ConnectionStatistics } from './statistics.ts';
  *   const at = connection.claimEvent(232);                             // -1: no room (or events queue): connection.queueEvent(…)
  *   … write …; connection.commitEvent();                               // any number of them, then once
  *   connection.flushEvents();                                          // visible, bytes sent, wake-up
- *   while (connection.queueing) connection.flushQueue();               // from time to time: the client does not tell when it reads
+ *   if (connection.roomForQueue) connection.flushQueue();              // in every turn, and when a `RoomWatch` reports that the client reads
  *
  *   after any call: if (connection.fault !== null || connection.hungUp) connection.close();
  *
@@ -84,6 +84,11 @@ export class ServerConnection {
   private hasFiles = true;
   private flowControlWord = 0;
   private claimedEvents = 0;
+  private claimedBytes = 0;
+  /** Length of the claim in hand. */
+  private claimBytes = 0;
+  /** A part of the event ring: what is worth a wake-up. */
+  private readonly roomShareBytes: number;
 
   private constructor(
     private readonly pool: RingPool,
@@ -106,6 +111,7 @@ export class ServerConnection {
     this.requestMemory = slotRing(slot, 0, descriptor.maxMessageBytes);
     this.responseMemory = slotRing(slot, 1, descriptor.maxMessageBytes);
     this.eventMemory = slotRing(slot, 2, descriptor.maxMessageBytes);
+    this.roomShareBytes = this.eventMemory.words; // a quarter: there are four bytes in a word
   }
 
   /** Takes a client over, with room for its rings. -errno if there is none; then the caller still owns the descriptor. */
@@ -278,6 +284,7 @@ export class ServerConnection {
   claimEvent(lengthBytes: number): number {
     if (!this.live || this.fault !== null || this.hungUp || this.queue.waiting) return -1;
     const at = this.events.claim(lengthBytes);
+    this.claimBytes = lengthBytes;
     if (at < 0 && !this.noteFaults()) this.statistics.sendRetries++;
     return at;
   }
@@ -286,9 +293,13 @@ export class ServerConnection {
   commitEvent(lengthBytes?: number): void {
     this.events.commit(lengthBytes);
     this.claimedEvents++;
+    this.claimedBytes += this.claimBytes;
   }
 
-  /** Publishes the committed events: semaphore, then exactly one byte each (libqb-ipc.md 3.6). Cheap when there are none. */
+  /**
+   * Publishes the committed events: semaphore, then exactly one byte each (libqb-ipc.md 3.6). Cheap when there are none. While others wait
+   * for room the bytes go out in parts, so that a `RoomWatch` reports each time that a part of the ring was read.
+   */
   flushEvents(): void {
     if (this.claimedEvents === 0 || this.fault !== null) return;
     const count = this.events.publish();
@@ -297,7 +308,9 @@ export class ServerConnection {
     this.statistics.dispatched += count;
     this.statistics.sent += count;
     this.wake(this.events, this.eventMemory, count);
-    this.notify(count);
+    const parts = this.queue.waiting ? Math.ceil(this.claimedBytes / this.roomShareBytes) : 1;
+    this.claimedBytes = 0;
+    this.notify(count, Math.ceil(count / parts));
   }
 
   /** Keeps an event until there is room; drops it if the client is gone. When the queue's limit is reached the connection has to go (`fault`), and false is the answer. */
@@ -332,6 +345,17 @@ export class ServerConnection {
     return this.queue.bytes;
   }
 
+  /**
+   * Whether moving queued events on is worth it: there is room for all of them, or for a good part of a ring. A client that
+   * reads one event at a time would otherwise cost a system call for each. Costs one load of shared memory.
+   */
+  get roomForQueue(): boolean {
+    if (!this.live || this.fault !== null || this.hungUp) return false;
+    if (this.queue.overflowed) return true;
+    const head = this.queue.headLength();
+    return head >= 0 && this.events.hasRoom(Math.max(head, Math.min(this.roomShareBytes, this.queue.bytes)));
+  }
+
   /** Moves queued events into the ring as far as there is room, and flushes. */
   flushQueue(): void {
     if (this.queue.overflowed) this.fail('eventQueueFull');
@@ -342,6 +366,7 @@ export class ServerConnection {
         this.noteFaults();
         break;
       }
+      this.claimBytes = length;
       this.queue.shiftInto(this.u8, at);
       this.commitEvent();
     }
@@ -397,9 +422,9 @@ export class ServerConnection {
     if (writer.readerSleeps()) futexWake(this.arena.address + ring.header + ring.layout.semaphoreWord * 4, count);
   }
 
-  private notify(count: number): void {
+  private notify(count: number, writeMax?: number): void {
     if (this.fault !== null) return;
-    this.socket.notify(count);
+    this.socket.notify(count, writeMax);
     if (this.socket.error !== null) this.fail(this.socket.error);
   }
 

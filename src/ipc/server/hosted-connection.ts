@@ -23,8 +23,10 @@ export interface ConnectionOwner {
   dirty(connection: HostedConnection): void;
   /** All committed events, of whatever connection, become visible now. */
   publishEvents(): void;
-  /** Events queue in memory: try again from time to time. */
+  /** Events queue in memory: try again when the client has read. */
   slow(connection: HostedConnection): void;
+  /** It is not to be tried any more; its socket is about to be closed. */
+  notSlow(connection: HostedConnection): void;
   ended(connection: HostedConnection, reason: string): void;
 }
 
@@ -54,6 +56,9 @@ export class HostedConnection {
 
   get id(): number {
     return this.core.id;
+  }
+  get fd(): number {
+    return this.core.fd;
   }
   get pid(): number {
     return this.core.pid;
@@ -133,6 +138,11 @@ export class HostedConnection {
     if (this.core.closed) return;
     this.core.flushEvents();
     this.settle();
+  }
+
+  /** Whether moving queued events on is worth it now. */
+  get roomForQueue(): boolean {
+    return this.core.roomForQueue;
   }
 
   /** Moves queued events on; whether some are left. */
@@ -220,6 +230,7 @@ export class HostedConnection {
   private end(reason: string): void {
     if (this.core.closed) return;
     this.watcher.stop();
+    this.owner.notSlow(this);
     this.core.close();
     this.owner.ended(this, reason);
   }

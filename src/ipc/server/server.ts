@@ -5,6 +5,7 @@ import { Handshakes } from './handshakes.ts';
 import { type ConnectionOwner, HostedConnection, type ServiceHandler } from './hosted-connection.ts';
 import { IpcListener } from './listener.ts';
 import { RingPool } from './pool.ts';
+import { SlowConnections } from './slow-connections.ts';
 import { ServerStatistics } from './statistics.ts';
 
 export interface IpcServerOptions {
@@ -18,8 +19,6 @@ export interface IpcServerOptions {
   lacking?(service: string, client: Credentials | null, errno: string, missing: string): void;
 }
 
-/** How often a connection whose ring is full is tried again. Stock: 50 ms or sooner. */
-const SLOW_RETRY_MS = 2;
 /** Requests of one connection in one turn when nothing is said: stock's highest priority (libqb-ipc.md 3.4). */
 const BUDGET_DEFAULT = 50;
 
@@ -40,8 +39,7 @@ export class IpcServer {
   private readonly handshakes = new Handshakes();
   private readonly services = new Map<number, Service>();
   private readonly dirtyConnections = new Set<HostedConnection>();
-  private readonly slowConnections = new Set<HostedConnection>();
-  private slowTimer: NodeJS.Timeout | null = null;
+  private readonly slow = new SlowConnections();
   private lastConnectionId = 0;
 
   constructor(private readonly options: IpcServerOptions) {}
@@ -56,6 +54,7 @@ export class IpcServer {
       dirty: (connection) => this.markDirty(connection),
       publishEvents: () => this.publishEvents(),
       slow: (connection) => this.markSlow(connection),
+      notSlow: (connection) => this.slow.remove(connection),
       ended: (connection, reason) => this.onEnded(connection, connections, handler, reason),
     };
     const listener = this.listen(service, serviceId, {
@@ -121,8 +120,6 @@ export class IpcServer {
   close(): void {
     for (const serviceId of [...this.services.keys()]) this.withdraw(serviceId);
     this.handshakes.close();
-    if (this.slowTimer !== null) clearTimeout(this.slowTimer);
-    this.slowTimer = null;
   }
 
   private listen(
@@ -158,7 +155,6 @@ export class IpcServer {
     reason: string,
   ): void {
     this.dirtyConnections.delete(connection);
-    this.slowConnections.delete(connection);
     this.admission.give(connection.euid, connection.maxMessageBytes);
     if (!connections.delete(connection)) return; // never established
     this.statistics.active--;
@@ -183,15 +179,7 @@ export class IpcServer {
   };
 
   private markSlow(connection: HostedConnection): void {
-    this.slowConnections.add(connection);
+    this.slow.add(connection);
     this.markDirty(connection); // what is in the ring already has to be announced
-    this.slowTimer ??= setTimeout(this.retrySlow, SLOW_RETRY_MS);
   }
-
-  private readonly retrySlow = (): void => {
-    this.slowTimer = null;
-    for (const connection of this.slowConnections)
-      if (!connection.flushQueue()) this.slowConnections.delete(connection);
-    if (this.slowConnections.size > 0) this.slowTimer = setTimeout(this.retrySlow, SLOW_RETRY_MS);
-  };
 }

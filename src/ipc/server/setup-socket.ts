@@ -33,11 +33,14 @@ export class SetupSocket {
     return 0;
   }
 
-  /** Sends `count` bytes more. What the socket does not take is outstanding, and all of it goes out together later. */
-  notify(count: number): void {
+  /**
+   * Sends `count` bytes more, in writes of at most `writeMax`. What the socket does not take is outstanding, and all of it goes out together
+   * later.
+   */
+  notify(count: number, writeMax = NOTIFY_BYTES_MAX): void {
     this.outstanding += count;
     while (this.outstanding > 0 && !this.hungUp && this.error === null) {
-      const bytes = Math.min(this.outstanding, NOTIFY_BYTES_MAX);
+      const bytes = Math.min(this.outstanding, writeMax, NOTIFY_BYTES_MAX);
       const sent = sendBytes(this.fd, notifyBytesAddress, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
       if (sent > 0) this.outstanding -= sent;
       else if (sent === -Errno.EAGAIN) return;
