@@ -86,9 +86,10 @@ export async function loadConfiguration(paths: ConfigPaths, options: LoadOptions
     return failed(...details);
   };
   const ignoredKeys = options.live === undefined ? [] : keepUnchangeable(map, options.live);
-  // A log file that a reload cannot open is the log's business, as in stock: lines go on where they went, and it is tried again.
-  const logFiles = options.purpose === 'reload' ? null : environment;
-  const errors = [...parsed.errors, ...(await checkLogging(map, positions, logFiles))];
+  // A reload with wrong values or with a log file that cannot be opened is the log's business, as in stock: see LoggingInForce.
+  const isReload = options.purpose === 'reload';
+  const mistakes = await checkLogging(map, positions, isReload ? null : environment);
+  const errors = isReload ? parsed.errors : [...parsed.errors, ...mistakes];
   const logging = parsed.errors.length > 0 ? null : readLogging(map);
   if (errors.length > 0 || logging === null) return refuse(file, errors, lintConfiguration(parsed, null), logging);
 
@@ -96,7 +97,7 @@ export async function loadConfiguration(paths: ConfigPaths, options: LoadOptions
   const stateError = await checkStateDirectory(stateDirectory, positions, environment);
   if (stateError !== null) return refuse(file, [stateError], lintConfiguration(parsed, null), logging);
 
-  const context = new TotemContext(map, positions, environment, LOOKUP_MS_MAX[options.purpose]);
+  const context = new TotemContext(map, positions, environment, LOOKUP_MS_MAX[options.purpose], isReload);
   let reading: TotemReading;
   try {
     reading = await readTotem(context, { unresolvedIsError: options.purpose === 'test' });
@@ -108,7 +109,8 @@ export async function loadConfiguration(paths: ConfigPaths, options: LoadOptions
   } finally {
     context.close();
   }
-  publishTotem(map, reading, options.purpose !== 'reload');
+  publishTotem(map, reading, !isReload);
+  for (const mistake of mistakes) context.refuseStart(mistake);
   for (const { nodeIndex, linkId, text } of reading.unresolved) {
     const key = `nodelist.node.${nodeIndex}.ring${linkId}_addr`;
     const message = `Address '${text}' of node ${nodeIndex} on link ${linkId} does not resolve; trying again in the background`;

@@ -90,6 +90,30 @@ export function priorityLevel(text: string): LogLevel | null {
   return name === undefined ? null : name === 'err' ? 'error' : name;
 }
 
+/** One option of the section as stock reads it. */
+export interface LoggingCheck {
+  readonly key: string;
+  readonly name: string;
+  /** Name of the `logger_subsys` block, '' outside of them. */
+  readonly subsystem: string;
+  /** What is wrong with a value, if anything; `null`: a path. */
+  readonly check: Check | null;
+}
+
+/** The options of the section in the order in which stock reads them. */
+export function* loggingChecks(map: Icmap): Generator<LoggingCheck> {
+  for (const name of GLOBAL_CHECKS) yield { key: `logging.${name}`, name, subsystem: '', check: oneOf(name) };
+  for (const subsystem of ['', ...subsystemNames(map)]) {
+    const prefix = subsystem === '' ? 'logging.' : `logging.logger_subsys.${subsystem}.`;
+    if (subsystem !== '') yield { key: `${prefix}subsys`, name: 'subsys', subsystem, check: () => tooLong(subsystem) };
+    if (tooLong(subsystem) !== null) continue;
+    for (const [name, check] of SHARED_CHECKS) yield { key: prefix + name, name, subsystem, check };
+  }
+}
+
+const tooLong = (subsystem: string): string | null =>
+  subsystem.length > SUBSYSTEM_BYTES_MAX ? 'unable to create new logging subsystem.' : null;
+
 /**
  * Every mistake of the section, in the order in which stock checks: the first is the one stock reports. Opens the log
  * files, as stock's check does, when `environment` is given.
@@ -100,38 +124,27 @@ export async function checkLogging(
   environment: ConfigEnvironment | null,
 ): Promise<ConfigError[]> {
   const errors: ConfigError[] = [];
-  const fail = (key: string, text: string, hint: string): void => {
+  for (const { key, name, check } of loggingChecks(map)) {
+    const value = map.getString(key);
+    if (value === null) continue;
+    const text = check === null ? await checkLogfile(value, environment) : check(value);
+    if (text === null) continue;
     errors.push(
       new ConfigError('RONDO_CONFIG_LOGGING', text, {
         stockMessage: `parse error in config: ${text}`,
         exitCode: ConfigExit.LOGGING,
         position: positions.get(key),
         key,
-        hint,
+        hint: hintFor(name, check),
       }),
     );
-  };
-  for (const name of GLOBAL_CHECKS) {
-    const value = map.getString(`logging.${name}`);
-    const text = value === null ? null : oneOf(name)(value);
-    if (text !== null) fail(`logging.${name}`, text, writeOneOf(accepted(name)));
-  }
-  for (const subsystem of ['', ...subsystemNames(map)]) {
-    const prefix = subsystem === '' ? 'logging.' : `logging.logger_subsys.${subsystem}.`;
-    if (subsystem.length > SUBSYSTEM_BYTES_MAX) {
-      fail(`${prefix}subsys`, 'unable to create new logging subsystem.', 'Shorten the name');
-      continue;
-    }
-    for (const [name, check] of SHARED_CHECKS) {
-      const key = prefix + name;
-      const value = map.getString(key);
-      if (value === null) continue;
-      const text = check === null ? await checkLogfile(value, environment) : check(value);
-      if (text !== null)
-        fail(key, text, check === null ? 'Create the directory, or write another path' : writeOneOf(accepted(name)));
-    }
   }
   return errors;
+}
+
+function hintFor(name: string, check: Check | null): string {
+  if (check === null) return 'Create the directory, or write another path';
+  return name === 'subsys' ? 'Shorten the name' : writeOneOf(accepted(name));
 }
 
 const writeOneOf = (values: readonly string[]): string => `Write ${orList(values)}`;
@@ -148,7 +161,7 @@ async function checkLogfile(path: string, environment: ConfigEnvironment | null)
 }
 
 /** Names of `logger_subsys` blocks, in key order. */
-function subsystemNames(map: Icmap): string[] {
+export function subsystemNames(map: Icmap): string[] {
   return [...map.keysWithPrefix('logging.logger_subsys.')]
     .filter((key) => key.endsWith('.subsys'))
     .map((key) => key.slice('logging.logger_subsys.'.length, -'.subsys'.length));

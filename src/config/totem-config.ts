@@ -60,12 +60,5 @@ export interface TotemConfig extends Settings<typeof GENERAL>, ActingParts {
   readonly crypto: CryptoConfig;
 }
 
-export interface LinkChange {
-  readonly linkId: number;
-  readonly knet: Partial<KnetLinkSettings>;
-}
-
 /** The fields that a key which was set at run time has changed, with their new values, by part. */
-export type TotemChanges = { readonly [P in keyof ActingParts]: Partial<ActingParts[P]> } & {
-  readonly links: readonly LinkChange[];
-};
+export type TotemChanges = { readonly [P in keyof ActingParts]: Partial<ActingParts[P]> };

@@ -5,7 +5,8 @@ import type { Icmap } from '../config/icmap/index.ts';
 import { TRACK_CHANGES, TrackEvent } from '../config/icmap/index.ts';
 import type { KeyMaterial } from '../config/key-material.ts';
 import { actsAtOnce, changesOf } from '../config/live-totem.ts';
-import { type LoggingConfig, readLogging } from '../config/logging-config.ts';
+import type { LoggingConfig } from '../config/logging-config.ts';
+import { LoggingInForce } from '../config/logging-in-force.ts';
 import { planReload, type ReloadPlan } from '../config/reload/plan.ts';
 import { publishRuntimeTotem } from '../config/totem/publish.ts';
 import type { UnresolvedAddress } from '../config/totem/resolve-nodes.ts';
@@ -49,6 +50,7 @@ const TOTEM_RELOAD_KEY = 'config.totemconfig_reload_in_progress';
  */
 export class ConfigurationChanges implements Reloader {
   private readonly retry: AddressRetry;
+  private readonly logging = new LoggingInForce();
   private pending = false;
 
   constructor(
@@ -71,8 +73,9 @@ export class ConfigurationChanges implements Reloader {
     });
     cmap.track('logging.', mask, () => this.keysChanged('logging'));
     cmap.track(RELOAD_KEY, TRACK_CHANGES, (_event, _key, value) => {
-      if (value !== null && cmapNumber(value) === 0) this.source.reconfigureLog(readLogging(cmap));
+      if (value !== null && cmapNumber(value) === 0) this.loggingChanged();
     });
+    this.logging.follow(cmap);
     this.retry.watch(unresolved);
   }
 
@@ -115,7 +118,7 @@ export class ConfigurationChanges implements Reloader {
     const reloading = (key: string): boolean => (cmap.getU8(key) ?? 0) !== 0;
     if (reloading(RELOAD_KEY) || reloading(TOTEM_RELOAD_KEY)) return; // the reload applies them itself
     if (section === 'logging') {
-      this.source.reconfigureLog(readLogging(cmap));
+      this.loggingChanged();
       return;
     }
     if (this.pending) return;
@@ -124,6 +127,16 @@ export class ConfigurationChanges implements Reloader {
       this.pending = false;
       this.totemKeysChanged();
     });
+  }
+
+  private loggingChanged(): void {
+    const { config, mistake } = this.logging.follow(this.target.cmap);
+    if (mistake !== null) {
+      const { key, value, text } = mistake;
+      const message = `${key}: ${value}: ${text.replace(/\.$/, '')}. This option and those that are read after it stay as they were`;
+      this.source.log('warning', 'MAIN', message, 'logging mistake');
+    }
+    this.source.reconfigureLog(config);
   }
 
   private totemKeysChanged(): void {

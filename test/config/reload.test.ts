@@ -14,6 +14,7 @@ import {
   nodeEnvironment,
   planReload,
 } from '../../src/config/index.ts';
+import { LoggingInForce } from '../../src/config/logging-in-force.ts';
 
 const names = new Map<string, string>();
 const environment: ConfigEnvironment = {
@@ -196,14 +197,10 @@ t.test('timings set through the map act at once, unless they are wrong', async (
       knet: {},
       compression: {},
       filter: {},
-      links: [{ linkId: 0, knet: { pingIntervalMs: 2162, pingTimeoutMs: 4325 } }],
     });
     const { links, ...changed } = withChanges(loaded.totem, result.changes);
     t.strictSame(changed.timings, { ...loaded.totem.timings, ...result.changes.timings });
-    t.strictSame(links[0], {
-      ...loaded.totem.links[0],
-      knet: { ...loaded.totem.links[0]?.knet, pingIntervalMs: 2162, pingTimeoutMs: 4325 },
-    });
+    t.strictSame(links, loaded.totem.links, 'links keep their timers until a reload');
   }
   live.setU32('totem.consensus', 20);
   const bad = changesOf(loaded.totem, live);
@@ -212,25 +209,69 @@ t.test('timings set through the map act at once, unless they are wrong', async (
   live.delete('totem.token');
   t.strictSame(changesOf(loaded.totem, live), { ok: true, changes: null });
   live.setU32('totem.interface.0.knet_pong_count', 100_000);
-  const huge = changesOf(loaded.totem, live);
-  t.ok(huge.ok);
-  // Timers of 0 are not used.
-  if (huge.ok) t.strictSame(huge.changes?.links, [{ linkId: 0, knet: { pongCount: 100_000 } }]);
+  t.strictSame(changesOf(loaded.totem, live), { ok: true, changes: null }, 'stored only');
 });
 
 t.test('only keys of options that act at run time are looked at', async (t) => {
-  for (const key of [
-    'totem.token',
-    'totem.token_coefficient',
-    'totem.knet_mtu',
-    'totem.interface.7.knet_ping_precision',
-  ])
-    t.ok(actsAtOnce(key), key);
+  for (const key of ['totem.token', 'totem.token_coefficient', 'totem.knet_mtu']) t.ok(actsAtOnce(key), key);
   for (const key of [
     'totem.cluster_uuid',
     'totem.link_mode',
     'totem.interface.0.mcastport',
+    'totem.interface.7.knet_ping_precision',
+    'totem.interface.0.knet_link_priority',
     'totem.knet_ping_precision',
   ])
     t.notOk(actsAtOnce(key), key);
+});
+
+t.test('what only a start reads does not refuse a reload: it is reported', async (t) => {
+  const { loaded, live } = await start(config('', [['10.9.0.1']]));
+  writeFileSync(
+    file,
+    config('link_mode: sometimes\ninterface {\nttl: 7\n}\n', [['10.9.0.1']], 'logging {\ndebug: perhaps\n}\n'),
+  );
+  const plan = await planReload({ file, live, totem: loaded.totem, environment });
+  t.ok(plan.ok);
+  if (!plan.ok) return;
+  t.equal(plan.totem.linkPolicy, loaded.totem.linkPolicy);
+  t.strictSame(
+    plan.warnings.filter(({ code }) => code === 'next-start').map(({ key }) => key),
+    ['totem.interface.0.ttl', 'totem.link_mode', 'logging.debug'],
+  );
+  const again = await loadConfiguration({ file }, { purpose: 'start', environment });
+  t.notOk(again.ok, 'the same file refuses a start');
+});
+
+t.test('logging: what stands before a wrong value acts, the rest stays', async (t) => {
+  const map = new Icmap();
+  const inForce = new LoggingInForce();
+  const set = (key: string, value: string): void => {
+    map.setString(`logging.${key}`, value);
+  };
+  set('to_syslog', 'no');
+  set('syslog_priority', 'warning');
+  set('debug', 'on');
+  set('logger_subsys.TOTEM.subsys', 'TOTEM');
+  set('logger_subsys.TOTEM.debug', 'trace');
+  t.equal(inForce.follow(map).mistake, null);
+  set('to_syslog', 'yes');
+  set('syslog_priority', 'loud');
+  set('debug', 'off');
+  map.delete('logging.logger_subsys.TOTEM.debug');
+  const { config: now, mistake } = inForce.follow(map);
+  t.strictSame(mistake, {
+    key: 'logging.syslog_priority',
+    value: 'loud',
+    text: 'unknown syslog priority specified.',
+  });
+  t.equal(now.toSyslog, true, 'before the mistake');
+  t.equal(now.syslogPriority, 'warning', 'as it was');
+  t.equal(now.debug, 'on', 'behind it');
+  t.equal(now.subsystems.get('TOTEM')?.debug, 'trace');
+  set('syslog_priority', 'err');
+  const { config: mended } = inForce.follow(map);
+  t.equal(mended.syslogPriority, 'error');
+  t.equal(mended.debug, 'off');
+  t.equal(mended.subsystems.get('TOTEM')?.debug, 'off');
 });

@@ -196,6 +196,53 @@ for (const one of CASES) {
   });
 }
 
+/**
+ * Values that a start refuses. Stock accepts a reload with one, without a word, acts on what it has read before it, and may close the log file
+ * for good; ours reports it, and lines go on where they went.
+ */
+const WRONG = [
+  'debug: perhaps',
+  'to_syslog: perhaps',
+  'timestamp: sometimes',
+  'syslog_facility: local9',
+  'logfile_priority: loud',
+  subsys('TOTEM', 'debug: perhaps'),
+];
+t.test(
+  'wrong values of a reload and of a client',
+  { skip: skipReason(['ours', 'stock'], false, 'wrong') },
+  async (t) => {
+    t.setTimeout(120_000);
+    const lab = await Lab.create({ transport: 'udpu', tokenMs: 1000 }, ['ours', 'stock']);
+    t.teardown(() => lab.close());
+    for (const node of lab.nodes) node.startDaemon();
+    await lab.waitRing(lab.nodes);
+    const [ours, stock] = lab.nodes;
+    for (const [at, wrong] of WRONG.entries()) {
+      const tokenMs = 1100 + 100 * at;
+      lab.writeConfs({ tokenMs, logging: [wrong] });
+      const { code, stdout, stderr } = await stock!.tool('corosync-cfgtool', '-R');
+      t.equal(code, 0, `${wrong}: accepted by both ${stdout}${stderr}`);
+      await until('the rest of the file acts', async () => {
+        const tokens = await Promise.all(lab.nodes.map((node) => node.cmap('runtime.config.totem.token')));
+        return tokens.every((token) => token === String(tokenMs)) ? true : null;
+      });
+      const key = wrong.includes('subsys') ? 'logger_subsys.TOTEM.debug' : wrong.replace(/:.*/, '');
+      t.equal(await ours!.cmap(`logging.${key}`), await stock!.cmap(`logging.${key}`), 'the wrong value is stored');
+      const said = /corosync\.conf:\d+:\d+: unknown .*the next start will be refused/g;
+      t.equal(ours!.log().match(said)?.length, at + 1, 'and ours says where it is');
+    }
+    await set(ours!, 'logging.debug', 'never');
+    await until('a word about it', () =>
+      ours!.log().includes('logging.debug: never: unknown value for debug. This option and those') ? true : null,
+    );
+    const lines = () => ours!.log().match(/A new membership/g)?.length ?? 0;
+    const before = lines();
+    await ours!.tool('corosync-cmapctl', '-s', 'runtime.force_gather', 'str', 'yes');
+    await until('lines go on', () => (lines() > before ? true : null));
+  },
+);
+
 t.test(
   'log and state directories that are links, and a link in uidgid.d',
   { skip: skipReason(['ours', 'stock']) },

@@ -98,8 +98,8 @@ export const LINK = sectionOptions('totem.interface', AT_CREATION, [
   },
 ]);
 
-/** A link of knet: `LinkConfig.knet`. */
-export const KNET_LINK = sectionOptions('totem.interface', ACTS, [
+/** A link of knet: `LinkConfig.knet`. Who sets one of these in the map changes nothing, as with stock. */
+export const KNET_LINK = sectionOptions('totem.interface', { reload: 'yes', cmap: 'stored' }, [
   {
     key: 'knet_link_priority',
     type: 'u8',

@@ -18,6 +18,7 @@ export class TotemContext {
     readonly positions: ReadonlyMap<string, Position>,
     readonly environment: ConfigEnvironment,
     lookupMsMax: number,
+    private readonly isReload = false,
   ) {
     this.deadline = new Promise((resolve) => {
       this.timer = setTimeout(() => resolve([]), lookupMsMax);
@@ -50,6 +51,15 @@ export class TotemContext {
   invalid(code: ConfigErrorCode, text: string, details: { key?: string; hint?: string } = {}): ConfigError {
     const position = details.key === undefined ? undefined : this.positions.get(details.key);
     return new ConfigError(code, text, { stockMessage: `parse error in config: ${text}`, position, ...details });
+  }
+
+  /** Refuses a start. A reload goes on, as in stock, where it only reads such values at its start; nothing uses them, and they are reported. */
+  refuseStart(error: ConfigError): void {
+    if (!this.isReload) throw error;
+    const { position, key } = error;
+    const text = error.stockMessage.replace(/^parse error in config: /, '').replace(/\.$/, '');
+    const message = `${text}. It has no effect now, but the next start will be refused`;
+    this.warnings.push({ code: 'next-start', position, key, message, hint: error.hint, stockMessage: null });
   }
 
   warn(code: string, stockMessage: string, key: string | undefined, hint: string): void {

@@ -76,10 +76,11 @@ export async function checkInterfaceBlocks(
     }
     const multicast = context.map.getString(`${key}.mcastaddr`);
     if (multicast !== null && (await resolveAddress(context, multicast, families)) === null) {
-      throw context.error('RONDO_CONFIG_ADDRESS', `failed to parse mcast address '${multicast}'`, {
+      const error = context.error('RONDO_CONFIG_ADDRESS', `failed to parse mcast address '${multicast}'`, {
         key: `${key}.mcastaddr`,
         hint: 'Give a multicast address of the family of the link, e.g. 239.192.0.1',
       });
+      context.refuseStart(error);
     }
     if (
       context.map.getString(`${key}.knet_transport`) !== null &&
@@ -159,7 +160,9 @@ export function checkLink(context: TotemContext, link: LinkSettings, transport: 
   const fail = (option: string, text: string, hint: string) =>
     context.invalid('RONDO_CONFIG_LINK', text, { key: `${key}.${option}`, hint });
   if (transport === 'udp' && link.multicastAddress === '') {
-    throw fail('mcastaddr', `No multicast address specified for ${name}`, 'Set mcastaddr or cluster_name');
+    context.refuseStart(
+      fail('mcastaddr', `No multicast address specified for ${name}`, 'Set mcastaddr or cluster_name'),
+    );
   }
   if (link.port === 0) {
     const node = link.members[0];
@@ -169,19 +172,18 @@ export function checkLink(context: TotemContext, link: LinkSettings, transport: 
     });
   }
   if (link.ttl !== 1 && transport !== 'udp') {
-    throw fail('ttl', `Can only set ttl on multicast transport types for ${name}`, 'Remove ttl');
+    context.refuseStart(fail('ttl', `Can only set ttl on multicast transport types for ${name}`, 'Remove ttl'));
   }
   if ((link.priorityGiven ?? 1) !== 1 && transport !== 'knet') {
     const text = `Can only set link priority on knet transport type for ${name}`;
-    throw fail('knet_link_priority', text, 'Remove knet_link_priority');
+    context.refuseStart(fail('knet_link_priority', text, 'Remove knet_link_priority'));
   }
-  if (transport !== 'udp' || link.broadcast) return;
+  if (transport !== 'udp' || link.broadcast || link.multicastAddress === '') return;
   if (!isMulticast(link.multicastAddress)) {
     const text = `mcastaddr is not a correct multicast address for ${name}`;
-    throw fail('mcastaddr', text, 'Multicast addresses are 224.0.0.0 to 239.255.255.255 and ff00::/8');
-  }
-  if (link.bindAddress !== null && familyOf(link.bindAddress) !== familyOf(link.multicastAddress)) {
+    context.refuseStart(fail('mcastaddr', text, 'Multicast addresses are 224.0.0.0 to 239.255.255.255 and ff00::/8'));
+  } else if (link.bindAddress !== null && familyOf(link.bindAddress) !== familyOf(link.multicastAddress)) {
     const text = `Multicast address family does not match bind address family for ${name}`;
-    throw fail('mcastaddr', text, 'Use addresses of one family');
+    context.refuseStart(fail('mcastaddr', text, 'Use addresses of one family'));
   }
 }

@@ -6,16 +6,16 @@ import { ACTING } from './acting.ts';
 import type { TotemReading } from './read-totem.ts';
 
 /**
- * Keys that the daemon adds to those of the file (config-and-tools.md 2.1). The copy of the bind address is there at
- * start only: it goes away at the first reload, as in stock.
+ * Keys that the daemon adds to those of the file (config-and-tools.md 2.1). The copies of the bind address and of udp's group and port are made
+ * at the start only: they go away at the first reload, as in stock.
  */
 export function publishTotem(map: Icmap, reading: TotemReading, atStart = true): void {
   const { totem, localNode, links, generatedNodeIds } = reading;
   map.setU32('nodelist.local_node_pos', localNode.index);
   for (const [index, nodeId] of generatedNodeIds) map.setU32(`nodelist.node.${index}.nodeid`, nodeId);
-  for (const link of links) {
+  for (const link of atStart ? links : []) {
     const prefix = `totem.interface.${link.linkId}.`;
-    if (atStart && link.bindText !== null) map.setString(`${prefix}bindnetaddr`, link.bindText);
+    if (link.bindText !== null) map.setString(`${prefix}bindnetaddr`, link.bindText);
     if (totem.transport !== 'udp') continue;
     // What the file says stays as it is, even where another value is in force (broadcast, port 0).
     if (!map.has(`${prefix}mcastaddr`)) map.setString(`${prefix}mcastaddr`, link.multicastAddress);

@@ -137,7 +137,9 @@ function checkLinkMode(context: TotemContext, linkMode: string): LinkPolicy {
   const policy = LINK_MODES.find((mode) => mode === linkMode);
   if (policy !== undefined) return policy;
   const text = `The Knet link mode "${linkMode}" specified is invalid.  It must be active, passive or rr.`;
-  throw context.invalid('RONDO_CONFIG_TOTEM', text, { key: 'totem.link_mode', hint: 'Write passive, active or rr' });
+  const hint = 'Write passive, active or rr';
+  context.refuseStart(context.invalid('RONDO_CONFIG_TOTEM', text, { key: 'totem.link_mode', hint }));
+  return 'passive'; // a reload keeps the one in force
 }
 
 function noLocalNode(context: TotemContext) {
