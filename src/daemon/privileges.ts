@@ -9,7 +9,8 @@ import { DaemonExit, ExitCode } from './exit-codes.ts';
  * What stock asks of the system at start: real-time scheduling, memory that is never swapped, the root cgroup, a nice
  * value (config-and-tools.md 1.5.7). Nothing here is needed to work: what is refused is logged, and the daemon goes on.
  *
- * The ring thread takes the real-time priority; this thread, which may garbage-collect and write logs, stays ordinary.
+ * The ring thread takes the real-time priority; this thread, which may garbage-collect and write logs, is an ordinary one, with the
+ * strongest nice value: it accepts clients, and on a busy machine it would otherwise get no more time than each of those who flood it.
  */
 export interface SchedulingPlan {
   readonly roundRobin: boolean;
@@ -37,7 +38,10 @@ export function planScheduling(config: Icmap, log: LogFunction): SchedulingPlan 
     moveToRootCgroup(config, log, false);
     const limit = getLimit('RTPRIO');
     const permitted = process.geteuid?.() === 0 || limit.hard >= priority;
-    if (permitted) return { roundRobin: true, priority };
+    if (permitted) {
+      favourThisThread();
+      return { roundRobin: true, priority };
+    }
     log(
       'warning',
       'MAIN',
@@ -47,6 +51,25 @@ export function planScheduling(config: Icmap, log: LogFunction): SchedulingPlan 
   const obtained = setNice(wanted ? NICE_STRONGEST : nice);
   if (!obtained.ok && !wanted && nice < 0) refused(log, `Could not set priority ${nice}`, obtained);
   return { roundRobin: false, priority: 0 };
+}
+
+/**
+ * The strongest nice value for this thread, and for the session if it is this process's own: where the kernel shares out time by session
+ * (autogroup), a nice value counts within one only. Neither is needed to work.
+ */
+function favourThisThread(): void {
+  setNice(NICE_STRONGEST);
+  try {
+    if (ownSession() === process.pid) writeFileSync('/proc/self/autogroup', `${NICE_STRONGEST}\n`);
+  } catch {
+    // No autogroups here, or not permitted.
+  }
+}
+
+/** Id of the session of this process. The name before it in the line may hold anything. */
+function ownSession(): number {
+  const stat = readFileSync('/proc/self/stat', 'latin1');
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[3]);
 }
 
 /** Locks memory with the limit raised as stock does. Answers whether more may be locked. */

@@ -28,9 +28,9 @@ export const IPC_LIMITS = {
   messageBytesMax: 4 * 1_048_576,
   /**
    * Clients that wait to be accepted; the kernel takes less if net.core.somaxconn says so. libqb: 128, which a flood fills in a moment of
-   * other work. Longer ones only make root wait longer behind the flood.
+   * other work, and then root is refused, too. To accept and to judge one takes some 10 µs, so that root waits for 40 ms behind all of these.
    */
-  backlog: 1024,
+  backlog: 4096,
 } as const;
 
 /** `max_msg_size` that a client asks for, raised to the minimum; null if this is not a connection request. */

@@ -36,6 +36,7 @@ interface ThreadStatus {
   readonly noNewPrivileges: string;
   /** SCHED_OTHER 0, SCHED_RR 2. */
   readonly policy: number;
+  readonly nice: number;
 }
 
 function threads(pid: number): readonly ThreadStatus[] {
@@ -52,6 +53,7 @@ function threads(pid: number): readonly ThreadStatus[] {
       bounding: BigInt(`0x${field('CapBnd')}`),
       noNewPrivileges: field('NoNewPrivs'),
       policy: Number(stat[38]),
+      nice: Number(stat[16]),
     };
   });
 }
@@ -77,6 +79,7 @@ t.test('no thread of the daemon may do more than its work needs', { skip }, asyn
       t.equal(thread.noNewPrivileges, '1', thread.name);
     }
     t.equal(all.filter(({ policy }) => policy === 2).length, 1, 'the ring thread has real-time priority');
+    t.equal(all[0]?.nice, -20, 'the main thread goes before ordinary processes');
     const log = node.log();
     t.notMatch(log, MACHINE_LIMITS ? /unshrinkable/ : /ot permitted|unshrinkable|Could not/);
   }
