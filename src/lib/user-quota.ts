@@ -5,13 +5,28 @@ export interface QuotaLimits {
   readonly all: number;
 }
 
+/** The same as shares of all that there is. */
+export interface QuotaShares {
+  readonly user: number;
+  readonly users: number;
+}
+
+export const quotaOf = (all: number, shares: QuotaShares): QuotaLimits => ({
+  perUser: Math.floor(all * shares.user),
+  users: Math.floor(all * shares.users),
+  all,
+});
+
 /** Who takes. The privileged (root, and the user that the daemon runs as) are bound by the limit of all only. */
 export interface QuotaUser {
   readonly uid: number;
   readonly privileged: boolean;
 }
 
-/** Counts what users hold of a resource, and refuses beyond the limits. */
+/**
+ * Counts what users hold of a resource, by user and in all, and refuses beyond the limits: so that no one takes what others need, nor all
+ * of them what root needs.
+ */
 export class UserQuota {
   private readonly held = new Map<number, number>();
   private heldByUsers = 0;
@@ -28,20 +43,26 @@ export class UserQuota {
   }
 
   /** Takes, whatever the limits say: after `allows`. */
-  take({ uid, privileged }: QuotaUser, amount: number): void {
+  take({ uid, privileged }: QuotaUser, amount = 1): void {
     this.heldByAll += amount;
-    if (privileged) return;
-    this.heldByUsers += amount;
+    if (!privileged) this.heldByUsers += amount;
     const sum = this.of(uid) + amount;
     if (sum === 0) this.held.delete(uid);
     else this.held.set(uid, sum);
   }
 
-  give(user: QuotaUser, amount: number): void {
+  /** `false`: it would be beyond the limits, and nothing was taken. */
+  tryTake(user: QuotaUser, amount = 1): boolean {
+    if (!this.allows(user, amount)) return false;
+    this.take(user, amount);
+    return true;
+  }
+
+  give(user: QuotaUser, amount = 1): void {
     this.take(user, -amount);
   }
 
-  /** Held by a user that is not privileged. */
+  /** Held by one user. */
   of(uid: number): number {
     return this.held.get(uid) ?? 0;
   }

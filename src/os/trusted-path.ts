@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readlinkSync, type Stats } from 'node:fs';
+import { isAbsolute, join } from 'node:path';
 
 /** As the kernel: more links than this are a circle. */
 const LINKS_MAX = 40;
@@ -35,10 +36,13 @@ export const inDirectory = (directory: number, name: string): string => `/proc/s
  * works, and nobody else redirects what a daemon with root's rights opens.
  */
 export function findPlace(path: string): Place {
-  return naming(path, () => walk(path));
+  return naming(path, () => walk(path, ownUid()));
 }
 
-function walk(path: string): Place {
+/** Hears of every directory and every symbolic link on the way, before it is gone into. */
+type Inspection = (stat: Stats, where: () => string) => void;
+
+function walk(path: string, uid: number, inspect: Inspection = () => {}): Place {
   const rest = path.split('/').filter((name) => name !== '' && name !== '.');
   let directory = openSync(path.startsWith('/') ? '/' : '.', DIRECTORY);
   let links = 0;
@@ -46,10 +50,14 @@ function walk(path: string): Place {
     for (;;) {
       const name = rest.shift();
       if (name === undefined) throw new PathError('EISDIR', 21, path, 'it is a directory');
-      const trusted = isTrustedDirectory(fstatSync(directory));
+      const here = fstatSync(directory);
+      const trusted = isTrustedDirectory(here, uid);
+      inspect(here, () => realPath(directory));
       const stat = statNoFollow(directory, name);
       if (stat?.isSymbolicLink() === true) {
-        if (!mayFollow(stat, trusted)) throw new PathError('ELOOP', 40, path, `symbolic link ${name} of another user`);
+        inspect(stat, () => realPath(directory, name));
+        if (!mayFollow(stat, trusted, uid))
+          throw new PathError('ELOOP', 40, path, `symbolic link ${name} of another user`);
         if (++links > LINKS_MAX) throw new PathError('ELOOP', 40, path, 'too many symbolic links');
         const target = readlinkSync(inDirectory(directory, name));
         rest.unshift(...target.split('/').filter((part) => part !== '' && part !== '.'));
@@ -87,14 +95,56 @@ function statNoFollow(directory: number, name: string): Stats | null {
   return lstatSync(inDirectory(directory, name), { throwIfNoEntry: false }) ?? null;
 }
 
-const isOurs = (uid: number): boolean => uid === 0 || uid === process.geteuid?.();
+/** What an open directory, or a name in it, is called now. */
+function realPath(directory: number, name = ''): string {
+  const path = readlinkSync(`/proc/self/fd/${directory}`);
+  return name === '' ? path : join(path, name);
+}
 
-function isTrustedDirectory({ uid, gid, mode }: Stats): boolean {
-  return isOurs(uid) && (mode & 0o002) === 0 && ((mode & 0o020) === 0 || gid === 0);
+const ownUid = (): number => process.geteuid?.() ?? 0;
+const isOurs = (owner: number, uid: number): boolean => owner === 0 || owner === uid;
+
+function isTrustedDirectory({ uid: owner, gid, mode }: Stats, uid: number): boolean {
+  return isOurs(owner, uid) && (mode & 0o002) === 0 && ((mode & 0o020) === 0 || gid === 0);
 }
 
 /** With a second name it may be one of root's links that somebody hung up here. */
-const mayFollow = (link: Stats, trusted: boolean): boolean => isOurs(link.uid) && (trusted || link.nlink === 1);
+const mayFollow = (link: Stats, trusted: boolean, uid: number): boolean =>
+  isOurs(link.uid, uid) && (trusted || link.nlink === 1);
+
+/** Why a file is not to be trusted: which part of its path is the reason. */
+export class UntrustedFile extends Error {
+  override readonly name = 'UntrustedFile';
+}
+
+/**
+ * The real path of a regular file that nobody but root and `uid` can change, exchange or redirect: each directory and each symbolic link
+ * on the way was looked at, and no other user can change one afterwards, so that the path stays good. Throws `UntrustedFile`, or what the
+ * system says about a path that is not there.
+ *
+ * Others may write into a directory with the sticky bit (/tmp): the kernel keeps their hands off what is not theirs there.
+ */
+export function trustedFile(path: string, uid: number = ownUid()): string {
+  if (!isAbsolute(path)) throw new UntrustedFile(`${path} is not an absolute path`);
+  const inspect: Inspection = (stat, where) => {
+    if (!isOurs(stat.uid, uid)) throw new UntrustedFile(`${where()} belongs to user ${stat.uid}`);
+    if (stat.isDirectory() && (stat.mode & 0o022) !== 0 && (stat.mode & 0o1000) === 0)
+      throw new UntrustedFile(`${where()} is a directory that others than its owner can write`);
+  };
+  return naming(path, () => {
+    const { directory, name } = walk(path, uid, inspect);
+    try {
+      const real = realPath(directory, name);
+      const stat = lstatSync(inDirectory(directory, name));
+      inspect(stat, () => real);
+      if (!stat.isFile()) throw new UntrustedFile(`${real} is not a regular file`);
+      if ((stat.mode & 0o022) !== 0) throw new UntrustedFile(`${real} can be written by others than its owner`);
+      return real;
+    } finally {
+      closeSync(directory);
+    }
+  });
+}
 
 /** What `openTrusted` may open besides regular files. */
 export type FileKind = 'regular' | 'orDevice';

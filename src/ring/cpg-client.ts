@@ -1,5 +1,7 @@
 import type { ServerConnection } from '../ipc/server/connection.ts';
+import { isPrivileged } from '../ipc/server/limits.ts';
 import type { FrameMemory } from '../lib/frame-memory.ts';
+import type { QuotaUser } from '../lib/user-quota.ts';
 import { withinMemory } from '../os/memory-limit.ts';
 import { CpgRequest } from '../services/codec/ids.ts';
 import type { CpgConnection, CpgPort } from '../services/cpg/cpg-connection.ts';
@@ -42,7 +44,7 @@ export interface CpgClientEvents {
 /** One client of CPG: the core's port over the shared-memory connection. Nothing in here closes it; the table does. */
 export class CpgClient implements CpgPort {
   readonly id: number;
-  readonly euid: number;
+  readonly user: QuotaUser;
   readonly memory: FrameMemory;
   readonly member: CpgConnection;
   /** In the list of clients to flush, of clients to serve, of clients with a queue. */
@@ -70,7 +72,7 @@ export class CpgClient implements CpgPort {
     private readonly events: CpgClientEvents,
   ) {
     this.id = connection.id;
-    this.euid = connection.euid;
+    this.user = { uid: connection.euid, privileged: isPrivileged(connection.euid) };
     this.memory = { bytes: connection.u8, view: connection.arena.data };
     this.member = core.opened(this);
   }

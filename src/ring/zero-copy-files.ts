@@ -1,12 +1,13 @@
 import { lstatSync, readSync, type Stats, writeSync } from 'node:fs';
-import type { UserBudget } from '../lib/user-budget.ts';
+import { isPrivileged } from '../ipc/server/limits.ts';
+import type { QuotaUser, UserQuota } from '../lib/user-quota.ts';
 import { errnoName } from '../os/errno.ts';
 import { closeFd, OpenFlag, openDirectory, openFileIn, unlinkFileIn } from '../os/fd.ts';
 import { getLimit } from '../os/schedule.ts';
 import { statusOf } from '../os/stat.ts';
 import { inDirectory } from '../os/trusted-path.ts';
 import type { ZeroCopyRegions } from '../services/cpg/cpg-host.ts';
-import { zeroCopyBudget } from './zero-copy-limits.ts';
+import { zeroCopyQuota } from './zero-copy-limits.ts';
 
 /** The names that libcpg makes (mkstemp), and where: the daemon removes nothing else. */
 const DIRECTORY = '/dev/shm';
@@ -20,7 +21,7 @@ const MESSAGE_BYTES_MAX = 1 << 20;
 const FIRST_READ_BYTES = MESSAGE_AT + 16_384;
 
 interface Client {
-  readonly uid: number;
+  readonly user: QuotaUser;
   /** Open files by token. */
   readonly regions: Map<bigint, number>;
 }
@@ -49,7 +50,7 @@ export class ZeroCopyFiles implements ZeroCopyRegions {
   constructor(
     private readonly userOf: (connectionId: number) => number,
     private readonly refused: (connectionId: number, reason: string) => void = () => {},
-    private readonly budget: UserBudget = zeroCopyBudget(getLimit('NOFILE').soft),
+    private readonly quota: UserQuota = zeroCopyQuota(getLimit('NOFILE').soft),
   ) {}
 
   open(connectionId: number, path: string, mapBytes: number): boolean {
@@ -57,29 +58,30 @@ export class ZeroCopyFiles implements ZeroCopyRegions {
     if (name === undefined) return this.refuse(connectionId, 'its path is not one that libcpg makes');
     const uid = this.userOf(connectionId);
     const { fd, own } = takeFile(this.directory, name, uid);
-    const reason = this.keep(connectionId, uid, fd, own, mapBytes);
+    const user = { uid, privileged: isPrivileged(uid) };
+    const reason = this.keep(connectionId, user, fd, own, mapBytes);
     if (reason === null) return true;
     if (fd >= 0) closeFd(fd);
     return this.refuse(connectionId, reason);
   }
 
   /** Why the open file is not taken, or `null`. */
-  private keep(connectionId: number, uid: number, fd: number, own: boolean, mapBytes: number): string | null {
+  private keep(connectionId: number, user: QuotaUser, fd: number, own: boolean, mapBytes: number): string | null {
     if (fd < 0) return `its file cannot be opened: ${errnoName(fd)}`;
     if (!own) return 'its file is not a regular file of its user';
     if (mapBytes < MESSAGE_AT) return `${mapBytes} bytes are too few`;
-    if (!this.budget.take(uid)) return `there are enough (${this.budget.max} in all)`;
+    if (!this.quota.tryTake(user)) return `there are enough (${this.quota.limits.all} in all)`;
     const token = ++this.lastToken;
     this.tokenBytes[0] = token;
     try {
       writeSync(fd, this.tokenOctets, 0, 8, TOKEN_AT);
     } catch (error) {
-      this.budget.give(uid);
+      this.quota.give(user);
       return `its token cannot be written: ${(error as NodeJS.ErrnoException).code ?? error}`;
     }
     let client = this.clients.get(connectionId);
     if (client === undefined) {
-      client = { uid, regions: new Map() };
+      client = { user, regions: new Map() };
       this.clients.set(connectionId, client);
     }
     client.regions.set(token, fd);
@@ -113,7 +115,7 @@ export class ZeroCopyFiles implements ZeroCopyRegions {
     const fd = client?.regions.get(token);
     if (client === undefined || fd === undefined) return;
     client.regions.delete(token);
-    this.budget.give(client.uid);
+    this.quota.give(client.user);
     closeFd(fd);
   }
 

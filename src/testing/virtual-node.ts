@@ -28,7 +28,7 @@ export class CpgClientPort {
   ) {
     const port: CpgPort = {
       id: client.id,
-      euid: 0,
+      user: { uid: 0, privileged: true },
       memory: this.memory,
       scratch: 0,
       respond: (message) => client.respond(message),

@@ -247,8 +247,11 @@ t.test('admission: by user and in all, with a reserve for root', (t) => {
   t.equal(take(4, 20), 4, 'an eighth is root’s');
   t.equal(take(0, 20), 4);
   admission.give(1, 12328);
-  t.equal(take(5, 1), 0, 'root has what was the reserve');
-  t.equal(take(0, 2), 1);
+  t.equal(take(5, 2), 1, 'what a user gives back is for users');
+  t.equal(take(0, 1), 0, 'root has its reserve already');
+  admission.give(0, 12328);
+  t.equal(take(5, 1), 0);
+  t.equal(take(0, 1), 1, 'and what root gives back is for root');
   t.match(admission.describe(1), /^7 connections of the user, 32 in all; at most 8 and 28, 32/);
   t.equal(connectionsMax(20_000, 65_530), 4096);
   t.equal(connectionsMax(1024, 65_530), 416);

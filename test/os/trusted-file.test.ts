@@ -2,7 +2,7 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { trustedFile } from '../../src/os/trusted-file.ts';
+import { trustedFile } from '../../src/os/trusted-path.ts';
 
 const STRANGER = 65534;
 const isRoot = process.geteuid?.() === 0;

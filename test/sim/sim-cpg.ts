@@ -42,7 +42,7 @@ class SimClient {
     this.connection = core.opened({
       id,
       memory: this.memory,
-      euid: 0,
+      user: { uid: 0, privileged: true },
       scratch: 0,
       respond: (message) => this.respond(message),
       dispatch: (message) => this.event(message),

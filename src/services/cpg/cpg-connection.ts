@@ -1,4 +1,5 @@
 import type { FrameMemory } from '../../lib/frame-memory.ts';
+import type { QuotaUser } from '../../lib/user-quota.ts';
 import type { CpgGroup, CpgProcess } from './cpg-groups.ts';
 
 /** services.md 4.5; LEAVE_STARTED is terminal, as in all of stock's 3.x. */
@@ -7,8 +8,8 @@ export type CpgState = 'unjoined' | 'joinStarted' | 'joinCompleted' | 'leaveStar
 /** What the core needs of a client connection; the runtime puts the shared-memory rings behind it. */
 export interface CpgPort {
   readonly id: number;
-  /** Effective user of the client. */
-  readonly euid: number;
+  /** Effective user of the client, by whose quotas it is counted. */
+  readonly user: QuotaUser;
   /**
    * Where its requests, its event ring and its scratch lie: the memory of the ring's frames, unless there are very many clients, so
    * that copies between them make no garbage.

@@ -1,3 +1,5 @@
+import { quotaOf } from '../../lib/user-quota.ts';
+
 /**
  * Bounds on what other nodes and local users can make the process list hold. All of ours count the same messages, so they agree on what
  * they take; stock has no bounds. (libcpg's own programs take events of at most 128 members.)
@@ -11,7 +13,6 @@ export const CPG_LIMITS = {
   groupProcessesMax: 4_096,
   /** Open iterations of one connection; a client that finalizes none of its own gets NO_RESOURCES beyond. */
   iterationsMax: 256,
-  /** Entries that all open iterations hold, by the shares of users. */
-  iterationEntriesMax: 4_000_000,
-  iterationShares: { unprivileged: 3 / 4, user: 1 / 4 },
+  /** Entries that all open iterations hold. */
+  iterationEntries: quotaOf(4_000_000, { user: 1 / 4, users: 3 / 4 }),
 } as const;

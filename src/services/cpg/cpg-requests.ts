@@ -1,6 +1,6 @@
 import { assert } from '../../lib/assert.ts';
 import { CsError, type CsStatus } from '../../lib/errors.ts';
-import { UserBudget } from '../../lib/user-budget.ts';
+import { UserQuota } from '../../lib/user-quota.ts';
 import type { Call, RequestOf } from '../codec/call.ts';
 import { CPG_CALLS, CPG_EXEC_JOIN, CPG_EXEC_LEAVE } from '../codec/cpg.ts';
 import { GROUP_NAME_BYTES_MAX, groupNameValue } from '../codec/fields.ts';
@@ -31,7 +31,7 @@ type CpgServer = (connection: CpgConnection, values: Values<Fields>) => CpgResul
 /** The requests of libcpg that are rare enough for ordinary code. */
 export class CpgRequests {
   private nextIterationHandle = 1n;
-  private readonly iterationEntries = new UserBudget(CPG_LIMITS.iterationEntriesMax, CPG_LIMITS.iterationShares);
+  private readonly iterationEntries = new UserQuota(CPG_LIMITS.iterationEntries);
   private readonly servers: CpgServers = {
     join: (connection, values) => this.join(connection, values),
     leave: (connection) => this.leave(connection),
@@ -154,7 +154,7 @@ export class CpgRequests {
     const { groups, processes } = this.membership;
     const wanted = name.length <= GROUP_NAME_BYTES_MAX ? groups.find(name.bytes, 0, name.length) : null;
     const entries = iterationSnapshot(processes.all, type, wanted);
-    if (!this.iterationEntries.take(connection.port.euid, entries.length)) return CsError.NO_RESOURCES;
+    if (!this.iterationEntries.tryTake(connection.port.user, entries.length)) return CsError.NO_RESOURCES;
     const handle = this.nextIterationHandle++;
     connection.iterations.set(handle, { entries, names: type === IterationType.NAMES, next: 0 });
     return { handle };
@@ -182,7 +182,7 @@ export class CpgRequests {
     const iteration = connection.iterations.get(handle);
     if (iteration === undefined) return false;
     connection.iterations.delete(handle);
-    this.iterationEntries.give(connection.port.euid, iteration.entries.length);
+    this.iterationEntries.give(connection.port.user, iteration.entries.length);
     return true;
   }
 

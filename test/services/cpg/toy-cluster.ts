@@ -42,7 +42,7 @@ export class ToyClient {
   ) {
     this.connection = node.cpg.opened({
       id,
-      euid: 0,
+      user: { uid: 0, privileged: true },
       memory: node.memory,
       scratch: id * SCRATCH_BYTES,
       respond: (message) => {
