@@ -30,11 +30,11 @@ export class Attacker {
   }
 
   start(...args: readonly string[]): Running {
-    return this.node.space.start('setpriv', this.command(args));
+    return this.node.space.start('nice', this.command(args));
   }
 
   run(...args: readonly string[]): Promise<RunResult> {
-    return this.node.space.run('setpriv', this.command(args), { timeoutMs: 60_000 });
+    return this.node.space.run('nice', this.command(args), { timeoutMs: 60_000 });
   }
 
   shell(script: string): Promise<RunResult> {
@@ -45,8 +45,9 @@ export class Attacker {
     return [`--reuid=${this.uid}`, `--regid=${this.uid}`, '--clear-groups'];
   }
 
+  /** Root goes before the flooding processes, as he may: it is to be seen how long the daemon makes him wait. */
   private command(args: readonly string[]): string[] {
-    return [...this.as(), this.path, ...args];
+    return ['-n', this.uid === 0 ? '-20' : '0', 'setpriv', ...this.as(), this.path, ...args];
   }
 }
 
@@ -57,10 +58,23 @@ export async function rootServedMs(node: LabNode): Promise<number | null> {
   return code === 0 ? performance.now() - startMs : null;
 }
 
+/** What a daemon may grow in a flood of connections, handshakes or requests (docs/operations.md, "Limits of local users"). */
+export const FLOOD_GROWTH_MIB_MAX = 256;
+
 /** Memory of a node's daemon. */
-export function residentMiB(node: LabNode): number {
+export const residentMiB = (node: LabNode): number => memoryMiB(node, 'VmRSS');
+/** The most that it had so far. */
+export const peakMiB = (node: LabNode): number => memoryMiB(node, 'VmHWM');
+
+function memoryMiB(node: LabNode, field: string): number {
   const status = readFileSync(`/proc/${node.daemon?.pid}/status`, 'latin1');
-  return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1024;
+  return Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(status)?.[1]) / 1024;
+}
+
+/** The longest wait that `probe` or `latency` has seen, less the machine's own longest delay: what the daemon has to do with. */
+export function delayMs(output: string): number {
+  const of = (name: string): number => Number(new RegExp(`${name} ([\\d.]+)`).exec(output)?.[1] ?? Number.NaN);
+  return of('worst') - of('late');
 }
 
 /** The daemon lives and serves root; its log otherwise. */

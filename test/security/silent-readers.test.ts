@@ -1,8 +1,7 @@
 import t from 'tap';
 import { FULL, skipReason } from '../interop/lab/cases.ts';
 import { Lab } from '../interop/lab/lab.ts';
-import { sleep } from '../interop/lab/process.ts';
-import { Attacker, alive, GRANTED, GRANTED_TOO, GRANTS, residentMiB } from './attacker.ts';
+import { Attacker, alive, GRANTED, GRANTED_TOO, GRANTS, peakMiB, residentMiB } from './attacker.ts';
 
 // Members of a group that never read: what the daemon keeps for them.
 
@@ -27,11 +26,8 @@ for (const kind of ['ours', 'stock'] as const) {
       String(MESSAGES),
       String(MESSAGE_BYTES),
     );
-    let peak = 0;
-    while (sender.alive) {
-      peak = Math.max(peak, residentMiB(node) - before);
-      await sleep(50);
-    }
+    await sender.exited;
+    const peak = peakMiB(node) - before;
     t.comment(`${kind}: ${sender.output.trim()} of ${MESSAGES}, ${peak.toFixed(0)} MiB more at most`);
     if (kind === 'ours') {
       t.equal(sender.output, `sent ${MESSAGES}\n`, 'who reads is not held up');

@@ -8,7 +8,8 @@
  *   ipc flood SERVICE SECONDS HOW     handshakes, one after the other; HOW: bare (closes at once), ask (does not wait), full
  *   ipc storm SERVICE N SEED          N requests with random ids, sizes and bodies, the memory changed meanwhile; connects again when cut
  *   ipc hail SERVICE N SEED HOW       N handshakes, mostly wrong ones; HOW: patient (waits for responses), hasty
- *   ipc probe SERVICE SECONDS         connects again and again, at once when it is told to: prints how long the longest try took, in ms;
+ *   ipc probe SERVICE SECONDS         connects again and again, at once when it is told to: prints how long the longest try took, in ms,
+ *                                     and how late it woke up at worst from its own pauses, which is the machine's doing, not the daemon's;
  *                                     0 seconds: until its standard input ends
  *
  * What holds things goes on until its standard input ends.
@@ -466,7 +467,7 @@ static void hail(const char *service, long n, unsigned seed, int patient)
 
 static void probe(const char *service, double seconds)
 {
-	double end = now() + seconds, worst = 0;
+	double end = now() + seconds, worst = 0, late = 0;
 	int served = 0, again = 0;
 	struct connection c;
 	struct pollfd input = { .fd = 0, .events = POLLIN };
@@ -485,9 +486,12 @@ static void probe(const char *service, double seconds)
 		served++;
 		if (now() - begin > worst)
 			worst = now() - begin;
+		begin = now();
 		usleep(20000);
+		if (now() - begin - 0.02 > late)
+			late = now() - begin - 0.02;
 	}
-	printf("served %d again %d worst %.0f\n", served, again, worst * 1000);
+	printf("served %d again %d worst %.0f late %.0f\n", served, again, worst * 1000, late * 1000);
 }
 
 int main(int argc, char **argv)

@@ -1,7 +1,7 @@
 /*
  * A client that is connected already and asks for something every few milliseconds, while others do what they like: how long it waits.
  *
- *   latency EVERY_MS        cmap_get until its standard input ends
+ *   latency EVERY_MS        cmap_get until its standard input ends; "late" is how late it woke up at worst from its own pauses
  */
 #include <corosync/cmap.h>
 #include <poll.h>
@@ -37,15 +37,17 @@ int main(int argc, char **argv)
 {
 	cmap_handle_t handle;
 	unsigned long count = 0, failed = 0;
-	double worst = 0;
+	double worst = 0, late = 0, paused;
 	uint32_t version;
 	struct pollfd input = { .fd = 0, .events = POLLIN };
 	if (argc != 2 || cmap_initialize(&handle) != CS_OK)
 		return 2;
 	printf("ready\n");
 	fflush(stdout);
-	while (poll(&input, 1, atoi(argv[1])) == 0) {
+	for (paused = now_ms(); poll(&input, 1, atoi(argv[1])) == 0; paused = now_ms()) {
 		double begin = now_ms();
+		if (begin - paused - atoi(argv[1]) > late)
+			late = begin - paused - atoi(argv[1]);
 		if (cmap_get_uint32(handle, "totem.version", &version) != CS_OK)
 			failed++;
 		double took = now_ms() - begin;
@@ -54,8 +56,8 @@ int main(int argc, char **argv)
 		if (took > worst)
 			worst = took;
 	}
-	printf("gets %lu failed %lu median %.1f p99 %.1f p99.9 %.1f worst %.1f\n", count, failed, quantile(count, 0.5),
-	       quantile(count, 0.99), quantile(count, 0.999), worst);
+	printf("gets %lu failed %lu median %.1f p99 %.1f p99.9 %.1f worst %.1f late %.1f\n", count, failed, quantile(count, 0.5),
+	       quantile(count, 0.99), quantile(count, 0.999), worst, late);
 	cmap_finalize(handle);
 	return 0;
 }
