@@ -20,7 +20,8 @@ const LAB = /^test\/(interop|security)\//;
 const SERIAL = /^test\/(interop|security|conformance|sim|perf)\/|\.slow\.test\.ts$/;
 /** Serial ones that are quick enough to be unit tests all the same. */
 const QUICK = /^test\/(sim|conformance|interop|security)\/.*\.quick\.test\.ts$/;
-const FILE_TIMEOUT_SEC = { unit: 180, serial: 900 };
+/** The labs' whole selection (RONDO_LAB_FULL) is up to an hour in one file. */
+const FILE_TIMEOUT_SEC = { unit: 180, serial: process.env.RONDO_LAB_FULL ? 5400 : 900 };
 const FAILURE_LINES_MAX = 40;
 /** More failed files than this are not bad luck. */
 const AGAIN_MAX = 8;
