@@ -13,7 +13,7 @@ import type { HostPorts } from '../services/host/ports.ts';
 import { cfgPorts } from './cfg-ports.ts';
 import { ConfigurationInForce } from './configuration-in-force.ts';
 import { Deferred, Gate, within } from './deferred.ts';
-import { CPG_SERVICE, type EngineSet, engineSet } from './engines.ts';
+import { type EngineSet, engineSet, RING_SERVICES } from './engines.ts';
 import { DaemonExit, ExitCode, type ExitCodeValue } from './exit-codes.ts';
 import type { IpcFront, IpcFrontPorts } from './ipc-front.ts';
 import { type Phase, Phases } from './phases.ts';
@@ -205,7 +205,7 @@ export class Daemon {
   // ---- phases ----
 
   private polls(): Phase {
-    const remoteCounters = new RemoteCounters(this.cmap, this.counters, [CPG_SERVICE]);
+    const remoteCounters = new RemoteCounters(this.cmap, this.counters, RING_SERVICES);
     let timers: NodeJS.Timeout[] = [];
     return {
       name: 'polls',
@@ -370,7 +370,7 @@ export class Daemon {
         reloadDone: () => this.ring.send({ op: 'reloadDone' }),
       }),
       shutdown: (reason) => this.stop(reason),
-      cpg: { ...CPG_SERVICE, unload: () => this.ringPhase.unload(CPG_SERVICE.serviceId) },
+      unloadRemote: (serviceId) => this.ringPhase.unload(serviceId),
       publish: (serviceId, name) => this.ipc.publish(serviceId, name),
       system: systemEngines(log, {
         exit: () => this.finished.resolve(ExitCode.PLOAD_DONE),

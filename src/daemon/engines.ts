@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { RemoteService as RemoteEngine } from '../bridge/messages.ts';
 import type { Icmap } from '../config/icmap/index.ts';
+import type { RingId } from '../lib/ring-id.ts';
 import { readOwnFile, replaceOwnFile } from '../os/own-file.ts';
 import { ReloadAgreement } from '../services/cfg/agreement.ts';
 import { CfgEngine } from '../services/cfg/engine.ts';
@@ -8,13 +9,12 @@ import type { CfgPorts } from '../services/cfg/ports.ts';
 import { CmapEngine } from '../services/cmap/engine.ts';
 import type { AddressesOf } from '../services/cmap/members.ts';
 import type { StatsMap } from '../services/cmap/stats-map.ts';
-import { ServiceId } from '../services/codec/ids.ts';
-import { hasClients, type MainEngineContext, type ServiceEngine } from '../services/engine.ts';
+import { CPG_SERVICE } from '../services/cpg/service.ts';
+import { hasClients, type MainEngineContext, type ServiceDeclaration, type ServiceEngine } from '../services/engine.ts';
 import type { EngineHost } from '../services/host/engine-host.ts';
-import type { RemoteService } from '../services/host/ports.ts';
 import { QuorumDecisions } from '../services/quorum/decisions.ts';
 import { QuorumEngine } from '../services/quorum/engine.ts';
-import { VotequorumEngine, type VotequorumOptions } from '../services/votequorum/engine.ts';
+import { VotequorumEngine } from '../services/votequorum/engine.ts';
 import { type TrackingFilePort, trackingFile } from '../services/votequorum/tracking-file.ts';
 import { YkdEngine } from '../services/ykd/engine.ts';
 import { DaemonExit, ExitCode } from './exit-codes.ts';
@@ -26,8 +26,8 @@ export interface EngineDependencies {
   readonly stateDirectory: string;
   readonly addressesOf: AddressesOf;
   shutdown(reason: string): void;
-  /** cpg, which runs on the ring thread. */
-  readonly cpg: RemoteService;
+  /** Stops a service of the ring thread, and with it its clients. */
+  unloadRemote(serviceId: number): Promise<void>;
   /** pload, mon, wd: loaded before quorum. */
   readonly system: readonly ServiceEngine<MainEngineContext>[];
   /** Of `service { … }` sections: loaded last; one that cannot start is left out. */
@@ -44,40 +44,47 @@ export interface EngineSet {
   load(host: EngineHost): Promise<void>;
 }
 
-const VOTEQUORUM_PROVIDER = 'corosync_votequorum';
-const YKD_PROVIDER = 'corosync_ykd';
+/** The services of the ring thread, as this one knows them; what runs there: `src/ring/services.ts`. */
+export const RING_SERVICES: readonly ServiceDeclaration[] = [CPG_SERVICE];
+
+interface ProviderNeeds {
+  readonly stateDirectory: string;
+  /** For every decision. */
+  setQuorum(members: readonly number[], quorate: boolean, ringId: RingId): void;
+}
+
+type MakeProvider = (needs: ProviderNeeds) => ServiceEngine<MainEngineContext>;
+/** What `quorum.provider` can name. */
+const QUORUM_PROVIDERS: Readonly<Record<string, MakeProvider>> = {
+  corosync_votequorum: ({ setQuorum, stateDirectory }) =>
+    new VotequorumEngine({
+      setQuorum,
+      trackingFile: trackingFile(trackingFilePort(join(stateDirectory, 'ev_tracking'))),
+    }),
+  corosync_ykd: ({ setQuorum }) => new YkdEngine({ setQuorum }),
+};
 
 export function engineSet(needs: EngineDependencies): EngineSet {
   let host: EngineHost | null = null;
-  /** The one that is being loaded, for the message when that fails; votequorum counts as quorum, as in stock. */
+  /** The one that is being loaded, for the message when that fails; a provider counts as quorum, as in stock. */
   let current = '';
-  const publish = async (serviceId: number, name: string): Promise<void> => {
-    current = name;
-    await needs.publish(serviceId, name);
+  const publish = async (service: ServiceDeclaration): Promise<void> => {
+    if (hasClients(service)) await needs.publish(service.serviceId, service.name);
   };
   const loadOne = async (engine: ServiceEngine<MainEngineContext>): Promise<void> => {
-    current = engine.name;
     await host!.load(engine);
-    if (hasClients(engine)) await publish(engine.serviceId, engine.name);
+    await publish(engine);
   };
-  const providerName = quorumProvider(needs.cmap);
   const decisions = new QuorumDecisions();
-  const setQuorum: VotequorumOptions['setQuorum'] = (members, quorate, ringId) =>
-    decisions.decide(members, quorate, ringId);
-  const provider =
-    providerName === null
-      ? null
-      : providerName === YKD_PROVIDER
-        ? new YkdEngine({ setQuorum })
-        : new VotequorumEngine({
-            trackingFile: trackingFile(trackingFilePort(join(needs.stateDirectory, 'ev_tracking'))),
-            setQuorum,
-          });
+  const provider = quorumProvider(needs.cmap, {
+    stateDirectory: needs.stateDirectory,
+    setQuorum: (members, quorate, ringId) => decisions.decide(members, quorate, ringId),
+  });
   const quorum = new QuorumEngine({
     provider:
       provider === null
         ? null
-        : { name: providerName ?? '', serviceId: provider.serviceId, load: () => loadOne(provider) },
+        : { name: provider.name, serviceId: provider.engine.serviceId, load: () => loadOne(provider.engine) },
     decisions,
     quorateChanged: (quorate) => host!.setQuorate(quorate),
   });
@@ -93,7 +100,7 @@ export function engineSet(needs: EngineDependencies): EngineSet {
     ...first,
     ...needs.system,
     quorum,
-    ...(provider === null ? [] : [provider]),
+    ...(provider === null ? [] : [provider.engine]),
     ...needs.modules,
   ];
   return {
@@ -104,17 +111,23 @@ export function engineSet(needs: EngineDependencies): EngineSet {
     })),
     async load(target) {
       host = target;
+      const begin = (engine: ServiceEngine<MainEngineContext>): Promise<void> => {
+        current = engine.name;
+        return loadOne(engine);
+      };
       try {
-        for (const engine of first) await loadOne(engine);
-        target.addRemote(needs.cpg);
-        await publish(needs.cpg.serviceId, needs.cpg.name);
-        for (const engine of needs.system) await loadOne(engine);
-        await loadOne(quorum);
+        for (const engine of first) await begin(engine);
+        for (const service of RING_SERVICES) {
+          current = service.name;
+          target.addRemote({ ...service, unload: () => needs.unloadRemote(service.serviceId) });
+          await publish(service);
+        }
+        for (const engine of [...needs.system, quorum]) await begin(engine);
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
         throw new DaemonExit(
           ExitCode.SERVICE_INIT,
-          `Service engine 'corosync_${current === 'votequorum' ? 'quorum' : current}' failed to load for reason '${reason}'`,
+          `Service engine 'corosync_${current}' failed to load for reason '${reason}'`,
           { cause: error },
         );
       }
@@ -129,24 +142,19 @@ export function engineSet(needs: EngineDependencies): EngineSet {
 }
 
 /** `null`: none configured. */
-function quorumProvider(cmap: Icmap): string | null {
-  const provider = cmap.getString('quorum.provider');
-  if (provider === null || provider === VOTEQUORUM_PROVIDER || provider === YKD_PROVIDER) return provider;
+function quorumProvider(
+  cmap: Icmap,
+  needs: ProviderNeeds,
+): { readonly name: string; readonly engine: ServiceEngine<MainEngineContext> } | null {
+  const name = cmap.getString('quorum.provider');
+  if (name === null) return null;
+  const make = Object.hasOwn(QUORUM_PROVIDERS, name) ? QUORUM_PROVIDERS[name] : undefined;
+  if (make !== undefined) return { name, engine: make(needs) };
   throw new DaemonExit(
     ExitCode.SERVICE_INIT,
     `Service engine 'corosync_quorum' failed to load for reason 'Invalid quorum provider'`,
   );
 }
-
-/** What the main thread needs to know of the engine on the ring thread. */
-export const CPG_SERVICE = {
-  serviceId: ServiceId.CPG,
-  name: 'cpg',
-  description: 'corosync cluster closed process group service v1.01',
-  unloadPriority: 1,
-  allowInquorate: true,
-  execCount: 7,
-} as const;
 
 const trackingFilePort = (path: string): TrackingFilePort => ({
   path,

@@ -1,5 +1,5 @@
 import type { Icmap } from '../config/icmap/index.ts';
-import type { RemoteService } from '../services/host/ports.ts';
+import type { ServiceDeclaration } from '../services/engine.ts';
 import type { RingCounters } from './stats.ts';
 
 /**
@@ -12,12 +12,12 @@ export class RemoteCounters {
   constructor(
     private readonly cmap: Icmap,
     private readonly counters: RingCounters,
-    private readonly services: readonly Pick<RemoteService, 'name' | 'execCount'>[],
+    private readonly services: readonly Pick<ServiceDeclaration, 'name' | 'messages'>[],
   ) {}
 
   refresh(): void {
-    for (const { name, execCount } of this.services) {
-      for (let fn = 0; fn < execCount; fn++) {
+    for (const { name, messages } of this.services) {
+      for (let fn = 0; fn < messages.length; fn++) {
         this.follow(`${name}.${fn}.rx`);
         this.follow(`${name}.${fn}.tx`);
       }

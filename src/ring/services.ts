@@ -1,5 +1,5 @@
 import { ServiceId } from '../services/codec/ids.ts';
-import { CpgService } from './cpg-service.ts';
+import { CpgService } from './cpg/cpg-service.ts';
 import type { ReloadGate } from './reload-gate.ts';
 import type { MakeRingEngine } from './ring-engine.ts';
 import type { ServiceRouter } from './service-router.ts';

@@ -96,12 +96,8 @@ export interface MainEngineContext extends EngineContext {
   track(key: string, mask: number, callback: TrackCallback): void;
 }
 
-/** What an engine is: all that the daemon knows of it before it runs. */
-export interface ServiceEngine<
-  Context extends EngineContext = EngineContext,
-  Call extends string = string,
-  Message extends string = string,
-> {
+/** What a service is: all that the daemon knows of it before it runs. */
+export interface ServiceDeclaration<Call extends string = string, Message extends string = string> {
   /** 0..63; stock uses 0..7 (services.md 1.4). */
   readonly serviceId: number;
   /** Short name: IPC socket and key names. */
@@ -112,6 +108,10 @@ export interface ServiceEngine<
   /** Higher numbers are unloaded first (services.md 11.4). */
   readonly unloadPriority: number;
   readonly allowInquorate: boolean;
+  /** Clients are served while a synchronisation runs. Absent: they wait. */
+  readonly servedDuringSync?: boolean;
+  /** Says whether the node is quorate: when it fails, the node is not. */
+  readonly decidesQuorum?: boolean;
   /**
    * A process group of its own (totem.md 5.1): function 0 is its only message, and travels without the 16-byte header. Absent: the
    * messages travel with those of the other services.
@@ -123,6 +123,14 @@ export interface ServiceEngine<
   readonly messages: readonly Message[];
   /** Whether it takes part in synchronisation. */
   readonly takesPartInSync: boolean;
+}
+
+/** A service that runs on the main thread. */
+export interface ServiceEngine<
+  Context extends EngineContext = EngineContext,
+  Call extends string = string,
+  Message extends string = string,
+> extends ServiceDeclaration<Call, Message> {
   /** Called once. What it throws keeps the engine out. */
   start(context: Context): RunningService<Call, Message> | Promise<RunningService<Call, Message>>;
 }
@@ -144,7 +152,7 @@ export interface RunningService<Call extends string = string, Message extends st
 }
 
 /** Whether the engine has an IPC socket. */
-export const hasClients = (engine: ServiceEngine<MainEngineContext>): boolean => Object.keys(engine.calls).length > 0;
+export const hasClients = ({ calls }: ServiceDeclaration): boolean => Object.keys(calls).length > 0;
 
 /** Stock's words for a message between nodes that an engine does not know: `count` is the number of those that it does. */
 export function unknownMessageText(fn: number, serviceId: number, count: number): string {

@@ -10,6 +10,7 @@ import { addStatistics, RingCounters, showLinks, showOwnCounters } from '../../s
 import { type CmapValue, cmapValueText } from '../../src/lib/cmap-value.ts';
 import { CsError } from '../../src/lib/errors.ts';
 import { StatsMap } from '../../src/services/cmap/stats-map.ts';
+import { CPG_SERVICE } from '../../src/services/cpg/service.ts';
 import type { LinkStatus } from '../../src/transport/transport.ts';
 
 t.test('the gate keeps the order, also of what comes while it opens', async (t) => {
@@ -144,7 +145,7 @@ t.test('statistics over the shared counters', async (t) => {
   cmap.track('runtime.services.cpg.3.rx', TRACK_CHANGES, (_event, key, value) =>
     events.push(`${key}=${cmapValueText(value!)}`),
   );
-  const cpg = new RemoteCounters(cmap, counters, [{ name: 'cpg', execCount: 7 }]);
+  const cpg = new RemoteCounters(cmap, counters, [CPG_SERVICE]);
   cpg.refresh();
   cpg.refresh();
   t.same(events, ['runtime.services.cpg.3.rx=9']);

@@ -3,8 +3,8 @@ import { scratch } from '../../src/os/arena.ts';
 import { notifyBytesAddress, openEventfd } from '../../src/os/eventfd.ts';
 import { closeFd } from '../../src/os/fd.ts';
 import { MSG_DONTWAIT, openSocketPair, receiveBytes, sendBytes } from '../../src/os/socket.ts';
+import { type SlowClient, SlowClients } from '../../src/ring/cpg/slow-clients.ts';
 import { Descriptors } from '../../src/ring/descriptors.ts';
-import { type SlowClient, SlowClients } from '../../src/ring/slow-clients.ts';
 
 const RETRY_MS = 5;
 

@@ -15,8 +15,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { ZeroCopyFiles } from '../../src/ring/zero-copy-files.ts';
-import { zeroCopyQuota } from '../../src/ring/zero-copy-limits.ts';
+import { ZeroCopyFiles } from '../../src/ring/cpg/zero-copy-files.ts';
+import { zeroCopyQuota } from '../../src/ring/cpg/zero-copy-limits.ts';
 
 const UID = process.getuid?.() ?? 0;
 let nextName = 0;

@@ -129,7 +129,9 @@ t.test('keys, order of unloading, dump', async (t) => {
     description: 'cpg',
     unloadPriority: 1,
     allowInquorate: true,
-    execCount: 7,
+    calls: {},
+    messages: ['0', '1', '2', '3', '4', '5', '6'],
+    takesPartInSync: true,
     unload: async () => void order.push(2),
   });
   const client = node.connect(20);
@@ -215,12 +217,18 @@ t.test('admission', async (t) => {
 });
 
 t.test('flow control', async (t) => {
-  const base = { serviceId: 2, allowInquorate: true, quorate: true, syncInProgress: false, level: QueueLevel.LOW };
+  const base = {
+    allowInquorate: true,
+    servedDuringSync: false,
+    quorate: true,
+    syncInProgress: false,
+    level: QueueLevel.LOW,
+  };
   t.same(flowState(base), { word: 0, rate: 'fast' });
   t.same(flowState({ ...base, level: QueueLevel.HIGH }), { word: 0, rate: 'slow' });
   t.same(flowState({ ...base, level: QueueLevel.CRITICAL }), { word: 2, rate: 'slow' });
   t.same(flowState({ ...base, syncInProgress: true }), { word: 2, rate: 'slow' });
-  t.same(flowState({ ...base, syncInProgress: true, serviceId: 5 }), { word: 0, rate: 'fast' });
+  t.same(flowState({ ...base, syncInProgress: true, servedDuringSync: true }), { word: 0, rate: 'fast' });
   t.same(flowState({ ...base, quorate: false, allowInquorate: false }), { word: 1, rate: 'slow' });
   t.equal(queueLevel(80, QueueLevel.LOW), QueueLevel.CRITICAL);
   t.equal(queueLevel(72, QueueLevel.CRITICAL), QueueLevel.CRITICAL, 'a gap keeps the level');

@@ -4,6 +4,7 @@ import { importCycles } from './import-cycles.ts';
 import { breaches, hubBreaches } from './layers.ts';
 import { openKinds } from './log-lines.ts';
 import { brokenReferences, indexBook } from './references.ts';
+import { namedServices } from './services.ts';
 import { functionSizes } from './sizes.ts';
 import type { Source } from './sources.ts';
 
@@ -12,8 +13,18 @@ const source = (path: string, text: string): Source => ({ path, text, lines: tex
 t.test('a part that imports its hub is found, also by type', async (t) => {
   const found = (path: string, text: string) => hubBreaches([source(path, text)]).length;
   t.equal(found('src/daemon/signals.ts', "import type { Daemon } from './daemon.ts';"), 1);
-  t.equal(found('src/ring/cpg-service.ts', "import type { RunningRing } from './running-ring.ts';"), 1);
+  t.equal(found('src/ring/cpg/cpg-service.ts', "import type { RunningRing } from '../running-ring.ts';"), 1);
   t.equal(found('src/daemon/main.ts', "import { Daemon } from './daemon.ts';"), 0);
+});
+
+t.test('a service that a hub names is found', async (t) => {
+  const found = (path: string, text: string) => namedServices(source(path, text), ['cpg', 'ykd']).length;
+  t.equal(found('src/ring/ring-thread.ts', 'if (serviceId === ServiceId.CPG) return;'), 1);
+  t.equal(found('src/daemon/daemon.ts', "if (provider === 'corosync_ykd') return;"), 1);
+  t.equal(found('src/daemon/daemon.ts', "import { YkdEngine } from '../services/ykd/engine.ts';"), 1);
+  t.equal(found('src/ring/cpg/cpg-client.ts', "import { CpgCore } from '../../services/cpg/cpg-core.ts';"), 0);
+  t.equal(found('src/daemon/engines.ts', "import { YkdEngine } from '../services/ykd/engine.ts';"), 0);
+  t.equal(found('src/daemon/stats.ts', "import type { StatsMap } from '../services/cmap/stats-map.ts';"), 0);
 });
 
 t.test('a breach of the layers is found', async (t) => {

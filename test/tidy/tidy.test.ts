@@ -4,6 +4,7 @@ import { importCycles } from './import-cycles.ts';
 import { breaches, hubBreaches, PURE } from './layers.ts';
 import { openKinds } from './log-lines.ts';
 import { brokenReferences, readBook } from './references.ts';
+import { namedServices, serviceNames } from './services.ts';
 import { functionSizes } from './sizes.ts';
 import { importsOf, readDocuments, readSources, type Source } from './sources.ts';
 
@@ -36,6 +37,15 @@ const inFolder = (folder: string) => (source: Source) => source.path.startsWith(
 
 t.test('imports follow the arrows between the layers', async (t) => {
   t.same(breaches(sources.filter((source) => source.path.startsWith('src/'))), []);
+});
+
+t.test('what serves every service names none', async (t) => {
+  const names = serviceNames(sources);
+  t.ok(names.includes('cpg') && names.includes('ykd'), `services: ${names.join(' ')}`);
+  t.same(
+    sources.flatMap((source) => namedServices(source, names)),
+    [],
+  );
 });
 
 t.test('no files import each other in a circle', async (t) => {

@@ -1,5 +1,6 @@
 import type { Position } from '../errors.ts';
 import type { Icmap } from '../icmap/index.ts';
+import { valuesOf } from '../options/index.ts';
 import { readNodelist } from '../totem/nodelist.ts';
 import type { TotemConfig } from '../totem-config.ts';
 import type { Findings } from './findings.ts';
@@ -77,11 +78,10 @@ export function lintQuorum(map: Icmap, positions: Positions, findings: Findings)
   if (provider === null) return;
   const add = (key: string, message: string, hint: string): void =>
     findings.add('quorum', positions.get(key), key, message, hint);
-  if (provider !== 'corosync_votequorum') {
-    if (provider !== 'corosync_ykd')
-      add('quorum.provider', 'Invalid quorum provider: the daemon does not start', 'Write corosync_votequorum');
-    return;
+  if (!valuesOf('quorum', 'provider').includes(provider)) {
+    add('quorum.provider', 'Invalid quorum provider: the daemon does not start', 'Write corosync_votequorum');
   }
+  if (provider !== 'corosync_votequorum') return;
   const nodes = readNodelist(map);
   const votes = nodes.reduce((sum, { index }) => sum + (map.getU32(`nodelist.node.${index}.quorum_votes`) ?? 1), 0);
   const on = (key: string): boolean => (map.getU8(`quorum.${key}`) ?? 0) !== 0;

@@ -258,6 +258,17 @@ export const CPG_EXEC_JOIN_LIST = execStruct(
   { name: 'entries', offset: 24 },
 );
 
+/** Messages of CPG between the nodes. */
+export const CPG_MESSAGES = {
+  join: CPG_EXEC_JOIN,
+  leave: CPG_EXEC_LEAVE,
+  joinList: CPG_EXEC_JOIN_LIST,
+  mcast: CPG_EXEC_MCAST,
+  downListOld: CPG_EXEC_DOWN_LIST_OLD,
+  downList: CPG_EXEC_DOWN_LIST,
+  partialMcast: CPG_EXEC_PARTIAL_MCAST,
+} as const;
+
 export function encodeJoinList(entries: readonly JoinListEntry[]): Uint8Array {
   return CPG_EXEC_JOIN_LIST.message({}, encodeList(entries, JOIN_LIST_ELEMENT));
 }

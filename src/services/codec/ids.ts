@@ -1,9 +1,5 @@
 /** Service ids, and the function and message numbers of the services (services.md 1.4, 1.5, 4.1, 5.2, 6.1, 7.1, 8.1). */
 export const ServiceId = { CMAP: 0, CFG: 1, CPG: 2, QUORUM: 3, PLOAD: 4, VOTEQUORUM: 5, MON: 6, WD: 7 } as const;
-/**
- * Stands for the process group "ykd" between the threads: its messages have no header (and so no service id) on the wire.
- */
-export const YKD_SERVICE_ID = 14;
 export const SERVICES_MAX = 64;
 export const HANDLERS_MAX = 64;
 export const PROCESSORS_MAX = 384;

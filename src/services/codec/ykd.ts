@@ -1,6 +1,9 @@
 import { type Element, readList, U32_ELEMENT, u32, writeList } from './fields.ts';
 import { Struct, viewOf } from './struct.ts';
 
+/** Stands for the process group "ykd" between the threads: its messages have no header (and so no service id) on the wire. */
+export const YKD_SERVICE_ID = 14;
+
 /**
  * Messages of the quorum provider "ykd" in a process group of its own. Seen on the wire of stock 3.1.7: no message
  * header, a u32 kind, and for `STATE` this (8856 bytes with the kind):

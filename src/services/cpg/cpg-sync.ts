@@ -2,13 +2,14 @@ import type { RingId } from '../../lib/ring-id.ts';
 import type { CpgAddress, JoinListEntry } from '../codec/base.ts';
 import { CPG_EXEC_DOWN_LIST, decodeJoinList, encodeJoinList } from '../codec/cpg.ts';
 import { GROUP_NAME_BYTES_MAX, groupNameValue } from '../codec/fields.ts';
-import { PROCESSORS_MAX, ServiceId } from '../codec/ids.ts';
+import { PROCESSORS_MAX } from '../codec/ids.ts';
 import type { SyncParticipant, SyncProgress } from '../sync/sync-core.ts';
 import { type CpgGroup, type CpgProcess, compareGroupNames } from './cpg-groups.ts';
 import type { CpgDropReason, CpgHost } from './cpg-host.ts';
 import { CPG_LIMITS } from './cpg-limits.ts';
 import { type CpgMembership, CpgReason } from './cpg-membership.ts';
 import { ProcessKeys } from './cpg-processes.ts';
+import { CPG_SERVICE } from './service.ts';
 
 /** A join list this long stays below the largest message that stock reassembles; more processes go into further ones. */
 const JOIN_LIST_ENTRIES_MAX = 7000;
@@ -27,7 +28,7 @@ interface StoredEntry {
  * list, discards what an aborted round left of it; and a leave discards the stored entry of its process.
  */
 export class CpgSync implements SyncParticipant {
-  readonly serviceId = ServiceId.CPG;
+  readonly serviceId = CPG_SERVICE.serviceId;
   private members: readonly number[] = [];
   private downList: readonly number[] = [];
   /** Messages of the process phase that are still to be sent. */

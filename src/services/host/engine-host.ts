@@ -1,12 +1,13 @@
 import { assert } from '../../lib/assert.ts';
 import type { ConfigurationChange } from '../../lib/ring-id.ts';
 import type { SyncStep } from '../../lib/sync-step.ts';
-import { HANDLERS_MAX, SERVICES_MAX, ServiceId } from '../codec/ids.ts';
+import { HANDLERS_MAX, SERVICES_MAX } from '../codec/ids.ts';
 import { REQUEST_HEADER_BYTES, viewOf } from '../codec/struct.ts';
 import {
   type EngineConnection,
   hasClients,
   type MainEngineContext,
+  type ServiceDeclaration,
   type ServiceEngine,
   unknownMessageText,
 } from '../engine.ts';
@@ -58,7 +59,7 @@ export class EngineHost {
       (failed, error) => this.reportFailure(failed, error),
       (called) => this.sync.kick(called),
     );
-    if (engine.hidden !== true) this.announce({ serviceId, name, execCount: engine.messages.length });
+    if (engine.hidden !== true) this.announce(engine);
     this.engines[serviceId] = loaded;
     try {
       await loaded.start();
@@ -84,13 +85,13 @@ export class EngineHost {
   }
 
   /** The keys of a service (config-and-tools.md 2.1). */
-  private announce(service: { serviceId: number; name: string; execCount: number }): void {
+  private announce(service: ServiceDeclaration): void {
     const { cmap } = this.ports;
     const { serviceId, name } = service;
     cmap.setString(`internal_configuration.service.${serviceId}.name`, `corosync_${name}`);
     cmap.setU32(`internal_configuration.service.${serviceId}.ver`, 0);
     cmap.setU16(`runtime.services.${name}.service_id`, serviceId);
-    for (let fn = 0; fn < service.execCount; fn++) {
+    for (let fn = 0; fn < service.messages.length; fn++) {
       cmap.setU64(`runtime.services.${name}.${fn}.tx`, 0);
       cmap.setU64(`runtime.services.${name}.${fn}.rx`, 0);
     }
@@ -136,7 +137,7 @@ export class EngineHost {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.ports.log('emerg', 'SERV', `Service engine ${name} failed and was stopped: ${text}`, 'failed');
     for (const loaded of this.engines) loaded?.guard(undefined, () => loaded.service.engineFailed?.(serviceId));
-    if (serviceId === ServiceId.QUORUM) this.setQuorate(false); // nobody is left to say otherwise
+    if (failed.engine.decidesQuorum === true) this.setQuorate(false); // nobody is left to say otherwise
     this.sync.kick(failed); // the ring must not wait for it
   }
 
@@ -240,9 +241,9 @@ export class EngineHost {
 
   /** What connections of the service get now; a new connection starts with word 0 whatever this says. */
   flowState(serviceId: number): FlowState {
-    const allowInquorate = this.engines[serviceId]?.engine.allowInquorate ?? true;
+    const { allowInquorate = true, servedDuringSync = false } = this.engines[serviceId]?.engine ?? {};
     const { quorate, syncing, level } = this;
-    return flowState({ serviceId, allowInquorate, quorate, syncInProgress: syncing, level });
+    return flowState({ allowInquorate, servedDuringSync, quorate, syncInProgress: syncing, level });
   }
 
   private refreshFlowControl(): void {

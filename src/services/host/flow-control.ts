@@ -1,5 +1,3 @@
-import { ServiceId } from '../codec/ids.ts';
-
 /** How full the send queue is; steps with hysteresis (services.md 2.3). The numbers are those of the shared state word. */
 export const QueueLevel = { LOW: 0, GOOD: 1, HIGH: 2, CRITICAL: 3 } as const;
 export type QueueLevelValue = (typeof QueueLevel)[keyof typeof QueueLevel];
@@ -14,8 +12,8 @@ export interface FlowState {
 }
 
 export interface FlowInputs {
-  readonly serviceId: number;
   readonly allowInquorate: boolean;
+  readonly servedDuringSync: boolean;
   readonly quorate: boolean;
   readonly syncInProgress: boolean;
   readonly level: QueueLevelValue;
@@ -23,10 +21,10 @@ export interface FlowInputs {
 
 const RATES = ['fast', 'normal', 'slow'] as const;
 
-/** Votequorum stays served during sync: a quorum device must be able to poll (services.md T21). */
+/** What the clients of a service may do now (services.md 2.3). */
 export function flowState(inputs: FlowInputs): FlowState {
   if (!inputs.quorate && !inputs.allowInquorate) return { word: FlowWord.OFF, rate: 'slow' };
-  const blockedBySync = inputs.syncInProgress && inputs.serviceId !== ServiceId.VOTEQUORUM;
+  const blockedBySync = inputs.syncInProgress && !inputs.servedDuringSync;
   if (inputs.level === QueueLevel.CRITICAL || blockedBySync) return { word: FlowWord.OFF_MESSAGES, rate: 'slow' };
   return { word: FlowWord.ON, rate: RATES[inputs.level] ?? 'slow' };
 }

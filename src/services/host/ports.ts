@@ -1,7 +1,7 @@
 import type { Icmap } from '../../config/icmap/index.ts';
 import type { LogFunction } from '../../lib/log.ts';
 import type { RingId } from '../../lib/ring-id.ts';
-import type { EngineTimer } from '../engine.ts';
+import type { EngineTimer, ServiceDeclaration } from '../engine.ts';
 import type { QueueState } from './admission.ts';
 import type { FlowState } from './flow-control.ts';
 
@@ -25,13 +25,7 @@ export interface HostPorts {
 }
 
 /** An engine that runs elsewhere (cpg on the ring thread); the host only knows that it exists. */
-export interface RemoteService {
-  readonly serviceId: number;
-  readonly name: string;
-  readonly description: string;
-  readonly unloadPriority: number;
-  readonly allowInquorate: boolean;
-  readonly execCount: number;
+export interface RemoteService extends ServiceDeclaration {
   /** Closes its connections and stops it; part of the orderly shutdown. */
   unload(): Promise<void>;
 }

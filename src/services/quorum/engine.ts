@@ -40,6 +40,7 @@ export class QuorumEngine implements ServiceEngine<MainEngineContext, QuorumCall
   readonly description = 'corosync cluster quorum service v0.1';
   readonly unloadPriority = 1;
   readonly allowInquorate = true;
+  readonly decidesQuorum = true;
   readonly calls = wire.QUORUM_CALLS;
   readonly messages = [];
   readonly takesPartInSync = true;

@@ -57,6 +57,8 @@ export class VotequorumEngine implements ServiceEngine<MainEngineContext, Votequ
   readonly description = 'corosync vote quorum service v1.0';
   readonly unloadPriority = 2;
   readonly allowInquorate = true;
+  /** A quorum device must be able to poll (services.md T21). */
+  readonly servedDuringSync = true;
   readonly calls = wire.VOTEQUORUM_CALLS;
   readonly messages = messageNames(wire.VOTEQUORUM_MESSAGES);
   readonly takesPartInSync = true;

@@ -1,6 +1,6 @@
 import type { RingId } from '../../lib/ring-id.ts';
-import { YKD_SERVICE_ID } from '../codec/ids.ts';
 import { REQUEST_HEADER_BYTES } from '../codec/struct.ts';
+import { YKD_SERVICE_ID } from '../codec/ykd.ts';
 import type { MainEngineContext, RunningService, ServiceEngine } from '../engine.ts';
 import { YkdCore } from './core.ts';
 

@@ -1,4 +1,4 @@
-import { quotaOf, UserQuota } from '../lib/user-quota.ts';
+import { quotaOf, UserQuota } from '../../lib/user-quota.ts';
 
 /** Bounds on zero-copy buffers. Each is one descriptor of the daemon; stock's are mappings, of which it has 65,530 for everything. */
 export const ZERO_COPY_LIMITS = {

@@ -1,22 +1,23 @@
-import type { ClientDescriptor } from '../bridge/messages.ts';
-import { ServerConnection } from '../ipc/server/connection.ts';
-import { removeConnectionFiles } from '../ipc/server/files.ts';
-import { RingPool } from '../ipc/server/pool.ts';
-import type { FrameMemory } from '../lib/frame-memory.ts';
-import type { LogFunction } from '../lib/log.ts';
-import { Repeats } from '../lib/repeats.ts';
-import type { Arena } from '../os/arena.ts';
-import { Errno, errnoName } from '../os/errno.ts';
-import { closeFd } from '../os/fd.ts';
-import { SCRATCH_BYTES } from '../services/cpg/cpg-connection.ts';
-import { CpgCore } from '../services/cpg/cpg-core.ts';
-import { CPG_DROP_REASONS, type CpgDropReason, type CpgHost } from '../services/cpg/cpg-host.ts';
-import { unknownMessageText } from '../services/engine.ts';
-import type { SyncParticipant } from '../services/sync/sync-core.ts';
-import { Group } from '../totem/index.ts';
+import type { ClientDescriptor } from '../../bridge/messages.ts';
+import { ServerConnection } from '../../ipc/server/connection.ts';
+import { removeConnectionFiles } from '../../ipc/server/files.ts';
+import { RingPool } from '../../ipc/server/pool.ts';
+import type { FrameMemory } from '../../lib/frame-memory.ts';
+import type { LogFunction } from '../../lib/log.ts';
+import { Repeats } from '../../lib/repeats.ts';
+import type { Arena } from '../../os/arena.ts';
+import { Errno, errnoName } from '../../os/errno.ts';
+import { closeFd } from '../../os/fd.ts';
+import { SCRATCH_BYTES } from '../../services/cpg/cpg-connection.ts';
+import { CpgCore } from '../../services/cpg/cpg-core.ts';
+import { CPG_DROP_REASONS, type CpgDropReason, type CpgHost } from '../../services/cpg/cpg-host.ts';
+import { CPG_SERVICE } from '../../services/cpg/service.ts';
+import { unknownMessageText } from '../../services/engine.ts';
+import type { SyncParticipant } from '../../services/sync/sync-core.ts';
+import { Group } from '../../totem/index.ts';
+import { type DropCounters, dropCounters } from '../drop-counters.ts';
+import type { EngineRing, RingEngine, RingEnvironment } from '../ring-engine.ts';
 import { CpgClient, type CpgClientEvents } from './cpg-client.ts';
-import { type DropCounters, dropCounters } from './drop-counters.ts';
-import type { EngineRing, RingEngine, RingEnvironment } from './ring-engine.ts';
 import { SlowClients } from './slow-clients.ts';
 import { ZeroCopyFiles } from './zero-copy-files.ts';
 
@@ -29,8 +30,6 @@ const SCRATCH_ALIGN_BYTES = 8;
 const LOOKS_MAX = 128;
 /** Zero-copy buffers of one user that are refused for the same reason are logged this often. */
 const REFUSALS_PERIOD_MS = 5_000;
-
-const CPG_FUNCTIONS = [0, 1, 2, 3, 4, 5, 6] as const;
 
 /** CPG with its clients: the connections that the main thread accepted, served from the loop. */
 export class CpgService implements CpgHost, RingEngine {
@@ -69,9 +68,10 @@ export class CpgService implements CpgHost, RingEngine {
   ) {
     this.nodeId = ring.nodeId;
     this.log = env.bridge.log;
-    this.rx = env.statistics.range(CPG_FUNCTIONS.map((fn) => `rondo.cpg.${fn}.rx`));
-    this.tx = env.statistics.range(CPG_FUNCTIONS.map((fn) => `rondo.cpg.${fn}.tx`));
-    this.drops = dropCounters(env.statistics, 'cpg', CPG_DROP_REASONS);
+    const { name, messages } = CPG_SERVICE;
+    this.rx = env.statistics.range(messages.map((_, fn) => `rondo.${name}.${fn}.rx`));
+    this.tx = env.statistics.range(messages.map((_, fn) => `rondo.${name}.${fn}.tx`));
+    this.drops = dropCounters(env.statistics, name, CPG_DROP_REASONS);
     this.pool = new RingPool(env.arena);
     this.zeroCopy = new ZeroCopyFiles(
       (id) => this.clients.get(id)?.connection.euid ?? -1,
@@ -82,7 +82,7 @@ export class CpgService implements CpgHost, RingEngine {
   }
 
   get serviceId(): number {
-    return this.core.sync.serviceId;
+    return CPG_SERVICE.serviceId;
   }
 
   get sync(): SyncParticipant {
@@ -316,7 +316,7 @@ export class CpgService implements CpgHost, RingEngine {
 
   delivered(fn: number, nodeId: number, memory: FrameMemory, offset: number, length: number): void {
     if (fn < this.rx.length) this.rx[fn]!++;
-    else this.log('warning', 'MAIN', unknownMessageText(fn, this.core.sync.serviceId, this.rx.length));
+    else this.log('warning', 'MAIN', unknownMessageText(fn, this.serviceId, this.rx.length));
     this.core.deliver(fn, nodeId, memory, offset, length);
   }
 

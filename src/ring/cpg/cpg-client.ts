@@ -1,11 +1,11 @@
-import type { ServerConnection } from '../ipc/server/connection.ts';
-import { isPrivileged } from '../ipc/server/limits.ts';
-import type { FrameMemory } from '../lib/frame-memory.ts';
-import type { QuotaUser } from '../lib/user-quota.ts';
-import { withinMemory } from '../os/memory-limit.ts';
-import { CpgRequest } from '../services/codec/ids.ts';
-import type { CpgConnection, CpgPort } from '../services/cpg/cpg-connection.ts';
-import type { CpgCore } from '../services/cpg/cpg-core.ts';
+import type { ServerConnection } from '../../ipc/server/connection.ts';
+import { isPrivileged } from '../../ipc/server/limits.ts';
+import type { FrameMemory } from '../../lib/frame-memory.ts';
+import type { QuotaUser } from '../../lib/user-quota.ts';
+import { withinMemory } from '../../os/memory-limit.ts';
+import { CpgRequest } from '../../services/codec/ids.ts';
+import type { CpgConnection, CpgPort } from '../../services/cpg/cpg-connection.ts';
+import type { CpgCore } from '../../services/cpg/cpg-core.ts';
 
 /** Requests of one client in one turn: others, the network and the timers get theirs in between. */
 const REQUESTS_PER_TURN = 256;

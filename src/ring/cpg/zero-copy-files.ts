@@ -1,12 +1,12 @@
 import { lstatSync, readSync, type Stats, writeSync } from 'node:fs';
-import { isPrivileged } from '../ipc/server/limits.ts';
-import type { QuotaUser, UserQuota } from '../lib/user-quota.ts';
-import { errnoName } from '../os/errno.ts';
-import { closeFd, OpenFlag, openDirectory, openFileIn, unlinkFileIn } from '../os/fd.ts';
-import { getLimit } from '../os/schedule.ts';
-import { statusOf } from '../os/stat.ts';
-import { inDirectory } from '../os/trusted-path.ts';
-import type { ZeroCopyRegions } from '../services/cpg/cpg-host.ts';
+import { isPrivileged } from '../../ipc/server/limits.ts';
+import type { QuotaUser, UserQuota } from '../../lib/user-quota.ts';
+import { errnoName } from '../../os/errno.ts';
+import { closeFd, OpenFlag, openDirectory, openFileIn, unlinkFileIn } from '../../os/fd.ts';
+import { getLimit } from '../../os/schedule.ts';
+import { statusOf } from '../../os/stat.ts';
+import { inDirectory } from '../../os/trusted-path.ts';
+import type { ZeroCopyRegions } from '../../services/cpg/cpg-host.ts';
 import { zeroCopyQuota } from './zero-copy-limits.ts';
 
 /** The names that libcpg makes (mkstemp), and where: the daemon removes nothing else. */

@@ -1,5 +1,5 @@
-import { RoomWatch } from '../ipc/server/room-watch.ts';
-import type { Descriptors } from './descriptors.ts';
+import { RoomWatch } from '../../ipc/server/room-watch.ts';
+import type { Descriptors } from '../descriptors.ts';
 
 /** What is to be known of a client here. */
 export interface SlowClient {
