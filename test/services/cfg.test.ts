@@ -236,6 +236,34 @@ t.test('reload', async (t) => {
   t.ok(nodes[0]!.node.logged("Modified entry 'totem.transport' in corosync.conf cannot be changed at run-time"));
 });
 
+t.test('reloads that wait are bounded, by connection and by user', async (t) => {
+  const { ring, nodes, connect } = await cluster(1);
+  let reloads = 0;
+  const reload = nodes[0]!.reload;
+  const count = (): PreparedReload => {
+    reloads++;
+    return reload;
+  };
+  Object.defineProperty(nodes[0], 'reload', { get: count });
+  const ofUser = (euid: number): FakeConnection => Object.assign(connect(0), { euid });
+  const one = ofUser(1000);
+  t.equal(one.status(wire.CFG_RELOAD.message()), -1, 'it is answered when it is done');
+  t.equal(one.status(wire.CFG_RELOAD.message()), CsError.TRY_AGAIN, 'one of a connection');
+  t.equal(ofUser(1000).status(wire.CFG_RELOAD.message()), -1);
+  t.equal(ofUser(1000).status(wire.CFG_RELOAD.message()), CsError.TRY_AGAIN, 'two of a user');
+  t.equal(ofUser(0).status(wire.CFG_RELOAD.message()), -1, 'root');
+  for (let user = 1; user <= 3; user++)
+    for (let at = 0; at < 2; at++) t.equal(ofUser(user).status(wire.CFG_RELOAD.message()), -1);
+  t.equal(ofUser(4).status(wire.CFG_RELOAD.message()), CsError.TRY_AGAIN, 'eight of all users');
+  t.equal(ofUser(0).status(wire.CFG_RELOAD.message()), -1, 'root has more room');
+  one.close();
+  t.equal(ofUser(1000).status(wire.CFG_RELOAD.message()), CsError.TRY_AGAIN, 'who leaves does not get out of it');
+  ring.settle();
+  for (let at = 0; at < 20; at++) await turn();
+  t.equal(reloads, 10, 'all that were let in');
+  t.equal(ofUser(1000).status(wire.CFG_RELOAD.message()), -1, 'and there is room again');
+});
+
 t.test('crypto changes in two phases, each node for itself', async (t) => {
   const { ring, nodes, connect } = await cluster(2);
   const phases: string[] = [];

@@ -1,7 +1,14 @@
 import t from 'tap';
 import type { OpenChannel } from '../../src/client/channel.ts';
 import { Evs, type EvsEventRecord } from '../../src/client/evs.ts';
-import { decodeGroups, EVS_JOIN, EVS_MCAST, EVS_SERVICE_ID, encodeGroups } from '../../src/services/codec/evs.ts';
+import {
+  decodeGroups,
+  EVS_GROUPS_MAX,
+  EVS_JOIN,
+  EVS_MCAST,
+  EVS_SERVICE_ID,
+  encodeGroups,
+} from '../../src/services/codec/evs.ts';
 import { createEngine } from '../../src/services/evs/engine.ts';
 import { over } from '../client/fake-channel.ts';
 import { configured, type FakeConnection, FakeNode } from './fake-node.ts';
@@ -84,6 +91,20 @@ t.test('groups and configurations in one order', async (t) => {
   t.match(transitional, { type: 'transitional', members: [1, 2], left: [3] });
   t.match(regular, { type: 'regular', members: [1, 2], joined: [] });
   one.evs.close();
+});
+
+t.test('a connection has as many groups as a message can name', async (t) => {
+  const ring = await cluster(1);
+  const { evs, pump } = await connect(ring, 1);
+  const groups = Array.from({ length: EVS_GROUPS_MAX }, (_, at) => `group ${at}`);
+  await evs.join(...groups.slice(1));
+  await t.rejects(evs.join('one', 'two'), { message: /TOO_MANY_GROUPS/ });
+  await evs.join(groups[0] ?? '', ...groups.slice(1)); // what it has already counts once
+  await t.rejects(evs.join('one more'), { message: /TOO_MANY_GROUPS/ });
+  await evs.send('to all that it has joined');
+  ring.settle();
+  pump();
+  t.same((await take(evs, 2)).map(text), ['regular 1', 'to all that it has joined']);
 });
 
 t.test('who goes on together sees the same', async (t) => {

@@ -138,6 +138,11 @@ t.test('watched processes', async (t) => {
   stopped.cmap.delete(`${reboot}state`);
   stopped.ring.advance(60_000);
   t.same(stopped.done, [], 'deleted');
+  t.notOk(stopped.cmap.has(`${reboot}poll_period`), 'what the watchdog wrote goes with the resource');
+  stopped.cmap.setU64(`${reboot}poll_period`, 1000);
+  stopped.cmap.setString(`${reboot}state`, 'stopped');
+  stopped.cmap.delete(`${reboot}state`);
+  t.ok(stopped.cmap.has(`${reboot}poll_period`), 'what others wrote stays');
 });
 
 t.test('load generator', async (t) => {

@@ -1,5 +1,6 @@
 import { CsError, type CsStatus } from '../../lib/errors.ts';
 import { failureText } from '../../lib/failure.ts';
+import { type QuotaUser, UserQuota } from '../../lib/user-quota.ts';
 import { type CallResult, type RequestOf, serve } from '../codec/call.ts';
 import * as wire from '../codec/cfg.ts';
 import { nameValue } from '../codec/fields.ts';
@@ -11,6 +12,12 @@ import type { Awaitable, CfgPorts } from './ports.ts';
 import { reportRefusal, runReload } from './reload.ts';
 import { ShutdownNegotiation } from './shutdown.ts';
 import { nodeAddressesResponse, nodeStatusResponse, ringStatusResponse } from './status.ts';
+
+/**
+ * Reloads that local clients have asked for and that are not done. Each reads and judges the whole configuration, one after the other,
+ * so what others have queued is what the next one waits for.
+ */
+const RELOAD_LIMITS = { perUser: 2, users: 8, all: 64 } as const;
 
 type CfgCall = keyof typeof wire.CFG_CALLS;
 type Message = keyof typeof wire.CFG_MESSAGES;
@@ -38,6 +45,9 @@ class CfgService implements RunningService<CfgCall, Message> {
   private readonly connections = new Map<bigint, EngineConnection>();
   /** Reloads run one after the other, in the order of the ring. */
   private reloads: Promise<void> = Promise.resolve();
+  /** Connections that wait for a reload that they asked for, and their users. Kept until it is done, whether they wait or not. */
+  private readonly waiting = new Map<bigint, QuotaUser>();
+  private readonly reloadQuota = new UserQuota(RELOAD_LIMITS);
 
   constructor(
     private readonly context: MainEngineContext,
@@ -116,19 +126,38 @@ class CfgService implements RunningService<CfgCall, Message> {
 
   private requestReload(connection: EngineConnection): Awaitable<CsStatus | null> {
     const { agreement } = this.ports;
-    if (agreement === undefined) return this.sendReload(connection);
+    const id = BigInt(connection.id);
+    const user = { uid: connection.euid, privileged: connection.euid === 0 };
+    if (this.waiting.has(id) || !this.reloadQuota.tryTake(user)) return CsError.TRY_AGAIN;
+    this.waiting.set(id, user);
+    if (agreement === undefined) return this.sendReload(id);
     return agreement.running
       .then((running) => running.mayReload())
       .then((refusal) => {
-        if (refusal === null) return this.sendReload(connection);
+        if (refusal === null) return this.sendReload(id);
+        this.forgetReload(id);
         reportRefusal(this.context, refusal);
         return CsError.INVALID_PARAM;
+      })
+      .catch((error: unknown) => {
+        this.forgetReload(id);
+        throw error;
       });
   }
 
-  private sendReload(connection: EngineConnection): CsStatus | null {
-    const source = { nodeId: this.context.nodeId, conn: BigInt(connection.id) };
-    return tryMulticast(this.context, wire.CFG_EXEC_RELOAD, { source }) ? null : CsError.TRY_AGAIN;
+  private sendReload(connectionId: bigint): CsStatus | null {
+    const source = { nodeId: this.context.nodeId, conn: connectionId };
+    if (tryMulticast(this.context, wire.CFG_EXEC_RELOAD, { source })) return null;
+    this.forgetReload(connectionId);
+    return CsError.TRY_AGAIN;
+  }
+
+  /** It is done, or does not happen: the connection may ask again. */
+  private forgetReload(connectionId: bigint): void {
+    const user = this.waiting.get(connectionId);
+    if (user === undefined) return;
+    this.waiting.delete(connectionId);
+    this.reloadQuota.give(user);
   }
 
   // ---- messages ----
@@ -169,13 +198,19 @@ class CfgService implements RunningService<CfgCall, Message> {
       if (requester === null) return;
       this.connections.get(requester)?.respond(wire.CFG_RELOAD_RESPONSE.message(status));
     };
-    this.reloads = this.reloads.then(reload).catch((error: unknown) => {
-      this.context.log(
-        'error',
-        'CFG',
-        `Reload ended early: ${error instanceof Error ? error.message : String(error)}`,
-        'ended early',
-      );
-    });
+    const ended = (): void => {
+      if (requester !== null) this.forgetReload(requester);
+    };
+    this.reloads = this.reloads
+      .then(reload)
+      .finally(ended)
+      .catch((error: unknown) => {
+        this.context.log(
+          'error',
+          'CFG',
+          `Reload ended early: ${error instanceof Error ? error.message : String(error)}`,
+          'ended early',
+        );
+      });
   }
 }

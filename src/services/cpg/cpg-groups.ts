@@ -61,6 +61,13 @@ export class CpgGroup {
     if (holders.length === 0) this.holders.delete(connection.pid);
   }
 
+  /** How many connections of one user hold it: for joins, not for messages. */
+  heldByUser(uid: number): number {
+    let count = 0;
+    for (const holders of this.holders.values()) for (const { port } of holders) if (port.user.uid === uid) count++;
+    return count;
+  }
+
   heldBy(pid: number): readonly CpgConnection[] {
     return this.holders.get(pid) ?? NOBODY;
   }

@@ -11,6 +11,11 @@ export const CPG_LIMITS = {
   nodeProcessesMax: 16_384,
   /** Of one group: every change of it is an event that lists them all. */
   groupProcessesMax: 4_096,
+  /**
+   * Of one user who is not privileged, in one group, on one node: half of what libcpg's own programs have room for (CPG_MEMBERS_MAX 128), so
+   * that he alone cannot make a group of others larger than that. Each join is an event to all members with all members in it.
+   */
+  groupUserMax: 64,
   /** Open iterations of one connection; a client that finalizes none of its own gets NO_RESOURCES beyond. */
   iterationsMax: 256,
   /** Entries that all open iterations hold. */

@@ -119,7 +119,8 @@ export class CpgRequests {
     }
     if (tooLong) return CsError.NAME_TOO_LONG;
     if (connection.state === 'unjoined') {
-      return this.membership.processes.hasRoom(this.host.nodeId, known) ? CsError.OK : CsError.NO_RESOURCES;
+      const room = this.membership.processes.hasRoom(this.host.nodeId, known) && hasRoomFor(connection, known);
+      return room ? CsError.OK : CsError.NO_RESOURCES;
     }
     return connection.state === 'leaveStarted' ? CsError.BUSY : CsError.EXIST;
   }
@@ -207,4 +208,8 @@ export class CpgRequests {
     if (!this.host.canEverSend(region.length)) return CsError.TOO_BIG;
     return this.data.send(connection, region, 0, region.length) ? CsError.OK : CsError.TRY_AGAIN;
   }
+}
+
+function hasRoomFor({ port }: CpgConnection, group: CpgGroup | null): boolean {
+  return group === null || port.user.privileged || group.heldByUser(port.user.uid) < CPG_LIMITS.groupUserMax;
 }

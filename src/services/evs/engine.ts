@@ -6,6 +6,7 @@ import {
   EVS_CALLS,
   EVS_DELIVER,
   EVS_EXEC_MCAST,
+  EVS_GROUPS_MAX,
   EVS_JOIN,
   EVS_LEAVE,
   EVS_MCAST,
@@ -59,7 +60,7 @@ class EvsService implements RunningService<EvsCall, 'message'> {
     message: ({ groupCount }, nodeId, payload) => this.delivered(groupCount, nodeId, payload),
   });
   private latest = NO_CHANGE;
-  /** Groups of each connection. */
+  /** Groups of each connection, at most `EVS_GROUPS_MAX`. */
   private readonly joined = new Map<EngineConnection, Set<string>>();
 
   constructor(private readonly context: MainEngineContext) {}
@@ -91,12 +92,15 @@ class EvsService implements RunningService<EvsCall, 'message'> {
   readonly calls = serve(EVS_CALLS, {
     join: ({ groupCount }, connection, request) => {
       const names = decodeGroups(request, EVS_JOIN.bytes, groupCount);
-      const groups = this.joined.get(connection);
-      const isFirst = groups?.size === 0;
-      for (const group of names?.groups ?? []) groups?.add(group);
+      if (names === null) return CsError.INVALID_PARAM;
+      const groups = this.joined.get(connection) ?? new Set();
+      const joined = new Set([...groups, ...names.groups]);
+      // A message names all groups of its sender, so he has no more of them than a message may name.
+      if (joined.size > EVS_GROUPS_MAX) return CsError.TOO_MANY_GROUPS;
+      this.joined.set(connection, joined);
       // The ring as it is, so that the first thing in the order is known to everybody who joins.
-      if (names !== null && isFirst) connection.dispatch(encodeEvsConfiguration({ ...this.latest, joined: [] }));
-      return names === null ? CsError.INVALID_PARAM : CsError.OK;
+      if (groups.size === 0) connection.dispatch(encodeEvsConfiguration({ ...this.latest, joined: [] }));
+      return CsError.OK;
     },
     leave: ({ groupCount }, connection, request) => {
       const names = decodeGroups(request, EVS_LEAVE.bytes, groupCount);

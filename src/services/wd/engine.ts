@@ -117,8 +117,9 @@ class Watchdog implements RunningService<never, never> {
   private changed(event: number, key: string): void {
     const found = STATE_KEY.exec(key);
     if (found !== null && event === TrackEvent.DELETE) {
-      this.resources.get(found[1]!)?.stop();
+      const resource = this.resources.get(found[1]!);
       this.resources.delete(found[1]!);
+      resource?.remove();
     } else if (found !== null && event === TrackEvent.ADD) this.consider(key);
     else if (!key.endsWith('.last_updated') && !key.endsWith('.current')) {
       this.resources.get(key.slice(0, key.lastIndexOf('.') + 1))?.configure();

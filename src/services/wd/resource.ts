@@ -19,6 +19,8 @@ export class WatchedResource {
   private periodMs = DEFAULT_PERIOD_MS;
   private failed = false;
   private warned = false;
+  /** The period is not one that somebody set: it goes with the resource, or who makes and removes resources would fill the map. */
+  private wrotePeriod = false;
 
   constructor(
     private readonly context: MainEngineContext,
@@ -58,7 +60,9 @@ export class WatchedResource {
     const key = `${this.path}poll_period`;
     const wanted = cmap.getU64(key);
     if (wanted === null) {
-      if (!cmap.has(key)) cmap.setU64(key, DEFAULT_PERIOD_MS);
+      if (cmap.has(key)) return;
+      cmap.setU64(key, DEFAULT_PERIOD_MS);
+      this.wrotePeriod = true;
       return;
     }
     const ms = Number(wanted);
@@ -77,6 +81,12 @@ export class WatchedResource {
   stop(): void {
     this.timer?.cancel();
     this.timer = null;
+  }
+
+  /** Its keys are gone. */
+  remove(): void {
+    this.stop();
+    if (this.wrotePeriod) this.context.cmap.delete(`${this.path}poll_period`);
   }
 
   private check(): void {

@@ -7,6 +7,7 @@
  *   ipc mute SERVICE N                connects N times and never sends the connection request
  *   ipc flood SERVICE SECONDS HOW     handshakes, one after the other; HOW: bare (closes at once), ask (does not wait), full
  *   ipc storm SERVICE N SEED          N requests with random ids, sizes and bodies, the memory changed meanwhile; connects again when cut
+ *   ipc crowd SERVICE N SECONDS       N connections, each with requests ready all the time (function 0, no body)
  *   ipc hail SERVICE N SEED HOW       N handshakes, mostly wrong ones; HOW: patient (waits for responses), hasty
  *   ipc probe SERVICE SECONDS         connects again and again, at once when it is told to: prints how long the longest try took, in ms,
  *                                     and how late it woke up at worst from its own pauses, which is the machine's doing, not the daemon's;
@@ -406,6 +407,71 @@ static void storm(const char *service, long n, unsigned seed)
 	printf("sent %ld connections %ld refused %ld\n", sent, connections, refused);
 }
 
+/* ---- many connections with work ---- */
+
+#define CROWD_MAX 4096
+#define CROWD_REQUESTS 50
+
+struct ring {
+	uint32_t *header, *data, *response;
+	int fd;
+};
+
+static uint32_t *map_file(struct connection *c, int ring, const char *kind, size_t bytes)
+{
+	int fd = ring_file(c, ring, kind);
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void crowd(const char *service, int n, double seconds)
+{
+	static struct ring rings[CROWD_MAX];
+	static char sink[4096];
+	int errors[200] = { 0 }, open = 0;
+	unsigned long sent = 0;
+	struct connection c;
+	for (int i = 0; i < n && i < CROWD_MAX; i++) {
+		int error = handshake(&c, service, 12328);
+		if (error != 0) {
+			count(errors, error);
+			continue;
+		}
+		struct ring *r = &rings[open];
+		r->fd = c.fd;
+		r->header = map_file(&c, 0, "header", HEADER_MAPPED);
+		r->data = map_file(&c, 0, "data", DATA_MAPPED);
+		r->response = map_file(&c, 1, "header", HEADER_MAPPED);
+		send(c.fd, sink, 1, MSG_NOSIGNAL);
+		open += r->header && r->data && r->response;
+	}
+	summary(open, errors);
+	double end = now() + seconds;
+	while (now() < end && !stopped) {
+		for (int i = 0; i < open; i++) {
+			struct ring *r = &rings[i];
+			if (__atomic_load_n(&r->header[SEMAPHORE_WORD], __ATOMIC_SEQ_CST) != 0)
+				continue;
+			r->response[1] = r->response[0];
+			r->response[SEMAPHORE_WORD] = 0;
+			uint32_t at = r->header[0] % RING_WORDS;
+			for (int k = 0; k < CROWD_REQUESTS; k++) {
+				uint32_t chunk[6] = { 16, COMMITTED, 0, 0, 16, 0 };
+				for (int w = 0; w < 6; w++)
+					r->data[(at + (uint32_t)w) % RING_WORDS] = chunk[w];
+				at = (at + 6) % RING_WORDS;
+			}
+			r->header[0] = at;
+			__atomic_add_fetch(&r->header[SEMAPHORE_WORD], CROWD_REQUESTS, __ATOMIC_SEQ_CST);
+			if (send(r->fd, sink, CROWD_REQUESTS, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+				sent += CROWD_REQUESTS;
+			recv(r->fd, sink, sizeof(sink), MSG_DONTWAIT);
+		}
+	}
+	printf("sent %lu\n", sent);
+}
+
 /* ---- handshakes of every kind ---- */
 
 #define HELD 48
@@ -515,6 +581,8 @@ int main(int argc, char **argv)
 		hail(argv[2], atol(argv[3]), (unsigned)atoi(argv[4]), strcmp(argv[5], "patient") == 0);
 	else if (argc == 4 && strcmp(argv[1], "probe") == 0)
 		probe(argv[2], atof(argv[3]));
+	else if (argc == 5 && strcmp(argv[1], "crowd") == 0)
+		crowd(argv[2], atoi(argv[3]), atof(argv[4]));
 	else if (argc == 5 && strcmp(argv[1], "flood") == 0)
 		flood(argv[2], atof(argv[3]), argv[4]);
 	else

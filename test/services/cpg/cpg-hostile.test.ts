@@ -51,6 +51,25 @@ t.test('no bytes from the ring make CPG throw or grow', async (t) => {
   t.notOk(one!.sync.isInProgress(), 'and synchronisation still works');
 });
 
+t.test('one user has a bounded share of a group', async (t) => {
+  const cluster = new ToyCluster();
+  const [one] = cluster.start(1);
+  let pid = 1;
+  const join = (uid: number, group: string): number => one!.client(pid++, uid).join(group);
+  for (let at = 0; at < CPG_LIMITS.groupUserMax; at++) {
+    t.equal(join(1000, 'grp'), CsError.OK);
+    cluster.run();
+  }
+  t.equal(join(1000, 'grp'), CsError.NO_RESOURCES);
+  t.equal(join(1001, 'grp'), CsError.OK, 'another user has his own');
+  t.equal(join(0, 'grp'), CsError.OK, 'and root is not bounded by it');
+  t.equal(join(1000, 'other'), CsError.OK);
+  cluster.run();
+  one!.clients[0]!.close();
+  cluster.run();
+  t.equal(join(1000, 'grp'), CsError.OK, 'one has left');
+});
+
 t.test('no bytes from a client make CPG throw', async (t) => {
   const cluster = new ToyCluster();
   const [one] = cluster.start(1);

@@ -39,10 +39,11 @@ export class ToyClient {
     readonly node: ToyNode,
     readonly id: number,
     readonly pid: number,
+    uid: number,
   ) {
     this.connection = node.cpg.opened({
       id,
-      user: { uid: 0, privileged: true },
+      user: { uid, privileged: uid === 0 },
       memory: node.memory,
       scratch: id * SCRATCH_BYTES,
       respond: (message) => {
@@ -170,8 +171,8 @@ export class ToyNode {
     this.sync.add(this.cpg.sync);
   }
 
-  client(pid: number): ToyClient {
-    const client = new ToyClient(this, this.cluster.nextClientId++, pid);
+  client(pid: number, uid = 0): ToyClient {
+    const client = new ToyClient(this, this.cluster.nextClientId++, pid, uid);
     this.clients.push(client);
     return client;
   }
