@@ -1,4 +1,5 @@
 import type { TotemChanges, TotemConfig } from '../config/totem-config.ts';
+import type { ClientDescriptor } from '../lib/client-descriptor.ts';
 import type { LogLevel, LogSubsystem } from '../lib/log.ts';
 import type { ConfigurationChange, RingId } from '../lib/ring-id.ts';
 import type { SyncStep } from '../lib/sync-step.ts';
@@ -22,26 +23,8 @@ export const RecordKind = {
 } as const;
 export const RECORD_HEADER_BYTES = 8;
 
-/** A client connection that the main thread accepted and set up for an engine of the ring thread (cpg). */
-export interface ClientDescriptor {
-  readonly id: number;
-  /** Connected setup socket; the ring thread owns it from now on and closes it. */
-  readonly fd: number;
-  readonly pid: number;
-  readonly euid: number;
-  readonly egid: number;
-  readonly serviceId: number;
-  readonly processName: string;
-  /** Directory of the connection under /dev/shm with its ring files, open and locked; the ring thread removes and closes it. */
-  readonly directory: string;
-  readonly directoryFd: number;
-  /** The part of the files' names that is the service's socket. */
-  readonly service: string;
-  readonly maxMessageBytes: number;
-}
-
 /** What the ring thread knows of an engine on the main thread. */
-export interface RemoteService {
+export interface RemoteEngine {
   readonly serviceId: number;
   readonly takesPartInSync: boolean;
   /** Its own process group; `null`: its messages travel with those of the other services. */
@@ -57,7 +40,7 @@ export type ToRing =
       readonly storedRingSeq: number;
       readonly reservedRingSeq: number;
       /** The engines on the main thread. */
-      readonly remoteServices: readonly RemoteService[];
+      readonly remoteServices: readonly RemoteEngine[];
     }
   /** Answer to the first `interfaceUp`: all services are there, the ring may form (services.md 11.1). */
   | { readonly op: 'servicesLoaded' }

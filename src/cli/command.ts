@@ -13,7 +13,7 @@ export interface CliIo {
   readonly columns: number;
 }
 
-export type OptionSpec = NonNullable<ParseArgsConfig['options']>;
+export type CommandOption = NonNullable<ParseArgsConfig['options']>;
 export type OptionValues = Readonly<Record<string, string | boolean | readonly (string | boolean)[] | undefined>>;
 
 export interface CommandContext {
@@ -42,7 +42,7 @@ export interface Command {
   readonly arguments: string;
   readonly summary: string;
   readonly details: string;
-  readonly options: OptionSpec;
+  readonly options: CommandOption;
   readonly optionHelp: readonly OptionHelp[];
   readonly examples: readonly string[];
   /** Number of positional arguments: least and most. */
@@ -59,7 +59,7 @@ export const COMMON_OPTIONS = {
   wait: { type: 'string' },
   timeout: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
-} as const satisfies OptionSpec;
+} as const satisfies CommandOption;
 
 export const COMMON_HELP: readonly OptionHelp[] = [
   { flag: '--json', text: 'machine-readable output; streams print one object a line' },

@@ -8,8 +8,8 @@ import { Connection } from './connection.ts';
 import { type CpgEvent, CpgEventDecoder, type CpgProcess } from './cpg-events.ts';
 import { ArgumentError, endReason, StateError } from './errors.ts';
 import { EventStream } from './event-stream.ts';
+import { MessageQueue } from './message-queue.ts';
 import type { StatusHints } from './reply.ts';
-import { SendQueue } from './send-queue.ts';
 import { type CallOptions, type ConnectOptions, Session } from './session.ts';
 import { nextTurnIfDue } from './time-slice.ts';
 
@@ -80,7 +80,7 @@ export class Cpg extends Connection {
   protected override session!: Session;
   private readonly stream: EventStream<CpgEvent>;
   private readonly decoder: CpgEventDecoder;
-  private queue!: SendQueue;
+  private queue!: MessageQueue;
   private readonly confirmations = new Confirmations(() => endReason('cpg', null));
   private group: Uint8Array | null = null;
   private state: 'none' | 'joined' | 'left' = 'none';
@@ -125,7 +125,7 @@ export class Cpg extends Connection {
     this.session = session;
     session.register(this.stream);
     session.register(this.confirmations);
-    this.queue = new SendQueue(session, {
+    this.queue = new MessageQueue(session, {
       post: (data) => this.post(data),
       fitsAtOnce: (data) => data.length <= CPG_ATOMIC_BYTES_MAX,
       sendInPieces: (data, signal) => this.sendFragments(data, signal),

@@ -1,6 +1,7 @@
 import { CsError } from '../lib/errors.ts';
+import { RESPONSE_HEADER_BYTES } from '../lib/ipc-header.ts';
 import type { Call } from '../services/codec/call.ts';
-import { EMPTY, type Fields, RESPONSE_HEADER_BYTES, type Values } from '../services/codec/struct.ts';
+import { EMPTY, type Fields, type Values } from '../services/codec/struct.ts';
 import { abortable, checkedSignal, pause, within } from './abort.ts';
 import { checkedAmount, checkedText } from './arguments.ts';
 import { type Channel, type ChannelHook, OPEN_CHANNEL } from './channel.ts';

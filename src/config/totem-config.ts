@@ -1,4 +1,5 @@
-import type { COMPRESSION, FILTER, KNET, KNET_LINK, LINK, UDP_LINK } from './options/knet.ts';
+import type { LinkPolicy } from '../lib/knet-facts.ts';
+import type { COMPRESSION, FILTER, KNET_LINK, KNET_OPTIONS, LINK, UDP_LINK } from './options/knet.ts';
 import type { Settings } from './options/option.ts';
 import type { TIMING } from './options/timing.ts';
 import type { GENERAL } from './options/totem.ts';
@@ -8,7 +9,6 @@ import type { GENERAL } from './options/totem.ts';
  * corosync.conf; the ring thread gets it as a plain object, at start and at every reload. All times in milliseconds.
  */
 export type TransportName = 'udp' | 'udpu' | 'knet';
-export type LinkPolicy = 'passive' | 'active' | 'rr';
 
 /** Timers and parameters of the ring protocol (totem.md 3), defaults and derivations applied. The rows are in options/timing.ts. */
 export type TotemTimings = Omit<Settings<typeof TIMING>, 'tokenCoefficientMs'>;
@@ -42,7 +42,7 @@ export interface CryptoConfig {
 /** The parts that are made of options which act at run time, each of them one table of rows. */
 export interface ActingParts {
   readonly timings: TotemTimings;
-  readonly knet: Settings<typeof KNET>;
+  readonly knet: Settings<typeof KNET_OPTIONS>;
   readonly compression: Settings<typeof COMPRESSION>;
   /** Which packets are taken. */
   readonly filter: Settings<typeof FILTER>;

@@ -12,7 +12,7 @@ import type { QueueLevelValue } from '../services/host/flow-control.ts';
 import type { HostPorts } from '../services/host/ports.ts';
 import { cfgPorts } from './cfg-ports.ts';
 import { ConfigurationInForce } from './configuration-in-force.ts';
-import { Deferred, Gate, within } from './deferred.ts';
+import { Deferred, Gate, settlesWithin } from './deferred.ts';
 import { type EngineSet, engineSet, RING_SERVICES } from './engines.ts';
 import { DaemonExit, ExitCode, type ExitCodeValue } from './exit-codes.ts';
 import type { IpcFront, IpcFrontPorts } from './ipc-front.ts';
@@ -280,7 +280,7 @@ export class Daemon {
   }
 
   private async unloadEngines(): Promise<void> {
-    if (await within(STOP_STEP_MS_MAX, this.host.unloadAll())) return;
+    if (await settlesWithin(STOP_STEP_MS_MAX, this.host.unloadAll())) return;
     const text = `The service engines did not stop in ${STOP_STEP_MS_MAX} ms; going on without them`;
     this.parts.log('warning', 'SERV', text);
   }

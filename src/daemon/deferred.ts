@@ -37,7 +37,7 @@ export class Deferred<T> {
 }
 
 /** Resolves `false` when the promise takes longer than `waitMs`. */
-export async function within(waitMs: number, promise: Promise<unknown>): Promise<boolean> {
+export async function settlesWithin(waitMs: number, promise: Promise<unknown>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<false>((resolve) => {
     timer = setTimeout(() => resolve(false), waitMs);

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { RemoteService as RemoteEngine } from '../bridge/messages.ts';
+import type { RemoteEngine } from '../bridge/messages.ts';
 import type { Icmap } from '../config/icmap/index.ts';
 import type { RingId } from '../lib/ring-id.ts';
 import { readOwnFile, replaceOwnFile } from '../os/own-file.ts';

@@ -1,4 +1,4 @@
-import type { ClientDescriptor } from '../ipc/server/descriptor.ts';
+import type { ClientDescriptor } from '../lib/client-descriptor.ts';
 import type { LogFunction } from '../lib/log.ts';
 import type { StatsMap } from '../services/cmap/stats-map.ts';
 import type { EngineHost } from '../services/host/engine-host.ts';

@@ -1,10 +1,10 @@
 import { authorizeClient, DESCRIPTORS_FOR_ROOT, descriptorsLeft } from '../ipc/server/access.ts';
-import type { ClientDescriptor } from '../ipc/server/descriptor.ts';
 import { shrinkProtection } from '../ipc/server/files.ts';
 import type { ServiceHandler } from '../ipc/server/hosted-connection.ts';
 import { isPrivileged } from '../ipc/server/limits.ts';
 import { IpcServer } from '../ipc/server/server.ts';
 import { sweepStaleDirectories } from '../ipc/server/sweep.ts';
+import type { ClientDescriptor } from '../lib/client-descriptor.ts';
 import { Repeats } from '../lib/repeats.ts';
 import type { Credentials } from '../os/credentials.ts';
 import { errnoName } from '../os/errno.ts';

@@ -1,6 +1,6 @@
 import type { TotemConfig } from '../config/totem-config.ts';
 import type { NodeReport, RingLinkReport } from '../services/cfg/ports.ts';
-import type { LinkStatus as WireLink } from '../services/codec/cfg.ts';
+import type { CfgLinkStatus } from '../services/codec/cfg.ts';
 import type { LinkStatus } from '../transport/transport.ts';
 
 /**
@@ -35,7 +35,7 @@ export function nodeReport(
 ): NodeReport | null {
   if (config.transport !== 'knet') return datagramReport(config, members, nodeId);
   const own = nodeId === config.nodeId;
-  const records: WireLink[] = [];
+  const records: CfgLinkStatus[] = [];
   for (const link of own ? links.slice(0, 1) : links) {
     const peer = link.peers.find((candidate) => candidate.nodeId === nodeId);
     if (peer === undefined) continue;
@@ -70,4 +70,4 @@ function datagramReport(config: TotemConfig, members: readonly number[], nodeId:
 /** Totem's MTU is the network's less this (totem.md 2.2). */
 const FRAME_OVERHEAD_BYTES = 90;
 const PLAIN = { remote: false, external: false, onwireMin: 0, onwireMax: 0, onwireVersion: 0 } as const;
-const NO_LINK: WireLink = { enabled: 0, connected: 0, dynconnected: 0, mtu: 0, source: '', destination: '' };
+const NO_LINK: CfgLinkStatus = { enabled: 0, connected: 0, dynconnected: 0, mtu: 0, source: '', destination: '' };

@@ -1,7 +1,7 @@
 import type { ToRing } from '../bridge/messages.ts';
 import { failureText, stackOf } from '../lib/failure.ts';
 import type { LogFunction } from '../lib/log.ts';
-import { Deferred, within } from './deferred.ts';
+import { Deferred, settlesWithin } from './deferred.ts';
 import { DaemonExit, ExitCode } from './exit-codes.ts';
 import type { Phase } from './phases.ts';
 import type { RingHandle, RingThreadHandler } from './ring-handle.ts';
@@ -53,7 +53,7 @@ export class RingPhase implements Phase {
     const { log, ringIds } = this.ports;
     this.isEnding = true;
     this.send({ op: 'stop' });
-    const stopped = await within(STOP_STEP_MS_MAX, Promise.all([this.stopped.promise, this.exited.promise]));
+    const stopped = await settlesWithin(STOP_STEP_MS_MAX, Promise.all([this.stopped.promise, this.exited.promise]));
     const kept = this.ringSeqUsed > 0 ? ringIds.close(this.ringSeqUsed) : null;
     if (kept !== null) log('warning', 'TOTEM', `The reserved ring ids stay reserved: ${kept}`);
     if (!stopped) log('warning', 'TOTEM', `The ring thread did not stop in ${STOP_STEP_MS_MAX} ms`);
@@ -65,7 +65,7 @@ export class RingPhase implements Phase {
     const unloaded = new Deferred<void>();
     this.unloading.set(serviceId, unloaded);
     this.send({ op: 'unloadService', serviceId });
-    await within(STOP_STEP_MS_MAX, unloaded.promise);
+    await settlesWithin(STOP_STEP_MS_MAX, unloaded.promise);
   }
 
   noteUnloaded(serviceId: number): void {

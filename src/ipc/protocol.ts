@@ -1,3 +1,4 @@
+import { RESPONSE_HEADER_BYTES } from '../lib/ipc-header.ts';
 /**
  * Messages of the setup socket and the headers of all others (libqb-ipc.md 1.2-1.4). Each 32-bit field has an 8-byte slot; the upper
  * half is garbage in what stock sends and zero in what we send.
@@ -7,8 +8,6 @@
  *   connection request      0 id = -1 | 8 size = 24 | 16 max_msg_size u32                                        24 bytes
  *   connection response     0 id = -1 | 8 size | 16 error | 24 type | 28 max_msg_size | 32 cookie | 40, 4136, 8232 names of 4096    12328
  */
-export const REQUEST_HEADER_BYTES = 16;
-export const RESPONSE_HEADER_BYTES = 24;
 export const CONNECTION_REQUEST_BYTES = 24;
 export const CONNECTION_RESPONSE_BYTES = 12328;
 

@@ -1,8 +1,5 @@
 import type { FrameMemory } from '../lib/frame-memory.ts';
-
-/** Wire ids (knet.md 6); stable, the position is the id. */
-export const COMPRESSION_MODELS = ['none', 'zlib', 'lz4', 'lz4hc', 'lzo2', 'lzma', 'bzip2', 'zstd'] as const;
-export type CompressionModel = (typeof COMPRESSION_MODELS)[number];
+import { COMPRESSION_MODELS, type CompressionModel } from '../lib/knet-facts.ts';
 
 export const compressionMethod = (model: string): number => COMPRESSION_MODELS.indexOf(model as CompressionModel);
 

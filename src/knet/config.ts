@@ -1,9 +1,8 @@
+import type { LinkPolicy } from '../lib/knet-facts.ts';
 import type { AddressWords } from './address.ts';
 import type { HeartbeatSettings } from './heartbeat.ts';
 import type { LinkSettings } from './link.ts';
 import type { ReceiverSettings } from './receiver.ts';
-
-export type LinkPolicy = 'passive' | 'active' | 'rr';
 
 /** One link towards one host (knet.md 3.3): where it goes, and what its users say that they need. */
 export interface KnetLinkConfig extends LinkSettings {

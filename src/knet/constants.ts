@@ -36,7 +36,7 @@ export const PacketType = {
 export const INTERNAL_BIT = 0x80;
 
 /** Bounds of our own choice. */
-export const LIMITS = {
+export const KNET_LIMITS = {
   /**
    * Numbers behind the newest one that are still judged one by one; stock uses 4096 (knet.md 2.3). One less than the
    * flags, because the number 0 is left out when the sequence wraps.
@@ -59,6 +59,6 @@ export const LIMITS = {
   pmtudProbesPerRound: 4,
 } as const;
 
-assert(2 * LIMITS.windowNumbers < 65_535, 'window and ahead range must not overlap');
-assert((LIMITS.windowFlags & (LIMITS.windowFlags - 1)) === 0, 'flags are indexed by masking');
-assert(LIMITS.windowNumbers < LIMITS.windowFlags, 'two numbers of one window must not share a flag');
+assert(2 * KNET_LIMITS.windowNumbers < 65_535, 'window and ahead range must not overlap');
+assert((KNET_LIMITS.windowFlags & (KNET_LIMITS.windowFlags - 1)) === 0, 'flags are indexed by masking');
+assert(KNET_LIMITS.windowNumbers < KNET_LIMITS.windowFlags, 'two numbers of one window must not share a flag');

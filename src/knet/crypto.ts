@@ -59,9 +59,6 @@ export const DIGEST_BYTES: Readonly<Record<HashName, number>> = {
 /** The AES key is this long a prefix of the key file (knet.md 5.2). */
 export const CIPHER_KEY_BYTES: Readonly<Record<CipherName, number>> = { none: 0, aes128: 16, aes192: 24, aes256: 32 };
 
-export const KEY_BYTES_MIN = 128;
-export const KEY_BYTES_MAX = 4_096;
-
 export function cryptoSizes(cipher: CipherName, hash: HashName): CryptoSizes {
   const block = cipher === 'none' ? 0 : 16;
   return { saltBytes: block, blockBytes: block, digestBytes: DIGEST_BYTES[hash] };

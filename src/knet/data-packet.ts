@@ -1,6 +1,6 @@
 import type { FrameMemory } from '../lib/frame-memory.ts';
 import { PacketType } from './constants.ts';
-import { writeHeader } from './header.ts';
+import { writeKnetHeader } from './header.ts';
 
 /**
  * DATA (knet.md 1.2), after the common header:
@@ -22,7 +22,7 @@ export function writeDataHeader(
   fragNum: number,
   fragSeq: number,
 ): void {
-  writeHeader(memory, at, PacketType.DATA, nodeId);
+  writeKnetHeader(memory, at, PacketType.DATA, nodeId);
   const bytes = memory.bytes;
   bytes[at + OFFSET.seq] = seq >>> 8;
   bytes[at + OFFSET.seq + 1] = seq;

@@ -31,15 +31,15 @@ const REASONS = [
 ] as const;
 
 export type DropName = (typeof REASONS)[number]['name'];
-export type DropReason = number;
+export type KnetDropReason = number;
 
 export const DROP_REASON_COUNT = REASONS.length;
-export const dropName = (reason: DropReason): DropName => REASONS[reason]!.name;
-export const dropIsNoisy = (reason: DropReason): boolean => REASONS[reason]!.noisy;
+export const dropName = (reason: KnetDropReason): DropName => REASONS[reason]!.name;
+export const dropIsNoisy = (reason: KnetDropReason): boolean => REASONS[reason]!.noisy;
 
-const numberOf = (name: DropName): DropReason => REASONS.findIndex((reason) => reason.name === name);
+const numberOf = (name: DropName): KnetDropReason => REASONS.findIndex((reason) => reason.name === name);
 
-export const Drop = {
+export const KnetDrop = {
   short: numberOf('short'),
   authentication: numberOf('authentication'),
   padding: numberOf('padding'),

@@ -1,6 +1,6 @@
 import type { FrameMemory } from '../lib/frame-memory.ts';
 import type { CryptoSlot } from './crypto.ts';
-import type { DropReason } from './drops.ts';
+import type { KnetDropReason } from './drops.ts';
 import type { Link } from './link.ts';
 import type { TxQueue } from './tx-queue.ts';
 
@@ -36,7 +36,7 @@ export interface KnetEffects {
    */
   probe(link: Link, offset: number, length: number): number;
   /** A packet went no further. `tag` is the batch's tag of it; `nodeId` what it claims, 0 when that is not known. */
-  dropped(reason: DropReason, tag: number, nodeId: number, length: number): void;
+  dropped(reason: KnetDropReason, tag: number, nodeId: number, length: number): void;
   report(event: KnetReport): void;
   /** Monotonic milliseconds with a fraction, read now: for measuring what crypto and compression cost. */
   clockMs(): number;

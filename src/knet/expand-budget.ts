@@ -1,4 +1,4 @@
-import { LIMITS } from './constants.ts';
+import { KNET_LIMITS } from './constants.ts';
 
 /**
  * Time for expanding compressed messages. The slowest models need ten milliseconds for one, and whoever may send chooses the model: a
@@ -12,7 +12,7 @@ export class ExpandBudget {
 
   /** Whether something is left of this period's time. The last message of a period may overdraw it. */
   admits(nowMs: number): boolean {
-    if (nowMs - this.startMs >= LIMITS.expandPeriodMs) {
+    if (nowMs - this.startMs >= KNET_LIMITS.expandPeriodMs) {
       this.startMs = nowMs;
       this.spentMs = 0;
     }

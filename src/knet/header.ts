@@ -11,7 +11,7 @@ import { KNET } from './constants.ts';
  */
 const OFFSET = { version: 0, type: 1, node: 2, pad1: 4, pad2: 5 } as const;
 
-export function writeHeader(memory: FrameMemory, at: number, type: number, nodeId: number): void {
+export function writeKnetHeader(memory: FrameMemory, at: number, type: number, nodeId: number): void {
   const bytes = memory.bytes;
   bytes[at + OFFSET.version] = KNET.wireVersion;
   bytes[at + OFFSET.type] = type;

@@ -2,7 +2,7 @@ import { assert } from '../lib/assert.ts';
 import type { FrameMemory } from '../lib/frame-memory.ts';
 import { KNET, PacketType } from './constants.ts';
 import type { CryptoSlots } from './crypto.ts';
-import { Drop, type DropReason } from './drops.ts';
+import { KnetDrop, type KnetDropReason } from './drops.ts';
 import type { KnetEffects } from './effects.ts';
 import type { Host } from './host.ts';
 import type { HostTable } from './host-table.ts';
@@ -95,7 +95,7 @@ export class Heartbeat implements InternalPackets {
 
   // ---- packets ----
 
-  internal(host: Host, link: Link, type: number, at: number, length: number, nowMs: number): DropReason | -1 {
+  internal(host: Host, link: Link, type: number, at: number, length: number, nowMs: number): KnetDropReason | -1 {
     if (type !== PacketType.PING) this.deadlinesChanged = true;
     switch (type) {
       case PacketType.PING:
@@ -113,7 +113,7 @@ export class Heartbeat implements InternalPackets {
     }
   }
 
-  private ping(host: Host, link: Link, at: number, length: number, nowMs: number): DropReason | -1 {
+  private ping(host: Host, link: Link, at: number, length: number, nowMs: number): KnetDropReason | -1 {
     link.stats.add(LinkStat.rx_ping_packets, 1);
     link.stats.add(LinkStat.rx_ping_bytes, length);
     const believed = link.believes(readPingTimeMs(this.memory, at), nowMs);
@@ -125,7 +125,7 @@ export class Heartbeat implements InternalPackets {
     }
     // Its sender knows best whether it is a recorded one, and without PONGs his link goes down.
     this.sender.reply(link, at, KNET.pingBytes, PacketType.PONG);
-    return believed ? -1 : Drop.replayedPing;
+    return believed ? -1 : KnetDrop.replayedPing;
   }
 
   /**
@@ -157,18 +157,18 @@ export class Heartbeat implements InternalPackets {
     }
   }
 
-  private pong(link: Link, at: number, length: number, nowMs: number): DropReason | -1 {
+  private pong(link: Link, at: number, length: number, nowMs: number): KnetDropReason | -1 {
     link.stats.add(LinkStat.rx_pong_packets, 1);
     link.stats.add(LinkStat.rx_pong_bytes, length);
     const sentMs = readPingTimeMs(this.memory, at);
-    if (sentMs < 0) return Drop.latePong;
+    if (sentMs < 0) return KnetDrop.latePong;
     const wasConnected = link.connected;
-    if (!link.pong(sentMs, nowMs)) return Drop.latePong;
+    if (!link.pong(sentMs, nowMs)) return KnetDrop.latePong;
     if (!wasConnected && link.connected) this.linkUp(link);
     return -1;
   }
 
-  private pmtudReply(link: Link, at: number, length: number, nowMs: number): DropReason | -1 {
+  private pmtudReply(link: Link, at: number, length: number, nowMs: number): KnetDropReason | -1 {
     link.stats.add(LinkStat.rx_pmtu_packets, 1);
     link.stats.add(LinkStat.rx_pmtu_bytes, length);
     if (!link.connected || this.manualMtu !== 0) return -1;

@@ -1,5 +1,5 @@
-import type { LinkPolicy } from './config.ts';
-import { KNET, LIMITS } from './constants.ts';
+import type { LinkPolicy } from '../lib/knet-facts.ts';
+import { KNET, KNET_LIMITS } from './constants.ts';
 import { ExpandBudget } from './expand-budget.ts';
 import type { Link } from './link.ts';
 import { type AssemblyPool, Reassembler } from './reassembly.ts';
@@ -12,8 +12,8 @@ export class Host {
   readonly window = new DuplicateWindow();
   readonly reassembler: Reassembler;
   /** Time for its compressed messages, in this node's model and in others. */
-  readonly expandOwn = new ExpandBudget(LIMITS.expandOwnModelMs.host);
-  readonly expandOther = new ExpandBudget(LIMITS.expandOtherModelsMs.host);
+  readonly expandOwn = new ExpandBudget(KNET_LIMITS.expandOwnModelMs.host);
+  readonly expandOther = new ExpandBudget(KNET_LIMITS.expandOtherModelsMs.host);
   /** Usable links in the order in which the policy tries them; the first carries everything with `passive`. */
   readonly usable: Link[] = [];
   /** With `rr`: position in `usable` of the link for the next message. */

@@ -1,6 +1,6 @@
 import type { FrameMemory } from '../lib/frame-memory.ts';
 import { PacketType } from './constants.ts';
-import { writeHeader } from './header.ts';
+import { writeKnetHeader } from './header.ts';
 
 /**
  * PING and PONG (knet.md 1.3), after the common header. The fields are unaligned, and of mixed byte order (knet.md trap 1).
@@ -25,7 +25,7 @@ export function writePing(
   seq: number,
   timed: boolean,
 ): void {
-  writeHeader(memory, at, PacketType.PING, nodeId);
+  writeKnetHeader(memory, at, PacketType.PING, nodeId);
   const { bytes, view } = memory;
   const seconds = Math.floor(nowMs / 1000);
   const nanoseconds = Math.min(999_999_999, Math.floor((nowMs - seconds * 1000) * NANOSECONDS_PER_MS));

@@ -1,6 +1,6 @@
 import type { FrameMemory } from '../lib/frame-memory.ts';
 import { KNET, PacketType } from './constants.ts';
-import { writeHeader } from './header.ts';
+import { writeKnetHeader } from './header.ts';
 
 /**
  * PMTUD and PMTUD_REPLY (knet.md 1.4), after the common header. PMTUD is filled with zeros up to the size that it
@@ -21,7 +21,7 @@ export function writePmtud(
   size: number,
   plainBytes: number,
 ): void {
-  writeHeader(memory, at, PacketType.PMTUD, nodeId);
+  writeKnetHeader(memory, at, PacketType.PMTUD, nodeId);
   memory.bytes[at + OFFSET.link] = linkId;
   memory.view.setUint16(at + OFFSET.size, size, true);
   memory.bytes.fill(0, at + KNET.pmtudBytes, at + plainBytes);

@@ -1,4 +1,4 @@
-import { KNET, LIMITS } from './constants.ts';
+import { KNET, KNET_LIMITS } from './constants.ts';
 import { type CryptoSizes, maxData, minimumData, wireLength } from './mtu.ts';
 
 /** Sends one probe; 0 = on its way, > 0 = the kernel refused and names the MTU, < 0 = refused without a name. */
@@ -44,8 +44,8 @@ export class PathMtu {
   private verifiedMs = 0;
   private forced = false;
   private probeCount = 0;
-  private readonly probes = new Int32Array(LIMITS.pmtudProbesPerRound);
-  private readonly answered = new Uint8Array(LIMITS.pmtudProbesPerRound);
+  private readonly probes = new Int32Array(KNET_LIMITS.pmtudProbesPerRound);
+  private readonly answered = new Uint8Array(KNET_LIMITS.pmtudProbesPerRound);
 
   get verifying(): boolean {
     return this.state === VERIFYING;
@@ -158,7 +158,7 @@ export class PathMtu {
     send: ProbeSend,
   ): number {
     for (;;) {
-      if (this.rounds++ >= LIMITS.pmtudRoundsMax) return this.finish(nowMs);
+      if (this.rounds++ >= KNET_LIMITS.pmtudRoundsMax) return this.finish(nowMs);
       this.chooseProbes(sizes, overheadBytes);
       if (this.probeCount === 0) return this.finish(nowMs);
       const before = this.badIpBytes;
@@ -200,7 +200,7 @@ export class PathMtu {
     const low = Math.max(this.goodIpBytes, floor - 1);
     const open = this.badIpBytes - low - 1;
     if (open <= 0) return;
-    const count = Math.min(LIMITS.pmtudProbesPerRound, open);
+    const count = Math.min(KNET_LIMITS.pmtudProbesPerRound, open);
     for (let i = 1; i <= count; i++) {
       const raw = low + Math.max(i, Math.floor((i * (open + 1)) / (count + 1)));
       this.push(quantise(raw, sizes, overheadBytes), floor);

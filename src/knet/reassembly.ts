@@ -1,6 +1,6 @@
 import { assert } from '../lib/assert.ts';
 import type { FrameMemory } from '../lib/frame-memory.ts';
-import { KNET, LIMITS } from './constants.ts';
+import { KNET, KNET_LIMITS } from './constants.ts';
 import { distanceBehind } from './sequence.ts';
 
 export const ASSEMBLY_BUFFER_BYTES = KNET.messageBytesMax;
@@ -137,9 +137,9 @@ export class AssemblyPool {
 
   take(owner: Reassembler, seq: number, fragNum: number): AssemblyBuffer {
     let buffer: AssemblyBuffer | null = null;
-    if (owner.held < LIMITS.buffersPerHostMax) buffer = this.free.pop() ?? null;
+    if (owner.held < KNET_LIMITS.buffersPerHostMax) buffer = this.free.pop() ?? null;
     if (buffer === null) {
-      buffer = this.oldest(owner.held >= Math.min(this.share, LIMITS.buffersPerHostMax) ? owner : null);
+      buffer = this.oldest(owner.held >= Math.min(this.share, KNET_LIMITS.buffersPerHostMax) ? owner : null);
       buffer.owner?.lost(buffer);
     }
     buffer.start(owner, seq, fragNum);
@@ -200,7 +200,7 @@ export class Reassembler {
     for (let i = this.active.length - 1; i >= 0; i--) {
       const buffer = this.active[i]!;
       const behind = distanceBehind(newestSeq, buffer.seq);
-      if (behind > LIMITS.reassemblySpan && behind < LIMITS.windowNumbers) this.finish(buffer);
+      if (behind > KNET_LIMITS.reassemblySpan && behind < KNET_LIMITS.windowNumbers) this.finish(buffer);
     }
   }
 

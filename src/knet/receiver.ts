@@ -1,9 +1,9 @@
 import type { FrameMemory } from '../lib/frame-memory.ts';
 import { Compression, type CompressionProvider } from './compression.ts';
-import { INTERNAL_BIT, KNET, LIMITS, PacketType } from './constants.ts';
+import { INTERNAL_BIT, KNET, KNET_LIMITS, PacketType } from './constants.ts';
 import { CLEAR_SLOT, type CryptoSlot, type CryptoSlots, type CryptoSuite, OpenFailure } from './crypto.ts';
 import { readChannel, readCompress, readDataSeq, readFragNum, readFragSeq } from './data-packet.ts';
-import { Drop, type DropReason } from './drops.ts';
+import { KnetDrop, type KnetDropReason } from './drops.ts';
 import type { KnetEffects } from './effects.ts';
 import { ExpandBudget } from './expand-budget.ts';
 import { readNode, readType, readVersion } from './header.ts';
@@ -23,7 +23,7 @@ const NOT_A_PACKET = -1;
 
 /** What the receiver leaves to the rest of the core: the packets that knet sends to itself. */
 export interface InternalPackets {
-  internal(host: Host, link: Link, type: number, at: number, length: number, nowMs: number): DropReason | -1;
+  internal(host: Host, link: Link, type: number, at: number, length: number, nowMs: number): KnetDropReason | -1;
   /** DATA arrived on a link that is not up although it answers PINGs (knet.md 2.2 step 1). */
   raiseLink(link: Link, nowMs: number): void;
 }
@@ -56,8 +56,8 @@ export class Receiver {
   /** A host was heard under another configuration than before, while one replaces another. */
   slotsMoved = false;
 
-  private readonly expandOwn = new ExpandBudget(LIMITS.expandOwnModelMs.all);
-  private readonly expandOther = new ExpandBudget(LIMITS.expandOtherModelsMs.all);
+  private readonly expandOwn = new ExpandBudget(KNET_LIMITS.expandOwnModelMs.all);
+  private readonly expandOther = new ExpandBudget(KNET_LIMITS.expandOtherModelsMs.all);
 
   constructor(
     private readonly options: ReceiverOptions,
@@ -178,59 +178,66 @@ export class Receiver {
     stats.add(HandleStat.rx_crypt_packets, packets);
   }
 
-  private drop(reason: DropReason, tag: number, nodeId: number, length: number): void {
+  private drop(reason: KnetDropReason, tag: number, nodeId: number, length: number): void {
     this.dropStats.add(reason, 1);
     this.effects.dropped(reason, tag, nodeId, length);
   }
 
   /** Answers a drop reason, or −1. */
-  private packet(at: number, length: number, source: number, print: number, nowMs: number): DropReason | -1 {
+  private packet(at: number, length: number, source: number, print: number, nowMs: number): KnetDropReason | -1 {
     const memory = this.options.memory;
-    if (length < KNET.packetBytesMin) return Drop.short;
-    if (readVersion(memory, at) !== KNET.wireVersion) return Drop.version;
+    if (length < KNET.packetBytesMin) return KnetDrop.short;
+    if (readVersion(memory, at) !== KNET.wireVersion) return KnetDrop.version;
     const nodeId = readNode(memory, at);
-    if (nodeId === this.nodeId) return Drop.ownId;
+    if (nodeId === this.nodeId) return KnetDrop.ownId;
     const host = this.hosts.find(nodeId);
-    if (host === null) return Drop.unknownHost;
+    if (host === null) return KnetDrop.unknownHost;
     const type = readType(memory, at);
     if ((type & INTERNAL_BIT) === 0) {
-      if (type !== PacketType.DATA) return Drop.unknownType;
+      if (type !== PacketType.DATA) return KnetDrop.unknownType;
       return this.data(host, at, length, source, print, nowMs);
     }
     // Checked here for every type, so that no handler reads past the end (stock does not: knet.md 1.6, trap 17).
     const minimum = minimumLength(type);
-    if (minimum === NOT_A_PACKET) return Drop.unknownType;
-    if (length < minimum) return Drop.badLength;
+    if (minimum === NOT_A_PACKET) return KnetDrop.unknownType;
+    if (length < minimum) return KnetDrop.badLength;
     const linkId = readLink(memory, at);
     const link = linkId < KNET.linksMax ? host.links[linkId]! : null;
-    if (link === null) return Drop.badLink;
-    if (this.blockUnlistedIps && link.addressId !== source) return Drop.sourceAddress;
+    if (link === null) return KnetDrop.badLink;
+    if (this.blockUnlistedIps && link.addressId !== source) return KnetDrop.sourceAddress;
     return this.internals.internal(host, link, type, at, length, nowMs);
   }
 
-  private data(host: Host, at: number, length: number, source: number, print: number, nowMs: number): DropReason | -1 {
+  private data(
+    host: Host,
+    at: number,
+    length: number,
+    source: number,
+    print: number,
+    nowMs: number,
+  ): KnetDropReason | -1 {
     const memory = this.options.memory;
     const link = host.linkByAddress(source);
-    if (link === null) return Drop.sourceAddress;
-    if (length <= KNET.dataHeaderBytes) return Drop.badLength;
+    if (link === null) return KnetDrop.sourceAddress;
+    if (length <= KNET.dataHeaderBytes) return KnetDrop.badLength;
     link.stats.add(LinkStat.rx_data_packets, 1);
     link.stats.add(LinkStat.rx_data_bytes, length);
     if (!host.reachable) {
-      if (!link.answered) return Drop.notReachable;
+      if (!link.answered) return KnetDrop.notReachable;
       this.internals.raiseLink(link, nowMs);
     }
     const fragNum = readFragNum(memory, at);
     const fragSeq = readFragSeq(memory, at);
-    if (fragNum === 0 || fragNum > KNET.fragmentsMax) return Drop.badFragment;
-    if (fragNum === 1 ? fragSeq > 1 : fragSeq < 1 || fragSeq > fragNum) return Drop.badFragment;
-    if (readChannel(memory, at) !== 0) return Drop.channel;
+    if (fragNum === 0 || fragNum > KNET.fragmentsMax) return KnetDrop.badFragment;
+    if (fragNum === 1 ? fragSeq > 1 : fragSeq < 1 || fragSeq > fragNum) return KnetDrop.badFragment;
+    if (readChannel(memory, at) !== 0) return KnetDrop.channel;
     const seq = readDataSeq(memory, at);
-    if (seq === 0) return Drop.badFragment;
+    if (seq === 0) return KnetDrop.badFragment;
     host.dataSinceTimed = true;
     host.dataSinceUntimed = true;
     const verdict = host.window.judge(seq, print);
-    if (verdict === Verdict.DUPLICATE) return Drop.duplicate;
-    if (verdict === Verdict.STALE) return Drop.stale;
+    if (verdict === Verdict.DUPLICATE) return KnetDrop.duplicate;
+    if (verdict === Verdict.STALE) return KnetDrop.stale;
     if (fragNum === 1) {
       const payload = length - KNET.dataHeaderBytes;
       return this.message(host, seq, print, readCompress(memory, at), at + KNET.dataHeaderBytes, payload);
@@ -246,8 +253,8 @@ export class Receiver {
     fragSeq: number,
     at: number,
     length: number,
-  ): DropReason | -1 {
-    if (print !== 0 && host.window.knowsFragment(print)) return Drop.duplicate;
+  ): KnetDropReason | -1 {
+    if (print !== 0 && host.window.knowsFragment(print)) return KnetDrop.duplicate;
     const memory = this.options.memory;
     const reassembler = host.reassembler;
     let buffer = reassembler.find(seq);
@@ -258,7 +265,7 @@ export class Receiver {
     }
     if (buffer === null) {
       // Its buffer was there once: the message is complete, or was given up (knet.md 2.4). A sealed one begins with its first fragment.
-      if (print === 0 ? host.window.wasAssembled(seq) : fragSeq !== 1) return Drop.lateFragment;
+      if (print === 0 ? host.window.wasAssembled(seq) : fragSeq !== 1) return KnetDrop.lateFragment;
       reassembler.expire(host.window.newest);
       buffer = reassembler.start(seq, fragNum);
       buffer.firstPrint = print;
@@ -266,7 +273,7 @@ export class Receiver {
     }
     const payload = at + KNET.dataHeaderBytes;
     const result = buffer.add(fragNum, fragSeq, memory, payload, length - KNET.dataHeaderBytes);
-    if (result === Fragment.BAD) return Drop.badFragment;
+    if (result === Fragment.BAD) return KnetDrop.badFragment;
     if (result === Fragment.TAKEN) return -1;
     const { firstPrint, offset } = buffer;
     const reason = this.message(host, seq, firstPrint, readCompress(memory, at), offset, buffer.length);
@@ -282,21 +289,21 @@ export class Receiver {
     compress: number,
     at: number,
     length: number,
-  ): DropReason | -1 {
+  ): KnetDropReason | -1 {
     let offset = at;
     let bytes = length;
     if (compress !== 0) {
       bytes = this.expand(host, compress, at, length);
-      if (bytes === OVER_BUDGET) return Drop.compressionBudget;
-      if (bytes === Compression.UNKNOWN) return Drop.compressionUnknown;
-      if (bytes < 0) return Drop.compressionCorrupt;
+      if (bytes === OVER_BUDGET) return KnetDrop.compressionBudget;
+      if (bytes === Compression.UNKNOWN) return KnetDrop.compressionUnknown;
+      if (bytes < 0) return KnetDrop.compressionCorrupt;
       offset = this.options.expandAt;
     }
-    if (bytes > KNET.messageBytesMax) return Drop.tooLong;
+    if (bytes > KNET.messageBytesMax) return KnetDrop.tooLong;
     if (bytes >= TOTEM_HEADER_BYTES) {
       // In the sender's byte order, read raw: rings of mixed byte order do not work over knet (knet.md 7.2).
       const target = this.options.memory.view.getUint32(offset + TARGET_OFFSET, true);
-      if (target !== 0 && target !== this.nodeId) return Drop.foreignTarget;
+      if (target !== 0 && target !== this.nodeId) return KnetDrop.foreignTarget;
     }
     host.window.markDelivered(seq, print);
     this.effects.deliver(this.options.memory, offset, bytes, host.nodeId);
@@ -333,9 +340,9 @@ const CLEAR_REFUSED = -3;
 /** Beside the results of `Compression`. */
 const OVER_BUDGET = -4;
 
-function failureReason(failure: number): DropReason {
-  if (failure === OpenFailure.PADDING) return Drop.padding;
-  return failure === CLEAR_REFUSED ? Drop.clearRefused : Drop.authentication;
+function failureReason(failure: number): KnetDropReason {
+  if (failure === OpenFailure.PADDING) return KnetDrop.padding;
+  return failure === CLEAR_REFUSED ? KnetDrop.clearRefused : KnetDrop.authentication;
 }
 
 function minimumLength(type: number): number {

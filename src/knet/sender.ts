@@ -1,7 +1,8 @@
 import { assert } from '../lib/assert.ts';
 import type { FrameMemory } from '../lib/frame-memory.ts';
+import type { LinkPolicy } from '../lib/knet-facts.ts';
 import { type CompressionProvider, DEFAULT_THRESHOLD_BYTES } from './compression.ts';
-import type { KnetCompressionConfig, LinkPolicy } from './config.ts';
+import type { KnetCompressionConfig } from './config.ts';
 import { KNET } from './constants.ts';
 import type { CryptoSlots, PacketBatch } from './crypto.ts';
 import { writeDataHeader } from './data-packet.ts';

@@ -1,6 +1,6 @@
 import { assert } from '../lib/assert.ts';
 import type { FrameMemory } from '../lib/frame-memory.ts';
-import { LIMITS } from './constants.ts';
+import { KNET_LIMITS } from './constants.ts';
 import type { CryptoSuite, PacketBatch } from './crypto.ts';
 import { type CryptoSizes, wireLength } from './mtu.ts';
 
@@ -22,9 +22,9 @@ const ALIGN = 4;
  * Only what is clear text may be unaligned: sealed packets have lengths that are multiples of 4, so IVs are too.
  */
 export class TxQueue {
-  readonly offset = new Int32Array(LIMITS.txPacketsMax);
+  readonly offset = new Int32Array(KNET_LIMITS.txPacketsMax);
   /** Length of the sealed packet. */
-  readonly wireLength = new Int32Array(LIMITS.txPacketsMax);
+  readonly wireLength = new Int32Array(KNET_LIMITS.txPacketsMax);
   packetCount = 0;
 
   readonly runLink = new Int32Array(RUNS_MAX);
@@ -38,7 +38,7 @@ export class TxQueue {
   dataPlainBytes = 0;
 
   private readonly plain: PacketBatch;
-  private readonly plainLength = new Int32Array(LIMITS.txPacketsMax);
+  private readonly plainLength = new Int32Array(KNET_LIMITS.txPacketsMax);
   private position = 0;
   private sealed = 0;
   /** Per link: 1 + index of its last run, 0 when it has none. */
@@ -64,7 +64,7 @@ export class TxQueue {
 
   fits(packets: number, plainBytesEach: number, sizes: CryptoSizes, links: number): boolean {
     return (
-      this.packetCount + packets <= LIMITS.txPacketsMax &&
+      this.packetCount + packets <= KNET_LIMITS.txPacketsMax &&
       this.position + packets * wireLength(sizes, plainBytesEach) + ALIGN <= this.size &&
       this.runs + links <= RUNS_MAX
     );
@@ -73,7 +73,7 @@ export class TxQueue {
   /** Opens room for one packet and answers where its plaintext goes. `fits` was asked before. */
   append(plainBytes: number, sizes: CryptoSizes): number {
     const index = this.packetCount++;
-    assert(index < LIMITS.txPacketsMax, 'room was asked for');
+    assert(index < KNET_LIMITS.txPacketsMax, 'room was asked for');
     const wire = wireLength(sizes, plainBytes);
     const at = this.base + this.position;
     this.offset[index] = at;

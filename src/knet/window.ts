@@ -1,4 +1,4 @@
-import { LIMITS } from './constants.ts';
+import { KNET_LIMITS } from './constants.ts';
 import { PacketPrints } from './prints.ts';
 import { distanceAhead, distanceBehind } from './sequence.ts';
 
@@ -13,7 +13,7 @@ export type VerdictValue = (typeof Verdict)[keyof typeof Verdict];
 
 const DELIVERED = 1;
 const ASSEMBLED = 2;
-const MASK = LIMITS.windowFlags - 1;
+const MASK = KNET_LIMITS.windowFlags - 1;
 const SPAN = 65_535;
 
 /**
@@ -32,7 +32,7 @@ const SPAN = 65_535;
  * was led to by recorded packets does not matter.
  */
 export class DuplicateWindow {
-  private readonly flags = new Uint8Array(LIMITS.windowFlags);
+  private readonly flags = new Uint8Array(KNET_LIMITS.windowFlags);
   private newestSeq = 0;
   private lastStaleSeq = 0;
   /** Number of the last PING that is no recorded one, 0 before the first. */
@@ -67,10 +67,10 @@ export class DuplicateWindow {
       return Verdict.FRESH;
     }
     const behind = distanceBehind(this.newestSeq, seq);
-    if (behind < LIMITS.windowNumbers) {
+    if (behind < KNET_LIMITS.windowNumbers) {
       return (this.flags[seq & MASK]! & DELIVERED) !== 0 ? Verdict.DUPLICATE : Verdict.FRESH;
     }
-    if (SPAN - behind <= LIMITS.windowNumbers) {
+    if (SPAN - behind <= KNET_LIMITS.windowNumbers) {
       this.advance(seq, SPAN - behind);
       return Verdict.FRESH;
     }
@@ -82,8 +82,8 @@ export class DuplicateWindow {
     if (this.prints.has(seq, print)) return Verdict.DUPLICATE;
     const ahead = this.newestSeq === 0 ? 0 : distanceAhead(this.newestSeq, seq);
     if (this.newestSeq === 0) this.newestSeq = seq;
-    else if (ahead <= LIMITS.windowNumbers) this.advance(seq, ahead);
-    else if (SPAN - ahead >= LIMITS.windowNumbers) {
+    else if (ahead <= KNET_LIMITS.windowNumbers) this.advance(seq, ahead);
+    else if (SPAN - ahead >= KNET_LIMITS.windowNumbers) {
       if (this.announcedSeq === 0 || !near(this.announcedSeq, seq)) return Verdict.STALE;
       this.restartAt(seq);
     }
@@ -132,11 +132,11 @@ export class DuplicateWindow {
       return;
     }
     const ahead = distanceAhead(this.newestSeq, seq);
-    if (ahead <= LIMITS.windowNumbers) {
+    if (ahead <= KNET_LIMITS.windowNumbers) {
       if (idle) this.advance(seq, ahead);
       return;
     }
-    if (distanceBehind(this.newestSeq, seq) < LIMITS.windowNumbers) return;
+    if (distanceBehind(this.newestSeq, seq) < KNET_LIMITS.windowNumbers) return;
     const agrees = this.lastStaleSeq !== 0 && near(this.lastStaleSeq, seq);
     if (idle || agrees) this.restartAt(seq);
   }
@@ -149,7 +149,7 @@ export class DuplicateWindow {
   }
 
   private covers(seq: number): boolean {
-    return this.newestSeq !== 0 && distanceBehind(this.newestSeq, seq) < LIMITS.windowNumbers;
+    return this.newestSeq !== 0 && distanceBehind(this.newestSeq, seq) < KNET_LIMITS.windowNumbers;
   }
 
   private advance(seq: number, steps: number): void {
@@ -163,4 +163,4 @@ export class DuplicateWindow {
 }
 
 const near = (a: number, b: number): boolean =>
-  distanceAhead(a, b) <= LIMITS.windowNumbers || distanceBehind(a, b) <= LIMITS.windowNumbers;
+  distanceAhead(a, b) <= KNET_LIMITS.windowNumbers || distanceBehind(a, b) <= KNET_LIMITS.windowNumbers;

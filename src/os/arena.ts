@@ -1,6 +1,6 @@
 import { assert } from '../lib/assert.ts';
 import { check } from './errno.ts';
-import { bind, orErrno, viewOf } from './libc.ts';
+import { bind, bufferAt, orErrno } from './libc.ts';
 
 const mmap = bind<
   (address: number, bytes: number, prot: number, flags: number, fd: number, at: number) => number | bigint
@@ -55,7 +55,7 @@ export class Arena {
     readonly byteLength: number,
     private readonly owner: boolean,
   ) {
-    const buffer = viewOf(address, byteLength);
+    const buffer = bufferAt(address, byteLength);
     this.u8 = new Uint8Array(buffer);
     this.u16 = new Uint16Array(buffer);
     this.i32 = new Int32Array(buffer);
@@ -108,14 +108,6 @@ export class Arena {
     assert(offset % PAGE_BYTES === 0 && offset + pageAlign(bytes) <= this.byteLength, 'range of a file mapping');
     const result = map(this.address + offset, pageAlign(bytes), ANONYMOUS | MAP_FIXED, -1);
     return Math.min(result, 0);
-  }
-
-  /** Copies a Latin-1/ASCII string and a NUL; answers the number of bytes without the NUL. */
-  writeText(offset: number, text: string): number {
-    const bytes = Buffer.from(text, 'utf8');
-    this.u8.set(bytes, offset);
-    this.u8[offset + bytes.length] = 0;
-    return bytes.length;
   }
 
   /**

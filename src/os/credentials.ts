@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { scratch } from './arena.ts';
 import { Errno } from './errno.ts';
-import { CMSG_HEADER_BYTES, writeHeader, writeIovec } from './message.ts';
+import { CMSG_HEADER_BYTES, writeIovec, writeMessageHeader } from './message.ts';
 import { getOption, MSG_DONTWAIT, receiveMessage, SOL_SOCKET, SocketOption } from './socket.ts';
 
 export interface Credentials {
@@ -32,7 +32,7 @@ export interface ReceivedWithCredentials {
 /** Receives up to `bytesMax` bytes to `address`, with SCM_CREDENTIALS (SO_PASSCRED must be on). */
 export function receiveWithCredentials(fd: number, address: number, bytesMax: number): ReceivedWithCredentials {
   writeIovec(scratch, IOVEC, address, bytesMax);
-  writeHeader(scratch, HEADER, 0, 0, IOVEC, 1, CONTROL, CONTROL_BYTES);
+  writeMessageHeader(scratch, HEADER, 0, 0, IOVEC, 1, CONTROL, CONTROL_BYTES);
   const bytes = receiveMessage(fd, scratch.address + HEADER, MSG_DONTWAIT);
   if (bytes < 0) return { bytes, credentials: null };
   const word = CONTROL >> 2;

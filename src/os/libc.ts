@@ -33,6 +33,6 @@ export function addressOf(view: Uint8Array | Int32Array): number {
 }
 
 /** Zero-copy view of foreign memory. Costs tens of microseconds and lives until the collector takes it: once per mapping. */
-export function viewOf(address: number, bytes: number): ArrayBuffer {
+export function bufferAt(address: number, bytes: number): ArrayBuffer {
   return koffi.view(address, bytes);
 }

@@ -46,7 +46,7 @@ export function writeIovec(arena: Arena, offset: number, address: number, bytes:
  * Fills one message header (the first 56 bytes are a msghdr, so the same memory serves sendmsg and sendmmsg).
  * `nameOffset` and `controlOffset` of 0 mean none; all offsets are in the same arena.
  */
-export function writeHeader(
+export function writeMessageHeader(
   arena: Arena,
   offset: number,
   nameOffset: number,

@@ -1,6 +1,6 @@
 import type { KeyBox } from '../bridge/key-box.ts';
-import type { ClientDescriptor } from '../bridge/messages.ts';
 import type { RingBridge } from '../bridge/ring-bridge.ts';
+import type { ClientDescriptor } from '../lib/client-descriptor.ts';
 import type { Arena } from '../os/arena.ts';
 import type { SyncCore, SyncParticipant } from '../services/sync/sync-core.ts';
 import type { ProcessGroups } from '../totem/index.ts';

@@ -1,8 +1,9 @@
-import type { ClientDescriptor, ToRing } from '../bridge/messages.ts';
+import type { ToRing } from '../bridge/messages.ts';
 import { StateWord } from '../bridge/shared-layout.ts';
 import { withChanges } from '../bridge/totem-changes.ts';
 import type { TotemChanges, TotemConfig } from '../config/totem-config.ts';
 import { assert } from '../lib/assert.ts';
+import type { ClientDescriptor } from '../lib/client-descriptor.ts';
 import { dropKey } from '../lib/drop-key.ts';
 import type { FrameMemory } from '../lib/frame-memory.ts';
 import { packetsFor } from '../lib/packet-charge.ts';

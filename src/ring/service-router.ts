@@ -1,6 +1,6 @@
-import type { RemoteService } from '../bridge/messages.ts';
+import type { RemoteEngine } from '../bridge/messages.ts';
 import type { FrameMemory } from '../lib/frame-memory.ts';
-import { REQUEST_HEADER_BYTES } from '../services/codec/struct.ts';
+import { REQUEST_HEADER_BYTES } from '../lib/ipc-header.ts';
 import { Group } from '../totem/index.ts';
 import type { DropCounters } from './drop-counters.ts';
 
@@ -39,7 +39,7 @@ export class ServiceRouter {
 
   constructor(
     private readonly ports: RouterPorts,
-    remote: readonly RemoteService[],
+    remote: readonly RemoteEngine[],
     /** Names of the process groups behind `Group`'s, as they were registered with Totem. */
     groups: readonly string[],
   ) {

@@ -1,6 +1,6 @@
 import type { LogFunction } from '../lib/log.ts';
 import { ringIdText } from '../lib/ring-id.ts';
-import { Drop, GATHER_REASONS, type SrpTimings, type TotemObserver, type TotemReport } from '../totem/index.ts';
+import { GATHER_REASONS, type SrpTimings, TotemDrop, type TotemObserver, type TotemReport } from '../totem/index.ts';
 
 const list = (nodeIds: readonly number[]): string => nodeIds.map((nodeId) => ` ${nodeId}`).join('');
 /** Log lines of the ring protocol, in stock's words where stock has them (config-and-tools.md 4.4). */
@@ -84,7 +84,9 @@ export class TotemLog implements TotemObserver {
 
   private stranger({ reason, detail }: Extract<TotemReport, { kind: 'frameDropped' }>): void {
     const what =
-      reason === Drop.BAD_MAGIC ? `bad magic number (probably sent by ${detail})` : `unsupported version ${detail}`;
+      reason === TotemDrop.BAD_MAGIC
+        ? `bad magic number (probably sent by ${detail})`
+        : `unsupported version ${detail}`;
     this.log('warning', 'TOTEM', `Message received has ${what}.. Ignoring`, 'generation');
   }
 

@@ -10,7 +10,7 @@ import { memoryTrackingFile, type TrackingFile } from '../services/votequorum/tr
 import { configured, FakeNode } from './fake-node.ts';
 import type { FakeRing } from './fake-ring.ts';
 
-export type Settings = Readonly<Record<string, string | number | boolean | bigint>>;
+export type NodeSettings = Readonly<Record<string, string | number | boolean | bigint>>;
 
 /** A node with cmap, quorum and votequorum, as the daemon puts them together. */
 export class QuorumNode extends FakeNode {
@@ -21,7 +21,7 @@ export class QuorumNode extends FakeNode {
   constructor(
     ring: FakeRing,
     nodeId: number,
-    settings: Settings,
+    settings: NodeSettings,
     readonly trackingFile: TrackingFile = memoryTrackingFile(),
     withProvider = true,
   ) {
@@ -76,7 +76,7 @@ export function nodeList(
   ids: readonly number[],
   local: number,
   votes: Readonly<Record<number, number>> = {},
-): Settings {
+): NodeSettings {
   const settings: Record<string, string | number> = { 'nodelist.local_node_pos': ids.indexOf(local) };
   ids.forEach((nodeId, at) => {
     settings[`nodelist.node.${at}.nodeid`] = nodeId;

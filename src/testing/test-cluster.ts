@@ -5,7 +5,7 @@ import { ConnectionError } from '../client/errors.ts';
 import type { ConnectOptions } from '../client/session.ts';
 import { memoryTrackingFile, type TrackingFile } from '../services/votequorum/tracking-file.ts';
 import { FakeRing } from './fake-ring.ts';
-import { nodeList, type Settings } from './quorum-node.ts';
+import { type NodeSettings, nodeList } from './quorum-node.ts';
 import { VirtualConnection } from './virtual-connection.ts';
 import { VirtualNode } from './virtual-node.ts';
 
@@ -15,7 +15,7 @@ export interface TestClusterOptions {
   /** Virtual milliseconds until nodes that do not hear each other part. Default 1000. */
   readonly tokenMs?: number;
   /** Further keys of the configuration, for example `{ 'quorum.two_node': true }`. */
-  readonly settings?: Settings;
+  readonly settings?: NodeSettings;
 }
 
 /** Steps of the ring before timers and sockets of the program have their turn. */

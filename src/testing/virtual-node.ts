@@ -4,7 +4,7 @@ import { CpgCore, type CpgResult } from '../services/cpg/cpg-core.ts';
 import type { TrackingFile } from '../services/votequorum/tracking-file.ts';
 import type { Outgoing } from './fake-node.ts';
 import type { FakeRing } from './fake-ring.ts';
-import { QuorumNode, type Settings } from './quorum-node.ts';
+import { type NodeSettings, QuorumNode } from './quorum-node.ts';
 
 const MESSAGE_BYTES_MAX = 1_048_576;
 /** Service and function of a message: `service << 16 | function` in its first word. */
@@ -54,7 +54,7 @@ export class CpgClientPort {
 export class VirtualNode extends QuorumNode {
   readonly cpg: CpgCore;
 
-  constructor(ring: FakeRing, nodeId: number, settings: Settings, trackingFile: TrackingFile) {
+  constructor(ring: FakeRing, nodeId: number, settings: NodeSettings, trackingFile: TrackingFile) {
     super(ring, nodeId, settings, trackingFile);
     this.cpg = new CpgCore({
       nodeId,

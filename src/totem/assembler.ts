@@ -1,6 +1,6 @@
-import { Drop, type DropReason } from './drop-reason.ts';
+import { TotemDrop, type TotemDropReason } from './drop-reason.ts';
 import type { FrameMemory } from './interface.ts';
-import { LIMITS } from './limits.ts';
+import { TOTEM_LIMITS } from './limits.ts';
 import { GroupHeader, type GroupTable } from './wire/group-header.ts';
 import { checkPacket, PG } from './wire/pg-packet.ts';
 
@@ -33,8 +33,8 @@ class AssemblyBuffer {
   /** False if the message grows beyond what stock could hold. Heap buffers grow; those in the frame memory are large. */
   reserve(bytes: number): boolean {
     if (bytes <= this.capacity) return true;
-    if (this.fixed || bytes > LIMITS.assemblyBytesMax) return false;
-    const capacity = Math.min(LIMITS.assemblyBytesMax, Math.max(bytes, 2 * this.capacity));
+    if (this.fixed || bytes > TOTEM_LIMITS.assemblyBytesMax) return false;
+    const capacity = Math.min(TOTEM_LIMITS.assemblyBytesMax, Math.max(bytes, 2 * this.capacity));
     const grown = new Uint8Array(capacity);
     grown.set(this.memory.bytes);
     this.memory = { bytes: grown, view: new DataView(grown.buffer) };
@@ -79,12 +79,12 @@ export class Assembler {
     areaOffset: number,
     areaBytes: number,
     private readonly deliver: DeliverMessage,
-    private readonly dropped: (reason: DropReason) => void,
+    private readonly dropped: (reason: TotemDropReason) => void,
   ) {
-    const buffers = Math.floor(areaBytes / LIMITS.assemblyBytesMax);
+    const buffers = Math.floor(areaBytes / TOTEM_LIMITS.assemblyBytesMax);
     for (let i = buffers - 1; i >= 0; i--) {
-      const base = areaOffset + i * LIMITS.assemblyBytesMax;
-      this.spare.push(new AssemblyBuffer(memory, base, LIMITS.assemblyBytesMax, true));
+      const base = areaOffset + i * TOTEM_LIMITS.assemblyBytesMax;
+      this.spare.push(new AssemblyBuffer(memory, base, TOTEM_LIMITS.assemblyBytesMax, true));
     }
   }
 
@@ -114,7 +114,7 @@ export class Assembler {
   packet(nodeId: number, at: number, length: number, littleEndian: boolean): void {
     const view = this.memory.view;
     if (checkPacket(view, at, length, littleEndian) < 0) {
-      this.dropped(Drop.BAD_PACKET);
+      this.dropped(TotemDrop.BAD_PACKET);
       return;
     }
     const set = this.current; // delivering may switch the sets
@@ -129,7 +129,7 @@ export class Assembler {
       accepted = false;
     } else if (!accepted && assembly !== undefined) assembly.throwAway = true;
     if (accepted) this.deliverPieces(nodeId, at, count, fragmented, littleEndian, assembly);
-    else this.dropped(Drop.THROWN_AWAY);
+    else this.dropped(TotemDrop.THROWN_AWAY);
     if (fragmented === 0) {
       this.finish(assembly);
       return;
@@ -158,7 +158,7 @@ export class Assembler {
         const { memory, base } = assembly.buffer!;
         this.message(nodeId, memory, base, total, littleEndian);
       } else {
-        this.dropped(Drop.BAD_MESSAGE); // longer than any node could hold: stock aborts (totem.md trap 45)
+        this.dropped(TotemDrop.BAD_MESSAGE); // longer than any node could hold: stock aborts (totem.md trap 45)
         assembly.index = 0;
       }
       piece += bytes;
@@ -182,7 +182,7 @@ export class Assembler {
     else if (known === undefined) assembly.throwAway = true;
     if (count > 1) assembly.index = 0;
     if (!this.keep(assembly, at + length - bytes, bytes)) {
-      this.dropped(Drop.BAD_MESSAGE);
+      this.dropped(TotemDrop.BAD_MESSAGE);
       assembly.index = 0;
       assembly.throwAway = true;
     }
@@ -228,7 +228,7 @@ export class Assembler {
   private message(nodeId: number, memory: FrameMemory, at: number, length: number, littleEndian: boolean): void {
     const { header, groups } = this;
     if (!groups.read(memory.bytes, at, length, littleEndian, header)) {
-      this.dropped(Drop.BAD_MESSAGE);
+      this.dropped(TotemDrop.BAD_MESSAGE);
       return;
     }
     const { addressed, bytes } = header;

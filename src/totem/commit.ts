@@ -1,6 +1,6 @@
 import { ringIdEquals } from '../lib/ring-id.ts';
 import { ringSeqNewer } from '../lib/ring-seq.ts';
-import { Drop, type DropReason } from './drop-reason.ts';
+import { TotemDrop, type TotemDropReason } from './drop-reason.ts';
 import { considerCommit } from './membership.ts';
 import { sameSet, subtract } from './node-set.ts';
 import { startRing } from './orf.ts';
@@ -12,43 +12,43 @@ import { checkCommitToken, readCommitToken } from './wire/commit-token.ts';
 import { isLittleEndian } from './wire/header.ts';
 
 /** Commit token (totem.md 4.4). The header was checked. */
-export function receiveCommitToken(s: RingState, at: number, length: number, littleEndian: boolean): DropReason {
+export function receiveCommitToken(s: RingState, at: number, length: number, littleEndian: boolean): TotemDropReason {
   s.statistics.add(Stat.memb_commit_token_rx);
   const bad = checkCommitToken(s.memory.view, at, length, littleEndian);
-  if (bad !== Drop.NONE) return bad;
-  if (s.draining) return Drop.WRONG_STATE;
+  if (bad !== TotemDrop.NONE) return bad;
+  if (s.draining) return TotemDrop.WRONG_STATE;
   switch (s.state) {
     case 'operational':
-      return Drop.WRONG_STATE;
+      return TotemDrop.WRONG_STATE;
     case 'gather':
       return acceptInGather(s, at, length, littleEndian);
     case 'commit': {
       const token = readCommitToken(s.memory.view, at, littleEndian);
-      if (!ringIdEquals(token.ringId, s.ring) || token.membIndex !== token.addr.length) return Drop.DUPLICATE;
-      if (!sameSet(token.addr, s.membership.newMemb)) return Drop.BAD_TOKEN;
+      if (!ringIdEquals(token.ringId, s.ring) || token.membIndex !== token.addr.length) return TotemDrop.DUPLICATE;
+      if (!sameSet(token.addr, s.membership.newMemb)) return TotemDrop.BAD_TOKEN;
       enterRecovery(s, token);
-      return Drop.NONE;
+      return TotemDrop.NONE;
     }
     case 'recovery':
       // Stock does not look at the ring id (totem.md trap 19); a token of another ring has no business here.
-      if (!s.isRep || s.originated) return Drop.DUPLICATE;
-      if (!ringIdEquals(readCommitToken(s.memory.view, at, littleEndian).ringId, s.ring)) return Drop.FOREIGN_RING;
+      if (!s.isRep || s.originated) return TotemDrop.DUPLICATE;
+      if (!ringIdEquals(readCommitToken(s.memory.view, at, littleEndian).ringId, s.ring)) return TotemDrop.FOREIGN_RING;
       startRing(s);
-      return Drop.NONE;
+      return TotemDrop.NONE;
   }
 }
 
-function acceptInGather(s: RingState, at: number, length: number, littleEndian: boolean): DropReason {
+function acceptInGather(s: RingState, at: number, length: number, littleEndian: boolean): TotemDropReason {
   const token = readCommitToken(s.memory.view, at, littleEndian);
-  if (!ringSeqNewer(token.ringId.seq, s.ring.seq)) return Drop.DUPLICATE;
-  if (!sameSet(token.addr, subtract(s.membership.proc, s.membership.failed))) return Drop.WRONG_STATE;
-  if (token.addr[token.membIndex] !== s.me || !token.addr.includes(token.ringId.rep)) return Drop.BAD_TOKEN;
+  if (!ringSeqNewer(token.ringId.seq, s.ring.seq)) return TotemDrop.DUPLICATE;
+  if (!sameSet(token.addr, subtract(s.membership.proc, s.membership.failed))) return TotemDrop.WRONG_STATE;
+  if (token.addr[token.membIndex] !== s.me || !token.addr.includes(token.ringId.rep)) return TotemDrop.BAD_TOKEN;
   if (!mayUse(s, token.ringId.seq)) {
     s.diskWait.waitingCommit = s.memory.bytes.slice(at, at + length);
-    return Drop.NONE;
+    return TotemDrop.NONE;
   }
   enterCommit(s, token);
-  return Drop.NONE;
+  return TotemDrop.NONE;
 }
 
 /** The disk is done: a commit that had to wait goes on, unless its round is over (GATHER forgets it). */

@@ -1,5 +1,5 @@
 import { seqLt, seqLte, seqMin, seqNext } from '../lib/seq.ts';
-import { Drop } from './drop-reason.ts';
+import { TotemDrop } from './drop-reason.ts';
 import type { RingState } from './state.ts';
 import { Encapsulated, HEADER, isLittleEndian } from './wire/header.ts';
 import { MCAST, MCAST_HEADER_BYTES } from './wire/mcast.ts';
@@ -34,7 +34,7 @@ export function deliverUpTo(s: RingState, end: number, skipHoles: boolean): void
     // Who is not in the ring cannot have sent this: without encryption anybody can forge it, and every name that is made up
     // would get an assembly buffer of its own.
     if (!s.membership.memb.includes(nodeId)) {
-      s.statistics.drop(Drop.BAD_NODE);
+      s.statistics.drop(TotemDrop.BAD_NODE);
       continue;
     }
     const bodyBytes = s.regular.lengthOf(seq) - MCAST_HEADER_BYTES;

@@ -1,5 +1,5 @@
 /** Why a frame was not acted upon. `receive()` returns one of these, and each has a counter (totem.md 1.2, 1.11, 4.4). */
-export const Drop = {
+export const TotemDrop = {
   NONE: 0,
   /** Shorter than its type needs. */
   SHORT: 1,
@@ -39,6 +39,6 @@ export const Drop = {
   /** A whole packet that continues what this node has not got the beginning of (totem.md 5.3); only counted. */
   THROWN_AWAY: 20,
 } as const;
-export type DropReason = (typeof Drop)[keyof typeof Drop];
-export const DROP_NAMES = Object.keys(Drop) as readonly (keyof typeof Drop)[];
+export type TotemDropReason = (typeof TotemDrop)[keyof typeof TotemDrop];
+export const DROP_NAMES = Object.keys(TotemDrop) as readonly (keyof typeof TotemDrop)[];
 export const DROP_REASONS = DROP_NAMES.length;

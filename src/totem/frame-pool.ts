@@ -10,9 +10,9 @@ import { assert } from '../lib/assert.ts';
  * A frame may begin anywhere inside its slot: `free` finds the slot of any address in it. 69 632 bytes hold the
  * largest datagram (65 536) behind the room that packing keeps for the length table of a packet (packer.ts).
  */
-export const PAGE_BYTES = 69_632;
+export const FRAME_PAGE_BYTES = 69_632;
 const CLASSES = 8;
-const SMALLEST_BYTES = PAGE_BYTES >> (CLASSES - 1);
+const SMALLEST_BYTES = FRAME_PAGE_BYTES >> (CLASSES - 1);
 const WORDS_PER_PAGE = 4;
 const NONE = -1;
 
@@ -37,9 +37,9 @@ export class FramePool {
     private readonly start: number,
     bytes: number,
   ) {
-    this.pages = Math.floor(bytes / PAGE_BYTES);
+    this.pages = Math.floor(bytes / FRAME_PAGE_BYTES);
     assert(this.pages >= 8, 'the frame region is too small');
-    this.end = start + this.pages * PAGE_BYTES;
+    this.end = start + this.pages * FRAME_PAGE_BYTES;
     this.classOf = new Int8Array(this.pages).fill(NONE);
     this.used = new Uint8Array(this.pages);
     this.bitmap = new Uint32Array(this.pages * WORDS_PER_PAGE);
@@ -70,7 +70,7 @@ export class FramePool {
 
   /** Whether `count` slots of `bytes` can surely be had, with `pagesKept` pages left. */
   canServe(count: number, bytes: number, pagesKept: number): boolean {
-    return this.freePageCount - pagesKept >= Math.ceil((count * FramePool.slotBytes(bytes)) / PAGE_BYTES);
+    return this.freePageCount - pagesKept >= Math.ceil((count * FramePool.slotBytes(bytes)) / FRAME_PAGE_BYTES);
   }
 
   private static classFor(bytes: number): number {
@@ -79,7 +79,7 @@ export class FramePool {
 
   /** Offset of a slot of at least `bytes`, or -1. A new page is not begun when only `pagesKept` are free. */
   alloc(bytes: number, pagesKept = 0): number {
-    assert(bytes > 0 && bytes <= PAGE_BYTES, 'no slot is that large');
+    assert(bytes > 0 && bytes <= FRAME_PAGE_BYTES, 'no slot is that large');
     const sizeClass = FramePool.classFor(bytes);
     let page = this.partial[sizeClass]!;
     if (page === NONE) {
@@ -96,17 +96,17 @@ export class FramePool {
     const used = this.used[page]! + 1;
     this.used[page] = used;
     if (used === slots) this.unlink(page, sizeClass);
-    return this.start + page * PAGE_BYTES + slot * (SMALLEST_BYTES << sizeClass);
+    return this.start + page * FRAME_PAGE_BYTES + slot * (SMALLEST_BYTES << sizeClass);
   }
 
   /** `offset` may be any address inside the slot. */
   free(offset: number): void {
     assert(offset >= this.start && offset < this.end, 'not an address of this pool');
-    const page = Math.trunc((offset - this.start) / PAGE_BYTES);
+    const page = Math.trunc((offset - this.start) / FRAME_PAGE_BYTES);
     const sizeClass = this.classOf[page]!;
     assert(sizeClass !== NONE, 'freed twice');
     const slots = (1 << (CLASSES - 1)) >> sizeClass;
-    const slot = Math.trunc((offset - this.start - page * PAGE_BYTES) / (SMALLEST_BYTES << sizeClass));
+    const slot = Math.trunc((offset - this.start - page * FRAME_PAGE_BYTES) / (SMALLEST_BYTES << sizeClass));
     const word = page * WORDS_PER_PAGE + (slot >> 5);
     const bit = 1 << (slot & 31);
     assert((this.bitmap[word]! & bit) !== 0, 'freed twice');

@@ -3,10 +3,10 @@
  * Usage: make a `ProcessGroups`, feed `groups.srp` with frames and time, call `groups.srp.interfaceChanged()` once the
  * transport is ready, send with `groups.mcast`.
  */
-export { DROP_NAMES, Drop, type DropReason } from './drop-reason.ts';
+export { DROP_NAMES, TotemDrop, type TotemDropReason } from './drop-reason.ts';
 export { FlowLevel, type FlowLevelValue } from './flow-level.ts';
 export * from './interface.ts';
-export { LIMITS, totemMtu } from './limits.ts';
+export { TOTEM_LIMITS, totemMtu } from './limits.ts';
 export { ProcessGroups, type TotemOptions } from './process-groups.ts';
 export { TotemSrp } from './srp.ts';
 export { SRP_STATISTICS, STATISTICS_SLOTS, Stat, type StatisticName } from './statistics.ts';

@@ -1,6 +1,6 @@
 import type { FrameMemory } from '../lib/frame-memory.ts';
 import type { ConfigurationChange, RingId } from '../lib/ring-id.ts';
-import type { DropReason } from './drop-reason.ts';
+import type { TotemDropReason } from './drop-reason.ts';
 
 /**
  * The faces of the Totem core. Towards the network and the clock: `TotemNetwork`, which the transport (or the
@@ -102,7 +102,7 @@ export type TotemReport =
   | { readonly kind: 'ringSeqNotReserved'; readonly needed: number }
   | { readonly kind: 'firewallSuspected' }
   /** Another generation or product on this port; `detail`: who probably sent it (BAD_MAGIC), or its version. At most once a minute. */
-  | { readonly kind: 'frameDropped'; readonly reason: DropReason; readonly detail: string };
+  | { readonly kind: 'frameDropped'; readonly reason: TotemDropReason; readonly detail: string };
 
 export interface TotemObserver {
   report(event: TotemReport): void;

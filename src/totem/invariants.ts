@@ -1,5 +1,5 @@
 import { seqDistance, seqLte } from '../lib/seq.ts';
-import { LIMITS } from './limits.ts';
+import { TOTEM_LIMITS } from './limits.ts';
 import { isSubset } from './node-set.ts';
 import type { RingState } from './state.ts';
 
@@ -29,7 +29,7 @@ export function checkOwnership(s: RingState): readonly string[] {
     claims++;
   };
   for (const queue of [s.regular, s.recovery.queue])
-    for (let slot = 0; slot < LIMITS.sortQueueSlots; slot++) if (queue.owns(slot)) own(queue.offsetOf(slot));
+    for (let slot = 0; slot < TOTEM_LIMITS.sortQueueSlots; slot++) if (queue.owns(slot)) own(queue.offsetOf(slot));
   for (const queue of [s.newQueue, s.transQueue]) for (let i = 0; i < queue.length; i++) own(queue.offsetAt(i));
   for (const offset of s.limbo) own(offset);
   const broken: string[] = [];
@@ -46,21 +46,21 @@ type Expect = (holds: boolean, sentence: string) => void;
 
 function checkOrder(s: RingState, expect: Expect): void {
   expect(seqLte(s.aru, s.high), 'aru <= high');
-  expect(seqDistance(s.high, s.aru) <= LIMITS.sortQueueSlots, 'high is at most a sort queue ahead of aru');
+  expect(seqDistance(s.high, s.aru) <= TOTEM_LIMITS.sortQueueSlots, 'high is at most a sort queue ahead of aru');
   if (s.state === 'operational' && s.membership.memb.length > 0) {
     expect(seqLte(s.released, s.highDelivered), 'released <= highDelivered');
     expect(seqLte(s.highDelivered, s.high), 'highDelivered <= high');
     expect(seqLte(s.highDelivered, s.aru), 'highDelivered <= aru: nothing is passed up behind a hole');
     expect(s.regular.head === (s.released + 1) >>> 0 || s.regular.head === 0, 'the window begins behind released');
   }
-  expect(s.regular.size <= LIMITS.sortQueueSlots, 'the regular queue has no more messages than slots');
+  expect(s.regular.size <= TOTEM_LIMITS.sortQueueSlots, 'the regular queue has no more messages than slots');
   expect(!s.draining, 'draining is over when the event is');
 }
 
 function checkMembership(s: RingState, expect: Expect): void {
   const m = s.membership;
   for (const list of [m.proc, m.failed, m.memb, m.newMemb, m.transMemb, m.deliverMemb, m.consensus, m.politeLeavers]) {
-    expect(list.length <= LIMITS.processorsMax, 'no list is longer than a JOIN can carry');
+    expect(list.length <= TOTEM_LIMITS.processorsMax, 'no list is longer than a JOIN can carry');
     expect(
       list.every((node, i) => node > 0 && list.indexOf(node) === i),
       'no list names a node twice, or node 0',
@@ -104,7 +104,7 @@ function checkRound(s: RingState, expect: Expect): void {
   );
   if (s.originated) expect(s.state === 'recovery' && s.isRep, 'only the representative starts the ring, in RECOVERY');
   expect(recovery.retransFirst <= recovery.retransCount, 'no more old messages are sent again than were queued');
-  expect(recovery.retransCount <= LIMITS.sortQueueSlots, 'the old messages fit into a sort queue');
+  expect(recovery.retransCount <= TOTEM_LIMITS.sortQueueSlots, 'the old messages fit into a sort queue');
   expect(recovery.rotationCount < 2, 'the second complete rotation ends RECOVERY');
   if (s.state === 'operational') expect(recovery.queue.size === 0, 'in OPERATIONAL nothing of a recovery is left');
   if (s.state !== 'gather')

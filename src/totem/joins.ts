@@ -1,5 +1,5 @@
 import { FrameClass } from './interface.ts';
-import { LIMITS } from './limits.ts';
+import { TOTEM_LIMITS } from './limits.ts';
 import { intersect, subtract, union } from './node-set.ts';
 import type { RingState } from './state.ts';
 import { Stat } from './statistics.ts';
@@ -49,5 +49,7 @@ export function sendLeave(s: RingState): void {
 export function addFailed(s: RingState, nodes: readonly number[]): void {
   const failed = union(s.membership.failed, nodes);
   s.membership.failed =
-    failed.length <= LIMITS.processorsMax ? failed : union(intersect(s.membership.failed, s.membership.proc), nodes);
+    failed.length <= TOTEM_LIMITS.processorsMax
+      ? failed
+      : union(intersect(s.membership.failed, s.membership.proc), nodes);
 }

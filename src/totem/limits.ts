@@ -2,7 +2,7 @@ import { assert } from '../lib/assert.ts';
 import { RING_SEQ_MAX } from '../lib/ring-seq.ts';
 
 /** Constants of the protocol (totem.md 2); the names are stock's where stock has one. */
-export const LIMITS = {
+export const TOTEM_LIMITS = {
   /** PROCESSOR_COUNT_MAX: members of a ring, entries of a JOIN list. */
   processorsMax: 384,
   /** FRAME_SIZE_MAX: largest MCAST datagram. */
@@ -32,5 +32,11 @@ export const MTU_OVERHEAD_BYTES = 90;
 /** M of the specification, in stock's log "Maximum network MTU". */
 export const totemMtu = (netMtu: number): number => netMtu - MTU_OVERHEAD_BYTES;
 
-assert((LIMITS.sortQueueSlots & (LIMITS.sortQueueSlots - 1)) === 0, 'the sort queue is indexed with a mask');
-assert(57 + 16 * LIMITS.rtrEntriesMax <= LIMITS.orfTokenBytesMax, 'a full token must pass the length check of 3.1.10');
+assert(
+  (TOTEM_LIMITS.sortQueueSlots & (TOTEM_LIMITS.sortQueueSlots - 1)) === 0,
+  'the sort queue is indexed with a mask',
+);
+assert(
+  57 + 16 * TOTEM_LIMITS.rtrEntriesMax <= TOTEM_LIMITS.orfTokenBytesMax,
+  'a full token must pass the length check of 3.1.10',
+);

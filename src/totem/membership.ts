@@ -1,6 +1,6 @@
 import { ringSeqNewer } from '../lib/ring-seq.ts';
-import { Drop, type DropReason } from './drop-reason.ts';
-import { LIMITS } from './limits.ts';
+import { TotemDrop, type TotemDropReason } from './drop-reason.ts';
+import { TOTEM_LIMITS } from './limits.ts';
 import { isSubset, lowest, sameSet, subtract, union } from './node-set.ts';
 import { LEAP, requestAhead, takeNextRingSeq } from './reservation.ts';
 import type { RingState } from './state.ts';
@@ -36,29 +36,29 @@ export function considerCommit(s: RingState): boolean {
 }
 
 /** MEMB_JOIN (totem.md 4.4, 4.5). The header was checked. */
-export function receiveJoin(s: RingState, at: number, length: number, littleEndian: boolean): DropReason {
+export function receiveJoin(s: RingState, at: number, length: number, littleEndian: boolean): TotemDropReason {
   s.statistics.add(Stat.memb_join_rx);
   const bad = checkJoin(s.memory.view, at, length, littleEndian);
-  if (bad !== Drop.NONE) return bad;
+  if (bad !== TotemDrop.NONE) return bad;
   const join = readJoin(s.memory.view, at, littleEndian);
-  if (wokeFromPause(s)) return Drop.STALE_JOIN;
+  if (wokeFromPause(s)) return TotemDrop.STALE_JOIN;
   if (ringSeqNewer(join.ringSeq, s.ringSeqMax) && ringSeqNewer(join.ringSeq, s.ring.seq)) {
     s.ringSeqMax = join.ringSeq;
     // A leap is reserved only when it is taken: each visit to the disk costs more than a forged JOIN.
     if (join.ringSeq - s.ring.seq < LEAP) requestAhead(s, s.ringSeqMax);
   }
-  if (s.draining) return Drop.STALE_JOIN;
+  if (s.draining) return TotemDrop.STALE_JOIN;
   switch (s.state) {
     case 'operational':
-      if (join.failed.includes(s.me)) return Drop.WRONG_STATE;
-      if (isPast(s, join.systemFrom, join.ringSeq)) return Drop.PAST_RING; // totem.md trap 17
+      if (join.failed.includes(s.me)) return TotemDrop.WRONG_STATE;
+      if (isPast(s, join.systemFrom, join.ringSeq)) return TotemDrop.PAST_RING; // totem.md trap 17
       return processJoin(s, join);
     case 'gather':
       return processJoin(s, join);
     case 'commit':
     case 'recovery': {
       if (!s.membership.newMemb.includes(join.systemFrom) || ringSeqNewer(s.ring.seq, join.ringSeq))
-        return Drop.WRONG_STATE;
+        return TotemDrop.WRONG_STATE;
       const recovering = s.state === 'recovery';
       const result = processJoin(s, join);
       if (recovering) s.statistics.add(Stat.recovery_token_lost);
@@ -69,7 +69,7 @@ export function receiveJoin(s: RingState, at: number, length: number, littleEndi
   }
 }
 
-function processJoin(s: RingState, join: Join): DropReason {
+function processJoin(s: RingState, join: Join): TotemDropReason {
   const polite = join.failed.at(-1);
   if (join.leave && polite !== undefined) {
     // Only members are asked for later; names made up by others would pile up for as long as the gathering lasts.
@@ -81,7 +81,7 @@ function processJoin(s: RingState, join: Join): DropReason {
     // The vote of a node that is not on the list decides nothing, and forged ones must not make the list of votes grow.
     if (!join.leave && s.membership.proc.includes(join.systemFrom))
       s.membership.consensus = union(s.membership.consensus, [join.systemFrom]);
-    if (considerCommit(s)) return Drop.NONE;
+    if (considerCommit(s)) return TotemDrop.NONE;
   } else if (!isSubset(join.proc, s.membership.proc) || !isSubset(join.failed, s.membership.failed)) {
     // A node learns nothing from itself. A forged JOIN, or one of a second node with the same id, would otherwise
     // put this node on its own failed list, from which nothing takes it off again.
@@ -89,7 +89,7 @@ function processJoin(s: RingState, join: Join): DropReason {
   }
   if (news) return adoptLists(s, join);
   if (s.state === 'operational') enterGather(s, Reason.JOIN_OPERATIONAL);
-  return Drop.NONE;
+  return TotemDrop.NONE;
 }
 
 /**
@@ -98,18 +98,19 @@ function processJoin(s: RingState, join: Join): DropReason {
  * others with them, and restart the consensus timer that would end it. Here a JOIN that changes nothing is not answered;
  * the join timer repeats ours soon enough.
  */
-function adoptLists(s: RingState, join: Join): DropReason {
+function adoptLists(s: RingState, join: Join): TotemDropReason {
   const proc = union(s.membership.proc, join.proc);
   let failed = s.membership.failed;
   if (join.failed.includes(s.me)) failed = union(failed, [join.systemFrom]);
   else if (s.membership.memb.includes(join.systemFrom)) failed = union(failed, join.failed); // totem.md trap 18: a stranger's do not count
-  if (proc.length > LIMITS.processorsMax || failed.length > LIMITS.processorsMax) return Drop.TOO_MANY_NODES;
+  if (proc.length > TOTEM_LIMITS.processorsMax || failed.length > TOTEM_LIMITS.processorsMax)
+    return TotemDrop.TOO_MANY_NODES;
   if (s.state === 'gather' && proc.length === s.membership.proc.length && failed.length === s.membership.failed.length)
-    return Drop.NONE;
+    return TotemDrop.NONE;
   s.membership.proc = proc;
   s.membership.failed = failed;
   enterGather(s, Reason.MERGE_JOIN);
-  return Drop.NONE;
+  return TotemDrop.NONE;
 }
 
 /** Whether the process did not run for long, so that this JOIN and all that waits is stale (totem.md 4.15). */
@@ -130,22 +131,22 @@ const isPast = (s: RingState, node: number, ringSeq: number): boolean =>
   s.membership.memb.includes(node) && ringSeqNewer(s.ring.seq, ringSeq);
 
 /** An MCAST of another ring (totem.md 4.4): a partition to merge with. */
-export function foreignMessage(s: RingState, systemFrom: number, ringRep: number, ringSeq: number): DropReason {
+export function foreignMessage(s: RingState, systemFrom: number, ringRep: number, ringSeq: number): TotemDropReason {
   if (s.state === 'commit' || s.state === 'recovery') {
     s.statistics.add(Stat.rx_msg_dropped);
-    return Drop.FOREIGN_RING;
+    return TotemDrop.FOREIGN_RING;
   }
   return meetForeigner(s, systemFrom, ringRep, ringSeq, Reason.FOREIGN_OPERATIONAL, Reason.FOREIGN_GATHER);
 }
 
 /** MEMB_MERGE_DETECT (totem.md 4.4, 4.11). The header was checked. */
-export function receiveMergeDetect(s: RingState, at: number, length: number, littleEndian: boolean): DropReason {
+export function receiveMergeDetect(s: RingState, at: number, length: number, littleEndian: boolean): TotemDropReason {
   s.statistics.add(Stat.memb_merge_detect_rx);
   const from = s.mergeDetect;
   const bad = decodeMergeDetect(s.memory.view, at, length, littleEndian, from);
-  if (bad !== Drop.NONE) return bad;
-  if (s.isRing(from.ringRep, from.ringSeq)) return Drop.NONE;
-  if (s.state === 'commit' || s.state === 'recovery') return Drop.WRONG_STATE;
+  if (bad !== TotemDrop.NONE) return bad;
+  if (s.isRing(from.ringRep, from.ringSeq)) return TotemDrop.NONE;
+  if (s.state === 'commit' || s.state === 'recovery') return TotemDrop.WRONG_STATE;
   return meetForeigner(s, from.systemFrom, from.ringRep, from.ringSeq, Reason.MERGE_OPERATIONAL, Reason.MERGE_GATHER);
 }
 
@@ -156,14 +157,14 @@ function meetForeigner(
   ringSeq: number,
   operational: ReasonValue,
   gather: ReasonValue,
-): DropReason {
+): TotemDropReason {
   // Stock gathers at both: without the key, recorded packets of an earlier ring then re-form this one.
-  if (s.state === 'operational' && isPast(s, node, ringSeq)) return Drop.PAST_RING;
-  if (s.pastRings.has(ringRep, ringSeq)) return Drop.PAST_RING;
+  if (s.state === 'operational' && isPast(s, node, ringSeq)) return TotemDrop.PAST_RING;
+  if (s.pastRings.has(ringRep, ringSeq)) return TotemDrop.PAST_RING;
   const known = s.membership.proc.includes(node);
-  if (s.state === 'gather' && known) return Drop.FOREIGN_RING;
-  if (!known && s.membership.proc.length >= LIMITS.processorsMax) return Drop.TOO_MANY_NODES;
+  if (s.state === 'gather' && known) return TotemDrop.FOREIGN_RING;
+  if (!known && s.membership.proc.length >= TOTEM_LIMITS.processorsMax) return TotemDrop.TOO_MANY_NODES;
   s.membership.proc = union(s.membership.proc, [node]);
   enterGather(s, s.state === 'operational' ? operational : gather);
-  return Drop.NONE;
+  return TotemDrop.NONE;
 }

@@ -1,9 +1,9 @@
 import { seqAdd, seqDistance, seqLt, seqLte, seqNext } from '../lib/seq.ts';
 import { advanceAru, deliverUpTo, freeDelivered } from './delivery.ts';
-import { Drop, type DropReason } from './drop-reason.ts';
+import { TotemDrop, type TotemDropReason } from './drop-reason.ts';
 import { FrameClass } from './interface.ts';
 import { addFailed } from './joins.ts';
-import { LIMITS } from './limits.ts';
+import { TOTEM_LIMITS } from './limits.ts';
 import { stubBytes, writeStub } from './recovery-index.ts';
 import type { SendQueue } from './send-queue.ts';
 import type { RingState } from './state.ts';
@@ -15,25 +15,25 @@ import { MCAST_HEADER_BYTES, numberMcast } from './wire/mcast.ts';
 import { decodeOrfToken, encodeOrfToken, type OrfToken } from './wire/orf-token.ts';
 
 /** The ORF token (totem.md 4.8); the comments name its steps. The header was checked. */
-export function receiveOrfToken(s: RingState, at: number, length: number, littleEndian: boolean): DropReason {
+export function receiveOrfToken(s: RingState, at: number, length: number, littleEndian: boolean): TotemDropReason {
   s.statistics.add(Stat.orf_token_rx);
   const token = s.token;
-  if (s.draining || s.discardOrf) return Drop.WRONG_STATE;
+  if (s.draining || s.discardOrf) return TotemDrop.WRONG_STATE;
   const bad = decodeOrfToken(s.memory.view, at, length, littleEndian, token); // step 1: lengths and byte order
-  if (bad !== Drop.NONE) return bad;
+  if (bad !== TotemDrop.NONE) return bad;
   detectIdle(s, token); // step 2: does the ring have nothing to do?
   s.draining = true;
   s.network.drainMulticasts(); // step 3: what waits on the multicast socket came before the token (udp)
   s.draining = false;
-  if (s.discardOrf) return Drop.WRONG_STATE; // what was drained led to GATHER
+  if (s.discardOrf) return TotemDrop.WRONG_STATE; // what was drained led to GATHER
   // step 4: an idle ring's representative holds the token
   s.held = s.isRep ? s.unchanged > s.timings.seqnoUnchangedConst : s.unchanged >= s.timings.seqnoUnchangedConst;
-  if (!s.isRing(token.ringRep, token.ringSeq)) return Drop.FOREIGN_RING; // step 6: foreign ring, duplicate
-  if (seqLte(token.tokenSeq, s.myTokenSeq)) return Drop.DUPLICATE;
+  if (!s.isRing(token.ringRep, token.ringSeq)) return TotemDrop.FOREIGN_RING; // step 6: foreign ring, duplicate
+  if (seqLte(token.tokenSeq, s.myTokenSeq)) return TotemDrop.DUPLICATE;
   // A valid token never lies behind what this node has, nor a whole window ahead; stock aborts on such a range.
-  if (seqDistance(token.seq, s.aru) > LIMITS.sortQueueSlots) return Drop.BAD_TOKEN;
+  if (seqDistance(token.seq, s.aru) > TOTEM_LIMITS.sortQueueSlots) return TotemDrop.BAD_TOKEN;
   visit(s, token);
-  return Drop.NONE;
+  return TotemDrop.NONE;
 }
 
 function detectIdle(s: RingState, token: OrfToken): void {
@@ -156,7 +156,7 @@ function addRequests(s: RingState, token: OrfToken): void {
   const queue = s.active;
   const before = token.rtrCount;
   const end = seqNext(token.seq);
-  for (let seq = seqNext(s.aru); seq !== end && token.rtrCount < LIMITS.rtrEntriesMax; seq = seqNext(seq)) {
+  for (let seq = seqNext(s.aru); seq !== end && token.rtrCount < TOTEM_LIMITS.rtrEntriesMax; seq = seqNext(seq)) {
     if (!queue.inRange(seq) || queue.has(seq)) continue;
     if (queue.countMiss(seq) < s.timings.missCountConst || token.hasRequest(seq)) continue;
     token.rtrRep[token.rtrCount] = s.ring.rep;
@@ -174,7 +174,7 @@ function addRequests(s: RingState, token: OrfToken): void {
  */
 function guardWindow(s: RingState, token: OrfToken, allowed: number): number {
   if (s.state === 'operational' && (token.seq - s.released) >>> 0 > s.framesAheadMax) return 0;
-  const limit = seqAdd(s.released, LIMITS.sortQueueSlots - allowed - s.timings.windowSize);
+  const limit = seqAdd(s.released, TOTEM_LIMITS.sortQueueSlots - allowed - s.timings.windowSize);
   return seqLt(limit, token.seq) ? 0 : allowed;
 }
 
@@ -205,7 +205,7 @@ function sendQueued(s: RingState, token: OrfToken): boolean {
 
 function sendRecovered(s: RingState, token: OrfToken): boolean {
   // A peer with a larger netmtu can have sent a message that no datagram carries with a second header.
-  while (!s.recovery.allSent && s.regular.lengthOf(nextRetrans(s)) > LIMITS.frameBytesMax - MCAST_HEADER_BYTES)
+  while (!s.recovery.allSent && s.regular.lengthOf(nextRetrans(s)) > TOTEM_LIMITS.frameBytesMax - MCAST_HEADER_BYTES)
     s.recovery.retransFirst++;
   if (s.recovery.allSent) return false;
   const seq = seqNext(token.seq);

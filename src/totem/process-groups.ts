@@ -4,7 +4,7 @@ import { Assembler } from './assembler.ts';
 import { FlowLevel, type FlowLevelValue, nextLevel } from './flow-level.ts';
 import { HalfSent } from './half-sent.ts';
 import { GROUP_NAMES, Group, type TotemUser } from './interface.ts';
-import { LIMITS } from './limits.ts';
+import { TOTEM_LIMITS } from './limits.ts';
 import { Packer } from './packer.ts';
 import { type SrpOptions, TotemSrp } from './srp.ts';
 import type { SrpUser } from './srp-user.ts';
@@ -48,16 +48,16 @@ export class ProcessGroups {
 
   constructor(options: TotemOptions) {
     this.user = options.user;
-    const share = Math.floor((options.regionBytes * ASSEMBLY_SHARE) / LIMITS.assemblyBytesMax);
+    const share = Math.floor((options.regionBytes * ASSEMBLY_SHARE) / TOTEM_LIMITS.assemblyBytesMax);
     const buffers = share < ASSEMBLY_BUFFERS_MIN ? 0 : Math.min(share, ASSEMBLY_BUFFERS_MAX);
-    const regionBytes = options.regionBytes - buffers * LIMITS.assemblyBytesMax;
+    const regionBytes = options.regionBytes - buffers * TOTEM_LIMITS.assemblyBytesMax;
     const groups = new GroupTable([...GROUP_NAMES, ...(options.groups ?? [])]);
     this.srp = new TotemSrp({ ...options, regionBytes }, this.asSrpUser());
     this.assembler = new Assembler(
       options.memory,
       groups,
       options.regionOffset + regionBytes,
-      buffers * LIMITS.assemblyBytesMax,
+      buffers * TOTEM_LIMITS.assemblyBytesMax,
       (group, nodeId, memory, offset, length, foreignEndian) =>
         this.user.deliver(group, nodeId, memory, offset, length, foreignEndian),
       (reason) => void this.srp.state.statistics.drop(reason),

@@ -1,7 +1,7 @@
 import { seqLt } from '../lib/seq.ts';
 import { advanceAru, deliverUpTo } from './delivery.ts';
-import { Drop, type DropReason } from './drop-reason.ts';
-import { LIMITS } from './limits.ts';
+import { TotemDrop, type TotemDropReason } from './drop-reason.ts';
+import { TOTEM_LIMITS } from './limits.ts';
 import { foreignMessage } from './membership.ts';
 import { innerSeqOf, storeAsStub, storeForgotten } from './recovery-index.ts';
 import type { RingState } from './state.ts';
@@ -13,13 +13,13 @@ import { MCAST, MCAST_HEADER_BYTES } from './wire/mcast.ts';
 const NEXT_IN_ORDER = 32;
 
 /** MCAST (totem.md 4.4, 4.14). The header was checked. */
-export function receiveMcast(s: RingState, at: number, length: number, littleEndian: boolean): DropReason {
+export function receiveMcast(s: RingState, at: number, length: number, littleEndian: boolean): TotemDropReason {
   s.statistics.add(Stat.mcast_rx);
-  if (length < MCAST_HEADER_BYTES) return Drop.SHORT;
-  if (length > LIMITS.frameBytesMax) return Drop.TOO_LONG; // stock aborts here
+  if (length < MCAST_HEADER_BYTES) return TotemDrop.SHORT;
+  if (length > TOTEM_LIMITS.frameBytesMax) return TotemDrop.TOO_LONG; // stock aborts here
   const view = s.memory.view;
   const systemFrom = view.getUint32(at + MCAST.systemFrom, littleEndian);
-  if (systemFrom === 0 || view.getUint32(at + HEADER.nodeId, littleEndian) === 0) return Drop.BAD_NODE;
+  if (systemFrom === 0 || view.getUint32(at + HEADER.nodeId, littleEndian) === 0) return TotemDrop.BAD_NODE;
   const low = view.getUint32(littleEndian ? at + MCAST.ringSeq : at + MCAST.ringSeq + 4, littleEndian);
   const high = view.getUint32(littleEndian ? at + MCAST.ringSeq + 4 : at + MCAST.ringSeq, littleEndian);
   const rep = view.getUint32(at + MCAST.ringRep, littleEndian);
@@ -28,16 +28,16 @@ export function receiveMcast(s: RingState, at: number, length: number, littleEnd
   return storeMcast(s, at, length, littleEndian);
 }
 
-function storeMcast(s: RingState, at: number, length: number, littleEndian: boolean): DropReason {
+function storeMcast(s: RingState, at: number, length: number, littleEndian: boolean): TotemDropReason {
   const view = s.memory.view;
   const encapsulated = view.getUint8(at + HEADER.encapsulated) === Encapsulated.RECOVERY;
   // Encapsulated messages matter in RECOVERY only, ordinary ones not between the first COMMIT and OPERATIONAL: `ring`
   // is then the new one, but `regular` still holds the old one's messages.
-  if (encapsulated !== (s.state === 'recovery') || (s.old.saved && !encapsulated)) return Drop.WRONG_STATE;
+  if (encapsulated !== (s.state === 'recovery') || (s.old.saved && !encapsulated)) return TotemDrop.WRONG_STATE;
   const queue = encapsulated ? s.recovery.queue : s.regular;
   const seq = view.getUint32(at + MCAST.seq, littleEndian);
-  if (!queue.inRange(seq)) return Drop.OUT_OF_WINDOW;
-  if (queue.has(seq)) return Drop.DUPLICATE;
+  if (!queue.inRange(seq)) return TotemDrop.OUT_OF_WINDOW;
+  if (queue.has(seq)) return TotemDrop.DUPLICATE;
   const innerSeq = encapsulated ? innerSeqOf(s, at, length) : -1;
   if (!storeAsStub(s, seq, innerSeq, at, littleEndian)) {
     const slot = allocate(s, seq, length, encapsulated);
@@ -45,12 +45,12 @@ function storeMcast(s: RingState, at: number, length: number, littleEndian: bool
       s.memory.bytes.copyWithin(slot, at, at + length);
       queue.add(seq, slot, length);
       if (innerSeq >= 0) s.recovery.index.noteKept(seq, innerSeq);
-    } else if (!encapsulated || !storeForgotten(s, seq, innerSeq)) return Drop.NO_MEMORY;
+    } else if (!encapsulated || !storeForgotten(s, seq, innerSeq)) return TotemDrop.NO_MEMORY;
   }
   if (seqLt(s.high, seq)) s.high = seq;
   advanceAru(s);
   if (s.state === 'operational') deliverUpTo(s, s.high, false);
-  return Drop.NONE;
+  return TotemDrop.NONE;
 }
 
 /**

@@ -1,11 +1,11 @@
 import { ringIdEquals } from '../lib/ring-id.ts';
-import { Drop } from './drop-reason.ts';
-import { LIMITS } from './limits.ts';
+import { TotemDrop } from './drop-reason.ts';
+import { TOTEM_LIMITS } from './limits.ts';
 import type { RingState } from './state.ts';
 import { checkHeader, Encapsulated, FrameType, HEADER, isLittleEndian, readU64 } from './wire/header.ts';
 import { MCAST, MCAST_HEADER_BYTES, numberMcast, writeMcastHeader } from './wire/mcast.ts';
 
-const SLOTS = LIMITS.sortQueueSlots;
+const SLOTS = TOTEM_LIMITS.sortQueueSlots;
 const MASK = SLOTS - 1;
 const NOWHERE = 0;
 /** "Sender" of a message that was received and not kept. */
@@ -75,7 +75,7 @@ export function innerSeqOf(s: RingState, at: number, length: number): number {
   const view = s.memory.view;
   const inner = at + MCAST_HEADER_BYTES;
   const innerBytes = length - MCAST_HEADER_BYTES;
-  if (innerBytes < MCAST_HEADER_BYTES || checkHeader(view, inner, innerBytes) !== Drop.NONE) return -1;
+  if (innerBytes < MCAST_HEADER_BYTES || checkHeader(view, inner, innerBytes) !== TotemDrop.NONE) return -1;
   if (view.getUint8(inner + HEADER.type) !== FrameType.MCAST) return -1;
   const littleEndian = isLittleEndian(view, inner);
   const rep = view.getUint32(inner + MCAST.ringRep, littleEndian);

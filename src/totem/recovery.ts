@@ -1,6 +1,6 @@
 import { ringIdEquals } from '../lib/ring-id.ts';
 import { seqAdd, seqLt, seqNext } from '../lib/seq.ts';
-import { LIMITS } from './limits.ts';
+import { TOTEM_LIMITS } from './limits.ts';
 import { innerSeqOf } from './recovery-index.ts';
 import type { RingState } from './state.ts';
 import type { CommitToken } from './wire/commit-token.ts';
@@ -20,7 +20,7 @@ export function queueOldMessages(s: RingState, token: CommitToken): void {
   // Everything below the head was had by all; an entry that says otherwise lies. Stock aborts on such a range.
   let seq = seqNext(low);
   if (!s.regular.inRange(seq)) seq = s.regular.head;
-  for (let i = 0; i < LIMITS.sortQueueSlots && !seqLt(s.old.high, seq); i++, seq = seqNext(seq))
+  for (let i = 0; i < TOTEM_LIMITS.sortQueueSlots && !seqLt(s.old.high, seq); i++, seq = seqNext(seq))
     if (s.regular.holds(seq)) s.recovery.retransSeqs[s.recovery.retransCount++] = seq;
   s.observer.report({ kind: 'recoverMessages', from: seqNext(low), to: s.old.high, count: s.recovery.retransCount });
 }
@@ -45,7 +45,7 @@ export function startNewQueue(s: RingState): void {
   s.regular = s.recovery.queue;
   s.recovery.queue = emptied;
   let highest = s.high;
-  for (let i = 0; highest !== 0 && i < LIMITS.sortQueueSlots && !s.regular.holds(highest); i++)
+  for (let i = 0; highest !== 0 && i < TOTEM_LIMITS.sortQueueSlots && !s.regular.holds(highest); i++)
     highest = seqAdd(highest, 0xffffffff);
   s.highDelivered = s.regular.holds(highest) ? highest : 0;
   s.released = s.highDelivered;

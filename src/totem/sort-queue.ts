@@ -1,8 +1,8 @@
 import { assert } from '../lib/assert.ts';
 import type { FramePool } from './frame-pool.ts';
-import { LIMITS } from './limits.ts';
+import { TOTEM_LIMITS } from './limits.ts';
 
-const SLOTS = LIMITS.sortQueueSlots;
+const SLOTS = TOTEM_LIMITS.sortQueueSlots;
 const MASK = SLOTS - 1;
 const EMPTY = -1;
 const STUB = -2;

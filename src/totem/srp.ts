@@ -1,7 +1,7 @@
 import type { RingId } from '../lib/ring-id.ts';
 import { ringSeqNewer } from '../lib/ring-seq.ts';
 import { receiveCommitToken, resumeCommit } from './commit.ts';
-import { Drop, type DropReason } from './drop-reason.ts';
+import { TotemDrop, type TotemDropReason } from './drop-reason.ts';
 import type { FramePool } from './frame-pool.ts';
 import { FrameClass, type SrpState } from './interface.ts';
 import { sendLeave } from './joins.ts';
@@ -47,16 +47,16 @@ export class TotemSrp {
   }
 
   /**
-   * A datagram, lying in the frame memory outside of the core's region. Answers why it had no effect, or `Drop.NONE`;
+   * A datagram, lying in the frame memory outside of the core's region. Answers why it had no effect, or `TotemDrop.NONE`;
    * every answer is counted.
    */
-  receive(offset: number, length: number): DropReason {
+  receive(offset: number, length: number): TotemDropReason {
     const s = this.state;
     if (!s.draining) freeLimbo(s);
-    if (s.left) return s.statistics.drop(Drop.WRONG_STATE);
+    if (s.left) return s.statistics.drop(TotemDrop.WRONG_STATE);
     const reason = dispatch(s, offset, length);
-    if (reason === Drop.NONE) return reason;
-    if (reason === Drop.BAD_MAGIC || reason === Drop.BAD_VERSION) reportStranger(s, reason, offset);
+    if (reason === TotemDrop.NONE) return reason;
+    if (reason === TotemDrop.BAD_MAGIC || reason === TotemDrop.BAD_VERSION) reportStranger(s, reason, offset);
     return s.statistics.drop(reason);
   }
 
@@ -176,20 +176,20 @@ export class TotemSrp {
 }
 
 /** Another product or generation on this port: worth a line now and then, and no garbage for each of its frames. */
-function reportStranger(s: RingState, reason: DropReason, at: number): void {
+function reportStranger(s: RingState, reason: TotemDropReason, at: number): void {
   if (s.nowMs < s.strangerReportMs) return;
   s.strangerReportMs = s.nowMs + STRANGER_REPORT_MS;
   const { view } = s.memory;
-  const isMagic = reason === Drop.BAD_MAGIC;
+  const isMagic = reason === TotemDrop.BAD_MAGIC;
   const detail = isMagic ? guessForeignSender(view, at) : String(view.getUint8(at + HEADER.version));
   s.observer.report({ kind: 'frameDropped', reason, detail });
 }
 
-function dispatch(s: RingState, at: number, length: number): DropReason {
+function dispatch(s: RingState, at: number, length: number): TotemDropReason {
   const view = s.memory.view;
   const bad = checkHeader(view, at, length);
-  if (bad !== Drop.NONE) {
-    if (bad === Drop.UNKNOWN_TYPE) s.statistics.add(Stat.rx_msg_dropped);
+  if (bad !== TotemDrop.NONE) {
+    if (bad === TotemDrop.UNKNOWN_TYPE) s.statistics.add(Stat.rx_msg_dropped);
     return bad;
   }
   const littleEndian = isLittleEndian(view, at);
@@ -210,14 +210,14 @@ function dispatch(s: RingState, at: number, length: number): DropReason {
 }
 
 /** TOKEN_HOLD_CANCEL (totem.md 4.4, 4.10). */
-function receiveHoldCancel(s: RingState, at: number, length: number, littleEndian: boolean): DropReason {
+function receiveHoldCancel(s: RingState, at: number, length: number, littleEndian: boolean): TotemDropReason {
   s.statistics.add(Stat.token_hold_cancel_rx);
   const bad = decodeHoldCancel(s.memory.view, at, length, littleEndian, s.holdCancel);
-  if (bad !== Drop.NONE) return bad;
-  if (!s.isRing(s.holdCancel.ringRep, s.holdCancel.ringSeq)) return Drop.FOREIGN_RING;
+  if (bad !== TotemDrop.NONE) return bad;
+  if (!s.isRing(s.holdCancel.ringRep, s.holdCancel.ringSeq)) return TotemDrop.FOREIGN_RING;
   s.unchanged = 0;
   if (s.isRep) retransmitToken(s);
-  return Drop.NONE;
+  return TotemDrop.NONE;
 }
 
 function cancelHold(s: RingState): void {

@@ -3,7 +3,7 @@ import type { RingId } from '../lib/ring-id.ts';
 import { ringSeqAfter } from '../lib/ring-seq.ts';
 import { FramePool } from './frame-pool.ts';
 import type { FrameMemory, SrpState, TotemNetwork, TotemObserver } from './interface.ts';
-import { LIMITS, totemMtu } from './limits.ts';
+import { TOTEM_LIMITS, totemMtu } from './limits.ts';
 import { MemoryTiers } from './memory-tiers.ts';
 import { PastRings } from './past-rings.ts';
 import { SendQueue } from './send-queue.ts';
@@ -146,7 +146,7 @@ export class RingState {
 
   constructor(options: SrpOptions, user: SrpUser) {
     assert(options.nodeId > 0, 'node id 0 means nobody');
-    assert(options.netMtu > 200 && options.netMtu <= LIMITS.frameBytesMax, 'netmtu out of bounds');
+    assert(options.netMtu > 200 && options.netMtu <= TOTEM_LIMITS.frameBytesMax, 'netmtu out of bounds');
     this.me = options.nodeId;
     this.memory = options.memory;
     this.network = options.network;
@@ -166,7 +166,7 @@ export class RingState {
     this.regular = new SortQueue(this.pool);
     this.recovery = new Recovery(this.pool);
     this.diskWait = new DiskWait(options.reservedRingSeq);
-    const queued = Math.floor(LIMITS.sendQueueBytes / this.mtu);
+    const queued = Math.floor(TOTEM_LIMITS.sendQueueBytes / this.mtu);
     this.newQueue = new SendQueue(queued);
     this.transQueue = new SendQueue(queued);
     // The +1 makes the pre-ring id unique, so that a restarted node is never taken for a survivor (totem.md 4.2).

@@ -1,4 +1,4 @@
-import { DROP_REASONS, type DropReason } from './drop-reason.ts';
+import { DROP_REASONS, type TotemDropReason } from './drop-reason.ts';
 
 /**
  * Statistics of totem.md 10 as plain numbers in one Float64Array, which another thread may read while the ring runs (the
@@ -66,12 +66,12 @@ export class Statistics {
     return this.values[slot]!;
   }
 
-  drop(reason: DropReason): DropReason {
+  drop(reason: TotemDropReason): TotemDropReason {
     this.add(DROPS_AT + reason);
     return reason;
   }
 
-  drops(reason: DropReason): number {
+  drops(reason: TotemDropReason): number {
     return this.values[DROPS_AT + reason]!;
   }
 

@@ -1,6 +1,6 @@
 import { NO_RING, type RingId } from '../lib/ring-id.ts';
 import type { FramePool } from './frame-pool.ts';
-import { LIMITS } from './limits.ts';
+import { TOTEM_LIMITS } from './limits.ts';
 import { union } from './node-set.ts';
 import { RecoveryIndex } from './recovery-index.ts';
 import { SortQueue } from './sort-queue.ts';
@@ -98,7 +98,7 @@ export class Recovery {
   queue: SortQueue;
   readonly index = new RecoveryIndex();
   /** Sequence numbers of the old ring that are still to be sent again: `retransFirst` … `retransCount`, ascending. */
-  readonly retransSeqs = new Uint32Array(LIMITS.sortQueueSlots);
+  readonly retransSeqs = new Uint32Array(TOTEM_LIMITS.sortQueueSlots);
   /** retransFirst ≤ retransCount ≤ slots of a sort queue. */
   retransFirst = 0;
   retransCount = 0;

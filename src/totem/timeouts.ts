@@ -1,6 +1,6 @@
 import { FrameClass, type SrpState } from './interface.ts';
 import { addFailed, sendJoin, sendJoinNow } from './joins.ts';
-import { LIMITS } from './limits.ts';
+import { TOTEM_LIMITS } from './limits.ts';
 import { isAgreed } from './membership.ts';
 import { subtract } from './node-set.ts';
 import type { RingState } from './state.ts';
@@ -122,8 +122,8 @@ function sendMergeDetect(s: RingState): void {
 function summarize(s: RingState): void {
   s.samples.summarize(s.statistics);
   const suspicious =
-    s.statistics.get(Stat.continuous_gather) > LIMITS.continuousGatherMax ||
-    s.statistics.get(Stat.continuous_sendmsg_failures) > LIMITS.continuousSendFailuresMax;
+    s.statistics.get(Stat.continuous_gather) > TOTEM_LIMITS.continuousGatherMax ||
+    s.statistics.get(Stat.continuous_sendmsg_failures) > TOTEM_LIMITS.continuousSendFailuresMax;
   s.statistics.set(Stat.firewall_enabled_or_nic_failure, suspicious ? 1 : 0);
   if (suspicious) s.observer.report({ kind: 'firewallSuspected' });
   s.timers.start(Timer.STATISTICS, STATISTICS_PERIOD_MS);

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { CliIo } from '../../src/cli/command.ts';
-import { changeLine, parseValue } from '../../src/cli/commands/cmap.ts';
+import { changeLine, typedValue } from '../../src/cli/commands/cmap.ts';
 import { eventLine } from '../../src/cli/commands/cpg.ts';
 import { COMMANDS } from '../../src/cli/commands/index.ts';
 import { runCli } from '../../src/cli/main.ts';
@@ -63,12 +63,12 @@ t.test('every command has help with its options', async (t) => {
 });
 
 t.test('values of the command line', async (t) => {
-  t.equal(parseValue('u32', '5000'), 5000n);
-  t.equal(parseValue('i8', '-3'), -3n);
-  t.equal(parseValue('dbl', '1.5'), 1.5);
-  t.equal(parseValue('str', '30x'), '30x');
-  t.throws(() => parseValue('u32', '30x'));
-  t.throws(() => parseValue('flt', ''));
+  t.equal(typedValue('u32', '5000'), 5000n);
+  t.equal(typedValue('i8', '-3'), -3n);
+  t.equal(typedValue('dbl', '1.5'), 1.5);
+  t.equal(typedValue('str', '30x'), '30x');
+  t.throws(() => typedValue('u32', '30x'));
+  t.throws(() => typedValue('flt', ''));
 });
 
 t.test('lines as the stock tools print them', async (t) => {

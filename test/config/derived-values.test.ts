@@ -13,7 +13,7 @@ import {
   planReload,
   publishRuntimeTotem,
 } from '../../src/config/index.ts';
-import { KNET, KNET_LINK } from '../../src/config/options/knet.ts';
+import { KNET_LINK, KNET_OPTIONS } from '../../src/config/options/knet.ts';
 import { TIMING } from '../../src/config/options/timing.ts';
 import { UNCHANGEABLE_KEYS } from '../../src/config/reload/unchangeable.ts';
 import type { TotemConfig } from '../../src/config/totem-config.ts';
@@ -164,7 +164,7 @@ const files = fc
 type LiveChange =
   | readonly [key: string, type: 'u32' | 'i32' | 'u8' | 'str', value: number | string]
   | readonly [key: string];
-const NUMBERS: readonly string[] = [...TIMING, ...KNET].map(({ key }) => key);
+const NUMBERS: readonly string[] = [...TIMING, ...KNET_OPTIONS].map(({ key }) => key);
 const OF_LINKS = KNET_LINK.flatMap(({ key }) => [`interface.0.${key}`, `interface.1.${key}`]);
 const liveChanges: fc.Arbitrary<readonly LiveChange[]> = fc.array(
   fc.oneof(

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { Icmap, TRACK_CHANGES } from '../../src/config/icmap/index.ts';
 import type { TotemConfig } from '../../src/config/totem-config.ts';
-import { Deferred, Gate, within } from '../../src/daemon/deferred.ts';
+import { Deferred, Gate, settlesWithin } from '../../src/daemon/deferred.ts';
 import { nodeReport, ringLinkReports } from '../../src/daemon/link-report.ts';
 import { RemoteCounters } from '../../src/daemon/remote-counters.ts';
 import { installTriggerKeys } from '../../src/daemon/runtime-keys.ts';
@@ -31,9 +31,9 @@ t.test('the gate keeps the order, also of what comes while it opens', async (t) 
 
 t.test('within', async (t) => {
   const deferred = new Deferred<void>();
-  t.equal(await within(5, deferred.promise), false);
+  t.equal(await settlesWithin(5, deferred.promise), false);
   deferred.resolve();
-  t.equal(await within(1000, deferred.promise), true);
+  t.equal(await settlesWithin(1000, deferred.promise), true);
 });
 
 t.test('trigger keys', async (t) => {

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { frameMemory } from '../../src/lib/frame-memory.ts';
 import { Assembler } from '../../src/totem/assembler.ts';
-import { Drop } from '../../src/totem/drop-reason.ts';
+import { TotemDrop } from '../../src/totem/drop-reason.ts';
 import { checkCommitToken, encodeCommitToken, readCommitToken } from '../../src/totem/wire/commit-token.ts';
 import { GroupHeader, GroupTable } from '../../src/totem/wire/group-header.ts';
 import { checkHeader, isLittleEndian } from '../../src/totem/wire/header.ts';
@@ -57,17 +57,17 @@ t.test(`${frames} frames through each decoder`, async (t) => {
         random.between(0, 255),
       ]);
     const { view } = memory;
-    if (checkHeader(view, GUARD, length) !== Drop.NONE) continue;
+    if (checkHeader(view, GUARD, length) !== TotemDrop.NONE) continue;
     const le = isLittleEndian(view, GUARD);
-    if (decodeOrfToken(view, GUARD, length, le, token) === Drop.NONE) {
+    if (decodeOrfToken(view, GUARD, length, le, token) === TotemDrop.NONE) {
       accepted.orf++;
       if (encodeOrfToken(out.view, 0, 1, token) > length) throw new Error('a token grew');
     }
-    if (checkCommitToken(view, GUARD, length, le) === Drop.NONE) {
+    if (checkCommitToken(view, GUARD, length, le) === TotemDrop.NONE) {
       accepted.commit++;
       if (encodeCommitToken(out.view, 0, 1, readCommitToken(view, GUARD, le)) > length) throw new Error('a token grew');
     }
-    if (checkJoin(view, GUARD, length, le) === Drop.NONE) {
+    if (checkJoin(view, GUARD, length, le) === TotemDrop.NONE) {
       accepted.join++;
       if (encodeJoin(out.view, 0, readJoin(view, GUARD, le)) > length) throw new Error('a JOIN grew');
     }

@@ -1,7 +1,7 @@
 import type { AddressWords } from '../../src/knet/address.ts';
 import { mapIpv4 } from '../../src/knet/address.ts';
 import { Compression, type CompressionProvider } from '../../src/knet/compression.ts';
-import type { KnetConfig, KnetHostConfig, KnetLinkConfig, LinkPolicy } from '../../src/knet/config.ts';
+import type { KnetConfig, KnetHostConfig, KnetLinkConfig } from '../../src/knet/config.ts';
 import { KnetCore } from '../../src/knet/core.ts';
 import { type CryptoSuite, OpenFailure } from '../../src/knet/crypto.ts';
 import { dropName } from '../../src/knet/drops.ts';
@@ -12,6 +12,7 @@ import { RxBatch } from '../../src/knet/rx-batch.ts';
 import { LocalStats } from '../../src/knet/stats.ts';
 import type { TxQueue } from '../../src/knet/tx-queue.ts';
 import { type FrameMemory, frameMemory } from '../../src/lib/frame-memory.ts';
+import type { LinkPolicy } from '../../src/lib/knet-facts.ts';
 import { knetLinkDefaults, partDefaults } from '../config/defaults.ts';
 
 export const noCompression: CompressionProvider = {

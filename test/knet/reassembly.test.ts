@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { KNET, LIMITS } from '../../src/knet/constants.ts';
+import { KNET, KNET_LIMITS } from '../../src/knet/constants.ts';
 import { ASSEMBLY_BUFFER_BYTES, AssemblyPool, Fragment, Reassembler } from '../../src/knet/reassembly.ts';
 import { frameMemory } from '../../src/lib/frame-memory.ts';
 
@@ -116,7 +116,7 @@ t.test('buffers are bounded, old ones are given up, and nobody starves', async (
   quiet.start(2, 2);
   t.equal(quiet.held, 2, 'and gets another at the cost of the noisy one');
   t.equal(noisy.held, 6);
-  noisy.expire(100 + LIMITS.reassemblySpan);
+  noisy.expire(100 + KNET_LIMITS.reassemblySpan);
   t.equal(noisy.held, 1, 'numbers far behind are given up');
   noisy.reset();
   quiet.reset();

@@ -1,6 +1,6 @@
 import { deflateSync } from 'node:zlib';
 import t from 'tap';
-import { LIMITS } from '../../src/knet/constants.ts';
+import { KNET_LIMITS } from '../../src/knet/constants.ts';
 import { BenchNode, data, peer, ping, pong } from './bench-node.ts';
 import { message } from './helpers.ts';
 
@@ -277,7 +277,7 @@ t.test(
       for (let k = 1; k <= 100; k++) node.put(data(half, { seq: ++i + 1, fragNum: 2, fragSeq: 1 }));
       node.put(data(text.subarray(1_000), { ...other, fragSeq: 2 }), peer(3, 0));
     }
-    t.ok(most > 1 && most <= LIMITS.buffersPerHostMax, `${most} buffers`);
+    t.ok(most > 1 && most <= KNET_LIMITS.buffersPerHostMax, `${most} buffers`);
     t.equal(node.delivered.length, 10, 'every message of the other host is complete');
     t.ok(node.delivered.every(({ bytes }) => bytes.equals(text)));
   },

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { LIMITS } from '../../src/knet/constants.ts';
+import { KNET_LIMITS } from '../../src/knet/constants.ts';
 import { distanceAhead, distanceBehind, nextSeq } from '../../src/knet/sequence.ts';
 import { DuplicateWindow, Verdict } from '../../src/knet/window.ts';
 
@@ -32,11 +32,11 @@ t.test('every number near the newest is delivered once, in any order, with copie
           for (let copy = 0; copy < copies; copy++) {
             const fresh = window.judge(seq, 0) === Verdict.FRESH;
             // A walk of at most 400 × 3000 may come around: only what is within the window counts as remembered.
-            if (fresh === (seen.has(seq) && distanceBehind(newest, seq) < LIMITS.windowNumbers)) return false;
+            if (fresh === (seen.has(seq) && distanceBehind(newest, seq) < KNET_LIMITS.windowNumbers)) return false;
             window.markDelivered(seq, 0);
             seen.add(seq);
           }
-          for (const old of seen) if (distanceBehind(newest, old) >= LIMITS.windowNumbers) seen.delete(old);
+          for (const old of seen) if (distanceBehind(newest, old) >= KNET_LIMITS.windowNumbers) seen.delete(old);
         }
         return window.newest === newest;
       },
@@ -70,9 +70,9 @@ t.test('a recorded packet changes nothing, however old', async (t) => {
     window.markDelivered(seq, 0);
   }
   // Behind these come the numbers that are used next: there are only 16 bits.
-  const oldest = 60_000 - (65_535 - LIMITS.windowNumbers) + 1;
+  const oldest = 60_000 - (65_535 - KNET_LIMITS.windowNumbers) + 1;
   for (let old = oldest; old < 60_000; old++) {
-    const expected = 60_000 - old < LIMITS.windowNumbers ? Verdict.DUPLICATE : Verdict.STALE;
+    const expected = 60_000 - old < KNET_LIMITS.windowNumbers ? Verdict.DUPLICATE : Verdict.STALE;
     if (window.judge(old, 0) !== expected || window.newest !== 60_000) t.fail(`${old} was not refused`);
   }
   t.equal(window.judge(60_000, 0), Verdict.DUPLICATE, 'and what is known is still known');

@@ -16,8 +16,8 @@ import {
   messageLength,
   receivedSegmentBytes,
   resetForReceive,
-  writeHeader,
   writeIovec,
+  writeMessageHeader,
   writeSegmentControl,
 } from '../../src/os/message.ts';
 import { openQueue, receiveFromQueue, sendToQueue, unlinkQueue } from '../../src/os/mqueue.ts';
@@ -112,7 +112,7 @@ t.test('UDP: one GSO send arrives as one GRO receive', (t) => {
   const payload = arena.allocate(5000);
   for (let i = 0; i < 5000; i++) arena.u8[payload + i] = i & 255;
   writeIovec(arena, iov, arena.address + payload, 5000);
-  writeHeader(arena, header, name, nameBytes, iov, 1, control, writeSegmentControl(arena, control, 1200));
+  writeMessageHeader(arena, header, name, nameBytes, iov, 1, control, writeSegmentControl(arena, control, 1200));
   t.equal(sendMessage(sender, arena.address + header, 0), 5000);
   const [rxHeader, rxIov, rxControl, rx] = [
     arena.allocate(64),
@@ -121,7 +121,7 @@ t.test('UDP: one GSO send arrives as one GRO receive', (t) => {
     arena.allocate(65536),
   ];
   writeIovec(arena, rxIov, arena.address + rx, 65536);
-  writeHeader(arena, rxHeader, 0, 0, rxIov, 1, rxControl, 64);
+  writeMessageHeader(arena, rxHeader, 0, 0, rxIov, 1, rxControl, 64);
   let total = 0;
   for (let reads = 0; total < 5000 && reads < 10; reads++) {
     resetForReceive(arena, rxHeader, 0, 64);

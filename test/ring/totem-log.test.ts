@@ -1,6 +1,6 @@
 import t from 'tap';
 import { TotemLog } from '../../src/ring/totem-log.ts';
-import { Drop, type TotemReport } from '../../src/totem/index.ts';
+import { TotemDrop, type TotemReport } from '../../src/totem/index.ts';
 import { TIMINGS } from './ring-harness.ts';
 
 function logged(...reports: readonly TotemReport[]): string[] {
@@ -43,8 +43,8 @@ t.test("stock's lines", async (t) => {
 
 t.test("another generation on the wire: stock's lines", async (t) => {
   const lines = logged(
-    { kind: 'frameDropped', reason: Drop.BAD_MAGIC, detail: 'Corosync 2.3+' },
-    { kind: 'frameDropped', reason: Drop.BAD_VERSION, detail: '4' },
+    { kind: 'frameDropped', reason: TotemDrop.BAD_MAGIC, detail: 'Corosync 2.3+' },
+    { kind: 'frameDropped', reason: TotemDrop.BAD_VERSION, detail: '4' },
   );
   t.same(lines, [
     'warning TOTEM Message received has bad magic number (probably sent by Corosync 2.3+).. Ignoring',

@@ -1,8 +1,8 @@
 import { memoryTrackingFile, type TrackingFile } from '../../src/services/votequorum/tracking-file.ts';
-import { nodeList, QuorumNode, type Settings } from '../../src/testing/quorum-node.ts';
+import { type NodeSettings, nodeList, QuorumNode } from '../../src/testing/quorum-node.ts';
 import { FakeRing } from './fake-ring.ts';
 
-export { nodeList, QuorumNode, type Settings } from '../../src/testing/quorum-node.ts';
+export { type NodeSettings, nodeList, QuorumNode } from '../../src/testing/quorum-node.ts';
 
 /** Nodes 1..n with the same quorum options, in the middle of nothing. */
 export class QuorumCluster {
@@ -12,7 +12,7 @@ export class QuorumCluster {
 
   constructor(
     size: number,
-    private readonly settings: Settings = {},
+    private readonly settings: NodeSettings = {},
     readonly options: { readonly seed?: number; readonly votes?: Readonly<Record<number, number>> } = {},
   ) {
     this.ring = new FakeRing(options.seed ?? 1);

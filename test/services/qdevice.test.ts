@@ -3,7 +3,7 @@ import { CsError } from '../../src/lib/errors.ts';
 import { ServiceId, TrackFlag, VotequorumResponse } from '../../src/services/codec/ids.ts';
 import { messageError, messageId } from '../../src/services/codec/struct.ts';
 import * as wire from '../../src/services/codec/votequorum.ts';
-import { QuorumCluster, type Settings } from './cluster.ts';
+import { type NodeSettings, QuorumCluster } from './cluster.ts';
 import type { FakeConnection } from './fake-node.ts';
 
 const NAME = 'Qdevice';
@@ -57,9 +57,9 @@ class Device {
   }
 }
 
-const DEVICE: Settings = { 'quorum.device.model': 'net' };
+const DEVICE: NodeSettings = { 'quorum.device.model': 'net' };
 
-async function withDevices(size: number, settings: Settings, on: readonly number[]) {
+async function withDevices(size: number, settings: NodeSettings, on: readonly number[]) {
   const cluster = await new QuorumCluster(size, { ...DEVICE, ...settings }).bootAll();
   const devices = on.map((nodeId) => new Device(cluster, nodeId));
   for (const device of devices) device.track();

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { calculateQuorum, parseTieBreaker } from '../../src/services/votequorum/quorum-math.ts';
-import { QuorumCluster, type Settings } from './cluster.ts';
+import { type NodeSettings, QuorumCluster } from './cluster.ts';
 import { seeded } from './fake-clock.ts';
 
 /** What must hold whatever happens: random joins, deaths, cuts and merges, interrupted in every phase of the sync. */
@@ -12,7 +12,7 @@ interface Story {
   readonly random: () => number;
 }
 
-async function story(seed: number, size: number, settings: Settings): Promise<Story> {
+async function story(seed: number, size: number, settings: NodeSettings): Promise<Story> {
   const cluster = new QuorumCluster(size, settings, { seed });
   const random = seeded(seed * 7919 + 1);
   for (const nodeId of cluster.ids) if (random() < 0.8) await cluster.boot(nodeId);
@@ -71,7 +71,7 @@ function check(t: Test, { cluster }: Story, label: string): void {
   }
 }
 
-const OPTIONS: Readonly<Record<string, { size: number; settings: Settings }>> = {
+const OPTIONS: Readonly<Record<string, { size: number; settings: NodeSettings }>> = {
   plain: { size: 5, settings: {} },
   'wait for all': { size: 4, settings: { 'quorum.wait_for_all': true } },
 };

@@ -3,6 +3,7 @@ import { deadExports, deadFiles, deadMembers, NameCount } from './dead.ts';
 import { importCycles } from './import-cycles.ts';
 import { breaches, hubBreaches } from './layers.ts';
 import { openKinds } from './log-lines.ts';
+import { doubleNames } from './names.ts';
 import { brokenReferences, indexBook } from './references.ts';
 import { namedServices } from './services.ts';
 import { functionSizes } from './sizes.ts';
@@ -25,6 +26,13 @@ t.test('a service that a hub names is found', async (t) => {
   t.equal(found('src/ring/cpg/cpg-client.ts', "import { CpgCore } from '../../services/cpg/cpg-core.ts';"), 0);
   t.equal(found('src/daemon/engines.ts', "import { YkdEngine } from '../services/ykd/engine.ts';"), 0);
   t.equal(found('src/daemon/stats.ts', "import type { StatsMap } from '../services/cmap/stats-map.ts';"), 0);
+});
+
+t.test('a name for two things is found', async (t) => {
+  const one = source('src/a.ts', 'export class Link {}\nexport const createEngine = 1;\n');
+  const two = source('src/b.ts', 'export interface Link {}\nexport const createEngine = 2;\nclass One {}\n');
+  t.same(doubleNames([one, two]), ['Link: src/a.ts, src/b.ts']);
+  t.same(doubleNames([one, source('src/b.ts', 'class Link {}')]), []);
 });
 
 t.test('a breach of the layers is found', async (t) => {

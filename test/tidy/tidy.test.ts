@@ -3,6 +3,7 @@ import { deadExports, deadFiles, deadMembers, NameCount } from './dead.ts';
 import { importCycles } from './import-cycles.ts';
 import { breaches, hubBreaches, PURE } from './layers.ts';
 import { openKinds } from './log-lines.ts';
+import { doubleNames } from './names.ts';
 import { brokenReferences, readBook } from './references.ts';
 import { namedServices, serviceNames } from './services.ts';
 import { functionSizes } from './sizes.ts';
@@ -116,6 +117,10 @@ t.test('what comments and documents quote stands in the protocol book', async (t
 
 t.test('nobody but us chooses the kinds of log lines', async (t) => {
   t.same(sources.flatMap(openKinds), []);
+});
+
+t.test('an exported name stands for one thing', async (t) => {
+  t.same(doubleNames(sources), []);
 });
 
 t.test('nothing is dead', async (t) => {

@@ -1,17 +1,17 @@
 import t from 'tap';
 import { dropKey } from '../../src/lib/drop-key.ts';
-import { DROP_NAMES, Drop, type DropReason } from '../../src/totem/drop-reason.ts';
-import { LIMITS } from '../../src/totem/limits.ts';
+import { DROP_NAMES, TotemDrop, type TotemDropReason } from '../../src/totem/drop-reason.ts';
+import { TOTEM_LIMITS } from '../../src/totem/limits.ts';
 import { Encapsulated } from '../../src/totem/wire/header.ts';
 import { numberMcast, writeMcastHeader } from '../../src/totem/wire/mcast.ts';
 import type { OrfToken } from '../../src/totem/wire/orf-token.ts';
 import { LoneNode } from './lone-node.ts';
 
-type Act = (node: LoneNode) => DropReason | null;
+type Act = (node: LoneNode) => TotemDropReason | null;
 
 const frame = (...bytes: readonly number[]): Uint8Array => Uint8Array.of(...bytes, ...new Uint8Array(80));
 /** A frame for group "a" on the node's own ring, with a body of one's own. */
-function mcast(node: LoneNode, body: readonly number[]): DropReason {
+function mcast(node: LoneNode, body: readonly number[]): TotemDropReason {
   const bytes = new Uint8Array(45 + body.length);
   const view = new DataView(bytes.buffer);
   writeMcastHeader(view, 0, Encapsulated.ORDINARY, 2);
@@ -28,19 +28,19 @@ function inside(node: LoneNode, body: readonly number[]): null {
 }
 
 /** One bad frame of each kind. `null`: the frame itself is taken, what is in it is not. */
-const FRAMES: Readonly<Record<Exclude<keyof typeof Drop, 'NONE'>, Act>> = {
+const FRAMES: Readonly<Record<Exclude<keyof typeof TotemDrop, 'NONE'>, Act>> = {
   SHORT: (node) => node.receive(Uint8Array.of(0x70, 0xc0, 3, 0)),
   BAD_MAGIC: (node) => node.toOperational().receive(frame(1, 2, 3, 0)),
   BAD_VERSION: (node) => node.receive(frame(0x70, 0xc0, 4, 0)),
   UNKNOWN_TYPE: (node) => node.receive(frame(0x70, 0xc0, 3, 6)),
   TOO_LONG: (node) => {
-    const bytes = new Uint8Array(LIMITS.orfTokenBytesMax + 100);
+    const bytes = new Uint8Array(TOTEM_LIMITS.orfTokenBytesMax + 100);
     bytes.set([0x70, 0xc0, 3, 0]);
     return node.receive(bytes);
   },
   BAD_COUNT: (node) => node.join({ systemFrom: 3, proc: Array.from({ length: 385 }, (_, i) => i + 1), failed: [] }),
   BAD_NODE: (node) => node.join({ systemFrom: 0 }),
-  BAD_RING_SEQ: (node) => node.toOperational().join({ systemFrom: 3, proc: [3], ringSeq: LIMITS.ringSeqMax * 2 }),
+  BAD_RING_SEQ: (node) => node.toOperational().join({ systemFrom: 3, proc: [3], ringSeq: TOTEM_LIMITS.ringSeqMax * 2 }),
   BAD_TOKEN: (node) => {
     const { ring } = node.toOperational().groups.srp.state;
     return node.orfToken({ ringRep: ring.rep, ringSeq: ring.seq, tokenSeq: 1000, seq: 500_000 } as Partial<OrfToken>);
@@ -58,8 +58,9 @@ const FRAMES: Readonly<Record<Exclude<keyof typeof Drop, 'NONE'>, Act>> = {
   NO_MEMORY: (node) => {
     const { srp } = node.toOperational().groups;
     const { ring } = srp.state;
-    let reason: DropReason = Drop.NONE;
-    for (let seq = srp.state.high + 2; seq < 16_000 && reason === Drop.NONE; seq++) reason = node.mcast(2, ring, seq);
+    let reason: TotemDropReason = TotemDrop.NONE;
+    for (let seq = srp.state.high + 2; seq < 16_000 && reason === TotemDrop.NONE; seq++)
+      reason = node.mcast(2, ring, seq);
     return reason;
   },
   STALE_JOIN: (node) => {
@@ -91,7 +92,7 @@ const FRAMES: Readonly<Record<Exclude<keyof typeof Drop, 'NONE'>, Act>> = {
 for (const [name, act] of Object.entries(FRAMES)) {
   t.test(`${name}: ${dropKey('totem', name)}`, async (t) => {
     const node = new LoneNode({}, name === 'NO_MEMORY' ? 700_000 : undefined);
-    const reason = Drop[name as keyof typeof Drop];
+    const reason = TotemDrop[name as keyof typeof TotemDrop];
     const returned = act(node);
     if (returned !== null) t.equal(DROP_NAMES[returned], name);
     t.ok(node.groups.srp.state.statistics.drops(reason) >= 1, 'counted');

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { RING_SEQ_MAX, ringSeqNewer } from '../../src/lib/ring-seq.ts';
-import { Drop, ProcessGroups } from '../../src/totem/index.ts';
+import { ProcessGroups, TotemDrop } from '../../src/totem/index.ts';
 import { Encapsulated } from '../../src/totem/wire/header.ts';
 import { encodeJoin } from '../../src/totem/wire/join.ts';
 import { numberMcast, writeMcastHeader } from '../../src/totem/wire/mcast.ts';
@@ -102,12 +102,12 @@ t.test('what was recorded on an earlier ring does not re-form this one', async (
   node.gathers.length = 0;
   t.same(node.state.membership.memb, [2]);
   t.ok(node.state.ring.seq > past.seq, 'another ring');
-  t.equal(node.mcast(2, { rep: 2, seq: past.seq - 4 }, 1), Drop.PAST_RING, 'by a member, on any earlier ring');
-  t.equal(node.mergeDetect(2, { rep: 1, seq: 1 }), Drop.PAST_RING);
-  t.equal(node.mcast(1, past, 1), Drop.PAST_RING, 'by anybody, on a ring that this node was in');
-  t.equal(node.mergeDetect(3, past), Drop.PAST_RING);
+  t.equal(node.mcast(2, { rep: 2, seq: past.seq - 4 }, 1), TotemDrop.PAST_RING, 'by a member, on any earlier ring');
+  t.equal(node.mergeDetect(2, { rep: 1, seq: 1 }), TotemDrop.PAST_RING);
+  t.equal(node.mcast(1, past, 1), TotemDrop.PAST_RING, 'by anybody, on a ring that this node was in');
+  t.equal(node.mergeDetect(3, past), TotemDrop.PAST_RING);
   t.same(node.gathers, []);
-  t.equal(node.mergeDetect(3, { rep: 3, seq: 5 }), Drop.NONE, 'a stranger on a ring of his own is met');
+  t.equal(node.mergeDetect(3, { rep: 3, seq: 5 }), TotemDrop.NONE, 'a stranger on a ring of his own is met');
   t.equal(node.gathers.length, 1);
 });
 

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { Drop, Group } from '../../src/totem/index.ts';
+import { Group, TotemDrop } from '../../src/totem/index.ts';
 import { checkInvariants, checkOwnership } from '../../src/totem/invariants.ts';
 import type { RingState } from '../../src/totem/state.ts';
 import { LoneNode } from './lone-node.ts';
@@ -160,5 +160,5 @@ t.test('a JOIN that completes the agreement of an operational node ends its old 
   t.equal(state.state, 'commit');
   t.same(checkInvariants(state), []);
   const token = { seq: 3, tokenSeq: 1, aru: 0, aruAddr: 1, ringRep: state.ring.rep, ringSeq: state.ring.seq };
-  t.equal(node.orfToken(token), Drop.WRONG_STATE, 'a token of a ring that is not formed yet is not looked at');
+  t.equal(node.orfToken(token), TotemDrop.WRONG_STATE, 'a token of a ring that is not formed yet is not looked at');
 });

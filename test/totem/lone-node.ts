@@ -1,6 +1,6 @@
 import { type FrameMemory, frameMemory } from '../../src/lib/frame-memory.ts';
 import type { ConfigurationChange, RingId } from '../../src/lib/ring-id.ts';
-import { type DropReason, ProcessGroups, type SrpTimings } from '../../src/totem/index.ts';
+import { ProcessGroups, type SrpTimings, type TotemDropReason } from '../../src/totem/index.ts';
 import { type CommitToken, encodeCommitToken, readCommitToken } from '../../src/totem/wire/commit-token.ts';
 import { Encapsulated } from '../../src/totem/wire/header.ts';
 import { encodeHoldCancel } from '../../src/totem/wire/hold-cancel.ts';
@@ -62,7 +62,7 @@ export class LoneNode {
   }
 
   /** Lets a frame arrive. */
-  receive(frame: Uint8Array): DropReason {
+  receive(frame: Uint8Array): TotemDropReason {
     this.memory.bytes.set(frame, 0);
     this.groups.srp.setNow(this.nowMs);
     return this.groups.srp.receive(0, frame.length);
@@ -79,7 +79,7 @@ export class LoneNode {
       for (const { to, frame } of this.take()) if (to === 'all' || to === 2) this.receive(frame);
   }
 
-  join(join: Partial<Join>): DropReason {
+  join(join: Partial<Join>): TotemDropReason {
     return this.receive(
       make((view) =>
         encodeJoin(view, 0, { leave: false, systemFrom: 1, ringSeq: 5, proc: [1, 2], failed: [], ...join }),
@@ -87,16 +87,16 @@ export class LoneNode {
     );
   }
 
-  mergeDetect(from: number, ring: RingId): DropReason {
+  mergeDetect(from: number, ring: RingId): TotemDropReason {
     const merge = Object.assign(new MergeDetect(), { systemFrom: from, ringRep: ring.rep, ringSeq: ring.seq });
     return this.receive(make((view) => encodeMergeDetect(view, 0, merge)));
   }
 
-  holdCancel(ring: RingId): DropReason {
+  holdCancel(ring: RingId): TotemDropReason {
     return this.receive(make((view) => encodeHoldCancel(view, 0, 1, { ringRep: ring.rep, ringSeq: ring.seq })));
   }
 
-  mcast(from: number, ring: RingId, seq: number, encapsulated: number = Encapsulated.ORDINARY): DropReason {
+  mcast(from: number, ring: RingId, seq: number, encapsulated: number = Encapsulated.ORDINARY): TotemDropReason {
     return this.receive(
       make((view) => {
         writeMcastHeader(view, 0, encapsulated, from);
@@ -109,14 +109,14 @@ export class LoneNode {
     );
   }
 
-  commitToken(token: Partial<CommitToken>): DropReason {
+  commitToken(token: Partial<CommitToken>): TotemDropReason {
     const addr = token.addr ?? [1, 2];
     const entries = addr.map(() => ({ ringId: { rep: 0, seq: 0 }, aru: 0, highDelivered: 0, receivedFlg: 0 }));
     const whole = { tokenSeq: 1, ringId: { rep: 1, seq: 9 }, retransFlg: 0, membIndex: 1, addr, entries, ...token };
     return this.receive(make((view) => encodeCommitToken(view, 0, 1, whole)));
   }
 
-  orfToken(fields: Partial<OrfToken>): DropReason {
+  orfToken(fields: Partial<OrfToken>): TotemDropReason {
     const token = Object.assign(new OrfToken(), fields);
     return this.receive(make((view) => encodeOrfToken(view, 0, 1, token)));
   }

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { Drop, Group } from '../../src/totem/index.ts';
+import { Group, TotemDrop } from '../../src/totem/index.ts';
 import { Encapsulated } from '../../src/totem/wire/header.ts';
 import { decodedToken, LoneNode } from './lone-node.ts';
 
@@ -10,11 +10,11 @@ t.test('a full pool is like a lossy network, and what is next in order still fin
   const node = new LoneNode({}, SMALL).toOperational();
   const high = node.state.high;
   let seq = high + 40;
-  while (node.mcast(2, RING, seq) === Drop.NONE) seq++;
-  t.equal(node.mcast(2, RING, seq), Drop.NO_MEMORY);
+  while (node.mcast(2, RING, seq) === TotemDrop.NONE) seq++;
+  t.equal(node.mcast(2, RING, seq), TotemDrop.NO_MEMORY);
   t.ok(seq > high + 300, `${seq - high} messages fit`);
   const delivered = node.delivered.length;
-  for (let missing = high + 1; missing < high + 40; missing++) t.equal(node.mcast(2, RING, missing), Drop.NONE);
+  for (let missing = high + 1; missing < high + 40; missing++) t.equal(node.mcast(2, RING, missing), TotemDrop.NONE);
   t.equal(node.delivered.length - delivered, seq - high - 1, 'everything up to the lost one is delivered');
 });
 
@@ -24,12 +24,12 @@ t.test('the very next message always finds room, and what is freed is not for wh
   while (pool.pagesFree > tiers.nextInOrder + 1) pool.alloc(60_000);
   const small: number[] = [];
   for (let at = pool.alloc(500, tiers.nextInOrder); at >= 0; at = pool.alloc(500, tiers.nextInOrder)) small.push(at);
-  t.equal(node.mcast(2, RING, aru + 2), Drop.NO_MEMORY);
+  t.equal(node.mcast(2, RING, aru + 2), TotemDrop.NO_MEMORY);
   pool.free(small.pop()!);
-  t.equal(node.mcast(2, RING, aru + 40), Drop.NO_MEMORY, 'far ahead');
-  t.equal(node.mcast(2, RING, aru + 2), Drop.NONE, 'one of the next');
-  t.equal(node.mcast(2, RING, aru + 3), Drop.NO_MEMORY);
-  t.equal(node.mcast(2, RING, aru + 1), Drop.NONE, 'the very next one');
+  t.equal(node.mcast(2, RING, aru + 40), TotemDrop.NO_MEMORY, 'far ahead');
+  t.equal(node.mcast(2, RING, aru + 2), TotemDrop.NONE, 'one of the next');
+  t.equal(node.mcast(2, RING, aru + 3), TotemDrop.NO_MEMORY);
+  t.equal(node.mcast(2, RING, aru + 1), TotemDrop.NONE, 'the very next one');
   t.equal(node.state.aru, aru + 2);
 });
 
@@ -56,7 +56,7 @@ t.test('who joins a ring in recovery needs no memory for what the others send ea
   const node = new LoneNode({}, SMALL).toRecovery();
   const ring = { rep: 1, seq: 9 };
   for (let seq = 1; seq <= 3000; seq++)
-    if (node.mcast(1, ring, seq, Encapsulated.RECOVERY) !== Drop.NONE) t.fail(`message ${seq} was refused`);
+    if (node.mcast(1, ring, seq, Encapsulated.RECOVERY) !== TotemDrop.NONE) t.fail(`message ${seq} was refused`);
   t.equal(node.state.aru, 3000);
   t.ok(node.state.pool.pagesFree < 2, 'there was not enough memory for all of it');
   // What is asked for is served if it is there; else the request stays, for its sender.

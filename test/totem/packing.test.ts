@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { frameMemory } from '../../src/lib/frame-memory.ts';
 import { Assembler } from '../../src/totem/assembler.ts';
-import { Drop, type DropReason } from '../../src/totem/drop-reason.ts';
+import { TotemDrop, type TotemDropReason } from '../../src/totem/drop-reason.ts';
 import { GROUP_NAMES, Group } from '../../src/totem/interface.ts';
 import { GroupTable } from '../../src/totem/wire/group-header.ts';
 import { FuzzNode, FuzzTarget } from '../fuzz/totem-harness.ts';
@@ -40,7 +40,7 @@ function pack(sizes: readonly number[]) {
 }
 
 /** Why packets and messages were not delivered, in the test in hand. */
-let dropped: DropReason[] = [];
+let dropped: TotemDropReason[] = [];
 
 function assemble(bodies: readonly Uint8Array[]): Uint8Array[] {
   const memory = frameMemory(new Uint8Array(70_000));
@@ -104,7 +104,7 @@ t.test('the captured packet holds three messages for two groups', async (t) => {
   assembler.packet(1, 45, frame.length - 45, true);
   t.same(got, ['1 1 32', '1 1 32', '1 0 32']);
   assembler.packet(1, 45, frame.length - 46, true);
-  t.same(dropped, [Drop.BAD_PACKET], 'the length must be exact (totem.md trap 43)');
+  t.same(dropped, [TotemDrop.BAD_PACKET], 'the length must be exact (totem.md trap 43)');
 });
 
 t.test('throw-away rule (totem.md 5.3)', async (t) => {

@@ -1,11 +1,11 @@
 import t from 'tap';
-import { FramePool, PAGE_BYTES } from '../../src/totem/frame-pool.ts';
+import { FRAME_PAGE_BYTES, FramePool } from '../../src/totem/frame-pool.ts';
 import { SendQueue } from '../../src/totem/send-queue.ts';
 import { SortQueue } from '../../src/totem/sort-queue.ts';
 import { Timer, TimerTable } from '../../src/totem/timer-table.ts';
 
 t.test('the window of a sort queue moves, also over the end of the numbers', async (t) => {
-  const pool = new FramePool(0, 8 * PAGE_BYTES);
+  const pool = new FramePool(0, 8 * FRAME_PAGE_BYTES);
   const queue = new SortQueue(pool);
   queue.head = 0xfffffffe;
   for (const seq of [0xfffffffe, 0xffffffff, 0, 1]) queue.add(seq, pool.alloc(100), 100);
@@ -25,7 +25,7 @@ t.test('the window of a sort queue moves, also over the end of the numbers', asy
 });
 
 t.test('misses are counted for each slot anew', async (t) => {
-  const pool = new FramePool(0, 8 * PAGE_BYTES);
+  const pool = new FramePool(0, 8 * FRAME_PAGE_BYTES);
   const queue = new SortQueue(pool);
   for (let i = 1; i <= 5; i++) t.equal(queue.countMiss(7), i);
   queue.add(7, pool.alloc(50), 50);

@@ -77,13 +77,13 @@ const set = (context: CommandContext): Promise<number> =>
     const type = TYPES.find((name) => name === typeText);
     if (type === undefined)
       throw new UsageError(`unknown type '${typeText}'; types are ${TYPES.join(' ')}`, 'cmap set');
-    await cmap.set(key!, type, parseValue(type, text!), { signal: context.io.signal });
+    await cmap.set(key!, type, typedValue(type, text!), { signal: context.io.signal });
     emit(context, { key, type }, () => []);
     return CliExit.OK;
   });
 
 /** Text of the command line as a value of the type; numbers are decimal and complete. */
-export function parseValue(type: CmapTypeName, text: string): CmapPlain {
+export function typedValue(type: CmapTypeName, text: string): CmapPlain {
   if (type === 'str') return text;
   if (type === 'bin') return Buffer.from(text, 'base64');
   if (type === 'flt' || type === 'dbl') {

@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { printable } from '../output.ts';
 import { DemoCluster } from './cluster.ts';
 import { DEMO_NODES_MAX } from './generate.ts';
-import { type Change, ringText } from './model.ts';
+import { type Change, ringLabel } from './model.ts';
 import { clock, renderView } from './render.ts';
 import { AnsiScreen } from './screen.ts';
 
@@ -156,7 +156,7 @@ function statusLine(cluster: DemoCluster): string {
   const view = cluster.view(0);
   const nodes = view.nodes.map((node) =>
     node.ready
-      ? `${node.name} ring ${ringText(node.ringId)} members ${node.members.join(' ')} quorum ${node.quorate ? 'yes' : 'no'} tokens/s ${node.tokensPerSec.toFixed(0)} messages/s ${node.messagesPerSec.toFixed(0)} delivered ${node.delivered}`
+      ? `${node.name} ring ${ringLabel(node.ringId)} members ${node.members.join(' ')} quorum ${node.quorate ? 'yes' : 'no'} tokens/s ${node.tokensPerSec.toFixed(0)} messages/s ${node.messagesPerSec.toFixed(0)} delivered ${node.delivered}`
       : `${node.name} ${node.process}`,
   );
   return `${clock(Date.now())} status: ${nodes.join(' | ')} | order ${view.sameOrder ? 'same' : 'DIFFERENT'}`;

@@ -1,6 +1,7 @@
 import type { CpgMember } from '../../client/cpg.ts';
 import type { RingIdentity } from '../../client/quorum.ts';
 import type { VoteInfo } from '../../client/votequorum.ts';
+import { ringText } from '../cluster.ts';
 
 export type ProcessState = 'starting' | 'running' | 'stopping' | 'stopped' | 'killed' | 'failed';
 
@@ -95,5 +96,4 @@ export function ordersAgree(a: readonly string[], b: readonly string[]): boolean
   return true;
 }
 
-export const ringText = (ring: RingIdentity | null): string =>
-  ring === null ? '-' : `${ring.rep.toString(16)}.${ring.seq.toString(16)}`;
+export const ringLabel = (ring: RingIdentity | null): string => (ring === null ? '-' : ringText(ring));

@@ -4,7 +4,7 @@ import { Cpg, type CpgMember } from '../../client/cpg.ts';
 import { Quorum, type RingIdentity } from '../../client/quorum.ts';
 import { type VoteInfo, Votequorum } from '../../client/votequorum.ts';
 import type { DemoNode } from './generate.ts';
-import { OrderLog, Rate, ringText } from './model.ts';
+import { OrderLog, Rate, ringLabel } from './model.ts';
 
 const POLL_MS = 500;
 const RETRY_MS = 200;
@@ -103,7 +103,7 @@ export class NodeObserver {
       const left = event.left.length > 0 ? `, left ${event.left.join(' ')}` : '';
       this.ringId = event.ringId;
       this.members = event.members;
-      this.onChange(`ring ${ringText(event.ringId)}: members ${event.members.join(' ')}${joined}${left}`);
+      this.onChange(`ring ${ringLabel(event.ringId)}: members ${event.members.join(' ')}${joined}${left}`);
     }
   }
 

@@ -1,5 +1,5 @@
 import { printable } from '../output.ts';
-import { type DemoView, type NodeView, ringText } from './model.ts';
+import { type DemoView, type NodeView, ringLabel } from './model.ts';
 
 const ESC = '\u001b[';
 const STYLE = {
@@ -58,7 +58,7 @@ function nodeRow(node: NodeView, selected: boolean): string {
   const cells = [
     node.name.padEnd(7),
     styled(style, processText.padEnd(15)),
-    (live ? ringText(node.ringId) : '-').padEnd(9),
+    (live ? ringLabel(node.ringId) : '-').padEnd(9),
     (live ? node.members.join(' ') : '-').padEnd(12),
     quorumCell(node, live),
     (live ? node.tokensPerSec.toFixed(0) : '-').padStart(9),

@@ -1,7 +1,9 @@
+import { COMPRESSION_MODELS } from '../../lib/knet-facts.ts';
 import { described, formula, onlyYes, sectionOptions, unlessNo } from './option.ts';
 
 const YES_NO = ['yes', 'no'] as const;
-export const COMPRESSION_MODELS = ['zlib', 'lz4', 'lz4hc', 'lzo2', 'lzma', 'bzip2', 'zstd'] as const;
+/** `none` is refused by stock's parser. */
+export const COMPRESSION_NAMES = COMPRESSION_MODELS.filter((model) => model !== 'none');
 export const KNET_TRANSPORTS = ['udp', 'sctp'] as const;
 export const LINKS_MAX = 8;
 /** Of link 0. */
@@ -10,7 +12,7 @@ export const PORT_DEFAULT = 5405;
 const ACTS = { reload: 'yes', cmap: 'live' } as const;
 
 /** knet as a whole: `TotemConfig.knet`. */
-export const KNET = sectionOptions('totem', ACTS, [
+export const KNET_OPTIONS = sectionOptions('totem', ACTS, [
   {
     key: 'knet_mtu',
     type: 'u32',
@@ -41,7 +43,7 @@ export const COMPRESSION = sectionOptions('totem', ACTS, [
     default: formula('none (omit the key)', () => 'none'),
     field: 'model',
     published: true,
-    values: COMPRESSION_MODELS,
+    values: COMPRESSION_NAMES,
     doc: 'Compression of packets. The word none is not accepted, as in stock: leave the key out.',
   },
   {

@@ -1,5 +1,5 @@
 import { parseDscp } from '../totem/dscp.ts';
-import { COMPRESSION, FILTER, KNET, KNET_LINK, LINK, UDP_LINK } from './knet.ts';
+import { COMPRESSION, FILTER, KNET_LINK, KNET_OPTIONS, LINK, UDP_LINK } from './knet.ts';
 import { formula, type OptionSpec, sectionOptions } from './option.ts';
 import { TIMING } from './timing.ts';
 
@@ -159,7 +159,7 @@ const member = sectionOptions('totem.interface.member', { reload: 'start', cmap:
 export const TOTEM_OPTIONS: readonly OptionSpec[] = [
   ...GENERAL,
   ...crypto,
-  ...KNET,
+  ...KNET_OPTIONS,
   ...COMPRESSION,
   ...FILTER,
   ...TIMING,

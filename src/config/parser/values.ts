@@ -1,5 +1,5 @@
 import { CmapType, type CmapValue, cmapInteger, cmapIntegerRange, cmapStringBytes } from '../../lib/cmap-value.ts';
-import { COMPRESSION_MODELS } from '../options/knet.ts';
+import { COMPRESSION_NAMES } from '../options/knet.ts';
 import { OPTION_TYPE_CODE, type OptionType } from '../options/option.ts';
 import { CRYPTO_CIPHERS, CRYPTO_HASHES, CRYPTO_MODELS, IP_VERSIONS } from '../options/totem.ts';
 import { latin1Bytes } from './lexer.ts';
@@ -70,7 +70,7 @@ const ENUMERATIONS: ReadonlyMap<string, Enumeration> = new Map<string, Enumerati
   ['totem.crypto_model', should('crypto model', CRYPTO_MODELS)],
   ['totem.crypto_cipher', should('cipher type', CRYPTO_CIPHERS)],
   ['totem.crypto_hash', should('hash type', CRYPTO_HASHES)],
-  ['totem.knet_compression_model', should('compression model', COMPRESSION_MODELS)],
+  ['totem.knet_compression_model', should('compression model', COMPRESSION_NAMES)],
   ['system.qb_ipc_type', { values: ['native', 'shm', 'socket'], stockMessage: 'Invalid system.qb_ipc_type' }],
   ['system.sched_rr', { values: ['yes', 'no'], stockMessage: 'Invalid system.sched_rr value' }],
   ['system.move_to_root_cgroup', { values: ['yes', 'no', 'auto'], stockMessage: 'Invalid system.move_to_root_cgroup' }],

@@ -1,5 +1,5 @@
 import type { Icmap } from '../icmap/index.ts';
-import { COMPRESSION, FILTER, KNET, KNET_LINK } from '../options/knet.ts';
+import { COMPRESSION, FILTER, KNET_LINK, KNET_OPTIONS } from '../options/knet.ts';
 import type { OptionSpec } from '../options/option.ts';
 import { TIMING } from '../options/timing.ts';
 import type { ActingParts, KnetLinkSettings } from '../totem-config.ts';
@@ -9,7 +9,7 @@ import { readTimings } from './timings.ts';
 /** The table of each part of the configuration whose options act at run time. */
 export const ACTING: Readonly<Record<keyof ActingParts, readonly OptionSpec[]>> = {
   timings: TIMING,
-  knet: KNET,
+  knet: KNET_OPTIONS,
   compression: COMPRESSION,
   filter: FILTER,
 };
@@ -17,7 +17,7 @@ export const ACTING_TABLES = Object.values(ACTING);
 
 export const readActingParts = (map: Icmap, tokenNodes: number): ActingParts => ({
   timings: readTimings(map, tokenNodes),
-  knet: readSettings(KNET, map, 'totem.'),
+  knet: readSettings(KNET_OPTIONS, map, 'totem.'),
   compression: readSettings(COMPRESSION, map, 'totem.'),
   filter: readSettings(FILTER, map, 'totem.'),
 });

@@ -1,6 +1,6 @@
 import { familyOf } from './addresses.ts';
 import type { TotemContext } from './context.ts';
-import type { LinkSettings } from './links.ts';
+import type { InterfaceSettings } from './links.ts';
 import type { NodeEntry } from './nodelist.ts';
 import type { Resolution } from './resolve-nodes.ts';
 
@@ -8,7 +8,7 @@ import type { Resolution } from './resolve-nodes.ts';
 export function checkMultiLink(
   context: TotemContext,
   nodes: readonly NodeEntry[],
-  links: readonly LinkSettings[],
+  links: readonly InterfaceSettings[],
   addresses: ReadonlyMap<number, readonly (string | null)[]>,
 ): void {
   if (links.length > 1) {
@@ -39,7 +39,7 @@ export function checkMultiLink(
 
 function checkFamilies(
   context: TotemContext,
-  link: LinkSettings,
+  link: InterfaceSettings,
   addresses: ReadonlyMap<number, readonly (string | null)[]>,
 ): void {
   const [first, ...others] = link.members;

@@ -1,12 +1,10 @@
+import { KEY_BYTES_MAX, KEY_BYTES_MIN } from '../../lib/knet-facts.ts';
 import { systemReason } from '../environment.ts';
 import { type KeyFile, KeyMaterial, keyFileExposure, NotAKeyFile } from '../key-material.ts';
 import { CRYPTO_CIPHERS, CRYPTO_HASHES, KEY_FILE_DEFAULT } from '../options/totem.ts';
 import type { CryptoConfig } from '../totem-config.ts';
 import type { TotemContext } from './context.ts';
 import { readText } from './settings.ts';
-
-export const KEY_BYTES_MIN = 128;
-export const KEY_BYTES_MAX = 4096;
 
 type Cipher = CryptoConfig['cipher'];
 type Hash = CryptoConfig['hash'];

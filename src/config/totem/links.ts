@@ -34,7 +34,7 @@ export function linkNumberError(context: TotemContext, number: number, key: stri
 }
 
 /** What a link's block says, before defaults that need the token timeout. */
-export interface LinkSettings {
+export interface InterfaceSettings {
   readonly linkId: number;
   /** Unresolved text; `null` when the local node has no address on the link. */
   readonly bindText: string | null;
@@ -119,7 +119,7 @@ export function linkSettings(
   linkId: number,
   nodes: readonly NodeEntry[],
   local: NodeEntry | null,
-): LinkSettings {
+): InterfaceSettings {
   const { map } = context;
   const prefix = `totem.interface.${linkId}.`;
   const { ttl } = readSettings(UDP_LINK, map, prefix);
@@ -144,7 +144,7 @@ export function linkSettings(
 }
 
 /** Group address of a link: broadcast, the one given, or the one made from the cluster's name; '' when there is none. */
-export function multicastAddressOf(context: TotemContext, link: LinkSettings): string {
+export function multicastAddressOf(context: TotemContext, link: InterfaceSettings): string {
   if (link.broadcast) return '255.255.255.255';
   const given = context.map.getString(`totem.interface.${link.linkId}.mcastaddr`);
   if (given !== null) return given;
@@ -154,7 +154,7 @@ export function multicastAddressOf(context: TotemContext, link: LinkSettings): s
 }
 
 /** The checks of one link, in stock's order (config-and-tools.md 1.8 step 8). */
-export function checkLink(context: TotemContext, link: LinkSettings, transport: TransportName): void {
+export function checkLink(context: TotemContext, link: InterfaceSettings, transport: TransportName): void {
   const name = `interface ${link.linkId}`;
   const key = `totem.interface.${link.linkId}`;
   const fail = (option: string, text: string, hint: string) =>

@@ -1,13 +1,7 @@
+import type { LinkPolicy } from '../../lib/knet-facts.ts';
 import { LINKS_MAX } from '../options/knet.ts';
 import { GENERAL, LINK_MODES, TOTEM_VERSION, TRANSPORTS } from '../options/totem.ts';
-import type {
-  KnetLinkSettings,
-  LinkConfig,
-  LinkPolicy,
-  MemberConfig,
-  TotemConfig,
-  TransportName,
-} from '../totem-config.ts';
+import type { KnetLinkSettings, LinkConfig, MemberConfig, TotemConfig, TransportName } from '../totem-config.ts';
 import { readActingParts, readKnetLink } from './acting.ts';
 import { familyOf } from './addresses.ts';
 import { checkDuplicateIds, checkMultiLink } from './check-nodes.ts';
@@ -16,8 +10,8 @@ import { readCrypto } from './crypto.ts';
 import {
   checkInterfaceBlocks,
   checkLink,
+  type InterfaceSettings,
   interfaceNumbers,
-  type LinkSettings,
   linkNumberError,
   linkSettings,
   multicastAddressOf,
@@ -33,7 +27,7 @@ export interface TotemReading {
   readonly totem: TotemConfig;
   readonly localNode: NodeEntry;
   readonly nodes: readonly NodeEntry[];
-  readonly links: readonly LinkSettings[];
+  readonly links: readonly InterfaceSettings[];
   /** Node ids that udp and udpu made from addresses, by position in the list. */
   readonly generatedNodeIds: ReadonlyMap<number, number>;
   readonly unresolved: readonly UnresolvedAddress[];
@@ -188,7 +182,7 @@ function warnDeprecated(context: TotemContext, numbers: readonly number[], nodes
 
 function checkPlainTransport(
   context: TotemContext,
-  links: readonly LinkSettings[],
+  links: readonly InterfaceSettings[],
   crypto: TotemConfig['crypto'],
 ): void {
   if (links.length > 1) {
@@ -201,7 +195,7 @@ function checkPlainTransport(
   }
 }
 
-function toLinkConfig(link: LinkSettings, knet: KnetLinkSettings): LinkConfig {
+function toLinkConfig(link: InterfaceSettings, knet: KnetLinkSettings): LinkConfig {
   return {
     linkId: link.linkId,
     bindAddress: link.bindAddress ?? '',

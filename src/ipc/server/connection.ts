@@ -1,4 +1,6 @@
 import { assert } from '../../lib/assert.ts';
+import type { ClientDescriptor } from '../../lib/client-descriptor.ts';
+import { REQUEST_HEADER_BYTES } from '../../lib/ipc-header.ts';
 import { QB_HEADER, QB_LAYOUT, type RingMemory } from '../../lib/qbring/layout.ts';
 import { Peek, RingReader } from '../../lib/qbring/reader.ts';
 import { RingWriter } from '../../lib/qbring/writer.ts';
@@ -7,8 +9,7 @@ import { errnoName } from '../../os/errno.ts';
 import { closeFd, fillHoles, forbidShrinking, OpenFlag, openFileIn, unlinkFileIn } from '../../os/fd.ts';
 import { futexWake } from '../../os/futex.ts';
 import { fileBytes } from '../../os/stat.ts';
-import { MessageId, REQUEST_HEADER_BYTES } from '../protocol.ts';
-import type { ClientDescriptor } from './descriptor.ts';
+import { MessageId } from '../protocol.ts';
 import { EventQueue } from './event-queue.ts';
 import { removeConnectionFiles, ringFileNames } from './files.ts';
 import { type RingPool, type Slot, slotRing } from './pool.ts';

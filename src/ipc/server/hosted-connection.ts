@@ -1,6 +1,6 @@
+import type { ClientDescriptor } from '../../lib/client-descriptor.ts';
 import { FdWatcher } from '../../os/watch.ts';
 import { ServerConnection } from './connection.ts';
-import type { ClientDescriptor } from './descriptor.ts';
 import type { RingPool } from './pool.ts';
 import type { ConnectionStatistics } from './statistics.ts';
 

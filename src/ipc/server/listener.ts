@@ -1,4 +1,5 @@
 import { chmodSync } from 'node:fs';
+import type { ClientDescriptor } from '../../lib/client-descriptor.ts';
 import { Arena, scratch } from '../../os/arena.ts';
 import { type Credentials, peerCredentials, processName, receiveWithCredentials } from '../../os/credentials.ts';
 import { Errno, errnoName, OsError } from '../../os/errno.ts';
@@ -29,7 +30,6 @@ import {
   encodeConnectionResponse,
   IPC_LIMITS,
 } from '../protocol.ts';
-import type { ClientDescriptor } from './descriptor.ts';
 import { type ConnectionFiles, createConnectionFiles, removeConnectionFiles, ringNames } from './files.ts';
 import type { Handshakes, SilentClient } from './handshakes.ts';
 

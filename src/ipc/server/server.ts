@@ -1,6 +1,6 @@
+import type { ClientDescriptor } from '../../lib/client-descriptor.ts';
 import type { Credentials } from '../../os/credentials.ts';
 import { Admission } from './admission.ts';
-import type { ClientDescriptor } from './descriptor.ts';
 import { Handshakes } from './handshakes.ts';
 import { type ConnectionOwner, HostedConnection, type ServiceHandler } from './hosted-connection.ts';
 import { IpcListener } from './listener.ts';

@@ -32,17 +32,17 @@ const SENDS: readonly number[] = [CpgRequest.MCAST, CpgRequest.PARTIAL_MCAST, Cp
 /** What a client tells the table of clients. */
 export interface CpgClientEvents {
   /** Something is to be flushed at the end of the turn. */
-  touch(client: CpgClient): void;
+  touch(client: AttachedCpgClient): void;
   /** Whether the client is gone, looked at now. */
-  hasHungUp(client: CpgClient): boolean;
+  hasHungUp(client: AttachedCpgClient): boolean;
   /** A response follows: events so far, of whatever client, become visible before it. */
   publishEvents(): void;
   /** An event was dropped because it is larger than what the client can receive. */
-  tooLarge(client: CpgClient, eventBytes: number): void;
+  tooLarge(client: AttachedCpgClient, eventBytes: number): void;
 }
 
 /** One client of CPG: the core's port over the shared-memory connection. Nothing in here closes it; the table does. */
-export class CpgClient implements CpgPort {
+export class AttachedCpgClient implements CpgPort {
   readonly id: number;
   readonly user: QuotaUser;
   readonly memory: FrameMemory;

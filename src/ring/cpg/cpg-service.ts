@@ -1,7 +1,7 @@
-import type { ClientDescriptor } from '../../bridge/messages.ts';
 import { ServerConnection } from '../../ipc/server/connection.ts';
 import { removeConnectionFiles } from '../../ipc/server/files.ts';
 import { RingPool } from '../../ipc/server/pool.ts';
+import type { ClientDescriptor } from '../../lib/client-descriptor.ts';
 import type { FrameMemory } from '../../lib/frame-memory.ts';
 import type { LogFunction } from '../../lib/log.ts';
 import { Repeats } from '../../lib/repeats.ts';
@@ -17,7 +17,7 @@ import type { SyncParticipant } from '../../services/sync/sync-core.ts';
 import { Group } from '../../totem/index.ts';
 import { type DropCounters, dropCounters } from '../drop-counters.ts';
 import type { EngineRing, RingEngine, RingEnvironment } from '../ring-engine.ts';
-import { CpgClient, type CpgClientEvents } from './cpg-client.ts';
+import { AttachedCpgClient, type CpgClientEvents } from './cpg-client.ts';
 import { SlowClients } from './slow-clients.ts';
 import { ZeroCopyFiles } from './zero-copy-files.ts';
 
@@ -38,12 +38,12 @@ export class CpgService implements CpgHost, RingEngine {
   readonly log: LogFunction;
   readonly zeroCopy: ZeroCopyFiles;
   private readonly pool: RingPool;
-  private readonly clients = new Map<number, CpgClient>();
+  private readonly clients = new Map<number, AttachedCpgClient>();
   /** Clients whose request rings are looked at in every turn. */
-  private active: CpgClient[] = [];
-  private readonly touched: CpgClient[] = [];
-  private readonly slow: SlowClients<CpgClient>;
-  private readonly gone = new Set<CpgClient>();
+  private active: AttachedCpgClient[] = [];
+  private readonly touched: AttachedCpgClient[] = [];
+  private readonly slow: SlowClients<AttachedCpgClient>;
+  private readonly gone = new Set<AttachedCpgClient>();
   private readonly refusals = new Repeats(REFUSALS_PERIOD_MS);
   /** When those that went are looked at again. */
   private goneRetryMs = Number.POSITIVE_INFINITY;
@@ -116,7 +116,7 @@ export class CpgService implements CpgHost, RingEngine {
       this.refused(descriptor, scratch);
       return;
     }
-    const client = new CpgClient(connection, this.core, scratch, this.clientEvents);
+    const client = new AttachedCpgClient(connection, this.core, scratch, this.clientEvents);
     this.clients.set(client.id, client);
     const watched = this.env.descriptors.tryAdd(connection.fd, () => this.readable(client));
     if (watched < 0) {
@@ -216,20 +216,20 @@ export class CpgService implements CpgHost, RingEngine {
     }));
   }
 
-  private readable(client: CpgClient): void {
+  private readable(client: AttachedCpgClient): void {
     const { connection } = client;
     if (!connection.onReadable()) this.goes(client);
     this.activate(client);
   }
 
-  private activate(client: CpgClient): void {
+  private activate(client: AttachedCpgClient): void {
     if (client.active || !client.connection.live) return;
     client.active = true;
     this.active.push(client);
   }
 
   /** Hung up: not to be waited for any more. What it left in its ring is served first, unless it broke something. */
-  private goes(client: CpgClient): void {
+  private goes(client: AttachedCpgClient): void {
     if (this.gone.has(client)) return;
     this.env.descriptors.remove(client.connection.fd);
     client.goneAtMs = this.ring.nowMs() + FAREWELL_MS;
@@ -238,7 +238,7 @@ export class CpgService implements CpgHost, RingEngine {
   }
 
   /** Reads its socket to the end now. One that went and left nothing behind is closed at once. */
-  private hasHungUp(client: CpgClient): boolean {
+  private hasHungUp(client: AttachedCpgClient): boolean {
     const { connection } = client;
     for (let looks = 0; looks < LOOKS_MAX && !connection.hungUp && connection.drainBytes() > 0; looks++);
     if (!connection.hungUp && connection.fault === null) return false;
@@ -248,7 +248,7 @@ export class CpgService implements CpgHost, RingEngine {
     return true;
   }
 
-  private touch(client: CpgClient): void {
+  private touch(client: AttachedCpgClient): void {
     if (client.touched) return;
     client.touched = true;
     this.touched.push(client);
@@ -266,7 +266,7 @@ export class CpgService implements CpgHost, RingEngine {
     this.log('warning', 'CPG', text, 'buffer refused');
   }
 
-  private tooLarge(client: CpgClient, bytes: number): void {
+  private tooLarge(client: AttachedCpgClient, bytes: number): void {
     this.dropped('tooLargeForClient');
     if (client.eventsTooLarge > 1) return; // said once, counted always
     const { processName, pid, maxMessageBytes } = client.connection;
@@ -288,7 +288,7 @@ export class CpgService implements CpgHost, RingEngine {
     }
   }
 
-  private close(client: CpgClient): void {
+  private close(client: AttachedCpgClient): void {
     if (!this.clients.delete(client.id)) return;
     this.ended = true;
     const { connection } = client;

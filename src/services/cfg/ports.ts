@@ -1,5 +1,5 @@
 import type { CsStatus } from '../../lib/errors.ts';
-import type { LinkStatus } from '../codec/cfg.ts';
+import type { CfgLinkStatus } from '../codec/cfg.ts';
 
 export type Awaitable<T> = T | Promise<T>;
 
@@ -18,7 +18,7 @@ export interface NodeReport {
   readonly onwireMax: number;
   readonly onwireVersion: number;
   /** Index = link number; at most eight. */
-  readonly links: readonly LinkStatus[];
+  readonly links: readonly CfgLinkStatus[];
 }
 
 export interface NodeAddresses {

@@ -12,7 +12,7 @@ import type { StatsMap } from './stats-map.ts';
 const ROOT_UID = 0;
 type CmapCall = keyof typeof CMAP_CALLS;
 
-export interface CmapOptions {
+export interface CmapEngineOptions {
   readonly cmap: Icmap;
   readonly statistics: StatsMap;
   readonly addressesOf: AddressesOf;
@@ -33,7 +33,7 @@ export class CmapEngine implements ServiceEngine<MainEngineContext, CmapCall, 'm
   readonly messages = messageNames(CMAP_MESSAGES);
   readonly takesPartInSync = true;
 
-  constructor(private readonly options: CmapOptions) {}
+  constructor(private readonly options: CmapEngineOptions) {}
 
   start(context: MainEngineContext): RunningService<CmapCall, 'mcast'> {
     const { cmap, statistics, addressesOf, daemonUid } = this.options;

@@ -5,7 +5,7 @@ import type { ConfigurationChange } from '../../lib/ring-id.ts';
 export type AddressesOf = (nodeId: number) => readonly (string | null)[];
 
 /** `r(0) ip(10.0.0.1) r(1) ip(10.0.1.1) `, with the final blank of stock. */
-export function addressText(addresses: readonly (string | null)[]): string {
+export function linkAddressesText(addresses: readonly (string | null)[]): string {
   return addresses.map((address, link) => (address === null ? '' : `r(${link}) ip(${address}) `)).join('');
 }
 
@@ -16,7 +16,7 @@ export function recordMembers(cmap: Icmap, change: ConfigurationChange, addresse
     const key = `runtime.members.${nodeId}`;
     if (cmap.has(`${key}.ip`)) cmap.inc(`${key}.join_count`);
     else {
-      cmap.setString(`${key}.ip`, addressText(addressesOf(nodeId)));
+      cmap.setString(`${key}.ip`, linkAddressesText(addressesOf(nodeId)));
       cmap.setU32(`${key}.join_count`, 1);
     }
     cmap.setString(`${key}.status`, 'joined');

@@ -7,10 +7,10 @@ import {
   i32,
   marName,
   messageSource,
-  readText,
+  readChars,
   u8,
   u32,
-  writeText,
+  writeChars,
 } from './fields.ts';
 import { CfgFn, CfgRequest, CfgResponse, ServiceId } from './ids.ts';
 import { execStruct, RequestStruct, ResponseStruct, Struct } from './struct.ts';
@@ -64,7 +64,7 @@ export const CFG_RING_STATUS_RESPONSE = new ResponseStruct(
 );
 
 /** One link towards a node, as `cfg_node_status` reports it. */
-export interface LinkStatus {
+export interface CfgLinkStatus {
   readonly enabled: number;
   readonly connected: number;
   readonly dynconnected: number;
@@ -81,23 +81,23 @@ export const KNET_LINK_STATUS = new Struct('corosync_knet_link_status_v1', 520, 
   source: array('src_ipaddr', 8, 1, charsElement(ADDRESS_TEXT_BYTES)),
   destination: array('dst_ipaddr', 264, 1, charsElement(ADDRESS_TEXT_BYTES)),
 });
-const LINK_STATUS_ELEMENT: Element<LinkStatus> = {
+const LINK_STATUS_ELEMENT: Element<CfgLinkStatus> = {
   bytes: KNET_LINK_STATUS.bytes,
   read: (view, at) => ({
     enabled: view.getUint8(at),
     connected: view.getUint8(at + 1),
     dynconnected: view.getUint8(at + 2),
     mtu: view.getUint32(at + 4, true),
-    source: readText(view, at + 8, ADDRESS_TEXT_BYTES),
-    destination: readText(view, at + 264, ADDRESS_TEXT_BYTES),
+    source: readChars(view, at + 8, ADDRESS_TEXT_BYTES),
+    destination: readChars(view, at + 264, ADDRESS_TEXT_BYTES),
   }),
   write: (view, at, value) => {
     view.setUint8(at, value.enabled);
     view.setUint8(at + 1, value.connected);
     view.setUint8(at + 2, value.dynconnected);
     view.setUint32(at + 4, value.mtu, true);
-    writeText(view, at + 8, ADDRESS_TEXT_BYTES, value.source);
-    writeText(view, at + 264, ADDRESS_TEXT_BYTES, value.destination);
+    writeChars(view, at + 8, ADDRESS_TEXT_BYTES, value.source);
+    writeChars(view, at + 264, ADDRESS_TEXT_BYTES, value.destination);
   },
 };
 

@@ -74,7 +74,7 @@ function writeU64Number(view: DataView, at: number, value: number): void {
 }
 
 /** Text of one byte a character, up to a NUL or the end of its array. */
-export function readText(view: DataView, at: number, bytes: number): string {
+export function readChars(view: DataView, at: number, bytes: number): string {
   let text = '';
   for (let i = 0; i < bytes; i++) {
     const code = view.getUint8(at + i);
@@ -84,7 +84,7 @@ export function readText(view: DataView, at: number, bytes: number): string {
   return text;
 }
 
-export function writeText(view: DataView, at: number, bytes: number, text: string): void {
+export function writeChars(view: DataView, at: number, bytes: number, text: string): void {
   assert(text.length <= bytes, 'text longer than its array');
   for (let i = 0; i < text.length; i++) view.setUint8(at + i, text.charCodeAt(i));
 }
@@ -92,8 +92,8 @@ export function writeText(view: DataView, at: number, bytes: number, text: strin
 /** `char name[bytes]`, NUL terminated or full. */
 export const chars = (name: string, offset: number, bytes: number): Field<string> => ({
   parts: part(name, offset, bytes, true),
-  read: (view, base) => readText(view, base + offset, bytes),
-  write: (view, base, value) => writeText(view, base + offset, bytes, value),
+  read: (view, base) => readChars(view, base + offset, bytes),
+  write: (view, base, value) => writeChars(view, base + offset, bytes, value),
 });
 
 /** `length` as sent, which a reader may have to ignore (services.md 0.3), and the text up to its NUL. */
@@ -108,11 +108,11 @@ function name(wire: string, offset: number, textOffset: number, bytes: number): 
     parts: [...part(`${wire}length`, offset, 2), ...part(`${wire}value`, offset + textOffset, bytes, true)],
     read: (view, base) => ({
       length: view.getUint16(base + offset, true),
-      text: readText(view, base + offset + textOffset, bytes),
+      text: readChars(view, base + offset + textOffset, bytes),
     }),
     write: (view, base, value) => {
       view.setUint16(base + offset, value.length, true);
-      writeText(view, base + offset + textOffset, bytes, value.text);
+      writeChars(view, base + offset + textOffset, bytes, value.text);
     },
   };
 }
@@ -226,6 +226,6 @@ export const I32_ELEMENT: Element<number> = {
 
 export const charsElement = (bytes: number): Element<string> => ({
   bytes,
-  read: (view, at) => readText(view, at, bytes),
-  write: (view, at, value) => writeText(view, at, bytes, value),
+  read: (view, at) => readChars(view, at, bytes),
+  write: (view, at, value) => writeChars(view, at, bytes, value),
 });

@@ -1,5 +1,6 @@
 import { assert } from '../../lib/assert.ts';
 import { CsError } from '../../lib/errors.ts';
+import { RESPONSE_HEADER_BYTES } from '../../lib/ipc-header.ts';
 import { type Element, type Field, i32, readList, writeList } from './fields.ts';
 
 export type Fields = { readonly [name: string]: Field<unknown> };
@@ -90,8 +91,6 @@ export function encodeList<T>(values: readonly T[], element: Element<T>): Uint8A
 
 const REQUEST_HEADER = { id: i32('header.id', 0), size: i32('header.size', 8) } as const;
 const RESPONSE_HEADER = { ...REQUEST_HEADER, error: i32('header.error', 16) } as const;
-export const REQUEST_HEADER_BYTES = 16;
-export const RESPONSE_HEADER_BYTES = 24;
 type RequestHeader = typeof REQUEST_HEADER;
 type ResponseHeader = typeof RESPONSE_HEADER;
 

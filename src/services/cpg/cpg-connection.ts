@@ -1,6 +1,6 @@
 import type { FrameMemory } from '../../lib/frame-memory.ts';
 import type { QuotaUser } from '../../lib/user-quota.ts';
-import type { CpgGroup, CpgProcess } from './cpg-groups.ts';
+import type { CpgGroup, GroupProcess } from './cpg-groups.ts';
 
 /** services.md 4.5; LEAVE_STARTED is terminal, as in all of stock's 3.x. */
 export type CpgState = 'unjoined' | 'joinStarted' | 'joinCompleted' | 'leaveStarted';
@@ -43,7 +43,7 @@ export const SCRATCH_BYTES = MCAST_HEAD_BYTES + PARTIAL_HEAD_BYTES;
 
 /** A walk through a snapshot of the process list. */
 export interface Iteration {
-  readonly entries: readonly CpgProcess[];
+  readonly entries: readonly GroupProcess[];
   /** Groups only: node and pid are zero. */
   readonly names: boolean;
   next: number;

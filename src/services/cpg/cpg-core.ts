@@ -10,7 +10,7 @@ import { statusResponse } from '../codec/struct.ts';
 import { CpgConnection, type CpgPort } from './cpg-connection.ts';
 import { CpgData } from './cpg-data.ts';
 import type { CpgHost } from './cpg-host.ts';
-import { CpgMembership, CpgReason } from './cpg-membership.ts';
+import { ChangeReason, CpgMembership } from './cpg-membership.ts';
 import { CpgRequests } from './cpg-requests.ts';
 import { CpgSync } from './cpg-sync.ts';
 
@@ -61,7 +61,7 @@ export class CpgCore {
     group.giveUp(connection);
     connection.group = null;
     if (group.name.length > 0 && connection.state !== 'leaveStarted') {
-      const reason = CpgReason.PROCESS_DOWN;
+      const reason = ChangeReason.PROCESS_DOWN;
       this.pendingLeaves.push(
         CPG_EXEC_LEAVE.message({ group: groupNameValue(group.name), pid: connection.pid, reason }),
       );
@@ -160,7 +160,8 @@ export class CpgCore {
     const { membership } = this;
     const group = membership.groups.intern(name.bytes, 0, name.length);
     if (fn === CpgFn.JOIN) {
-      if (membership.add(nodeId, pid, group)) membership.notify(group, [{ nodeId, pid, reason: CpgReason.JOIN }], []);
+      if (membership.add(nodeId, pid, group))
+        membership.notify(group, [{ nodeId, pid, reason: ChangeReason.JOIN }], []);
     } else {
       // Also for a process that is not listed: stock tells its clients all the same.
       membership.notify(group, [], [{ nodeId, pid, reason }]);

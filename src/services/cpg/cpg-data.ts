@@ -5,7 +5,7 @@ import { CPG_EXEC_MCAST, CPG_EXEC_PARTIAL_MCAST } from '../codec/cpg.ts';
 import { GROUP_NAME_BYTES_MAX, groupNameValue } from '../codec/fields.ts';
 import { CpgResponse } from '../codec/ids.ts';
 import { type CpgConnection, MCAST_HEAD_BYTES, PARTIAL_HEAD_BYTES } from './cpg-connection.ts';
-import type { CpgGroup, GroupTable } from './cpg-groups.ts';
+import type { CpgGroup, CpgGroupTable } from './cpg-groups.ts';
 import type { CpgHost } from './cpg-host.ts';
 
 /**
@@ -41,7 +41,7 @@ export class CpgData {
 
   constructor(
     private readonly host: CpgHost,
-    private readonly groups: GroupTable,
+    private readonly groups: CpgGroupTable,
   ) {}
 
   /** Fills in what is the same in all messages of a connection; called at its join. */

@@ -1,7 +1,7 @@
 import type { CpgConnection } from './cpg-connection.ts';
 
 /** A process of a group, on any node; what the messages of all nodes agree on (services.md 4.5). */
-export interface CpgProcess {
+export interface GroupProcess {
   readonly nodeId: number;
   readonly pid: number;
   readonly group: CpgGroup;
@@ -10,7 +10,7 @@ export interface CpgProcess {
 /** A group that has processes somewhere or connections here. */
 export class CpgGroup {
   /** In process-list order: by node id, then pid, equal ones by age. */
-  readonly processes: CpgProcess[] = [];
+  readonly processes: GroupProcess[] = [];
   /** Connections here that get the group's events: states JOIN_COMPLETED and LEAVE_STARTED. */
   readonly listeners: CpgConnection[] = [];
   /** Connections here that hold the name, in any state, by the pid that they joined with. */
@@ -90,7 +90,7 @@ const BUCKETS_AT_START = 1024;
  * Groups by name: arbitrary octets compared by length and content (services.md 0.3). Looking one up for a message makes no
  * garbage: the name is hashed where it lies; the group of the message before is tried first.
  */
-export class GroupTable {
+export class CpgGroupTable {
   /** A power of two of them, at least as many as groups. */
   private buckets: (CpgGroup | null)[] = emptyBuckets(BUCKETS_AT_START);
   private last: CpgGroup | null = null;

@@ -1,4 +1,4 @@
-import type { CpgGroup, CpgProcess } from './cpg-groups.ts';
+import type { CpgGroup, GroupProcess } from './cpg-groups.ts';
 
 export const IterationType = { NAMES: 1, ONE_GROUP: 2, ALL: 3 } as const;
 
@@ -8,11 +8,11 @@ export const IterationType = { NAMES: 1, ONE_GROUP: 2, ALL: 3 } as const;
  * the first process stands for its group.
  */
 export function iterationSnapshot(
-  processes: readonly CpgProcess[],
+  processes: readonly GroupProcess[],
   type: number,
   wanted: CpgGroup | null,
-): readonly CpgProcess[] {
-  const groups = new Map<CpgGroup, CpgProcess[]>();
+): readonly GroupProcess[] {
+  const groups = new Map<CpgGroup, GroupProcess[]>();
   for (const process of processes) {
     const { group } = process;
     if (type === IterationType.ONE_GROUP && group !== wanted) continue;
@@ -20,7 +20,7 @@ export function iterationSnapshot(
     if (entries === undefined) groups.set(group, [process]);
     else if (type !== IterationType.NAMES) entries.push(process);
   }
-  const snapshot: CpgProcess[] = [];
+  const snapshot: GroupProcess[] = [];
   for (const [first, ...rest] of [...groups.values()].reverse()) {
     snapshot.push(first!);
     for (let at = rest.length - 1; at >= 0; at--) snapshot.push(rest[at]!);

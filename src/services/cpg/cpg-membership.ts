@@ -4,15 +4,15 @@ import { CPG_TOTEM_CONFIGURATION, encodeCpgConfigurationChange } from '../codec/
 import { U32_ELEMENT } from '../codec/fields.ts';
 import { encodeList } from '../codec/struct.ts';
 import type { CpgConnection } from './cpg-connection.ts';
-import { type CpgGroup, GroupTable } from './cpg-groups.ts';
+import { type CpgGroup, CpgGroupTable } from './cpg-groups.ts';
 import { ProcessList } from './cpg-processes.ts';
 
 /** Reasons in configuration changes (services.md 4.1). */
-export const CpgReason = { JOIN: 1, LEAVE: 2, NODE_DOWN: 3, NODE_UP: 4, PROCESS_DOWN: 5 } as const;
+export const ChangeReason = { JOIN: 1, LEAVE: 2, NODE_DOWN: 3, NODE_UP: 4, PROCESS_DOWN: 5 } as const;
 
 /** Who is in which group, and telling the local clients about it (services.md 4.5, 4.6). */
 export class CpgMembership {
-  readonly groups = new GroupTable();
+  readonly groups = new CpgGroupTable();
   readonly processes = new ProcessList(this.groups);
   readonly connections = new Set<CpgConnection>();
   /** Joined with flag 1, and have not got the initial Totem configuration yet. */

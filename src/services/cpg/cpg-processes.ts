@@ -1,4 +1,4 @@
-import type { CpgGroup, CpgProcess, GroupTable } from './cpg-groups.ts';
+import type { CpgGroup, CpgGroupTable, GroupProcess } from './cpg-groups.ts';
 import { CPG_LIMITS } from './cpg-limits.ts';
 
 /**
@@ -6,12 +6,12 @@ import { CPG_LIMITS } from './cpg-limits.ts';
  * groups keep the order in which they came. Many changes at once are made in one pass.
  */
 export class ProcessList {
-  private list: CpgProcess[] = [];
+  private list: GroupProcess[] = [];
   private readonly ofNode = new Map<number, number>();
 
-  constructor(private readonly groups: GroupTable) {}
+  constructor(private readonly groups: CpgGroupTable) {}
 
-  get all(): readonly CpgProcess[] {
+  get all(): readonly GroupProcess[] {
     return this.list;
   }
 
@@ -40,11 +40,11 @@ export class ProcessList {
   }
 
   /** The same for many, in the order given; returns those that were new. Groups that stay without processes are released. */
-  insertAll(processes: readonly CpgProcess[]): readonly CpgProcess[] {
-    const known = new ProcessKeys();
+  insertAll(processes: readonly GroupProcess[]): readonly GroupProcess[] {
+    const known = new ProcessSet();
     for (const process of this.list) known.add(process);
-    const came: CpgProcess[] = [];
-    const fresh = new Map<CpgGroup, CpgProcess[]>();
+    const came: GroupProcess[] = [];
+    const fresh = new Map<CpgGroup, GroupProcess[]>();
     for (const process of processes) {
       const { nodeId, group } = process;
       const ofGroup = fresh.get(group);
@@ -76,16 +76,16 @@ export class ProcessList {
   }
 
   /** Removes and returns the processes of these nodes, in list order. */
-  removeNodes(nodeIds: ReadonlySet<number>): readonly CpgProcess[] {
+  removeNodes(nodeIds: ReadonlySet<number>): readonly GroupProcess[] {
     const gone = this.list.filter(({ nodeId }) => nodeIds.has(nodeId));
     this.removeAll(gone);
     return gone;
   }
 
-  removeAll(gone: readonly CpgProcess[]): void {
+  removeAll(gone: readonly GroupProcess[]): void {
     if (gone.length === 0) return;
     const leaving = new Set(gone);
-    const stays = (process: CpgProcess): boolean => !leaving.has(process);
+    const stays = (process: GroupProcess): boolean => !leaving.has(process);
     keepOnly(this.list, stays);
     for (const process of gone) this.count(process, -1);
     for (const group of new Set(gone.map(({ group }) => group))) {
@@ -94,7 +94,7 @@ export class ProcessList {
     }
   }
 
-  private count({ nodeId, group }: CpgProcess, change: 1 | -1): void {
+  private count({ nodeId, group }: GroupProcess, change: 1 | -1): void {
     group.countNode(nodeId, change);
     this.ofNode.set(nodeId, (this.ofNode.get(nodeId) ?? 0) + change);
     if (this.ofNode.get(nodeId) === 0) this.ofNode.delete(nodeId);
@@ -102,29 +102,29 @@ export class ProcessList {
 }
 
 /** A set of processes by group, node and pid. */
-export class ProcessKeys {
+export class ProcessSet {
   private readonly keys = new Set<string>();
 
   /** `false`: it was there. */
-  add(process: CpgProcess): boolean {
+  add(process: GroupProcess): boolean {
     const before = this.keys.size;
     return this.keys.add(keyOf(process)).size > before;
   }
 
-  has(process: CpgProcess): boolean {
+  has(process: GroupProcess): boolean {
     return this.keys.has(keyOf(process));
   }
 }
 
-const keyOf = ({ nodeId, pid, group }: CpgProcess): string => `${nodeId} ${pid} ${group.serial}`;
+const keyOf = ({ nodeId, pid, group }: GroupProcess): string => `${nodeId} ${pid} ${group.serial}`;
 
-const byKey = (a: CpgProcess, b: CpgProcess): number => a.nodeId - b.nodeId || a.pid - b.pid;
+const byKey = (a: GroupProcess, b: GroupProcess): number => a.nodeId - b.nodeId || a.pid - b.pid;
 
-const isOf = (process: CpgProcess | undefined, nodeId: number, pid: number): boolean =>
+const isOf = (process: GroupProcess | undefined, nodeId: number, pid: number): boolean =>
   process !== undefined && process.nodeId === nodeId && process.pid === pid;
 
 /** Where the first process with this key or a higher one is in a sorted list: lists are long where a peer makes them so. */
-function placeOf(list: readonly CpgProcess[], nodeId: number, pid: number): number {
+function placeOf(list: readonly GroupProcess[], nodeId: number, pid: number): number {
   let low = 0;
   let high = list.length;
   while (low < high) {
@@ -138,11 +138,11 @@ function placeOf(list: readonly CpgProcess[], nodeId: number, pid: number): numb
 }
 
 /** Behind those with the same key: they keep the order in which they came. */
-function insertSorted(list: CpgProcess[], process: CpgProcess): void {
+function insertSorted(list: GroupProcess[], process: GroupProcess): void {
   list.splice(placeOf(list, process.nodeId, process.pid + 1), 0, process);
 }
 
-function keepOnly(list: CpgProcess[], stays: (process: CpgProcess) => boolean): void {
+function keepOnly(list: GroupProcess[], stays: (process: GroupProcess) => boolean): void {
   let kept = 0;
   for (const process of list) if (stays(process)) list[kept++] = process;
   list.length = kept;

@@ -12,7 +12,7 @@ import type { CpgGroup } from './cpg-groups.ts';
 import type { CpgHost } from './cpg-host.ts';
 import { IterationType, iterationSnapshot } from './cpg-iteration.ts';
 import { CPG_LIMITS } from './cpg-limits.ts';
-import { type CpgMembership, CpgReason } from './cpg-membership.ts';
+import { ChangeReason, type CpgMembership } from './cpg-membership.ts';
 
 const JOIN_FLAG_TOTEM_CONFIGURATION = 1;
 
@@ -90,7 +90,7 @@ export class CpgRequests {
     const status = this.joinStatus(connection, known, pid, tooLong);
     if (status !== CsError.OK) return status;
 
-    const reason = CpgReason.JOIN;
+    const reason = ChangeReason.JOIN;
     if (!this.host.mcast(CPG_EXEC_JOIN.message({ group: groupNameValue(name.bytes), pid, reason }))) return null;
     const group = this.membership.groups.intern(name.bytes, 0, name.length);
     connection.group = group;
@@ -130,7 +130,7 @@ export class CpgRequests {
     if (state === 'joinStarted') return CsError.BUSY;
     if (state !== 'joinCompleted' || group === null) return CsError.NOT_EXIST;
     // The connection's own group and pid, whatever the request says: nobody leaves for others.
-    const leave = CPG_EXEC_LEAVE.message({ group: groupNameValue(group.name), pid, reason: CpgReason.LEAVE });
+    const leave = CPG_EXEC_LEAVE.message({ group: groupNameValue(group.name), pid, reason: ChangeReason.LEAVE });
     if (!this.host.mcast(leave)) return null;
     connection.state = 'leaveStarted';
     return CsError.OK;

@@ -4,11 +4,11 @@ import { CPG_EXEC_DOWN_LIST, decodeJoinList, encodeJoinList } from '../codec/cpg
 import { GROUP_NAME_BYTES_MAX, groupNameValue } from '../codec/fields.ts';
 import { PROCESSORS_MAX } from '../codec/ids.ts';
 import type { SyncParticipant, SyncProgress } from '../sync/sync-core.ts';
-import { type CpgGroup, type CpgProcess, compareGroupNames } from './cpg-groups.ts';
+import { type CpgGroup, compareGroupNames, type GroupProcess } from './cpg-groups.ts';
 import type { CpgDropReason, CpgHost } from './cpg-host.ts';
 import { CPG_LIMITS } from './cpg-limits.ts';
-import { type CpgMembership, CpgReason } from './cpg-membership.ts';
-import { ProcessKeys } from './cpg-processes.ts';
+import { ChangeReason, type CpgMembership } from './cpg-membership.ts';
+import { ProcessSet } from './cpg-processes.ts';
 import { CPG_SERVICE } from './service.ts';
 
 /** A join list this long stays below the largest message that stock reassembles; more processes go into further ones. */
@@ -112,7 +112,7 @@ export class CpgSync implements SyncParticipant {
   private takeDown(): void {
     const gone = this.membership.processes.removeNodes(new Set(this.downList));
     this.downList = [];
-    for (const [group, left] of byGroup(gone, CpgReason.NODE_DOWN)) this.membership.notify(group, [], left);
+    for (const [group, left] of byGroup(gone, ChangeReason.NODE_DOWN)) this.membership.notify(group, [], left);
   }
 
   private takeUp(stored: readonly StoredEntry[]): void {
@@ -121,18 +121,18 @@ export class CpgSync implements SyncParticipant {
     const came = processes.insertAll(
       others.map(({ nodeId, pid, group }) => ({ nodeId, pid, group: groups.intern(group, 0, group.length) })),
     );
-    for (const [group, joined] of byGroup(came, CpgReason.NODE_UP)) this.membership.notify(group, joined, []);
+    for (const [group, joined] of byGroup(came, ChangeReason.NODE_UP)) this.membership.notify(group, joined, []);
   }
 
   /** Processes that their own node does not know any more. */
   private removeZombies(stored: readonly StoredEntry[]): void {
     const { groups, processes } = this.membership;
-    const known = new ProcessKeys();
+    const known = new ProcessSet();
     for (const { nodeId, pid, group: name } of stored) {
       const group = groups.find(name, 0, name.length);
       if (group !== null) known.add({ nodeId, pid, group });
     }
-    const unheard: CpgProcess[] = [];
+    const unheard: GroupProcess[] = [];
     for (const process of [...processes.all]) {
       const { nodeId, pid, group } = process;
       if (nodeId === this.host.nodeId || known.has(process)) continue;
@@ -140,7 +140,7 @@ export class CpgSync implements SyncParticipant {
         unheard.push(process);
         continue;
       }
-      this.membership.notify(group, [], [{ nodeId, pid, reason: CpgReason.PROCESS_DOWN }]);
+      this.membership.notify(group, [], [{ nodeId, pid, reason: ChangeReason.PROCESS_DOWN }]);
       processes.remove(nodeId, pid, group);
     }
     processes.removeAll(unheard); // nobody here is told of them: all at once
@@ -168,7 +168,7 @@ export class CpgSync implements SyncParticipant {
 }
 
 /** Groups in ascending name order, each with its processes in the order given. */
-function byGroup(processes: readonly CpgProcess[], reason: number): readonly [CpgGroup, CpgAddress[]][] {
+function byGroup(processes: readonly GroupProcess[], reason: number): readonly [CpgGroup, CpgAddress[]][] {
   const lists = new Map<CpgGroup, CpgAddress[]>();
   for (const { nodeId, pid, group } of processes) {
     const list = lists.get(group);

@@ -20,7 +20,7 @@ export interface AdmissionState {
 }
 
 /** `invalid` and `refused` have counters of their own in the statistics of the connection. */
-export type Verdict = 'admitted' | 'invalid' | 'refused';
+export type AdmissionVerdict = 'admitted' | 'invalid' | 'refused';
 
 /**
  * The gate that every request passes, also a read-only one (services.md 2.2). `fn` is `undefined` for a function number
@@ -31,7 +31,7 @@ export function judge(
   fn: LibraryCall | undefined,
   allowInquorate: boolean,
   state: AdmissionState,
-): Verdict {
+): AdmissionVerdict {
   if (requestBytes + GROUP_NAME_BYTES >= state.queue.bytesLimit()) return 'invalid';
   if (fn === undefined || requestBytes < fn.requestBytesMin) return 'invalid';
   if (!state.quorate && !allowInquorate) return 'refused';
@@ -46,7 +46,7 @@ export function judge(
  * The answer to a request that was not admitted: a bare header with id 0, as in stock, but for functions whose library
  * reads the body without looking at the status (services.md T15).
  */
-export function rejection(verdict: Exclude<Verdict, 'admitted'>, fn: LibraryCall | undefined): Uint8Array {
+export function rejection(verdict: Exclude<AdmissionVerdict, 'admitted'>, fn: LibraryCall | undefined): Uint8Array {
   const status = verdict === 'invalid' ? CsError.INVALID_PARAM : CsError.TRY_AGAIN;
   return fn?.rejection?.(status) ?? statusResponse(0, status);
 }

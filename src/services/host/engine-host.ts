@@ -1,8 +1,9 @@
 import { assert } from '../../lib/assert.ts';
+import { REQUEST_HEADER_BYTES } from '../../lib/ipc-header.ts';
 import type { ConfigurationChange } from '../../lib/ring-id.ts';
 import type { SyncStep } from '../../lib/sync-step.ts';
 import { HANDLERS_MAX, SERVICES_MAX } from '../codec/ids.ts';
-import { REQUEST_HEADER_BYTES, viewOf } from '../codec/struct.ts';
+import { viewOf } from '../codec/struct.ts';
 import {
   type EngineConnection,
   hasClients,
@@ -11,7 +12,7 @@ import {
   type ServiceEngine,
   unknownMessageText,
 } from '../engine.ts';
-import { judge, rejection, type Verdict } from './admission.ts';
+import { type AdmissionVerdict, judge, rejection } from './admission.ts';
 import { type FlowState, flowState, QueueLevel, type QueueLevelValue } from './flow-control.ts';
 import { LoadedEngine } from './loaded-engine.ts';
 import type { HostPorts, RemoteService } from './ports.ts';
@@ -264,7 +265,7 @@ export class EngineHost {
    * One request of a client, header included; `request` is valid during the call only. A request that is not admitted is
    * answered here; the verdict is for the counters of the connection.
    */
-  request(serviceId: number, connection: EngineConnection, request: Uint8Array): Verdict {
+  request(serviceId: number, connection: EngineConnection, request: Uint8Array): AdmissionVerdict {
     const loaded = this.running(serviceId);
     if (loaded === undefined || request.length < REQUEST_HEADER_BYTES) {
       connection.respond(rejection('invalid', undefined));

@@ -1,6 +1,7 @@
 import type { TrackCallback, Tracker } from '../../config/icmap/index.ts';
+import { REQUEST_HEADER_BYTES } from '../../lib/ipc-header.ts';
 import { HANDLERS_MAX } from '../codec/ids.ts';
-import { REQUEST_HEADER_BYTES, viewOf } from '../codec/struct.ts';
+import { viewOf } from '../codec/struct.ts';
 import type {
   CallHandler,
   EngineConnection,

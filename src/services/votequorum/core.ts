@@ -3,7 +3,7 @@ import type { LogLevel } from '../../lib/log.ts';
 import { NO_RING, type RingId, ringIdEquals } from '../../lib/ring-id.ts';
 import { NodeFlag } from '../codec/votequorum.ts';
 import { calculateQuorum, NO_TIE_BREAKER, type Tally, type TieBreaker, winsTie } from './quorum-math.ts';
-import { type NodeInfo, NodeRecord, NodeRecords, NodeState, QDEVICE_NODE_ID } from './records.ts';
+import { type NodeInfo, NodeRecord, NodeRecords, QDEVICE_NODE_ID, RecordState } from './records.ts';
 
 /** What the core tells the world. */
 export interface VotequorumOutput {
@@ -50,7 +50,7 @@ export class VotequorumCore {
     private readonly output: VotequorumOutput,
   ) {
     this.us = new NodeRecord(nodeId);
-    this.us.state = NodeState.MEMBER;
+    this.us.state = RecordState.MEMBER;
     this.us.votes = 1;
     this.us.flags = NodeFlag.FIRST;
     this.records = new NodeRecords(this.us);
@@ -194,7 +194,7 @@ export class VotequorumCore {
     record.flags = info.flags;
     record.votes = info.votes;
     const leaving = record.has(NodeFlag.LEAVING);
-    record.state = leaving ? NodeState.LEAVING : NodeState.MEMBER;
+    record.state = leaving ? RecordState.LEAVING : RecordState.MEMBER;
     const senderQuorate = record.has(NodeFlag.QUORATE);
     const adopts = !this.quorate && senderQuorate;
     if (adopts) this.us.expectedVotes = info.expectedVotes;
@@ -252,7 +252,7 @@ export class VotequorumCore {
       if (members.includes(nodeId)) continue;
       left = true;
       const record = this.records.find(nodeId);
-      if (record !== undefined) record.state = NodeState.DEAD;
+      if (record !== undefined) record.state = RecordState.DEAD;
     }
     if (this.lastManStanding && this.windowOpens(members.length, left)) this.output.startWindowTimer();
     this.previousMembers = this.members;

@@ -1,5 +1,5 @@
 /** States of a node record; the numbers are those of the library. */
-export const NodeState = { NONE: 0, MEMBER: 1, DEAD: 2, LEAVING: 3 } as const;
+export const RecordState = { NONE: 0, MEMBER: 1, DEAD: 2, LEAVING: 3 } as const;
 
 /** What a node says of itself, or of its device (services.md 1.6). */
 export interface NodeInfo {
@@ -11,14 +11,14 @@ export interface NodeInfo {
 
 /** What is known of a node. Made by its first node info, never removed (services.md 7.3). */
 export class NodeRecord {
-  state: number = NodeState.NONE;
+  state: number = RecordState.NONE;
   votes = 0;
   expectedVotes = 0;
   flags = 0;
   constructor(readonly nodeId: number) {}
 
   get isMember(): boolean {
-    return this.state === NodeState.MEMBER;
+    return this.state === RecordState.MEMBER;
   }
 
   has(flag: number): boolean {

@@ -2,7 +2,7 @@ import { TRACK_CHANGES, TrackEvent } from '../../config/icmap/index.ts';
 import { ServiceId } from '../codec/ids.ts';
 import type { EngineTimer, MainEngineContext, RunningService, ServiceEngine } from '../engine.ts';
 import type { OpenWatchdog, WatchdogDevice } from './device.ts';
-import { type Recovery, WatchedResource } from './resource.ts';
+import { type RecoveryAction, WatchedResource } from './resource.ts';
 
 const TIMEOUT_KEY = 'resources.watchdog_timeout';
 const DEVICE_KEY = 'resources.watchdog_device';
@@ -138,7 +138,7 @@ class Watchdog implements RunningService<never, never> {
     return resource.configure();
   }
 
-  private recover(recovery: Recovery): void {
+  private recover(recovery: RecoveryAction): void {
     if (recovery === 'watchdog' || recovery === 'quit') this.healthy = false;
     else if (recovery === 'reboot') this.ports.reboot();
     else if (recovery === 'shutdown') this.ports.powerOff();

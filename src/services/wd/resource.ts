@@ -6,11 +6,11 @@ const PERIOD_MS_MAX = 120_000;
 const FIRST_CHECK_MS_MIN = 6000;
 
 /** What is done when the resource fails; `watchdog` and `quit` let the watchdog bite. */
-export type Recovery = string;
+export type RecoveryAction = string;
 
 export interface ResourcePorts {
   monotonicNs(): bigint;
-  failed(recovery: Recovery): void;
+  failed(recovery: RecoveryAction): void;
 }
 
 /** One group of keys `resources.<type>.<name>.` that is checked (services.md 10.3). */
@@ -51,7 +51,7 @@ export class WatchedResource {
     return true;
   }
 
-  private recovery(): Recovery | null {
+  private recovery(): RecoveryAction | null {
     return this.context.cmap.getString(`${this.path}recovery`);
   }
 

@@ -1,5 +1,5 @@
+import { REQUEST_HEADER_BYTES } from '../../lib/ipc-header.ts';
 import type { RingId } from '../../lib/ring-id.ts';
-import { REQUEST_HEADER_BYTES } from '../codec/struct.ts';
 import { YKD_SERVICE_ID } from '../codec/ykd.ts';
 import type { MainEngineContext, RunningService, ServiceEngine } from '../engine.ts';
 import { YkdCore } from './core.ts';

@@ -1,7 +1,7 @@
 import type { RingId } from '../../lib/ring-id.ts';
-import { Drop, type DropReason } from '../drop-reason.ts';
-import { LIMITS } from '../limits.ts';
-import { Encapsulated, FrameType, RING_ID_BYTES, readU64, writeHeader, writeU64 } from './header.ts';
+import { TotemDrop, type TotemDropReason } from '../drop-reason.ts';
+import { TOTEM_LIMITS } from '../limits.ts';
+import { Encapsulated, FrameType, RING_ID_BYTES, readU64, writeFrameHeader, writeU64 } from './header.ts';
 
 /**
  * Commit token (totem.md 1.9), packed:
@@ -35,21 +35,22 @@ export interface CommitToken {
 }
 
 export const commitTokenBytes = (members: number): number => COMMIT_TOKEN_FIXED_BYTES + members * (4 + ENTRY_BYTES);
-export const COMMIT_TOKEN_BYTES_MAX = commitTokenBytes(LIMITS.processorsMax);
+export const COMMIT_TOKEN_BYTES_MAX = commitTokenBytes(TOTEM_LIMITS.processorsMax);
 
 /** A short token is dropped for good here: upstream once reported it and went on (CVE-2026-35091). */
-export function checkCommitToken(view: DataView, at: number, length: number, littleEndian: boolean): DropReason {
-  if (length < COMMIT_TOKEN_FIXED_BYTES) return Drop.SHORT;
+export function checkCommitToken(view: DataView, at: number, length: number, littleEndian: boolean): TotemDropReason {
+  if (length < COMMIT_TOKEN_FIXED_BYTES) return TotemDrop.SHORT;
   const count = view.getUint32(at + AT.addrCount, littleEndian);
-  if (count === 0 || count > LIMITS.processorsMax) return Drop.BAD_COUNT;
-  if (length < commitTokenBytes(count)) return Drop.SHORT;
-  if (view.getUint32(at + AT.membIndex, littleEndian) > count) return Drop.BAD_COUNT;
-  if (readU64(view, at + AT.ringSeq, littleEndian) > LIMITS.ringSeqMax) return Drop.BAD_RING_SEQ;
-  for (let i = 0; i < count; i++) if (view.getUint32(at + AT.addr + 4 * i, littleEndian) === 0) return Drop.BAD_NODE;
-  return Drop.NONE;
+  if (count === 0 || count > TOTEM_LIMITS.processorsMax) return TotemDrop.BAD_COUNT;
+  if (length < commitTokenBytes(count)) return TotemDrop.SHORT;
+  if (view.getUint32(at + AT.membIndex, littleEndian) > count) return TotemDrop.BAD_COUNT;
+  if (readU64(view, at + AT.ringSeq, littleEndian) > TOTEM_LIMITS.ringSeqMax) return TotemDrop.BAD_RING_SEQ;
+  for (let i = 0; i < count; i++)
+    if (view.getUint32(at + AT.addr + 4 * i, littleEndian) === 0) return TotemDrop.BAD_NODE;
+  return TotemDrop.NONE;
 }
 
-/** Only after `checkCommitToken` answered `Drop.NONE`. */
+/** Only after `checkCommitToken` answered `TotemDrop.NONE`. */
 export function readCommitToken(view: DataView, at: number, littleEndian: boolean): CommitToken {
   const count = view.getUint32(at + AT.addrCount, littleEndian);
   const addr: number[] = [];
@@ -83,7 +84,7 @@ export function readCommitToken(view: DataView, at: number, littleEndian: boolea
 /** Returns the length. */
 export function encodeCommitToken(view: DataView, at: number, nodeId: number, token: CommitToken): number {
   const count = token.addr.length;
-  writeHeader(view, at, FrameType.COMMIT_TOKEN, Encapsulated.NONE, nodeId);
+  writeFrameHeader(view, at, FrameType.COMMIT_TOKEN, Encapsulated.NONE, nodeId);
   view.setUint32(at + AT.tokenSeq, token.tokenSeq, true);
   view.setUint32(at + AT.ringRep, token.ringId.rep, true);
   writeU64(view, at + AT.ringSeq, token.ringId.seq);

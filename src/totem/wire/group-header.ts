@@ -1,5 +1,5 @@
 import { assert } from '../../lib/assert.ts';
-import { LIMITS } from '../limits.ts';
+import { TOTEM_LIMITS } from '../limits.ts';
 
 /** Result of `GroupTable.read`: which groups are addressed (bit i for index i), and where the payload begins. */
 export class GroupHeader {
@@ -41,7 +41,7 @@ export class GroupTable {
     into.addressed = 0;
     if (length < 2) return false;
     const count = u16(bytes, at, littleEndian);
-    if (count > LIMITS.groupsPerMessageMax) return false;
+    if (count > TOTEM_LIMITS.groupsPerMessageMax) return false;
     let name = 2 + 2 * count;
     if (length < name) return false;
     for (let i = 0; i < count; i++) {

@@ -1,4 +1,4 @@
-import { Drop, type DropReason } from '../drop-reason.ts';
+import { TotemDrop, type TotemDropReason } from '../drop-reason.ts';
 
 /**
  * Header of every Totem message (totem.md 1.1), packed:
@@ -25,19 +25,19 @@ export const FRAME_TYPE_MAX = 5;
 export const Encapsulated = { NONE: 0, RECOVERY: 1, ORDINARY: 2 } as const;
 
 /** Checks magic, version and type; the byte order is asked for separately. */
-export function checkHeader(view: DataView, at: number, length: number): DropReason {
-  if (length < HEADER_BYTES) return Drop.SHORT;
+export function checkHeader(view: DataView, at: number, length: number): TotemDropReason {
+  if (length < HEADER_BYTES) return TotemDrop.SHORT;
   const magic = view.getUint16(at, true);
-  if (magic !== MAGIC && magic !== MAGIC_SWAPPED) return Drop.BAD_MAGIC;
-  if (view.getUint8(at + HEADER.version) !== VERSION) return Drop.BAD_VERSION;
-  if (view.getUint8(at + HEADER.type) > FRAME_TYPE_MAX) return Drop.UNKNOWN_TYPE;
-  return Drop.NONE;
+  if (magic !== MAGIC && magic !== MAGIC_SWAPPED) return TotemDrop.BAD_MAGIC;
+  if (view.getUint8(at + HEADER.version) !== VERSION) return TotemDrop.BAD_VERSION;
+  if (view.getUint8(at + HEADER.type) > FRAME_TYPE_MAX) return TotemDrop.UNKNOWN_TYPE;
+  return TotemDrop.NONE;
 }
 
 /** Byte order of a message whose header was checked. We always send little-endian and accept both (totem.md 1.2). */
 export const isLittleEndian = (view: DataView, at: number): boolean => view.getUint16(at, true) === MAGIC;
 
-export function writeHeader(
+export function writeFrameHeader(
   view: DataView,
   at: number,
   type: FrameTypeValue,

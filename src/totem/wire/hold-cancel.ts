@@ -1,5 +1,5 @@
-import { Drop, type DropReason } from '../drop-reason.ts';
-import { Encapsulated, FrameType, readU64, writeHeader, writeU64 } from './header.ts';
+import { TotemDrop, type TotemDropReason } from '../drop-reason.ts';
+import { Encapsulated, FrameType, readU64, writeFrameHeader, writeU64 } from './header.ts';
 
 /**
  * TOKEN_HOLD_CANCEL (totem.md 1.10), packed:
@@ -20,15 +20,15 @@ export function decodeHoldCancel(
   length: number,
   littleEndian: boolean,
   into: HoldCancel,
-): DropReason {
-  if (length < HOLD_CANCEL_BYTES) return Drop.SHORT;
+): TotemDropReason {
+  if (length < HOLD_CANCEL_BYTES) return TotemDrop.SHORT;
   into.ringRep = view.getUint32(at + AT.ringRep, littleEndian);
   into.ringSeq = readU64(view, at + AT.ringSeq, littleEndian);
-  return Drop.NONE;
+  return TotemDrop.NONE;
 }
 
 export function encodeHoldCancel(view: DataView, at: number, nodeId: number, from: HoldCancel): number {
-  writeHeader(view, at, FrameType.HOLD_CANCEL, Encapsulated.NONE, nodeId);
+  writeFrameHeader(view, at, FrameType.HOLD_CANCEL, Encapsulated.NONE, nodeId);
   view.setUint32(at + AT.ringRep, from.ringRep, true);
   writeU64(view, at + AT.ringSeq, from.ringSeq);
   return HOLD_CANCEL_BYTES;

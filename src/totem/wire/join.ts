@@ -1,6 +1,6 @@
-import { Drop, type DropReason } from '../drop-reason.ts';
-import { LIMITS } from '../limits.ts';
-import { Encapsulated, FrameType, HEADER, readU64, writeHeader, writeU64 } from './header.ts';
+import { TotemDrop, type TotemDropReason } from '../drop-reason.ts';
+import { TOTEM_LIMITS } from '../limits.ts';
+import { Encapsulated, FrameType, HEADER, readU64, writeFrameHeader, writeU64 } from './header.ts';
 
 /**
  * MEMB_JOIN and LEAVE (totem.md 1.8), packed:
@@ -24,20 +24,20 @@ export const joinBytes = (procCount: number, failedCount: number): number =>
   JOIN_FIXED_BYTES + 4 * (procCount + failedCount);
 
 /** The largest JOIN that can be accepted. */
-export const JOIN_BYTES_MAX = joinBytes(LIMITS.processorsMax, LIMITS.processorsMax);
+export const JOIN_BYTES_MAX = joinBytes(TOTEM_LIMITS.processorsMax, TOTEM_LIMITS.processorsMax);
 
 /** The lists are bounded before they are multiplied or read (CVE-2026-35092). */
-export function checkJoin(view: DataView, at: number, length: number, littleEndian: boolean): DropReason {
-  if (length < JOIN_FIXED_BYTES) return Drop.SHORT;
+export function checkJoin(view: DataView, at: number, length: number, littleEndian: boolean): TotemDropReason {
+  if (length < JOIN_FIXED_BYTES) return TotemDrop.SHORT;
   const procCount = view.getUint32(at + AT.procCount, littleEndian);
   const failedCount = view.getUint32(at + AT.failedCount, littleEndian);
-  if (procCount > LIMITS.processorsMax || failedCount > LIMITS.processorsMax) return Drop.BAD_COUNT;
-  if (length < joinBytes(procCount, failedCount)) return Drop.SHORT;
-  if (view.getUint32(at + AT.systemFrom, littleEndian) === 0) return Drop.BAD_NODE;
-  if (readU64(view, at + AT.ringSeq, littleEndian) > LIMITS.ringSeqMax) return Drop.BAD_RING_SEQ;
+  if (procCount > TOTEM_LIMITS.processorsMax || failedCount > TOTEM_LIMITS.processorsMax) return TotemDrop.BAD_COUNT;
+  if (length < joinBytes(procCount, failedCount)) return TotemDrop.SHORT;
+  if (view.getUint32(at + AT.systemFrom, littleEndian) === 0) return TotemDrop.BAD_NODE;
+  if (readU64(view, at + AT.ringSeq, littleEndian) > TOTEM_LIMITS.ringSeqMax) return TotemDrop.BAD_RING_SEQ;
   for (let i = 0; i < procCount + failedCount; i++)
-    if (view.getUint32(at + AT.lists + 4 * i, littleEndian) === 0) return Drop.BAD_NODE;
-  return Drop.NONE;
+    if (view.getUint32(at + AT.lists + 4 * i, littleEndian) === 0) return TotemDrop.BAD_NODE;
+  return TotemDrop.NONE;
 }
 
 function readNodes(view: DataView, at: number, count: number, littleEndian: boolean): number[] {
@@ -49,7 +49,7 @@ function readNodes(view: DataView, at: number, count: number, littleEndian: bool
   return nodes;
 }
 
-/** Only after `checkJoin` answered `Drop.NONE`. */
+/** Only after `checkJoin` answered `TotemDrop.NONE`. */
 export function readJoin(view: DataView, at: number, littleEndian: boolean): Join {
   const procCount = view.getUint32(at + AT.procCount, littleEndian);
   const failedCount = view.getUint32(at + AT.failedCount, littleEndian);
@@ -64,7 +64,7 @@ export function readJoin(view: DataView, at: number, littleEndian: boolean): Joi
 
 /** Returns the length. */
 export function encodeJoin(view: DataView, at: number, join: Join): number {
-  writeHeader(view, at, FrameType.JOIN, Encapsulated.NONE, join.leave ? 0 : join.systemFrom);
+  writeFrameHeader(view, at, FrameType.JOIN, Encapsulated.NONE, join.leave ? 0 : join.systemFrom);
   view.setUint32(at + AT.systemFrom, join.systemFrom, true);
   view.setUint32(at + AT.procCount, join.proc.length, true);
   view.setUint32(at + AT.failedCount, join.failed.length, true);

@@ -1,4 +1,4 @@
-import { FrameType, writeHeader, writeU64 } from './header.ts';
+import { FrameType, writeFrameHeader, writeU64 } from './header.ts';
 
 /**
  * MCAST (totem.md 1.6), packed:
@@ -21,7 +21,7 @@ export const MCAST = {
 
 /** What does not change until the message is numbered. */
 export function writeMcastHeader(view: DataView, at: number, encapsulated: number, nodeId: number): void {
-  writeHeader(view, at, FrameType.MCAST, encapsulated, nodeId);
+  writeFrameHeader(view, at, FrameType.MCAST, encapsulated, nodeId);
   view.setUint32(at + MCAST.systemFrom, nodeId, true);
   view.setUint32(at + MCAST.nodeId, 0, true);
   view.setUint32(at + MCAST.guarantee, 0, true);

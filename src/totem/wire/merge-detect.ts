@@ -1,5 +1,5 @@
-import { Drop, type DropReason } from '../drop-reason.ts';
-import { Encapsulated, FrameType, readU64, writeHeader, writeU64 } from './header.ts';
+import { TotemDrop, type TotemDropReason } from '../drop-reason.ts';
+import { Encapsulated, FrameType, readU64, writeFrameHeader, writeU64 } from './header.ts';
 
 /**
  * MEMB_MERGE_DETECT (totem.md 1.7), packed:
@@ -21,17 +21,17 @@ export function decodeMergeDetect(
   length: number,
   littleEndian: boolean,
   into: MergeDetect,
-): DropReason {
-  if (length < MERGE_DETECT_BYTES) return Drop.SHORT;
+): TotemDropReason {
+  if (length < MERGE_DETECT_BYTES) return TotemDrop.SHORT;
   into.systemFrom = view.getUint32(at + AT.systemFrom, littleEndian);
-  if (into.systemFrom === 0) return Drop.BAD_NODE;
+  if (into.systemFrom === 0) return TotemDrop.BAD_NODE;
   into.ringRep = view.getUint32(at + AT.ringRep, littleEndian);
   into.ringSeq = readU64(view, at + AT.ringSeq, littleEndian);
-  return Drop.NONE;
+  return TotemDrop.NONE;
 }
 
 export function encodeMergeDetect(view: DataView, at: number, from: MergeDetect): number {
-  writeHeader(view, at, FrameType.MERGE_DETECT, Encapsulated.NONE, from.systemFrom);
+  writeFrameHeader(view, at, FrameType.MERGE_DETECT, Encapsulated.NONE, from.systemFrom);
   view.setUint32(at + AT.systemFrom, from.systemFrom, true);
   view.setUint32(at + AT.ringRep, from.ringRep, true);
   writeU64(view, at + AT.ringSeq, from.ringSeq);

@@ -1,6 +1,6 @@
-import { Drop, type DropReason } from '../drop-reason.ts';
-import { LIMITS } from '../limits.ts';
-import { Encapsulated, FrameType, RING_ID_BYTES, readU64, writeHeader, writeU64 } from './header.ts';
+import { TotemDrop, type TotemDropReason } from '../drop-reason.ts';
+import { TOTEM_LIMITS } from '../limits.ts';
+import { Encapsulated, FrameType, RING_ID_BYTES, readU64, writeFrameHeader, writeU64 } from './header.ts';
 
 /**
  * ORF token (totem.md 1.5), packed:
@@ -36,9 +36,9 @@ export class OrfToken {
   fcc = 0;
   retransFlg = 0;
   rtrCount = 0;
-  readonly rtrRep = new Uint32Array(LIMITS.rtrEntriesMax);
-  readonly rtrRingSeq = new Float64Array(LIMITS.rtrEntriesMax);
-  readonly rtrSeq = new Uint32Array(LIMITS.rtrEntriesMax);
+  readonly rtrRep = new Uint32Array(TOTEM_LIMITS.rtrEntriesMax);
+  readonly rtrRingSeq = new Float64Array(TOTEM_LIMITS.rtrEntriesMax);
+  readonly rtrSeq = new Uint32Array(TOTEM_LIMITS.rtrEntriesMax);
 
   /** Removes entry `index`, keeping the order of the others. */
   removeRequest(index: number): void {
@@ -63,12 +63,12 @@ export function decodeOrfToken(
   length: number,
   littleEndian: boolean,
   into: OrfToken,
-): DropReason {
-  if (length < ORF_TOKEN_FIXED_BYTES) return Drop.SHORT;
-  if (length > LIMITS.orfTokenBytesMax) return Drop.TOO_LONG;
+): TotemDropReason {
+  if (length < ORF_TOKEN_FIXED_BYTES) return TotemDrop.SHORT;
+  if (length > TOTEM_LIMITS.orfTokenBytesMax) return TotemDrop.TOO_LONG;
   const rtrCount = view.getUint32(at + AT.rtrCount, littleEndian);
-  if (rtrCount > LIMITS.rtrEntriesMax) return Drop.BAD_COUNT;
-  if (length < orfTokenBytes(rtrCount)) return Drop.SHORT;
+  if (rtrCount > TOTEM_LIMITS.rtrEntriesMax) return TotemDrop.BAD_COUNT;
+  if (length < orfTokenBytes(rtrCount)) return TotemDrop.SHORT;
   into.seq = view.getUint32(at + AT.seq, littleEndian);
   into.tokenSeq = view.getUint32(at + AT.tokenSeq, littleEndian);
   into.aru = view.getUint32(at + AT.aru, littleEndian);
@@ -84,12 +84,12 @@ export function decodeOrfToken(
     into.rtrRingSeq[i] = readU64(view, item + 4, littleEndian);
     into.rtrSeq[i] = view.getUint32(item + RING_ID_BYTES, littleEndian);
   }
-  return Drop.NONE;
+  return TotemDrop.NONE;
 }
 
 /** Returns the length of the token. */
 export function encodeOrfToken(view: DataView, at: number, nodeId: number, token: OrfToken): number {
-  writeHeader(view, at, FrameType.ORF_TOKEN, Encapsulated.NONE, nodeId);
+  writeFrameHeader(view, at, FrameType.ORF_TOKEN, Encapsulated.NONE, nodeId);
   view.setUint32(at + AT.seq, token.seq, true);
   view.setUint32(at + AT.tokenSeq, token.tokenSeq, true);
   view.setUint32(at + AT.aru, token.aru, true);

@@ -1,7 +1,7 @@
 import type { LinkConfig, MemberConfig, TotemConfig } from '../../config/totem-config.ts';
 import type { Arena } from '../../os/arena.ts';
 import { encodeSockaddr, parseIp, SOCKADDR_IN_BYTES, SOCKADDR_IN6_BYTES } from '../../os/sockaddr.ts';
-import { LIMITS } from '../../totem/limits.ts';
+import { TOTEM_LIMITS } from '../../totem/limits.ts';
 import type { LinkStatus } from '../transport.ts';
 import type { Destinations } from './send-batch.ts';
 
@@ -29,7 +29,7 @@ export class MemberAddresses implements Destinations {
     private readonly nodeId: number,
     family: 4 | 6,
   ) {
-    this.first = arena.allocate(LIMITS.processorsMax * STRIDE_BYTES, 64);
+    this.first = arena.allocate(TOTEM_LIMITS.processorsMax * STRIDE_BYTES, 64);
     this.v6 = family === 6;
     this.nameBytes = this.v6 ? SOCKADDR_IN6_BYTES : SOCKADDR_IN_BYTES;
   }
@@ -43,7 +43,7 @@ export class MemberAddresses implements Destinations {
       if (bytes === null || (bytes.length === 16) !== this.v6) continue;
       this.addresses.push(bytes);
       this.owners.push(nodeId);
-      if (nodeId === this.nodeId || this.nodeIds.includes(nodeId) || this.nodeIds.length === LIMITS.processorsMax)
+      if (nodeId === this.nodeId || this.nodeIds.includes(nodeId) || this.nodeIds.length === TOTEM_LIMITS.processorsMax)
         continue;
       const linkLocal = bytes.length === 16 && bytes[0] === 0xfe && (bytes[1]! & 0xc0) === 0x80;
       const at = this.first + this.nodeIds.length * STRIDE_BYTES;

@@ -8,8 +8,8 @@ import {
   messageLength,
   receivedSegmentBytes,
   resetForReceive,
-  writeHeader,
   writeIovec,
+  writeMessageHeader,
 } from '../../os/message.ts';
 import { SOCKADDR_BYTES_MAX } from '../../os/sockaddr.ts';
 import { MSG_DONTWAIT, receiveMessages } from '../../os/socket.ts';
@@ -61,7 +61,7 @@ export class ReceiveBatch {
       const name = this.names + i * SOCKADDR_BYTES_MAX;
       const control = this.controls + i * CMSG_SLOT_BYTES;
       const header = this.headers + i * MMSGHDR_BYTES;
-      writeHeader(arena, header, name, SOCKADDR_BYTES_MAX, iovec, 1, control, CMSG_SLOT_BYTES);
+      writeMessageHeader(arena, header, name, SOCKADDR_BYTES_MAX, iovec, 1, control, CMSG_SLOT_BYTES);
     }
   }
 

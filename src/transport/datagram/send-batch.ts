@@ -6,8 +6,8 @@ import {
   GSO_SEGMENTS_MAX,
   IOVEC_BYTES,
   MMSGHDR_BYTES,
-  writeHeader,
   writeIovec,
+  writeMessageHeader,
   writeSegmentControl,
 } from '../../os/message.ts';
 import { yieldCpu } from '../../os/schedule.ts';
@@ -79,7 +79,7 @@ export class SendBatch {
     const iovec = this.iovecs + this.frames * IOVEC_BYTES;
     writeIovec(this.arena, iovec, this.arena.address + offset, length);
     this.frames++;
-    writeHeader(this.arena, this.headers + this.messages * MMSGHDR_BYTES, name, nameBytes, iovec, 1);
+    writeMessageHeader(this.arena, this.headers + this.messages * MMSGHDR_BYTES, name, nameBytes, iovec, 1);
     this.messages++;
   }
 
@@ -126,7 +126,16 @@ export class SendBatch {
     for (let i = 0; i < count; i++) {
       if (this.messages === MESSAGES_MAX) this.send();
       const header = this.headers + this.messages * MMSGHDR_BYTES;
-      writeHeader(this.arena, header, first + i * strideBytes, nameBytes, iovec, this.runCount, control, controlBytes);
+      writeMessageHeader(
+        this.arena,
+        header,
+        first + i * strideBytes,
+        nameBytes,
+        iovec,
+        this.runCount,
+        control,
+        controlBytes,
+      );
       this.messages++;
     }
     this.runCount = 0;
@@ -171,7 +180,7 @@ export class SendBatch {
     const nameBytes = this.arena.u32[(header + 8) >> 2]!;
     assert(first >= 0 && name >= 0);
     for (let i = 0; i < count; i++) {
-      writeHeader(this.arena, header, name, nameBytes, first + i * IOVEC_BYTES, 1);
+      writeMessageHeader(this.arena, header, name, nameBytes, first + i * IOVEC_BYTES, 1);
       if (sendMessages(this.fd(), this.arena.address + header, 1, MSG_DONTWAIT | MSG_NOSIGNAL) !== 1) this.failed++;
     }
   }

@@ -6,11 +6,10 @@ import {
   type CryptoSuite,
   DIGEST_BYTES,
   type HashName,
-  KEY_BYTES_MAX,
-  KEY_BYTES_MIN,
 } from '../../knet/crypto.ts';
 import { RondoError } from '../../lib/errors.ts';
 import type { FrameMemory } from '../../lib/frame-memory.ts';
+import { KEY_BYTES_MAX, KEY_BYTES_MIN } from '../../lib/knet-facts.ts';
 import type { Arena } from '../../os/arena.ts';
 import { type EvpFunctions, evpFunctions, type MultiBlockKernels, multiBlockKernels } from '../../os/openssl.ts';
 import type { CipherEngine, MacEngine } from './crypto-engine.ts';

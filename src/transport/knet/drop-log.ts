@@ -1,4 +1,4 @@
-import { type DropReason, dropIsNoisy, dropName } from '../../knet/drops.ts';
+import { dropIsNoisy, dropName, type KnetDropReason } from '../../knet/drops.ts';
 import { Repeats } from '../../lib/repeats.ts';
 
 const PERIOD_MS = 30_000;
@@ -12,7 +12,7 @@ export class DropLog {
   private readonly repeats = new Repeats(PERIOD_MS);
 
   /** The line to log, or null. `peer` is the datagram's source address in text form. */
-  line(reason: DropReason, peer: string, nodeId: number, length: number, nowMs: number): string | null {
+  line(reason: KnetDropReason, peer: string, nodeId: number, length: number, nowMs: number): string | null {
     if (!dropIsNoisy(reason)) return null;
     const keptBack = this.repeats.admit(`${reason} ${peer}`, nowMs);
     if (keptBack === null) return null;

@@ -1,5 +1,5 @@
 import type { Arena } from '../../os/arena.ts';
-import { controlLength, IOVEC_BYTES, MMSGHDR_BYTES, writeHeader, writeIovec } from '../../os/message.ts';
+import { controlLength, IOVEC_BYTES, MMSGHDR_BYTES, writeIovec, writeMessageHeader } from '../../os/message.ts';
 import { SOCKADDR_BYTES_MAX } from '../../os/sockaddr.ts';
 import { IPPROTO_IP, IPPROTO_IPV6, IpOption, Ipv6Option, MSG_DONTWAIT, receiveMessage } from '../../os/socket.ts';
 
@@ -40,7 +40,7 @@ export class ErrorQueue {
   /** Takes the next entry; `false` when there is none. Entries without an extended error have errno 0. */
   next(fd: number): boolean {
     const { arena } = this;
-    writeHeader(arena, this.header, this.name, SOCKADDR_BYTES_MAX, this.iovec, 1, this.control, CONTROL_BYTES);
+    writeMessageHeader(arena, this.header, this.name, SOCKADDR_BYTES_MAX, this.iovec, 1, this.control, CONTROL_BYTES);
     arena.u16[this.name >> 1] = 0;
     const result = receiveMessage(fd, arena.address + this.header, MSG_ERRQUEUE | MSG_DONTWAIT);
     if (result < 0) return false;

@@ -8,8 +8,8 @@ import {
   GSO_SEGMENTS_MAX,
   IOVEC_BYTES,
   MMSGHDR_BYTES,
-  writeHeader,
   writeIovec,
+  writeMessageHeader,
   writeSegmentControl,
 } from '../../os/message.ts';
 import { yieldCpu } from '../../os/schedule.ts';
@@ -140,7 +140,7 @@ export class KnetSender {
       controlBytes = writeSegmentControl(arena, control, segmentBytes);
     }
     const header = this.headers + index * MMSGHDR_BYTES;
-    writeHeader(arena, header, end.name, end.nameBytes, iovec, 1, control, controlBytes);
+    writeMessageHeader(arena, header, end.name, end.nameBytes, iovec, 1, control, controlBytes);
     this.messageLink[index] = link;
     this.messageKind[index] = kind;
     this.messagePackets[index] = packets;

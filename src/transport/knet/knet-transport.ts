@@ -2,7 +2,7 @@ import type { LinkConfig, TotemConfig } from '../../config/totem-config.ts';
 import { compressionMethod } from '../../knet/compression.ts';
 import { KnetCore } from '../../knet/core.ts';
 import { CLEAR_SLOT } from '../../knet/crypto.ts';
-import { Drop, type DropReason, dropName } from '../../knet/drops.ts';
+import { dropName, KnetDrop, type KnetDropReason } from '../../knet/drops.ts';
 import type { KnetEffects } from '../../knet/effects.ts';
 import { type KnetLayout, type KnetLayoutOptions, knetLayout } from '../../knet/layout.ts';
 import type { Link } from '../../knet/link.ts';
@@ -97,7 +97,7 @@ export class KnetTransport implements RingTransport {
       this.layout.rxAt,
       this.layout.rxBytes,
       this.core.addresses,
-      host.counter(dropKey('knet', dropName(Drop.truncated))),
+      host.counter(dropKey('knet', dropName(KnetDrop.truncated))),
     );
     this.errors = new ErrorQueue(arena);
     this.sender = new KnetSender(arena, this.core.hosts, this.ends, {
@@ -386,8 +386,8 @@ export class KnetTransport implements RingTransport {
     }
   }
 
-  private dropped(reason: DropReason, name: number, nodeId: number, length: number): void {
-    if (reason === Drop.duplicate || reason === Drop.lateFragment) return;
+  private dropped(reason: KnetDropReason, name: number, nodeId: number, length: number): void {
+    if (reason === KnetDrop.duplicate || reason === KnetDrop.lateFragment) return;
     const address = decodeSockaddr(this.host.arena.u8, name);
     const peer = address === null ? 'unknown' : `${address.ip}:${address.port}`;
     const line = this.dropLog.line(reason, peer, nodeId, length, this.host.nowMs());

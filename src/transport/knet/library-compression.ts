@@ -1,5 +1,6 @@
-import { COMPRESSION_MODELS, Compression, type CompressionProvider } from '../../knet/compression.ts';
+import { Compression, type CompressionProvider } from '../../knet/compression.ts';
 import { type FrameMemory, frameMemory } from '../../lib/frame-memory.ts';
+import { COMPRESSION_MODELS } from '../../lib/knet-facts.ts';
 import { COMPRESSION_LIBRARIES, loadCompression, type NativeCodec, type NativeModel } from '../../os/compression.ts';
 import { addressOf } from '../../os/libc.ts';
 

@@ -1,5 +1,5 @@
 import type { Arena } from '../../os/arena.ts';
-import { IOVEC_BYTES, MMSGHDR_BYTES, writeHeader, writeIovec } from '../../os/message.ts';
+import { IOVEC_BYTES, MMSGHDR_BYTES, writeIovec, writeMessageHeader } from '../../os/message.ts';
 import { MSG_DONTWAIT, MSG_NOSIGNAL, sendMessage } from '../../os/socket.ts';
 import type { ErrorQueue } from './error-queue.ts';
 import type { LinkEnd } from './knet-sender.ts';
@@ -31,7 +31,7 @@ export class ProbeSender {
     if (end === null) return -1;
     const { arena } = this;
     writeIovec(arena, this.iovec, arena.address + offset, length);
-    writeHeader(arena, this.header, end.name, end.nameBytes, this.iovec, 1);
+    writeMessageHeader(arena, this.header, end.name, end.nameBytes, this.iovec, 1);
     for (let tries = 0; tries < TRIES; tries++) {
       const result = sendMessage(end.fd, arena.address + this.header, MSG_DONTWAIT | MSG_NOSIGNAL);
       if (result >= 0) return 0;

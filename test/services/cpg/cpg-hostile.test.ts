@@ -3,7 +3,7 @@ import t from 'tap';
 import { CsError } from '../../../src/lib/errors.ts';
 import { CPG_EXEC_MCAST, CPG_EXEC_PARTIAL_MCAST, encodeJoinList } from '../../../src/services/codec/cpg.ts';
 import { groupNameValue } from '../../../src/services/codec/fields.ts';
-import { type CpgGroup, GroupTable } from '../../../src/services/cpg/cpg-groups.ts';
+import { type CpgGroup, CpgGroupTable } from '../../../src/services/cpg/cpg-groups.ts';
 import { IterationType, iterationSnapshot } from '../../../src/services/cpg/cpg-iteration.ts';
 import { CPG_LIMITS } from '../../../src/services/cpg/cpg-limits.ts';
 import { ProcessList } from '../../../src/services/cpg/cpg-processes.ts';
@@ -130,7 +130,7 @@ for (const groups of [false, true]) {
 }
 
 t.test('joins beyond the bounds are refused, and a node has its own share', async (t) => {
-  const groups = new GroupTable();
+  const groups = new CpgGroupTable();
   const processes = new ProcessList(groups);
   const add = (nodeId: number, pid: number): boolean => {
     const group = groups.intern(name(`group${pid % 100}`), 0, name(`group${pid % 100}`).length);
@@ -149,7 +149,7 @@ t.test('joins beyond the bounds are refused, and a node has its own share', asyn
 });
 
 t.test('an iteration of very many processes is made in one pass, in stock’s order', async (t) => {
-  const groups = new GroupTable();
+  const groups = new CpgGroupTable();
   const group = (text: string): CpgGroup => groups.intern(name(text), 0, text.length);
   const processes = ['a', 'b', 'a', 'c', 'a', 'b'].map((text, at) => ({ nodeId: 1, pid: at, group: group(text) }));
   const pids = (type: number, wanted: CpgGroup | null = null): number[] =>
@@ -173,7 +173,7 @@ t.test('the process list against a plain one', async () => {
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const groups = new GroupTable();
+      const groups = new CpgGroupTable();
       const processes = new ProcessList(groups);
       let plain: { nodeId: number; pid: number; group: number }[] = [];
       const same = (a: { nodeId: number; pid: number; group: number }) => (b: typeof a) =>

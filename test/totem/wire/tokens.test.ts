@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { frameMemory } from '../../../src/lib/frame-memory.ts';
-import { Drop } from '../../../src/totem/drop-reason.ts';
+import { TotemDrop } from '../../../src/totem/drop-reason.ts';
 import {
   checkCommitToken,
   commitTokenBytes,
@@ -16,13 +16,13 @@ t.test('the captured ORF tokens decode to the captured fields', async (t) => {
   const initial = memoryOf(fromHex(CAPTURES.orfInitial));
   const token = new OrfToken();
   t.equal(initial.length, 57);
-  t.equal(checkHeader(initial.view, initial.at, initial.length), Drop.NONE);
-  t.equal(decodeOrfToken(initial.view, initial.at, initial.length, true, token), Drop.NONE);
+  t.equal(checkHeader(initial.view, initial.at, initial.length), TotemDrop.NONE);
+  t.equal(decodeOrfToken(initial.view, initial.at, initial.length, true, token), TotemDrop.NONE);
   t.match(token, { seq: 0, tokenSeq: 0, aru: 0xffffffff, aruAddr: 1, ringRep: 1, ringSeq: 9, rtrCount: 0 });
 
   const request = memoryOf(fromHex(CAPTURES.orfRequest));
   t.equal(request.length, 73);
-  t.equal(decodeOrfToken(request.view, request.at, request.length, true, token), Drop.NONE);
+  t.equal(decodeOrfToken(request.view, request.at, request.length, true, token), TotemDrop.NONE);
   t.match(token, { seq: 98, tokenSeq: 6748, aru: 96, aruAddr: 2, ringSeq: 0xd, backlog: 0, fcc: 0, rtrCount: 1 });
   t.same([token.rtrRep[0], token.rtrRingSeq[0], token.rtrSeq[0]], [1, 0xd, 97]);
 });
@@ -41,7 +41,7 @@ t.test('an encoded ORF token has the captured bytes', async (t) => {
 t.test('the captured commit token decodes and encodes', async (t) => {
   const first = memoryOf(fromHex(CAPTURES.commitFirst));
   t.equal(first.length, 97);
-  t.equal(checkCommitToken(first.view, first.at, first.length, true), Drop.NONE);
+  t.equal(checkCommitToken(first.view, first.at, first.length, true), TotemDrop.NONE);
   const token = readCommitToken(first.view, first.at, true);
   t.same(token, {
     tokenSeq: 1,
@@ -76,8 +76,8 @@ t.test('property: ORF tokens survive the way over the wire', async () => {
       });
       const length = encodeOrfToken(out.view, 5, 1, token);
       const back = new OrfToken();
-      if (decodeOrfToken(out.view, 5, length, true, back) !== Drop.NONE) return false;
-      if (decodeOrfToken(out.view, 5, length - 1, true, new OrfToken()) !== Drop.SHORT) return false;
+      if (decodeOrfToken(out.view, 5, length, true, back) !== TotemDrop.NONE) return false;
+      if (decodeOrfToken(out.view, 5, length - 1, true, new OrfToken()) !== TotemDrop.SHORT) return false;
       return JSON.stringify(back) === JSON.stringify(token) && length === orfTokenBytes(rtr.length);
     }),
   );
@@ -93,10 +93,10 @@ t.test('the other byte order is understood', async (t) => {
   view.setUint32(37, 0xd); // low word of a big-endian u64
   view.setUint32(53, 1);
   view.setUint32(69, 97);
-  t.equal(checkHeader(view, 0, 73), Drop.NONE);
+  t.equal(checkHeader(view, 0, 73), TotemDrop.NONE);
   t.equal(isLittleEndian(view, 0), false);
   const token = new OrfToken();
-  t.equal(decodeOrfToken(view, 0, 73, false, token), Drop.NONE);
+  t.equal(decodeOrfToken(view, 0, 73, false, token), TotemDrop.NONE);
   t.match(token, { seq: 98, ringRep: 1, ringSeq: 0xd, rtrCount: 1 });
   t.equal(token.rtrSeq[0], 97);
 });
@@ -106,12 +106,12 @@ t.test('CVE-2025-30472: an ORF token with more requests than its bytes or than t
   const view = new DataView(bytes.buffer);
   const token = new OrfToken();
   for (const [count, reason] of [
-    [2, Drop.SHORT],
-    [30, Drop.SHORT],
-    [31, Drop.BAD_COUNT],
-    [0x7fffffff, Drop.BAD_COUNT],
-    [0xffffffff, Drop.BAD_COUNT],
-    [0x10000001, Drop.BAD_COUNT], // 16 × count overflows 32 bits
+    [2, TotemDrop.SHORT],
+    [30, TotemDrop.SHORT],
+    [31, TotemDrop.BAD_COUNT],
+    [0x7fffffff, TotemDrop.BAD_COUNT],
+    [0xffffffff, TotemDrop.BAD_COUNT],
+    [0x10000001, TotemDrop.BAD_COUNT], // 16 × count overflows 32 bits
   ] as const) {
     view.setUint32(53, count, true);
     t.equal(decodeOrfToken(view, 0, bytes.length, true, token), reason, `count ${count}`);
@@ -119,23 +119,23 @@ t.test('CVE-2025-30472: an ORF token with more requests than its bytes or than t
   const long = new Uint8Array(57 + 16 * 100);
   long.set(bytes.subarray(0, 57));
   new DataView(long.buffer).setUint32(53, 100, true);
-  t.equal(decodeOrfToken(new DataView(long.buffer), 0, long.length, true, token), Drop.TOO_LONG);
+  t.equal(decodeOrfToken(new DataView(long.buffer), 0, long.length, true, token), TotemDrop.TOO_LONG);
 });
 
 t.test('CVE-2026-35091: a commit token that is shorter than its count says', async (t) => {
   const bytes = fromHex(CAPTURES.commitFirst);
   const view = new DataView(bytes.buffer);
   for (let length = 0; length < commitTokenBytes(2); length++)
-    t.not(checkCommitToken(view, 0, length, true), Drop.NONE, `length ${length}`);
+    t.not(checkCommitToken(view, 0, length, true), TotemDrop.NONE, `length ${length}`);
   view.setInt32(37, 0, true);
-  t.equal(checkCommitToken(view, 0, bytes.length, true), Drop.BAD_COUNT, 'no members');
+  t.equal(checkCommitToken(view, 0, bytes.length, true), TotemDrop.BAD_COUNT, 'no members');
   view.setInt32(37, -1, true);
-  t.equal(checkCommitToken(view, 0, bytes.length, true), Drop.BAD_COUNT, 'negative count');
+  t.equal(checkCommitToken(view, 0, bytes.length, true), TotemDrop.BAD_COUNT, 'negative count');
   view.setInt32(37, 385, true);
-  t.equal(checkCommitToken(view, 0, 65_536, true), Drop.BAD_COUNT, 'above PROCESSOR_COUNT_MAX');
+  t.equal(checkCommitToken(view, 0, 65_536, true), TotemDrop.BAD_COUNT, 'above PROCESSOR_COUNT_MAX');
   view.setInt32(37, 2, true);
   view.setInt32(33, 3, true);
-  t.equal(checkCommitToken(view, 0, bytes.length, true), Drop.BAD_COUNT, 'index behind the members');
+  t.equal(checkCommitToken(view, 0, bytes.length, true), TotemDrop.BAD_COUNT, 'index behind the members');
   view.setInt32(33, -1, true);
-  t.equal(checkCommitToken(view, 0, bytes.length, true), Drop.BAD_COUNT, 'negative index');
+  t.equal(checkCommitToken(view, 0, bytes.length, true), TotemDrop.BAD_COUNT, 'negative index');
 });

@@ -3,8 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import t from 'tap';
-import { COMPRESSION_MODELS, Compression, compressionMethod } from '../../../src/knet/compression.ts';
+import { Compression, compressionMethod } from '../../../src/knet/compression.ts';
 import { frameMemory } from '../../../src/lib/frame-memory.ts';
+import { COMPRESSION_MODELS } from '../../../src/lib/knet-facts.ts';
 import { COMPRESSION_LIBRARIES, loadCompression, type NativeModel } from '../../../src/os/compression.ts';
 import { LibraryCompression } from '../../../src/transport/knet/library-compression.ts';
 

@@ -1,5 +1,6 @@
 import { KeyMaterial } from '../../../src/config/key-material.ts';
-import type { CryptoConfig, LinkConfig, LinkPolicy, TotemConfig } from '../../../src/config/totem-config.ts';
+import type { CryptoConfig, LinkConfig, TotemConfig } from '../../../src/config/totem-config.ts';
+import type { LinkPolicy } from '../../../src/lib/knet-facts.ts';
 import type { LogLevel, LogSubsystem } from '../../../src/lib/log.ts';
 import { Arena } from '../../../src/os/arena.ts';
 import { KnetTransport } from '../../../src/transport/knet/knet-transport.ts';

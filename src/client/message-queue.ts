@@ -25,7 +25,7 @@ export interface MessageOutput {
  * Messages that could not leave at once, in the order of their calls. One that is given up before its turn is never sent; one
  * that finds no room for the session's time limit is refused, and with it those that have waited as long.
  */
-export class SendQueue {
+export class MessageQueue {
   private readonly queue: Queued[] = [];
   private progressMs = 0;
   private idle: Promise<void> | null = null;

@@ -1,0 +1,12 @@
+/** What both the configuration and the core of knet have to know of it. */
+
+/** Bounds of a key, as kronosnet checks them (knet.md 5). */
+export const KEY_BYTES_MIN = 128;
+export const KEY_BYTES_MAX = 4_096;
+
+/** Wire ids (knet.md 6); stable, the position is the id. */
+export const COMPRESSION_MODELS = ['none', 'zlib', 'lz4', 'lz4hc', 'lzo2', 'lzma', 'bzip2', 'zstd'] as const;
+export type CompressionModel = (typeof COMPRESSION_MODELS)[number];
+
+/** Which links of a host carry a message: the best one, all, or one after the other. */
+export type LinkPolicy = 'passive' | 'active' | 'rr';
