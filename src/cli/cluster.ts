@@ -121,7 +121,7 @@ async function nodeLinks(cfg: Cfg, stats: Cmap, nodeId: number, transport: strin
 export async function currentQuorum(
   quorum: Quorum,
 ): Promise<{ readonly ringId: RingIdentity; readonly members: readonly number[]; readonly quorate: boolean }> {
-  let ringId: RingIdentity = { rep: 0, seq: 0 };
+  let ringId: RingIdentity = { rep: 0, seq: 0n };
   let members: readonly number[] = [];
   for await (const event of await quorum.watch()) {
     if (event.type === 'nodes') ({ ringId, members } = event);

@@ -31,6 +31,16 @@ export function checkedInteger(value: number, what: string, min = 0, max = U32_M
   return value;
 }
 
+const U64_MAX = 2n ** 64n - 1n;
+
+/** @throws ArgumentError: it is no bigint of 64 bits without sign. */
+export function checkedU64(value: bigint, what: string): bigint {
+  if (typeof value !== 'bigint' || value < 0n || value > U64_MAX) {
+    throw new ArgumentError(`${what} is a bigint from 0 to 2^64-1, not ${shown(value)}`);
+  }
+  return value;
+}
+
 /** A number of milliseconds or bytes that an option gives; `Infinity` is allowed. @throws ArgumentError */
 export function checkedAmount(value: number | undefined, what: string, ifMissing: number): number {
   if (value === undefined) return ifMissing;
@@ -46,7 +56,8 @@ export function checkedBoolean(value: boolean, what: string): boolean {
   return value;
 }
 
-const shown = (value: unknown): string => (typeof value === 'number' ? String(value) : kindOf(value));
+const shown = (value: unknown): string =>
+  typeof value === 'number' ? String(value) : typeof value === 'bigint' ? `${value}n` : kindOf(value);
 
 function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value);

@@ -4,6 +4,7 @@ import { U32_ELEMENT } from '../services/codec/fields.ts';
 import { CpgResponse } from '../services/codec/ids.ts';
 import { messageId, viewOf } from '../services/codec/struct.ts';
 import { ConnectionError } from './errors.ts';
+import type { RingIdentity } from './quorum.ts';
 
 /** A process of a group: the node and pid identify it. */
 export interface CpgProcess {
@@ -38,7 +39,7 @@ export interface CpgMembershipEvent {
 /** The ring of the nodes changed. */
 export interface CpgRingEvent {
   readonly type: 'ring';
-  readonly ringId: { readonly rep: number; readonly seq: number };
+  readonly ringId: RingIdentity;
   readonly members: readonly number[];
 }
 

@@ -15,6 +15,7 @@ import { Connection } from './connection.ts';
 import { decodeOrFail, orFail } from './decode.ts';
 import { ArgumentError } from './errors.ts';
 import { EventStream } from './event-stream.ts';
+import type { RingIdentity } from './quorum.ts';
 import { type CallOptions, type ConnectOptions, Session } from './session.ts';
 
 /** A message of a group that this connection has joined. */
@@ -30,7 +31,7 @@ export interface EvsMessage {
  */
 export interface EvsConfigurationEvent {
   readonly type: 'transitional' | 'regular';
-  readonly ringId: { readonly rep: number; readonly seq: number };
+  readonly ringId: RingIdentity;
   readonly members: readonly number[];
   readonly left: readonly number[];
   readonly joined: readonly number[];
@@ -98,7 +99,7 @@ export class Evs extends Connection {
   async membership(): Promise<{
     readonly nodeId: number;
     readonly members: readonly number[];
-    readonly ringId: { readonly rep: number; readonly seq: number };
+    readonly ringId: RingIdentity;
   }> {
     const reply = (await this.session.exchange(EVS_CALLS.membership, {})).requireOk('evs: membership');
     const { nodeId, memberCount, ringId } = reply.values;

@@ -1,22 +1,23 @@
 import { QuorumResponse, TrackFlag } from '../services/codec/ids.ts';
 import { decodeNodeListChange, decodeQuorumChangeV1, QUORUM_CALLS } from '../services/codec/quorum.ts';
 import { messageId } from '../services/codec/struct.ts';
-import { checkedInteger } from './arguments.ts';
+import { checkedInteger, checkedU64 } from './arguments.ts';
 import { Connection } from './connection.ts';
 import { orFail } from './decode.ts';
 import { type CallOptions, type ConnectOptions, Session } from './session.ts';
 import { WatchHub } from './watch-hub.ts';
 
+/** A ring: the node id of its representative and its number, a u64. */
 export interface RingIdentity {
   readonly rep: number;
-  readonly seq: number;
+  readonly seq: bigint;
 }
 
 /** @throws ArgumentError: it is none. */
 export function checkedRing(ringId: RingIdentity): RingIdentity {
   const { rep, seq } = ringId ?? {};
   checkedInteger(rep, 'rep of a ring id');
-  checkedInteger(seq, 'seq of a ring id', 0, Number.MAX_SAFE_INTEGER);
+  checkedU64(seq, 'seq of a ring id');
   return ringId;
 }
 

@@ -7,12 +7,20 @@ export interface RingId {
   readonly seq: number;
 }
 
+/** A ring id as programs see it: nothing is rounded, whatever a ring says. */
+export interface ExactRingId {
+  readonly rep: number;
+  readonly seq: bigint;
+}
+
+export const exactRingId = ({ rep, seq }: RingId): ExactRingId => ({ rep, seq: BigInt(seq) });
+
 export const NO_RING: RingId = { rep: 0, seq: 0 };
 
 export const ringIdEquals = (a: RingId, b: RingId): boolean => a.rep === b.rep && a.seq === b.seq;
 
 /** `rep.seq`, both hexadecimal, as stock logs it. */
-export const ringIdText = (id: RingId): string => `${id.rep.toString(16)}.${id.seq.toString(16)}`;
+export const ringIdText = (id: RingId | ExactRingId): string => `${id.rep.toString(16)}.${id.seq.toString(16)}`;
 
 /** One of the two configuration callbacks of extended virtual synchrony (totem.md 4.16). Lists are node ids. */
 export interface ConfigurationChange {

@@ -17,7 +17,7 @@ const node = (nodeId: number, more: Partial<NodeView> = {}): NodeView => ({
   process: 'running',
   pid: 1000 + nodeId,
   ready: true,
-  ringId: { rep: 1, seq: 12 },
+  ringId: { rep: 1, seq: 12n },
   members: [1, 2, 3],
   quorate: true,
   votes: null,

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { ringText } from '../../src/cli/cluster.ts';
 import type { CliIo, CommandContext } from '../../src/cli/command.ts';
 import { entryLine } from '../../src/cli/commands/cmap.ts';
 import { eventLine } from '../../src/cli/commands/cpg.ts';
@@ -62,6 +63,12 @@ t.test('JSON is exact and harmless', async (t) => {
   const text = jsonText({ group: HOSTILE });
   t.ok(harmless(`${text}\n`, 1), text);
   t.same(JSON.parse(text), { group: HOSTILE });
+});
+
+t.test('64-bit numbers are exact: a number of JSON up to 2^53-1, beyond it a string of digits', async (t) => {
+  const rings = [12n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 64n - 1n].map((seq) => ({ rep: 1, seq }));
+  t.equal(jsonText(rings.map(({ seq }) => seq)), '[12,9007199254740991,"9007199254740992","18446744073709551615"]');
+  t.equal(ringText(rings[3]!), '1.ffffffffffffffff');
 });
 
 t.test('errors are harmless, too', async (t) => {

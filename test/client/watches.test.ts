@@ -15,7 +15,7 @@ import {
 import { messageId, statusResponse } from '../../src/services/codec/struct.ts';
 import { FakeDaemon } from './fake-channel.ts';
 
-const ringId = { rep: 1, seq: 4 };
+const ringId = { rep: 1, seq: 4n };
 const nodes = (members: number[], joined: number[]): Uint8Array =>
   encodeNodeListChange({ ringId, members, joined, left: [] });
 const quorum = (quorate: boolean, view: number[]): Uint8Array => encodeQuorumChange(1, { quorate, ringId, view });
@@ -103,7 +103,7 @@ t.test('votequorum: two watches of one connection', async (t) => {
   await t.rejects(client.setExpectedVotes(0), { code: 'RONDO_ARGUMENT' });
   await t.rejects(client.info('x' as unknown as number), { code: 'RONDO_ARGUMENT' });
   await t.rejects(client.setVotes(1, 1.5), { code: 'RONDO_ARGUMENT' });
-  const ring = null as unknown as { rep: number; seq: number };
+  const ring = null as unknown as { rep: number; seq: bigint };
   await t.rejects(client.devicePoll('d', true, ring), { code: 'RONDO_ARGUMENT' });
   await client.close();
 });

@@ -4,6 +4,7 @@ import * as base from '../../src/services/codec/base.ts';
 import * as cfg from '../../src/services/codec/cfg.ts';
 import * as cmap from '../../src/services/codec/cmap.ts';
 import * as cpg from '../../src/services/codec/cpg.ts';
+import * as evs from '../../src/services/codec/evs.ts';
 import type { WirePart } from '../../src/services/codec/fields.ts';
 import * as pload from '../../src/services/codec/pload.ts';
 import * as quorum from '../../src/services/codec/quorum.ts';
@@ -129,14 +130,14 @@ function compoundParts(value: unknown): [unknown, unknown] {
     text?: string;
     bytes?: Uint8Array;
     rep?: number;
-    seq?: number;
+    seq?: number | bigint;
     nodeId?: number;
     conn?: bigint;
   };
   if (v.text !== undefined) return [v.length, v.text];
   if (v.bytes !== undefined) return [v.length, Buffer.from(v.bytes).toString('latin1')];
   if (v.conn !== undefined) return [v.nodeId, Number(v.conn)];
-  return [v.rep, v.seq];
+  return [v.rep, Number(v.seq)];
 }
 
 /** Decodes, compares with the vector, encodes again, compares the bytes that mean something. */
@@ -300,6 +301,20 @@ t.test('variable node-to-node messages', async (t) => {
   }
 });
 
+t.test('ring numbers that programs see are exact', async (t) => {
+  const ringId = { rep: 7, seq: 2n ** 64n - 1n };
+  const change = quorum.encodeQuorumChange(1, { quorate: true, ringId, view: [7] });
+  t.strictSame(quorum.decodeQuorumChangeV1(change)?.ringId, ringId);
+  const old = quorum.encodeQuorumChange(0, { quorate: true, ringId, view: [7] });
+  t.equal(quorum.decodeQuorumChangeV0(old)?.ringId.seq, ringId.seq);
+  const nodes = quorum.encodeNodeListChange({ ringId, members: [7], joined: [], left: [] });
+  t.strictSame(quorum.decodeNodeListChange(nodes)?.ringId, ringId);
+  const list = votequorum.encodeVotequorumNodeList({ context: 0n, ringId, nodes: [7] });
+  t.strictSame(votequorum.decodeVotequorumNodeList(list)?.ringId, ringId);
+  const configuration = { kind: 'regular', ringId, members: [7], left: [], joined: [] } as const;
+  t.strictSame(evs.decodeEvsConfiguration(evs.encodeEvsConfiguration(configuration))?.ringId, ringId);
+});
+
 t.test('lengths are not believed', async (t) => {
   const empty = cmap.encodeCmapMcast(0, [{ key: 'a.b', type: 0, value: new Uint8Array(0) }]);
   t.equal(empty.length, 328, 'a key that does not exist');
@@ -310,7 +325,7 @@ t.test('lengths are not believed', async (t) => {
   const list = cpg.encodeJoinList([{ pid: 1, group: { length: 1, bytes: Uint8Array.of(65) } }]);
   new DataView(list.buffer).setUint32(8, 24 + 144 * 2, true);
   t.equal(cpg.decodeJoinList(list), null, 'more entries than bytes');
-  const event = quorum.encodeQuorumChange(1, { quorate: true, ringId: { rep: 1, seq: 4 }, view: [1] });
+  const event = quorum.encodeQuorumChange(1, { quorate: true, ringId: { rep: 1, seq: 4n }, view: [1] });
   new DataView(event.buffer).setUint32(48, 0xffff_ffff, true);
   t.equal(quorum.decodeQuorumChangeV1(event), null, 'huge count');
 });

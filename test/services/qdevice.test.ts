@@ -41,7 +41,7 @@ class Device {
     const lists = this.connection.events
       .filter((event) => messageId(event) === VotequorumResponse.NODE_LIST)
       .flatMap((event) => wire.decodeVotequorumNodeList(event) ?? []);
-    return lists.at(-1)?.ringId ?? { rep: 0, seq: 0 };
+    return lists.at(-1)?.ringId ?? { rep: 0, seq: 0n };
   }
 
   masterWins(allow: boolean): number {
@@ -89,7 +89,7 @@ t.test('the last one with the device survives', async (t) => {
   t.equal(cluster.node(1).host.syncInProgress, true, 'sync waits for the device');
   t.equal(cluster.node(1).host.flowState(ServiceId.VOTEQUORUM).word, 0, 'which is served meanwhile');
   t.equal(cluster.node(1).host.flowState(ServiceId.CMAP).word, 2);
-  t.equal(first!.poll(true, { rep: 1, seq: 1 }), CsError.MESSAGE_ERROR, 'ring id of the past');
+  t.equal(first!.poll(true, { rep: 1, seq: 1n }), CsError.MESSAGE_ERROR, 'ring id of the past');
   t.equal(first!.poll(true), CsError.OK);
   t.equal(cluster.node(1).host.syncInProgress, false);
   t.equal(cluster.node(1).summary(), 'Q total 3 quorum 3 expected 5');

@@ -6,6 +6,7 @@ import {
   type GroupNameValue,
   groupName,
   i32,
+  libraryRingId,
   marName,
   messageSource,
   ringId,
@@ -26,10 +27,10 @@ export const MAR_CPG_NAME = new Struct('mar_cpg_name_t', 136, { name: groupName(
 export const CPG_NAME = new Struct('cpg_name', 132, { name: groupName('', 0, 4) });
 export const MAR_MESSAGE_SOURCE = new Struct('mar_message_source_t', 16, { source: messageSource('', 0) });
 export const MEMB_RING_ID = new Struct('memb_ring_id', 12, { ringId: ringId('', 0, 4) });
-export const MAR_CPG_RING_ID = new Struct('mar_cpg_ring_id_t', 16, { ringId: ringId('', 0, 8) });
-export const MAR_QUORUM_RING_ID = new Struct('mar_quorum_ring_id_t', 16, { ringId: ringId('', 0, 8) });
-export const MAR_VOTEQUORUM_RING_ID = new Struct('mar_votequorum_ring_id', 16, { ringId: ringId('', 0, 8) });
-export const CPG_RING_ID = new Struct('cpg_ring_id', 16, { ringId: ringId('', 0, 8) });
+export const MAR_CPG_RING_ID = new Struct('mar_cpg_ring_id_t', 16, { ringId: libraryRingId('', 0) });
+export const MAR_QUORUM_RING_ID = new Struct('mar_quorum_ring_id_t', 16, { ringId: libraryRingId('', 0) });
+export const MAR_VOTEQUORUM_RING_ID = new Struct('mar_votequorum_ring_id', 16, { ringId: libraryRingId('', 0) });
+export const CPG_RING_ID = new Struct('cpg_ring_id', 16, { ringId: libraryRingId('', 0) });
 
 /** A process in CPG's lists. `reason`: services.md 4.1. */
 export interface CpgAddress {

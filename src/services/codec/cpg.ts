@@ -1,6 +1,6 @@
 import { CPG_ADDRESS_ELEMENT, type CpgAddress, JOIN_LIST_ELEMENT, type JoinListEntry } from './base.ts';
 import { call } from './call.ts';
-import { array, chars, groupName, i32, messageSource, ringId, U32_ELEMENT, u32, u64 } from './fields.ts';
+import { array, chars, groupName, i32, libraryRingId, messageSource, U32_ELEMENT, u32, u64 } from './fields.ts';
 import { CpgFn, CpgRequest, CpgResponse, PROCESSORS_MAX, ServiceId } from './ids.ts';
 import { encodeList, execStruct, RequestStruct, ResponseStruct, Struct } from './struct.ts';
 
@@ -170,7 +170,7 @@ export const CPG_TOTEM_CONFIGURATION = new ResponseStruct(
   CpgResponse.TOTEM_CONFIGURATION,
   'res_lib_cpg_totem_confchg_callback',
   48,
-  { ringId: ringId('ring_id.', 24, 8), memberCount: u32('member_list_entries', 40) },
+  { ringId: libraryRingId('ring_id.', 24), memberCount: u32('member_list_entries', 40) },
   { name: 'member_list', offset: 44 },
 );
 

@@ -1,5 +1,6 @@
+import type { ExactRingId } from '../../lib/ring-id.ts';
 import { call } from './call.ts';
-import { ringId, U32_ELEMENT, u32 } from './fields.ts';
+import { libraryRingId, U32_ELEMENT, u32 } from './fields.ts';
 import { encodeList, execStruct, RequestStruct, ResponseStruct, viewOf } from './struct.ts';
 
 /**
@@ -45,7 +46,7 @@ export const EVS_MEMBERSHIP_RESPONSE = new ResponseStruct(
   EvsRequest.MEMBERSHIP,
   'evs membership',
   56,
-  { nodeId: u32('nodeId', 24), memberCount: u32('memberCount', 28), ringId: ringId('ring.', 32, 8) },
+  { nodeId: u32('nodeId', 24), memberCount: u32('memberCount', 28), ringId: libraryRingId('ring.', 32) },
   { name: 'members', offset: 56 },
 );
 export const EVS_CALLS = {
@@ -69,7 +70,7 @@ export const EVS_CONFIGURATION = new ResponseStruct(
   'evs configuration',
   56,
   {
-    ringId: ringId('ring.', 24, 8),
+    ringId: libraryRingId('ring.', 24),
     isTransitional: u32('isTransitional', 40),
     memberCount: u32('memberCount', 44),
     leftCount: u32('leftCount', 48),
@@ -126,7 +127,7 @@ export function decodeGroups(
 
 export interface EvsConfiguration {
   readonly kind: 'transitional' | 'regular';
-  readonly ringId: { readonly rep: number; readonly seq: number };
+  readonly ringId: ExactRingId;
   readonly members: readonly number[];
   readonly left: readonly number[];
   readonly joined: readonly number[];

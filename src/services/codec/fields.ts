@@ -1,5 +1,5 @@
 import { assert } from '../../lib/assert.ts';
-import type { RingId } from '../../lib/ring-id.ts';
+import type { ExactRingId, RingId } from '../../lib/ring-id.ts';
 
 /**
  * Members of the C structures of Corosync, by offset (services.md 0.1). Most of them sit in 8-byte slots although they
@@ -164,6 +164,21 @@ export function ringId(wire: string, offset: number, seqOffset: 4 | 8): Field<Ri
     write: (view, base, value) => {
       view.setUint32(base + offset, value.rep, true);
       writeU64Number(view, base + offset + seqOffset, value.seq);
+    },
+  };
+}
+
+/** As `ringId` in IPC structures, exact: what programs see is never rounded. */
+export function libraryRingId(wire: string, offset: number): Field<ExactRingId> {
+  return {
+    parts: [...part(`${wire}nodeid`, offset, 4), ...part(`${wire}seq`, offset + 8, 8)],
+    read: (view, base) => ({
+      rep: view.getUint32(base + offset, true),
+      seq: view.getBigUint64(base + offset + 8, true),
+    }),
+    write: (view, base, value) => {
+      view.setUint32(base + offset, value.rep, true);
+      view.setBigUint64(base + offset + 8, value.seq, true);
     },
   };
 }

@@ -1,6 +1,6 @@
-import type { RingId } from '../../lib/ring-id.ts';
+import type { ExactRingId } from '../../lib/ring-id.ts';
 import { call } from './call.ts';
-import { i32, ringId, U32_ELEMENT, u32, u64Number } from './fields.ts';
+import { i32, libraryRingId, U32_ELEMENT, u32, u64 } from './fields.ts';
 import { QuorumRequest, QuorumResponse } from './ids.ts';
 import { encodeList, RequestStruct, ResponseStruct } from './struct.ts';
 
@@ -45,7 +45,7 @@ export const QUORUM_CHANGE_V0 = new ResponseStruct(
   QuorumResponse.CHANGE_V0,
   'res_lib_quorum_notification',
   48,
-  { quorate: i32('quorate', 24), ringSeq: u64Number('ring_seq', 32), viewCount: u32('view_list_entries', 40) },
+  { quorate: i32('quorate', 24), ringSeq: u64('ring_seq', 32), viewCount: u32('view_list_entries', 40) },
   { name: 'view_list', offset: 44 },
 );
 export const QUORUM_CHANGE_V1 = new ResponseStruct(
@@ -54,7 +54,7 @@ export const QUORUM_CHANGE_V1 = new ResponseStruct(
   56,
   {
     quorate: i32('quorate', 24),
-    ringId: ringId('ring_id.', 32, 8),
+    ringId: libraryRingId('ring_id.', 32),
     viewCount: u32('view_list_entries', 48),
   },
   { name: 'view_list', offset: 52 },
@@ -64,7 +64,7 @@ export const QUORUM_NODE_LIST_V1 = new ResponseStruct(
   'res_lib_quorum_v1_nodelist_notification',
   64,
   {
-    ringId: ringId('ring_id.', 24, 8),
+    ringId: libraryRingId('ring_id.', 24),
     memberCount: u32('member_list_entries', 40),
     joinedCount: u32('joined_list_entries', 48),
     leftCount: u32('left_list_entries', 56),
@@ -74,7 +74,7 @@ export const QUORUM_NODE_LIST_V1 = new ResponseStruct(
 
 export interface QuorumChange {
   readonly quorate: boolean;
-  readonly ringId: RingId;
+  readonly ringId: ExactRingId;
   readonly view: readonly number[];
 }
 
@@ -101,7 +101,7 @@ export function decodeQuorumChangeV1(event: Uint8Array): QuorumChange | null {
 }
 
 export interface NodeListChange {
-  readonly ringId: RingId;
+  readonly ringId: ExactRingId;
   readonly members: readonly number[];
   readonly joined: readonly number[];
   readonly left: readonly number[];

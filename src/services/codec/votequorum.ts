@@ -1,7 +1,7 @@
-import type { RingId } from '../../lib/ring-id.ts';
+import type { ExactRingId } from '../../lib/ring-id.ts';
 import { VOTEQUORUM_NODE_ELEMENT, type VotequorumNode } from './base.ts';
 import { call } from './call.ts';
-import { chars, i32, ringId, U32_ELEMENT, u8, u32, u64 } from './fields.ts';
+import { chars, i32, libraryRingId, U32_ELEMENT, u8, u32, u64 } from './fields.ts';
 import { ServiceId, VotequorumFn, VotequorumRequest, VotequorumResponse } from './ids.ts';
 import { encodeList, execStruct, RequestStruct, ResponseStruct, Struct } from './struct.ts';
 
@@ -50,7 +50,7 @@ export const VQ_QDEVICE_POLL = new RequestStruct(
   VotequorumRequest.QDEVICE_POLL,
   'req_lib_votequorum_qdevice_poll',
   296,
-  { ...named, castVote: i32('cast_vote', 272), ringId: ringId('ring_id.', 280, 8) },
+  { ...named, castVote: i32('cast_vote', 272), ringId: libraryRingId('ring_id.', 280) },
 );
 export const VQ_QDEVICE_MASTER_WINS = new RequestStruct(
   VotequorumRequest.QDEVICE_MASTER_WINS,
@@ -141,7 +141,7 @@ export const VQ_NODE_LIST_EVENT = new ResponseStruct(
   VotequorumResponse.NODE_LIST,
   'res_lib_votequorum_nodelist_notification',
   56,
-  { context: u64('context', 24), ringId: ringId('ring_id.', 32, 8), nodeCount: u32('node_list_entries', 48) },
+  { context: u64('context', 24), ringId: libraryRingId('ring_id.', 32), nodeCount: u32('node_list_entries', 48) },
   { name: 'node_list', offset: 56 },
 );
 
@@ -167,7 +167,7 @@ export function decodeVotequorumQuorum(event: Uint8Array): VotequorumQuorumEvent
 
 export interface VotequorumNodeListEvent {
   readonly context: bigint;
-  readonly ringId: RingId;
+  readonly ringId: ExactRingId;
   readonly nodes: readonly number[];
 }
 

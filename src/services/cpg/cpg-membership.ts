@@ -1,4 +1,4 @@
-import { NO_RING, type RingId } from '../../lib/ring-id.ts';
+import { exactRingId, NO_RING, type RingId } from '../../lib/ring-id.ts';
 import type { CpgAddress } from '../codec/base.ts';
 import { CPG_TOTEM_CONFIGURATION, encodeCpgConfigurationChange } from '../codec/cpg.ts';
 import { U32_ELEMENT } from '../codec/fields.ts';
@@ -61,7 +61,7 @@ export class CpgMembership {
 
   private totemConfiguration(): Uint8Array {
     return CPG_TOTEM_CONFIGURATION.ok(
-      { ringId: this.syncRingId, memberCount: this.oldMembers.length },
+      { ringId: exactRingId(this.syncRingId), memberCount: this.oldMembers.length },
       encodeList(this.oldMembers, U32_ELEMENT),
     );
   }

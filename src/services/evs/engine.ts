@@ -1,5 +1,5 @@
 import { CsError, type CsStatus } from '../../lib/errors.ts';
-import type { ConfigurationChange } from '../../lib/ring-id.ts';
+import { type ConfigurationChange, exactRingId } from '../../lib/ring-id.ts';
 import { serve } from '../codec/call.ts';
 import {
   decodeGroups,
@@ -75,7 +75,7 @@ class EvsService implements RunningService<EvsCall, 'message'> {
 
   configurationChange(change: ConfigurationChange): void {
     this.latest = change;
-    const event = encodeEvsConfiguration(change);
+    const event = encodeEvsConfiguration({ ...change, ringId: exactRingId(change.ringId) });
     for (const [connection, groups] of this.joined) if (groups.size > 0) connection.dispatch(event);
   }
 
@@ -99,7 +99,10 @@ class EvsService implements RunningService<EvsCall, 'message'> {
       if (joined.size > EVS_GROUPS_MAX) return CsError.TOO_MANY_GROUPS;
       this.joined.set(connection, joined);
       // The ring as it is, so that the first thing in the order is known to everybody who joins.
-      if (groups.size === 0) connection.dispatch(encodeEvsConfiguration({ ...this.latest, joined: [] }));
+      if (groups.size === 0) {
+        const ringId = exactRingId(this.latest.ringId);
+        connection.dispatch(encodeEvsConfiguration({ ...this.latest, ringId, joined: [] }));
+      }
       return CsError.OK;
     },
     leave: ({ groupCount }, connection, request) => {
@@ -112,7 +115,7 @@ class EvsService implements RunningService<EvsCall, 'message'> {
     mcast: ({ groupCount }, connection, request) => this.mcast(groupCount, connection, request),
     membership: () => {
       const { members, ringId } = this.latest;
-      const fixed = { nodeId: this.context.nodeId, memberCount: members.length, ringId };
+      const fixed = { nodeId: this.context.nodeId, memberCount: members.length, ringId: exactRingId(ringId) };
       return EVS_MEMBERSHIP_RESPONSE.ok(fixed, encodeList(members, U32_ELEMENT));
     },
   });

@@ -1,6 +1,6 @@
 import { assert } from '../../lib/assert.ts';
 import { CsError, type CsStatus } from '../../lib/errors.ts';
-import { NO_RING, type RingId } from '../../lib/ring-id.ts';
+import { exactRingId, NO_RING, type RingId } from '../../lib/ring-id.ts';
 import { serve } from '../codec/call.ts';
 import { ServiceId, TrackFlag } from '../codec/ids.ts';
 import * as wire from '../codec/quorum.ts';
@@ -147,11 +147,12 @@ class QuorumService implements RunningService<QuorumCall, never> {
 
   private sendQuorum(connection: EngineConnection, state: ConnectionState): void {
     const { quorate, view, ringId } = this.options.decisions;
-    connection.dispatch(wire.encodeQuorumChange(state.model, { quorate, ringId, view }));
+    connection.dispatch(wire.encodeQuorumChange(state.model, { quorate, ringId: exactRingId(ringId), view }));
   }
 
   private sendNodeList(connection: EngineConnection, joined: readonly number[], left: readonly number[]): void {
-    connection.dispatch(wire.encodeNodeListChange({ ringId: this.syncRing, members: this.members, joined, left }));
+    const ringId = exactRingId(this.syncRing);
+    connection.dispatch(wire.encodeNodeListChange({ ringId, members: this.members, joined, left }));
   }
 
   private get type(): number {

@@ -1,6 +1,6 @@
 import type { Icmap } from '../../config/icmap/index.ts';
 import type { LogLevel } from '../../lib/log.ts';
-import { NO_RING, type RingId, ringIdEquals } from '../../lib/ring-id.ts';
+import { type ExactRingId, NO_RING, type RingId } from '../../lib/ring-id.ts';
 import { NodeFlag } from '../codec/votequorum.ts';
 import { calculateQuorum, NO_TIE_BREAKER, type Tally, type TieBreaker, winsTie } from './quorum-math.ts';
 import { type NodeInfo, NodeRecord, NodeRecords, QDEVICE_NODE_ID, RecordState } from './records.ts';
@@ -276,7 +276,7 @@ export class VotequorumCore {
     if (this.quorate) this.recalculate(true, true);
   }
 
-  isCurrentRing(ringId: RingId): boolean {
-    return ringIdEquals(ringId, this.ringId);
+  isCurrentRing({ rep, seq }: ExactRingId): boolean {
+    return rep === this.ringId.rep && seq === BigInt(this.ringId.seq);
   }
 }

@@ -1,5 +1,5 @@
 import { CsError, type CsStatus } from '../../lib/errors.ts';
-import type { RingId } from '../../lib/ring-id.ts';
+import type { ExactRingId } from '../../lib/ring-id.ts';
 import { multicast, tryMulticast } from '../codec/message.ts';
 import type { ValuesOf } from '../codec/struct.ts';
 import {
@@ -127,7 +127,7 @@ export class QuorumDevice {
     return CsError.OK;
   }
 
-  poll(name: string, castVote: boolean, ringId: RingId): CsStatus {
+  poll(name: string, castVote: boolean, ringId: ExactRingId): CsStatus {
     if (!this.canOperate) return CsError.ACCESS;
     if (!this.isRegistered) return CsError.NOT_EXIST;
     if (!this.core.isCurrentRing(ringId)) return CsError.MESSAGE_ERROR;

@@ -1,3 +1,4 @@
+import { exactRingId } from '../../lib/ring-id.ts';
 import * as wire from '../codec/votequorum.ts';
 import type { EngineConnection } from '../engine.ts';
 import type { VotequorumCore } from './core.ts';
@@ -48,6 +49,6 @@ export class VotequorumTrackers {
   }
 
   private nodeList(context: bigint): Uint8Array {
-    return wire.encodeVotequorumNodeList({ context, ringId: this.core.ringId, nodes: this.core.members });
+    return wire.encodeVotequorumNodeList({ context, ringId: exactRingId(this.core.ringId), nodes: this.core.members });
   }
 }
