@@ -8,6 +8,8 @@ const BACKOFF_START = 10;
 const BACKOFF_PERIOD_MS = 1_000;
 /** Shortest time that a link under suspicion (ICMP error) gets to answer a PING. */
 const SUSPICION_MS_MIN = 200;
+/** After an ICMP error that a PONG disproved, others are not believed for this many PONG timeouts: somebody forges them, or the peer came back. */
+const DISPROVED_TIMEOUTS = 10;
 /** PINGs of one link may overtake each other by this much without counting as recorded ones. */
 const PING_REORDER_MS = 2_000;
 const CLOCK_SLACK_MS = 0.000_5;
@@ -58,6 +60,7 @@ export class Link {
   private pingBelievedMs = -1;
   private newestPongSentMs = -1;
   private suspectedUntilMs = 0;
+  private trustedUntilMs = 0;
   private latencyAverageUs = 0;
   private latencySamples = 0;
 
@@ -124,7 +127,10 @@ export class Link {
     if (latencyUs < 0 || latencyUs > this.config.pingTimeoutMs * 1000 || sentMs <= this.newestPongSentMs) return false;
     this.newestPongSentMs = sentMs;
     this.lastPongMs = nowMs;
-    if (this.suspectedAtMs >= 0 && nowMs - latencyUs / 1000 >= this.suspectedAtMs) this.suspectedAtMs = -1;
+    if (this.suspectedAtMs >= 0 && sentMs + CLOCK_SLACK_MS >= this.suspectedAtMs) {
+      this.suspectedAtMs = -1;
+      this.trustedUntilMs = nowMs + DISPROVED_TIMEOUTS * this.config.pingTimeoutMs;
+    }
     this.sampleLatency(latencyUs);
     if (!this.connected && this.latencyAverageUs < this.pongTimeoutAdjMs * 1000) {
       if (this.receivedPongs >= this.config.pongCount) this.connected = true;
@@ -166,10 +172,11 @@ export class Link {
 
   /**
    * The kernel reported an ICMP error for the peer. Stock believes it at once; but ICMP is nobody's signature, so here
-   * it only asks for proof of life: a PING now, and little time for its PONG. Answers whether to send that PING.
+   * it only asks for proof of life: a PING now, and little time for its PONG. Answers whether to send that PING. Once disproved it
+   * is not asked for again at once: a flood of forged errors would leave the link with that little time all the while.
    */
   suspect(nowMs: number): boolean {
-    if (!this.connected || this.suspectedAtMs >= 0) return false;
+    if (!this.connected || this.suspectedAtMs >= 0 || nowMs < this.trustedUntilMs) return false;
     this.suspectedAtMs = nowMs;
     const patienceMs = Math.max(SUSPICION_MS_MIN, (4 * this.latencyAverageUs) / 1000);
     this.suspectedUntilMs = nowMs + Math.min(patienceMs, this.config.pingTimeoutMs);
@@ -194,6 +201,7 @@ export class Link {
     this.receivedPongs = 0;
     this.lastPongMs = -1;
     this.suspectedAtMs = -1;
+    this.trustedUntilMs = 0;
     this.newestPingTimeMs = -1;
     this.backoff = BACKOFF_START;
     this.backoffAtMs = nowMs;

@@ -13,7 +13,7 @@ export class PacketPrints {
   /** Made with the first packet: hosts of a ring without encryption need none. 256 KiB. */
   private prints: Uint32Array | null = null;
 
-  /** Of fragments of longer messages, by their own low bits: made with the first. 256 KiB. */
+  /** Of fragments of longer messages: made with the first. 256 KiB. */
   private fragments: Uint32Array | null = null;
 
   has(seq: number, print: number): boolean {
@@ -25,12 +25,15 @@ export class PacketPrints {
     this.prints[seq] = print;
   }
 
-  hasFragment(print: number): boolean {
-    return this.fragments !== null && this.fragments[print & (FRAGMENTS - 1)] === print;
+  hasFragment(seq: number, fragSeq: number, print: number): boolean {
+    return this.fragments !== null && this.fragments[fragmentPlace(seq, fragSeq)] === print;
   }
 
-  rememberFragment(print: number): void {
+  rememberFragment(seq: number, fragSeq: number, print: number): void {
     this.fragments ??= new Uint32Array(FRAGMENTS);
-    this.fragments[print & (FRAGMENTS - 1)] = print;
+    this.fragments[fragmentPlace(seq, fragSeq)] = print;
   }
 }
+
+/** Not taken from the print: all of its bits are needed to tell two packets apart. More than the fragments of a message, and odd. */
+const fragmentPlace = (seq: number, fragSeq: number): number => (seq + 257 * fragSeq) & (FRAGMENTS - 1);

@@ -84,7 +84,8 @@ export class Receiver {
       const i = batch.next;
       const length = batch.plainLength[i]!;
       if (length < 0) {
-        if (this.awaitKey) {
+        // Strangers' junk must not hold up the ring for as long as the key is on its way.
+        if (this.awaitKey && batch.source[i] !== 0) {
           this.waiting = true;
           return;
         }
@@ -254,7 +255,7 @@ export class Receiver {
     at: number,
     length: number,
   ): KnetDropReason | -1 {
-    if (print !== 0 && host.window.knowsFragment(print)) return KnetDrop.duplicate;
+    if (print !== 0 && host.window.knowsFragment(seq, fragSeq, print)) return KnetDrop.duplicate;
     const memory = this.options.memory;
     const reassembler = host.reassembler;
     let buffer = reassembler.find(seq);

@@ -97,9 +97,9 @@ export class DuplicateWindow {
   }
 
   /** Whether a fragment of a sealed message is a copy; it is known from now on. */
-  knowsFragment(print: number): boolean {
-    if (this.prints.hasFragment(print)) return true;
-    this.prints.rememberFragment(print);
+  knowsFragment(seq: number, fragSeq: number, print: number): boolean {
+    if (this.prints.hasFragment(seq, fragSeq, print)) return true;
+    this.prints.rememberFragment(seq, fragSeq, print);
     return false;
   }
 

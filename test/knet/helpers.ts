@@ -23,10 +23,10 @@ export const noCompression: CompressionProvider = {
 let sealed = 0;
 
 /** Seals like a real one as far as the core sees: each sealed packet is another one, and only whoever has the key makes them. */
-export function toySuite(memory: FrameMemory): CryptoSuite {
+export function toySuite(memory: FrameMemory, key = 0x5eed): CryptoSuite {
   const { view, bytes } = memory;
   const sum = (at: number, length: number): number => {
-    let result = 0x5eed;
+    let result = key;
     for (let i = at; i < at + length; i++) result = (Math.imul(result, 31) + bytes[i]!) >>> 0;
     return result;
   };

@@ -221,6 +221,15 @@ t.test('ICMP alone takes no link down', async (t) => {
   node.nowMs += 300;
   node.core.tick(node.nowMs);
   t.ok(node.core.hosts.find(2)?.links[0]?.connected, 'and the proof came');
+  node.sent.length = 0;
+  for (let i = 0; i < 1_000; i++) node.core.linkError(0, node.nowMs);
+  node.core.flush();
+  t.equal(node.sent.length, 0, 'a flood of errors after that costs nothing');
+  for (let i = 0; i < 20; i++) {
+    node.nowMs += 1_000;
+    node.core.tick(node.nowMs);
+    node.put(pong(node.nowMs - 1));
+  }
   node.core.linkError(0, node.nowMs);
   node.nowMs += 150;
   node.core.tick(node.nowMs);
@@ -229,6 +238,31 @@ t.test('ICMP alone takes no link down', async (t) => {
   node.core.tick(node.nowMs);
   t.notOk(node.core.hosts.find(2)?.links[0]?.connected, 'without proof the link is down long before its timeout');
 });
+
+t.test(
+  'a PONG to the PING that was sent for the error is the proof, whatever the fractions of its times',
+  async (t) => {
+    for (const [sentMs, tookMs] of [
+      [0.123_456_7, 0.299_7],
+      [0.5, 0.300_4],
+      [0.999_999_9, 1.000_999],
+    ] as const) {
+      const node = bench();
+      node.nowMs += sentMs;
+      node.core.linkError(0, node.nowMs);
+      node.core.flush();
+      const asked = node.sent.findLast(({ bytes }) => bytes[1] === 0x81)!.bytes;
+      const answer = Buffer.from(asked);
+      answer[1] = 0x82;
+      answer.writeUInt16BE(2, 2);
+      node.nowMs += tookMs;
+      node.put(answer);
+      node.nowMs += 400;
+      node.core.tick(node.nowMs);
+      t.ok(node.core.hosts.find(2)?.links[0]?.connected, `${tookMs} ms`);
+    }
+  },
+);
 
 t.test('the own process was held up: peers are not accused', async (t) => {
   const node = bench();

@@ -2,6 +2,8 @@ import { dropIsNoisy, dropName, type KnetDropReason } from '../../knet/drops.ts'
 import { Repeats } from '../../lib/repeats.ts';
 
 const PERIOD_MS = 30_000;
+/** Drops that are looked at in a second: a look makes strings, and in a flood the ring needs the time. */
+const LOOKS_PER_SECOND = 32;
 
 /**
  * One line for a kind of trouble and a peer, then silence for half a minute: a node with a wrong key sends dozens of
@@ -11,9 +13,24 @@ const PERIOD_MS = 30_000;
 export class DropLog {
   private readonly repeats = new Repeats(PERIOD_MS);
 
+  private looksEndMs = 0;
+  private looks = 0;
+
+  /**
+   * Whether a drop of this kind may be worth a line, before anything is done for one. Beyond some in a second the rest is only counted in the
+   * statistics, not in "more like it".
+   */
+  worthALook(reason: KnetDropReason, nowMs: number): boolean {
+    if (!dropIsNoisy(reason)) return false;
+    if (nowMs >= this.looksEndMs) {
+      this.looksEndMs = nowMs + 1_000;
+      this.looks = 0;
+    }
+    return this.looks++ < LOOKS_PER_SECOND;
+  }
+
   /** The line to log, or null. `peer` is the datagram's source address in text form. */
   line(reason: KnetDropReason, peer: string, nodeId: number, length: number, nowMs: number): string | null {
-    if (!dropIsNoisy(reason)) return null;
     const keptBack = this.repeats.admit(`${reason} ${peer}`, nowMs);
     if (keptBack === null) return null;
     const more = keptBack > 0 ? ` (and ${keptBack} more like it before)` : '';

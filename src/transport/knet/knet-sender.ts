@@ -27,6 +27,8 @@ const UNREACHABLE_ERRORS: readonly number[] = [-100, -101, -112, -113];
 const RETRIES_MAX = 20;
 /** Errors that a socket reports once for an ICMP message about an earlier packet: the send itself has not been tried. */
 const PENDING_ERRORS_MAX = 4;
+/** EMSGSIZE is mostly the kernel's own word about this packet, but can be that of a (forged) ICMP message about an earlier one: once more tells. */
+const PENDING_TOO_BIG_MAX = 1;
 
 /** What the sender needs to know about a link, by the core's index. */
 export interface LinkEnd {
@@ -162,7 +164,7 @@ export class KnetSender {
         retries++;
         this.count(at, RETRY_KEYS, 1);
         yieldCpu();
-      } else if (sent !== EAGAIN && !SEGMENTATION_ERRORS.includes(sent) && pending < PENDING_ERRORS_MAX) {
+      } else if (pending < pendingMax(sent)) {
         pending++;
         this.trouble.pendingError(fd);
       } else {
@@ -199,7 +201,11 @@ export class KnetSender {
     let tooBig = false;
     for (let done = 0; done < bytes; done += segmentBytes) {
       writeIovec(arena, iovec, start + done, Math.min(segmentBytes, bytes - done));
-      const sent = sendMessages(fd, arena.address + header, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+      let sent = sendMessages(fd, arena.address + header, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+      if (sent < 0 && pendingMax(sent) > 0) {
+        this.trouble.pendingError(fd);
+        sent = sendMessages(fd, arena.address + header, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+      }
       if (sent === 1) continue;
       failed++;
       tooBig ||= sent === EMSGSIZE;
@@ -213,6 +219,12 @@ export class KnetSender {
     const link = this.hosts.links[this.messageLink[index]!];
     link?.stats.add(LinkStat[keys[this.messageKind[index]!]!], amount);
   }
+}
+
+/** How often a send that ended with this error is tried again because the error may belong to an earlier packet. */
+function pendingMax(error: number): number {
+  if (error === EMSGSIZE) return PENDING_TOO_BIG_MAX;
+  return error === EAGAIN || SEGMENTATION_ERRORS.includes(error) ? 0 : PENDING_ERRORS_MAX;
 }
 
 /** By `RunKind`. */

@@ -305,10 +305,13 @@ export class KnetTransport implements RingTransport {
 
   private pollSocket(fd: number, budget: number): number {
     let handled = 0;
+    let pending = 0;
     do {
-      if (!this.receiver.receive(fd, budget - handled)) {
-        if (this.receiver.error < 0 && this.receiver.error !== EAGAIN) this.readErrors(fd);
-        break;
+      while (!this.receiver.receive(fd, budget - handled)) {
+        if (this.receiver.error >= 0 || this.receiver.error === EAGAIN) return handled;
+        // An ICMP message about an earlier packet: nothing was read, and packets may wait behind it.
+        this.readErrors(fd);
+        if (pending++ >= PENDING_ERRORS_MAX) return handled;
       }
       handled += this.handleReceived(false);
     } while (handled < budget && !this.core.waitsForKey && this.receiver.filled);
@@ -387,10 +390,11 @@ export class KnetTransport implements RingTransport {
   }
 
   private dropped(reason: KnetDropReason, name: number, nodeId: number, length: number): void {
-    if (reason === KnetDrop.duplicate || reason === KnetDrop.lateFragment) return;
+    const nowMs = this.host.nowMs();
+    if (!this.dropLog.worthALook(reason, nowMs)) return;
     const address = decodeSockaddr(this.host.arena.u8, name);
     const peer = address === null ? 'unknown' : `${address.ip}:${address.port}`;
-    const line = this.dropLog.line(reason, peer, nodeId, length, this.host.nowMs());
+    const line = this.dropLog.line(reason, peer, nodeId, length, nowMs);
     if (line !== null) this.host.log('error', 'KNET', line);
   }
 
@@ -425,4 +429,6 @@ export class KnetTransport implements RingTransport {
   }
 }
 
+/** Errors of earlier sends that a socket may report, one after the other, before it is read at the next turn. */
+const PENDING_ERRORS_MAX = 4;
 const EAGAIN = -11;

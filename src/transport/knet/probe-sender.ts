@@ -36,8 +36,8 @@ export class ProbeSender {
       const result = sendMessage(end.fd, arena.address + this.header, MSG_DONTWAIT | MSG_NOSIGNAL);
       if (result >= 0) return 0;
       const mtu = this.readErrors(end.fd);
-      if (result === EMSGSIZE) return mtu > 0 ? mtu : -1;
-      // Anything else may be the echo of an earlier packet's ICMP message, which is read now: once more.
+      if (result === EMSGSIZE && mtu > 0) return mtu;
+      // Anything else may be the echo of an earlier packet's ICMP message, true or forged, which is read now: once more.
     }
     return -1;
   }

@@ -21,3 +21,12 @@ t.test('sources that are made up cannot fill the log', async (t) => {
     if (log.line(KnetDrop.short, `10.0.0.2:${port}`, 0, 100, PERIOD_MS + 6000 + port / 10) !== null) lines++;
   t.equal(lines, 512, 'as many in the next period');
 });
+
+t.test('a flood is not looked at packet by packet', async (t) => {
+  const log = new DropLog();
+  let looks = 0;
+  for (let i = 0; i < 100_000; i++) if (log.worthALook(KnetDrop.authentication, i / 100)) looks++;
+  t.equal(looks, 32, 'in the first second');
+  t.ok(log.worthALook(KnetDrop.authentication, 1_001), 'and some in the next');
+  t.notOk(log.worthALook(KnetDrop.duplicate, 3_000), 'copies are no trouble at all');
+});
