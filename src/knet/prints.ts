@@ -11,17 +11,17 @@ const FRAGMENTS = 65_536;
  */
 export class PacketPrints {
   /** Made with the first packet: hosts of a ring without encryption need none. 256 KiB. */
-  private prints: Uint32Array | null = null;
+  private prints: Int32Array | null = null;
 
   /** Of fragments of longer messages: made with the first. 256 KiB. */
-  private fragments: Uint32Array | null = null;
+  private fragments: Int32Array | null = null;
 
   has(seq: number, print: number): boolean {
     return this.prints !== null && this.prints[seq] === print;
   }
 
   remember(seq: number, print: number): void {
-    this.prints ??= new Uint32Array(NUMBERS);
+    this.prints ??= new Int32Array(NUMBERS);
     this.prints[seq] = print;
   }
 
@@ -30,7 +30,7 @@ export class PacketPrints {
   }
 
   rememberFragment(seq: number, fragSeq: number, print: number): void {
-    this.fragments ??= new Uint32Array(FRAGMENTS);
+    this.fragments ??= new Int32Array(FRAGMENTS);
     this.fragments[fragmentPlace(seq, fragSeq)] = print;
   }
 }

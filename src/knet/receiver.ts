@@ -105,7 +105,7 @@ export class Receiver {
   private print(batch: RxBatch, i: number): number {
     const length = batch.length[i]!;
     if (batch.plainLength[i] === length) return 0;
-    return this.options.memory.view.getUint32(batch.offset[i]! + length - 4, true) || 1;
+    return this.options.memory.view.getInt32(batch.offset[i]! + length - 4, true) || 1; // signed: no box
   }
 
   private passClear(batch: RxBatch): void {

@@ -106,7 +106,7 @@ t.test('sealed packets: two of a million are not taken for one', async (t) => {
   let fragments = 0;
   for (let i = 0; i < 1_000_000; i++) {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    const print = (state ^ (state >>> 15)) >>> 0 || 1;
+    const print = (state ^ (state >>> 15)) | 0 || 1;
     const seq = (i % 65_535) + 1;
     if (window.judge(seq, print) !== Verdict.FRESH) mistaken++;
     window.markDelivered(seq, print);

@@ -33,10 +33,11 @@ export async function spoofIcmp(
   peer: LabNode,
   code: number,
   mtu: number,
+  rate: number,
   seconds: number,
 ): Promise<number> {
   const [victim, other] = [to.plan.addresses[0]!, peer.plan.addresses[0]!];
-  const args = ['icmp', other, victim, other, '5405', `${code}`, `${mtu}`, '200', `${seconds}`];
+  const args = ['icmp', other, victim, other, '5405', `${code}`, `${mtu}`, `${rate}`, `${seconds}`];
   return Number(await from.space.must(await program('spoof', 'security'), args, { timeoutMs: (seconds + 20) * 1000 }));
 }
 

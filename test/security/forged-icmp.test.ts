@@ -1,0 +1,62 @@
+import t from 'tap';
+import { describe, FULL, skipReason } from '../interop/lab/cases.ts';
+import { Lab } from '../interop/lab/lab.ts';
+import type { DaemonKind, LabNode } from '../interop/lab/node.ts';
+import { program } from '../interop/lab/programs.ts';
+import { memberships, spoofIcmp } from './spoof.ts';
+
+/**
+ * Somebody on the network without the key, who knows addresses and ports, forges ICMP to node 1 of an encrypted ring: "port unreachable" from node 2, and
+ * "fragmentation needed" with an MTU of 68. Stock takes the link down at the first; ours asks for a PONG, and loses no packet by either.
+ */
+const SECONDS = FULL ? 10 : 2;
+const RATE = FULL ? 5_000 : 1_000;
+const FORGERIES = [
+  { what: 'port unreachable', code: 3, mtu: 0 },
+  { what: 'fragmentation needed, MTU 68', code: 4, mtu: 68 },
+] as const;
+
+const linkStat = async (node: LabNode, name: string): Promise<number> =>
+  Number(await node.cmap(`stats.knet.node2.link0.${name}`, 'stats'));
+
+async function throughput(node: LabNode): Promise<number> {
+  const args = ['flood', '3000', `${SECONDS}`];
+  const text = await node.space.must(await program('cpgbench'), args, { timeoutMs: 60_000 });
+  return Number(/"perSecond":\s*([\d.]+)/.exec(text)?.[1] ?? 0);
+}
+
+for (const kind of ['ours', 'stock'] as const) {
+  const kinds: readonly DaemonKind[] = [kind, kind, kind];
+  t.test(`forged ICMP: ${describe(kinds)}`, { skip: skipReason(kinds) }, async (t) => {
+    const lab = await Lab.create(
+      { transport: 'knet', tokenMs: 1000, crypto: { cipher: 'aes256', hash: 'sha256' } },
+      kinds,
+    );
+    t.teardown(() => lab.close());
+    const [victim, other, attacker] = [lab.node(1), lab.node(2), lab.node(3)];
+    const members = [victim, other];
+    for (const node of members) node.startDaemon();
+    await lab.waitRing(members, 60_000);
+    for (const { what, code, mtu } of FORGERIES) {
+      const before = { rings: memberships(victim), downs: await linkStat(victim, 'down_count') };
+      const [sent, rate] = await Promise.all([
+        spoofIcmp(attacker, victim, other, code, mtu, RATE, SECONDS),
+        throughput(victim).catch(() => 0),
+      ]);
+      t.ok(sent > SECONDS * 50, `${sent} sent`);
+      const rings = memberships(victim) - before.rings;
+      const downs = (await linkStat(victim, 'down_count')) - before.downs;
+      const size = await linkStat(victim, 'mtu');
+      t.comment(
+        `${kind}, ${what}: ${rings} memberships, link down ${downs} times, ${rate} messages/s, link MTU ${size}`,
+      );
+      if (kind === 'ours') {
+        t.equal(rings, 0, `${what}: no membership`);
+        t.equal(downs, 0, 'the link stays up');
+        t.ok(size > 1_300, `the MTU stays: ${size}`);
+        t.ok(rate > 0, 'a client gets through');
+      }
+      await lab.waitRing(members, 60_000);
+    }
+  });
+}
