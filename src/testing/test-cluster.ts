@@ -150,7 +150,7 @@ export class TestCluster {
     });
     watched.catch(() => {}); // thrown below
     for (;;) {
-      await this.settle();
+      await this.settleUnless(() => settled);
       if (settled) return watched;
       if (this.nowMs() > limit) throw new Error(`nothing came within ${RUN_LIMIT_MS} ms of virtual time`);
       // Nothing is due: what is awaited may be real, a file for example.
@@ -159,8 +159,12 @@ export class TestCluster {
   }
 
   /** Lets everything happen that needs no time. */
-  async settle(): Promise<void> {
-    for (let idle = 0; idle < IDLE_TURNS; idle++) {
+  settle(): Promise<void> {
+    return this.settleUnless(() => false);
+  }
+
+  private async settleUnless(enough: () => boolean): Promise<void> {
+    for (let idle = 0; idle < IDLE_TURNS && !enough(); idle++) {
       if (this.turn()) idle = -1;
       await new Promise(setImmediate);
     }

@@ -1,0 +1,39 @@
+import { RondoError } from '../lib/errors.ts';
+
+export type StoreErrorCode =
+  /** Another process has the directory of the state. */
+  | 'RONDO_STORE_LOCKED'
+  /** What the directory holds was changed by something else than its owner. */
+  | 'RONDO_STORE_DAMAGED';
+
+/** The state on disk cannot be used. */
+export class StoreError extends RondoError {
+  static override readonly errorName = 'StoreError';
+  override readonly name = 'StoreError';
+  declare readonly code: StoreErrorCode;
+
+  constructor(code: StoreErrorCode, message: string, hint: string) {
+    super(code, message, hint);
+  }
+}
+
+export type MachineErrorCode =
+  /** The command was applied, and its result is known to other members only. */
+  | 'RONDO_RESULT_LOST'
+  /** The machine was closed while the call waited. A command may be applied all the same. */
+  | 'RONDO_MACHINE_CLOSED'
+  /** The machine stopped: its disk or its program's functions failed. See `cause`. */
+  | 'RONDO_MACHINE_FAILED'
+  /** Too late: the command may be applied all the same. The message says what was waited for. */
+  | 'RONDO_MACHINE_TIMEOUT';
+
+/** A replicated machine did not do what was asked of it. */
+export class MachineError extends RondoError {
+  static override readonly errorName = 'MachineError';
+  override readonly name = 'MachineError';
+  declare readonly code: MachineErrorCode;
+
+  constructor(code: MachineErrorCode, message: string, hint = '', options?: ErrorOptions) {
+    super(code, message, hint, options);
+  }
+}

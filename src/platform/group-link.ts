@@ -1,0 +1,187 @@
+import { CLOCK, type Clock, type ClockHook } from '../client/clock.ts';
+import { Cpg, type CpgProcess } from '../client/cpg.ts';
+import { ConnectionError } from '../client/errors.ts';
+import { Quorum, type RingIdentity } from '../client/quorum.ts';
+import type { ConnectOptions } from '../client/session.ts';
+import { Votequorum } from '../client/votequorum.ts';
+
+export const SYSTEM_CLOCK: Clock = {
+  nowMs: () => performance.now(),
+  setTimer: (delayMs, callback) => {
+    const timer = setTimeout(callback, delayMs);
+    return { cancel: () => clearTimeout(timer) };
+  },
+};
+
+export const clockOf = (options: ConnectOptions & ClockHook): Clock => options[CLOCK] ?? SYSTEM_CLOCK;
+
+/** How a lost connection is made again: after `minMs`, then twice as long each time up to `maxMs`, each with half of it by chance. */
+export interface Backoff {
+  readonly minMs: number;
+  readonly maxMs: number;
+}
+
+export const BACKOFF_DEFAULT: Backoff = { minMs: 100, maxMs: 5_000 };
+
+/** What quorum says of a ring; `null` where nothing is known of votes. */
+export interface LinkQuorum {
+  readonly ringId: RingIdentity;
+  readonly quorate: boolean;
+  /** Votes that a part needs, and that there are in all. */
+  readonly votesNeeded: number;
+  readonly votesExpected: number;
+}
+
+export interface LinkHandler {
+  connected(self: CpgProcess): void;
+  /** The connection is gone: what happened in the group since is not known. */
+  disconnected(reason: Error): void;
+  membership(members: readonly CpgProcess[]): void;
+  ring(ringId: RingIdentity): void;
+  quorum(quorum: LinkQuorum): void;
+  message(from: CpgProcess, data: Uint8Array): void;
+}
+
+export interface LinkOptions {
+  readonly group: string;
+  readonly connect: ConnectOptions;
+  readonly withQuorum: boolean;
+  /** `null`: the first end is the end. */
+  readonly backoff: Backoff | null;
+}
+
+/** Why a connection ended. */
+interface Life {
+  readonly end: Promise<Error>;
+}
+
+/** A process in a group, for as long as it wants: connections to cpg and quorum, made again when they end. */
+export class GroupLink {
+  private readonly clock: Clock;
+  private cpg: Cpg | null = null;
+  private closers: (() => void)[] = [];
+  private closing = false;
+  private wakeUp: () => void = () => {};
+  private finished: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly options: LinkOptions,
+    private readonly handler: LinkHandler,
+  ) {
+    this.clock = clockOf(options.connect);
+  }
+
+  /** Resolves in the group. @throws what `connect` and `join` throw. */
+  async open(): Promise<void> {
+    const life = await this.connect();
+    this.finished = this.keep(life);
+  }
+
+  /** In the order of the calls. What is sent while there is no connection is lost; the handler knows when there is one. */
+  send(data: Uint8Array): void {
+    this.cpg?.send(data).catch(() => {}); // the end of the connection says it, too
+  }
+
+  async close(): Promise<void> {
+    this.closing = true;
+    this.wakeUp();
+    await this.cpg?.close().catch(() => {});
+    this.disconnect();
+    await this.finished;
+  }
+
+  /** One connection after the other. */
+  private async keep(first: Life): Promise<void> {
+    let life = first;
+    for (;;) {
+      const reason = await life.end;
+      this.disconnect();
+      if (this.closing) return;
+      this.handler.disconnected(reason);
+      const next = await this.connectAgain();
+      if (next === null) return;
+      life = next;
+    }
+  }
+
+  private async connectAgain(): Promise<Life | null> {
+    const { backoff } = this.options;
+    if (backoff === null) return null;
+    for (let delayMs = backoff.minMs; !this.closing; delayMs = Math.min(2 * delayMs, backoff.maxMs)) {
+      await this.pause(delayMs * (0.5 + Math.random() / 2));
+      if (this.closing) return null;
+      try {
+        return await this.connect();
+      } catch {
+        this.disconnect();
+      }
+    }
+    return null;
+  }
+
+  private pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.clock.setTimer(ms, resolve);
+      this.wakeUp = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+  }
+
+  private async connect(): Promise<Life> {
+    const { connect, group } = this.options;
+    const ends: Promise<Error>[] = [];
+    if (this.options.withQuorum) ends.push((await this.connectQuorum()).end);
+    const cpg = await Cpg.connect(connect);
+    this.closers.push(() => cpg.destroy());
+    await cpg.join(group, { initialRing: true });
+    this.cpg = cpg;
+    this.handler.connected({ nodeId: cpg.nodeId, pid: process.pid });
+    ends.push(this.readEvents(cpg));
+    return { end: Promise.race(ends) };
+  }
+
+  private async connectQuorum(): Promise<Life> {
+    const quorum = await Quorum.connect(this.options.connect);
+    this.closers.push(() => quorum.destroy());
+    const votes = quorum.hasProvider ? await Votequorum.connect(this.options.connect) : null;
+    if (votes !== null) this.closers.push(() => votes.destroy());
+    const events = await quorum.watch();
+    const end = this.ending(async () => {
+      for await (const event of events) {
+        if (event.type !== 'quorum') continue;
+        const { ringId, quorate } = event;
+        const info = await votes?.info();
+        const votesNeeded = info?.quorum ?? 1;
+        this.handler.quorum({ ringId, quorate, votesNeeded, votesExpected: info?.expectedVotes ?? votesNeeded });
+      }
+    });
+    return { end };
+  }
+
+  private readEvents(cpg: Cpg): Promise<Error> {
+    return this.ending(async () => {
+      for await (const event of cpg.events()) {
+        if (this.cpg !== cpg) return;
+        if (event.type === 'message') this.handler.message(event, event.data);
+        else if (event.type === 'membership') this.handler.membership(event.members);
+        else if (event.type === 'ring') this.handler.ring(event.ringId);
+      }
+    });
+  }
+
+  private async ending(run: () => Promise<void>): Promise<Error> {
+    try {
+      await run();
+      return new ConnectionError('RONDO_CLOSED', 'the connection ended');
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
+  }
+
+  private disconnect(): void {
+    this.cpg = null;
+    for (const close of this.closers.splice(0)) close();
+  }
+}

@@ -1,0 +1,13 @@
+/** Building blocks for programs that agree, on top of the client. See docs/platform.md. */
+export { MachineError, type MachineErrorCode, StoreError, type StoreErrorCode } from './errors.ts';
+export type { Backoff } from './group-link.ts';
+export type { OrderPlace, ReplicaState } from './replicated/core.ts';
+export type { DigestReport } from './replicated/digest-check.ts';
+export {
+  type ApplyContext,
+  type MachineMember,
+  Replicated,
+  type ReplicatedOptions,
+  type SubmitOptions,
+} from './replicated/replicated.ts';
+export type { StoreOptions } from './replicated/store.ts';

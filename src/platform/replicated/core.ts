@@ -1,0 +1,560 @@
+import { Exchange } from './exchange.ts';
+import { ReplicaLog } from './log.ts';
+import {
+  type Base,
+  type Entry,
+  type EntryKind,
+  type Epoch,
+  encodeBase,
+  type Have,
+  type ReplicaMessage,
+  sameEpoch,
+} from './messages.ts';
+import { byNode, type Member, memberName } from './names.ts';
+import { Plan } from './plan.ts';
+import { SnapshotReceiver, SnapshotSender } from './snapshot-transfer.ts';
+
+/** Who is a member from a place in the order on; the payload of an entry of kind `view`. */
+export interface ViewMember {
+  readonly member: string;
+  readonly life: string;
+}
+
+/** Where an entry stands, for `apply`: the same at every member. */
+export interface OrderPlace {
+  /** 1 for the first entry. */
+  readonly index: number;
+  /** Sequence of the ring in which the entry got its place: grows for ever, as long as the cluster keeps its ring numbers. */
+  readonly ringSeq: number;
+}
+
+export type ReplicaState =
+  /** Not in a ring that may act, or the members have not found together yet. Commands wait. */
+  | 'waiting'
+  /** Taking the state from another member. Commands wait. */
+  | 'joining'
+  | 'active';
+
+/** What the core works with: all calls are made in order, and what they do is not seen before the core returns. */
+export interface ReplicaHost {
+  /** Multicasts to the group; what is handed over is sent in this order. */
+  send(message: ReplicaMessage): void;
+  /** An entry is at every member that has the state: it becomes part of it. `own`: its number, if this life submitted it. */
+  apply(entry: Entry, place: OrderPlace, own: number | null): void;
+  /** The own command is part of the state that was taken from another member: its result is not known here. */
+  applied(own: number): void;
+  snapshot(): Uint8Array;
+  restore(snapshot: Uint8Array): void;
+  /** Entries and epochs for the disk, in order; `persisted` is called with the number of calls that are safe there. */
+  persist(record: PersistRecord): void;
+  stateChanged(state: ReplicaState): void;
+  digestOf(from: string, index: number, digest: string): void;
+}
+
+export type PersistRecord =
+  | { readonly kind: 'entry'; readonly entry: Entry }
+  | { readonly kind: 'epoch'; readonly epoch: Epoch }
+  /** Everything before is replaced. */
+  | { readonly kind: 'base'; readonly base: Base };
+
+export interface ReplicaOptions {
+  /** Unique among all lives of all members. */
+  readonly life: string;
+  /** Acts in a quorate ring only. */
+  readonly quorum: boolean;
+  /** A member that holds up the others for so long is left out. */
+  readonly patienceMs: number;
+  /** Two parts that both acted: the state of the lesser one becomes an entry of kind `merge`. */
+  readonly merges: boolean;
+  /** What the disk has. */
+  readonly base: Base | null;
+}
+
+/** What quorum says of a ring. */
+export interface QuorumState {
+  readonly ringSeq: number;
+  readonly ringRep: number;
+  readonly quorate: boolean;
+  /** Nodes that have to have the state, and how many there are in all. */
+  readonly nodesMin: number;
+  readonly nodesAll: number;
+}
+
+interface PendingCommand {
+  readonly entry: Entry;
+}
+
+/**
+ * A replicated state machine over a process group (docs/platform.md): pure; events of CPG and quorum in, messages and calls of the host out.
+ *
+ *   ring or membership event ──> exchange of states ──> epoch: entries get places, are stored, acknowledged by all, applied
+ *                                        ^                  │ ring, membership, quorum lost, a member that is late
+ *                                        └──────────────────┘
+ *
+ * An entry is applied when every member that has the state of this epoch has acknowledged it. So whatever members go on later, any one
+ * of them has all that was ever applied anywhere, and the one with the greatest epoch is the source of the next.
+ */
+export class ReplicaCore {
+  private readonly log = new ReplicaLog();
+  private readonly exchange: Exchange;
+  /** The last epoch of which this member has the whole state. */
+  private epoch: Epoch | null = null;
+  /** The others may have gone on without this member, on this very node. */
+  private stale = false;
+  private plan: Plan | null = null;
+  private ring: { readonly seq: number; readonly rep: number } | null = null;
+  private quorumState: QuorumState | null = null;
+  private receiver: SnapshotReceiver | null = null;
+  private sender: SnapshotSender | null = null;
+  private state: ReplicaState = 'waiting';
+  private lastSeq = 0;
+  /** Own entries without a known place, by number, in order. */
+  private readonly pending = new Map<number, PendingCommand>();
+  private ackInFlight = false;
+  private ackedLength = -1;
+  private persistCalls = 0;
+  /** What can be acknowledged once so many calls of `persist` are safe. */
+  private readonly unsafe: { readonly calls: number; readonly length: number; readonly epoch: Epoch }[] = [];
+  private safeLength = -1;
+  private lateSinceMs: number | null = null;
+  private lateFor = '';
+
+  constructor(
+    private readonly options: ReplicaOptions,
+    private readonly host: ReplicaHost,
+  ) {
+    this.exchange = new Exchange(options.life);
+    if (options.base !== null) {
+      this.log.replace(options.base);
+      this.epoch = options.base.epoch;
+    }
+  }
+
+  // ── what the program does
+
+  /** The number of the entry; its fate follows in `apply` or `applied`. */
+  submit(payload: Uint8Array, kind: EntryKind = 'command'): number {
+    const seq = ++this.lastSeq;
+    const entry: Entry = { kind, from: this.options.life, seq, ringSeq: 0, payload };
+    this.pending.set(seq, { entry });
+    if (this.state === 'active') this.sendCommand(entry);
+    return seq;
+  }
+
+  /** The caller does not wait any more. Without a place yet, the entry does not get one in a later epoch. */
+  giveUp(seq: number): void {
+    this.pending.delete(seq);
+  }
+
+  /** What has to be stored instead of everything so far; `null` without a state. */
+  base(): Base | null {
+    if (this.epoch === null) return null;
+    return { epoch: this.epoch, ...this.log.base(), snapshot: this.host.snapshot() };
+  }
+
+  get currentState(): ReplicaState {
+    return this.state;
+  }
+
+  get appliedIndex(): number {
+    return this.log.applied;
+  }
+
+  /** Why nothing goes on, for people. */
+  get reason(): string {
+    if (this.state === 'active') return '';
+    if (this.ring === null) return 'not in the group yet';
+    if (this.options.quorum && !this.isQuorate) return 'this part of the cluster is not quorate';
+    if (this.state === 'joining') return 'the state is on its way from another member';
+    const missing = this.exchange.missing();
+    if (missing.length > 0) return `waiting for ${missing.join(', ')}`;
+    return this.exchange.verdict(this.options.quorum);
+  }
+
+  /** Everything on the disk so far is replaced by the state that it leads to. */
+  compact(): void {
+    const base = this.base();
+    if (base !== null) this.persist({ kind: 'base', base });
+  }
+
+  private get self(): string {
+    return this.exchange.self;
+  }
+
+  // ── what CPG and quorum say
+
+  /** A connection to the group: who this is there. */
+  connected(self: Member): void {
+    this.exchange.self = memberName(self);
+  }
+
+  /** The processes of the group. */
+  membership(members: readonly Member[]): void {
+    this.exchange.members = members.map(memberName).sort(byNode);
+    this.restart();
+  }
+
+  ringChanged(ring: { readonly seq: number; readonly rep: number }): void {
+    this.ring = ring;
+    this.restart();
+  }
+
+  /** The connection to the group is gone; another one may follow. */
+  disconnected(): void {
+    this.exchange.members = [];
+    this.exchange.forget();
+    this.ring = null;
+    this.quorumState = null;
+    this.stale = true;
+    this.suspend();
+  }
+
+  quorum(state: QuorumState): void {
+    const was = this.isQuorate;
+    this.quorumState = state;
+    if (!this.options.quorum || this.exchange.view === null) return;
+    if (this.exchange.awaitsQuorum) this.sendState();
+    else if (was !== this.isQuorate) {
+      if (was && this.plan !== null) this.host.send({ type: 'suspend', view: this.exchange.view });
+      else this.sendState();
+    }
+  }
+
+  /** A message of the group in its order. */
+  message(from: Member, message: ReplicaMessage): void {
+    const name = memberName(from);
+    switch (message.type) {
+      case 'view':
+        this.onView(name, message);
+        break;
+      case 'state':
+        this.onState(name, message);
+        break;
+      case 'command':
+        this.onCommand(message.epoch, message.entry);
+        break;
+      case 'ack':
+        this.onAck(name, message);
+        break;
+      case 'snapshot':
+        this.onSnapshot(name, message);
+        break;
+      case 'ready':
+        this.onReady(name, message);
+        break;
+      case 'suspend':
+        if (this.exchange.view === message.view && this.plan !== null) this.anotherRound();
+        break;
+      case 'evict':
+        this.onEvict(message);
+        break;
+      case 'rejoin':
+        if (this.exchange.readmit(message.view, name)) this.anotherRound();
+        break;
+      case 'digest':
+        this.host.digestOf(name, message.index, message.digest);
+        break;
+      default: // of a later version
+    }
+  }
+
+  /** So many calls of `persist` are safe on the disk. */
+  persisted(calls: number): void {
+    while ((this.unsafe[0]?.calls ?? Number.POSITIVE_INFINITY) <= calls) {
+      const { length, epoch } = this.unsafe.shift()!;
+      if (this.plan !== null && sameEpoch(epoch, this.plan.epoch)) this.safeLength = Math.max(this.safeLength, length);
+    }
+    this.acknowledge();
+  }
+
+  /** Time passes: whoever holds up the others is left out. */
+  tick(nowMs: number): void {
+    const late = this.whoIsLate();
+    if (late === '' || late !== this.lateFor) {
+      this.lateFor = late;
+      this.lateSinceMs = nowMs;
+      return;
+    }
+    if (nowMs - (this.lateSinceMs ?? nowMs) < this.options.patienceMs) return;
+    this.lateSinceMs = nowMs;
+    const { view } = this.exchange;
+    const [kind, member] = late.split(' ') as [string, string];
+    if (kind === 'view') this.startView(this.exchange.members.filter((other) => other !== member));
+    else if (view !== null) this.host.send({ type: 'evict', view, member });
+  }
+
+  // ── finding together
+
+  private restart(): void {
+    this.suspend();
+    this.exchange.forget();
+    if (this.ring === null || this.exchange.members.length === 0) return;
+    if (this.exchange.members[0] === this.self) this.startView(this.exchange.members);
+  }
+
+  private startView(members: readonly string[]): void {
+    if (this.ring === null) return;
+    const serial = this.exchange.nextSerial();
+    this.host.send({ type: 'view', serial, members, ring: [this.ring.rep, this.ring.seq] });
+  }
+
+  private onView(from: string, view: Extract<ReplicaMessage, { type: 'view' }>): void {
+    const { ring } = this;
+    if (ring === null || view.ring[0] !== ring.rep || view.ring[1] !== ring.seq) return;
+    if (!this.exchange.begin(from, view.serial, view.members)) return;
+    this.suspend();
+    this.sendState();
+    if (!this.exchange.takesPart(this.self)) this.host.send({ type: 'rejoin', view: view.serial });
+  }
+
+  private get isQuorate(): boolean {
+    const { ring, quorumState } = this;
+    if (ring === null || quorumState === null || !quorumState.quorate) return false;
+    return quorumState.ringSeq === ring.seq && quorumState.ringRep === ring.rep;
+  }
+
+  /** Whether quorum has spoken of this ring. */
+  private get quorumKnown(): boolean {
+    const { ring, quorumState } = this;
+    return quorumState?.ringSeq === ring?.seq && quorumState?.ringRep === ring?.rep;
+  }
+
+  private sendState(): void {
+    const { view, round } = this.exchange;
+    if (view === null || !this.exchange.takesPart(this.self)) return;
+    this.exchange.awaitsQuorum = this.options.quorum && !this.quorumKnown;
+    if (this.exchange.awaitsQuorum) return;
+    this.host.send({
+      type: 'state',
+      view,
+      round,
+      quorate: this.isQuorate,
+      nodesMin: this.quorumState?.nodesMin ?? 1,
+      nodesAll: this.quorumState?.nodesAll ?? 1,
+      life: this.options.life,
+      have: this.have,
+    });
+  }
+
+  private get have(): Have {
+    const { epoch, stale } = this;
+    if (epoch === null) return { epoch: null, length: 0, chain: 0, stale: false };
+    return { epoch, length: this.log.length, chain: this.log.chain, stale };
+  }
+
+  private onState(from: string, state: Extract<ReplicaMessage, { type: 'state' }>): void {
+    if (!this.exchange.note(from, state)) return;
+    if (this.plan !== null) {
+      if (!state.quorate && this.options.quorum) this.anotherRound();
+      return;
+    }
+    const plan = Plan.of(this.exchange, this.options.quorum, this.ring!);
+    if (plan !== null) this.install(plan);
+  }
+
+  private anotherRound(): void {
+    this.suspend();
+    this.exchange.nextRound();
+    this.sendState();
+  }
+
+  private onEvict({ view, member }: Extract<ReplicaMessage, { type: 'evict' }>): void {
+    if (!this.exchange.evict(view, member)) return;
+    this.anotherRound();
+    if (member !== this.self) return;
+    this.stale = true;
+    this.host.send({ type: 'rejoin', view });
+  }
+
+  private install(plan: Plan): void {
+    this.plan = plan;
+    const isFull = plan.full.has(this.self);
+    const joiners = plan.members.length > plan.full.size;
+    if (this.options.merges && plan.mergers.includes(this.self)) this.submit(this.host.snapshot(), 'merge');
+    const blob = plan.source === this.self && joiners ? encodeBase(this.base()!) : null;
+    if (isFull) {
+      this.enter(plan);
+      this.setState('active');
+      this.sendPending();
+    } else {
+      this.stale = true;
+      this.receiver = new SnapshotReceiver(plan.source);
+      this.receiver.later.push(plan.viewEntry());
+      this.setState('joining');
+    }
+    if (blob === null) return;
+    this.sender = new SnapshotSender(blob);
+    this.sendSnapshot(2);
+  }
+
+  /** This member has everything that the epoch begins with. */
+  private enter(plan: Plan): void {
+    this.epoch = plan.epoch;
+    this.stale = false;
+    this.persist({ kind: 'epoch', epoch: plan.epoch });
+    this.append(plan.viewEntry());
+  }
+
+  private suspend(): void {
+    this.plan = null;
+    this.receiver = null;
+    this.sender = null;
+    this.ackInFlight = false;
+    this.ackedLength = -1;
+    this.safeLength = -1;
+    this.unsafe.length = 0;
+    this.setState('waiting');
+  }
+
+  private setState(state: ReplicaState): void {
+    if (this.state === state) return;
+    this.state = state;
+    this.host.stateChanged(state);
+  }
+
+  // ── the state on its way to who has not got it
+
+  private sendSnapshot(parts: number): void {
+    const { sender, plan } = this;
+    if (sender === null || plan === null) return;
+    for (const part of sender.next(parts)) this.host.send({ type: 'snapshot', epoch: plan.epoch, ...part });
+  }
+
+  private onSnapshot(from: string, message: Extract<ReplicaMessage, { type: 'snapshot' }>): void {
+    const { plan, receiver } = this;
+    if (plan === null || !sameEpoch(message.epoch, plan.epoch)) return;
+    if (from === this.self) this.sendSnapshot(1);
+    const base = receiver?.take(from, message) ?? null;
+    if (receiver === null || base === null) return;
+    this.receiver = null;
+    if (this.epoch === null || !this.log.adopt(base)) {
+      this.log.replace(base);
+      this.host.restore(base.snapshot);
+    }
+    this.forgetApplied();
+    this.epoch = plan.epoch;
+    this.stale = false;
+    this.persist({ kind: 'base', base: this.base()! });
+    for (const entry of receiver.later) this.append(entry);
+  }
+
+  /** Own entries that are part of the state already. */
+  private forgetApplied(): void {
+    const inTail = new Set(this.log.entries.filter(({ from }) => from === this.options.life).map(({ seq }) => seq));
+    for (const seq of [...this.pending.keys()]) {
+      if (seq > this.log.lastOf(this.options.life)) return;
+      if (inTail.has(seq)) continue;
+      this.pending.delete(seq);
+      this.host.applied(seq);
+    }
+  }
+
+  private onReady(from: string, { epoch, length }: Extract<ReplicaMessage, { type: 'ready' }>): void {
+    const { plan } = this;
+    if (plan === null || !sameEpoch(epoch, plan.epoch)) return;
+    plan.full.add(from);
+    plan.acks.set(from, length);
+    if (from === this.self) {
+      this.setState('active');
+      this.sendPending();
+    }
+    this.applyAgreed();
+    if (from !== this.self || this.plan !== plan) return;
+    this.ackInFlight = false;
+    this.acknowledge();
+  }
+
+  // ── entries
+
+  private sendCommand(entry: Entry): void {
+    if (this.plan === null) return;
+    const { epoch } = this.plan;
+    this.host.send({ type: 'command', epoch, entry: { ...entry, ringSeq: epoch.ringSeq } });
+  }
+
+  private sendPending(): void {
+    const last = this.log.lastOf(this.options.life);
+    for (const { entry } of this.pending.values()) if (entry.seq > last) this.sendCommand(entry);
+  }
+
+  private onCommand(epoch: Epoch, entry: Entry): void {
+    if (this.plan === null || !sameEpoch(epoch, this.plan.epoch)) return; // its sender sends it again
+    if (this.receiver !== null) this.receiver.later.push(entry);
+    else this.append(entry);
+  }
+
+  private append(entry: Entry): void {
+    if (!this.log.append(entry)) return;
+    this.persist({ kind: 'entry', entry });
+  }
+
+  private persist(record: PersistRecord): void {
+    const { plan } = this;
+    this.persistCalls++;
+    if (plan !== null) this.unsafe.push({ calls: this.persistCalls, length: this.log.length, epoch: plan.epoch });
+    this.host.persist(record);
+  }
+
+  /** One acknowledgement is on its way at a time: the next one covers what came meanwhile. */
+  private acknowledge(): void {
+    const { plan } = this;
+    if (plan === null || this.receiver !== null || this.ackInFlight) return;
+    if (this.options.quorum && !this.isQuorate) return;
+    const length = Math.min(this.safeLength, this.log.length);
+    if (length <= this.ackedLength) return;
+    const chain = this.log.chainAt(length);
+    if (chain === null) return;
+    this.ackInFlight = true;
+    this.ackedLength = length;
+    if (plan.full.has(this.self)) this.host.send({ type: 'ack', epoch: plan.epoch, length, chain });
+    else this.host.send({ type: 'ready', epoch: plan.epoch, length });
+  }
+
+  private onAck(from: string, { epoch, length, chain }: Extract<ReplicaMessage, { type: 'ack' }>): void {
+    const { plan } = this;
+    if (plan === null || !sameEpoch(epoch, plan.epoch) || !plan.full.has(from)) return;
+    if (this.receiver === null) {
+      const own = this.log.chainAt(length);
+      if (own === null || own !== chain) return; // of entries that are not here: the ring is about to change
+    }
+    plan.acks.set(from, Math.max(length, plan.acks.get(from) ?? -1));
+    this.applyAgreed();
+    if (from !== this.self) return;
+    this.ackInFlight = false;
+    this.acknowledge();
+  }
+
+  private applyAgreed(): void {
+    const { plan } = this;
+    if (plan === null || this.receiver !== null || !plan.mayApply) return;
+    const agreed = plan.agreedLength();
+    while (this.log.applied < agreed) {
+      const entry = this.log.advance();
+      if (entry === null) return;
+      const own = entry.from === this.options.life && this.pending.delete(entry.seq) ? entry.seq : null;
+      this.host.apply(entry, { index: this.log.applied, ringSeq: entry.ringSeq }, own);
+      if (this.plan !== plan) return;
+    }
+  }
+
+  // ── who is late
+
+  private whoIsLate(): string {
+    const { members, view } = this.exchange;
+    if (this.ring === null || members.length < 2) return '';
+    if (view === null) return members[0] === this.self ? '' : `view ${members[0]}`;
+    if (!this.exchange.takesPart(this.self)) return '';
+    const { plan } = this;
+    if (plan === null)
+      return prefixed(
+        'state',
+        this.exchange.missing().find((member) => member !== this.self),
+      );
+    if (this.receiver !== null) return `part${this.receiver.received} ${plan.source}`;
+    if (this.log.applied >= this.log.length) return '';
+    return prefixed(`ack${this.log.applied}`, plan.slowest(this.log.applied + 1, this.self));
+  }
+}
+
+const prefixed = (what: string, member: string | undefined): string =>
+  member === undefined ? '' : `${what} ${member}`;
