@@ -22,6 +22,7 @@ import { type Places, placeOfLock, stateFallback } from './places.ts';
 import { lockDaemonMemory, planScheduling } from './privileges.ts';
 import { RingIdStore } from './ring-id-store.ts';
 import { handleSignals } from './signals.ts';
+import { StateLock } from './state-lock.ts';
 import { COROSYNC_VERSION, versionText } from './version.ts';
 
 /** The daemon from its command line to its exit status (services.md 11). */
@@ -66,6 +67,7 @@ async function startDaemon(options: DaemonOptions): Promise<number> {
   const log = new DaemonLog(result.logging, options.foreground || isBackgroundChild());
   let status: ExitCodeValue;
   let lock: LockFile | null = null;
+  let stateLock: StateLock | null = null;
   try {
     announce(log, result, notices);
     const instance = ipcInstance(options, result);
@@ -74,6 +76,13 @@ async function startDaemon(options: DaemonOptions): Promise<number> {
     const scheduling = planScheduling(result.map, log.write);
     const lockMemory = lockDaemonMemory(log.write);
     lock = LockFile.acquire(places.lockFile, lockFile);
+    stateLock = StateLock.acquire(stateDirectory, (why) =>
+      log.write(
+        'warning',
+        'MAIN',
+        `The state directory ${stateDirectory} cannot be locked against other daemons: ${why}`,
+      ),
+    );
     const file = resolve(result.file);
     process.chdir(stateDirectory);
     const exposed = exposure(stateDirectory);
@@ -82,6 +91,7 @@ async function startDaemon(options: DaemonOptions): Promise<number> {
   } catch (error) {
     status = exitStatus(error, log, result.logging.toStderr);
   }
+  stateLock?.release();
   lock?.release();
   const text = status === ExitCode.OK ? 'normally' : `with status ${status}`;
   if (status !== ExitCode.KILLED && status !== ExitCode.PLOAD_DONE) {

@@ -29,6 +29,19 @@ t.test('a second daemon of the same host', { skip: skipReason(['ours']) }, async
   t.equal(again.code, 18, 'the same names: refused by the lock');
   t.strictSame(await files(), before);
 
+  writeFileSync(
+    join(space.directory, 'run/other.conf'),
+    readFileSync(node.confFile, 'utf8').replace('corosync.log', 'other.log'),
+  );
+  const other = ['-c', '/run/other.conf', '-l', '/run/other.pid', '--ipc-instance', 'other'];
+  const sameState = await space.run(RONDOD, ['-f', ...other, '--state-dir', '/var/lib/corosync']);
+  t.equal(sameState.code, 18, 'other names, the same state directory: refused, too');
+  t.match(
+    readFileSync(join(space.directory, 'log/corosync/other.log'), 'utf8'),
+    'Another daemon uses the state directory /var/lib/corosync. Stop it, or give this one its own --state-dir',
+  );
+  t.strictSame(await files(), before);
+
   const state = join(space.directory, 'state/two');
   const conf = readFileSync(node.confFile, 'utf8').replace(node.plan.addresses[0] ?? '', '127.0.0.1');
   writeFileSync(join(space.directory, 'run/two.conf'), conf.replace('corosync.log', 'two.log'));
