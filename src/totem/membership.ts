@@ -158,6 +158,8 @@ function meetForeigner(
   operational: ReasonValue,
   gather: ReasonValue,
 ): TotemDropReason {
+  // As a JOIN with such a number: who stands there cannot be in a ring with us, and gathering for him would never end.
+  if (ringSeq > TOTEM_LIMITS.ringSeqMax) return TotemDrop.BAD_RING_SEQ;
   // Stock gathers at both: without the key, recorded packets of an earlier ring then re-form this one.
   if (s.state === 'operational' && isPast(s, node, ringSeq)) return TotemDrop.PAST_RING;
   if (s.pastRings.has(ringRep, ringSeq)) return TotemDrop.PAST_RING;

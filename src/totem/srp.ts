@@ -56,7 +56,8 @@ export class TotemSrp {
     if (s.left) return s.statistics.drop(TotemDrop.WRONG_STATE);
     const reason = dispatch(s, offset, length);
     if (reason === TotemDrop.NONE) return reason;
-    if (reason === TotemDrop.BAD_MAGIC || reason === TotemDrop.BAD_VERSION) reportStranger(s, reason, offset);
+    if (reason === TotemDrop.BAD_MAGIC || reason === TotemDrop.BAD_VERSION || reason === TotemDrop.BAD_RING_SEQ)
+      reportStranger(s, reason, offset);
     return s.statistics.drop(reason);
   }
 
@@ -175,14 +176,18 @@ export class TotemSrp {
   }
 }
 
-/** Another product or generation on this port: worth a line now and then, and no garbage for each of its frames. */
+/** Another product or generation on this port, or a node at a ring sequence that this one cannot follow: worth a line now and then, and no garbage for each of its frames. */
 function reportStranger(s: RingState, reason: TotemDropReason, at: number): void {
   if (s.nowMs < s.strangerReportMs) return;
   s.strangerReportMs = s.nowMs + STRANGER_REPORT_MS;
   const { view } = s.memory;
-  const isMagic = reason === TotemDrop.BAD_MAGIC;
-  const detail = isMagic ? guessForeignSender(view, at) : String(view.getUint8(at + HEADER.version));
-  s.observer.report({ kind: 'frameDropped', reason, detail });
+  s.observer.report({ kind: 'frameDropped', reason, detail: strangerDetail(view, reason, at) });
+}
+
+function strangerDetail(view: DataView, reason: TotemDropReason, at: number): string {
+  if (reason === TotemDrop.BAD_MAGIC) return guessForeignSender(view, at);
+  if (reason === TotemDrop.BAD_VERSION) return String(view.getUint8(at + HEADER.version));
+  return String(view.getUint32(at + HEADER.nodeId, isLittleEndian(view, at)));
 }
 
 function dispatch(s: RingState, at: number, length: number): TotemDropReason {

@@ -41,6 +41,11 @@ t.test("stock's lines", async (t) => {
   );
 });
 
+t.test('a node that cannot be followed: what to do about it', async (t) => {
+  const [line] = logged({ kind: 'frameDropped', reason: TotemDrop.BAD_RING_SEQ, detail: '7' });
+  t.match(line, /^warning TOTEM Node 7 is at a ring sequence above 2\^52.*remove its file ringid_7/);
+});
+
 t.test("another generation on the wire: stock's lines", async (t) => {
   const lines = logged(
     { kind: 'frameDropped', reason: TotemDrop.BAD_MAGIC, detail: 'Corosync 2.3+' },
