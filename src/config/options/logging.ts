@@ -32,6 +32,9 @@ export const DEBUG_MODES = ['on', 'off', 'trace'] as const;
 
 const AT_ONCE = { reload: 'yes', cmap: 'live' } as const;
 
+/** Destinations that no subsystem has for itself, in stock neither. */
+const ONE_FOR_ALL: ReadonlySet<string> = new Set(['to_stderr', 'to_syslog']);
+
 /** Keys that a logger_subsys block knows as well. */
 const shared = (section: string): readonly OptionSpec[] =>
   sectionOptions(section, AT_ONCE, [
@@ -120,7 +123,9 @@ export const LOGGING_OPTIONS: readonly OptionSpec[] = [
   ...global,
   ...shared('logging'),
   ...subsys,
-  ...shared('logging.logger_subsys'),
+  ...shared('logging.logger_subsys').map((option) =>
+    ONE_FOR_ALL.has(option.key) ? { ...option, withoutEffect: 'it is one destination for all subsystems' } : option,
+  ),
   ...daemon,
   ...shared('logging.logging_daemon'),
 ];
