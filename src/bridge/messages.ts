@@ -82,7 +82,7 @@ export type FromRing =
   | { readonly op: 'log'; readonly level: LogLevel; readonly subsystem: LogSubsystem; readonly message: string }
   /** The ring thread did not get to run in time. */
   | { readonly op: 'paused'; readonly timestampMs: number; readonly delayMs: number; readonly thresholdMs: number }
-  | { readonly op: 'answer'; readonly queryId: number; readonly value: unknown }
+  | { readonly op: 'queryResult'; readonly queryId: number; readonly value: unknown }
   /** A crypto reconfiguration did not work (totem.md 6.6, knet.md 5.4). */
   | { readonly op: 'cryptoFailed'; readonly reason: string }
   | { readonly op: 'fatal'; readonly code: string; readonly message: string }

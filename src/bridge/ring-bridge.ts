@@ -35,7 +35,7 @@ export class RingBridge {
   readonly log: LogFunction;
   /** Log records that found the ring full. */
   logsDropped = 0;
-  private logsDroppedTold = 0;
+  private logsDroppedReported = 0;
 
   constructor(
     shared: SharedArrayBuffer,
@@ -52,7 +52,7 @@ export class RingBridge {
 
   send(message: FromRing): void {
     const bytes = this.encoder.encode(JSON.stringify(message));
-    if (message.op === 'answer' && message.value !== null && bytes.length > this.writer.payloadBytesMax) {
+    if (message.op === 'queryResult' && message.value !== null && bytes.length > this.writer.payloadBytesMax) {
       this.send({ ...message, value: null }); // a list as long as clients or peers make it: whoever asked can do without
       return;
     }
@@ -69,14 +69,14 @@ export class RingBridge {
       this.logsDropped++;
       return;
     }
-    if (this.logsDropped > this.logsDroppedTold) this.tellDropped();
+    if (this.logsDropped > this.logsDroppedReported) this.reportDropped();
     if (!this.tryLog(level, subsystem, message)) this.logsDropped++;
   }
 
-  private tellDropped(): void {
-    const count = this.logsDropped - this.logsDroppedTold;
+  private reportDropped(): void {
+    const count = this.logsDropped - this.logsDroppedReported;
     const text = `${count} messages of the ring thread were not logged: the main thread did not keep up`;
-    if (this.tryLog('warning', 'MAIN', text)) this.logsDroppedTold = this.logsDropped;
+    if (this.tryLog('warning', 'MAIN', text)) this.logsDroppedReported = this.logsDropped;
   }
 
   private tryLog(level: LogLevel, subsystem: LogSubsystem, message: string): boolean {

@@ -71,10 +71,10 @@ export class Session {
   private readonly holds = new Set<SessionStream>();
   private channel: Channel | null = null;
   private ended: ConnectionError | null = null;
-  private tellEnd: (reason: ConnectionError | null) => void = () => {};
+  private resolveEnded: (reason: ConnectionError | null) => void = () => {};
   /** Resolves at the end of the connection; `null`: it was closed from here. */
   readonly whenEnded = new Promise<ConnectionError | null>((resolve) => {
-    this.tellEnd = resolve;
+    this.resolveEnded = resolve;
   });
   private readonly tryAgainMs: number;
   /** Limit of one response, and of a send that waits for room. */
@@ -244,7 +244,7 @@ export class Session {
   private end(error: Error | null): void {
     if (this.ended !== null) return;
     this.ended = endReason(this.service, error);
-    this.tellEnd(error === null ? null : this.ended);
+    this.resolveEnded(error === null ? null : this.ended);
     if (this.channel !== null) reportEnd(this.service, this.instance, error === null ? null : this.ended);
     for (const stream of this.streams) {
       if (error === null) stream.end();

@@ -334,7 +334,7 @@ export class Daemon {
       clientClosed: ({ id }) => this.ipc.remoteClosed(id),
       log: ({ level, subsystem, message }) => log(level, subsystem, message),
       paused: ({ timestampMs, delayMs, thresholdMs }) => watch.note(timestampMs, delayMs, thresholdMs),
-      answer: ({ queryId, value }) => this.queries.answered(queryId, value),
+      queryResult: ({ queryId, value }) => this.queries.resultCame(queryId, value),
       cryptoFailed: ({ reason }) => log('error', 'TOTEM', `Crypto reconfiguration failed: ${reason}`),
       fatal: ({ code, message }) => this.fail(new DaemonExit(ExitCode.FATAL, `${message} (${code})`)),
       serviceUnloaded: ({ serviceId }) => ringPhase.noteUnloaded(serviceId),

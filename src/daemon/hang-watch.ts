@@ -7,11 +7,11 @@ const FIRST_SECONDS = 4;
 export class HangWatch {
   private turns = -1;
   private stillMs = 0;
-  private tellAtMs = FIRST_SECONDS * 1000;
+  private reportAtMs = FIRST_SECONDS * 1000;
 
   constructor(
     private readonly tickMs: number,
-    private readonly tell: (seconds: number) => void,
+    private readonly report: (seconds: number) => void,
   ) {}
 
   /** Every `tickMs`; `turns` is the loop's counter. */
@@ -19,12 +19,12 @@ export class HangWatch {
     if (turns !== this.turns) {
       this.turns = turns;
       this.stillMs = 0;
-      this.tellAtMs = FIRST_SECONDS * 1000;
+      this.reportAtMs = FIRST_SECONDS * 1000;
       return;
     }
     this.stillMs += this.tickMs;
-    if (this.stillMs < this.tellAtMs) return;
-    this.tellAtMs *= 2;
-    this.tell(this.stillMs / 1000);
+    if (this.stillMs < this.reportAtMs) return;
+    this.reportAtMs *= 2;
+    this.report(this.stillMs / 1000);
   }
 }

@@ -183,8 +183,8 @@ export class IpcServerFront implements IpcFront {
     if (this.remotes.size === 0 || nowMs - this.remoteAskedMs < REMOTE_STATS_MS) return;
     this.remoteAskedMs = nowMs;
     this.ports.remoteClients().then(
-      (answer) => {
-        const clients = answer as readonly { readonly id: number; readonly statistics: ClientCounters }[] | null;
+      (value) => {
+        const clients = value as readonly { readonly id: number; readonly statistics: ClientCounters }[] | null;
         this.remoteStatistics = new Map((clients ?? []).map(({ id, statistics }) => [id, statistics]));
       },
       () => {}, // the ring thread is ending

@@ -8,7 +8,7 @@ const PROBE_MS = 30_000;
 /** How often a block that could not be stored is tried again. */
 const RETRY_MS = 5_000;
 /** How often the trouble is logged while it lasts. */
-const TELL_MS = 60_000;
+const REPORT_MS = 60_000;
 /** A formed ring advances the sequence by four (totem.md 4.8). */
 const SEQ_PER_RING = 4;
 
@@ -29,7 +29,7 @@ export class RingIdKeeper {
   private wanted = 0;
   private highest = 0;
   private trouble: unknown = null;
-  private toldMs = Number.NEGATIVE_INFINITY;
+  private reportedMs = Number.NEGATIVE_INFINITY;
   private timer: NodeJS.Timeout | null = null;
   private readonly probes: NodeJS.Timeout;
 
@@ -91,14 +91,14 @@ export class RingIdKeeper {
     }
     if (this.trouble === null) return;
     this.trouble = null;
-    this.toldMs = Number.NEGATIVE_INFINITY;
+    this.reportedMs = Number.NEGATIVE_INFINITY;
     this.ports.log('notice', 'MAIN', 'The ring id can be stored again');
   }
 
   private failing(error: unknown): void {
     this.trouble = error;
-    if (this.nowMs() - this.toldMs >= TELL_MS) {
-      this.toldMs = this.nowMs();
+    if (this.nowMs() - this.reportedMs >= REPORT_MS) {
+      this.reportedMs = this.nowMs();
       const rings = Math.floor(((this.store.reserved - this.highest + RING_SEQ_MAX) % RING_SEQ_MAX) / SEQ_PER_RING);
       const left = `${rings} more rings can form, then this node ends. Make room, or make the directory writable`;
       this.ports.log('error', 'MAIN', `${error instanceof Error ? error.message : String(error)}: ${left}`, 'ring id');

@@ -25,14 +25,14 @@ export class RingIdRequests {
     if (this.upTo === null || ringSeqNewer(upTo, this.upTo)) this.upTo = upTo;
     if (this.waiting) return;
     const waitMs = this.servedAtMs + SPACING_MS - this.clock.nowMs();
-    if (waitMs <= 0) this.answer(this.upTo);
+    if (waitMs <= 0) this.reply(this.upTo);
     else {
       this.waiting = true;
-      this.clock.later(() => this.answer(this.upTo ?? upTo), Math.ceil(waitMs));
+      this.clock.later(() => this.reply(this.upTo ?? upTo), Math.ceil(waitMs));
     }
   }
 
-  private answer(upTo: number): void {
+  private reply(upTo: number): void {
     this.waiting = false;
     this.upTo = null;
     this.serve(upTo);

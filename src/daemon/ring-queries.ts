@@ -1,12 +1,12 @@
 import type { RingQuery, ToRing } from '../bridge/messages.ts';
 import { Deferred } from './deferred.ts';
 
-const ANSWER_MS_MAX = 2_000;
+const RESULT_MS_MAX = 2_000;
 
 interface Question {
   readonly id: number;
   readonly what: RingQuery;
-  readonly answer: Deferred<unknown>;
+  readonly result: Deferred<unknown>;
   readonly timer: NodeJS.Timeout;
 }
 
@@ -23,17 +23,17 @@ export class RingQueries {
   constructor(private readonly send: (message: ToRing) => void) {}
 
   ask(what: RingQuery): Promise<unknown> {
-    const answer = this.next.get(what) ?? new Deferred<unknown>();
-    if (this.asked.has(what)) this.next.set(what, answer);
-    else this.start(what, answer);
-    return answer.promise;
+    const result = this.next.get(what) ?? new Deferred<unknown>();
+    if (this.asked.has(what)) this.next.set(what, result);
+    else this.start(what, result);
+    return result.promise;
   }
 
-  answered(queryId: number, value: unknown): void {
+  resultCame(queryId: number, value: unknown): void {
     for (const question of this.asked.values()) {
       if (question.id !== queryId) continue;
       this.end(question);
-      question.answer.resolve(value);
+      question.result.resolve(value);
       return;
     }
   }
@@ -41,25 +41,25 @@ export class RingQueries {
   /** The ring thread is gone. */
   fail(): void {
     const error = new Error('the ring thread has ended');
-    for (const { answer, timer } of this.asked.values()) {
+    for (const { result, timer } of this.asked.values()) {
       clearTimeout(timer);
-      answer.reject(error);
+      result.reject(error);
     }
-    for (const answer of this.next.values()) answer.reject(error);
+    for (const result of this.next.values()) result.reject(error);
     this.asked.clear();
     this.next.clear();
   }
 
-  private start(what: RingQuery, answer: Deferred<unknown>): void {
+  private start(what: RingQuery, result: Deferred<unknown>): void {
     const id = ++this.lastId;
     const timer = setTimeout(() => {
       const question = this.asked.get(what);
       if (question?.id !== id) return;
       this.end(question);
-      answer.reject(new Error(`the ring thread did not answer in ${ANSWER_MS_MAX} ms`));
-    }, ANSWER_MS_MAX);
+      result.reject(new Error(`the ring thread did not answer in ${RESULT_MS_MAX} ms`));
+    }, RESULT_MS_MAX);
     timer.unref();
-    this.asked.set(what, { id, what, answer, timer });
+    this.asked.set(what, { id, what, result, timer });
     this.send({ op: 'query', queryId: id, what });
   }
 

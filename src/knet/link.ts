@@ -156,7 +156,7 @@ export class Link {
   }
 
   /** ≥ 1 valid PONG since the link was last down: the peer talks to us (knet.md 2.2 step 1, as of 1.27). */
-  get answered(): boolean {
+  get hasPong(): boolean {
     return this.receivedPongs > 0;
   }
 

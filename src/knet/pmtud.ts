@@ -45,7 +45,7 @@ export class PathMtu {
   private forced = false;
   private probeCount = 0;
   private readonly probes = new Int32Array(KNET_LIMITS.pmtudProbesPerRound);
-  private readonly answered = new Uint8Array(KNET_LIMITS.pmtudProbesPerRound);
+  private readonly probed = new Uint8Array(KNET_LIMITS.pmtudProbesPerRound);
 
   get verifying(): boolean {
     return this.state === VERIFYING;
@@ -106,7 +106,7 @@ export class PathMtu {
     if (!this.resent && nowMs >= this.resendMs) {
       this.resent = true;
       for (let i = 0; i < this.probeCount; i++) {
-        if (this.answered[i] === 0) this.sendProbe(this.probes[i]!, sizes, overheadBytes, send);
+        if (this.probed[i] === 0) this.sendProbe(this.probes[i]!, sizes, overheadBytes, send);
       }
     }
     if (nowMs < this.roundEndMs) return PathChange.NONE;
@@ -125,11 +125,11 @@ export class PathMtu {
     if (this.state === IDLE) return PathChange.NONE;
     let open = 0;
     for (let i = 0; i < this.probeCount; i++) {
-      if (this.probes[i] === ipBytes) this.answered[i] = 1;
-      if (this.answered[i] === 0) open++;
+      if (this.probes[i] === ipBytes) this.probed[i] = 1;
+      if (this.probed[i] === 0) open++;
     }
     // The largest probe was answered: nothing more is to be learned from waiting.
-    if (this.answered[this.probeCount - 1] === 0 && open > 0) return PathChange.NONE;
+    if (this.probed[this.probeCount - 1] === 0 && open > 0) return PathChange.NONE;
     const roundMs = Math.min(ROUND_MS_MAX, Math.max(ROUND_MS_MIN, (4 * latencyUs) / 1000));
     return this.endRound(nowMs, roundMs, sizes, overheadBytes, send);
   }
@@ -190,7 +190,7 @@ export class PathMtu {
 
   private chooseProbes(sizes: CryptoSizes, overheadBytes: number): void {
     this.probeCount = 0;
-    this.answered.fill(0);
+    this.probed.fill(0);
     const floor = smallestIpBytes(sizes, overheadBytes);
     if (this.goodIpBytes === 0 && (this.rounds === 1 || this.badIpBytes <= IP_BYTES_MAX) && this.rounds <= 2) {
       // First the largest size that may be possible: 65535, then what the kernel answered to it.
@@ -221,11 +221,11 @@ export class PathMtu {
   private endRound(nowMs: number, roundMs: number, sizes: CryptoSizes, overheadBytes: number, send: ProbeSend): number {
     if (this.state === VERIFYING) return this.endVerify(nowMs, roundMs, sizes, overheadBytes, send);
     let best = this.goodIpBytes;
-    for (let i = 0; i < this.probeCount; i++) if (this.answered[i] === 1) best = Math.max(best, this.probes[i]!);
+    for (let i = 0; i < this.probeCount; i++) if (this.probed[i] === 1) best = Math.max(best, this.probes[i]!);
     this.goodIpBytes = best;
     for (let i = 0; i < this.probeCount; i++) {
       const size = this.probes[i]!;
-      if (this.answered[i] === 0 && size > best && size < this.badIpBytes) this.badIpBytes = size;
+      if (this.probed[i] === 0 && size > best && size < this.badIpBytes) this.badIpBytes = size;
     }
     const before = this.confirmedIpBytes;
     // A size that was answered is used at once, while the search goes on above it.
@@ -247,7 +247,7 @@ export class PathMtu {
     this.state = VERIFYING;
     this.probes[0] = quantise(this.confirmedIpBytes, sizes, overheadBytes);
     this.probeCount = 1;
-    this.answered.fill(0);
+    this.probed.fill(0);
     this.resent = true;
     this.roundEndMs = nowMs + roundMs;
     if (this.sendProbe(this.probes[0]!, sizes, overheadBytes, send) !== 0) this.misses = VERIFY_MISSES_MAX;
@@ -262,7 +262,7 @@ export class PathMtu {
   ): number {
     this.state = IDLE;
     this.verifiedMs = nowMs;
-    if (this.answered[0] === 1) {
+    if (this.probed[0] === 1) {
       this.misses = 0;
       return PathChange.NONE;
     }

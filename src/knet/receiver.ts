@@ -224,7 +224,7 @@ export class Receiver {
     link.stats.add(LinkStat.rx_data_packets, 1);
     link.stats.add(LinkStat.rx_data_bytes, length);
     if (!host.reachable) {
-      if (!link.answered) return KnetDrop.notReachable;
+      if (!link.hasPong) return KnetDrop.notReachable;
       this.internals.raiseLink(link, nowMs);
     }
     const fragNum = readFragNum(memory, at);

@@ -226,7 +226,7 @@ export class RingThread {
         ring?.transport.flush();
         break;
       case 'query':
-        this.bridge.send({ op: 'answer', queryId: message.queryId, value: this.answer(message.what) });
+        this.bridge.send({ op: 'queryResult', queryId: message.queryId, value: this.resultOf(message.what) });
         break;
       case 'unloadService':
         ring?.unload(message.serviceId);
@@ -262,7 +262,7 @@ export class RingThread {
     if (!locked.ok) this.bridge.log('warning', 'MAIN', `Could not lock the memory of the frames: ${locked.errno}`);
   }
 
-  private answer(what: RingQuery): unknown {
+  private resultOf(what: RingQuery): unknown {
     if (what === 'heap') return getHeapStatistics().used_heap_size;
     const { ring } = this;
     if (ring === null) return null;

@@ -276,16 +276,16 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
   interfaceUp(linkId: number): void {
     this.env.bridge.send({ op: 'interfaceUp', linkId });
     this.linksUp++;
-    this.tellInterfaces();
+    this.reportInterfaces();
   }
 
   servicesLoaded(): void {
     if (this.services) return;
     this.services = true;
-    this.tellInterfaces();
+    this.reportInterfaces();
   }
 
-  private tellInterfaces(): void {
+  private reportInterfaces(): void {
     if (!this.services || this.linksUp < this.config.links.length) return;
     this.groups.srp.interfaceChanged();
     this.transport.flush();

@@ -128,9 +128,9 @@ t.test('room follows what the ring thread published', async (t) => {
 
 t.test('an answer that is longer than the ring takes is answered with nothing', async (t) => {
   const { main, ring, messages, handler } = pair();
-  ring.send({ op: 'answer', queryId: 5, value: 'x'.repeat(9 << 20) });
+  ring.send({ op: 'queryResult', queryId: 5, value: 'x'.repeat(9 << 20) });
   main.drain(handler);
-  t.same(messages, [{ op: 'answer', queryId: 5, value: null }]);
+  t.same(messages, [{ op: 'queryResult', queryId: 5, value: null }]);
 });
 
 t.test('many small records that wait keep their order', async (t) => {

@@ -8,7 +8,7 @@ import { Votequorum } from '../../src/client/votequorum.ts';
 import { CsError } from '../../src/lib/errors.ts';
 import { CPG_ITERATION_NEXT_RESPONSE, CPG_LOCAL_GET_RESPONSE } from '../../src/services/codec/cpg.ts';
 import { messageId, statusResponse } from '../../src/services/codec/struct.ts';
-import { type Answer, FakeDaemon } from './fake-channel.ts';
+import { FakeDaemon, type Responder } from './fake-channel.ts';
 
 interface Capture {
   readonly service: string;
@@ -44,11 +44,11 @@ function capture(
 }
 
 const OK = (id: number): Uint8Array => statusResponse(id, CsError.OK);
-const cpgAnswer: Answer = (request) =>
+const cpgResponse: Responder = (request) =>
   messageId(request) === 4 ? CPG_LOCAL_GET_RESPONSE.ok({ nodeId: 1 }) : OK(messageId(request));
 
 t.test('cpg: join, events of stock, send, close', async (t) => {
-  const daemon = new FakeDaemon(cpgAnswer);
+  const daemon = new FakeDaemon(cpgResponse);
   const cpg = await Cpg.connect(daemon.options());
   t.equal(cpg.nodeId, 1);
   await cpg.join('grp');
@@ -77,7 +77,7 @@ t.test('cpg: join, events of stock, send, close', async (t) => {
 });
 
 t.test('cpg: sends keep their order while the cluster is busy', async (t) => {
-  const daemon = new FakeDaemon(cpgAnswer);
+  const daemon = new FakeDaemon(cpgResponse);
   const cpg = await Cpg.connect(daemon.options());
   await cpg.join('g');
   daemon.busy = true;
@@ -98,7 +98,7 @@ t.test('cpg: sends keep their order while the cluster is busy', async (t) => {
 });
 
 t.test('cpg: long messages go in fragments and come together again', async (t) => {
-  const daemon = new FakeDaemon(cpgAnswer);
+  const daemon = new FakeDaemon(cpgResponse);
   const cpg = await Cpg.connect(daemon.options());
   await cpg.join('g');
   await cpg.send(new Uint8Array(2_500_000));
@@ -116,7 +116,7 @@ t.test('cpg: long messages go in fragments and come together again', async (t) =
 });
 
 t.test('cpg: a slow reader holds the connection, not the memory', async (t) => {
-  const daemon = new FakeDaemon(cpgAnswer);
+  const daemon = new FakeDaemon(cpgResponse);
   const cpg = await Cpg.connect(daemon.options({ queueBytes: 1000 }));
   const event = capture('cpg', 'res_lib_cpg_deliver_callback').event;
   for (let i = 0; i < 5; i++) daemon.event(event);
@@ -131,7 +131,7 @@ t.test('cpg: TRY_AGAIN is repeated, other statuses are errors with stable codes'
   const daemon = new FakeDaemon((request) => {
     if (messageId(request) === 0 && ++tries < 3) return statusResponse(0, CsError.TRY_AGAIN);
     if (messageId(request) === 1) return statusResponse(1, CsError.NOT_EXIST);
-    return cpgAnswer(request, daemon);
+    return cpgResponse(request, daemon);
   });
   const cpg = await Cpg.connect(daemon.options());
   await cpg.join('g');
@@ -149,7 +149,7 @@ t.test('cpg: processes of all groups', async (t) => {
   const daemon = new FakeDaemon((request) => {
     if (messageId(request) === 5) return capture('cpg', 'req_lib_cpg_iterationinitialize').response;
     if (messageId(request) === 6) return items.shift() ?? CPG_ITERATION_NEXT_RESPONSE.message(CsError.NO_SECTIONS);
-    return cpgAnswer(request, daemon);
+    return cpgResponse(request, daemon);
   });
   const cpg = await Cpg.connect(daemon.options());
   const processes = await cpg.processes();
@@ -160,7 +160,7 @@ t.test('cpg: processes of all groups', async (t) => {
 });
 
 t.test('a connection that the daemon ends fails its streams', async (t) => {
-  const daemon = new FakeDaemon(cpgAnswer);
+  const daemon = new FakeDaemon(cpgResponse);
   const cpg = await Cpg.connect(daemon.options());
   const next = cpg.events().next();
   daemon.handler?.closed(new Error('hang-up'));
@@ -168,7 +168,7 @@ t.test('a connection that the daemon ends fails its streams', async (t) => {
 });
 
 t.test('a malformed event ends the connection', async (t) => {
-  const daemon = new FakeDaemon(cpgAnswer);
+  const daemon = new FakeDaemon(cpgResponse);
   const cpg = await Cpg.connect(daemon.options());
   const event = capture('cpg', 'res_lib_cpg_deliver_callback').event.slice();
   new DataView(event.buffer).setUint32(160, 1_000_000, true);

@@ -6,18 +6,18 @@ import { CsError } from '../../src/lib/errors.ts';
 import { CPG_DELIVER, CPG_LOCAL_GET_RESPONSE, encodeCpgConfigurationChange } from '../../src/services/codec/cpg.ts';
 import { groupNameValue } from '../../src/services/codec/fields.ts';
 import { messageId, statusResponse } from '../../src/services/codec/struct.ts';
-import { type Answer, FakeDaemon } from './fake-channel.ts';
+import { FakeDaemon, type Responder } from './fake-channel.ts';
 
 const LOCAL_GET = 4;
 const PARTIAL_MCAST = 12;
 const group = groupNameValue(Buffer.from('g'));
 
 async function joined(partial: () => number = () => CsError.OK): Promise<{ daemon: FakeDaemon; cpg: Cpg }> {
-  const answer: Answer = (request) => {
+  const respond: Responder = (request) => {
     if (messageId(request) === LOCAL_GET) return CPG_LOCAL_GET_RESPONSE.ok({ nodeId: 1 });
     return statusResponse(messageId(request), messageId(request) === PARTIAL_MCAST ? partial() : CsError.OK);
   };
-  const daemon = new FakeDaemon(answer);
+  const daemon = new FakeDaemon(respond);
   const cpg = await Cpg.connect(daemon.options({ timeoutMs: 2000 }));
   await cpg.join('g');
   return { daemon, cpg };
@@ -102,8 +102,8 @@ t.test('long messages: one that was refused does not count, one of unknown fate 
 });
 
 t.test('close() says so to who waits, and the channels of diagnostics say it to tools', async (t) => {
-  const told: unknown[] = [];
-  const listen = (message: unknown, name: string | symbol): void => void told.push([name, message]);
+  const scene: unknown[] = [];
+  const listen = (message: unknown, name: string | symbol): void => void scene.push([name, message]);
   for (const name of ['rondo:connect', 'rondo:disconnect']) subscribe(name, listen);
   t.teardown(() => void ['rondo:connect', 'rondo:disconnect'].map((name) => unsubscribe(name, listen)));
   const { cpg } = await joined();
@@ -112,7 +112,7 @@ t.test('close() says so to who waits, and the channels of diagnostics say it to 
   await cpg.close();
   await rejected;
   t.equal(await cpg.ended, null);
-  t.match(told, [
+  t.match(scene, [
     ['rondo:connect', { service: 'cpg', instance: '' }],
     ['rondo:disconnect', { service: 'cpg', error: null }],
   ]);

@@ -7,17 +7,17 @@ import { CsError } from '../../src/lib/errors.ts';
 import { CPG_DELIVER, CPG_LOCAL_GET_RESPONSE, CPG_PARTIAL_DELIVER } from '../../src/services/codec/cpg.ts';
 import { groupNameValue } from '../../src/services/codec/fields.ts';
 import { messageId, statusResponse } from '../../src/services/codec/struct.ts';
-import { type Answer, FakeDaemon } from './fake-channel.ts';
+import { FakeDaemon, type Responder } from './fake-channel.ts';
 
 const LOCAL_GET = 4;
 const MCAST = 2;
-const answer: Answer = (request) =>
+const respond: Responder = (request) =>
   messageId(request) === LOCAL_GET
     ? CPG_LOCAL_GET_RESPONSE.ok({ nodeId: 1 })
     : statusResponse(messageId(request), CsError.OK);
 
 async function joined(options = {}): Promise<{ daemon: FakeDaemon; cpg: Cpg }> {
-  const daemon = new FakeDaemon(answer);
+  const daemon = new FakeDaemon(respond);
   const cpg = await Cpg.connect(daemon.options(options));
   await cpg.join('g');
   return { daemon, cpg };
@@ -144,7 +144,7 @@ t.test('many calls with one signal are no leak', async (t) => {
 });
 
 t.test('sending needs a group', async (t) => {
-  const daemon = new FakeDaemon(answer);
+  const daemon = new FakeDaemon(respond);
   const cpg = await Cpg.connect(daemon.options());
   await t.rejects(cpg.send('x'), { code: 'RONDO_NOT_JOINED', message: /Wait for join/ });
   t.throws(() => cpg.trySend('x'), StateError);

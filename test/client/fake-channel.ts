@@ -14,7 +14,7 @@ export const over = <T extends object>(open: OpenChannel, options?: T): T & Conn
   [OPEN_CHANNEL]: open,
 });
 
-export type Answer = (request: Uint8Array, daemon: FakeDaemon) => Uint8Array | null;
+export type Responder = (request: Uint8Array, daemon: FakeDaemon) => Uint8Array | null;
 
 /** A daemon in memory: answers requests by a function, sends events when told. */
 export class FakeDaemon {
@@ -28,7 +28,7 @@ export class FakeDaemon {
   hung = false;
   private readonly waiting: (() => void)[] = [];
 
-  constructor(private readonly answer: Answer) {}
+  constructor(private readonly respond: Responder) {}
 
   readonly open: OpenChannel = (_service, _options, handler) => {
     this.handler = handler;
@@ -42,7 +42,7 @@ export class FakeDaemon {
             this.waiting.push(() => reject(new Error('closed')));
           });
         }
-        const response = this.answer(request, this);
+        const response = this.respond(request, this);
         if (response === null) throw new Error(`no answer to request ${messageId(request)}`);
         return response;
       },

@@ -98,19 +98,19 @@ t.test('clients may not touch read-only keys', async (t) => {
 t.test('trackers: events, values and order (services.md 5.5)', async (t) => {
   const map = new Icmap();
   const story: string[] = [];
-  const tell = (name: string) => (event: number, key: string, now: unknown, old: unknown) => {
+  const note = (name: string) => (event: number, key: string, now: unknown, old: unknown) => {
     story.push(`${name} ${event} ${key}${now === null ? '' : ' new'}${old === null ? '' : ' old'}`);
   };
-  map.track('', TRACK_CHANGES | TrackEvent.PREFIX, tell('all1'));
-  map.track('', TRACK_CHANGES | TrackEvent.PREFIX, tell('all2'));
-  map.track('', TRACK_CHANGES, tell('never'));
-  map.track('to', TRACK_CHANGES | TrackEvent.PREFIX, tell('to'));
-  map.track('totem.', TRACK_CHANGES | TrackEvent.PREFIX, tell('totem.'));
-  map.track('totem.token', TRACK_CHANGES | TrackEvent.PREFIX, tell('prefix1'));
-  map.track('totem.token', TRACK_CHANGES | TrackEvent.PREFIX, tell('prefix2'));
-  map.track('totem.token', TRACK_CHANGES, tell('exact1'));
-  const exact2 = map.track('totem.token', TrackEvent.DELETE, tell('exact2'))!;
-  t.equal(map.track('totem.token', 16, tell('bad')), null);
+  map.track('', TRACK_CHANGES | TrackEvent.PREFIX, note('all1'));
+  map.track('', TRACK_CHANGES | TrackEvent.PREFIX, note('all2'));
+  map.track('', TRACK_CHANGES, note('never'));
+  map.track('to', TRACK_CHANGES | TrackEvent.PREFIX, note('to'));
+  map.track('totem.', TRACK_CHANGES | TrackEvent.PREFIX, note('totem.'));
+  map.track('totem.token', TRACK_CHANGES | TrackEvent.PREFIX, note('prefix1'));
+  map.track('totem.token', TRACK_CHANGES | TrackEvent.PREFIX, note('prefix2'));
+  map.track('totem.token', TRACK_CHANGES, note('exact1'));
+  const exact2 = map.track('totem.token', TrackEvent.DELETE, note('exact2'))!;
+  t.equal(map.track('totem.token', 16, note('bad')), null);
 
   map.setU32('totem.token', 5);
   t.strictSame(

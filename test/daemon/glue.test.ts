@@ -98,25 +98,25 @@ t.test('statistics over the shared counters', async (t) => {
   };
   t.equal(text('stats.srp.orf_token_rx'), '7');
   showOwnCounters(map, counters);
-  const told: string[] = [];
-  map.track('stats.knet.', 15, (event, key) => told.push(`${event} ${key}`));
-  map.track('stats.knet.node3.link1.connected', 15, (event, key) => told.push(`exact ${event} ${key}`));
+  const scene: string[] = [];
+  map.track('stats.knet.', 15, (event, key) => scene.push(`${event} ${key}`));
+  map.track('stats.knet.node3.link1.connected', 15, (event, key) => scene.push(`exact ${event} ${key}`));
   const links = (...members: readonly (readonly [number, readonly (string | null)[]])[]): TotemConfig =>
     ({ transport: 'knet', nodeId: 1, members: members.map(([nodeId, addresses]) => ({ nodeId, addresses })) }) as never;
   showLinks(map, counters, links([1, ['a', 'b']], [2, ['c', null]]));
   const groups = () => [...new Set([...map.keys('stats.knet.')].map((key) => key.replace(/\.\w+$/, '')))];
   t.same(groups(), ['stats.knet.handle', 'stats.knet.node1.link0', 'stats.knet.node2.link0']);
-  t.equal(told.length, [...map.keys('stats.knet.')].length, 'each birth is told');
-  told.length = 0;
+  t.equal(scene.length, [...map.keys('stats.knet.')].length, 'each birth is told');
+  scene.length = 0;
   showLinks(map, counters, links([1, ['a', 'b']], [2, ['c']], [3, ['d', 'e']]));
-  t.equal(told.filter((line) => line.endsWith('4 stats.knet.node3.link1.connected')).length, 2);
+  t.equal(scene.filter((line) => line.endsWith('4 stats.knet.node3.link1.connected')).length, 2);
   t.ok(
-    told.every((line) => line.includes('4 stats.knet.node3.')),
+    scene.every((line) => line.includes('4 stats.knet.node3.')),
     'what was there is not told again',
   );
-  told.length = 0;
+  scene.length = 0;
   showLinks(map, counters, links([1, ['a', 'b']], [2, ['c']]));
-  t.equal(told.filter((line) => line.endsWith('1 stats.knet.node3.link1.connected')).length, 2);
+  t.equal(scene.filter((line) => line.endsWith('1 stats.knet.node3.link1.connected')).length, 2);
   t.equal(map.get('stats.knet.node3.link1.connected'), CsError.NOT_EXIST);
   t.equal(text('stats.pg.msg_reserved'), '1');
   t.equal(text('stats.srp.mcast_tx'), '0', 'keys of the table exist from the start');

@@ -7,10 +7,10 @@ t.test('a loop that turns is left alone', async (t) => {
 });
 
 t.test('a loop that stands still is told after 4, 8, 16, 32 s, and anew after it went on', async (t) => {
-  const told: number[] = [];
-  const watch = new HangWatch(250, (seconds) => told.push(seconds));
+  const scene: number[] = [];
+  const watch = new HangWatch(250, (seconds) => scene.push(seconds));
   for (let tick = 0; tick <= 32 * 4; tick++) watch.tick(7);
-  t.same(told, [4, 8, 16, 32]);
+  t.same(scene, [4, 8, 16, 32]);
   for (let tick = 0; tick <= 4 * 4; tick++) watch.tick(8);
-  t.same(told, [4, 8, 16, 32, 4]);
+  t.same(scene, [4, 8, 16, 32, 4]);
 });

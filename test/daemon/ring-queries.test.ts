@@ -19,15 +19,15 @@ t.test('questions that come while one is asked share the next answer', async (t)
     { id: 1, what: 'links' },
     { id: 2, what: 'clients' },
   ]);
-  ring.answered(1, 'old');
+  ring.resultCame(1, 'old');
   t.equal(await first, 'old');
   t.same(sent.at(-1), { id: 3, what: 'links' }, 'asked after all of them, so no answer is older than its question');
-  ring.answered(3, 'new');
+  ring.resultCame(3, 'new');
   t.same(new Set(await Promise.all(others)), new Set(['new']));
-  ring.answered(2, 'clients');
+  ring.resultCame(2, 'clients');
   t.equal(await other, 'clients');
   t.equal(sent.length, 3);
-  ring.answered(3, 'again'); // an answer to nobody
+  ring.resultCame(3, 'again'); // an answer to nobody
 });
 
 t.test('the end of the ring thread', async (t) => {
@@ -42,8 +42,8 @@ t.test('a ring thread that does not answer', async (t) => {
   const [first, second] = [ring.ask('links'), ring.ask('links')];
   const keepAlive = setTimeout(() => {}, 10_000);
   t.teardown(() => clearTimeout(keepAlive));
-  await t.rejects(first, { message: /did not answer in 2000 ms/ });
+  await t.rejects(first, { message: /did not result in 2000 ms/ });
   t.equal(sent.length, 2);
-  ring.answered(2, 'late');
+  ring.resultCame(2, 'late');
   t.equal(await second, 'late');
 });

@@ -72,7 +72,7 @@ function normalise(text: string): string[] {
 }
 
 /** Each command with its status and output; and the token's time out that the daemon has in the end. */
-function answers(kind: DaemonKind, { command, lines }: HaTool): Promise<Map<string, unknown>> {
+function outputs(kind: DaemonKind, { command, lines }: HaTool): Promise<Map<string, unknown>> {
   return onRing(kind, async (node) => {
     await node.space.must('mkdir', ['-p', '/var/log/crmsh']);
     const found = new Map<string, unknown>();
@@ -89,14 +89,14 @@ function answers(kind: DaemonKind, { command, lines }: HaTool): Promise<Map<stri
 for (const tool of TOOLS) {
   t.test(tool.command, { skip: unavailable(tool.command) }, async (t) => {
     t.setTimeout(400_000);
-    const [stock, ours] = await onBoth((kind) => answers(kind, tool));
+    const [stock, ours] = await onBoth((kind) => outputs(kind, tool));
     t.equal(stock.get('token in use'), tool.tokenMs, 'the tool works at all');
-    for (const [line, answer] of stock) t.same(ours.get(line), answer, line);
+    for (const [line, output] of stock) t.same(ours.get(line), output, line);
   });
 }
 
 const EXPORTER = 'ha_cluster_exporter';
-const SCRAPE = `fetch('http://127.0.0.1:9664/metrics').then((answer) => answer.text()).then(console.log)`;
+const SCRAPE = `fetch('http://127.0.0.1:9664/metrics').then((response) => response.text()).then(console.log)`;
 
 /** The metrics of one scrape that come from Corosync. */
 function metrics(kind: DaemonKind): Promise<string[]> {

@@ -16,7 +16,7 @@ const MESSAGES = 60;
 for (const kinds of mixtures([['ours', 'stock', 'stock']])) {
   t.test(`nodes join in the middle of a message, ${describe(kinds)}`, { skip: skipReason(kinds) }, async (t) => {
     const story = await Story.begin(t, { transport: 'udpu', tokenMs: 1000 }, kinds);
-    await story.tell(async ({ lab }) => {
+    await story.play(async ({ lab }) => {
       await story.joinAll();
       const { members } = story;
       const [sender] = members;

@@ -34,7 +34,7 @@ const shared = (node: LabNode): string[] =>
 
 t.test('hostile clients', { skip: skipReason(kinds) }, async (t) => {
   const story = await Story.begin(t, { transport: 'udpu' }, kinds);
-  await story.tell(async ({ lab }) => {
+  await story.play(async ({ lab }) => {
     const hostile = await program('hostile');
     await story.joinAll();
     const rings = await story.rings();

@@ -39,14 +39,14 @@ function millisecondsOfDay(): number {
   return now.getTime() - new Date(now).setHours(0, 0, 0, 0);
 }
 
-story('one link of two fails under load', { links: 2, tokenMs: LINK_TOKEN_MS }, async (told) => {
-  const { lab, t } = told;
+story('one link of two fails under load', { links: 2, tokenMs: LINK_TOKEN_MS }, async (scene) => {
+  const { lab, t } = scene;
   const [first, ...others] = lab.nodes as [LabNode, ...LabNode[]];
-  const rings = await told.rings();
+  const rings = await scene.rings();
   let steadyAt = Date.now() + STEADY_MS;
   for (const how of ['cut', 'interface down'] as const) {
     await sleep(Math.max(0, steadyAt - Date.now()));
-    told.send(300, 1, 100_000);
+    scene.send(300, 1, 100_000);
     await sleep(200);
     const failedAt = millisecondsOfDay();
     if (how === 'cut') await first.cut({ link: 0 });
@@ -67,59 +67,59 @@ story('one link of two fails under load', { links: 2, tokenMs: LINK_TOKEN_MS }, 
       const tookMs = Math.round(downLogged(node, peer, 0) - failedAt);
       t.ok(tookMs < NOTICE_MS_MAX, `${how}: ${node.plan.name} (${node.kind}) noticed after ${tookMs} ms`);
     }
-    told.send(200, 1, 100_000);
-    await told.settleAndCompare(`${how}, with one link`);
+    scene.send(200, 1, 100_000);
+    await scene.settleAndCompare(`${how}, with one link`);
     if (how === 'cut') await first.heal();
     else await first.linkState(0, 'up');
     await see('11');
     const before = await packetsSent(first, others[0]!, 0);
-    told.send(100, 1, 100_000);
-    await told.settleAndCompare(`${how}, healed`);
+    scene.send(100, 1, 100_000);
+    await scene.settleAndCompare(`${how}, healed`);
     t.ok((await packetsSent(first, others[0]!, 0)) > before + 50, 'traffic is back on the preferred link');
-    told.compareWithSent(how);
+    scene.compareWithSent(how);
   }
-  t.same(await told.rings(), rings, 'the ring never changed');
+  t.same(await scene.rings(), rings, 'the ring never changed');
   for (const node of lab.nodes) {
     t.ok(!/A processor failed/.test(node.log()), `${node.plan.name} lost no token`);
   }
 });
 
-story('both links cut, and healed', { links: 2, tokenMs: 2_000 }, async (told) => {
-  const { lab } = told;
+story('both links cut, and healed', { links: 2, tokenMs: 2_000 }, async (scene) => {
+  const { lab } = scene;
   const [first, ...others] = lab.nodes as [LabNode, ...LabNode[]];
   await first.cut();
   await lab.waitRing(others);
   await lab.waitRing([first]);
   await first.heal();
   await lab.waitRing(lab.nodes, 60_000);
-  await told.quiet();
-  told.send(200, 1, 100_000);
-  await told.settleAndCompare('together again');
+  await scene.quiet();
+  scene.send(200, 1, 100_000);
+  await scene.settleAndCompare('together again');
 });
 
-story('the path MTU falls to 1300 and rises again', { totem: ['knet_pmtud_interval: 5'] }, async (told) => {
-  const { lab, t } = told;
+story('the path MTU falls to 1300 and rises again', { totem: ['knet_pmtud_interval: 5'] }, async (scene) => {
+  const { lab, t } = scene;
   const [first] = lab.nodes as [LabNode];
-  const rings = await told.rings();
+  const rings = await scene.rings();
   const mtu = async () => first.cmap('stats.knet.node2.link0.mtu', 'stats');
   t.equal(await mtu(), '1397');
-  told.send(200, 1, 100_000);
+  scene.send(200, 1, 100_000);
   await sleep(200);
   for (const node of lab.nodes) await node.setMtu(0, 1300);
-  told.send(200, 1, 100_000);
-  await told.settleAndCompare('1300');
+  scene.send(200, 1, 100_000);
+  await scene.settleAndCompare('1300');
   await until('the smaller MTU', async () => (Number(await mtu()) < 1300 ? true : null), 30_000);
   for (const node of lab.nodes) await node.setMtu(0, 1500);
   await until('the larger MTU', async () => ((await mtu()) === '1397' ? true : null), 60_000);
-  told.send(100, 1, 100_000);
-  await told.settleAndCompare('1500');
-  told.compareWithSent('both');
-  t.same(await told.rings(), rings, 'the ring never changed');
+  scene.send(100, 1, 100_000);
+  await scene.settleAndCompare('1500');
+  scene.compareWithSent('both');
+  t.same(await scene.rings(), rings, 'the ring never changed');
 });
 
-story('key, cipher and compression change by reload under load', {}, async (told, kinds) => {
-  const { lab, t } = told;
-  const rings = await told.rings();
+story('key, cipher and compression change by reload under load', {}, async (scene, kinds) => {
+  const { lab, t } = scene;
+  const rings = await scene.rings();
   const changes = [
     { cipher: 'aes256', hash: 'sha256', key: 256, compression: '', mtu: '1397' },
     { cipher: 'aes128', hash: 'sha512', key: 0, compression: 'zlib', mtu: '1365' },
@@ -133,15 +133,15 @@ story('key, cipher and compression change by reload under load', {}, async (told
       crypto: { cipher, hash },
       totem: compression === '' ? [] : [`knet_compression_model: ${compression}`],
     });
-    told.send(300, 1, 50_000);
+    scene.send(300, 1, 50_000);
     await sleep(300);
     const by = lab.nodes[at % kinds.length]!;
     const { code, stdout, stderr } = await by.tool('corosync-cfgtool', '-R');
     t.equal(code, 0, `reload by ${by.kind}: ${stdout}${stderr}`);
-    told.send(300, 1, 50_000);
+    scene.send(300, 1, 50_000);
     const what = `${cipher} ${hash} ${compression}`;
-    await told.settleAndCompare(what);
-    told.compareWithSent(what);
+    await scene.settleAndCompare(what);
+    scene.compareWithSent(what);
     for (const [node, to] of [[lab.nodes[0]!, 2] as const, [lab.nodes[1]!, 1] as const]) {
       const seen = async () => node.cmap(`stats.knet.node${to}.link0.mtu`, 'stats');
       await until(`${what}: the MTU of ${mtu} on ${node.plan.name}`, async () =>
@@ -149,13 +149,13 @@ story('key, cipher and compression change by reload under load', {}, async (told
       );
     }
   }
-  t.same(await told.rings(), rings, 'the ring never changed');
+  t.same(await scene.rings(), rings, 'the ring never changed');
 });
 
-story('links and priorities change by reload', { links: 2 }, async (told) => {
-  const { lab, t } = told;
+story('links and priorities change by reload', { links: 2 }, async (scene) => {
+  const { lab, t } = scene;
   const [first, ...others] = lab.nodes as [LabNode, ...LabNode[]];
-  const rings = await told.rings();
+  const rings = await scene.rings();
   const reload = async (which: readonly number[], totem: readonly string[] = []): Promise<void> => {
     const plans = lab.nodes.map(({ plan }) => ({
       ...plan,
@@ -164,11 +164,11 @@ story('links and priorities change by reload', { links: 2 }, async (told) => {
     for (const node of lab.nodes) {
       node.writeConf(corosyncConf({ ...lab.options, totem }, plans).replace(/^.*ring\d_addr: *$\n/gm, ''));
     }
-    told.send(200, 1, 50_000);
+    scene.send(200, 1, 50_000);
     await sleep(200);
     const { code, stdout, stderr } = await first.tool('corosync-cfgtool', '-R');
     t.equal(code, 0, `reload: ${stdout}${stderr}`);
-    await told.settleAndCompare(`links ${which.join(' and ')}`);
+    await scene.settleAndCompare(`links ${which.join(' and ')}`);
   };
   const connected = async (wanted: Readonly<Record<number, string>>) =>
     until(`links ${JSON.stringify(wanted)}`, async () => {
@@ -184,16 +184,16 @@ story('links and priorities change by reload', { links: 2 }, async (told) => {
     });
   await reload([0, 1], ['interface {', '  linknumber: 1', '  knet_link_priority: 9', '}']);
   const before = await packetsSent(first, others[0]!, 1);
-  told.send(50, 1, 1_000);
-  await told.settleAndCompare('link 1 is preferred');
+  scene.send(50, 1, 1_000);
+  await scene.settleAndCompare('link 1 is preferred');
   t.ok((await packetsSent(first, others[0]!, 1)) > before, 'and is used');
   await reload([1]);
-  told.send(100, 1, 50_000);
-  await told.settleAndCompare('link 1 alone');
+  scene.send(100, 1, 50_000);
+  await scene.settleAndCompare('link 1 alone');
   await reload([0, 1]);
   await connected({ 0: '1', 1: '1' });
-  told.send(100, 1, 50_000);
-  await told.settleAndCompare('both again');
-  told.compareWithSent('all reloads');
-  t.same(await told.rings(), rings, 'the ring never changed');
+  scene.send(100, 1, 50_000);
+  await scene.settleAndCompare('both again');
+  scene.compareWithSent('all reloads');
+  t.same(await scene.rings(), rings, 'the ring never changed');
 });

@@ -24,28 +24,28 @@ const dropped = async (node: LabNode, reason: string): Promise<number> =>
 const complaints = (node: LabNode): string[] =>
   [...node.log().matchAll(/rx: packet of \d+ bytes (from .*)/g)].map(([, text]) => text ?? '');
 
-story('a node with another key, or none, stays outside', {}, async (told) => {
-  const { lab, t } = told;
+story('a node with another key, or none, stays outside', {}, async (scene) => {
+  const { lab, t } = scene;
   const last = lab.nodes.at(-1)!;
   const others = lab.nodes.slice(0, -1);
   const first = others[0]!;
   await last.stopDaemon();
   await lab.waitRing(others);
-  told.members = told.members.filter((member) => member.node !== last);
-  const rings = (await told.rings()).slice(0, -1);
+  scene.members = scene.members.filter((member) => member.node !== last);
+  const rings = (await scene.rings()).slice(0, -1);
   const plans = lab.nodes.map(({ plan }) => plan);
   for (const how of ['another key', 'no key'] as const) {
     if (how === 'another key') last.writeKey(randomBytes(256));
     else last.writeConf(corosyncConf({ ...lab.options, crypto: NONE }, plans));
     const before = await dropped(first, 'authentication');
     last.startDaemon();
-    await told.quiet();
-    told.send(200, 1, 50_000);
+    await scene.quiet();
+    scene.send(200, 1, 50_000);
     await until(`packets with ${how}`, async () =>
       (await dropped(first, 'authentication')) > before + 5 ? true : null,
     );
-    await told.settleAndCompare(`${how}: the others go on`);
-    t.same((await told.rings()).slice(0, -1), rings, 'and their ring never changed');
+    await scene.settleAndCompare(`${how}: the others go on`);
+    t.same((await scene.rings()).slice(0, -1), rings, 'and their ring never changed');
     await last.killDaemon();
   }
   const lines = complaints(first);
@@ -55,11 +55,11 @@ story('a node with another key, or none, stays outside', {}, async (told) => {
   }
 });
 
-story('recorded and damaged packets', {}, async (told) => {
-  const { lab, t } = told;
+story('recorded and damaged packets', {}, async (scene) => {
+  const { lab, t } = scene;
   const wire = await program('wire');
   const victims = lab.nodes.filter(({ kind }) => kind === 'ours');
-  const rings = await told.rings();
+  const rings = await scene.rings();
   const each = async (...args: readonly string[]): Promise<readonly number[]> =>
     Promise.all(
       victims.map(async (node) => {
@@ -70,17 +70,17 @@ story('recorded and damaged packets', {}, async (told) => {
     );
   const recording = each('record', '3');
   await sleep(200);
-  told.send(300, 1, 3_000);
+  scene.send(300, 1, 3_000);
   for (const frames of await recording) t.ok(frames > 100, `${frames} frames recorded`);
-  await told.settleAndCompare('recorded');
+  await scene.settleAndCompare('recorded');
   const acts = [['replay', '3'], ...['1', '2'].map((seed) => ['noise', '2', seed])];
   for (const act of acts) {
-    told.send(300, 1, 50_000);
+    scene.send(300, 1, 50_000);
     for (const frames of await each(...act)) t.ok(frames > 100, `${act.join(' ')}: ${frames} frames sent`);
-    await told.settleAndCompare(act.join(' '));
+    await scene.settleAndCompare(act.join(' '));
   }
-  told.compareWithSent('in all');
-  t.same(await told.rings(), rings, 'the ring never changed');
+  scene.compareWithSent('in all');
+  t.same(await scene.rings(), rings, 'the ring never changed');
   for (const node of victims) {
     const old = (await dropped(node, 'duplicate')) + (await dropped(node, 'stale'));
     t.ok(old > 20, `${old} old messages were dropped`);

@@ -1,14 +1,14 @@
 import t from 'tap';
 import { describe, mixtures, skipReason } from './lab/cases.ts';
 import type { DaemonKind } from './lab/node.ts';
-import { ALL_DRESSES, type DressName, ringTest } from './scenarios/knet-dress.ts';
+import { ALL_VARIANTS, ringTest, type VariantName } from './scenarios/knet-variant.ts';
 import { Story } from './scenarios/story.ts';
 
 /**
  * Rings with a newer release of stock (another libknet) than the one that this system has. Needs RONDO_NEWER_STOCK, see
  * scripts/newer-stock.sh.
  */
-const BRIEF: readonly (readonly DressName[])[] = [['two links, rr, aes192 sha384'], [], ['aes256 sha256']];
+const BRIEF: readonly (readonly VariantName[])[] = [['two links, rr, aes192 sha384'], [], ['aes256 sha256']];
 
 const MIXTURES: readonly (readonly DaemonKind[])[] = mixtures([
   ['ours', 'newer', 'newer'],
@@ -17,10 +17,10 @@ const MIXTURES: readonly (readonly DaemonKind[])[] = mixtures([
 ]);
 
 for (const [at, kinds] of MIXTURES.entries()) {
-  for (const name of ALL_DRESSES) ringTest(name, kinds, !BRIEF[at]?.includes(name));
+  for (const name of ALL_VARIANTS) ringTest(name, kinds, !BRIEF[at]?.includes(name));
   t.test(`udpu, ${describe(kinds)}`, { skip: skipReason(kinds, true) }, async (t) => {
     const story = await Story.begin(t, { transport: 'udpu' }, kinds);
-    await story.tell(async ({ lab }) => {
+    await story.play(async ({ lab }) => {
       await story.joinAll();
       story.send(400);
       await story.settleAndCompare('all together');

@@ -1,8 +1,8 @@
 import { mixtures } from './lab/cases.ts';
-import { ALL_DRESSES, type DressName, ringTest } from './scenarios/knet-dress.ts';
+import { ALL_VARIANTS, ringTest, type VariantName } from './scenarios/knet-variant.ts';
 
 /** Rings of ours and stock over knet in every dress: thousands of messages of 1 byte to 1 MB in one order. */
-const BRIEF: readonly (readonly DressName[])[] = [
+const BRIEF: readonly (readonly VariantName[])[] = [
   [
     'plain',
     'aes256 sha256',
@@ -26,5 +26,5 @@ for (const [at, kinds] of mixtures([
   ['ours', 'ours', 'stock'],
   ['ours', 'ours', 'ours'],
 ]).entries()) {
-  for (const name of ALL_DRESSES) ringTest(name, kinds, !BRIEF[at]?.includes(name));
+  for (const name of ALL_VARIANTS) ringTest(name, kinds, !BRIEF[at]?.includes(name));
 }

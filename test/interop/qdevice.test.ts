@@ -161,7 +161,7 @@ async function agree(sides: readonly [DeviceLab, DeviceLab]): Promise<readonly [
   }
 }
 
-async function tell(t: Test, { options, kinds, steps }: DeviceCase): Promise<void> {
+async function play(t: Test, { options, kinds, steps }: DeviceCase): Promise<void> {
   const stock = await DeviceLab.create(
     options,
     kinds.map((): DaemonKind => 'stock'),
@@ -187,6 +187,6 @@ for (const one of CASES) {
   const skip = qdeviceUnavailable() || skipReason(one.kinds, one.rare, name);
   t.test(name, { skip }, async (t) => {
     t.setTimeout(600_000);
-    await tell(t, one);
+    await play(t, one);
   });
 }

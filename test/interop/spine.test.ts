@@ -33,7 +33,7 @@ for (const { options, kinds, loss, rare } of cases) {
   const name = `${options.transport}, ${describe(kinds)}${loss ? `, ${loss * 100} % loss` : ''}`;
   t.test(name, { skip: skipReason(kinds, rare, name) }, async (t) => {
     const story = await Story.begin(t, options, kinds);
-    await story.tell(async ({ lab }) => {
+    await story.play(async ({ lab }) => {
       if (loss) for (const node of lab.nodes) await node.cut({ share: loss, direction: 'in' });
       await story.joinAll();
       story.send(loss ? (FULL ? 400 : 150) : 1000);

@@ -6,7 +6,7 @@ import { sleep, until } from './lab/process.ts';
 const STORE = /Couldn't store .*ring id.*more rings can form/g;
 const AGAIN = /The ring id can be stored again/;
 /** The trouble is logged once a minute. */
-const TOLD_AGAIN_MS = 70_000;
+const LOGGED_AGAIN_MS = 70_000;
 
 t.test(
   'a state directory that becomes read-only under a running node',
@@ -31,7 +31,7 @@ t.test(
     await sleep(500);
     t.equal(lines(), 1, 'once, however many rings form');
     t.ok(ours.node(1).daemon?.alive, 'the node goes on');
-    if (FULL) await until('the line again', async () => (lines() === 2 ? true : null), TOLD_AGAIN_MS);
+    if (FULL) await until('the line again', async () => (lines() === 2 ? true : null), LOGGED_AGAIN_MS);
     await ours.node(1).space.shell('mount -o remount,bind,rw /var/lib/corosync');
     await until('the end of it', async () => (AGAIN.test(ours.node(1).log()) ? true : null), 40_000);
 

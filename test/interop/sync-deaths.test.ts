@@ -29,7 +29,7 @@ for (const kinds of mixtures([['ours', 'ours', 'stock']])) {
   t.test(`${RUNS} deaths during a merge, ${describe(kinds)}`, { skip: skipReason(kinds) }, async (t) => {
     const story = await Story.begin(t, { transport: 'udpu', tokenMs: 700 }, kinds);
     t.setTimeout(60_000 + RUNS * 30_000);
-    await story.tell(async ({ lab }) => {
+    await story.play(async ({ lab }) => {
       await story.joinAll();
       const victim = lab.node(3);
       const survivors = [lab.node(1), lab.node(2)];

@@ -16,7 +16,7 @@ import { STORIES } from './votes/stories.ts';
  */
 const OURS: DaemonKind = process.env['RONDO_LAB_KINDS'] === undefined ? 'ours' : 'stock';
 const AGREE_MS = 15_000;
-const TELLINGS_MAX = 3;
+const RUNS_MAX = 3;
 
 /** Both views, once they are equal or the time is over. */
 async function compare(sides: readonly [Side, Side]): Promise<readonly [View, View]> {
@@ -73,9 +73,9 @@ async function run(story: VoteStory, kinds: readonly DaemonKind[]): Promise<Outc
 }
 
 /** On a machine that lets daemons stand still, a story is told again. */
-async function tell(t: Test, story: VoteStory, kinds: readonly DaemonKind[]): Promise<void> {
+async function play(t: Test, story: VoteStory, kinds: readonly DaemonKind[]): Promise<void> {
   let outcome = await run(story, kinds);
-  for (let again = 1; outcome.starved && again < TELLINGS_MAX; again++) {
+  for (let again = 1; outcome.starved && again < RUNS_MAX; again++) {
     t.comment(`step ${outcome.steps.length}: daemons stood still; told again`);
     outcome = await run(story, kinds);
   }
@@ -88,7 +88,7 @@ async function tell(t: Test, story: VoteStory, kinds: readonly DaemonKind[]): Pr
 function addStory(name: string, story: VoteStory, kinds: readonly DaemonKind[], rare: boolean | undefined): void {
   t.test(name, { skip: skipReason(kinds, rare, name) }, async (t) => {
     t.setTimeout(400_000);
-    await tell(t, story, kinds);
+    await play(t, story, kinds);
   });
 }
 

@@ -52,10 +52,12 @@ t.test('our client and our server, in an IPC instance of their own', async (t) =
   t.test('calls, one after the other though asked for together', async (t) => {
     const handler = new Events();
     const client = await IpcClient.connect('cpg', instance, handler);
-    const answers = await Promise.all(Array.from({ length: 500 }, (_, i) => client.call(request(i % 2 === 0 ? 4 : 7))));
+    const responses = await Promise.all(
+      Array.from({ length: 500 }, (_, i) => client.call(request(i % 2 === 0 ? 4 : 7))),
+    );
     t.ok(
-      answers.every((answer, i) =>
-        i % 2 === 0 ? u32(answer, 24) === TOY_NODE_ID : u32(answer, 0) === 7 && answer.length === 24,
+      responses.every((response, i) =>
+        i % 2 === 0 ? u32(response, 24) === TOY_NODE_ID : u32(response, 0) === 7 && response.length === 24,
       ),
     );
     await t.rejects(client.call(new Uint8Array(1048577)), { code: 'RONDO_IPC_TOO_BIG' });
@@ -95,10 +97,10 @@ t.test('our client and our server, in an IPC instance of their own', async (t) =
     await client.call(request(0, 168));
     server.setFlowControl(2, 2, 1);
     t.equal(client.tryPost(mcast(1, 4)), false, 'multicasts are refused by the word');
-    let answered = false;
-    const call = client.call(request(4)).then(() => (answered = true));
+    let done = false;
+    const call = client.call(request(4)).then(() => (done = true));
     await delay(50);
-    t.equal(answered, false, 'a call waits in the ring');
+    t.equal(done, false, 'a call waits in the ring');
     const fresh = await IpcClient.connect('cpg', instance, new Events());
     t.equal(u32(await fresh.call(request(4)), 24), TOY_NODE_ID, 'a connection made meanwhile is served');
     server.setFlowControl(2, 0, 50);

@@ -120,7 +120,7 @@ t.test('handshakes: good ones in any shape, bad ones without harm', async (t) =>
   const bad = await Promise.all(
     Array.from({ length: 200 }, (_, i) => raw(Uint8Array.from({ length: (i * 7) % 60 }, () => Math.random() * 256))),
   );
-  t.ok(bad.every((answer) => answer.length === 0));
+  t.ok(bad.every((response) => response.length === 0));
   // One that lies about nothing but sends noise after the handshake: it never opened its rings, so there is nothing to read.
   t.equal((await raw(setupRequest(1048576), new Uint8Array(5000))).length, 12328);
   const client = await IpcClient.connect('cpg', instance, ignore);

@@ -35,8 +35,8 @@ try {
   text(get, 24, 'totem.cluster_name');
   get.setUint16(16, 'totem.cluster_name'.length, true);
   get.setUint32(280, 64, true);
-  const answer = await cmap.call(bytesOf(get));
-  const value = Buffer.from(answer).toString('latin1');
+  const response = await cmap.call(bytesOf(get));
+  const value = Buffer.from(response).toString('latin1');
   console.log(`cluster name ${/ipc/.exec(value)?.[0]}`);
   bytesOf(get).fill(0, 24, 280);
   text(get, 24, 'no.such.key');

@@ -32,11 +32,11 @@ export class ToyCpg implements ServiceHandler {
     }
     if (id === 0) this.joined.set(connection, request.slice(16, 152));
     if (id === 4) {
-      const answer = new Uint8Array(32);
-      answer.set(encodeErrorResponse(7, 1));
-      new DataView(answer.buffer).setInt32(8, 32, true);
-      new DataView(answer.buffer).setUint32(24, TOY_NODE_ID, true);
-      connection.respond(answer);
+      const response = new Uint8Array(32);
+      response.set(encodeErrorResponse(7, 1));
+      new DataView(response.buffer).setInt32(8, 32, true);
+      new DataView(response.buffer).setUint32(24, TOY_NODE_ID, true);
+      connection.respond(response);
       return 'admitted';
     }
     if (id < 0 || id > 12) {

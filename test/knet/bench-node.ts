@@ -104,7 +104,7 @@ export class BenchNode {
         host.reassembler.held,
         host.lastUntimedSeq,
         host.dataSinceTimed,
-        host.links.map((link) => [link?.connected, link?.answered, link?.averageLatencyUs, link?.dataMtu]),
+        host.links.map((link) => [link?.connected, link?.hasPong, link?.averageLatencyUs, link?.dataMtu]),
       ]),
       this.core.seq,
       this.core.dataMtu,

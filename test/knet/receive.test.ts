@@ -41,12 +41,12 @@ t.test('PONG, PMTUD_REPLY: what changes and what does not (knet.md traps 2, 3)',
   const node = bench();
   const request = ping(5_000_000.125, 0, 2, 77);
   node.put(request);
-  const answer = Buffer.from(request);
-  answer[1] = 0x82;
-  answer.writeUInt16BE(1, 2);
+  const pong = Buffer.from(request);
+  pong[1] = 0x82;
+  pong.writeUInt16BE(1, 2);
   t.same(
     node.sent.map(({ bytes }) => bytes.toString('hex')),
-    [answer.toString('hex')],
+    [pong.toString('hex')],
   );
   node.sent.length = 0;
   const probe = Buffer.alloc(1_472);
@@ -203,7 +203,7 @@ t.test('PONGs that are too late or from the future', async (t) => {
     node.put(pong(node.nowMs - 1_501));
     node.put(pong(node.nowMs + 5_000));
   }
-  t.notOk(node.core.hosts.find(2)?.links[0]?.answered);
+  t.notOk(node.core.hosts.find(2)?.links[0]?.hasPong);
   t.same(new Set(node.drops), new Set(['late_pong']));
 });
 
@@ -252,11 +252,11 @@ t.test(
       node.core.linkError(0, node.nowMs);
       node.core.flush();
       const asked = node.sent.findLast(({ bytes }) => bytes[1] === 0x81)!.bytes;
-      const answer = Buffer.from(asked);
-      answer[1] = 0x82;
-      answer.writeUInt16BE(2, 2);
+      const pong = Buffer.from(asked);
+      pong[1] = 0x82;
+      pong.writeUInt16BE(2, 2);
       node.nowMs += tookMs;
-      node.put(answer);
+      node.put(pong);
       node.nowMs += 400;
       node.core.tick(node.nowMs);
       t.ok(node.core.hosts.find(2)?.links[0]?.connected, `${tookMs} ms`);

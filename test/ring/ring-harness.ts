@@ -170,9 +170,9 @@ export class TestRing {
     this.send({ op: 'query', queryId, what });
     let value: unknown;
     await this.until(`answer to ${what}`, () => {
-      const answer = this.messages.findLast((message) => message.op === 'answer' && message.queryId === queryId);
-      if (answer?.op !== 'answer') return false;
-      value = answer.value;
+      const result = this.messages.findLast((message) => message.op === 'queryResult' && message.queryId === queryId);
+      if (result?.op !== 'queryResult') return false;
+      value = result.value;
       return true;
     });
     return value;

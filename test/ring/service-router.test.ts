@@ -9,15 +9,15 @@ const OWN = Group.SERVICES + 1;
 
 /** Services 1 and 3 on the main thread, 14 there with a process group of its own, 2 here. */
 function router() {
-  const told: string[] = [];
+  const scene: string[] = [];
   const values = new Float64Array(16);
   const statistics = new SharedStatistics(values);
   const dropped = () => [...values.subarray(0, ROUTER_DROP_REASONS.length)];
   const made = new ServiceRouter(
     {
       handOver: (nodeId, bytes, offset, length) =>
-        told.push(`main ${nodeId} ${Buffer.from(bytes.subarray(offset, offset + length)).toString('hex')}`),
-      mcast: (group, message, offset) => told.push(`mcast ${group} ${message.length - offset}`) > 0,
+        scene.push(`main ${nodeId} ${Buffer.from(bytes.subarray(offset, offset + length)).toString('hex')}`),
+      mcast: (group, message, offset) => scene.push(`mcast ${group} ${message.length - offset}`) > 0,
       drops: dropCounters(statistics, 'services', ROUTER_DROP_REASONS),
     },
     [
@@ -27,15 +27,15 @@ function router() {
     ],
     ['own'],
   );
-  made.handle(2, { delivered: (fn, nodeId) => told.push(`here ${fn} of ${nodeId}`) });
-  made.observe(1, { delivered: (fn, nodeId) => told.push(`observed ${fn} of ${nodeId}`) });
+  made.handle(2, { delivered: (fn, nodeId) => scene.push(`here ${fn} of ${nodeId}`) });
+  made.observe(1, { delivered: (fn, nodeId) => scene.push(`observed ${fn} of ${nodeId}`) });
   const deliver = (serviceId: number, fn: number, group: number = Group.SERVICES, length = 16, foreign = false) => {
     const memory = frameMemory(new Uint8Array(20));
     memory.view.setUint32(4, ((serviceId << 16) | fn) >>> 0, true);
     made.deliver(group, 7, memory, 4, length, foreign);
-    return told.splice(0);
+    return scene.splice(0);
   };
-  return { made, told, dropped, deliver };
+  return { made, scene, dropped, deliver };
 }
 
 const header = (serviceId: number, fn: number): string => {
@@ -57,7 +57,7 @@ t.test('messages find their service, and only that', async (t) => {
 });
 
 t.test('a process group of a service: the header is put on and taken off', async (t) => {
-  const { made, deliver, told, dropped } = router();
+  const { made, deliver, scene, dropped } = router();
   const [line] = deliver(1, 2, OWN);
   const expected = Buffer.alloc(32);
   expected[2] = 14;
@@ -71,5 +71,5 @@ t.test('a process group of a service: the header is put on and taken off', async
   made.mcast(message);
   message[2] = 3;
   made.mcast(message);
-  t.same(told, [`mcast ${OWN} 24`, `mcast ${Group.SERVICES} 40`]);
+  t.same(scene, [`mcast ${OWN} 24`, `mcast ${Group.SERVICES} 40`]);
 });

@@ -111,7 +111,7 @@ class StoryNode {
     run();
     const { state } = this.groups.srp;
     const broken = [...checkInvariants(state), ...checkOwnership(state)];
-    for (const sentence of broken) this.ring.tell(this.id, `NOT TRUE: ${sentence}`);
+    for (const sentence of broken) this.ring.note(this.id, `NOT TRUE: ${sentence}`);
     const outbox = this.outbox;
     this.outbox = [];
     for (const { to, offset, length } of outbox)
@@ -127,12 +127,12 @@ class StoryNode {
 
   private report(event: TotemReport): void {
     const text = reportText(event);
-    if (text !== null) this.ring.tell(this.id, text);
+    if (text !== null) this.ring.note(this.id, text);
   }
 
   private changed(change: ConfigurationChange): void {
     const { kind, members, left, joined, ringId } = change;
-    this.ring.tell(
+    this.ring.note(
       this.id,
       kind === 'transitional'
         ? `TRANSITIONAL ${ringIdText(ringId)} {${members}} left {${left}}`
@@ -169,7 +169,7 @@ export class StoryRing {
   private readonly sent: { readonly name: FrameName; readonly from: number; readonly frame: Uint8Array }[] = [];
   private lines: string[] = [];
 
-  tell(node: number, text: string): void {
+  note(node: number, text: string): void {
     this.lines.push(`${this.nowMs.toFixed(1).padStart(8)} ${node} ${text}`);
   }
 
@@ -211,7 +211,7 @@ export class StoryRing {
     const node = this.node(id);
     const message = Buffer.from(`${text}|`.padEnd(bytes, '.'));
     node.event(() => {
-      if (!node.groups.mcast(Group.SERVICES, message)) this.tell(id, `has no room for ${text}`);
+      if (!node.groups.mcast(Group.SERVICES, message)) this.note(id, `has no room for ${text}`);
     });
   }
 
@@ -231,7 +231,7 @@ export class StoryRing {
   send(from: number, to: number | 'all', frame: Uint8Array): void {
     const name = frameName(frame);
     this.sent.push({ name, from, frame });
-    if (this.traced.has(name)) this.tell(from, `> ${to} ${frameText(frame)}`);
+    if (this.traced.has(name)) this.note(from, `> ${to} ${frameText(frame)}`);
     for (const [id] of this.nodes) {
       if (to !== 'all' && to !== id) continue;
       if (this.cuts.has(`${from}>${id}`) || this.isDropped(name, from, id)) continue;
@@ -247,7 +247,7 @@ export class StoryRing {
   /** Somebody who has recorded them sends the frames again. */
   replay(name: FrameName, from: number, to: number): void {
     const frames = this.sent.filter((sent) => sent.name === name && sent.from === from);
-    this.tell(to, `${frames.length} recorded ${name} of ${from} arrive`);
+    this.note(to, `${frames.length} recorded ${name} of ${from} arrive`);
     for (const { frame } of frames) this.node(to).receive(frame);
   }
 

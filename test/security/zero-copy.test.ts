@@ -42,15 +42,15 @@ t.test('sizes, paths and numbers that no library asks for', { skip: skipReason([
   const other = await Attacker.on(node, GRANTED_TOO, 'zerocopy');
   const evil = user.start('evil', '/run/precious');
   await evil.waitFor(/refused after/);
-  const answers = new Map(evil.output.split('\n').map((line) => line.split(': ') as [string, string]));
+  const statuses = new Map(evil.output.split('\n').map((line) => line.split(': ') as [string, string]));
   const served = ['good', 'many bytes', 'all bytes', 'good again'];
-  for (const [what, status] of answers) {
+  for (const [what, status] of statuses) {
     if (status !== undefined) t.equal(status, served.includes(what) ? '1' : '11', what);
   }
   const refused = Number(/refused after (\d+)/.exec(evil.output)?.[1]);
   t.ok(refused >= BUFFERS && refused < 20_000, `one user has ${refused} buffers`);
   const names = ['dddddd', 'hhhhhh', 'llllll', 'pppppp', 'rrrrrr'].filter(
-    (name) => name !== 'hhhhhh' || answers.has('hard link'),
+    (name) => name !== 'hhhhhh' || statuses.has('hard link'),
   );
   t.same(
     left(node).sort(),

@@ -43,9 +43,9 @@ t.test('the plain model', async (t) => {
 t.test('the model with node lists', async (t) => {
   const cluster = await new QuorumCluster(3).bootAll();
   const client = cluster.node(1).connect(ServiceId.QUORUM);
-  const answer = client.call(selectModel(5))!;
-  t.equal(messageError(answer), CsError.INVALID_PARAM);
-  t.equal(wire.QUORUM_MODEL_TYPE_RESPONSE.decodeChecked(answer).quorumType, 1);
+  const response = client.call(selectModel(5))!;
+  t.equal(messageError(response), CsError.INVALID_PARAM);
+  t.equal(wire.QUORUM_MODEL_TYPE_RESPONSE.decodeChecked(response).quorumType, 1);
   client.call(selectModel(1));
   client.call(trackStart(CHANGES));
   t.same(client.eventIds(), [7, 6]);

@@ -26,8 +26,8 @@ function groups({ cluster, random }: Story): number[][] {
   return parts.filter((part) => part.length > 0);
 }
 
-async function disturb(told: Story): Promise<void> {
-  const { cluster, random } = told;
+async function disturb(scene: Story): Promise<void> {
+  const { cluster, random } = scene;
   const { ring } = cluster;
   const choice = random();
   const living = ring.alive().map((node) => node.nodeId);
@@ -38,7 +38,7 @@ async function disturb(told: Story): Promise<void> {
     if (back !== undefined) await cluster.boot(back);
   }
   ring.fullChance = random() < 0.3 ? 0.3 : 0;
-  ring.partition(...groups(told));
+  ring.partition(...groups(scene));
   ring.wander(Math.floor(random() * 60)); // stops somewhere inside the sync, most of the time
 }
 
@@ -76,13 +76,13 @@ const OPTIONS: Readonly<Record<string, { size: number; settings: NodeSettings }>
   'wait for all': { size: 4, settings: { 'quorum.wait_for_all': true } },
 };
 
-async function everybodyTogether(t: Test, told: Story, label: string): Promise<void> {
-  const { cluster } = told;
+async function everybodyTogether(t: Test, scene: Story, label: string): Promise<void> {
+  const { cluster } = scene;
   cluster.ring.fullChance = 0;
   for (const nodeId of cluster.ids) if (!cluster.ring.nodes.has(nodeId)) await cluster.boot(nodeId);
   cluster.ring.partition([...cluster.ids]);
   cluster.ring.advance(50);
-  check(t, told, label);
+  check(t, scene, label);
   const end = Object.values(cluster.summaries());
   if (!end.every((summary) => summary.startsWith('Q'))) t.fail(`${label}: all together: ${end.join(' | ')}`);
 }
@@ -90,15 +90,15 @@ async function everybodyTogether(t: Test, told: Story, label: string): Promise<v
 for (const [name, { size, settings }] of Object.entries(OPTIONS)) {
   t.test(`one quorum at most, and no disagreement: ${name}`, async (t) => {
     for (let seed = 1; seed <= RUNS; seed++) {
-      const told = await story(seed, size, settings);
+      const scene = await story(seed, size, settings);
       for (let round = 0; round < 6; round++) {
-        await disturb(told);
-        if (told.random() < 0.5) continue;
-        told.cluster.ring.fullChance = 0;
-        told.cluster.ring.advance(50);
-        check(t, told, `seed ${seed} round ${round}`);
+        await disturb(scene);
+        if (scene.random() < 0.5) continue;
+        scene.cluster.ring.fullChance = 0;
+        scene.cluster.ring.advance(50);
+        check(t, scene, `seed ${seed} round ${round}`);
       }
-      await everybodyTogether(t, told, `seed ${seed} end`);
+      await everybodyTogether(t, scene, `seed ${seed} end`);
     }
     t.pass(`${RUNS} seeds`);
   });
@@ -112,13 +112,13 @@ for (const tieBreaker of ['lowest', 'highest', '2 3 1 4']) {
   t.test(`one half at most goes on: ${tieBreaker}`, async (t) => {
     const settings = { 'quorum.auto_tie_breaker': true, 'quorum.auto_tie_breaker_node': tieBreaker };
     for (let seed = 1; seed <= RUNS; seed++) {
-      const told = await story(seed, 4, settings);
+      const scene = await story(seed, 4, settings);
       for (let round = 0; round < 3; round++) {
-        await everybodyTogether(t, told, `seed ${seed} merge ${round}`);
-        await disturb(told);
-        told.cluster.ring.fullChance = 0;
-        told.cluster.ring.advance(50);
-        check(t, told, `seed ${seed} split ${round}`);
+        await everybodyTogether(t, scene, `seed ${seed} merge ${round}`);
+        await disturb(scene);
+        scene.cluster.ring.fullChance = 0;
+        scene.cluster.ring.advance(50);
+        check(t, scene, `seed ${seed} split ${round}`);
       }
     }
     t.pass(`${RUNS} seeds`);

@@ -90,8 +90,8 @@ for (const item of CASES) {
 
 t.test('steps were enough', async (t) => {
   const { runs, duringSync, duringCpgSync } = sums;
-  const told = `${runs} runs; ${duringSync} struck during sync, ${duringCpgSync} of them while the CPG lists were exchanged`;
-  t.comment(told);
-  t.ok(runs * stride > RUNS_MIN, told);
+  const scene = `${runs} runs; ${duringSync} struck during sync, ${duringCpgSync} of them while the CPG lists were exchanged`;
+  t.comment(scene);
+  t.ok(runs * stride > RUNS_MIN, scene);
   t.ok(duringCpgSync > 0);
 });

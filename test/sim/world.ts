@@ -197,8 +197,8 @@ export class World implements SimNodeWorld {
   private scheduleFault(endMs: number): void {
     this.after(this.random.real(1, this.random.pick([50, 400, 900])), () => {
       if (this.clock >= endMs) return;
-      const told = nextFault(this);
-      this.options.trace?.(`${this.clock.toFixed(1)} fault: ${told}`);
+      const fault = nextFault(this);
+      this.options.trace?.(`${this.clock.toFixed(1)} fault: ${fault}`);
       this.scheduleFault(endMs);
     });
   }

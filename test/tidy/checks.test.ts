@@ -1,5 +1,6 @@
 import t from 'tap';
 import { deadExports, deadFiles, deadMembers, NameCount } from './dead.ts';
+import { dialectNames } from './dialect.ts';
 import { importCycles } from './import-cycles.ts';
 import { breaches, hubBreaches } from './layers.ts';
 import { openKinds } from './log-lines.ts';
@@ -33,6 +34,13 @@ t.test('a name for two things is found', async (t) => {
   const two = source('src/b.ts', 'export interface Link {}\nexport const createEngine = 2;\nclass One {}\n');
   t.same(doubleNames([one, two]), ['Link: src/a.ts, src/b.ts']);
   t.same(doubleNames([one, source('src/b.ts', 'class Link {}')]), []);
+});
+
+t.test('a name of the house dialect is found', async (t) => {
+  const found = (text: string) => dialectNames(source('src/a.ts', text)).length;
+  t.equal(found('this.tellWatchers(keys); const ANSWER_MS = 2; type Answer = 1;'), 3);
+  t.equal(found("// it is told\nconst text = 'no answer'; const satellite = intellect; // tells"), 0);
+  t.equal(found('const text = `$'.concat('{told} is told`;')), 1);
 });
 
 t.test('a breach of the layers is found', async (t) => {

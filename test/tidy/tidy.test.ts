@@ -1,5 +1,6 @@
 import t from 'tap';
 import { deadExports, deadFiles, deadMembers, NameCount } from './dead.ts';
+import { dialectNames } from './dialect.ts';
 import { importCycles } from './import-cycles.ts';
 import { breaches, hubBreaches, PURE } from './layers.ts';
 import { openKinds } from './log-lines.ts';
@@ -122,6 +123,10 @@ t.test('nobody but us chooses the kinds of log lines', async (t) => {
 
 t.test('an exported name stands for one thing', async (t) => {
   t.same(doubleNames(sources), []);
+});
+
+t.test('names are of the words of the field', async (t) => {
+  t.same(sources.flatMap(dialectNames), []);
 });
 
 t.test('nothing is dead', async (t) => {

@@ -75,8 +75,8 @@ export class Sam {
     }
     const hello = await this.hello();
     if (this.data.length === 0) this.data = hello.data;
-    else await this.tell({ sam: 'store', data: this.data });
-    if (this.warnSignal !== null) await this.tell({ sam: 'warnSignal', signal: this.warnSignal });
+    else await this.request({ sam: 'store', data: this.data });
+    if (this.warnSignal !== null) await this.request({ sam: 'warnSignal', signal: this.warnSignal });
     this.life = 'registered';
     return { instance: hello.instance };
   }
@@ -93,7 +93,7 @@ export class Sam {
   }
 
   /** Sends and waits for the monitor's reply. */
-  private tell(message: ToMonitor): Promise<void> {
+  private request(message: ToMonitor): Promise<void> {
     return new Promise((resolve, reject) => {
       this.replies.push(resolve);
       process.send?.(message, undefined, undefined, (error: Error | null) => {
@@ -102,14 +102,14 @@ export class Sam {
     });
   }
 
-  private say(command: SamCommand): void {
+  private notify(command: SamCommand): void {
     process.send?.({ sam: 'command', command } satisfies ToMonitor);
   }
 
   /** From now on the monitor expects heartbeats. With the quorum policy it resolves once the node is quorate. */
   async start(): Promise<void> {
     this.require('start', 'registered');
-    await this.tell({ sam: 'command', command: 'start' });
+    await this.request({ sam: 'command', command: 'start' });
     this.life = 'started';
     if (this.check !== null && this.policy.intervalMs > 0) this.beatRegularly();
   }
@@ -117,21 +117,21 @@ export class Sam {
   async stop(): Promise<void> {
     this.require('stop', 'started');
     this.stopBeating();
-    await this.tell({ sam: 'command', command: 'stop' });
+    await this.request({ sam: 'command', command: 'stop' });
     this.life = 'registered';
   }
 
   /** Only without a health check: with one, heartbeats are sent for you. */
   heartbeat(): void {
     this.require('heartbeat', 'started');
-    this.say('heartbeat');
+    this.notify('heartbeat');
   }
 
   /** This program says of itself that it failed: it is killed and not restarted. Needs the cmap policy. */
   markFailed(): void {
     this.require('mark failed', 'registered', 'started');
     if (!this.policy.cmap) throw new CsStatusError(CsError.INVALID_PARAM, 'sam: mark failed needs the cmap policy');
-    this.say('markFailed');
+    this.notify('markFailed');
   }
 
   onHealthCheck(check: HealthCheck): void {
@@ -144,7 +144,7 @@ export class Sam {
   private beatRegularly(): void {
     this.timer = setInterval(() => {
       if (!this.healthy) return;
-      this.say('heartbeat');
+      this.notify('heartbeat');
       this.beats++;
       if (this.beats % HEARTBEATS === 0) void this.runCheck();
     }, this.policy.intervalMs / HEARTBEATS);
@@ -168,7 +168,7 @@ export class Sam {
   async storeData(data: MessageData): Promise<void> {
     this.require('store data', ...ALIVE);
     const copy = new Uint8Array(messageBytes(data, 'stored data'));
-    if (this.life !== 'initialized') await this.tell({ sam: 'store', data: copy });
+    if (this.life !== 'initialized') await this.request({ sam: 'store', data: copy });
     this.data = copy;
   }
 
@@ -181,7 +181,7 @@ export class Sam {
   /** What a hanging child gets before it is killed; default SIGTERM. */
   async setWarnSignal(signal: NodeJS.Signals): Promise<void> {
     this.require('warn signal', ...ALIVE);
-    if (this.life !== 'initialized') await this.tell({ sam: 'warnSignal', signal });
+    if (this.life !== 'initialized') await this.request({ sam: 'warnSignal', signal });
     this.warnSignal = signal;
   }
 

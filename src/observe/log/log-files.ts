@@ -10,8 +10,8 @@ interface OpenFile {
 /** Lines that a file lost: in all, of which logged; and whether the trouble itself has been logged. */
 interface Losses {
   lines: number;
-  toldLines: number;
-  told: boolean;
+  reportedLines: number;
+  reported: boolean;
 }
 
 /**
@@ -26,7 +26,7 @@ export class LogFiles {
   constructor(
     private readonly openFile: OpenLogFile,
     /** Logs a line about a file; never called from within `write()`. */
-    private readonly tell: (text: string) => void,
+    private readonly report: (text: string) => void,
   ) {}
 
   /**
@@ -87,22 +87,22 @@ export class LogFiles {
   }
 
   private open(path: string, standIn: string | null): OpenFile {
-    const losses: Losses = { lines: 0, toldLines: 0, told: false };
+    const losses: Losses = { lines: 0, reportedLines: 0, reported: false };
     const writer = new LineWriter(path, {
       open: this.openFile,
       lost: (lines, error) => {
         losses.lines += lines;
-        if (losses.told || error === null) return;
-        losses.told = true;
+        if (losses.reported || error === null) return;
+        losses.reported = true;
         const reason = error instanceof Error ? error.message : String(error);
         const fate = standIn !== null && this.files.get(path)?.standIn !== null ? `go to ${standIn}` : 'are lost';
-        queueMicrotask(() => this.tell(`Log file ${path}: ${reason}; its lines ${fate} until that is over`));
+        queueMicrotask(() => this.report(`Log file ${path}: ${reason}; its lines ${fate} until that is over`));
       },
       written: () => {
-        if (!losses.told) return;
-        const lines = losses.lines - losses.toldLines;
-        Object.assign(losses, { told: false, toldLines: losses.lines });
-        queueMicrotask(() => this.tell(`Log file ${path} can be written again; ${lines} lines were lost`));
+        if (!losses.reported) return;
+        const lines = losses.lines - losses.reportedLines;
+        Object.assign(losses, { reported: false, reportedLines: losses.lines });
+        queueMicrotask(() => this.report(`Log file ${path} can be written again; ${lines} lines were lost`));
       },
     });
     return { writer, losses, standIn: writer.isOpen ? null : standIn };

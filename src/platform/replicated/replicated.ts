@@ -383,13 +383,13 @@ export class Replicated<Command, Result> implements ReplicaHost {
   }
 
   private memoryCalls = 0;
-  private memoryTold = false;
+  private memoryReported = false;
   private inMemory(): void {
     this.memoryCalls++;
-    if (this.memoryTold) return;
-    this.memoryTold = true;
+    if (this.memoryReported) return;
+    this.memoryReported = true;
     queueMicrotask(() => {
-      this.memoryTold = false;
+      this.memoryReported = false;
       this.guarded(() => this.core?.persisted(this.memoryCalls));
     });
   }

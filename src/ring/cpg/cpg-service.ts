@@ -218,7 +218,7 @@ export class CpgService implements CpgHost, RingEngine {
 
   private readable(client: AttachedCpgClient): void {
     const { connection } = client;
-    if (!connection.onReadable()) this.goes(client);
+    if (!connection.onReadable()) this.hungUp(client);
     this.activate(client);
   }
 
@@ -229,7 +229,7 @@ export class CpgService implements CpgHost, RingEngine {
   }
 
   /** Hung up: not to be waited for any more. What it left in its ring is served first, unless it broke something. */
-  private goes(client: AttachedCpgClient): void {
+  private hungUp(client: AttachedCpgClient): void {
     if (this.gone.has(client)) return;
     this.env.descriptors.remove(client.connection.fd);
     client.goneAtMs = this.ring.nowMs() + FAREWELL_MS;
@@ -242,7 +242,7 @@ export class CpgService implements CpgHost, RingEngine {
     const { connection } = client;
     for (let looks = 0; looks < LOOKS_MAX && !connection.hungUp && connection.drainBytes() > 0; looks++);
     if (!connection.hungUp && connection.fault === null) return false;
-    this.goes(client);
+    this.hungUp(client);
     this.activate(client);
     if (connection.requestsAvailable() === 0 || connection.fault !== null) this.close(client);
     return true;

@@ -93,15 +93,15 @@ class CfgService implements RunningService<CfgCall, Message> {
   /** The response when the result is there, if the client still is. */
   private later(name: CfgCall, connection: EngineConnection, result: Awaitable<CallResult>): CallResult {
     if (!(result instanceof Promise)) return result;
-    const answer = (found: CallResult): void => {
+    const respond = (found: CallResult): void => {
       if (found === null || !this.connections.has(BigInt(connection.id))) return;
       const { id } = wire.CFG_CALLS[name].response;
       connection.respond(typeof found === 'number' ? statusResponse(id, found) : found);
     };
-    result.then(answer, (error: unknown) => {
+    result.then(respond, (error: unknown) => {
       const what = `${wire.CFG_CALLS[name].request.name}: ${failureText(error)}`;
       this.context.log('error', 'CFG', what, 'failed');
-      answer(CsError.FAILED_OPERATION);
+      respond(CsError.FAILED_OPERATION);
     });
     return null;
   }

@@ -14,12 +14,12 @@ interface Session {
   timer: EngineTimer | null;
 }
 
-type Answer = 'unknown' | 'yes' | 'no';
+type Vote = 'unknown' | 'yes' | 'no';
 
 /** What is known of one client. */
 interface Client {
   tracking: boolean;
-  answer: Answer;
+  vote: Vote;
   askedForShutdown: boolean;
 }
 
@@ -35,7 +35,7 @@ export class ShutdownNegotiation {
   ) {}
 
   opened(connection: EngineConnection): void {
-    this.clients.set(connection, { tracking: false, answer: 'unknown', askedForShutdown: false });
+    this.clients.set(connection, { tracking: false, vote: 'unknown', askedForShutdown: false });
   }
 
   closed(connection: EngineConnection): void {
@@ -46,7 +46,7 @@ export class ShutdownNegotiation {
   private clientOf(connection: EngineConnection): Client {
     let client = this.clients.get(connection);
     if (client === undefined) {
-      client = { tracking: false, answer: 'unknown', askedForShutdown: false };
+      client = { tracking: false, vote: 'unknown', askedForShutdown: false };
       this.clients.set(connection, client);
     }
     return client;
@@ -62,7 +62,7 @@ export class ShutdownNegotiation {
     }
     if (this.session !== null) return CsError.EXIST;
     const voters = [...this.clients].filter(([other, client]) => other !== connection && client.tracking);
-    for (const [, client] of voters) client.answer = 'unknown';
+    for (const [, client] of voters) client.vote = 'unknown';
     const session: Session = { requester: connection, flags, yes: 0, no: 0, expected: voters.length, timer: null };
     this.session = session;
     if (voters.length === 0) {
@@ -92,7 +92,7 @@ export class ShutdownNegotiation {
   reply(connection: EngineConnection, yes: boolean): CsStatus {
     const { session } = this;
     if (session === null) return CsError.ACCESS;
-    this.clientOf(connection).answer = yes ? 'yes' : 'no';
+    this.clientOf(connection).vote = yes ? 'yes' : 'no';
     if (yes) session.yes++;
     else session.no++;
     this.evaluate();
@@ -113,7 +113,7 @@ export class ShutdownNegotiation {
     const client = this.clientOf(connection);
     if (client.tracking) return;
     client.tracking = true;
-    client.answer = 'unknown';
+    client.vote = 'unknown';
     if (this.session === null) return;
     this.session.expected++;
     this.ask(connection, CsError.OK, this.session.flags);
@@ -134,9 +134,9 @@ export class ShutdownNegotiation {
     client.tracking = false;
     const { session } = this;
     if (session === null) return;
-    if (client.answer === 'yes') session.yes--;
-    if (client.answer === 'no') session.no--;
-    client.answer = 'yes';
+    if (client.vote === 'yes') session.yes--;
+    if (client.vote === 'no') session.no--;
+    client.vote = 'yes';
     session.yes++;
     this.evaluate();
   }

@@ -38,12 +38,12 @@ export function mainMap(icmap: Icmap, client: MapClient): ClientMap {
       };
     },
     track: (key, mask, callback) => {
-      const tell: TrackCallback = client.privileged
+      const notify: TrackCallback = client.privileged
         ? callback
         : (event, changed, newValue, oldValue) => {
             if (mayRead(changed)) callback(event, changed, newValue, oldValue);
           };
-      const tracker = icmap.track(key, mask, tell);
+      const tracker = icmap.track(key, mask, notify);
       return tracker === null ? CsError.INVALID_PARAM : () => void icmap.untrack(tracker);
     },
   };

@@ -60,7 +60,7 @@ export class StatsMap implements ClientMap {
     this.prefixes.add(prefix);
     if (silent === true) return;
     for (const name of Object.keys(table)) {
-      if (!Object.hasOwn(before, name)) this.tell(TrackEvent.ADD, prefix + name);
+      if (!Object.hasOwn(before, name)) this.notify(TrackEvent.ADD, prefix + name);
     }
   }
 
@@ -69,7 +69,7 @@ export class StatsMap implements ClientMap {
     const branch = this.branches.get(prefix);
     if (branch === undefined) return;
     if (branch.silent !== true)
-      for (const name of Object.keys(branch.table)) this.tell(TrackEvent.DELETE, prefix + name);
+      for (const name of Object.keys(branch.table)) this.notify(TrackEvent.DELETE, prefix + name);
     this.branches.delete(prefix);
     this.prefixes.delete(prefix);
   }
@@ -97,7 +97,7 @@ export class StatsMap implements ClientMap {
     this.listing.push(callback);
   }
 
-  private tell(event: 1 | 4, key: string): void {
+  private notify(event: 1 | 4, key: string): void {
     if (this.trackers.empty) return;
     const value = this.valueOf(key) ?? null;
     this.trackers.notify(event, key, value, value);

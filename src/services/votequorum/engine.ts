@@ -18,7 +18,7 @@ import type {
 import { readDynamic, readStatic, type StaticConfiguration } from './configuration.ts';
 import { VotequorumCore } from './core.ts';
 import { type Evaluation, evaluate } from './evaluation.ts';
-import { answerStatus, type VotequorumCall, votequorumCalls } from './library.ts';
+import { respondStatus, type VotequorumCall, votequorumCalls } from './library.ts';
 import { QuorumDevice } from './qdevice.ts';
 import { TIE_BREAKER_TYPE } from './quorum-math.ts';
 import { VotequorumTrackers } from './trackers.ts';
@@ -97,7 +97,7 @@ class VotequorumService implements RunningService<VotequorumCall, Message> {
     const { cmap } = context;
     this.fixed = readStatic(cmap);
     this.core = this.makeCore();
-    this.device = new QuorumDevice(this.core, context, answerStatus);
+    this.device = new QuorumDevice(this.core, context, respondStatus);
     this.trackers = new VotequorumTrackers(this.core);
     const { core, device, trackers, fixed } = this;
     this.calls = votequorumCalls({ core, device, context, trackers });

@@ -19,7 +19,7 @@ export interface LibraryParts {
 
 export type VotequorumCall = keyof typeof wire.VOTEQUORUM_CALLS;
 
-export const answerStatus = (connection: EngineConnection, status: CsStatus): void =>
+export const respondStatus = (connection: EngineConnection, status: CsStatus): void =>
   connection.respond(wire.VQ_STATUS_RESPONSE.message(status));
 
 /** The requests of libvotequorum (services.md 7.9). */

@@ -38,7 +38,7 @@ export class QuorumDevice {
   constructor(
     private readonly core: VotequorumCore,
     private readonly context: MainEngineContext,
-    private readonly answer: (connection: EngineConnection, status: CsStatus) => void,
+    private readonly respond: (connection: EngineConnection, status: CsStatus) => void,
   ) {}
 
   get isRegistered(): boolean {
@@ -180,13 +180,13 @@ export class QuorumDevice {
     this.pending = null;
     if (this.name === '') this.name = name;
     if (name !== this.name) {
-      this.answer(connection, CsError.EXIST);
+      this.respond(connection, CsError.EXIST);
       return;
     }
     this.core.us.set(NodeFlag.QDEVICE_REGISTERED, true);
     this.sendDeviceInfo();
     this.sendOwnInfo();
-    this.answer(connection, CsError.OK);
+    this.respond(connection, CsError.OK);
   }
 
   renameDelivered(oldName: string, newName: string): void {

@@ -8,14 +8,14 @@ export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../../../..')
 
 const COMMANDS = ['ip', 'nft', 'nsenter', 'unshare', 'setpriv', 'gcc'];
 
-let answer: string | false | undefined;
+let verdict: string | false | undefined;
 let ours: string | false | undefined;
 let newer: string | false | undefined;
 
 /** Why the lab cannot run here, for a test's `skip` option; `false` when it can. */
 export function labUnavailable(): string | false {
-  answer ??= examine();
-  return answer;
+  verdict ??= examine();
+  return verdict;
 }
 
 function examine(): string | false {

@@ -115,10 +115,10 @@ export class LabNode {
   /** Ids of the members as this node's daemon sees them, and the ring as its quorum service does; `null` without an answer. */
   async membership(): Promise<{ readonly members: readonly number[] | null; readonly ring: string | null }> {
     // One process instead of two: this is asked all the time.
-    const script = 'corosync-cmapctl runtime.members. && echo answered; corosync-quorumtool -s';
+    const script = 'corosync-cmapctl runtime.members. && echo reached; corosync-quorumtool -s';
     const { stdout } = await this.space.run('sh', ['-c', script]);
     const ring = /^Ring ID:\s+(\S+)$/m.exec(stdout)?.[1] ?? null;
-    if (!/^answered$/m.test(stdout)) return { members: null, ring };
+    if (!/^reached$/m.test(stdout)) return { members: null, ring };
     const ids = [...stdout.matchAll(/^runtime\.members\.(\d+)\.status \(str\) = joined$/gm)].map((match) =>
       Number(match[1]),
     );

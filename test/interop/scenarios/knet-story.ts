@@ -14,15 +14,15 @@ export function knetStory(all: readonly (readonly DaemonKind[])[]) {
   return (
     name: string,
     options: Partial<ClusterOptions>,
-    tell: (story: Story, kinds: readonly DaemonKind[]) => Promise<void>,
+    steps: (story: Story, kinds: readonly DaemonKind[]) => Promise<void>,
   ): void => {
     all.forEach((kinds, at) => {
       t.test(`knet, ${name}, ${describe(kinds)}`, { skip: skipReason(kinds, at > 0) }, async (t) => {
         const crypto = { cipher: 'aes256', hash: 'sha256' };
-        const told = await Story.begin(t, { transport: 'knet', tokenMs: 4_000, crypto, ...options }, kinds);
-        await told.tell(async () => {
-          await told.joinAll();
-          await tell(told, kinds);
+        const scene = await Story.begin(t, { transport: 'knet', tokenMs: 4_000, crypto, ...options }, kinds);
+        await scene.play(async () => {
+          await scene.joinAll();
+          await steps(scene, kinds);
         });
       });
     });

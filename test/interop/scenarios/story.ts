@@ -26,7 +26,7 @@ export class Story {
   }
 
   /** Runs the steps; a failure comes with the ends of the logs. */
-  async tell(steps: (story: Story) => Promise<void>): Promise<void> {
+  async play(steps: (story: Story) => Promise<void>): Promise<void> {
     try {
       await steps(this);
     } catch (error) {

@@ -108,8 +108,8 @@ export class Side {
     }
     running.output = '';
     running.write(`${command}\n`);
-    const [answer] = await running.waitFor(new RegExp(`^${command} \\d+$`, 'm'));
-    this.said.push(answer);
+    const [output] = await running.waitFor(new RegExp(`^${command} \\d+$`, 'm'));
+    this.said.push(output);
   }
 
   async close(): Promise<void> {

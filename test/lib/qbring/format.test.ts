@@ -24,11 +24,11 @@ t.test('worked example of the format', (t) => {
   t.equal(reader.length, 16);
   t.equal(words(u8, reader.offset, 4), '04000000000000001000000000000000');
   const response = qbMemory(1052672);
-  const answer = new RingWriter(response);
-  answer.tryWrite(
+  const responder = new RingWriter(response);
+  responder.tryWrite(
     Buffer.from('07000000000000002000000000000000010000000000000001000000 00000000'.replaceAll(' ', ''), 'hex'),
   );
-  answer.publish();
+  responder.publish();
   t.equal(
     words(response.u8, response.data, 10),
     '20000000a1a1a1a107000000000000002000000000000000010000000000000001000000 00000000'.replaceAll(' ', ''),

@@ -6,8 +6,8 @@ import { StoryRing } from '../../scenarios/story-ring.ts';
  * and configurations, stands in `delivered` in one order.
  */
 export class PaperRing extends StoryRing {
-  override tell(node: number, text: string): void {
-    super.tell(node, text);
+  override note(node: number, text: string): void {
+    super.note(node, text);
     if (/^(TRANSITIONAL|REGULAR) /.test(text)) this.nodes.get(node)?.delivered.push(text);
   }
 

@@ -26,7 +26,7 @@ import {
   KV_NAME,
   KV_PUT,
   KV_SERVICE_ID,
-  kvAnswer,
+  kvResponse,
   type Text,
 } from './protocol.ts';
 import { Replica } from './replica.ts';
@@ -68,13 +68,13 @@ class KvService implements RunningService<KvCall, KvMessage> {
       const text = decodeText(request, KV_GET.bytes, sizes);
       const value = text === null ? undefined : this.replica.entries.get(text.key);
       const missing = text === null ? CsError.INVALID_PARAM : CsError.NOT_EXIST;
-      return value === undefined ? kvAnswer(missing) : kvAnswer(CsError.OK, text?.key ?? '', value);
+      return value === undefined ? kvResponse(missing) : kvResponse(CsError.OK, text?.key ?? '', value);
     },
     delete: (sizes, connection, request) => this.write(connection, request, sizes, true),
-    list: () => kvAnswer(CsError.OK, '', JSON.stringify([...this.replica.entries.keys()].sort())),
+    list: () => kvResponse(CsError.OK, '', JSON.stringify([...this.replica.entries.keys()].sort())),
     watch: (_, connection) => {
       this.watchers.add(connection);
-      return kvAnswer(CsError.OK);
+      return kvResponse(CsError.OK);
     },
   });
   readonly messages = receive(KV_MESSAGES, {
@@ -119,13 +119,13 @@ class KvService implements RunningService<KvCall, KvMessage> {
     isDelete: boolean,
   ): Uint8Array | null {
     const text = decodeText(request, KV_PUT.bytes, sizes);
-    if (text === null) return kvAnswer(CsError.INVALID_PARAM);
-    if (this.needsQuorum && !this.context.isQuorate()) return kvAnswer(CsError.NOT_SUPPORTED);
+    if (text === null) return kvResponse(CsError.INVALID_PARAM);
+    if (this.needsQuorum && !this.context.isQuorate()) return kvResponse(CsError.NOT_SUPPORTED);
     const ticket = ++this.lastTicket;
     const { keyBytes, valueBytes } = sizes;
     const fixed = { ticket, isDelete: isDelete ? 1 : 0, keyBytes, valueBytes };
     const tail = request.slice(KV_PUT.bytes, KV_PUT.bytes + keyBytes + valueBytes);
-    if (!tryMulticast(this.context, KV_EXEC_CHANGE, fixed, tail)) return kvAnswer(CsError.TRY_AGAIN);
+    if (!tryMulticast(this.context, KV_EXEC_CHANGE, fixed, tail)) return kvResponse(CsError.TRY_AGAIN);
     this.waiting.set(ticket, connection);
     return null;
   }
@@ -136,14 +136,14 @@ class KvService implements RunningService<KvCall, KvMessage> {
     const text = decodeText(payload, KV_EXEC_CHANGE.bytes, fixed);
     if (text === null) return;
     const changed = this.replica.apply(text.key, fixed.isDelete !== 0 ? null : text.value);
-    if (changed) this.tellWatchers([text.key]);
+    if (changed) this.notifyWatchers([text.key]);
     if (nodeId !== this.context.nodeId) return;
     const connection = this.waiting.get(fixed.ticket);
     this.waiting.delete(fixed.ticket);
-    connection?.respond(kvAnswer(CsError.OK));
+    connection?.respond(kvResponse(CsError.OK));
   }
 
-  private tellWatchers(keys: readonly string[]): void {
+  private notifyWatchers(keys: readonly string[]): void {
     for (const key of keys) {
       const value = this.replica.entries.get(key);
       const text = encodeText(key, value ?? '');
@@ -192,7 +192,7 @@ class KvService implements RunningService<KvCall, KvMessage> {
     const changed = this.replica.adopt();
     this.syncedMembers = this.members;
     this.context.log('info', 'SERV', `kv: ${this.replica.entries.size} entries, version ${this.replica.version}`);
-    this.tellWatchers(changed);
+    this.notifyWatchers(changed);
   }
 
   dump(): string {

@@ -91,7 +91,7 @@ export function decodeText(
   return { key: decoder.decode(text.subarray(0, keyBytes)), value: decoder.decode(text.subarray(keyBytes)) };
 }
 
-export const kvAnswer = (status: number, key = '', value = ''): Uint8Array => {
+export const kvResponse = (status: number, key = '', value = ''): Uint8Array => {
   const text = encodeText(key, value);
   return KV_RESPONSE.message(status, text.sizes, text.tail);
 };

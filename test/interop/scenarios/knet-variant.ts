@@ -5,7 +5,7 @@ import type { DaemonKind } from '../lab/node.ts';
 import { Story } from './story.ts';
 
 /** What a knet ring can wear: cipher and hash, links and their policy, compression, IP version. */
-export interface Dress {
+export interface Variant {
   readonly options: Omit<ClusterOptions, 'transport'>;
   /** How many messages each node sends; default `COUNT`. */
   readonly count?: number;
@@ -15,15 +15,15 @@ export interface Dress {
 
 const COUNT = FULL ? 400 : 250;
 
-const crypto = (cipher: string, hash: string): Dress['options'] => ({ crypto: { cipher, hash } });
+const crypto = (cipher: string, hash: string): Variant['options'] => ({ crypto: { cipher, hash } });
 const strong = crypto('aes256', 'sha256');
-const compressed = (model: string): Dress['options'] => ({
+const compressed = (model: string): Variant['options'] => ({
   ...strong,
   totem: [`knet_compression_model: ${model}`, 'knet_compression_threshold: 200'],
 });
 
 /** What needs no cipher and hash of its own has one of the less common ones, so that a short selection has all of them. */
-export const DRESSES = {
+export const VARIANTS = {
   plain: { options: {} },
   'aes256 sha256': { options: strong },
   'aes256 md5': { options: crypto('aes256', 'md5') },
@@ -46,24 +46,24 @@ export const DRESSES = {
   lzma: { options: compressed('lzma'), count: 100, maxBytes: 10_000 },
   bzip2: { options: compressed('bzip2'), count: 100, maxBytes: 10_000 },
   zstd: { options: compressed('zstd') },
-} as const satisfies Readonly<Record<string, Dress>>;
+} as const satisfies Readonly<Record<string, Variant>>;
 
-export type DressName = keyof typeof DRESSES;
-export const ALL_DRESSES = Object.keys(DRESSES) as readonly DressName[];
+export type VariantName = keyof typeof VARIANTS;
+export const ALL_VARIANTS = Object.keys(VARIANTS) as readonly VariantName[];
 
 /** A link is up after three answers; with the token of these rings alone that takes three seconds. */
-const quickLinks = ({ links = 1 }: Dress['options']): readonly string[] =>
+const quickLinks = ({ links = 1 }: Variant['options']): readonly string[] =>
   Array.from({ length: links }, (_, link) =>
     block('interface', [`linknumber: ${link}`, 'knet_ping_interval: 400', 'knet_ping_timeout: 2000']),
   );
 
 /** A ring in this dress: messages of 1 byte to 1 MB, the same sequence everywhere, nothing lost, no packet refused. */
-export function ringTest(name: DressName, kinds: readonly DaemonKind[], rare: boolean): void {
-  const { options, count = COUNT, maxBytes = 1_000_000 }: Dress = DRESSES[name];
+export function ringTest(name: VariantName, kinds: readonly DaemonKind[], rare: boolean): void {
+  const { options, count = COUNT, maxBytes = 1_000_000 }: Variant = VARIANTS[name];
   t.test(`knet, ${name}, ${describe(kinds)}`, { skip: skipReason(kinds, rare) }, async (t) => {
     const totem = [...(options.totem ?? []), ...quickLinks(options)];
     const story = await Story.begin(t, { transport: 'knet', tokenMs: 4_000, ...options, totem }, kinds);
-    await story.tell(async ({ lab }) => {
+    await story.play(async ({ lab }) => {
       await story.joinAll();
       const rings = await story.rings();
       story.send(count, 1, maxBytes);
