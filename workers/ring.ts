@@ -1,7 +1,6 @@
 import { workerData } from 'node:worker_threads';
 import type { RingWorkerData } from '../src/bridge/ring-worker-data.ts';
-import { importInTurn } from '../src/os/import-in-turn.ts';
+import { loadProgram } from '../src/os/program.ts';
 
-const module = new URL('../src/ring/run.js', import.meta.url);
-const { runRingThread } = await importInTurn<typeof import('../src/ring/run.ts')>(module);
-runRingThread(workerData as RingWorkerData);
+const { main } = await loadProgram<typeof import('../src/ring/run.ts')>('ring', 'src/ring/run.js');
+main.runRingThread(workerData as RingWorkerData);

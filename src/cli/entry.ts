@@ -6,8 +6,9 @@ import type { CliIo } from './command.ts';
  */
 process.on('SIGUSR1', () => {});
 
-const { CliExit } = await import('./exit-codes.ts');
-const { runCli } = await import('./main.ts');
+const { loadProgram } = await import('../os/program.ts');
+const { main } = await loadProgram<typeof import('./program.ts')>('cli', 'src/cli/program.js');
+const { CliExit, runCli } = main;
 
 const abort = new AbortController();
 process.once('SIGINT', () => abort.abort());

@@ -1,8 +1,9 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 
+const SALT_BYTES = 32;
 /** Of this process only, so that a fingerprint says nothing about its key to anybody who sees it. */
-const SALT = randomBytes(32);
+let salt: Uint8Array | null = null;
 
 /**
  * The ring's key: bytes in memory of their own, never a string, because a string cannot be overwritten. Whoever has it
@@ -15,7 +16,8 @@ export class KeyMaterial {
 
   /** Takes the bytes over: nobody else keeps them. */
   constructor(private readonly memory: Uint8Array) {
-    this.fingerprint = createHmac('sha256', SALT).update(memory).digest('hex');
+    salt ??= randomBytes(SALT_BYTES);
+    this.fingerprint = createHmac('sha256', salt).update(memory).digest('hex');
   }
 
   /** `null` once it is wiped. */

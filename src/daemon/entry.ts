@@ -19,9 +19,9 @@ const failed = (error: unknown): never =>
 process.once('uncaughtException', failed).once('unhandledRejection', failed);
 
 try {
-  const { debuggerProblem } = await import('../os/debugger.ts');
-  const { importInTurn } = await import('../os/import-in-turn.ts');
-  const { runDaemon } = await importInTurn<typeof import('./main.ts')>(new URL('./main.js', import.meta.url));
+  const { loadProgram } = await import('../os/program.ts');
+  const { main } = await loadProgram<typeof import('./program.ts')>('daemon', 'src/daemon/program.js');
+  const { debuggerProblem, runDaemon } = main;
   // After the imports: a signal that came before the listener has had its effect by now.
   const problem = await debuggerProblem();
   if (problem !== null) endWith(REFUSED, `refuses to run: ${problem}. Start it with bin/rondod, which leaves that out`);

@@ -1,0 +1,83 @@
+// Joins what tsc made into one script a program (dist/bundle/NAME.js), with V8's code cache beside it: a start then reads two files
+// instead of 250, and compiles nothing. Without esbuild (a development dependency) there is no bundle, and programs start from their modules.
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const dist = join(root, 'dist');
+const target = join(dist, 'bundle');
+
+/** V8's flags are part of a code cache's identity: as bin/NAME starts the program. */
+const optionsOf = (launcher) =>
+  (/^launch \S+(.*) -- /m.exec(readFileSync(join(root, 'bin', launcher), 'utf8'))?.[1] ?? '')
+    .split(' ')
+    .filter(Boolean);
+
+const PROGRAMS = [
+  { name: 'daemon', entry: 'src/daemon/program.js', options: optionsOf('rondod') },
+  { name: 'ring', entry: 'src/ring/run.js', options: optionsOf('rondod') },
+  { name: 'cli', entry: 'src/cli/program.js', options: optionsOf('rondo') },
+];
+
+/** What a script lacks: a module's own URL, for files that lie beside it, and import() of what is not in the bundle. */
+const asModules = {
+  name: 'as-modules',
+  setup(build) {
+    build.onLoad({ filter: /\.js$/ }, ({ path }) => {
+      if (!path.startsWith(join(dist, 'src'))) return undefined;
+      const url = `moduleUrl(${JSON.stringify(relative(dist, path))})`;
+      const contents = readFileSync(path, 'utf8')
+        .replaceAll('import.meta.url', url)
+        .replace(/(?<![.\w])import\((?!['"]\.)/g, 'importModule(');
+      if (/(?<![.\w])import\(/.test(contents))
+        throw new Error(`${path}: import() of a relative path cannot be bundled`);
+      return { contents, loader: 'js' };
+    });
+  },
+};
+
+rmSync(target, { recursive: true, force: true });
+const esbuild = await import('esbuild').catch(() => null);
+if (esbuild === null) {
+  console.error('esbuild is not installed: no bundle, programs start slower');
+} else {
+  mkdirSync(target, { recursive: true });
+  for (const program of PROGRAMS) await bundle(program);
+}
+
+async function bundle({ name, entry, options }) {
+  const result = await esbuild.build({
+    entryPoints: [join(dist, entry)],
+    bundle: true,
+    write: false,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node20',
+    external: ['koffi'],
+    // Constants become literals; names and lines stay readable in a stack.
+    minifySyntax: true,
+    legalComments: 'none',
+    banner: { js: '(function (exports, require, module, moduleUrl, importModule) {' },
+    footer: { js: '})' },
+    plugins: [asModules],
+  });
+  const source = result.outputFiles[0].text;
+  const id = createHash('sha256').update(source).digest('hex');
+  const file = join(target, `${name}.js`);
+  replace(file, `//${id}\n${source}`);
+  replace(join(target, `${name}.cache`), Buffer.concat([Buffer.from(`//${id}\n`), cacheOf(file, options)]));
+}
+
+function cacheOf(file, options) {
+  const maker = join(root, 'scripts/code-cache.mjs');
+  return execFileSync(process.execPath, [...options, maker, file], { maxBuffer: 64 << 20, env: {} });
+}
+
+/** In one step: whoever starts meanwhile reads the old one or the new one. */
+function replace(file, content) {
+  writeFileSync(`${file}.new`, content, { mode: 0o644 });
+  renameSync(`${file}.new`, file);
+}
