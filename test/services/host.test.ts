@@ -236,3 +236,36 @@ t.test('flow control', async (t) => {
   t.equal(queueLevel(35, QueueLevel.GOOD), QueueLevel.GOOD);
   t.equal(queueLevel(10, QueueLevel.GOOD), QueueLevel.LOW);
 });
+
+t.test('an engine that fails while it starts is not loaded, and neither is the one that loads it', async (t) => {
+  const ring = new FakeRing();
+  const fresh = (): FakeNode => new FakeNode({ nodeId: 1, clock: ring.clock, cmap: configured({}), full: ring.full });
+  const alone = fresh();
+  const early: ServiceEngine<MainEngineContext> = {
+    ...echoEngine({ at: 'track' }),
+    start: async (context) => {
+      const service = await echoEngine({ at: 'track' }).start(context);
+      context.cmap.setU8('echo.key', 1); // the tracker throws
+      return service;
+    },
+  };
+  await t.rejects(alone.load(early), /trouble in track/);
+  t.strictSame(alone.host.serviceIds(), []);
+
+  const node = fresh();
+  const provider = { ...echoEngine({ at: 'track' }), decidesQuorum: true };
+  const told: number[] = [];
+  const loader: ServiceEngine<MainEngineContext> = {
+    ...echoEngine({ at: null }),
+    serviceId: 21,
+    name: 'loader',
+    start: async (context) => {
+      await node.load(provider);
+      context.cmap.setU8('echo.key', 1); // the provider, loaded a moment ago, fails
+      const service = await echoEngine({ at: null }).start(context);
+      return { ...service, engineFailed: (serviceId: number) => told.push(serviceId) };
+    },
+  };
+  await t.rejects(node.load(loader), /trouble in track/, 'it could not be told, so it does not start');
+  t.strictSame(told, []);
+});

@@ -46,7 +46,7 @@ export class EngineHost {
 
   // ---- loading and unloading ----
 
-  /** Starts an engine and makes it known. Rejects if the engine cannot start. */
+  /** Starts an engine and makes it known. Rejects if it cannot start, or if it or one that it loads (quorum its provider) fails meanwhile. */
   async load(engine: ServiceEngine<MainEngineContext>): Promise<void> {
     const { serviceId, name } = engine;
     assert(Number.isInteger(serviceId) && serviceId >= 0 && serviceId < SERVICES_MAX, `service id ${serviceId}`);
@@ -61,9 +61,13 @@ export class EngineHost {
       (called) => this.sync.kick(called),
     );
     if (engine.hidden !== true) this.announce(engine);
+    const before = new Set(this.engines);
     this.engines[serviceId] = loaded;
     try {
       await loaded.start();
+      const failed = this.engines.find((one) => one !== undefined && !before.has(one) && one.failureCause !== null);
+      // It heard nothing of it: what has not started is told nothing.
+      if (failed !== undefined) throw failed.failureCause;
     } catch (error) {
       loaded.shutDown();
       this.engines[serviceId] = undefined;

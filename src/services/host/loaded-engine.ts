@@ -62,6 +62,11 @@ export class LoadedEngine {
     return this.failure === null && !this.stopped;
   }
 
+  /** Why it was stopped; `null`: it did not fail. */
+  get failureCause(): unknown {
+    return this.failure;
+  }
+
   /** From here on the engine hears of everything. Rejects if it cannot start, or serves less than it declares. */
   async start(): Promise<void> {
     const { engine } = this;
