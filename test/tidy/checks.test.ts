@@ -5,6 +5,7 @@ import { importCycles } from './import-cycles.ts';
 import { breaches, hubBreaches } from './layers.ts';
 import { openKinds } from './log-lines.ts';
 import { doubleNames } from './names.ts';
+import { missingFiles } from './paths.ts';
 import { brokenReferences, indexBook } from './references.ts';
 import { namedServices } from './services.ts';
 import { functionSizes } from './sizes.ts';
@@ -41,6 +42,14 @@ t.test('a name of the house dialect is found', async (t) => {
   t.equal(found('this.tellWatchers(keys); const ANSWER_MS = 2; type Answer = 1;'), 3);
   t.equal(found("// it is told\nconst text = 'no answer'; const satellite = intellect; // tells"), 0);
   t.equal(found('const text = `$'.concat('{told} is told`;')), 1);
+});
+
+t.test('a file that a document names and that is gone is found', async (t) => {
+  t.same(missingFiles(source('docs/a.md', '`src/totem/srp.ts`, `src/totem/` and `src/totem/gone.ts`')), [
+    'docs/a.md:1: src/totem/gone.ts',
+  ]);
+  const walk = '## Five walks\n| a | `totem/srp` → `totem/gone` |\n## Next\n`totem/other`';
+  t.same(missingFiles(source('docs/architecture.md', walk)), ['docs/architecture.md:2: totem/gone']);
 });
 
 t.test('a breach of the layers is found', async (t) => {

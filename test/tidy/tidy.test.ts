@@ -5,6 +5,7 @@ import { importCycles } from './import-cycles.ts';
 import { breaches, hubBreaches, PURE } from './layers.ts';
 import { openKinds } from './log-lines.ts';
 import { doubleNames } from './names.ts';
+import { missingFiles } from './paths.ts';
 import { brokenReferences, readBook } from './references.ts';
 import { namedServices, serviceNames } from './services.ts';
 import { functionSizes } from './sizes.ts';
@@ -115,6 +116,10 @@ t.test('what comments and documents quote stands in the protocol book', async (t
     quoting.flatMap((source) => brokenReferences(source, book)),
     [],
   );
+});
+
+t.test('the files that documents name are there', async (t) => {
+  t.same(readDocuments(['docs', 'docs/protocol', '.']).flatMap(missingFiles), []);
 });
 
 t.test('nobody but us chooses the kinds of log lines', async (t) => {

@@ -148,7 +148,7 @@ t.test(
     t.equal(node.groups.srp.phase, 'operational', 'this ring goes on');
     t.same(node.gathers, []);
     t.same(node.strangers, ['1'], 'it is reported once');
-    // Stock at the end of 64 bits goes around by itself (measured: test/security/far-ring-seq.test.ts).
+    // Stock at the end of 64 bits goes around by itself (measured: docs/totem-core.md).
     node.mergeDetect(1, { rep: 1, seq: 1 });
     t.equal(node.groups.srp.phase, 'gather', 'then they become one ring');
   },
