@@ -10,7 +10,14 @@ import type { Credentials } from '../os/credentials.ts';
 import { errnoName } from '../os/errno.ts';
 import type { FlowState } from '../services/host/flow-control.ts';
 import type { IpcFront, IpcFrontPorts } from './ipc-front.ts';
-import { type ClientCounters, connectionBranch, connectionPrefix, NO_COUNTERS } from './ipc-statistics.ts';
+import {
+  type ClientCounters,
+  connectionBranch,
+  connectionPrefix,
+  NO_COUNTERS,
+  ownConnectionBranch,
+  ownConnectionPrefix,
+} from './ipc-statistics.ts';
 import type { IpcStats } from './stats.ts';
 
 /** Requests of one connection in a turn, by priority (libqb-ipc.md 3.4). */
@@ -79,6 +86,7 @@ export class IpcServerFront implements IpcFront {
     const client = this.remotes.get(connectionId);
     if (client === undefined) return;
     this.ports.statistics.remove(connectionPrefix(client));
+    this.ports.statistics.remove(ownConnectionPrefix(client));
     this.remotes.delete(connectionId);
     this.remoteStatistics.delete(connectionId);
     this.server.remoteClosed(client);
@@ -153,6 +161,7 @@ export class IpcServerFront implements IpcFront {
   private handOver(client: ClientDescriptor): void {
     this.remotes.set(client.id, client);
     this.ports.statistics.add(connectionBranch(client, () => this.remoteCounters(client.id)));
+    this.ports.statistics.add(ownConnectionBranch(client, () => this.remoteCounters(client.id)));
     this.server.publishEvents(); // before the other thread can answer the client's first request
     this.ports.attach(client);
   }

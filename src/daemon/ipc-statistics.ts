@@ -1,4 +1,5 @@
 import type { ConnectionStatistics } from '../ipc/server/statistics.ts';
+import { CmapType } from '../lib/cmap-value.ts';
 import { IPC_CONNECTION_STATS } from '../services/cmap/stats-keys.ts';
 import type { StatsBranch } from '../services/cmap/stats-map.ts';
 
@@ -17,6 +18,9 @@ export const NO_COUNTERS: ClientCounters = {
   sent: 0,
   invalidRequest: 0,
   overload: 0,
+  wakes: 0,
+  looks: 0,
+  moderated: false,
 };
 
 export interface ClientIdentity {
@@ -47,6 +51,29 @@ const READERS = new Map<string, (counters: ClientCounters) => number>([
   ['send_retries', ({ sendRetries }) => sendRetries],
   ['recv_retries', ({ recvRetries }) => recvRetries],
 ]);
+
+const OWN_READERS = new Map<string, (counters: ClientCounters) => number>([
+  ['wakes', ({ wakes }) => wakes],
+  ['looks', ({ looks }) => looks],
+  ['moderated', ({ moderated }) => (moderated ? 1 : 0)],
+]);
+const OWN_TABLE = Object.fromEntries([...OWN_READERS.keys()].map((name) => [name, CmapType.U64]));
+
+/** `rondo.ipcs.service<S>.<pid>.<pointer>.`: how often the client woke the ring thread, which stock does not count. */
+export function ownConnectionBranch(
+  client: Omit<ClientIdentity, 'processName'>,
+  counters: () => ClientCounters,
+): StatsBranch {
+  return {
+    prefix: ownConnectionPrefix(client),
+    table: OWN_TABLE,
+    discreet: true,
+    read: (name) => OWN_READERS.get(name)?.(counters()),
+  };
+}
+
+export const ownConnectionPrefix = (client: Omit<ClientIdentity, 'processName'>): string =>
+  connectionPrefix(client).replace(/^stats/, 'rondo');
 
 /** The keys of a connection in the statistics map (libqb-ipc.md 4.8). */
 export function connectionBranch(client: ClientIdentity, counters: () => ClientCounters): StatsBranch {

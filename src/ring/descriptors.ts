@@ -30,6 +30,12 @@ export class Descriptors {
     return 0;
   }
 
+  /** A muted descriptor wakes nobody when it is readable, only when its peer has closed it. */
+  mute(fd: number, muted: boolean): void {
+    const tag = this.tagOf.get(fd);
+    if (tag !== undefined) check(this.epoll.modify(fd, muted ? 0 : EPOLLIN, tag), 'epoll_ctl');
+  }
+
   /** Before the descriptor is closed. */
   remove(fd: number): void {
     const tag = this.tagOf.get(fd);

@@ -41,7 +41,7 @@ export interface RingEngine extends RingHandler {
   hasRequests(): boolean;
   /** Events become visible and clients are woken, once a turn. */
   finishTurn(nowMs: number): void;
-  beforeSleep(): void;
+  beforeSleep(nowMs: number): void;
   nextDeadlineMs(): number;
   /** Once per valid token, after it was sent on. */
   tokenSent(): void;

@@ -126,8 +126,8 @@ export class RingThread {
 
   private sleep(): void {
     const { ring } = this;
-    ring?.beforeSleep();
     const startMs = monotonicMs();
+    ring?.beforeSleep(startMs);
     const standing = this.isStandingStill(startMs);
     const ringMs = standing ? startMs + STANDING_MS : (ring?.nextDeadlineMs() ?? Number.POSITIVE_INFINITY);
     const timeoutMs = sleepMs(Math.min(ringMs, this.stopAtMs) - startMs);

@@ -209,8 +209,8 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
     return deadline;
   }
 
-  beforeSleep(): void {
-    for (let i = 0; i < this.engines.length; i++) this.engines[i]!.beforeSleep();
+  beforeSleep(nowMs: number): void {
+    for (let i = 0; i < this.engines.length; i++) this.engines[i]!.beforeSleep(nowMs);
     this.publish();
   }
 

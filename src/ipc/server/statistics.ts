@@ -18,6 +18,11 @@ export class ConnectionStatistics {
   sent = 0;
   invalidRequest = 0;
   overload = 0;
+  /** Times that the client's byte woke the ring thread, and looks at its ring while its bytes do not. */
+  wakes = 0;
+  looks = 0;
+  /** Its bytes do not wake the ring thread at present. */
+  moderated = false;
 
   /** `stats.clear.ipc`; what describes the present state stays. */
   clear(): void {
@@ -30,6 +35,8 @@ export class ConnectionStatistics {
     this.sent = 0;
     this.invalidRequest = 0;
     this.overload = 0;
+    this.wakes = 0;
+    this.looks = 0;
   }
 }
 

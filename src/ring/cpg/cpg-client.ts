@@ -6,6 +6,7 @@ import { withinMemory } from '../../os/memory-limit.ts';
 import { CpgRequest } from '../../services/codec/ids.ts';
 import type { CpgConnection, CpgPort } from '../../services/cpg/cpg-connection.ts';
 import type { CpgCore } from '../../services/cpg/cpg-core.ts';
+import { Moderation } from './moderation.ts';
 
 /** Requests of one client in one turn: others, the network and the timers get theirs in between. */
 const REQUESTS_PER_TURN = 256;
@@ -51,6 +52,9 @@ export class AttachedCpgClient implements CpgPort {
   touched = false;
   active = false;
   slow = false;
+  readonly moderation = new Moderation();
+  /** Requests handled so far. */
+  served = 0;
   /** Its socket is watched for room. */
   watched = false;
   /** The client hung up; what it left in its ring is served until then. */
@@ -92,6 +96,7 @@ export class AttachedCpgClient implements CpgPort {
       count++;
     }
     if (count > 0) {
+      this.served += count;
       connection.releaseRequests();
       if (connection.owesBytes(BYTES_OWED_MAX)) connection.drainBytes();
     }

@@ -18,6 +18,7 @@ import { Group } from '../../totem/index.ts';
 import { type DropCounters, dropCounters } from '../drop-counters.ts';
 import type { EngineRing, RingEngine, RingEnvironment } from '../ring-engine.ts';
 import { AttachedCpgClient, type CpgClientEvents } from './cpg-client.ts';
+import { Doorbells } from './doorbells.ts';
 import { SlowClients } from './slow-clients.ts';
 import { ZeroCopyFiles } from './zero-copy-files.ts';
 
@@ -39,8 +40,7 @@ export class CpgService implements CpgHost, RingEngine {
   readonly zeroCopy: ZeroCopyFiles;
   private readonly pool: RingPool;
   private readonly clients = new Map<number, AttachedCpgClient>();
-  /** Clients whose request rings are looked at in every turn. */
-  private active: AttachedCpgClient[] = [];
+  private readonly doorbells: Doorbells<AttachedCpgClient>;
   private readonly touched: AttachedCpgClient[] = [];
   private readonly slow: SlowClients<AttachedCpgClient>;
   private readonly gone = new Set<AttachedCpgClient>();
@@ -77,6 +77,7 @@ export class CpgService implements CpgHost, RingEngine {
       (id) => this.clients.get(id)?.connection.euid ?? -1,
       (id, reason) => this.bufferRefused(id, reason),
     );
+    this.doorbells = new Doorbells(env.descriptors);
     this.slow = new SlowClients(env.descriptors, (client) => this.close(client));
     this.core = new CpgCore(this);
   }
@@ -149,8 +150,9 @@ export class CpgService implements CpgHost, RingEngine {
   serve(nowMs: number): number {
     this.ended = false;
     let count = 0;
-    for (let index = 0; index < this.active.length; index++) {
-      const client = this.active[index]!;
+    const { active } = this.doorbells;
+    for (let index = 0; index < active.length; index++) {
+      const client = active[index]!;
       if (client.connection.flowControl === 0) count += client.serve(nowMs);
     }
     return count;
@@ -158,8 +160,9 @@ export class CpgService implements CpgHost, RingEngine {
 
   /** Whether a client's ring holds requests. */
   hasRequests(): boolean {
-    for (let index = 0; index < this.active.length; index++) {
-      if (this.active[index]!.connection.requestsAvailable() > 0) return true;
+    const { active } = this.doorbells;
+    for (let index = 0; index < active.length; index++) {
+      if (active[index]!.connection.requestsAvailable() > 0) return true;
     }
     return false;
   }
@@ -184,19 +187,15 @@ export class CpgService implements CpgHost, RingEngine {
     for (let index = 0; index < this.touched.length; index++) this.touched[index]!.connection.flushEvents();
   }
 
-  /** Before the loop sleeps: clients without requests are left to epoll. */
-  beforeSleep(): void {
+  beforeSleep(nowMs: number): void {
     this.slow.beforeSleep();
-    if (this.active.length === 0) return;
-    const waiting = this.active.filter(({ connection }) => connection.requestsAvailable() > 0);
-    for (const client of this.active) client.active = false;
-    for (const client of waiting) client.active = true;
-    this.active = waiting;
+    this.doorbells.beforeSleep(nowMs);
   }
 
   nextDeadlineMs(): number {
     if (this.ended) return 0;
-    return Math.min(this.slow.nextMs, this.gone.size > 0 ? this.goneRetryMs : Number.POSITIVE_INFINITY);
+    const clientsMs = Math.min(this.slow.nextMs, this.doorbells.nextMs);
+    return Math.min(clientsMs, this.gone.size > 0 ? this.goneRetryMs : Number.POSITIVE_INFINITY);
   }
 
   /** Sync began or ended: word 2 stops multicasts in the library, and nothing is read from the rings (services.md 2.3). */
@@ -219,13 +218,12 @@ export class CpgService implements CpgHost, RingEngine {
   private readable(client: AttachedCpgClient): void {
     const { connection } = client;
     if (!connection.onReadable()) this.hungUp(client);
+    else this.doorbells.rang(client, this.ring.nowMs());
     this.activate(client);
   }
 
   private activate(client: AttachedCpgClient): void {
-    if (client.active || !client.connection.live) return;
-    client.active = true;
-    this.active.push(client);
+    if (client.connection.live) this.doorbells.activate(client);
   }
 
   /** Hung up: not to be waited for any more. What it left in its ring is served first, unless it broke something. */
@@ -297,7 +295,7 @@ export class CpgService implements CpgHost, RingEngine {
       this.log('warning', 'CPG', `Connection of ${who} closed: ${connection.fault}`, 'closed');
     }
     this.env.descriptors.remove(connection.fd);
-    this.active = this.active.filter((other) => other !== client);
+    this.doorbells.remove(client);
     this.slow.remove(client);
     this.gone.delete(client);
     this.core.closed(client.member);

@@ -1,0 +1,94 @@
+/** How long a moderated client is left alone: some ten messages of one that does not wait for answers. */
+export const QUIET_MS = 0.05;
+/** Wake-ups over which it is decided, and how little time they have to take: more than 4,000 a second. */
+const WAKES = 32;
+const WAKES_MS = 8;
+/** Messages a wake-up, or a look, from which on moderation pays. */
+const BATCH = 4;
+/** Looks that found something, in a trial and after it. A client that others keep off the processor shows nothing, which says nothing. */
+const TRIAL_LOOKS = 4;
+const LOOKS = 64;
+/** So many looks in a row that found nothing: the client pauses, and the next thing that it says is to be heard at once. */
+const IDLE_LOOKS = 40;
+/** The wait for the next trial doubles with each one that brought nothing. */
+const PAUSE_MS = { min: 250, max: 8000 } as const;
+
+/**
+ * Whether a client's doorbell wakes the loop, decided by what its wake-ups bring, as network drivers do with interrupts.
+ *
+ * A client writes a byte for each message. When the loop sleeps, that wakes it, and where it has to share a processor with the client it
+ * takes the processor away from it (at real-time priority always): one message, two context switches, and so on, in lockstep, while the
+ * same client left alone for 50 µs would have written a dozen. So a client whose wake-ups are many and bring one message each is put on
+ * trial: its byte does not wake the loop, it is looked at every 50 µs. If the looks that find something find several messages each, it
+ * stays so as long as they do. A client that waits for each answer shows one message a look and is heard at once again.
+ *
+ * A rule over counts and times that it is given; no clock, no descriptor.
+ */
+export class Moderation {
+  /** The doorbell does not wake; the ring is looked at from time to time. */
+  moderated = false;
+  /** When to look at a moderated client next. */
+  lookAtMs = Number.POSITIVE_INFINITY;
+  private trial = false;
+  private startMs = 0;
+  private startMessages = 0;
+  private count = 0;
+  private lastMessages = 0;
+  private idle = 0;
+  private trialAtMs = 0;
+  private pauseMs: number = PAUSE_MS.min;
+
+  /** The doorbell woke the loop; `messages` is the number of messages that the client ever sent. Whether it is moderated from now on. */
+  woken(nowMs: number, messages: number): boolean {
+    if (this.moderated) return true;
+    if (this.count === 0) {
+      this.startMs = nowMs;
+      this.startMessages = messages;
+    }
+    if (this.count++ < WAKES) return false;
+    const costs = nowMs - this.startMs < WAKES_MS && messages - this.startMessages < BATCH * WAKES;
+    this.count = 0;
+    if (!costs || nowMs < this.trialAtMs) return false;
+    this.moderated = true;
+    this.trial = true;
+    this.begin(nowMs, messages);
+    return true;
+  }
+
+  /** The loop is about to sleep, and has served what there was. Whether the client stays moderated. */
+  looked(nowMs: number, messages: number): boolean {
+    if (nowMs < this.lookAtMs) return true;
+    this.lookAtMs = nowMs + QUIET_MS;
+    const found = messages !== this.lastMessages;
+    this.idle = found ? 0 : this.idle + 1;
+    if (found) this.count++;
+    this.lastMessages = messages;
+    const enough = messages - this.startMessages >= BATCH * this.count;
+    if (this.idle >= IDLE_LOOKS) this.end(nowMs, !this.trial || enough);
+    else if (this.count >= (this.trial ? TRIAL_LOOKS : LOOKS)) {
+      if (enough) {
+        this.trial = false;
+        this.pauseMs = PAUSE_MS.min;
+        this.begin(nowMs, messages);
+      } else this.end(nowMs, !this.trial);
+    }
+    return this.moderated;
+  }
+
+  private begin(nowMs: number, messages: number): void {
+    this.startMessages = messages;
+    this.lastMessages = messages;
+    this.count = 0;
+    this.idle = 0;
+    this.lookAtMs = nowMs + QUIET_MS;
+  }
+
+  private end(nowMs: number, paid: boolean): void {
+    this.moderated = false;
+    this.count = 0;
+    this.lookAtMs = Number.POSITIVE_INFINITY;
+    if (paid) return;
+    this.trialAtMs = nowMs + this.pauseMs;
+    this.pauseMs = Math.min(2 * this.pauseMs, PAUSE_MS.max);
+  }
+}
