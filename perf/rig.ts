@@ -1,0 +1,84 @@
+import { cpus } from 'node:os';
+import type { ClusterOptions } from '../test/interop/lab/conf.ts';
+import { Lab } from '../test/interop/lab/lab.ts';
+import type { DaemonKind, LabNode } from '../test/interop/lab/node.ts';
+import { must, type Running, start } from '../test/interop/lab/process.ts';
+import { program } from '../test/interop/lab/programs.ts';
+import { type Cost, costOf } from './counters.ts';
+
+const DRESSES: Readonly<Record<string, ClusterOptions>> = {
+  udpu: { transport: 'udpu' },
+  knet: { transport: 'knet' },
+  secure: { transport: 'knet', crypto: { cipher: 'aes256', hash: 'sha256' } },
+};
+
+/** What else the machine does. */
+export const CONDITIONS = ['quiet', 'ordinary', 'neighbour', 'onecore'] as const;
+export type Condition = (typeof CONDITIONS)[number];
+
+/** Told in tables. */
+export const CONDITION_TEXT: Readonly<Record<Condition, string>> = {
+  quiet: 'daemons under SCHED_RR',
+  ordinary: 'sched_rr: no',
+  neighbour: 'SCHED_RR, beside a process of real-time priority that spins 2 ms of every 4 on one core',
+  onecore: 'SCHED_RR, everything on one core',
+};
+
+export interface Setup {
+  readonly nodes: number;
+  readonly dress: string;
+  readonly condition: Condition;
+}
+
+/** A ring of one kind of daemon, the same for both kinds. */
+export class Rig {
+  private constructor(readonly lab: Lab) {}
+
+  static async with<Result>(setup: Setup, kind: DaemonKind, work: (rig: Rig) => Promise<Result>): Promise<Result> {
+    const options = DRESSES[setup.dress];
+    if (options === undefined) throw new Error(`no dress '${setup.dress}': ${Object.keys(DRESSES).join(', ')}`);
+    const system = [`sched_rr: ${setup.condition === 'ordinary' ? 'no' : 'yes'}`];
+    const cores = setup.condition === 'onecore' ? '0' : `0-${cpus().length - 1}`;
+    await must('taskset', ['-pc', cores, String(process.pid)]); // children have it from their parent
+    const kinds = Array.from({ length: setup.nodes }, () => kind);
+    const lab = await Lab.up({ ...options, system }, kinds);
+    let neighbour: Running | null = null;
+    try {
+      if (setup.condition === 'neighbour') {
+        neighbour = start(await program('neighbour'), ['0', '2', '4']);
+        await neighbour.waitFor(/spinning/);
+      }
+      return await work(new Rig(lab));
+    } finally {
+      await neighbour?.stop('SIGKILL');
+      await lab.close();
+    }
+  }
+
+  get first(): LabNode {
+    return this.lab.node(1);
+  }
+
+  /** What the daemon of node 1 costs while `work` runs. */
+  cost<Result>(
+    syscalls: boolean,
+    work: () => Promise<Result>,
+  ): Promise<{ readonly cost: Cost; readonly result: Result }> {
+    return costOf({ pid: this.first.daemon?.pid ?? 0 }, syscalls, work);
+  }
+
+  /** Runs a C client on node 1 that prints one line of JSON. */
+  async client<Figures>(name: string, ...args: readonly (string | number)[]): Promise<Figures> {
+    const path = await program(name);
+    const { code, stdout, stderr } = await this.first.space.run(path, args.map(String), { timeoutMs: 120_000 });
+    if (code !== 0) throw new Error(`${name} ${args.join(' ')}: ${stderr}\n${this.lab.logs()}`);
+    return JSON.parse(stdout) as Figures;
+  }
+
+  /** A member of the group on every other node that only receives. */
+  async receivers(group: string): Promise<void> {
+    const path = await program('cpgbench');
+    for (const node of this.lab.nodes.slice(1))
+      await node.space.start(path, [group, '0', '0', 'quiet']).waitFor(/ready/);
+  }
+}
