@@ -43,11 +43,13 @@ export const KNET_LIMITS = {
    */
   windowNumbers: 16_383,
   windowFlags: 16_384,
-  /** Milliseconds of each `expandPeriodMs` that expanding compressed messages may take, of one host and of all, in the model that this node
-   * is configured for and in all others (knet.md 6 lets anybody send any). */
+  /**
+   * Milliseconds of each `expandPeriodMs` that expanding compressed messages may take: of one host, in the model that this node is configured for and in
+   * all others (knet.md 6 lets anybody send any), of all hosts in other models, and of all in all.
+   */
   expandPeriodMs: 1_000,
   expandOwnModelMs: { host: 500, all: 800 },
-  expandOtherModelsMs: { host: 50, all: 100 },
+  expandOtherModelsMs: { host: 250, all: 400 },
   /** Reassembly buffers that one source may hold (knet.md 2.4, trap 9). */
   buffersPerHostMax: 32,
   /** A buffer is given up when its number is this far behind the newest one; stock does it at 32 (knet.md 2.4, trap 9). */

@@ -12,6 +12,8 @@ const SUSPICION_MS_MIN = 200;
 const DISPROVED_TIMEOUTS = 10;
 /** PINGs of one link may overtake each other by this much without counting as recorded ones. */
 const PING_REORDER_MS = 2_000;
+/** PINGs that a PONG may still come for: a long timeout over a short interval. */
+const PINGS_REMEMBERED = 128;
 const CLOCK_SLACK_MS = 0.000_5;
 const PING_DISBELIEF_MS_MAX = 10_000;
 
@@ -61,6 +63,8 @@ export class Link {
   private newestPongSentMs = -1;
   private suspectedUntilMs = 0;
   private trustedUntilMs = 0;
+  private readonly pingTimesMs = new Float64Array(PINGS_REMEMBERED).fill(-1);
+  private pingTimesAt = 0;
   private latencyAverageUs = 0;
   private latencySamples = 0;
 
@@ -102,6 +106,17 @@ export class Link {
     return nowMs - this.lastPingMs >= this.config.pingIntervalMs;
   }
 
+  /** A PING with this time leaves. */
+  pingWritten(timeMs: number): void {
+    this.pingTimesMs[this.pingTimesAt] = timeMs;
+    this.pingTimesAt = (this.pingTimesAt + 1) % PINGS_REMEMBERED;
+  }
+
+  private wasPinged(timeMs: number): boolean {
+    for (let i = 0; i < PINGS_REMEMBERED; i++) if (this.pingTimesMs[i] === timeMs) return true;
+    return false;
+  }
+
   pingSent(nowMs: number): void {
     this.lastPingMs = nowMs;
   }
@@ -118,13 +133,15 @@ export class Link {
   }
 
   /**
-   * The PONG to a PING of `sentMs`. `false`: too late to count (knet.md 3.1), or not newer than the last one: a copy. Whether
-   * the link came up is seen in `connected`; the caller compares.
+   * The PONG to a PING of `sentMs`. `false`: too late to count (knet.md 3.1), not newer than the last one: a copy, or to no PING of
+   * ours: without encryption anybody can send one, but not guess a time to the nanosecond. Whether the link came up is seen in `connected`; the
+   * caller compares.
    */
   pong(sentMs: number, nowMs: number): boolean {
     // The PING's time is cut to nanoseconds and may look a little later than it was.
     const latencyUs = Math.floor((nowMs - sentMs + CLOCK_SLACK_MS) * 1000);
     if (latencyUs < 0 || latencyUs > this.config.pingTimeoutMs * 1000 || sentMs <= this.newestPongSentMs) return false;
+    if (!this.wasPinged(sentMs)) return false;
     this.newestPongSentMs = sentMs;
     this.lastPongMs = nowMs;
     if (this.suspectedAtMs >= 0 && sentMs + CLOCK_SLACK_MS >= this.suspectedAtMs) {

@@ -16,6 +16,15 @@ const OFFSET = { link: 6, seconds: 7, nanoseconds: 15, seq: 23, timed: 25 } as c
 const NANOSECONDS_PER_MS = 1e6;
 const U32 = 0x1_0000_0000;
 
+/** A time as it comes back in the PONG: cut to nanoseconds. */
+export function timeOnWireMs(nowMs: number): number {
+  const seconds = Math.floor(nowMs / 1000);
+  return seconds * 1000 + nanosecondsOf(nowMs, seconds) / NANOSECONDS_PER_MS;
+}
+
+const nanosecondsOf = (nowMs: number, seconds: number): number =>
+  Math.min(999_999_999, Math.floor((nowMs - seconds * 1000) * NANOSECONDS_PER_MS));
+
 export function writePing(
   memory: FrameMemory,
   at: number,
@@ -28,7 +37,7 @@ export function writePing(
   writeKnetHeader(memory, at, PacketType.PING, nodeId);
   const { bytes, view } = memory;
   const seconds = Math.floor(nowMs / 1000);
-  const nanoseconds = Math.min(999_999_999, Math.floor((nowMs - seconds * 1000) * NANOSECONDS_PER_MS));
+  const nanoseconds = nanosecondsOf(nowMs, seconds);
   bytes[at + OFFSET.link] = linkId;
   view.setUint32(at + OFFSET.seconds, seconds, true);
   view.setUint32(at + OFFSET.seconds + 4, Math.floor(seconds / U32), true);

@@ -56,7 +56,7 @@ export class Receiver {
   /** A host was heard under another configuration than before, while one replaces another. */
   slotsMoved = false;
 
-  private readonly expandOwn = new ExpandBudget(KNET_LIMITS.expandOwnModelMs.all);
+  private readonly expandAll = new ExpandBudget(KNET_LIMITS.expandOwnModelMs.all);
   private readonly expandOther = new ExpandBudget(KNET_LIMITS.expandOtherModelsMs.all);
 
   constructor(
@@ -316,12 +316,13 @@ export class Receiver {
     const startMs = this.effects.clockMs();
     const own = method === this.ownModel;
     const ofHost = own ? host.expandOwn : host.expandOther;
-    const ofAll = own ? this.expandOwn : this.expandOther;
-    if (!ofHost.admits(startMs) || !ofAll.admits(startMs)) return OVER_BUDGET;
+    if (!ofHost.admits(startMs) || !this.expandAll.admits(startMs)) return OVER_BUDGET;
+    if (!own && !this.expandOther.admits(startMs)) return OVER_BUDGET;
     const result = compression.decompress(method, memory, at, length, expandAt, expandRoom);
     const spentMs = this.effects.clockMs() - startMs;
     ofHost.charge(spentMs);
-    ofAll.charge(spentMs);
+    this.expandAll.charge(spentMs);
+    if (!own) this.expandOther.charge(spentMs);
     if (result < 0) return result;
     const ns = Math.round(spentMs * 1e6);
     const stats = this.handleStats;

@@ -12,7 +12,7 @@ import type { Host } from './host.ts';
 import type { HostTable } from './host-table.ts';
 import type { Link } from './link.ts';
 import { type CryptoSizes, maxData, minimumData, wireLength } from './mtu.ts';
-import { writePing } from './ping-packet.ts';
+import { timeOnWireMs, writePing } from './ping-packet.ts';
 import { nextSeq } from './sequence.ts';
 import { HandleStat, LinkStat, type StatBlock } from './stats.ts';
 import { RunKind, type TxQueue } from './tx-queue.ts';
@@ -183,6 +183,7 @@ export class Sender {
     const first = this.queue.packetCount;
     const at = this.queue.append(KNET.pingBytes, sizes);
     writePing(this.options.memory, at, this.nodeId, link.linkId, nowMs, this.seq, timed);
+    link.pingWritten(timeOnWireMs(nowMs));
     this.queue.route(link.index, first, RunKind.PING);
     link.stats.add(LinkStat.tx_ping_packets, 1);
     link.stats.add(LinkStat.tx_ping_bytes, this.queue.wireLength[first]!);

@@ -5,6 +5,8 @@ import type { CryptoSuite } from '../../src/knet/crypto.ts';
 import { dropName } from '../../src/knet/drops.ts';
 import type { KnetReport } from '../../src/knet/effects.ts';
 import { knetLayout } from '../../src/knet/layout.ts';
+import type { Link } from '../../src/knet/link.ts';
+import { timeOnWireMs } from '../../src/knet/ping-packet.ts';
 import { RxBatch } from '../../src/knet/rx-batch.ts';
 import { LocalStats } from '../../src/knet/stats.ts';
 import { Arena } from '../../src/os/arena.ts';
@@ -91,8 +93,18 @@ export class BenchNode {
   /** Declares a link up, as the third PONG would. */
   raise(nodeId: number, linkId = 0): void {
     const link = this.core.hosts.find(nodeId)!.links[linkId]!;
-    for (let i = 0; i < 3; i++) this.put(pong(++this.nowMs - 1, link.linkId, nodeId), peer(nodeId, linkId));
+    for (let i = 0; i < 3; i++) {
+      this.nowMs++;
+      this.answer(1, link);
+    }
     this.sent.length = 0;
+  }
+
+  /** A PONG to a PING that left so long ago. */
+  answer(agoMs: number, link: Link = this.core.hosts.find(2)!.links[0]!): void {
+    const timeMs = this.nowMs - agoMs;
+    link.pingWritten(timeOnWireMs(timeMs));
+    this.put(pong(timeMs, link.linkId, link.host.nodeId), peer(link.host.nodeId, link.linkId));
   }
 
   /** Everything that a packet could change, for "nothing changed". */

@@ -110,24 +110,26 @@ t.test('expanding has a budget of time: by host, in all, and a larger one in the
   const node = bench();
   node.raise(3);
   node.clockStepMs = 5;
-  t.equal(expanded(node, 2, 20), 10, '50 ms for a host in a model that is not configured');
+  t.equal(expanded(node, 2, 60), 50, '250 ms for a host in models that are not configured');
   t.ok(node.drops.every((reason) => reason === 'compression_budget'));
-  t.equal(expanded(node, 3, 20), 10, 'another host has its own');
-  t.equal(node.stats.read('rondo.dropped.knet.compression_budget'), 20);
+  t.equal(expanded(node, 3, 60), 30, 'another host has its own, 400 ms all together');
+  t.equal(node.stats.read('rondo.dropped.knet.compression_budget'), 40);
   node.nowMs += 1_000;
-  t.equal(expanded(node, 2, 20), 10, 'and the next second its own');
+  t.equal(expanded(node, 2, 60), 50, 'and the next second its own');
 
   const configured = new BenchNode(null, { compression: { method: 1, thresholdBytes: 0, level: 0 } });
   configured.raise(2);
   configured.clockStepMs = 5;
   t.equal(expanded(configured, 2, 150), 100, '500 ms in the own model');
+  configured.raise(3);
+  t.equal(expanded(configured, 3, 150), 60, '800 ms all together');
 });
 
 t.test('DATA before the link is up', async (t) => {
   const node = new BenchNode();
   node.put(data(message(20)));
   t.same(node.drops, ['not_reachable'], 'a stranger so far');
-  node.put(pong(node.nowMs - 1));
+  node.answer(1);
   node.put(data(message(20)));
   t.equal(
     node.delivered.length,
@@ -190,17 +192,18 @@ t.test('a recorded PING does not wipe the window', async (t) => {
   // When nothing but older times comes for long, the peer has a new clock.
   for (let i = 0; i < 12; i++) {
     node.nowMs += 1_000;
-    node.put(pong(node.nowMs - 1));
+    node.answer(1);
     node.drops.length = 0;
     node.put(ping(50 + i));
   }
   t.same(node.drops, [], 'then it is believed');
 });
 
-t.test('PONGs that are too late or from the future', async (t) => {
+t.test('PONGs that are too late, from the future, or to no PING of ours', async (t) => {
   const node = new BenchNode();
   for (let i = 0; i < 9; i++) {
-    node.put(pong(node.nowMs - 1_501));
+    node.answer(1_501);
+    node.put(pong(node.nowMs - 1 - i));
     node.put(pong(node.nowMs + 5_000));
   }
   t.notOk(node.core.hosts.find(2)?.links[0]?.hasPong);
@@ -217,7 +220,7 @@ t.test('ICMP alone takes no link down', async (t) => {
   t.equal(node.sent.filter(({ bytes }) => bytes[1] === 0x81).length, 1, 'it asks for proof of life');
   t.ok(node.core.hosts.find(2)?.links[0]?.connected);
   node.nowMs += 5;
-  node.put(pong(node.nowMs - 4));
+  node.answer(4);
   node.nowMs += 300;
   node.core.tick(node.nowMs);
   t.ok(node.core.hosts.find(2)?.links[0]?.connected, 'and the proof came');
@@ -228,7 +231,7 @@ t.test('ICMP alone takes no link down', async (t) => {
   for (let i = 0; i < 20; i++) {
     node.nowMs += 1_000;
     node.core.tick(node.nowMs);
-    node.put(pong(node.nowMs - 1));
+    node.answer(1);
   }
   node.core.linkError(0, node.nowMs);
   node.nowMs += 150;
@@ -269,7 +272,7 @@ t.test('the own process was held up: peers are not accused', async (t) => {
   node.core.tick(node.nowMs);
   for (let i = 0; i < 20; i++) {
     node.nowMs += 500;
-    node.put(pong(node.nowMs - 1));
+    node.answer(1);
     node.core.tick(node.nowMs);
   }
   node.nowMs += 20_000;
@@ -316,3 +319,24 @@ t.test(
     t.ok(node.delivered.every(({ bytes }) => bytes.equals(text)));
   },
 );
+
+t.test('without encryption: forged PONGs and path MTU replies', async (t) => {
+  const node = new BenchNode();
+  node.nowMs += 0.123_456_7;
+  node.core.tick(node.nowMs);
+  node.core.flush();
+  for (let i = 0; i < 3_000; i++) {
+    node.nowMs += 0.1;
+    node.put(pong(node.nowMs - 1));
+  }
+  t.notOk(node.core.hosts.find(2)?.links[0]?.hasPong, 'times that are guessed, though within the timeout');
+  t.equal(node.stats.read('rondo.dropped.knet.late_pong'), 3_000);
+  node.raise(2);
+  const before = node.core.dataMtu;
+  for (let size = 500; size < 65_535; size += 7) {
+    const reply = Buffer.alloc(9);
+    reply.set([1, 0x84, 0, 2, 0, 0, 0, size >> 8, size & 255]);
+    node.put(reply);
+  }
+  t.equal(node.core.dataMtu, before, 'sizes that nobody asked for');
+});

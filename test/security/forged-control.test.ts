@@ -13,8 +13,10 @@ import { memberships, spoof } from './spoof.ts';
  * Frames of a plain ring that go in one hop, forged in the name of node 2, against node 1: from the address of node 3, which is listed too, and
  * (with RONDO_LAB_FULL=1) from that of node 2. Ours takes them only from the address of the node that they name.
  */
-const SECONDS = 1;
-const RATE = 50;
+const SECONDS = FULL ? 1 : 0.5;
+const RATE = 100;
+/** Without RONDO_LAB_FULL=1 stock is shown what it answers most. */
+const FOR_STOCK: readonly string[] = ['LEAVE', 'JOIN', 'MERGE_DETECT'];
 
 const make = (encode: (view: DataView) => number): Uint8Array => {
   const memory = frameMemory(new Uint8Array(4096));
@@ -69,14 +71,15 @@ const foreign = async (node: LabNode): Promise<number> =>
 for (const kind of ['ours', 'stock'] as const) {
   const kinds: readonly DaemonKind[] = [kind, kind, kind];
   t.test(`forged control frames: ${describe(kinds)}`, { skip: skipReason(kinds) }, async (t) => {
-    const lab = await Lab.create({ transport: 'udpu' }, kinds);
+    const lab = await Lab.create({ transport: 'udpu', tokenMs: 1000 }, kinds);
     t.teardown(() => lab.close());
     const [victim, other, attacker] = [lab.node(1), lab.node(2), lab.node(3)];
     const members = [victim, other];
     for (const node of members) node.startDaemon();
-    await lab.waitRing(members);
+    await lab.waitRing(members, 60_000);
     for (const from of FULL ? [attacker, other] : [attacker]) {
       for (const name of Object.keys(forgeries(1, 1))) {
+        if (kind === 'stock' && !FULL && !FOR_STOCK.includes(name)) continue;
         await ringAgain(lab, members);
         const [rep, seq] = await currentRing(victim);
         const before = memberships(victim);
@@ -100,8 +103,9 @@ for (const kind of ['ours', 'stock'] as const) {
 /** In no ring, mixed ones included, does a frame come from another address than its sender's. */
 for (const transport of ['udpu', 'knet'] as const) {
   const kinds: readonly DaemonKind[] = ['ours', 'stock'];
-  t.test(`${transport}: nothing is refused in peace: ${describe(kinds)}`, { skip: skipReason(kinds) }, async (t) => {
-    const lab = await Lab.create({ transport }, kinds);
+  const skip = skipReason(kinds, transport === 'knet');
+  t.test(`${transport}: nothing is refused in peace: ${describe(kinds)}`, { skip }, async (t) => {
+    const lab = await Lab.create({ transport, tokenMs: 1000 }, kinds);
     t.teardown(() => lab.close());
     const [ours, stock] = [lab.node(1), lab.node(2)];
     ours.startDaemon();
