@@ -338,7 +338,8 @@ export class ReplicaWorld {
         choices.push(() => this.deliver(nodeId, place.ring.log[place.cursor++]!));
       }
       if (!node.paused && node.inbox.length > 0) choices.push(() => node.inbox.shift()!());
-      if (!node.paused && node.diskSafe < node.disk.length) disks.push(() => node.sync(1 + this.int(5)));
+      if (!node.paused && node.diskSafe < node.disk.length)
+        (this.hasDisk ? disks : choices).push(() => node.sync(1 + this.int(5)));
     }
     if (choices.length === 0 || this.chance(0.03)) choices.push(...disks); // slower than everything else
     if (this.quorumEvents.length > 0) {

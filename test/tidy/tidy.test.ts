@@ -30,7 +30,7 @@ const ENTRIES = [
   'src/services/api.ts',
   'src/services/evs/engine.ts',
   'src/services/examples/kv/engine.ts',
-  'src/platform/index.ts',
+  'src/platform/entry.ts',
   'src/testing/index.ts',
   'workers/ring.ts',
 ];

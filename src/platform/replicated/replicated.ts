@@ -129,15 +129,18 @@ export class Replicated<Command, Result> implements ReplicaHost {
   /**
    * Becomes a member, and resolves when it has the state, up to date.
    *
+   * @param early gets the machine before the first of its calls is made.
    * @throws what `connect` throws. StoreError: the directory. MachineError RONDO_MACHINE_TIMEOUT: it has not got the state in time.
    */
   static async open<Command, Result>(
     options: ReplicatedOptions<Command, Result>,
+    early: (machine: Replicated<Command, Result>) => void = () => {},
   ): Promise<Replicated<Command, Result>> {
     checkedName(options.name);
     const signal = checkedSignal(options.signal);
     const opened = options.store === undefined ? null : await Store.open(options.store);
     const machine = new Replicated<Command, Result>(options, opened?.store ?? null);
+    early(machine);
     try {
       await machine.start(opened?.base ?? null, signal);
     } catch (error) {
