@@ -35,8 +35,7 @@ only_root_can_change() {
 
 # The interpreter of a privileged start: the one that the build ran on, or where packages put it.
 find_interpreter() {
-  built_with=
-  [ ! -r "$root/dist/interpreter" ] || read -r built_with <"$root/dist/interpreter"
+  [ ! -r "$root/dist/interpreter" ] || { read -r built_with && read -r built_size built_time built_options; } <"$root/dist/interpreter" || :
   for candidate in "$built_with" /usr/bin/node /usr/local/bin/node /usr/bin/nodejs /opt/node/bin/node; do
     case $candidate in /*) ;; *) continue ;; esac
     node=$(readlink -f -- "$candidate") && [ -x "$node" ] && only_root_can_change "$node" && return
@@ -60,9 +59,19 @@ drop_capabilities() {
   ! "$@" true 2>/dev/null || prefix="$*"
 }
 
+# A daemon that starts beside busy programs starts first: its ring waits for it. Until clients are served; the daemon ends it then itself
+# (src/daemon/start-priority.ts). A priority that somebody has chosen stays.
+start_first() {
+  read -r status </proc/self/stat || return 0
+  # shellcheck disable=SC2086
+  set -- ${status##*) }
+  [ "${17}" = 0 ] && renice -n -20 -p $$ >/dev/null 2>&1 && export RONDO_STARTS_FIRST=yes
+}
+
 # launch ENTRY NODE-OPTION... -- ARGUMENT...
 launch() {
   prefix=
+  built_with= built_size= built_time= built_options=
   entry=$root/dist/src/$1
   shift
   if [ ! -f "$entry" ]; then
@@ -72,6 +81,8 @@ launch() {
   if [ "$(id -u)" = 0 ]; then
     find_interpreter
     drop_unknown_variables
+    unset RONDO_STARTS_FIRST
+    [ "$first" != yes ] || start_first || :
     export PATH
     [ -z "$keep" ] || drop_capabilities
   else
@@ -81,7 +92,11 @@ launch() {
   # Node.js opens its debugger on SIGUSR1 until a program has a handler of its own, which it cannot have before it runs. Here that can never
   # happen: no TCP socket can be bound to a multicast address of IPv6. Newer versions can leave it out altogether.
   no_debugger=--inspect-port=[ff02::1]:9229
-  ! "$node" --disable-sigusr1 --version >/dev/null 2>&1 || no_debugger="--disable-sigusr1 $no_debugger"
+  if [ "$node" = "$built_with" ] && [ "$(stat -c '%s %Y' -- "$node")" = "$built_size $built_time" ]; then
+    no_debugger="$built_options $no_debugger" # asked at the build: asking is a second start of Node.js
+  else
+    ! "$node" --disable-sigusr1 --version >/dev/null 2>&1 || no_debugger="--disable-sigusr1 $no_debugger"
+  fi
   node_options=
   while [ "$1" != -- ]; do
     node_options="$node_options $1"

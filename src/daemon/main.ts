@@ -22,6 +22,7 @@ import { type Places, placeOfLock, stateFallback } from './places.ts';
 import { lockDaemonMemory, planScheduling } from './privileges.ts';
 import { RingIdStore } from './ring-id-store.ts';
 import { handleSignals } from './signals.ts';
+import { StartPriority } from './start-priority.ts';
 import { StateLock } from './state-lock.ts';
 import { COROSYNC_VERSION, versionText } from './version.ts';
 
@@ -62,6 +63,7 @@ async function testConfiguration(options: DaemonOptions): Promise<number> {
 }
 
 async function startDaemon(options: DaemonOptions): Promise<number> {
+  const startPriority = new StartPriority(process.env);
   const { result, notices, stateDirectory } = await load(options, 'start');
   if (!result.ok) return await reportFailure(result);
   const log = new DaemonLog(result.logging, options.foreground || isBackgroundChild());
@@ -73,7 +75,7 @@ async function startDaemon(options: DaemonOptions): Promise<number> {
     const instance = ipcInstance(options, result);
     const places = placeOfLock({ lockFile: options.lockFile, instance, privileged: isRoot(), stateDirectory });
     for (const notice of places.notices) log.write('notice', 'MAIN', notice);
-    const scheduling = planScheduling(result.map, log.write);
+    const scheduling = planScheduling(result.map, log.write, startPriority);
     const lockMemory = lockDaemonMemory(log.write);
     lock = LockFile.acquire(places.lockFile, lockFile);
     stateLock = StateLock.acquire(stateDirectory, (why) =>
@@ -87,7 +89,17 @@ async function startDaemon(options: DaemonOptions): Promise<number> {
     process.chdir(stateDirectory);
     const exposed = exposure(stateDirectory);
     if (exposed !== null) log.write('warning', 'MAIN', `The state directory ${stateDirectory} ${exposed}`);
-    status = await serve({ options, result, file, log, stateDirectory, instance, scheduling, lockMemory });
+    status = await serve({
+      options,
+      result,
+      file,
+      log,
+      stateDirectory,
+      instance,
+      scheduling,
+      lockMemory,
+      startPriority,
+    });
   } catch (error) {
     status = exitStatus(error, log, result.logging.toStderr);
   }
@@ -111,6 +123,7 @@ interface ServeParts {
   readonly instance: string;
   readonly scheduling: ReturnType<typeof planScheduling>;
   readonly lockMemory: boolean;
+  readonly startPriority: StartPriority;
 }
 
 /** Runs the node until it has stopped. */
@@ -135,6 +148,7 @@ async function serve(parts: ServeParts): Promise<ExitCodeValue> {
     makeIpc: (ports) => new IpcServerFront(ports, instance),
     // Once: READY repeated at every membership change says nothing (config-and-tools.md T11).
     ready: () => {
+      parts.startPriority.end();
       notifyServiceManager('READY=1');
       reportUp();
       if (isBackgroundChild()) leaveTerminal(() => log.withoutStderr());

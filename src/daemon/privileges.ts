@@ -4,6 +4,7 @@ import type { Icmap } from '../config/icmap/index.ts';
 import type { LogFunction } from '../lib/log.ts';
 import { getLimit, lockProgramText, type Obtained, roundRobinPriorityMax, setLimit, setNice } from '../os/schedule.ts';
 import { DaemonExit, ExitCode } from './exit-codes.ts';
+import type { StartPriority } from './start-priority.ts';
 
 /**
  * What stock asks of the system at start: real-time scheduling, memory that is never swapped, the root cgroup, a nice
@@ -30,7 +31,11 @@ export function niceValue(text: string | null): number {
 }
 
 /** Whether real-time scheduling can be had; tried on this thread and given back, so that the log says it once. */
-export function planScheduling(config: Icmap, log: LogFunction): SchedulingPlan {
+export function planScheduling(
+  config: Icmap,
+  log: LogFunction,
+  start: Pick<StartPriority, 'setLater'>,
+): SchedulingPlan {
   const wanted = config.getString('system.sched_rr') !== 'no';
   const nice = niceValue(config.getString('system.priority'));
   const priority = roundRobinPriorityMax();
@@ -40,6 +45,7 @@ export function planScheduling(config: Icmap, log: LogFunction): SchedulingPlan 
     const permitted = process.geteuid?.() === 0 || limit.hard >= priority;
     if (permitted) {
       favourThisThread();
+      start.setLater(NICE_STRONGEST);
       return { roundRobin: true, priority };
     }
     log(
@@ -48,7 +54,9 @@ export function planScheduling(config: Icmap, log: LogFunction): SchedulingPlan 
       `Could not set SCHED_RR at priority ${priority}: not permitted. Going on without real-time priority`,
     );
   }
-  const obtained = setNice(wanted ? NICE_STRONGEST : nice);
+  const value = wanted ? NICE_STRONGEST : nice;
+  if (start.setLater(value)) return { roundRobin: false, priority: 0 };
+  const obtained = setNice(value);
   if (!obtained.ok && !wanted && nice < 0) refused(log, `Could not set priority ${nice}`, obtained);
   return { roundRobin: false, priority: 0 };
 }

@@ -15,8 +15,8 @@ const SAFETY_POLL_MS = 250;
 
 /** What becomes of the ring thread. */
 export interface RingThreadHandler extends MainBridgeHandler {
-  /** The loop of the ring thread did not turn for so many seconds: told again at each doubling. */
-  hangs(seconds: number): void;
+  /** The loop of the ring thread did not turn for so many seconds: reported again at each doubling. `started`: it has turned before. */
+  hangs(seconds: number, started: boolean): void;
   /** The worker is gone; `error` when it was not told to end. */
   exited(error: Error | null): void;
 }
@@ -61,7 +61,7 @@ export class RingHandle {
     doorbell.on('error', () => {}); // the other end closed with the worker
     const running: Running = { handler, ringFd, ringEndOfDoorbellFd: pair[1], doorbell, safety: null };
     this.running = running;
-    const watch = new HangWatch(SAFETY_POLL_MS, (seconds) => handler.hangs(seconds));
+    const watch = new HangWatch(SAFETY_POLL_MS, (seconds, started) => handler.hangs(seconds, started));
     running.safety = setInterval(() => {
       this.drain();
       watch.tick(Atomics.load(this.bridge.views.state, StateWord.LOOP_TURNS));

@@ -43,7 +43,7 @@ export class RingPhase implements Phase {
   begin(): void {
     this.ports.thread.start({
       ...this.ports.messages,
-      hangs: (seconds) => this.hangs(seconds),
+      hangs: (seconds, started) => this.hangs(seconds, started),
       exited: (error) => this.ended(error),
     });
   }
@@ -82,8 +82,12 @@ export class RingPhase implements Phase {
   }
 
   /** The other nodes have gone on without this one by then; what is left is to say why, and to make room for a restart. */
-  private hangs(seconds: number): void {
+  private hangs(seconds: number, started: boolean): void {
     const { log, dumpFlightData } = this.ports;
+    if (!started) {
+      log('notice', 'MAIN', `The ring thread has not started for ${seconds} s: this machine is busy`);
+      return;
+    }
     const text = `The ring thread has not run for ${seconds} s`;
     log('crit', 'MAIN', `${text}: this node takes no part in the ring`);
     if (seconds < HANG_END_SECONDS) return;

@@ -8,9 +8,18 @@ t.test('a loop that turns is left alone', async (t) => {
 
 t.test('a loop that stands still is told after 4, 8, 16, 32 s, and anew after it went on', async (t) => {
   const scene: number[] = [];
-  const watch = new HangWatch(250, (seconds) => scene.push(seconds));
+  const watch = new HangWatch(250, (seconds, started) => scene.push(started ? seconds : -1));
   for (let tick = 0; tick <= 32 * 4; tick++) watch.tick(7);
   t.same(scene, [4, 8, 16, 32]);
   for (let tick = 0; tick <= 4 * 4; tick++) watch.tick(8);
   t.same(scene, [4, 8, 16, 32, 4]);
+});
+
+t.test('a loop that has not turned yet is starting', async (t) => {
+  const scene: string[] = [];
+  const watch = new HangWatch(250, (seconds, started) => scene.push(`${seconds} ${started}`));
+  for (let tick = 0; tick <= 8 * 4; tick++) watch.tick(0);
+  watch.tick(1);
+  for (let tick = 0; tick <= 4 * 4; tick++) watch.tick(1);
+  t.same(scene, ['4 false', '8 false', '4 true']);
 });
