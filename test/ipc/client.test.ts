@@ -92,6 +92,45 @@ t.test('our client and our server, in an IPC instance of their own', async (t) =
     client.close();
   });
 
+  t.test('events are taken for a slice of time a turn, however many or slow they are', async (t) => {
+    /** How many events each turn of the loop brought, when each costs the reader so much. */
+    const perTurn = async (eventMs: number): Promise<number[]> => {
+      const handler = new Events();
+      const client = await IpcClient.connect('cpg', instance, handler);
+      await client.call(request(0, 168));
+      client.pauseEvents();
+      for (let n = 0; n < 300; ) {
+        if (client.tryPost(mcast(n, 8))) n++;
+        else await delay(1);
+      }
+      const [connection] = toy.connections;
+      await until(() => connection!.statistics.dispatched === 300);
+      const turns = [0];
+      handler.event = () => {
+        turns[turns.length - 1]! += 1;
+        const end = performance.now() + eventMs;
+        while (performance.now() < end);
+      };
+      let watching = true;
+      const turn = (): void => {
+        turns.push(0);
+        if (watching) setImmediate(turn);
+      };
+      setImmediate(turn);
+      client.resumeEvents();
+      await until(() => turns.reduce((sum, count) => sum + count) === 300);
+      watching = false;
+      client.close();
+      await until(() => toy.connections.size === 0);
+      return turns;
+    };
+    t.ok(Math.max(...(await perTurn(0.5))) <= 64, 'slow ones: others get their turn');
+    let most = 0;
+    // A busy machine takes the processor away now and then.
+    for (let round = 0; round < 10 && most <= 64; round++) most = Math.max(most, ...(await perTurn(0)));
+    t.ok(most > 64, `quick ones: ${most} in one turn, so that the reader keeps up`);
+  });
+
   t.test('flow control', async (t) => {
     const client = await IpcClient.connect('cpg', instance, new Events());
     await client.call(request(0, 168));

@@ -102,6 +102,17 @@ t.test('the watchdog device', async (t) => {
   t.ok(none.node.logged('Watchdog /dev/none not accessible: no such device'));
 });
 
+t.test('numbers of 64 bits are logged exactly', async (t) => {
+  const { node, cmap } = await setUp({});
+  const huge = 2n ** 64n - 1n;
+  cmap.setU64('resources.system.memory_used.poll_period', huge);
+  t.ok(node.logged(`poll period ${huge} of resources.system.memory_used. is invalid`));
+  cmap.setString('resources.process.77.recovery', 'quit');
+  cmap.setU64('resources.process.77.poll_period', huge);
+  cmap.setString('resources.process.77.state', 'running');
+  t.ok(node.logged(`poll_period ${huge} of resource 77 is invalid`), node.logs.join('\n'));
+});
+
 t.test('watched processes', async (t) => {
   const { ring, cmap, device, done, monotonicNs } = await setUp({ 'resources.watchdog_device': '/dev/watchdog' });
   const path = 'resources.process.77.';
