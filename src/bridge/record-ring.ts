@@ -50,6 +50,10 @@ export class RecordWriter {
   /** The same, but seen at the next `publish` or `tryWrite` only, together with what was appended before. */
   tryAppend(kind: number, argument: number, from: Uint8Array, offset: number, length: number): boolean {
     assert(length <= this.payloadBytesMax, 'record longer than the ring takes');
+    assert(
+      kind > 0 && offset >= 0 && offset + length <= from.length,
+      'a record is of a kind and of bytes that are there',
+    );
     const { ring } = this;
     const at = ring.claim(RECORD_HEADER_BYTES + length);
     if (at < 0) {
@@ -95,6 +99,7 @@ export class RecordReader {
     if (found === Peek.EMPTY) return false;
     assert(found === Peek.CHUNK && ring.length >= RECORD_HEADER_BYTES, 'the ring between the threads is broken');
     this.kind = ring.i32[ring.offset >> 2]!;
+    assert(this.kind > 0, 'the ring between the threads is broken'); // the pair of tryAppend's
     this.argument = ring.i32[(ring.offset >> 2) + 1]! >>> 0;
     this.payloadOffset = ring.offset + RECORD_HEADER_BYTES;
     this.payloadLength = ring.length - RECORD_HEADER_BYTES;

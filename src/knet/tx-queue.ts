@@ -87,6 +87,7 @@ export class TxQueue {
   /** Sends the packets from `first` to the end over a link. */
   route(link: number, first: number, kind: number): void {
     const count = this.packetCount - first;
+    assert(count > 0 && link < this.lastRun.length, 'packets that were appended, and a link that was reserved');
     const last = this.lastRun[link]! - 1;
     if (last >= 0 && this.runKind[last] === kind && this.runFirst[last]! + this.runCount[last]! === first) {
       this.runCount[last]! += count;

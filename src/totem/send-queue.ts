@@ -34,6 +34,7 @@ export class SendQueue {
 
   push(offset: number, length: number, continues: boolean): void {
     assert(this.length < this.slots, 'the send queue overflows');
+    assert(offset >= 0 && length > 0, 'a packet has a slot and bytes');
     const at = (this.first + this.length) % this.slots;
     this.offsets[at] = offset;
     this.lengths[at] = length;
@@ -42,10 +43,12 @@ export class SendQueue {
   }
 
   get headOffset(): number {
+    assert(this.length > 0, 'an empty queue has no head');
     return this.offsets[this.first]!;
   }
 
   get headLength(): number {
+    assert(this.length > 0, 'an empty queue has no head');
     return this.lengths[this.first]!;
   }
 
@@ -82,10 +85,12 @@ export class SendQueue {
   }
 
   offsetAt(index: number): number {
+    assert(index < this.length, 'no such packet in the queue');
     return this.offsets[(this.first + index) % this.slots]!;
   }
 
   lengthAt(index: number): number {
+    assert(index < this.length, 'no such packet in the queue');
     return this.lengths[(this.first + index) % this.slots]!;
   }
 
