@@ -159,6 +159,11 @@ export class TestNode {
     if (length >= 13) u8.fill(0, this.frame + 5, this.frame + 13);
   }
 
+  count(name: string): number {
+    const slot = this.statistics.get(name);
+    return slot === undefined ? 0 : this.values[slot]!;
+  }
+
   stat(name: string): number {
     const slot = this.statistics.get(`stats.knet.${name}`);
     return slot === undefined ? Number.NaN : this.values[slot]!;
