@@ -4,6 +4,7 @@ import { CIPHER_KEY_BYTES, type CipherName, type HashName, type PacketBatch } fr
 import { wireLength } from '../src/knet/mtu.ts';
 import { Arena } from '../src/os/arena.ts';
 import { type EngineName, OpensslProvider } from '../src/transport/knet/crypto-provider.ts';
+import { cpuCost } from './cpu-cost.ts';
 
 /**
  * What sealing and opening a packet costs, by engine: CPU time of this process, best of several rounds.
@@ -20,8 +21,6 @@ const { values } = parseArgs({
 const bytes = Number(values.bytes);
 const packets = Number(values.batch);
 const ENGINES: readonly EngineName[] = ['multi-block', 'openssl', 'node:crypto'];
-const ROUNDS = 9;
-const ROUND_US = 40_000;
 const slot = Math.ceil((bytes + 128) / 64) * 64;
 const arena = Arena.map(2 * packets * slot);
 const batch: PacketBatch = {
@@ -31,26 +30,8 @@ const batch: PacketBatch = {
   plainLength: new Int32Array(packets),
 };
 
-const cpuUs = (): number => {
-  const { user, system } = process.cpuUsage();
-  return user + system;
-};
-
 /** Microseconds of CPU for one packet. */
-function cost(run: () => void): number {
-  let best = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < ROUNDS; round++) {
-    const start = cpuUs();
-    let runs = 0;
-    let spent = 0;
-    for (; spent < ROUND_US; spent = cpuUs() - start) {
-      for (let i = 0; i < 20; i++) run();
-      runs += 20;
-    }
-    best = Math.min(best, spent / runs / packets);
-  }
-  return best;
-}
+const costByPacket = (run: () => void): number => cpuCost(run) / packets;
 
 console.log(`${bytes} bytes, ${packets} packets a batch; µs of CPU a packet`);
 console.log('suite          engine                    seal    open');
@@ -59,12 +40,12 @@ for (const name of values.suites.split(',')) {
   for (const best of ENGINES) {
     const suite = new OpensslProvider(arena, { best }).load(cipher, hash, randomBytes(256));
     if (!(cipher in CIPHER_KEY_BYTES)) throw new Error(`no cipher ${cipher}`);
-    const seal = cost(() => {
+    const seal = costByPacket(() => {
       batch.length.fill(bytes);
       suite.seal(batch, 0, packets);
     });
     const wire = wireLength(suite, bytes);
-    const open = cost(() => {
+    const open = costByPacket(() => {
       batch.length.fill(wire);
       suite.open(batch, 0, packets, packets * slot);
     });

@@ -16,6 +16,9 @@ export type Values<F extends Fields> = { readonly [K in keyof F]: ValueOf<F[K]> 
  * The length of a message is the rounded size of its fixed part plus its tail, even where the tail starts earlier.
  */
 export class Struct<F extends Fields> {
+  /** The fields as a list, made once: a table would have to be listed anew for every message. */
+  private readonly list: readonly (readonly [string, Field<unknown>])[];
+
   constructor(
     /** Name of the C structure. */
     readonly name: string,
@@ -23,7 +26,8 @@ export class Struct<F extends Fields> {
     readonly fields: F,
     readonly tail: { readonly name: string; readonly offset: number } | null = null,
   ) {
-    for (const field of Object.values(fields))
+    this.list = Object.entries(fields);
+    for (const [, field] of this.list)
       for (const part of field.parts) assert(part.offset + part.bytes <= bytes, `${name}.${part.name} is outside`);
   }
 
@@ -38,7 +42,10 @@ export class Struct<F extends Fields> {
     assert(source.length >= at + this.bytes, `${this.name} is cut off`);
     const view = viewOf(source);
     const values: { [name: string]: unknown } = {};
-    for (const [name, field] of Object.entries(this.fields)) values[name] = field.read(view, at);
+    for (let i = 0; i < this.list.length; i++) {
+      const [name, field] = this.list[i]!;
+      values[name] = field.read(view, at);
+    }
     return values as Values<F>;
   }
 
@@ -53,9 +60,10 @@ export class Struct<F extends Fields> {
 
   encodeInto(target: Uint8Array, at: number, values: Partial<Values<F>>): void {
     const view = viewOf(target);
-    for (const [name, value] of Object.entries(values)) {
+    for (const name in values) {
       const field = this.fields[name];
       assert(field !== undefined, `${this.name} has no field ${name}`);
+      const value = values[name];
       if (value !== undefined) field.write(view, at, value);
     }
   }
