@@ -8,7 +8,7 @@ export function decodeOrFail<F extends Fields>(struct: ResponseStruct<F>, messag
   return values;
 }
 
-/** For decoders that answer `null` to what they cannot read. */
+/** For decoders that return `null` to what they cannot read. */
 export function orFail<T>(value: T | null, what: string): T {
   if (value === null) throw malformed(what);
   return value;

@@ -80,7 +80,7 @@ function ownSession(): number {
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[3]);
 }
 
-/** Locks memory with the limit raised as stock does. Answers whether more may be locked. */
+/** Locks memory with the limit raised as stock does. Returns whether more may be locked. */
 export function lockDaemonMemory(log: LogFunction): boolean {
   const unlimited = { soft: Number.POSITIVE_INFINITY, hard: Number.POSITIVE_INFINITY };
   const raised = setLimit('MEMLOCK', unlimited);

@@ -177,7 +177,7 @@ export class Link {
     return this.receivedPongs > 0;
   }
 
-  /** Steps the back-off; answers whether the link has to go down now. */
+  /** Steps the back-off; returns whether the link has to go down now. */
   expired(nowMs: number): boolean {
     if (nowMs - this.backoffAtMs >= BACKOFF_PERIOD_MS) {
       this.backoffAtMs = nowMs;
@@ -189,7 +189,7 @@ export class Link {
 
   /**
    * The kernel reported an ICMP error for the peer. Stock believes it at once; but ICMP is nobody's signature, so here
-   * it only asks for proof of life: a PING now, and little time for its PONG. Answers whether to send that PING. Once disproved it
+   * it only asks for proof of life: a PING now, and little time for its PONG. Returns whether to send that PING. Once disproved it
    * is not asked for again at once: a flood of forged errors would leave the link with that little time all the while.
    */
   suspect(nowMs: number): boolean {

@@ -78,7 +78,7 @@ export class PathMtu {
   }
 
   /**
-   * Runs what is due. `carriesLarge`: the link is worth verifying. Answers whether `confirmedIpBytes` changed or a
+   * Runs what is due. `carriesLarge`: the link is worth verifying. Returns whether `confirmedIpBytes` changed or a
    * search ended (then the link's data MTU is to be computed anew).
    */
   step(

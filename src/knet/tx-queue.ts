@@ -70,7 +70,7 @@ export class TxQueue {
     );
   }
 
-  /** Opens room for one packet and answers where its plaintext goes. `fits` was asked before. */
+  /** Opens room for one packet and returns where its plaintext goes. `fits` was asked before. */
   append(plainBytes: number, sizes: CryptoSizes): number {
     const index = this.packetCount++;
     assert(index < KNET_LIMITS.txPacketsMax, 'room was asked for');

@@ -76,7 +76,7 @@ export class Arena {
     return new Arena(address, byteLength, false);
   }
 
-  /** Takes a range for ever and answers its offset; throws when the arena is too small: sizes are decided at start. */
+  /** Takes a range for ever and returns its offset; throws when the arena is too small: sizes are decided at start. */
   allocate(bytes: number, alignBytes = 8): number {
     assert(this.owner, 'only the owner of an arena allocates in it');
     const offset = Math.ceil(this.used / alignBytes) * alignBytes;

@@ -9,7 +9,7 @@ const FUTEX_WAIT = 0;
 const FUTEX_WAKE = 1;
 const memory = Arena.map(4096);
 
-/** Wakes up to `count` sleepers on a word of shared memory; answers how many. */
+/** Wakes up to `count` sleepers on a word of shared memory; returns how many. */
 export const futexWake = (address: number, count: number): number =>
   orErrno(cSyscall(SYS_FUTEX, address, FUTEX_WAKE, count, 0, 0, 0));
 

@@ -77,7 +77,7 @@ export function resetForReceive(arena: Arena, offset: number, nameBytes: number,
   arena.i32[(offset + CONTROL_LENGTH) >> 2] = controlBytes;
 }
 
-/** Control message that cuts one send into datagrams of `segmentBytes`; it needs CMSG_SLOT_BYTES, answers the length to announce. */
+/** Control message that cuts one send into datagrams of `segmentBytes`; it needs CMSG_SLOT_BYTES, returns the length to announce. */
 export function writeSegmentControl(arena: Arena, offset: number, segmentBytes: number): number {
   const word = offset >> 2;
   arena.u32[word] = 18; // CMSG_LEN(2)

@@ -194,7 +194,7 @@ export const receiveBytes = (fd: number, address: number, bytes: number, flags: 
 export const sendMessage = (fd: number, header: number, flags: number): number => orErrno(cSendmsg(fd, header, flags));
 export const receiveMessage = (fd: number, header: number, flags: number): number =>
   orErrno(cRecvmsg(fd, header, flags));
-/** `headers` is the address of an array of mmsghdr; answers how many were sent. */
+/** `headers` is the address of an array of mmsghdr; returns how many were sent. */
 export const sendMessages = (fd: number, headers: number, count: number, flags: number): number =>
   orErrno(cSendmmsg(fd, headers, count, flags));
 export const receiveMessages = (fd: number, headers: number, count: number, flags: number): number =>

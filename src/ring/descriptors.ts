@@ -45,7 +45,7 @@ export class Descriptors {
     this.handlers[tag] = null;
   }
 
-  /** Waits at most `timeoutMs`, to the microsecond if it has a fraction (and is less than a second), and runs the handlers of what is ready; answers how many. */
+  /** Waits at most `timeoutMs`, to the microsecond if it has a fraction (and is less than a second), and runs the handlers of what is ready; returns how many. */
   wait(timeoutMs: number): number {
     let total = 0;
     for (let round = 0; round < ROUNDS_MAX; round++) {

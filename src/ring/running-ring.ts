@@ -139,7 +139,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
 
   // ---- turns of the loop -------------------------------------------------------------------------------------------
 
-  /** One turn; answers how much was done. */
+  /** One turn; returns how much was done. */
   turn(nowMs: number): number {
     this.turnMs = nowMs;
     const { srp } = this.groups;

@@ -15,7 +15,7 @@ export const isAgreed = (s: RingState): boolean =>
 
 /**
  * An agreed node makes the commit token if it is the lowest, or if it failed to receive and all others know (totem.md
- * 4.5 step 2). Answers whether COMMIT was entered.
+ * 4.5 step 2). Returns whether COMMIT was entered.
  */
 export function considerCommit(s: RingState): boolean {
   if (s.state !== 'gather' && s.state !== 'operational') return false;

@@ -186,7 +186,7 @@ function guardWindow(s: RingState, token: OrfToken, allowed: number): number {
   return seqLt(limit, token.seq) ? 0 : allowed;
 }
 
-/** Broadcasts new messages; answers how many. */
+/** Broadcasts new messages; returns how many. */
 function sendNew(s: RingState, token: OrfToken, allowed: number): number {
   let sent = 0;
   if (s.state === 'recovery') while (sent < allowed && sendRecovered(s, token)) sent++;

@@ -87,7 +87,7 @@ export function innerSeqOf(s: RingState, at: number, length: number): number {
 const hasInner = (s: RingState, innerSeq: number): boolean =>
   s.regular.has(innerSeq) || s.recovery.index.isKept(innerSeq);
 
-/** Enters a received encapsulated message as a stub if its content is known; answers whether it was. */
+/** Enters a received encapsulated message as a stub if its content is known; returns whether it was. */
 export function storeAsStub(s: RingState, seq: number, innerSeq: number, at: number, littleEndian: boolean): boolean {
   if (innerSeq < 0 || !hasInner(s, innerSeq)) return false;
   const view = s.memory.view;
@@ -100,7 +100,7 @@ export function storeAsStub(s: RingState, seq: number, innerSeq: number, at: num
 /**
  * There is no memory for an encapsulated message. If it is of a ring that this node does not come from, nobody will look
  * into it here: it counts as received, and whoever needs it asks its sender. Otherwise a node that joins a large ring, whose
- * members all send all messages again, would keep all of them waiting until it gives up. Answers whether it was.
+ * members all send all messages again, would keep all of them waiting until it gives up. Returns whether it was.
  */
 export function storeForgotten(s: RingState, seq: number, innerSeq: number): boolean {
   if (innerSeq >= 0) return false;

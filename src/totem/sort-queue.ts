@@ -74,7 +74,7 @@ export class SortQueue {
     this.add(seq, STUB, 0, true);
   }
 
-  /** One more token visit without this message; answers how many there have been (totem.md 4.8 step 11). */
+  /** One more token visit without this message; returns how many there have been (totem.md 4.8 step 11). */
   countMiss(seq: number): number {
     const slot = seq & MASK;
     const misses = Math.min(this.misses[slot]! + 1, MISS_MAX);

@@ -74,7 +74,7 @@ export class LoopbackQueue {
     this.length--;
   }
 
-  /** Empties the queue, also while a frame is in hand; answers how many there were. */
+  /** Empties the queue, also while a frame is in hand; returns how many there were. */
   clear(): number {
     const { length } = this;
     this.head = 0;

@@ -125,7 +125,7 @@ export class ServerConnection {
 
   /**
    * The socket is readable or hung up. Takes the bytes, which say nothing but "look"; the first ones open the rings.
-   * Answers whether the connection goes on; otherwise it is `hungUp` or has a `fault`.
+   * Returns whether the connection goes on; otherwise it is `hungUp` or has a `fault`.
    */
   onReadable(): boolean {
     if (this.drainBytes() > 0 && !this.live) this.open();

@@ -92,7 +92,7 @@ export class RingReader {
     this.reclaimed++;
   }
 
-  /** Gives the room of the reclaimed chunks to the writer; answers how many. Takes the semaphore down first, as libqb does. */
+  /** Gives the room of the reclaimed chunks to the writer; returns how many. Takes the semaphore down first, as libqb does. */
   release(): number {
     const count = this.reclaimed;
     if (count === 0) return 0;

@@ -110,7 +110,7 @@ export class RingWriter {
     return this.committed;
   }
 
-  /** Makes the committed chunks visible; answers how many. The atomic add orders them after everything written before. */
+  /** Makes the committed chunks visible; returns how many. The atomic add orders them after everything written before. */
   publish(): number {
     const count = this.committed;
     if (count === 0) return 0;

@@ -82,7 +82,7 @@ export class AttachedCpgClient implements CpgPort {
   }
 
   /**
-   * Handles waiting requests; answers how many. Stops at one that has to wait: for room in the send queue, or because this client
+   * Handles waiting requests; returns how many. Stops at one that has to wait: for room in the send queue, or because this client
    * sends faster than it reads its own messages.
    */
   serve(nowMs: number): number {

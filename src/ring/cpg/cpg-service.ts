@@ -146,7 +146,7 @@ export class CpgService implements CpgHost, RingEngine {
     for (const client of [...this.clients.values()]) this.close(client);
   }
 
-  /** Requests of all clients that have some; answers how many. */
+  /** Requests of all clients that have some; returns how many. */
   serve(nowMs: number): number {
     this.ended = false;
     let count = 0;

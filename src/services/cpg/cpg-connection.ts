@@ -22,7 +22,7 @@ export interface CpgPort {
   /** Sends an event; copied, queued if the client is slow, and it never blocks. */
   dispatch(message: Uint8Array): void;
   /**
-   * Claims room for an event of `bytes` in the event ring and answers its offset in `memory`; -1 when the ring is
+   * Claims room for an event of `bytes` in the event ring and returns its offset in `memory`; -1 when the ring is
    * full or events wait before it: then the caller builds the event elsewhere and calls `dispatch`.
    */
   claim(bytes: number): number;

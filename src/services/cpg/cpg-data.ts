@@ -80,7 +80,7 @@ export class CpgData {
     return this.host.mcastParts(memory.bytes, head, MCAST_HEAD_BYTES, from, at, length);
   }
 
-  /** A fragment of a large message. Answers the status for the client, or `null`: no room yet. */
+  /** A fragment of a large message. Returns the status for the client, or `null`: no room yet. */
   partial(connection: CpgConnection, at: number, requestBytes: number): number | null {
     if (!connection.maySend) return CsError.NOT_EXIST;
     if (requestBytes < REQUEST.fragmentData) return CsError.INVALID_PARAM;

@@ -11,7 +11,7 @@ export interface Discardable {
   discardRest(): number;
 }
 
-/** Throws away what waits on the socket; answers how many buffers that were. */
+/** Throws away what waits on the socket; returns how many buffers that were. */
 export function discardWaiting(fd: number, batch: Discardable): number {
   let discarded = 0;
   while (fd >= 0 && discarded < DRAIN_FRAMES_MAX) {

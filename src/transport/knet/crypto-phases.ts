@@ -72,7 +72,7 @@ export class CryptoPhases {
     return null;
   }
 
-  /** Answers null, or why nothing was done. Without a change under way there is nothing to do. */
+  /** Returns null, or why nothing was done. Without a change under way there is nothing to do. */
   phase(phase: number): string | null {
     if (this.target === null) return null;
     if (phase !== 1 && phase !== 2) return `unknown phase ${phase}`;

@@ -129,7 +129,7 @@ export class MultiBlockMac implements MacEngine {
     return busy;
   }
 
-  /** Whole blocks from the packets, the rest and the padding from the tails. Answers whether there are whole blocks. */
+  /** Whole blocks from the packets, the rest and the padding from the tails. Returns whether there are whole blocks. */
   private describe(lanes: Lanes, busy: number, wide: number): boolean {
     const words = this.scratch.u32;
     let whole = false;
@@ -154,7 +154,7 @@ export class MultiBlockMac implements MacEngine {
     return whole;
   }
 
-  /** Rest of the data, 0x80, zeros, length in bits including the key block. Answers how many blocks that takes. */
+  /** Rest of the data, 0x80, zeros, length in bits including the key block. Returns how many blocks that takes. */
   private fillTail(slot: number, at: number, rest: number, bytes: number): number {
     const { u8, u32 } = this.scratch;
     const tail = TAILS + slot * TAIL_BYTES;
