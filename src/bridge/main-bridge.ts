@@ -12,6 +12,9 @@ export interface MainBridgeHandler {
   deliver(nodeId: number, payload: Uint8Array): void;
 }
 
+/** Work for the ring in one turn of the loop, before clients have theirs. */
+const TURN_MS = 10;
+
 /**
  * The main thread's end of the bridge. Records go out in the order of the calls; when the ring is full (the ring thread
  * stands still) control messages wait in a queue here, and `mcast` says no.
@@ -78,17 +81,20 @@ export class MainBridge {
   }
 
   /**
-   * Handles waiting records, at most `budget`; call it whenever the doorbell's socket is readable. Returns whether more
-   * are waiting (call again soon, for example from setImmediate); if not, the next record rings the doorbell.
+   * Handles waiting records, at most `budget`, and for `TURN_MS`: one of them may be an event to a thousand clients. Call it whenever the
+   * doorbell's socket is readable. Returns whether more are waiting (call again soon, for example from setImmediate); if not, the next
+   * record rings the doorbell.
    */
   drain(handler: MainBridgeHandler, budget = 256): boolean {
     const { state } = this.views;
     Atomics.store(state, StateWord.MAIN_ASLEEP, 0);
     this.flushWaiting();
+    const end = performance.now() + TURN_MS;
     for (let count = 0; count < budget; ) {
       if (this.reader.peek()) {
         this.handle(handler);
         count++;
+        if (performance.now() >= end) return true;
         continue;
       }
       // Announce the sleep, then look once more: whoever writes after this look sees the flag and rings.

@@ -1,7 +1,7 @@
 import type { RingQuery } from '../bridge/messages.ts';
 import { CsError } from '../lib/errors.ts';
 import { parseIp } from '../os/sockaddr.ts';
-import type { CfgPorts, Reloader } from '../services/cfg/ports.ts';
+import type { CfgPorts, Reloader, RingLinkReport } from '../services/cfg/ports.ts';
 import type { LinkStatus } from '../transport/transport.ts';
 import type { ConfigurationInForce } from './configuration-in-force.ts';
 import { nodeReport, ringLinkReports } from './link-report.ts';
@@ -24,9 +24,15 @@ export interface CfgNeeds {
 /** What the cfg engine asks of the daemon (services.md 8). */
 export function cfgPorts(needs: CfgNeeds): CfgPorts {
   const { inForce } = needs;
+  let latest: { readonly links: readonly LinkStatus[]; readonly reports: readonly RingLinkReport[] } | null = null;
+  /** The ring thread answers many questions at once: so does this. */
+  const reportsOf = (links: readonly LinkStatus[]): readonly RingLinkReport[] => {
+    if (latest?.links !== links) latest = { links, reports: ringLinkReports(inForce.totem, links) };
+    return latest.reports;
+  };
   return {
     reloader: needs.reloader,
-    ringLinks: async () => ringLinkReports(inForce.totem, await linkStatus(needs)),
+    ringLinks: async () => reportsOf(await linkStatus(needs)),
     nodeReport: async (nodeId) => nodeReport(inForce.totem, await linkStatus(needs), inForce.members, nodeId),
     nodeAddresses: (nodeId) => {
       const member = inForce.totem.members.find((candidate) => candidate.nodeId === nodeId);

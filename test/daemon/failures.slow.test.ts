@@ -9,8 +9,8 @@ import { DAEMON_ENTRY, READY_MS, until } from './loopback-cluster.ts';
 
 const SLOW = { timeout: 120_000 };
 const FATAL = 15;
-/** What the start may end with, by what it could not open first: the ring's thread and sockets (15), or its number's file (21). */
-const KNOWN: readonly number[] = [FATAL, 21];
+/** What the start may end with, by what it could not open first, as with stock (which aborts after it): ring thread, sockets (15), services (20), ring id (21). */
+const KNOWN: readonly number[] = [FATAL, 20, 21];
 const directory = mkdtempSync(join(tmpdir(), 'rondo-failures-'));
 t.teardown(() => rmSync(directory, { recursive: true, force: true }));
 

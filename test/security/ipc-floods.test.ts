@@ -106,6 +106,25 @@ for (const kind of KINDS) {
     t.equal(await alive(lab, node), 'alive');
   });
 
+  for (const [name, attack] of [
+    ['1000 connections with requests ready all the time', ['crowd', 'quorum', '1000', String(FLOOD_SECONDS)]],
+    ['1000 trackers that never read, and changes for all of them', ['trackers', '1000', String(FLOOD_SECONDS)]],
+  ] as const) {
+    t.test(`${kind}: ${name}`, { skip: skipReason([kind]) }, async (t) => {
+      const { lab, node } = await start(t, kind);
+      const memoryBefore = residentMiB(node);
+      const user = (await Attacker.on(node, GRANTED)).start(...attack);
+      await user.waitFor(/good 10\d+.*\n/, 60_000);
+      const served = (await (await Attacker.on(node, 0)).run('probe', 'cmap', String(FLOOD_SECONDS))).stdout;
+      await user.waitFor(/sent.*\n/, 60_000);
+      t.comment(`${kind}: ${user.output.trim().replace('\n', ' ')}; root ${served.trim()} ms`);
+      if (kind === 'ours') t.ok(delayMs(served) < SERVED_MS_MAX, served);
+      checkMemory(t, node, memoryBefore);
+      await user.stop('SIGKILL');
+      t.equal(await alive(lab, node), 'alive');
+    });
+  }
+
   t.test(`${kind}: floods of handshakes`, { skip: skipReason([kind]) }, async (t) => {
     const { lab, node } = await start(t, kind);
     const memoryBefore = residentMiB(node);

@@ -2,7 +2,7 @@ import t, { type Test } from 'tap';
 import { skipReason } from '../interop/lab/cases.ts';
 import { Lab } from '../interop/lab/lab.ts';
 import type { DaemonKind, LabNode } from '../interop/lab/node.ts';
-import type { Running } from '../interop/lab/process.ts';
+import { type Running, sleep } from '../interop/lab/process.ts';
 import {
   Attacker,
   alive,
@@ -25,6 +25,8 @@ const SERVICES = ['cmap', 'cpg', 'cfg', 'quorum', 'votequorum'] as const;
 const HOSTILE = Number(process.env['RONDO_HOSTILE'] ?? 50_000);
 /** Stock is stopped by either attack: it is given so long, and what came of it is printed. */
 const STOCK_SECONDS = Number(process.env['RONDO_STOCK_SECONDS'] ?? 8);
+/** Who waits for stock's response waits for ever, perhaps. */
+const STOCK_WAIT_MS = 3000;
 /** How long others wait for a connection, and for a response on one that they have, besides the machine's own delays. */
 const DISTURBED_MS_MAX = 1000;
 const EVERY_MS = 4;
@@ -59,8 +61,8 @@ async function campaign(
   const seconds = (performance.now() - startMs) / 1000;
   for (const other of [established, root]) {
     other.child.stdin?.end('.');
-    if (kind === 'ours') await other.exited;
-    else await other.stop('SIGINT', 3000); // it may wait for ever
+    if (kind === 'stock') await Promise.race([other.exited, sleep(STOCK_WAIT_MS)]);
+    await (kind === 'ours' ? other.exited : other.stop('SIGKILL'));
   }
   const others = `established: ${established.output.trim()} ms; root connects: ${root.output.trim()} ms`;
   t.comment(`${kind}: ${seconds.toFixed(1)} s, ${Math.round(HOSTILE / seconds)} a second if all were sent; ${others}`);

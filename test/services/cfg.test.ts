@@ -236,6 +236,18 @@ t.test('reload', async (t) => {
   t.ok(nodes[0]!.node.logged("Modified entry 'totem.transport' in corosync.conf cannot be changed at run-time"));
 });
 
+t.test('one late response at a time: who asks again before has to wait', async (t) => {
+  const { connect } = await cluster(1);
+  const client = connect(0);
+  const question = wire.CFG_NODE_STATUS.message({ nodeId: 1, version: wire.NODE_STATUS_VERSION });
+  t.equal(client.status(question), -1);
+  t.equal(client.status(question), CsError.TRY_AGAIN);
+  t.equal(connect(0).status(question), -1, 'others are not held up');
+  await turn();
+  t.equal(messageError(client.responses.at(-1)!), CsError.OK);
+  t.equal(client.status(question), -1, 'and now again');
+});
+
 t.test('reloads that wait are bounded, by connection and by user', async (t) => {
   const { ring, nodes, connect } = await cluster(1);
   let reloads = 0;

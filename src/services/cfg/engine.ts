@@ -8,7 +8,7 @@ import { ServiceId } from '../codec/ids.ts';
 import { messageNames, multicast, receive, tryMulticast } from '../codec/message.ts';
 import { statusResponse } from '../codec/struct.ts';
 import type { EngineConnection, MainEngineContext, RunningService, ServiceEngine } from '../engine.ts';
-import type { Awaitable, CfgPorts } from './ports.ts';
+import type { Awaitable, CfgPorts, RingLinkReport } from './ports.ts';
 import { reportRefusal, runReload } from './reload.ts';
 import { ShutdownNegotiation } from './shutdown.ts';
 import { nodeAddressesResponse, nodeStatusResponse, ringStatusResponse } from './status.ts';
@@ -18,6 +18,9 @@ import { nodeAddressesResponse, nodeStatusResponse, ringStatusResponse } from '.
  * so what others have queued is what the next one waits for.
  */
 const RELOAD_LIMITS = { perUser: 2, users: 8, all: 64 } as const;
+
+/** Late responses in one go, in milliseconds. */
+const RESPONDING_MS = 5;
 
 type CfgCall = keyof typeof wire.CFG_CALLS;
 type Message = keyof typeof wire.CFG_MESSAGES;
@@ -40,6 +43,8 @@ export class CfgEngine implements ServiceEngine<MainEngineContext, CfgCall, Mess
   }
 }
 
+const sent = (status: CsStatus | null): CsStatus | null => status;
+
 class CfgService implements RunningService<CfgCall, Message> {
   private readonly shutdowns: ShutdownNegotiation;
   private readonly connections = new Map<bigint, EngineConnection>();
@@ -48,6 +53,11 @@ class CfgService implements RunningService<CfgCall, Message> {
   /** Connections that wait for a reload that they asked for, and their users. Kept until it is done, whether they wait or not. */
   private readonly waiting = new Map<bigint, QuotaUser>();
   private readonly reloadQuota = new UserQuota(RELOAD_LIMITS);
+  /** Responses that are ready. */
+  private readonly ready: (() => void)[] = [];
+  /** Connections whose response comes later. */
+  private readonly asking = new Set<bigint>();
+  private latestRing: { readonly links: readonly RingLinkReport[]; readonly response: Uint8Array } | null = null;
 
   constructor(
     private readonly context: MainEngineContext,
@@ -69,17 +79,28 @@ class CfgService implements RunningService<CfgCall, Message> {
   // ---- requests ----
 
   readonly calls = serve(wire.CFG_CALLS, {
-    ringStatus: (_, connection) => this.later('ringStatus', connection, this.ringStatus()),
+    ringStatus: (_, connection) =>
+      this.later(
+        'ringStatus',
+        connection,
+        () => this.ports.ringLinks(),
+        (links) => this.ringStatus(links),
+      ),
     ringReenable: () => CsError.NOT_SUPPORTED,
     killNode: (values) => this.killNode(values),
     tryShutdown: ({ flags }, connection) => this.shutdowns.tryShutdown(connection, flags),
     replyToShutdown: ({ response }, connection) => this.shutdowns.reply(connection, response !== 0),
     nodeAddresses: ({ nodeId }) => nodeAddressesResponse(nodeId === 0 ? this.context.nodeId : nodeId, this.ports),
     localGet: () => wire.CFG_LOCAL_GET_RESPONSE.ok({ nodeId: this.context.nodeId }),
-    reload: (_, connection) => this.later('reload', connection, this.requestReload(connection)),
-    reopenLogs: (_, connection) => this.later('reopenLogs', connection, this.ports.reopenLogs()),
+    reload: (_, connection) => this.later('reload', connection, () => this.requestReload(connection), sent),
+    reopenLogs: (_, connection) => this.later('reopenLogs', connection, () => this.ports.reopenLogs(), sent),
     nodeStatus: ({ nodeId, version }, connection) =>
-      this.later('nodeStatus', connection, this.nodeStatus(nodeId, version)),
+      this.later(
+        'nodeStatus',
+        connection,
+        () => this.ports.nodeReport(nodeId),
+        (report) => nodeStatusResponse(nodeId, version, report),
+      ),
     trackStart: (_, connection) => {
       this.shutdowns.trackStart(connection);
       return CsError.OK;
@@ -90,31 +111,58 @@ class CfgService implements RunningService<CfgCall, Message> {
     },
   });
 
-  /** The response when the result is there, if the client still is. */
-  private later(name: CfgCall, connection: EngineConnection, result: Awaitable<CallResult>): CallResult {
-    if (!(result instanceof Promise)) return result;
-    const respond = (found: CallResult): void => {
-      if (found === null || !this.connections.has(BigInt(connection.id))) return;
-      const { id } = wire.CFG_CALLS[name].response;
-      connection.respond(typeof found === 'number' ? statusResponse(id, found) : found);
+  /**
+   * The response when the result is there, if the client still is. A library waits for it before it asks again; who does not is told to
+   * try again, so that what is asked for and not there yet is bounded by the connections.
+   */
+  private later<T>(
+    name: CfgCall,
+    connection: EngineConnection,
+    ask: () => Awaitable<T>,
+    respond: (found: T) => CallResult,
+  ): CallResult {
+    const connectionId = BigInt(connection.id);
+    if (this.asking.has(connectionId)) return CsError.TRY_AGAIN;
+    const result = ask();
+    if (!(result instanceof Promise)) return respond(result);
+    this.asking.add(connectionId);
+    const finish = (response: () => CallResult): void => {
+      this.ready.push(() => {
+        this.asking.delete(connectionId);
+        const found = this.connections.has(connectionId) ? response() : null;
+        const { id } = wire.CFG_CALLS[name].response;
+        if (found !== null) connection.respond(typeof found === 'number' ? statusResponse(id, found) : found);
+      });
+      if (this.ready.length === 1) this.respondToSome();
     };
-    result.then(respond, (error: unknown) => {
-      const what = `${wire.CFG_CALLS[name].request.name}: ${failureText(error)}`;
-      this.context.log('error', 'CFG', what, 'failed');
-      respond(CsError.FAILED_OPERATION);
-    });
+    result.then(
+      (found) => finish(() => respond(found)),
+      (error: unknown) => {
+        const what = `${wire.CFG_CALLS[name].request.name}: ${failureText(error)}`;
+        this.context.log('error', 'CFG', what, 'failed');
+        finish(() => CsError.FAILED_OPERATION);
+      },
+    );
     return null;
   }
 
-  private ringStatus(): Awaitable<Uint8Array> {
-    const links = this.ports.ringLinks();
-    return links instanceof Promise ? links.then(ringStatusResponse) : ringStatusResponse(links);
+  /** One result may be for a thousand clients; others have their turn in between. */
+  private respondToSome(): void {
+    const end = this.context.nowMs() + RESPONDING_MS;
+    for (let first = this.ready[0]; first !== undefined; first = this.ready[0]) {
+      if (this.context.nowMs() > end) {
+        this.context.setTimer(0, () => this.respondToSome());
+        return;
+      }
+      first();
+      this.ready.shift(); // after it: whoever adds one meanwhile leaves the work to this loop
+    }
   }
 
-  private nodeStatus(nodeId: number, version: number): Awaitable<Uint8Array> {
-    const report = this.ports.nodeReport(nodeId);
-    if (report instanceof Promise) return report.then((known) => nodeStatusResponse(nodeId, version, known));
-    return nodeStatusResponse(nodeId, version, report);
+  /** Many who ask at once get the same bytes. */
+  private ringStatus(links: readonly RingLinkReport[]): Uint8Array {
+    if (this.latestRing?.links !== links) this.latestRing = { links, response: ringStatusResponse(links) };
+    return this.latestRing.response;
   }
 
   private killNode({ nodeId, reason }: RequestOf<typeof wire.CFG_CALLS.killNode>): CsStatus {

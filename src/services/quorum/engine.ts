@@ -102,7 +102,12 @@ class QuorumService implements RunningService<QuorumCall, never> {
     }
     this.log(logList('Members', view));
     this.options.quorateChanged(quorate);
-    for (const [connection, state] of this.connections) if (state.tracking) this.sendQuorum(connection, state);
+    const made: Uint8Array[] = [];
+    for (const [connection, { tracking, model }] of this.connections) {
+      if (!tracking) continue;
+      made[model] ??= this.quorumChange(model);
+      connection.dispatch(made[model]);
+    }
   }
 
   /** Without its provider nobody can say that there is quorum. */
@@ -131,8 +136,9 @@ class QuorumService implements RunningService<QuorumCall, never> {
 
   private syncActivate(): void {
     this.oldMembers = this.members;
+    const event = this.nodeListChange(this.joined, this.left);
     for (const [connection, state] of this.connections)
-      if (state.tracking && state.model === 1) this.sendNodeList(connection, this.joined, this.left);
+      if (state.tracking && state.model === 1) connection.dispatch(event);
   }
 
   // ---- clients ----
@@ -145,14 +151,14 @@ class QuorumService implements RunningService<QuorumCall, never> {
     this.connections.delete(connection);
   }
 
-  private sendQuorum(connection: EngineConnection, state: ConnectionState): void {
+  private quorumChange(model: 0 | 1): Uint8Array {
     const { quorate, view, ringId } = this.options.decisions;
-    connection.dispatch(wire.encodeQuorumChange(state.model, { quorate, ringId: exactRingId(ringId), view }));
+    return wire.encodeQuorumChange(model, { quorate, ringId: exactRingId(ringId), view });
   }
 
-  private sendNodeList(connection: EngineConnection, joined: readonly number[], left: readonly number[]): void {
+  private nodeListChange(joined: readonly number[], left: readonly number[]): Uint8Array {
     const ringId = exactRingId(this.syncRing);
-    connection.dispatch(wire.encodeNodeListChange({ ringId, members: this.members, joined, left }));
+    return wire.encodeNodeListChange({ ringId, members: this.members, joined, left });
   }
 
   private get type(): number {
@@ -184,8 +190,8 @@ class QuorumService implements RunningService<QuorumCall, never> {
   private trackStart(trackFlags: number, connection: EngineConnection): CsStatus {
     const state = this.stateOf(connection);
     if ((trackFlags & (TrackFlag.CURRENT | TrackFlag.CHANGES)) !== 0) {
-      if (state.model === 1) this.sendNodeList(connection, [], []);
-      this.sendQuorum(connection, state);
+      if (state.model === 1) connection.dispatch(this.nodeListChange([], []));
+      connection.dispatch(this.quorumChange(state.model));
     }
     if (state.tracking) return CsError.EXIST;
     if ((trackFlags & (TrackFlag.CHANGES | TrackFlag.CHANGES_ONLY)) !== 0) state.tracking = true;

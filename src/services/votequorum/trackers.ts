@@ -29,17 +29,27 @@ export class VotequorumTrackers {
   }
 
   sendQuorum(): void {
-    for (const [connection, context] of this.tracking) connection.dispatch(this.quorum(context));
+    this.sendAll((context) => this.quorum(context));
   }
 
   sendNodeList(): void {
-    for (const [connection, context] of this.tracking) connection.dispatch(this.nodeList(context));
+    this.sendAll((context) => this.nodeList(context));
   }
 
   sendExpectedVotes(): void {
     const { expectedVotes } = this.core.us;
-    for (const [connection, context] of this.tracking)
-      connection.dispatch(wire.VQ_EXPECTED_VOTES_EVENT.ok({ context, expectedVotes }));
+    this.sendAll((context) => wire.VQ_EXPECTED_VOTES_EVENT.ok({ context, expectedVotes }));
+  }
+
+  /** There may be thousands, most of them with the same context: the event is made once for those that follow each other. */
+  private sendAll(encode: (context: bigint) => Uint8Array): void {
+    let latest = 0n;
+    let event = encode(latest);
+    for (const [connection, context] of this.tracking) {
+      if (context !== latest) event = encode(context);
+      latest = context;
+      connection.dispatch(event);
+    }
   }
 
   private quorum(context: bigint): Uint8Array {

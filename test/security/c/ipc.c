@@ -8,6 +8,7 @@
  *   ipc flood SERVICE SECONDS HOW     handshakes, one after the other; HOW: bare (closes at once), ask (does not wait), full
  *   ipc storm SERVICE N SEED          N requests with random ids, sizes and bodies, the memory changed meanwhile; connects again when cut
  *   ipc crowd SERVICE N SECONDS       N connections, each with requests ready all the time (function 0, no body)
+ *   ipc trackers N SECONDS            N connections that track votequorum and never read, one that sets the expected votes all the time
  *   ipc hail SERVICE N SEED HOW       N handshakes, mostly wrong ones; HOW: patient (waits for responses), hasty
  *   ipc probe SERVICE SECONDS         connects again and again, at once when it is told to: prints how long the longest try took, in ms,
  *                                     and how late it woke up at worst from its own pauses, which is the machine's doing, not the daemon's;
@@ -425,12 +426,12 @@ static uint32_t *map_file(struct connection *c, int ring, const char *kind, size
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
-static void crowd(const char *service, int n, double seconds)
+static struct ring crowd_rings[CROWD_MAX];
+
+/* N connections with their request rings mapped; how many there are. */
+static int gather(const char *service, int n)
 {
-	static struct ring rings[CROWD_MAX];
-	static char sink[4096];
 	int errors[200] = { 0 }, open = 0;
-	unsigned long sent = 0;
 	struct connection c;
 	for (int i = 0; i < n && i < CROWD_MAX; i++) {
 		int error = handshake(&c, service, 12328);
@@ -438,37 +439,63 @@ static void crowd(const char *service, int n, double seconds)
 			count(errors, error);
 			continue;
 		}
-		struct ring *r = &rings[open];
+		struct ring *r = &crowd_rings[open];
 		r->fd = c.fd;
 		r->header = map_file(&c, 0, "header", HEADER_MAPPED);
 		r->data = map_file(&c, 0, "data", DATA_MAPPED);
 		r->response = map_file(&c, 1, "header", HEADER_MAPPED);
-		send(c.fd, sink, 1, MSG_NOSIGNAL);
+		send(c.fd, "x", 1, MSG_NOSIGNAL);
 		open += r->header && r->data && r->response;
 	}
 	summary(open, errors);
-	double end = now() + seconds;
-	while (now() < end && !stopped) {
-		for (int i = 0; i < open; i++) {
-			struct ring *r = &rings[i];
-			if (__atomic_load_n(&r->header[SEMAPHORE_WORD], __ATOMIC_SEQ_CST) != 0)
-				continue;
-			r->response[1] = r->response[0];
-			r->response[SEMAPHORE_WORD] = 0;
-			uint32_t at = r->header[0] % RING_WORDS;
-			for (int k = 0; k < CROWD_REQUESTS; k++) {
-				uint32_t chunk[6] = { 16, COMMITTED, 0, 0, 16, 0 };
-				for (int w = 0; w < 6; w++)
-					r->data[(at + (uint32_t)w) % RING_WORDS] = chunk[w];
-				at = (at + 6) % RING_WORDS;
-			}
-			r->header[0] = at;
-			__atomic_add_fetch(&r->header[SEMAPHORE_WORD], CROWD_REQUESTS, __ATOMIC_SEQ_CST);
-			if (send(r->fd, sink, CROWD_REQUESTS, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
-				sent += CROWD_REQUESTS;
-			recv(r->fd, sink, sizeof(sink), MSG_DONTWAIT);
-		}
+	return open;
+}
+
+/* The same request several times, if the former ones were taken; how many were sent. Responses are taken unread. */
+static int fill(struct ring *r, const uint32_t *request, uint32_t bytes, int times)
+{
+	static char sink[4096];
+	uint32_t words = bytes / 4;
+	if (__atomic_load_n(&r->header[SEMAPHORE_WORD], __ATOMIC_SEQ_CST) != 0)
+		return 0;
+	r->response[1] = r->response[0];
+	r->response[SEMAPHORE_WORD] = 0;
+	uint32_t at = r->header[0] % RING_WORDS;
+	for (int k = 0; k < times; k++) {
+		r->data[at] = bytes;
+		r->data[(at + 1) % RING_WORDS] = COMMITTED;
+		for (uint32_t w = 0; w < words; w++)
+			r->data[(at + 2 + w) % RING_WORDS] = request[w];
+		at = (at + 2 + words) % RING_WORDS;
 	}
+	r->header[0] = at;
+	__atomic_add_fetch(&r->header[SEMAPHORE_WORD], times, __ATOMIC_SEQ_CST);
+	ssize_t sent = send(r->fd, sink, (size_t)times, MSG_NOSIGNAL | MSG_DONTWAIT);
+	recv(r->fd, sink, sizeof(sink), MSG_DONTWAIT);
+	return sent > 0 ? times : 0;
+}
+
+static void crowd(const char *service, int n, double seconds)
+{
+	static const uint32_t request[4] = { 0, 0, 16, 0 };
+	unsigned long sent = 0;
+	int open = gather(service, n);
+	for (double end = now() + seconds; now() < end && !stopped;)
+		for (int i = 0; i < open; i++)
+			sent += (unsigned long)fill(&crowd_rings[i], request, sizeof(request), CROWD_REQUESTS);
+	printf("sent %lu\n", sent);
+}
+
+static void trackers(int n, double seconds)
+{
+	static const uint32_t track[8] = { 3, 0, 32, 0, 0, 0, 2, 0 }, expect[6] = { 1, 0, 24, 0, 1, 0 };
+	unsigned long sent = 0;
+	int open = gather("votequorum", n + 1);
+	for (int i = 1; i < open; i++)
+		fill(&crowd_rings[i], track, sizeof(track), 1);
+	usleep(200000);
+	for (double end = now() + seconds; open > 0 && now() < end && !stopped; usleep(1000))
+		sent += (unsigned long)fill(&crowd_rings[0], expect, sizeof(expect), CROWD_REQUESTS);
 	printf("sent %lu\n", sent);
 }
 
@@ -581,6 +608,8 @@ int main(int argc, char **argv)
 		hail(argv[2], atol(argv[3]), (unsigned)atoi(argv[4]), strcmp(argv[5], "patient") == 0);
 	else if (argc == 4 && strcmp(argv[1], "probe") == 0)
 		probe(argv[2], atof(argv[3]));
+	else if (argc == 4 && strcmp(argv[1], "trackers") == 0)
+		trackers(atoi(argv[2]), atof(argv[3]));
 	else if (argc == 5 && strcmp(argv[1], "crowd") == 0)
 		crowd(argv[2], atoi(argv[3]), atof(argv[4]));
 	else if (argc == 5 && strcmp(argv[1], "flood") == 0)
