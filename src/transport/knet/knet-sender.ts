@@ -180,7 +180,7 @@ export class KnetSender {
   private refused(fd: number, index: number, error: number): void {
     const packets = this.messagePackets[index]!;
     if (packets > 1 && SEGMENTATION_ERRORS.includes(error)) {
-      this.sendSingly(fd, index);
+      this.sendSingly(fd, index, error);
       return;
     }
     this.count(index, ERROR_KEYS, packets);
@@ -189,7 +189,7 @@ export class KnetSender {
   }
 
   /** Segmentation was refused: packet by packet, to see whether it or their size is the trouble. */
-  private sendSingly(fd: number, index: number): void {
+  private sendSingly(fd: number, index: number, error: number): void {
     const { arena } = this;
     const header = this.headers + index * MMSGHDR_BYTES;
     const iovec = this.iovecs + index * IOVEC_BYTES;
@@ -212,7 +212,7 @@ export class KnetSender {
     }
     if (failed > 0) this.count(index, ERROR_KEYS, failed);
     if (tooBig) this.trouble.tooBig(this.messageLink[index]!);
-    else if (failed === 0) this.segmentation = false; // this kernel or device cuts nothing
+    else if (failed === 0 && error !== EMSGSIZE) this.segmentation = false; // this kernel or device cuts nothing; no ICMP message says that
   }
 
   private count(index: number, keys: readonly LinkKey[], amount: number): void {
