@@ -28,7 +28,7 @@ import { RingPhase, STOP_STEP_MS_MAX } from './ring-phase.ts';
 import { RingQueries } from './ring-queries.ts';
 import { installTriggerKeys } from './runtime-keys.ts';
 import { ScheduleWatch } from './schedule-watch.ts';
-import { addStatistics, RingCounters, showEngineDrops, showLinks, showOwnCounters } from './stats.ts';
+import { addStatistics, RingCounters, showEngineDrops, showLinks, showMemory, showOwnCounters } from './stats.ts';
 import { systemEngines } from './system-engines.ts';
 
 /** How often the level of the send queue is looked at for the flow control of clients. */
@@ -103,6 +103,7 @@ export class Daemon {
     this.watch.show(this.statistics);
     addStatistics(this.statistics, this.counters, () => this.ipc.stats);
     showLinks(this.statistics, this.counters, totem);
+    showMemory(this.statistics);
     this.inForce = new ConfigurationInForce(this.cmap, totem, {
       send: (message) => this.ring.send(message),
       sendKey: (fingerprint, key) => this.ring.sendKey(fingerprint, key),

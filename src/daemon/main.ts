@@ -7,6 +7,7 @@ import { LOGGING_DEFAULTS } from '../config/logging-config.ts';
 import { STATE_DIRECTORY_DEFAULT } from '../config/options/system.ts';
 import { failureText, stackOf } from '../lib/failure.ts';
 import { lockFile } from '../os/file-lock.ts';
+import { limitMallocArenas } from '../os/give-back.ts';
 import { exposure } from '../os/own-file.ts';
 import { openLogFile, trustedFile } from '../os/trusted-path.ts';
 import { loadEngineModules } from '../services/host/engine-modules.ts';
@@ -25,6 +26,11 @@ import { handleSignals } from './signals.ts';
 import { StartPriority } from './start-priority.ts';
 import { StateLock } from './state-lock.ts';
 import { COROSYNC_VERSION, versionText } from './version.ts';
+
+/** One for this thread, one for all others: the ring thread seldom allocates. */
+const MALLOC_ARENAS = 2;
+/** One for files and one for names that do not resolve: libuv gives names half of them at most. */
+const POOL_THREADS = '2';
 
 /** The daemon from its command line to its exit status (services.md 11). */
 export async function runDaemon(argv: readonly string[]): Promise<number> {
@@ -64,6 +70,8 @@ async function testConfiguration(options: DaemonOptions): Promise<number> {
 
 async function startDaemon(options: DaemonOptions): Promise<number> {
   const startPriority = new StartPriority(process.env);
+  limitMallocArenas(MALLOC_ARENAS);
+  process.env['UV_THREADPOOL_SIZE'] ??= POOL_THREADS;
   const { result, notices, stateDirectory } = await load(options, 'start');
   if (!result.ok) return await reportFailure(result);
   const log = new DaemonLog(result.logging, options.foreground || isBackgroundChild());

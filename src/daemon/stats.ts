@@ -139,6 +139,12 @@ export function showEngineDrops(statistics: StatsMap, drops: Readonly<Record<Eng
   statistics.add({ prefix, table, discreet: true, read });
 }
 
+/** `rondo.process.`: what this process has in memory now. */
+export function showMemory(statistics: StatsMap): void {
+  const table: StatsTable = { resident_bytes: CmapType.U64 };
+  statistics.add({ prefix: `${OWN_PREFIX}process.`, table, discreet: true, read: () => process.memoryUsage.rss() });
+}
+
 /** Counters of our own, `rondo.…`: among others what was dropped and why. */
 export function showOwnCounters(statistics: StatsMap, ring: RingCounters): void {
   const tables = new Map<string, Record<string, CmapTypeCode>>();

@@ -15,6 +15,7 @@ import { DROP_NAMES, Group, ProcessGroups, SRP_STATISTICS, type TotemUser } from
 import { makeTransport } from '../transport/make-transport.ts';
 import type { RingTransport, StatCounter, TransportHost } from '../transport/transport.ts';
 import { type DropCounters, dropCounters } from './drop-counters.ts';
+import { Reclaim } from './reclaim.ts';
 import { ReloadGate } from './reload-gate.ts';
 import { remoteParticipants } from './remote-sync.ts';
 import type { EngineRing, RingEngine, RingEnvironment } from './ring-engine.ts';
@@ -52,6 +53,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
   /** Requests of clients and messages of the ring so far. */
   messages = 0;
   private readonly engines: readonly RingEngine[];
+  private readonly reclaim: Reclaim;
   private readonly syncDrops: DropCounters<SyncDropReason>;
   private config: TotemConfig;
   private turnMs: number;
@@ -101,6 +103,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
       nowMs: this.turnMs,
       user: this,
     });
+    this.reclaim = new Reclaim(arena, this.groups.srp.pool, env.statistics.counter('rondo.memory.given_back_bytes'));
     this.syncDrops = dropCounters(env.statistics, 'sync', SYNC_DROP_REASONS);
     this.sync = new SyncCore(this.nodeId, this);
     this.router = new ServiceRouter(
@@ -210,6 +213,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
   }
 
   beforeSleep(nowMs: number): void {
+    this.reclaim.beforeSleep(nowMs, this.messages);
     for (let i = 0; i < this.engines.length; i++) this.engines[i]!.beforeSleep(nowMs);
     this.publish();
   }

@@ -30,6 +30,10 @@ export class FramePool {
   private readonly partial = new Int32Array(CLASSES).fill(NONE);
   private readonly freePages: Int32Array;
   private freePageCount = 0;
+  /** So many at the bottom of the stack of free pages were never used, or not since `takeCold` returned them. */
+  private clean: number;
+  /** Fewest free pages since the last `takeCold`. */
+  private fewestFree: number;
   /** Requests that were not served. */
   missCount = 0;
 
@@ -47,6 +51,24 @@ export class FramePool {
     this.previous = new Int32Array(this.pages).fill(NONE);
     this.freePages = new Int32Array(this.pages);
     for (let page = this.pages - 1; page >= 0; page--) this.freePages[this.freePageCount++] = page;
+    this.clean = this.freePageCount;
+    this.fewestFree = this.freePageCount;
+  }
+
+  /**
+   * Pages that were used once and stayed free since the last call: their memory can be given back. Free pages are taken from the top of
+   * a stack, so what the load needs stays warm and what it does not need lies at the bottom.
+   *
+   * @param offsets gets where each page begins, as many as fit; the rest comes with the next call
+   * @returns how many
+   */
+  takeCold(offsets: Int32Array): number {
+    const first = this.clean;
+    const count = Math.max(0, Math.min(offsets.length, this.fewestFree - first));
+    for (let i = 0; i < count; i++) offsets[i] = this.start + this.freePages[first + i]! * FRAME_PAGE_BYTES;
+    this.clean = first + count;
+    this.fewestFree = this.freePageCount;
+    return count;
   }
 
   get pagesFree(): number {
@@ -88,6 +110,8 @@ export class FramePool {
         return NONE;
       }
       page = this.freePages[--this.freePageCount]!;
+      if (this.freePageCount < this.fewestFree) this.fewestFree = this.freePageCount;
+      if (this.freePageCount < this.clean) this.clean = this.freePageCount;
       this.classOf[page] = sizeClass;
       this.link(page, sizeClass);
     }

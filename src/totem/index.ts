@@ -5,6 +5,7 @@
  */
 export { DROP_NAMES, TotemDrop, type TotemDropReason } from './drop-reason.ts';
 export { FlowLevel, type FlowLevelValue } from './flow-level.ts';
+export { FRAME_PAGE_BYTES, type FramePool } from './frame-pool.ts';
 export * from './interface.ts';
 export { TOTEM_LIMITS, totemMtu } from './limits.ts';
 export { ProcessGroups, type TotemOptions } from './process-groups.ts';

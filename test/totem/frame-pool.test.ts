@@ -45,3 +45,24 @@ t.test('a page kept in reserve is not begun; freeing twice is a bug', async (t) 
   t.throws(() => pool.free(offset), { message: /freed twice/ });
   t.throws(() => pool.free(9 * FRAME_PAGE_BYTES), { message: /not an address/ });
 });
+
+t.test('pages that stay free between two looks are cold, once, and never those in use or never used', async (t) => {
+  const pool = new FramePool(0, 20 * FRAME_PAGE_BYTES);
+  const found = new Int32Array(4);
+  t.equal(pool.takeCold(found), 0, 'nothing was used yet');
+  const held = Array.from({ length: 12 }, () => pool.alloc(FRAME_PAGE_BYTES));
+  for (const offset of held.slice(2)) pool.free(offset);
+  t.equal(pool.takeCold(found), 0, 'they were in use since the last look');
+  const again = Array.from({ length: 3 }, () => pool.alloc(FRAME_PAGE_BYTES));
+  for (const offset of again) pool.free(offset);
+  const cold: number[] = [];
+  for (let count = pool.takeCold(found); count > 0; count = pool.takeCold(found))
+    cold.push(...found.subarray(0, count));
+  t.same(cold.length, 10, 'what was taken meanwhile is cold at the next look');
+  t.same(new Set(cold), new Set(held.slice(2)));
+  t.notOk(
+    cold.slice(0, 4).some((offset) => again.includes(offset)),
+    'the warm end comes last',
+  );
+  t.equal(pool.takeCold(found), 0, 'once');
+});

@@ -1,0 +1,79 @@
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { type Arena, PAGE_BYTES } from '../os/arena.ts';
+import { giveBack, trimMalloc } from '../os/give-back.ts';
+import { FRAME_PAGE_BYTES, type FramePool } from '../totem/index.ts';
+import type { StatCounter } from '../transport/transport.ts';
+
+/** How often frames are looked at, before a sleep only: a busy loop keeps what it has. */
+const LOOK_MS = 1_000;
+/** Pages of frames given back at a look: 17 MB, in about 4 ms. */
+const PAGES_PER_LOOK = 256;
+/** The heap is collected when there was no message for this long: the loop never returns to libuv, where V8 would do it by itself. */
+const QUIET_MS = 5_000;
+/** And when it has grown by so much since then. */
+const GROWTH_BYTES = 6 << 20;
+
+/** Gives memory of the ring thread back that was used under load and is not any more. Called before a sleep. */
+export class Reclaim {
+  private readonly pages = new Int32Array(PAGES_PER_LOOK);
+  private lookMs = 0;
+  private supported = true;
+  private quietSinceMs = 0;
+  private messages = 0;
+  private heapBytes = 0;
+  private collect: (() => void) | null = null;
+
+  constructor(
+    private readonly arena: Arena,
+    private readonly pool: FramePool,
+    /** Bytes given back so far. */
+    private readonly given: StatCounter,
+  ) {}
+
+  /** @param messages that the ring has handled so far */
+  beforeSleep(nowMs: number, messages: number): void {
+    if (nowMs < this.lookMs) return;
+    this.lookMs = nowMs + LOOK_MS;
+    if (this.supported) this.giveFrames();
+    if (messages !== this.messages) {
+      this.messages = messages;
+      this.quietSinceMs = nowMs;
+    } else if (nowMs - this.quietSinceMs >= QUIET_MS) {
+      this.quietSinceMs = Number.POSITIVE_INFINITY; // until the next message
+      this.collectHeap();
+    }
+  }
+
+  private giveFrames(): void {
+    const count = this.pool.takeCold(this.pages);
+    for (let i = 0; i < count; i++) {
+      const start = Math.ceil(this.pages[i]! / PAGE_BYTES) * PAGE_BYTES;
+      const bytes = Math.floor((this.pages[i]! + FRAME_PAGE_BYTES - start) / PAGE_BYTES) * PAGE_BYTES;
+      if (giveBack(this.arena.address + start, bytes) < 0) {
+        this.supported = false;
+        return;
+      }
+      this.given.values[this.given.slot]! += bytes;
+    }
+  }
+
+  private collectHeap(): void {
+    if (heapBytes() < this.heapBytes + GROWTH_BYTES) return;
+    this.collect ??= collector();
+    this.collect();
+    trimMalloc();
+    this.heapBytes = heapBytes();
+  }
+}
+
+function heapBytes(): number {
+  const { total_physical_size, external_memory } = getHeapStatistics();
+  return total_physical_size + external_memory;
+}
+
+/** V8's collector as a function. Not by an option at the start: flags are part of what a code cache is made for. */
+function collector(): () => void {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc') as () => void; // what the flag exposes
+}
