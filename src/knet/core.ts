@@ -211,6 +211,11 @@ export class KnetCore {
     return this.sender.send(from, offset, length, target);
   }
 
+  /** A message to all that was sent before and did not reach everybody: on other links, `copies` times each packet. */
+  resend(from: FrameMemory, offset: number, length: number, copies: number): boolean {
+    return this.sender.resend(from, offset, length, copies);
+  }
+
   /** Whether packets that nothing opens are kept for a key that is being loaded (knet.md 5.4). */
   awaitKey(waiting: boolean): void {
     this.receiver.awaitKey = waiting;

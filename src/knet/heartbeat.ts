@@ -232,6 +232,7 @@ export class Heartbeat implements InternalPackets {
   private stepPathMtu(link: Link, nowMs: number): void {
     if (this.manualMtu !== 0) return;
     this.probedLink = link;
+    link.pathMtu.lossy = link.lossy;
     const carriesLarge = link.largeSent;
     const change = link.pathMtu.step(
       nowMs,

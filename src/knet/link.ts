@@ -15,6 +15,13 @@ const PING_REORDER_MS = 2_000;
 /** PINGs that a PONG may still come for: a long timeout over a short interval. */
 const PINGS_REMEMBERED = 128;
 const CLOCK_SLACK_MS = 0.000_5;
+/** A PING that was not answered is sent again after this share of the interval, and not before this time. */
+const PING_AGAIN_SHARE = 1 / 16;
+const PING_AGAIN_MS_MIN = 50;
+/** Weight of one PING in the share of those that are not answered. */
+const LOSS_WEIGHT = 1 / 16;
+/** From this share on the link is lossy. */
+const LOSSY_SHARE = 0.02;
 const PING_DISBELIEF_MS_MAX = 10_000;
 
 /** What a link goes by, timers derived and defaults applied (knet.md 3.3). */
@@ -53,6 +60,7 @@ export class Link {
   /** PONGs since the last time the link went down, valid ones. */
   private lastPongMs = -1;
   private lastPingMs = Number.NEGATIVE_INFINITY;
+  private unansweredShare = 0;
   private pongTimeoutAdjMs: number;
   private backoff = BACKOFF_START;
   private backoffAtMs: number;
@@ -103,7 +111,7 @@ export class Link {
   }
 
   pingDue(nowMs: number): boolean {
-    return nowMs - this.lastPingMs >= this.config.pingIntervalMs;
+    return nowMs >= this.nextPingMs();
   }
 
   /** A PING with this time leaves. */
@@ -118,11 +126,28 @@ export class Link {
   }
 
   pingSent(nowMs: number): void {
+    if (this.connected) this.unansweredShare += ((this.lastPingReturned ? 0 : 1) - this.unansweredShare) * LOSS_WEIGHT;
     this.lastPingMs = nowMs;
   }
 
+  /**
+   * One lost PING or PONG says little, and two in a row, all that fit into stock's timeout, are nothing strange where one datagram in five
+   * is lost. So a PING that stays unanswered is followed by others soon: that the link is down is then known from many.
+   */
   nextPingMs(): number {
-    return this.lastPingMs + this.config.pingIntervalMs;
+    const { pingIntervalMs } = this.config;
+    if (!this.connected || this.lastPingReturned) return this.lastPingMs + pingIntervalMs;
+    const again = Math.max(PING_AGAIN_MS_MIN, pingIntervalMs * PING_AGAIN_SHARE, (4 * this.latencyAverageUs) / 1000);
+    return this.lastPingMs + Math.min(pingIntervalMs, again);
+  }
+
+  private get lastPingReturned(): boolean {
+    return this.newestPongSentMs >= this.lastPingMs - CLOCK_SLACK_MS;
+  }
+
+  /** Of the last PINGs more than a few were not answered: a probe that is not answered may be lost, too. */
+  get lossy(): boolean {
+    return this.unansweredShare > LOSSY_SHARE;
   }
 
   /** When this link would be declared down if nothing arrived. */

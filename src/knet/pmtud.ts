@@ -12,6 +12,8 @@ const VERIFYING = 2;
 const ROUND_MS_MIN = 100;
 const ROUND_MS_MAX = 1_000;
 const VERIFY_MISSES_MAX = 2;
+/** … and where packets of any size get lost. */
+const VERIFY_MISSES_MAX_LOSSY = 6;
 const IP_BYTES_MAX = 65_535;
 
 export const PathChange = { NONE: 0, MTU: 1 } as const;
@@ -27,7 +29,7 @@ export const PathChange = { NONE: 0, MTU: 1 } as const;
  *        ├─────────┬───────────┬───────────┬───────────┬──────────┤        4 probes, a fifth of the interval apart
  *
  * Between searches a link that carries large packets is verified by one probe of the size in use; two silent ones
- * in a row start a search at once (stock notices a path that shrank without an ICMP message after up to 30 s).
+ * in a row, six on a link that loses PINGs, too, start a search at once (stock notices a path that shrank without an ICMP message after up to 30 s).
  */
 export class PathMtu {
   /** IP-level size that was answered last; 0 before the first search ended. */
@@ -43,6 +45,8 @@ export class PathMtu {
   private finishedMs = Number.NEGATIVE_INFINITY;
   private verifiedMs = 0;
   private forced = false;
+  /** Packets of any size get lost on this link. */
+  lossy = false;
   private probeCount = 0;
   private readonly probes = new Int32Array(KNET_LIMITS.pmtudProbesPerRound);
   private readonly probed = new Uint8Array(KNET_LIMITS.pmtudProbesPerRound);
@@ -250,7 +254,11 @@ export class PathMtu {
     this.probed.fill(0);
     this.resent = true;
     this.roundEndMs = nowMs + roundMs;
-    if (this.sendProbe(this.probes[0]!, sizes, overheadBytes, send) !== 0) this.misses = VERIFY_MISSES_MAX;
+    if (this.sendProbe(this.probes[0]!, sizes, overheadBytes, send) !== 0) this.misses = this.missesMax;
+  }
+
+  private get missesMax(): number {
+    return this.lossy ? VERIFY_MISSES_MAX_LOSSY : VERIFY_MISSES_MAX;
   }
 
   private endVerify(
@@ -267,7 +275,7 @@ export class PathMtu {
       return PathChange.NONE;
     }
     this.misses++;
-    if (this.misses < VERIFY_MISSES_MAX) {
+    if (this.misses < this.missesMax) {
       this.verifiedMs = Number.NEGATIVE_INFINITY;
       return PathChange.NONE;
     }

@@ -34,6 +34,8 @@ export class Sender {
   compression: KnetCompressionConfig = { method: 0, thresholdBytes: 0, level: 0 };
   /** Number of the newest message; 0 until the first, and it starts there in every process (knet.md 2.5). */
   seq = 0;
+  /** How many times each packet of the message in hand goes out, beginning with the second link; 0: once, as the policy says. */
+  private copies = 0;
   /** Payload bytes of a fragment: the smallest over all links that are up (knet.md 4.4). */
   dataMtu: number;
 
@@ -89,6 +91,17 @@ export class Sender {
     if (this.seq % KNET.untimedPingEvery === 0) this.announceSeq();
     this.fragment(memory, at, bytes, target, host, method);
     return true;
+  }
+
+  /**
+   * As `send` to all, for what did not arrive the first time. The copies of a packet have one number, so a receiver, stock's too, drops
+   * what it has; and each goes over the next link after the one that carried it first. That is what the policy `active` does all the time.
+   */
+  resend(from: FrameMemory, offset: number, length: number, copies: number): boolean {
+    this.copies = copies;
+    const sent = this.send(from, offset, length, 0);
+    this.copies = 0;
+    return sent;
   }
 
   private compress(from: FrameMemory, offset: number, length: number, target: number): number {
@@ -159,6 +172,9 @@ export class Sender {
   private routeTo(host: Host, first: number, packets: number, wire: number): void {
     if (this.policy === 'active') {
       for (const link of host.usable) this.routeOver(link, first, packets, wire);
+    } else if (this.copies > 0) {
+      const links = host.usable;
+      for (let copy = 1; copy <= this.copies; copy++) this.routeOver(links[copy % links.length]!, first, packets, wire);
     } else {
       this.routeOver(host.linkForMessage(this.policy), first, packets, wire);
     }
@@ -251,7 +267,7 @@ export class Sender {
   }
 
   private makeRoom(packets: number, plainBytes: number, sizes: CryptoSizes): void {
-    const routes = this.hosts.links.length + 1;
+    const routes = (this.hosts.links.length + 1) * Math.max(1, this.copies);
     if (this.queue.fits(packets, plainBytes, sizes, routes)) return;
     this.flush();
     assert(this.queue.fits(packets, plainBytes, sizes, routes), 'one message fits an empty queue');

@@ -133,10 +133,8 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
   /** Shows the queue to the main thread and opens the sockets. Throws a RondoError when the start is hopeless. */
   open(): void {
     const { state } = this.env.bridge.views;
-    state[StateWord.QUEUE_TOTAL] = this.groups.srp.sendQueue.capacity;
     state[StateWord.QUEUE_BYTES_LIMIT] = this.groups.messageBytesMax;
     this.publish();
-    Atomics.store(state, StateWord.QUEUE_PACKET_BYTES, this.groups.packetBytes);
     this.transport.open();
   }
 
@@ -227,6 +225,8 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
   private publish(): void {
     const { state } = this.env.bridge.views;
     const level = this.groups.updateLevel();
+    Atomics.store(state, StateWord.QUEUE_TOTAL, this.groups.srp.sendQueue.capacity);
+    Atomics.store(state, StateWord.QUEUE_PACKET_BYTES, this.groups.packetBytes);
     Atomics.store(state, StateWord.QUEUE_FREE, this.groups.srp.sendQueue.avail - 1);
     Atomics.store(state, StateWord.QUEUE_LEVEL, level);
     Atomics.store(state, StateWord.SYNC_IN_PROGRESS, this.sync.isInProgress() ? 1 : 0);

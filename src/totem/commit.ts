@@ -23,7 +23,7 @@ export function receiveCommitToken(s: RingState, at: number, length: number, lit
     case 'gather':
       return acceptInGather(s, at, length, littleEndian);
     case 'commit': {
-      const token = readCommitToken(s.memory.view, at, littleEndian);
+      const token = readCommitToken(s.memory.view, at, length, littleEndian);
       if (!ringIdEquals(token.ringId, s.ring) || token.membIndex !== token.addr.length) return TotemDrop.DUPLICATE;
       if (!sameSet(token.addr, s.membership.newMemb)) return TotemDrop.BAD_TOKEN;
       enterRecovery(s, token);
@@ -32,14 +32,15 @@ export function receiveCommitToken(s: RingState, at: number, length: number, lit
     case 'recovery':
       // Stock does not look at the ring id (totem.md trap 19); a token of another ring has no business here.
       if (!s.isRep || s.originated) return TotemDrop.DUPLICATE;
-      if (!ringIdEquals(readCommitToken(s.memory.view, at, littleEndian).ringId, s.ring)) return TotemDrop.FOREIGN_RING;
+      if (!ringIdEquals(readCommitToken(s.memory.view, at, length, littleEndian).ringId, s.ring))
+        return TotemDrop.FOREIGN_RING;
       startRing(s);
       return TotemDrop.NONE;
   }
 }
 
 function acceptInGather(s: RingState, at: number, length: number, littleEndian: boolean): TotemDropReason {
-  const token = readCommitToken(s.memory.view, at, littleEndian);
+  const token = readCommitToken(s.memory.view, at, length, littleEndian);
   if (!ringSeqNewer(token.ringId.seq, s.ring.seq)) return TotemDrop.DUPLICATE;
   if (!sameSet(token.addr, subtract(s.membership.proc, s.membership.failed))) return TotemDrop.WRONG_STATE;
   if (token.addr[token.membIndex] !== s.me || !token.addr.includes(token.ringId.rep)) return TotemDrop.BAD_TOKEN;

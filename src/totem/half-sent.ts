@@ -48,20 +48,25 @@ export class HalfSent {
   sendAgain(queue: SendQueue, begun: UnfinishedMessage | null): boolean {
     if (!queue.headContinues || begun === null) return false;
     const continuation = this.memory.view.getUint8(queue.headOffset + MCAST_HEADER_BYTES + PG.continuation);
-    const count = Math.ceil(begun.length / this.room);
-    if (begun.lastFragment !== continuation || fragmentOf(count - 1) !== continuation) return false;
+    if (begun.lastFragment !== continuation || continuation === 0) return false;
+    const fewest = Math.ceil(begun.length / this.room);
+    // The last packet has the number that the rest goes on from. There were more than the fewest if packets were small.
+    let count = continuation;
+    while (count < fewest) count += FRAGMENT_MAX;
+    if (count > begun.length) return false;
     if (queue.slotsFree < count + SLOTS_KEPT) return false;
     const packets: Packet[] = [];
     const reset = this.packet(0, fragmentOf(continuation), Uint8Array.of(0), 0, 1, false);
     if (reset !== null) packets.push(reset);
     // The first packet may be a short one, as the first time: then all numbers are those of the first time, too.
+    const endOf = (i: number): number =>
+      begun.offset +
+      (count === fewest ? begun.length - (count - 1 - i) * this.room : Math.floor(((i + 1) * begun.length) / count));
     let from = begun.offset;
-    let to = begun.offset + begun.length - (count - 1) * this.room;
     for (let i = 0; i < count && packets.length === i + 1; i++) {
-      const packet = this.packet(fragmentOf(i), i === 0 ? 0 : fragmentOf(i - 1), begun.bytes, from, to, i > 0);
+      const packet = this.packet(fragmentOf(i), i === 0 ? 0 : fragmentOf(i - 1), begun.bytes, from, endOf(i), i > 0);
       if (packet !== null) packets.push(packet);
-      from = to;
-      to += this.room;
+      from = endOf(i);
     }
     if (packets.length < count + 1) {
       for (const { offset } of packets) this.pool.free(offset);

@@ -41,6 +41,11 @@ export interface TotemNetwork {
    * own copy of a NOFLUSH frame tells the core nothing new: a transport may leave it out and call `noteOwnCopies`.
    */
   multicast(offset: number, length: number, frameClass: FrameClassValue): void;
+  /**
+   * A NOFLUSH frame that was multicast before, by whomever, because somebody lacks it. Over another link than the first time, where there
+   * is one; each of its datagrams `copies` times, where a frame is more than one datagram.
+   */
+  resend(offset: number, length: number, copies: number): void;
   /** Whether the node id is a configured member: an unknown token target is not sent to (totem.md 4.3). */
   knowsTarget(target: number): boolean;
   /** Members of the ring that is being formed. */

@@ -26,6 +26,12 @@ export const TOTEM_LIMITS = {
   ringSeqMax: RING_SEQ_MAX,
 } as const;
 
+/**
+ * Packets are never made smaller than this because of loss: with everything in front of it, knet's encryption included, it travels in one
+ * datagram of an Ethernet.
+ */
+export const PACKET_BYTES_MIN = 1280;
+
 /** Bytes that two MCAST headers take: one for the message, one for a possible encapsulation (totem.md 2.1). */
 export const MTU_OVERHEAD_BYTES = 90;
 

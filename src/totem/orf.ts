@@ -4,12 +4,13 @@ import { TotemDrop, type TotemDropReason } from './drop-reason.ts';
 import { FrameClass } from './interface.ts';
 import { addFailed } from './joins.ts';
 import { TOTEM_LIMITS } from './limits.ts';
+import { copiesFor } from './loss-control.ts';
 import { stubBytes, writeStub } from './recovery-index.ts';
 import type { SendQueue } from './send-queue.ts';
 import type { RingState } from './state.ts';
 import { Stat } from './statistics.ts';
 import { Timer } from './timer-table.ts';
-import { armTokenTimers } from './token-timers.ts';
+import { armTokenTimers, resendToken } from './token-timers.ts';
 import { enterGather, enterOperational, Reason } from './transitions.ts';
 import { MCAST_HEADER_BYTES, numberMcast } from './wire/mcast.ts';
 import { decodeOrfToken, encodeOrfToken, type OrfToken } from './wire/orf-token.ts';
@@ -37,7 +38,10 @@ export function receiveOrfToken(s: RingState, at: number, length: number, little
   const idleVisits = alone ? LONE_IDLE_VISITS : s.timings.seqnoUnchangedConst;
   s.held = s.isRep ? s.unchanged > idleVisits : s.unchanged >= idleVisits;
   if (!s.isRing(token.ringRep, token.ringSeq)) return TotemDrop.FOREIGN_RING; // step 6: foreign ring, duplicate
-  if (seqLte(token.tokenSeq, s.myTokenSeq)) return TotemDrop.DUPLICATE;
+  if (seqLte(token.tokenSeq, s.myTokenSeq)) {
+    if (token.tokenSeq === s.myTokenSeq && s.pace.resendsOnCopy(s.nowMs)) resendToken(s);
+    return TotemDrop.DUPLICATE;
+  }
   // A valid token never lies behind what this node has, nor a whole window ahead; stock aborts on such a range.
   if (seqDistance(token.seq, s.aru) > TOTEM_LIMITS.sortQueueSlots) return TotemDrop.BAD_TOKEN;
   visit(s, token);
@@ -59,6 +63,8 @@ function detectIdle(s: RingState, token: OrfToken): void {
 /** A token of this ring that was not seen before. */
 function visit(s: RingState, token: OrfToken): void {
   s.tokenArrivedMs = s.nowMs;
+  s.pace.returned(s.nowMs);
+  s.loss.visit(token.seq);
   s.statistics.values[Stat.token_last_received_ms] = s.nowMs;
   let forward = !(s.isRep && s.held);
   if (s.state === 'operational') freeDelivered(s, token.aru); // step 5: all nodes have these
@@ -87,6 +93,7 @@ function visit(s: RingState, token: OrfToken): void {
   if (s.state === 'recovery') advanceRecovery(s, token);
   const at = s.nextTokenBuffer(); // step 18: keep a copy to resend, then forward
   s.storeToken(at, encodeOrfToken(s.memory.view, at, s.me, token));
+  s.pace.passed(s.nowMs, token.seq, s.held);
   if (forward) sendOrfToken(s);
   if (s.state === 'operational') deliverUpTo(s, s.high, false); // step 19: deliver in order
   armTokenTimers(s); // step 20: timers
@@ -119,7 +126,9 @@ const backlog = (s: RingState): number =>
 /** How many messages this visit may broadcast (totem.md 4.9). */
 function budget(s: RingState, token: OrfToken): number {
   s.flow.cbl = backlog(s);
-  const { windowSize, maxMessages } = s.timings;
+  const scale = s.loss.windowScale(s);
+  const windowSize = scale * s.timings.windowSize;
+  const maxMessages = scale * s.timings.maxMessages;
   const allowed = Math.min(maxMessages, (windowSize - token.fcc) >>> 0); // unsigned on purpose (totem.md trap 31)
   const demand = (token.backlog + s.flow.cbl - s.flow.pbl) >>> 0;
   if (demand === 0) return allowed;
@@ -141,6 +150,7 @@ function serveRequests(s: RingState, token: OrfToken, allowed: number): number {
     const seq = token.rtrSeq[i]!;
     if (s.isRing(token.rtrRep[i]!, token.rtrRingSeq[i]!) && resend(s, seq)) {
       s.statistics.add(Stat.mcast_retx);
+      s.loss.noteRepeated();
       resent++;
       token.removeRequest(i);
     } else i++;
@@ -154,23 +164,25 @@ function resend(s: RingState, seq: number): boolean {
   const stub = queue.isStub(seq);
   const at = stub ? writeStub(s, seq) : queue.offsetOf(seq);
   if (at < 0) return false;
-  s.network.multicast(at, stub ? stubBytes(s, seq) : queue.lengthOf(seq), FrameClass.NOFLUSH);
+  s.network.resend(at, stub ? stubBytes(s, seq) : queue.lengthOf(seq), copiesFor(queue.countRepeat(seq)));
   return true;
 }
 
-/** Asks for what has been missing for `miss_count_const` visits. */
+/** Asks for what has been missing for `miss_count_const` visits, or, where all members do so, for a rotation. */
 function addRequests(s: RingState, token: OrfToken): void {
   if (s.aru === token.seq) return;
   const queue = s.active;
   const before = token.rtrCount;
+  const missCount = s.loss.missCountFor(s);
   const end = seqNext(token.seq);
   for (let seq = seqNext(s.aru); seq !== end && token.rtrCount < TOTEM_LIMITS.rtrEntriesMax; seq = seqNext(seq)) {
     if (!queue.inRange(seq) || queue.has(seq)) continue;
-    if (queue.countMiss(seq) < s.timings.missCountConst || token.hasRequest(seq)) continue;
+    if (queue.countMiss(seq) < missCount || token.hasRequest(seq)) continue;
     token.rtrRep[token.rtrCount] = s.ring.rep;
     token.rtrRingSeq[token.rtrCount] = s.ring.seq;
     token.rtrSeq[token.rtrCount] = seq;
     token.rtrCount++;
+    s.loss.noteRequested(seq);
   }
   if (token.rtrCount > before)
     s.observer.report({ kind: 'retransmitRequest', seqs: [...token.rtrSeq.subarray(before, token.rtrCount)] });
@@ -182,7 +194,10 @@ function addRequests(s: RingState, token: OrfToken): void {
  */
 function guardWindow(s: RingState, token: OrfToken, allowed: number): number {
   if (s.state === 'operational' && (token.seq - s.released) >>> 0 > s.framesAheadMax) return 0;
-  const limit = seqAdd(s.released, TOTEM_LIMITS.sortQueueSlots - allowed - s.timings.windowSize);
+  const limit = seqAdd(
+    s.released,
+    TOTEM_LIMITS.sortQueueSlots - allowed - s.loss.windowScale(s) * s.timings.windowSize,
+  );
   return seqLt(limit, token.seq) ? 0 : allowed;
 }
 
@@ -286,5 +301,6 @@ export function startRing(s: RingState): void {
   const at = s.nextTokenBuffer();
   s.storeToken(at, encodeOrfToken(s.memory.view, at, s.me, token));
   sendOrfToken(s);
+  s.pace.passed(s.nowMs, 0, false);
   armTokenTimers(s);
 }

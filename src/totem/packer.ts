@@ -24,10 +24,12 @@ const FRAGMENT_MAX = 255;
  */
 export class Packer {
   private readonly memory: FrameMemory;
-  private readonly mtu: number;
-  private readonly packetBytes: number;
-  private readonly piecesMax: number;
-  private readonly slotBytes: number;
+  /** What packets are filled up to: M, or less while the network loses much (loss-control.ts). */
+  private mtu = 0;
+  /** What one packet is charged for (packet-charge.ts). */
+  packetBytes = 0;
+  private piecesMax = 0;
+  private slotBytes = 0;
   private readonly lengths: Uint16Array;
   private slot = -1;
   private dataAt = 0;
@@ -47,11 +49,24 @@ export class Packer {
     private readonly groups: GroupTable,
   ) {
     this.memory = srp.state.memory;
+    this.sizeFor(mtu);
+    this.lengths = new Uint16Array(this.piecesMax);
+  }
+
+  private sizeFor(mtu: number): void {
     this.mtu = mtu;
     this.packetBytes = chargedBytes(mtu);
     this.piecesMax = Math.min(PIECES_MAX, Math.ceil((mtu - PG_HEADER_BYTES) / PIECE_BYTES_MIN));
     this.slotBytes = HEADERS_BYTES + 2 * this.piecesMax + mtu - PG_HEADER_BYTES;
-    this.lengths = new Uint16Array(this.piecesMax);
+  }
+
+  /** Between two messages: what is packed so far goes as it is, and the next packet has the new size. */
+  private resize(mtu: number): void {
+    if (this.pieces > 0) this.emit(0);
+    if (this.slot >= 0) this.srp.pool.free(this.slot);
+    this.slot = -1;
+    this.sizeFor(mtu);
+    this.srp.sizeQueues(mtu);
   }
 
   /** Begins a message; `false`: no room, try again after a token visit. Then `append` exactly `payloadBytes`, then `end`. */
@@ -115,6 +130,8 @@ export class Packer {
   /** Hands what is packed to the send queue. `force`: also into the slots that a full queue keeps in reserve. */
   flush(force: boolean): void {
     assert(this.remaining < 0, 'flushed in the middle of a message');
+    const wanted = this.srp.state.loss.packetBytes;
+    if (wanted !== this.mtu) this.resize(wanted);
     if (this.pieces > 0 && (force || this.srp.sendQueue.avail > 0)) this.emit(0);
   }
 

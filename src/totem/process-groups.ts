@@ -35,9 +35,6 @@ export class ProcessGroups {
   private readonly assembler: Assembler;
   private readonly halfSent: HalfSent;
   private readonly user: TotemUser;
-  private readonly queueSlots: number;
-  /** What one packet is charged for (packet-charge.ts). */
-  readonly packetBytes: number;
   /** Largest message that a reservation is given for (totem.md 2.2). */
   readonly messageBytesMax: number;
   private reserved = 1;
@@ -65,9 +62,7 @@ export class ProcessGroups {
     const mtu = this.srp.state.mtu;
     this.packer = new Packer(this.srp, mtu, groups);
     this.halfSent = new HalfSent(this.srp, mtu);
-    this.queueSlots = this.srp.sendQueue.capacity;
-    this.packetBytes = chargedBytes(mtu);
-    this.messageBytesMax = (this.srp.sendQueue.avail - 1) * this.packetBytes;
+    this.messageBytesMax = (this.srp.sendQueue.avail - 1) * chargedBytes(mtu);
     this.srp.state.statistics.set(Stat.msg_reserved, this.reserved);
   }
 
@@ -161,6 +156,11 @@ export class ProcessGroups {
     return granted;
   }
 
+  /** What one packet is charged for now (packet-charge.ts). */
+  get packetBytes(): number {
+    return this.packer.packetBytes;
+  }
+
   /** The request was handled. */
   release(packets: number): void {
     this.setReserved(this.reserved - packets);
@@ -175,7 +175,7 @@ export class ProcessGroups {
   /** To be called every millisecond while the level is CRITICAL; otherwise each reservation does it. */
   updateLevel(): FlowLevelValue {
     const free = this.srp.sendQueue.avail - this.reserved;
-    const used = 100 - Math.trunc((free * 100) / this.queueSlots);
+    const used = 100 - Math.trunc((free * 100) / this.srp.sendQueue.capacity);
     this.flowLevel = nextLevel(this.flowLevel, used);
     return this.flowLevel;
   }

@@ -4,8 +4,10 @@ import { TotemDrop, type TotemDropReason } from './drop-reason.ts';
 import { TOTEM_LIMITS } from './limits.ts';
 import { foreignMessage } from './membership.ts';
 import { innerSeqOf, storeAsStub, storeForgotten } from './recovery-index.ts';
+import type { SortQueue } from './sort-queue.ts';
 import type { RingState } from './state.ts';
 import { Stat } from './statistics.ts';
+import { armResend } from './token-timers.ts';
 import { Encapsulated, HEADER } from './wire/header.ts';
 import { MCAST, MCAST_HEADER_BYTES } from './wire/mcast.ts';
 
@@ -37,7 +39,10 @@ function storeMcast(s: RingState, at: number, length: number, littleEndian: bool
   const queue = encapsulated ? s.recovery.queue : s.regular;
   const seq = view.getUint32(at + MCAST.seq, littleEndian);
   if (!queue.inRange(seq)) return TotemDrop.OUT_OF_WINDOW;
-  if (queue.has(seq)) return TotemDrop.DUPLICATE;
+  if (queue.has(seq)) {
+    noteRepeat(s, queue, seq);
+    return TotemDrop.DUPLICATE;
+  }
   const innerSeq = encapsulated ? innerSeqOf(s, at, length) : -1;
   if (!storeAsStub(s, seq, innerSeq, at, littleEndian)) {
     const slot = allocate(s, seq, length, encapsulated);
@@ -48,6 +53,7 @@ function storeMcast(s: RingState, at: number, length: number, littleEndian: bool
     } else if (!encapsulated || !storeForgotten(s, seq, innerSeq)) return TotemDrop.NO_MEMORY;
   }
   if (seqLt(s.high, seq)) s.high = seq;
+  if (s.pace.isAhead(seq)) armResend(s);
   advanceAru(s);
   if (s.state === 'operational') deliverUpTo(s, s.high, false);
   return TotemDrop.NONE;
@@ -64,4 +70,10 @@ function allocate(s: RingState, seq: number, length: number, encapsulated: boole
   if (encapsulated || ahead === 1) return pool.alloc(length, tiers.recovered);
   if (ahead <= NEXT_IN_ORDER) return pool.alloc(length, tiers.nextInOrder);
   return pool.pagesFree < tiers.received ? -1 : pool.alloc(length, tiers.received);
+}
+
+/** Somebody sent again what this node has: because another lacked it, or because this node asked too early. */
+function noteRepeat(s: RingState, queue: SortQueue, seq: number): void {
+  queue.countRepeat(seq);
+  s.loss.noteDuplicate(seq);
 }

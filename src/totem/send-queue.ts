@@ -1,4 +1,8 @@
 import { assert } from '../lib/assert.ts';
+import { PACKET_BYTES_MIN, TOTEM_LIMITS } from './limits.ts';
+
+/** What one queue may hold, in packets of `mtu` bytes. */
+const packetsOf = (mtu: number): number => Math.floor(TOTEM_LIMITS.sendQueueBytes / mtu);
 
 /**
  * Packets that wait for the token (totem.md 2.2): a ring of slots of the frame pool. Stock's "full" leaves two slots
@@ -14,13 +18,22 @@ export class SendQueue {
   private readonly slots: number;
   private first = 0;
   length = 0;
+  /** Packets that it takes as long as they have the size that they have now. */
+  capacity: number;
 
-  constructor(readonly capacity: number) {
-    assert(capacity >= 8, 'a send queue needs room for a message');
-    this.slots = 3 * capacity + 8;
+  /** `mtu` is M of totem.md 2.1. */
+  constructor(mtu: number) {
+    this.capacity = packetsOf(mtu);
+    assert(this.capacity >= 8, 'a send queue needs room for a message');
+    this.slots = 3 * packetsOf(Math.min(mtu, PACKET_BYTES_MIN)) + 8;
     this.offsets = new Int32Array(this.slots);
     this.lengths = new Int32Array(this.slots);
     this.continues = new Uint8Array(this.slots);
+  }
+
+  /** Packets are filled with up to `packetBytes` from now on: so many more go in. */
+  sizeFor(packetBytes: number): void {
+    this.capacity = packetsOf(packetBytes);
   }
 
   get avail(): number {

@@ -7,6 +7,7 @@ const MASK = SLOTS - 1;
 const EMPTY = -1;
 const STUB = -2;
 const MISS_MAX = 0xffff;
+const REPEATS_MAX = 0xff;
 
 /**
  * Messages of one ring by sequence number (totem.md 4.1). The window begins at `head`; everything below was released.
@@ -20,6 +21,7 @@ export class SortQueue {
   private readonly offsets = new Int32Array(SLOTS).fill(EMPTY);
   private readonly lengths = new Int32Array(SLOTS);
   private readonly misses = new Uint16Array(SLOTS);
+  private readonly repeats = new Uint8Array(SLOTS);
   /** 1: the bytes belong to a slot of the other queue (the inner message of an encapsulated one). */
   private readonly borrowed = new Uint8Array(SLOTS);
   private count = 0;
@@ -66,6 +68,7 @@ export class SortQueue {
     this.offsets[slot] = offset;
     this.lengths[slot] = length;
     this.misses[slot] = 0;
+    this.repeats[slot] = 0;
     this.borrowed[slot] = borrowed ? 1 : 0;
     this.count++;
   }
@@ -80,6 +83,14 @@ export class SortQueue {
     const misses = Math.min(this.misses[slot]! + 1, MISS_MAX);
     this.misses[slot] = misses;
     return misses;
+  }
+
+  /** The message is sent again, by this node or another; returns how often it was before. */
+  countRepeat(seq: number): number {
+    const slot = seq & MASK;
+    const before = this.repeats[slot]!;
+    this.repeats[slot] = Math.min(before + 1, REPEATS_MAX);
+    return before;
   }
 
   remove(seq: number): void {

@@ -134,6 +134,12 @@ export class TotemSrp {
     return this.state.waitingTransAck ? this.state.transQueue : this.state.newQueue;
   }
 
+  /** Packets are filled with up to `packetBytes` from now on. */
+  sizeQueues(packetBytes: number): void {
+    this.state.newQueue.sizeFor(packetBytes);
+    this.state.transQueue.sizeFor(packetBytes);
+  }
+
   /**
    * Queues a packet that lies in a slot of `pool`; the core owns the slot from now on. Everything but seq, this_seqno
    * and ring id of its MCAST header is filled in. `continues`: it begins in the middle of a message.

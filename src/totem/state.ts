@@ -4,6 +4,7 @@ import { ringSeqAfter } from '../lib/ring-seq.ts';
 import { FramePool } from './frame-pool.ts';
 import type { FrameMemory, SrpState, TotemNetwork, TotemObserver } from './interface.ts';
 import { TOTEM_LIMITS, totemMtu } from './limits.ts';
+import { LossControl } from './loss-control.ts';
 import { MemoryTiers } from './memory-tiers.ts';
 import { PastRings } from './past-rings.ts';
 import { SendQueue } from './send-queue.ts';
@@ -13,6 +14,7 @@ import { Statistics, TokenSamples } from './statistics.ts';
 import { DiskWait, FlowControl, Membership, OldRing, Recovery } from './sub-states.ts';
 import { TimerTable } from './timer-table.ts';
 import type { SrpTimings } from './timings.ts';
+import { TokenPace } from './token-pace.ts';
 import { COMMIT_TOKEN_BYTES_MAX } from './wire/commit-token.ts';
 import { HoldCancel } from './wire/hold-cancel.ts';
 import { JOIN_BYTES_MAX } from './wire/join.ts';
@@ -93,7 +95,11 @@ export class RingState {
   readonly flow = new FlowControl();
   readonly recovery: Recovery;
   readonly diskWait: DiskWait;
+  readonly pace = new TokenPace();
+  readonly loss: LossControl;
 
+  /** What every member of `ring` can do (`Capability`); 0 while that is not known. */
+  capabilities = 0;
   /** The new ring's id from COMMIT on (totem.md trap 15). `ringLow`/`ringHigh`: its seq as two words, for comparing frames. */
   ring: RingId;
   ringLow = 0;
@@ -155,6 +161,7 @@ export class RingState {
     this.user = user;
     this.timings = options.timings;
     this.mtu = totemMtu(options.netMtu);
+    this.loss = new LossControl(this.mtu);
     this.statistics = new Statistics(options.statistics);
     this.nowMs = options.nowMs;
     this.pauseRecordMs = options.nowMs;
@@ -166,9 +173,8 @@ export class RingState {
     this.regular = new SortQueue(this.pool);
     this.recovery = new Recovery(this.pool);
     this.diskWait = new DiskWait(options.reservedRingSeq);
-    const queued = Math.floor(TOTEM_LIMITS.sendQueueBytes / this.mtu);
-    this.newQueue = new SendQueue(queued);
-    this.transQueue = new SendQueue(queued);
+    this.newQueue = new SendQueue(this.mtu);
+    this.transQueue = new SendQueue(this.mtu);
     // The +1 makes the pre-ring id unique, so that a restarted node is never taken for a survivor (totem.md 4.2).
     this.ring = { rep: this.me, seq: ringSeqAfter(options.storedRingSeq, 1) };
     this.ringSeqMax = this.ring.seq;

@@ -6,9 +6,15 @@ import { subtract } from './node-set.ts';
 import type { RingState } from './state.ts';
 import { Stat } from './statistics.ts';
 import { Timer, type TimerValue } from './timer-table.ts';
-import { armTokenLoss, armWarning, notePresence, STATISTICS_PERIOD_MS } from './token-timers.ts';
+import {
+  armResend,
+  armTokenLoss,
+  armWarning,
+  notePresence,
+  resendToken,
+  STATISTICS_PERIOD_MS,
+} from './token-timers.ts';
 import { enterGather, Reason } from './transitions.ts';
-import { FrameType, HEADER } from './wire/header.ts';
 import { encodeMergeDetect } from './wire/merge-detect.ts';
 
 /** A timer went off; it is stopped already. */
@@ -26,7 +32,7 @@ export function timerExpired(s: RingState, timer: TimerValue): void {
       retransmitToken(s);
       return;
     case Timer.HOLD:
-      if (s.state === 'operational' || s.state === 'recovery') resendToken(s);
+      if (s.state === 'operational' || s.state === 'recovery') releaseHeld(s);
       return;
     case Timer.JOIN:
       if (s.state !== 'gather') return;
@@ -93,19 +99,18 @@ function consensusExpired(s: RingState): void {
   enterGather(s, Reason.CONSENSUS_TIMEOUT);
 }
 
+/** The idle ring's token was held for long enough: it goes round once. */
+function releaseHeld(s: RingState): void {
+  resendToken(s);
+  s.pace.passed(s.nowMs, s.lastSeq, false);
+  armResend(s);
+}
+
 /** The action of the token-retransmit timer (totem.md 4.4); the representative also takes it when a hold is cancelled. */
 export function retransmitToken(s: RingState): void {
   if (s.state === 'gather') return;
   resendToken(s);
-  s.timers.start(Timer.TOKEN_RETRANSMIT, s.timings.tokenRetransmitMs);
-}
-
-/** Sends the stored last token again, ORF or commit. */
-function resendToken(s: RingState): void {
-  if (s.lastTokenBytes === 0) return;
-  const commit = s.memory.view.getUint8(s.lastTokenOffset + HEADER.type) === FrameType.COMMIT_TOKEN;
-  s.statistics.add(commit ? Stat.memb_commit_token_tx : Stat.orf_token_tx);
-  s.network.sendToken(s.tokenTarget, s.lastTokenOffset, s.lastTokenBytes);
+  armResend(s);
 }
 
 function sendMergeDetect(s: RingState): void {

@@ -1,12 +1,19 @@
 import type { RingState } from './state.ts';
+import { Stat } from './statistics.ts';
 import { Timer } from './timer-table.ts';
+import { FrameType, HEADER } from './wire/header.ts';
 
 export const STATISTICS_PERIOD_MS = 1500;
 
 /** Restarts the token loss, warning and retransmit timers (totem.md 3). */
 export function armTokenTimers(s: RingState): void {
   armTokenLoss(s);
-  s.timers.start(Timer.TOKEN_RETRANSMIT, s.timings.tokenRetransmitMs);
+  armResend(s);
+}
+
+/** When the stored token is sent again, unless the next one comes before (token-pace.ts). */
+export function armResend(s: RingState): void {
+  s.timers.start(Timer.TOKEN_RETRANSMIT, s.pace.resendMs(s.timings.tokenRetransmitMs));
 }
 
 export function armTokenLoss(s: RingState): void {
@@ -31,4 +38,13 @@ export function notePresence(s: RingState): void {
 export function startPeriodicTimers(s: RingState): void {
   notePresence(s);
   s.timers.start(Timer.STATISTICS, STATISTICS_PERIOD_MS);
+}
+
+/** Sends the stored last token again, ORF or commit. */
+export function resendToken(s: RingState): void {
+  if (s.lastTokenBytes === 0) return;
+  const commit = s.memory.view.getUint8(s.lastTokenOffset + HEADER.type) === FrameType.COMMIT_TOKEN;
+  s.statistics.add(commit ? Stat.memb_commit_token_tx : Stat.orf_token_tx);
+  s.network.sendToken(s.tokenTarget, s.lastTokenOffset, s.lastTokenBytes);
+  s.pace.resent(s.nowMs);
 }

@@ -1,5 +1,6 @@
 import { type ConfigurationChange, ringIdEquals } from '../lib/ring-id.ts';
 import { seqLt } from '../lib/seq.ts';
+import { addOwnCapabilities, commonCapabilities } from './capabilities.ts';
 import { deliverUpTo } from './delivery.ts';
 import { sendJoin, sendJoinNow } from './joins.ts';
 import { ascending, subtract } from './node-set.ts';
@@ -64,7 +65,8 @@ function abandonRecovery(s: RingState): void {
 export function createCommit(s: RingState, seq: number): void {
   const addr = ascending(subtract(s.membership.proc, s.membership.failed));
   const entries = addr.map(() => ({ ringId: { rep: 0, seq: 0 }, aru: 0, highDelivered: 0, receivedFlg: 0 }));
-  enterCommit(s, { tokenSeq: 0, ringId: { rep: s.me, seq }, retransFlg: 0, membIndex: 0, addr, entries });
+  const trailer = { trailerMembers: 0, capabilities: 0 };
+  enterCommit(s, { tokenSeq: 0, ringId: { rep: s.me, seq }, retransFlg: 0, membIndex: 0, addr, entries, ...trailer });
 }
 
 /** ENTER COMMIT (totem.md 4.3). */
@@ -91,6 +93,7 @@ export function enterCommit(s: RingState, token: CommitToken): void {
 /** Writes this node's entry and advances the token (totem.md 4.6). */
 function fillEntry(s: RingState, token: CommitToken): void {
   s.membership.newMemb = token.addr;
+  addOwnCapabilities(token);
   s.old.receivedFlg = s.old.aru === s.old.high ? 1 : 0;
   const mine = token.entries[token.membIndex]!;
   mine.ringId = s.old.ring;
@@ -132,6 +135,9 @@ export function enterRecovery(s: RingState, token: CommitToken): void {
   const complete = membership.transMemb.every((node) => token.entries[token.addr.indexOf(node)]!.receivedFlg !== 0);
   if (!complete) queueOldMessages(s, token);
   s.startNumbering();
+  s.capabilities = commonCapabilities(token);
+  s.loss.startRing();
+  s.pace.reset();
   armTokenTimers(s);
   s.enter('recovery');
   s.statistics.add(Stat.recovery_entered);

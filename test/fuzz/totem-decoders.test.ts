@@ -65,7 +65,8 @@ t.test(`${frames} frames through each decoder`, async (t) => {
     }
     if (checkCommitToken(view, GUARD, length, le) === TotemDrop.NONE) {
       accepted.commit++;
-      if (encodeCommitToken(out.view, 0, 1, readCommitToken(view, GUARD, le)) > length) throw new Error('a token grew');
+      if (encodeCommitToken(out.view, 0, 1, readCommitToken(view, GUARD, length, le)) > length)
+        throw new Error('a token grew');
     }
     if (checkJoin(view, GUARD, length, le) === TotemDrop.NONE) {
       accepted.join++;

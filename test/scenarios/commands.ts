@@ -7,6 +7,7 @@ import { StoryRing } from './story-ring.ts';
  *
  *   set NAME=VALUE …          timings by their field name, diskMs
  *   boot N …                  crash N        leave N        pause N MS
+ *   stock N …                 sends on what stock knows of a frame: the commit token without its trailer (totem.md 12)
  *   trace FRAME … | none      ORF MCAST MERGE JOIN COMMIT CANCEL
  *   drop FRAME FROM>TO COUNT  cut FROM>TO …  heal
  *   disk N=SEQ …              the ring sequence that a node finds when it boots
@@ -39,6 +40,9 @@ export class Story {
         break;
       case 'pause':
         ring.pause(Number(words[0]), Number(words[1]));
+        break;
+      case 'stock':
+        for (const word of words) ring.stock.add(Number(word));
         break;
       case 'trace':
         ring.traced.clear();

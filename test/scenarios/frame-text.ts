@@ -1,4 +1,5 @@
-import { readCommitToken } from '../../src/totem/wire/commit-token.ts';
+import { frameMemory } from '../../src/lib/frame-memory.ts';
+import { commitTokenBytes, readCommitToken } from '../../src/totem/wire/commit-token.ts';
 import { Encapsulated, FrameType, HEADER, readU64 } from '../../src/totem/wire/header.ts';
 import { readJoin } from '../../src/totem/wire/join.ts';
 import { MCAST, MCAST_HEADER_BYTES } from '../../src/totem/wire/mcast.ts';
@@ -33,10 +34,16 @@ export function frameText(frame: Uint8Array): string {
       return `${join.leave ? 'LEAVE' : 'JOIN'} proc [${join.proc}] failed [${join.failed}] ring_seq ${join.ringSeq}`;
     }
     case FrameType.COMMIT_TOKEN: {
-      const token = readCommitToken(view, 0, true);
+      const token = readCommitToken(view, 0, view.byteLength, true);
       return `COMMIT ${ring(17)} #${token.tokenSeq} index ${token.membIndex} of [${token.addr}]`;
     }
     default:
       return `CANCEL ${ring(HEADER.targetNodeId + 4)}`;
   }
+}
+
+/** A commit token as a stock node sends it on. */
+export function withoutTrailer(frame: Uint8Array): Uint8Array {
+  const { view } = frameMemory(frame);
+  return frame.slice(0, commitTokenBytes(readCommitToken(view, 0, frame.length, true).addr.length));
 }

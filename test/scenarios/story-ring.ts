@@ -12,7 +12,7 @@ import {
 import { checkInvariants, checkOwnership } from '../../src/totem/invariants.ts';
 import { EventHeap } from '../sim/event-heap.ts';
 import { coreOptions, timings } from '../totem/bench.ts';
-import { type FrameName, frameName, frameText } from './frame-text.ts';
+import { type FrameName, frameName, frameText, withoutTrailer } from './frame-text.ts';
 
 /** Every hop takes this long, so that a story is the same in every run. */
 const HOP_MS = 0.1;
@@ -163,6 +163,7 @@ export class StoryRing {
   diskMs = 0;
   readonly drops: DropRule[] = [];
   readonly cuts = new Set<string>();
+  readonly stock = new Set<number>();
   readonly nodes = new Map<number, StoryNode>();
   readonly traced = new Set<FrameName>();
   private readonly heap = new EventHeap();
@@ -230,6 +231,7 @@ export class StoryRing {
 
   send(from: number, to: number | 'all', frame: Uint8Array): void {
     const name = frameName(frame);
+    if (name === 'COMMIT' && this.stock.has(from)) frame = withoutTrailer(frame);
     this.sent.push({ name, from, frame });
     if (this.traced.has(name)) this.note(from, `> ${to} ${frameText(frame)}`);
     for (const [id] of this.nodes) {

@@ -35,6 +35,8 @@ function forgeries(rep: number, seq: number): Readonly<Record<string, Uint8Array
     membIndex: 1,
     addr: [1, 2],
     entries,
+    trailerMembers: 0,
+    capabilities: 0,
   };
   const merge = Object.assign(new MergeDetect(), { systemFrom: 2, ringRep: 2, ringSeq: seq + 400 });
   return {

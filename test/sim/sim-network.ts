@@ -9,6 +9,10 @@ export interface Weather {
   reordering: number;
   latencyMsMin: number;
   latencyMsMax: number;
+  /** A frame travels in datagrams of this size, as over knet, and is lost with each of them. */
+  datagramBytes: number;
+  /** What a link carries in a millisecond. */
+  bytesPerMs: number;
 }
 
 export const FAIR: Readonly<Weather> = {
@@ -17,6 +21,8 @@ export const FAIR: Readonly<Weather> = {
   reordering: 0,
   latencyMsMin: 0.05,
   latencyMsMax: 0.3,
+  datagramBytes: Number.POSITIVE_INFINITY,
+  bytesPerMs: Number.POSITIVE_INFINITY,
 };
 
 const LATE_MS = 20;
@@ -65,10 +71,16 @@ export class SimNetwork {
     }
     if (this.cut[link] === 1) return;
     const { loss, duplication, reordering } = this.weather;
-    if (loss > 0 && this.random.chance(loss)) return;
+    if (loss > 0 && this.isLost(frame)) return;
     this.schedule(link, to, frame, this.now() + this.latency(), this.random.chance(reordering));
     if (duplication > 0 && this.random.chance(duplication))
       this.schedule(link, to, frame, this.now() + this.latency() + this.random.real(0, LATE_MS), true);
+  }
+
+  private isLost(frame: Uint8Array): boolean {
+    const { loss, datagramBytes } = this.weather;
+    for (let at = 0; at === 0 || at < frame.length; at += datagramBytes) if (this.random.chance(loss)) return true;
+    return false;
   }
 
   private latency(): number {
@@ -76,7 +88,8 @@ export class SimNetwork {
   }
 
   private schedule(link: number, to: number, frame: Uint8Array, at: number, free: boolean): void {
-    const time = free ? at + this.random.real(0, LATE_MS) : Math.max(at, this.lastAt[link]!);
+    const carryMs = frame.length / this.weather.bytesPerMs;
+    const time = free ? at + this.random.real(0, LATE_MS) : Math.max(at, this.lastAt[link]!) + carryMs;
     if (!free) this.lastAt[link] = time;
     this.heap.add(time, () => this.arrive(to, frame));
   }

@@ -3,6 +3,7 @@ import type { ConfigurationChange } from '../../src/lib/ring-id.ts';
 import { SyncCore, type SyncParticipant } from '../../src/services/sync/sync-core.ts';
 import { FrameClass, Group, ProcessGroups, type SrpTimings } from '../../src/totem/index.ts';
 import { checkInvariants, checkOwnership } from '../../src/totem/invariants.ts';
+import { commitTokenBytes, readCommitToken } from '../../src/totem/wire/commit-token.ts';
 import { FrameType, HEADER, readU64 } from '../../src/totem/wire/header.ts';
 import { MCAST, MCAST_HEADER_BYTES } from '../../src/totem/wire/mcast.ts';
 import type { Checker, View } from './checker.ts';
@@ -29,6 +30,8 @@ export interface SimNodeOptions {
   /** udp: tokens come through their own socket and are read first; the core drains the multicasts (totem.md 6.3). */
   readonly separateSockets: boolean;
   readonly ownCopies: boolean;
+  /** Sends commit tokens on without their trailer, as a stock node does (totem.md 12). */
+  readonly stockTokens: boolean;
   readonly diskMs: () => number;
 }
 
@@ -90,7 +93,7 @@ export class SimNode {
     readonly options: SimNodeOptions,
     private readonly world: SimNodeWorld,
   ) {
-    this.memory = takeMemory();
+    this.memory = takeMemory(INPUT_BYTES + options.regionBytes);
     this.view = world.checker.born(options.nodeId, options.life);
     this.groups = new ProcessGroups({
       nodeId: options.nodeId,
@@ -104,8 +107,9 @@ export class SimNode {
       nowMs: world.now(),
       random: world.random.unit,
       network: {
-        sendToken: (to, offset, length) => void this.outbox.push({ to, offset, length }),
+        sendToken: (to, offset, length) => this.sendToken(to, offset, length),
         multicast: (offset, length, frameClass) => this.multicast(offset, length, frameClass),
+        resend: (offset, length) => this.multicast(offset, length, FrameClass.NOFLUSH),
         knowsTarget: (nodeId) => world.knows(nodeId),
         membershipChanged: () => {},
         drainMulticasts: () => this.drainMulticasts(),
@@ -291,6 +295,13 @@ export class SimNode {
     this.inbox = [];
     this.tokenInbox = [];
     return count;
+  }
+
+  private sendToken(to: number, offset: number, length: number): void {
+    const { view } = this.memory;
+    const cut = this.options.stockTokens && view.getUint8(offset + HEADER.type) === FrameType.COMMIT_TOKEN;
+    const known = cut ? commitTokenBytes(readCommitToken(view, offset, length, true).addr.length) : length;
+    this.outbox.push({ to, offset, length: known });
   }
 
   private multicast(offset: number, length: number, frameClass: number): void {

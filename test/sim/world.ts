@@ -17,6 +17,9 @@ export interface SimOptions {
   /** Somebody records and repeats frames and forges JOINs, as long as there are faults. */
   readonly attack?: boolean;
   readonly checkReassembly?: boolean;
+  readonly netMtu?: number;
+  readonly regionBytes?: number;
+  readonly ownCopies?: boolean;
   readonly spoil?: (node: SimNode) => void;
   readonly trace?: (line: string) => void;
 }
@@ -88,11 +91,13 @@ export class World implements SimNodeWorld {
       (to, frame) => this.nodes[to]?.arrive(frame),
     );
     this.timings = makeTimings(random);
-    this.netMtu = random.pick([300, 500, 1500, 1500, 4000]);
-    this.regionBytes =
-      random.chance(0.2) && this.netMtu < 4000 ? (this.netMtu < 1500 ? 800_000 : 1_300_000) : 4_500_000;
+    const netMtu = random.pick([300, 500, 1500, 1500, 4000]);
+    const regionBytes = random.chance(0.2) && netMtu < 4000 ? (netMtu < 1500 ? 800_000 : 1_300_000) : 4_500_000;
+    this.netMtu = options.netMtu ?? netMtu;
+    this.regionBytes = options.regionBytes ?? regionBytes;
     this.separateSockets = random.chance(0.4);
-    this.ownCopies = random.chance(0.7);
+    const ownCopies = random.chance(0.7);
+    this.ownCopies = options.ownCopies ?? ownCopies;
     this.diskMsMax = random.pick([0, 1, 20, 150]);
     this.busy = random.pick([0.2, 1, 3]);
     this.attacker = options.attack === true ? new Attacker(seed, this) : null;
@@ -147,6 +152,7 @@ export class World implements SimNodeWorld {
         regionBytes: this.regionBytes,
         separateSockets: this.separateSockets,
         ownCopies: this.ownCopies,
+        stockTokens: index === 0 && this.seed % 3 === 0,
         diskMs: () => this.random.real(0, this.diskMsMax),
       },
       this,

@@ -1,5 +1,12 @@
 import { type FrameMemory, frameMemory } from '../../src/lib/frame-memory.ts';
-import type { SrpTimings, TotemNetwork, TotemObserver, TotemOptions, TotemUser } from '../../src/totem/index.ts';
+import {
+  FrameClass,
+  type SrpTimings,
+  type TotemNetwork,
+  type TotemObserver,
+  type TotemOptions,
+  type TotemUser,
+} from '../../src/totem/index.ts';
 
 /** Stock's parameters for a token timeout (config-and-tools.md 1.6), and what a test wants otherwise. */
 export function timings(changes: Partial<SrpTimings> = {}): SrpTimings {
@@ -30,6 +37,7 @@ export function timings(changes: Partial<SrpTimings> = {}): SrpTimings {
 export const quietNetwork = (changes: Partial<TotemNetwork> = {}): TotemNetwork => ({
   sendToken: () => {},
   multicast: () => {},
+  resend: (offset, length) => changes.multicast?.(offset, length, FrameClass.NOFLUSH),
   knowsTarget: () => true,
   membershipChanged: () => {},
   drainMulticasts: () => {},

@@ -13,6 +13,11 @@ import { coreOptions, nodeMemory, timings } from './bench.ts';
 const INPUT_BYTES = 66_000;
 const REGION_BYTES = 4_000_000;
 
+const NO_TRAILER = { trailerMembers: 0, capabilities: 0 };
+
+const commitTokenOf = (frame: Uint8Array): CommitToken =>
+  readCommitToken(frameMemory(frame).view, 0, frame.length, true);
+
 /** Node 2, alone with a test that plays nodes 1 and 3: what it sends is kept, what it gets is made by hand. */
 export class LoneNode {
   readonly memory: FrameMemory;
@@ -112,7 +117,16 @@ export class LoneNode {
   commitToken(token: Partial<CommitToken>): TotemDropReason {
     const addr = token.addr ?? [1, 2];
     const entries = addr.map(() => ({ ringId: { rep: 0, seq: 0 }, aru: 0, highDelivered: 0, receivedFlg: 0 }));
-    const whole = { tokenSeq: 1, ringId: { rep: 1, seq: 9 }, retransFlg: 0, membIndex: 1, addr, entries, ...token };
+    const whole = {
+      tokenSeq: 1,
+      ringId: { rep: 1, seq: 9 },
+      retransFlg: 0,
+      membIndex: 1,
+      addr,
+      entries,
+      ...NO_TRAILER,
+      ...token,
+    };
     return this.receive(make((view) => encodeCommitToken(view, 0, 1, whole)));
   }
 
@@ -148,7 +162,7 @@ export class LoneNode {
   /** In RECOVERY on ring 1.9. */
   toRecovery(): this {
     this.toGather().commitToken({});
-    const token = readCommitToken(frameMemory(this.take().at(-1)!.frame).view, 0, true);
+    const token = commitTokenOf(this.take().at(-1)!.frame);
     this.commitToken({ ...token, membIndex: 2 });
     this.take();
     return this;

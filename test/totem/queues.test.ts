@@ -4,6 +4,9 @@ import { SendQueue } from '../../src/totem/send-queue.ts';
 import { SortQueue } from '../../src/totem/sort-queue.ts';
 import { Timer, TimerTable } from '../../src/totem/timer-table.ts';
 
+/** M of knet: 64 packets. */
+const MTU = 65_446;
+
 t.test('the window of a sort queue moves, also over the end of the numbers', async (t) => {
   const pool = new FramePool(0, 8 * FRAME_PAGE_BYTES);
   const queue = new SortQueue(pool);
@@ -34,8 +37,8 @@ t.test('misses are counted for each slot anew', async (t) => {
 });
 
 t.test('packets change their queue without tearing messages apart', async (t) => {
-  const normal = new SendQueue(20);
-  const transitional = new SendQueue(20);
+  const normal = new SendQueue(MTU);
+  const transitional = new SendQueue(MTU);
   normal.push(1, 10, true); // goes on with a message whose head was sent
   normal.push(2, 10, true);
   normal.push(3, 10, false);
@@ -52,10 +55,12 @@ t.test('packets change their queue without tearing messages apart', async (t) =>
 });
 
 t.test('avail counts as stock does', async (t) => {
-  const queue = new SendQueue(64);
+  const queue = new SendQueue(MTU);
   t.equal(queue.avail, 62);
   for (let i = 0; i < 62; i++) queue.push(i, 1, false);
   t.equal(queue.avail, 0);
+  queue.sizeFor(MTU / 2);
+  t.equal(queue.avail, 64, 'smaller packets: more of them');
 });
 
 t.test('timers fire in the order of their deadlines', async (t) => {

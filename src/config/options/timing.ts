@@ -192,7 +192,7 @@ export const TIMING = sectionOptions('totem', { reload: 'yes', cmap: 'live' }, [
     default: 5,
     field: 'missCountConst',
     published: true,
-    doc: 'Token visits with a missing message before it is asked for again.',
+    doc: 'Token visits with a missing message before it is asked for again. At the default, a ring without stock members asks at the second visit.',
   },
   {
     key: 'cancel_token_hold_on_retransmit',

@@ -12,6 +12,14 @@ import { Encapsulated, FrameType, RING_ID_BYTES, readU64, writeFrameHeader, writ
 export const COMMIT_TOKEN_FIXED_BYTES = 41;
 const ENTRY_BYTES = 24;
 const AT = { tokenSeq: 13, ringRep: 17, ringSeq: 21, retransFlg: 29, membIndex: 33, addrCount: 37, addr: 41 } as const;
+/**
+ * Behind the last entry, in tokens of this implementation only (totem.md 12), 8 bytes, always little-endian:
+ *   | mark u32 | members u16 | capabilities u16 |
+ * A stock node drops it at its hop: it sends on what it has computed the length of.
+ */
+const TRAILER_BYTES = 8;
+const TRAILER_MARK = 0x444e4f52;
+const TRAILER = { mark: 0, members: 4, capabilities: 6 } as const;
 const ENTRY = { ringRep: 0, ringSeq: 4, aru: RING_ID_BYTES, highDelivered: 16, receivedFlg: 20 } as const;
 
 export interface CommitEntry {
@@ -32,10 +40,13 @@ export interface CommitToken {
   membIndex: number;
   addr: readonly number[];
   entries: CommitEntry[];
+  /** The trailer: how many nodes from the first one on have written it, and what all of these can do. 0, 0: there is none. */
+  trailerMembers: number;
+  capabilities: number;
 }
 
 export const commitTokenBytes = (members: number): number => COMMIT_TOKEN_FIXED_BYTES + members * (4 + ENTRY_BYTES);
-export const COMMIT_TOKEN_BYTES_MAX = commitTokenBytes(TOTEM_LIMITS.processorsMax);
+export const COMMIT_TOKEN_BYTES_MAX = commitTokenBytes(TOTEM_LIMITS.processorsMax) + TRAILER_BYTES;
 
 /** A short token is dropped for good here: upstream once reported it and went on (CVE-2026-35091). */
 export function checkCommitToken(view: DataView, at: number, length: number, littleEndian: boolean): TotemDropReason {
@@ -51,7 +62,7 @@ export function checkCommitToken(view: DataView, at: number, length: number, lit
 }
 
 /** Only after `checkCommitToken` answered `TotemDrop.NONE`. */
-export function readCommitToken(view: DataView, at: number, littleEndian: boolean): CommitToken {
+export function readCommitToken(view: DataView, at: number, length: number, littleEndian: boolean): CommitToken {
   const count = view.getUint32(at + AT.addrCount, littleEndian);
   const addr: number[] = [];
   const entries: CommitEntry[] = [];
@@ -68,6 +79,9 @@ export function readCommitToken(view: DataView, at: number, littleEndian: boolea
       receivedFlg: view.getUint32(entry + ENTRY.receivedFlg, littleEndian),
     });
   }
+  const trailer = at + commitTokenBytes(count);
+  const marked =
+    length >= commitTokenBytes(count) + TRAILER_BYTES && view.getUint32(trailer + TRAILER.mark, true) === TRAILER_MARK;
   return {
     tokenSeq: view.getUint32(at + AT.tokenSeq, littleEndian),
     ringId: {
@@ -78,6 +92,8 @@ export function readCommitToken(view: DataView, at: number, littleEndian: boolea
     membIndex: view.getUint32(at + AT.membIndex, littleEndian),
     addr,
     entries,
+    trailerMembers: marked ? view.getUint16(trailer + TRAILER.members, true) : 0,
+    capabilities: marked ? view.getUint16(trailer + TRAILER.capabilities, true) : 0,
   };
 }
 
@@ -101,5 +117,10 @@ export function encodeCommitToken(view: DataView, at: number, nodeId: number, to
     view.setUint32(entry + ENTRY.highDelivered, from.highDelivered, true);
     view.setUint32(entry + ENTRY.receivedFlg, from.receivedFlg, true);
   }
-  return commitTokenBytes(count);
+  if (token.trailerMembers === 0) return commitTokenBytes(count);
+  const trailer = at + commitTokenBytes(count);
+  view.setUint32(trailer + TRAILER.mark, TRAILER_MARK, true);
+  view.setUint16(trailer + TRAILER.members, token.trailerMembers, true);
+  view.setUint16(trailer + TRAILER.capabilities, token.capabilities, true);
+  return commitTokenBytes(count) + TRAILER_BYTES;
 }

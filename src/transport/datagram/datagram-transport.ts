@@ -141,6 +141,11 @@ export class DatagramTransport implements RingTransport {
     if (this.sockets.sendFd >= 0 && this.sockets.destinations.count > 0) this.sending.multicast(offset, length);
   }
 
+  /** One datagram, one link: there is nothing to do better than the first time. */
+  resend(offset: number, length: number, _copies: number): void {
+    this.multicast(offset, length, FrameClass.NOFLUSH);
+  }
+
   flush(): void {
     if (!this.sending.isEmpty) this.sending.flush();
   }

@@ -253,6 +253,11 @@ export class KnetTransport implements RingTransport {
     this.core.send(this.memory, offset, length, 0);
   }
 
+  resend(offset: number, length: number, copies: number): void {
+    this.host.noteOwnCopies(1);
+    this.core.resend(this.memory, offset, length, copies);
+  }
+
   private toSelf(offset: number, length: number): void {
     this.loopback.push(offset, length);
     this.ownStats.add(LinkStat.tx_data_packets, 1);

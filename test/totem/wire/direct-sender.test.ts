@@ -15,7 +15,16 @@ const sender = (length: number): number => directSender(view, 0, length);
 t.test('who must have sent a frame himself', async (t) => {
   const join = { systemFrom: 7, ringSeq: 4, proc: [1, 7], failed: [7] };
   const entries = [{ ringId: { rep: 0, seq: 0 }, aru: 0, highDelivered: 0, receivedFlg: 0 }];
-  const commit = { tokenSeq: 1, ringId: { rep: 1, seq: 4 }, retransFlg: 0, membIndex: 0, addr: [1], entries };
+  const commit = {
+    tokenSeq: 1,
+    ringId: { rep: 1, seq: 4 },
+    retransFlg: 0,
+    membIndex: 0,
+    addr: [1],
+    entries,
+    trailerMembers: 0,
+    capabilities: 0,
+  };
   t.equal(sender(encodeJoin(view, 0, { ...join, leave: false })), 7, 'JOIN');
   t.equal(sender(encodeJoin(view, 0, { ...join, leave: true })), 7, 'LEAVE, which has no id in its header');
   t.equal(sender(encodeMergeDetect(view, 0, Object.assign(new MergeDetect(), { systemFrom: 7 }))), 7, 'MERGE_DETECT');

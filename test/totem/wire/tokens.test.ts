@@ -42,7 +42,7 @@ t.test('the captured commit token decodes and encodes', async (t) => {
   const first = memoryOf(fromHex(CAPTURES.commitFirst));
   t.equal(first.length, 97);
   t.equal(checkCommitToken(first.view, first.at, first.length, true), TotemDrop.NONE);
-  const token = readCommitToken(first.view, first.at, true);
+  const token = readCommitToken(first.view, first.at, first.length, true);
   t.same(token, {
     tokenSeq: 1,
     ringId: { rep: 1, seq: 9 },
@@ -53,6 +53,8 @@ t.test('the captured commit token decodes and encodes', async (t) => {
       { ringId: { rep: 1, seq: 5 }, aru: 8, highDelivered: 8, receivedFlg: 1 },
       { ringId: { rep: 0, seq: 0 }, aru: 0, highDelivered: 0, receivedFlg: 0 },
     ],
+    trailerMembers: 0,
+    capabilities: 0,
   });
   const out = frameMemory(new Uint8Array(200));
   const length = encodeCommitToken(out.view, 1, 1, token);

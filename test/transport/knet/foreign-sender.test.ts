@@ -17,7 +17,8 @@ function controlFrames(node: number): Readonly<Record<string, Uint8Array>> {
   const join = { systemFrom: node, ringSeq: 8, proc: [1, 2, 3], failed: [1] };
   const entries = [1, 2].map(() => ({ ringId: { rep: 0, seq: 0 }, aru: 0, highDelivered: 0, receivedFlg: 0 }));
   const ringId = { rep: 1, seq: 12 };
-  const commit = { tokenSeq: 1, ringId, retransFlg: 0, membIndex: 1, addr: [1, 2], entries };
+  const trailer = { trailerMembers: 0, capabilities: 0 };
+  const commit = { tokenSeq: 1, ringId, retransFlg: 0, membIndex: 1, addr: [1, 2], entries, ...trailer };
   const merge = Object.assign(new MergeDetect(), { systemFrom: node, ringRep: 3, ringSeq: 400 });
   const token = Object.assign(new OrfToken(), { ringRep: 1, ringSeq: 8, tokenSeq: 0x4000_0000 });
   return {

@@ -1,0 +1,131 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus, release } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { labUnavailable, ROOT } from '../test/interop/lab/host.ts';
+import { Lab } from '../test/interop/lab/lab.ts';
+import type { DaemonKind } from '../test/interop/lab/node.ts';
+import { program } from '../test/interop/lab/programs.ts';
+
+/**
+ * Throughput of a ring whose network loses datagrams: stock's daemon and ours in turn, same machine, same run.
+ *
+ *   node dist/perf/loss.js [--nodes 3] [--loss 0,1,5,20] [--size 1400] [--links 1] [--seconds 5] [--rounds 1]
+ *                          [--rings stock,ours] [--plain] [--realtime]
+ *
+ * The loss is that of each datagram on its way into each node, in percent (nftables, `numgen random`). `--rings` names what runs on
+ * the nodes, `ours+stock+ours` being a mixed ring. One client of node 1 multicasts without a pause and counts what it gets back.
+ */
+const { values } = parseArgs({
+  options: {
+    nodes: { type: 'string', default: '3' },
+    loss: { type: 'string', default: '0,1,5,20' },
+    size: { type: 'string', default: '1400' },
+    links: { type: 'string', default: '1' },
+    seconds: { type: 'string', default: '5' },
+    rounds: { type: 'string', default: '1' },
+    rings: { type: 'string', default: 'stock,ours' },
+    plain: { type: 'boolean', default: false },
+    realtime: { type: 'boolean', default: false },
+    totem: { type: 'string', multiple: true, default: [] },
+  },
+});
+
+interface Row {
+  readonly ring: string;
+  readonly lossPercent: number;
+  readonly perSec: number;
+  /** Rings that formed while it was measured; 0: it stood. */
+  readonly ringChanges: number;
+  readonly retransmitted: number;
+}
+
+const unavailable = labUnavailable();
+if (unavailable !== false) {
+  console.log(`the performance suite cannot run here: ${unavailable}`);
+  process.exit(1);
+}
+
+const losses = values.loss.split(',').map(Number);
+const rows: Row[] = [];
+console.log('ring               loss %       msg/s   of 0 %   ring changes   sent again');
+for (let round = 0; round < Number(values.rounds); round++)
+  for (const ring of values.rings.split(',')) await measureRing(ring);
+save();
+
+async function measureRing(ring: string): Promise<void> {
+  const names = ring.split('+');
+  const kinds = Array.from({ length: Number(values.nodes) }, (_, at) => names[at % names.length] as DaemonKind);
+  const bench = await program('cpgbench');
+  const lab = await Lab.up(
+    {
+      transport: 'knet',
+      links: Number(values.links),
+      ...(values.plain ? {} : { crypto: { cipher: 'aes256', hash: 'sha256' } }),
+      tokenMs: 3650,
+      totem: values.totem,
+      system: [`sched_rr: ${values.realtime ? 'yes' : 'no'}`],
+    },
+    kinds,
+  );
+  try {
+    for (const node of lab.nodes.slice(1))
+      await node.space.start(bench, ['perf', '0', '0', 'quiet']).waitFor(/ready/, 30_000);
+    await lab.node(1).space.run(bench, ['perf', values.size, '3']);
+    let lossless = 0;
+    for (const lossPercent of losses) {
+      for (const node of lab.nodes) {
+        await node.heal();
+        if (lossPercent > 0) await node.cut({ share: lossPercent / 100, direction: 'in' });
+      }
+      const before = await counters(lab);
+      const args = ['perf', values.size, values.seconds];
+      const { code, stdout } = await lab.node(1).space.run(bench, args, { timeoutMs: 60_000 });
+      const after = await counters(lab);
+      const perSec = code === 0 ? (JSON.parse(stdout) as { perSecond: number }).perSecond : 0;
+      if (lossPercent === 0) lossless = perSec;
+      const row = {
+        ring,
+        lossPercent,
+        perSec,
+        ringChanges: after.rings - before.rings,
+        retransmitted: after.retransmitted - before.retransmitted,
+      };
+      rows.push(row);
+      print(row, lossless);
+    }
+  } finally {
+    await lab.close();
+  }
+}
+
+function print(row: Row, lossless: number): void {
+  const columns = [
+    row.ring.padEnd(18),
+    String(row.lossPercent).padStart(6),
+    row.perSec.toFixed(0).padStart(11),
+    (lossless > 0 ? (row.perSec / lossless).toFixed(2) : '').padStart(8),
+    String(row.ringChanges).padStart(14),
+    String(row.retransmitted).padStart(12),
+  ];
+  console.log(columns.join(' '));
+}
+
+/** Of node 1's ring protocol; the map of statistics may be out of reach while the ring is broken. */
+async function counters(lab: Lab): Promise<{ readonly rings: number; readonly retransmitted: number }> {
+  const stats = await lab.node(1).cmapDump('stats.srp.', 'stats');
+  const number = (name: string): number => Number(stats.get(`stats.srp.${name}`) ?? Number.NaN);
+  let retransmitted = 0;
+  for (const node of lab.nodes)
+    retransmitted += Number((await node.cmapDump('stats.srp.mcast_retx', 'stats')).get('stats.srp.mcast_retx') ?? 0);
+  return { rings: number('operational_entered'), retransmitted };
+}
+
+function save(): void {
+  const directory = join(ROOT, 'perf/results');
+  mkdirSync(directory, { recursive: true });
+  const file = join(directory, `loss-${new Date().toISOString().replace(/[:.]/g, '-')}.json`);
+  const machine = { cpu: cpus()[0]?.model ?? '', cores: cpus().length, kernel: release(), node: process.version };
+  writeFileSync(file, `${JSON.stringify({ machine, options: values, rows }, null, 2)}\n`);
+  console.log(`machine: ${machine.cores} cores, ${machine.cpu}, Linux ${machine.kernel}, Node ${machine.node}`);
+}

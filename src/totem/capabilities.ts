@@ -1,0 +1,23 @@
+import type { CommitToken } from './wire/commit-token.ts';
+
+/**
+ * What all members of a ring can do beyond stock's protocol (totem.md 12): bits of the commit token's trailer. Whoever does not know the
+ * trailer, every stock node, drops it from the token, so a trailer that names all members proves that all of them wrote it.
+ */
+export const Capability = {
+  /** Asks for a message a rotation after it was numbered, and may use a wider window while packets are small. */
+  QUICK_RETRANSMISSION: 1,
+} as const;
+
+const OWN = Capability.QUICK_RETRANSMISSION;
+
+/** This node's turn in the first rotation, before its entry is filled in: it joins in if all before it have. */
+export function addOwnCapabilities(token: CommitToken): void {
+  const unbroken = token.trailerMembers === token.membIndex;
+  token.capabilities = unbroken ? (token.membIndex === 0 ? OWN : token.capabilities & OWN) : 0;
+  token.trailerMembers = unbroken ? token.membIndex + 1 : 0;
+}
+
+/** From the complete token: what every member of the new ring can do. */
+export const commonCapabilities = (token: CommitToken): number =>
+  token.trailerMembers === token.addr.length ? token.capabilities : 0;
