@@ -128,6 +128,18 @@ const BUGS: readonly Bug[] = [
     plant: (node) => override(state(node).membership, 'deliverMemb', () => []),
   },
   {
+    name: 'the survivors of an abandoned recovery count in the next one',
+    plant: (node) => {
+      let nodes: readonly number[] = [];
+      Object.defineProperty(state(node).membership, 'deliverMemb', {
+        get: () => nodes,
+        set: (value: readonly number[]) => {
+          if (value.length > 0) nodes = value;
+        },
+      });
+    },
+  },
+  {
     name: 'the transitional set ignores which ring a member comes from',
     plant: (node) => {
       const { membership } = state(node);
