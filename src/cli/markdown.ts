@@ -30,7 +30,7 @@ text are shown as \`\\x1b\` or \`\\u202e\`; \`--json\` has them exactly, as JSON
 
 const JSON_VALUES = `## JSON
 
-Fields are never removed or renamed within a major version; new ones may come. Numbers above 2^53 are strings. \`null\`: not known or not there.
+Fields are never removed or renamed within a major version; new ones may come. Whole numbers of 2^53 and more are strings of digits. \`null\`: not known or not there.
 
 | Command | Value |
 |---|---|

@@ -2,11 +2,10 @@ import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { Icmap } from '../../src/config/icmap/index.ts';
 import { LOGGING_DEFAULTS, type LoggingConfig } from '../../src/config/logging-config.ts';
 import { LINES_AT_ONCE } from '../../src/lib/line-limit.ts';
 import { bodyText, timestampText } from '../../src/observe/log/format.ts';
-import { LogSink, watchLogging } from '../../src/observe/log/index.ts';
+import { LogSink } from '../../src/observe/log/index.ts';
 import { LEVELS } from '../../src/observe/log/levels.ts';
 
 const TIME = new Date(2026, 10, 1, 20, 12, 0, 969).getTime();
@@ -193,26 +192,4 @@ t.test('JSON lines', async (t) => {
     subsystem: 'TOTEM',
     msg: 'A new membership',
   });
-});
-
-t.test('the live map: at once by a client, at its end by a reload', async (t) => {
-  const { sink, stderr } = bench();
-  const map = new Icmap();
-  const stop = watchLogging(map, sink);
-  map.setString('logging.debug', 'on');
-  sink.log('debug', 'MAIN', 'seen');
-  t.equal(stderr.length, 1);
-  map.setU8('config.reload_in_progress', 1);
-  map.setString('logging.debug', 'off');
-  sink.log('debug', 'MAIN', 'still seen');
-  t.equal(stderr.length, 2);
-  map.setU8('config.reload_in_progress', 0);
-  sink.log('debug', 'MAIN', 'not seen');
-  map.setString('logging.debug', 'nonsense');
-  sink.log('debug', 'MAIN', 'not seen either');
-  t.equal(stderr.length, 2);
-  stop();
-  map.setString('logging.debug', 'on');
-  sink.log('debug', 'MAIN', 'nobody listens');
-  t.equal(stderr.length, 2);
 });

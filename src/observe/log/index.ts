@@ -3,4 +3,3 @@ export { blackboxFile } from './blackbox-file.ts';
 export type { LineDestination } from './line-writer.ts';
 export { LogSink, type LogSinkOptions } from './log-sink.ts';
 export type { SyslogSocket } from './syslog.ts';
-export { watchLogging } from './watch.ts';
