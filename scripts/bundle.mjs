@@ -20,6 +20,7 @@ const PROGRAMS = [
   { name: 'daemon', entry: 'src/daemon/program.js', options: optionsOf('rondod') },
   { name: 'ring', entry: 'src/ring/run.js', options: optionsOf('rondod') },
   { name: 'cli', entry: 'src/cli/program.js', options: optionsOf('rondo') },
+  { name: 'tools', entry: 'src/cli/stock/program.js', options: optionsOf('corosync-tool') },
 ];
 
 /** What a script lacks: a module's own URL, for files that lie beside it, and import() of what is not in the bundle. */

@@ -5,6 +5,7 @@ import { warningText } from '../config/errors.ts';
 import { type FailedConfiguration, type LoadedConfiguration, loadConfiguration } from '../config/load.ts';
 import { LOGGING_DEFAULTS } from '../config/logging-config.ts';
 import { STATE_DIRECTORY_DEFAULT } from '../config/options/system.ts';
+import { COROSYNC_VERSION } from '../lib/corosync-version.ts';
 import { failureText, stackOf } from '../lib/failure.ts';
 import { lockFile } from '../os/file-lock.ts';
 import { limitMallocArenas } from '../os/give-back.ts';
@@ -25,7 +26,7 @@ import { RingIdStore } from './ring-id-store.ts';
 import { handleSignals } from './signals.ts';
 import { StartPriority } from './start-priority.ts';
 import { StateLock } from './state-lock.ts';
-import { COROSYNC_VERSION, versionText } from './version.ts';
+import { versionText } from './version.ts';
 
 /** One for this thread, one for all others: the ring thread seldom allocates. */
 const MALLOC_ARENAS = 2;

@@ -1,7 +1,5 @@
 import { readFileSync } from 'node:fs';
-
-/** The release of stock whose behaviour this daemon has; `corosync -v` and its log lines show it. */
-export const COROSYNC_VERSION = '3.1.7';
+import { COROSYNC_VERSION } from '../lib/corosync-version.ts';
 
 const packageFile = new URL('../../../package.json', import.meta.url);
 

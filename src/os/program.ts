@@ -47,6 +47,9 @@ export async function loadProgram<T extends object>(bundle: string, entry: strin
 function loadBundle<T extends object>(name: string, entry: URL, dist: URL): Program<T> | null {
   const filename = fileURLToPath(new URL(`bundle/${name}.js`, dist));
   const code = readTrusted(filename, statSync(entry));
+  // The compiler's record of the last build is newer than the bundle when modules were built since.
+  const built = statSync(new URL('.tsbuildinfo', dist), { throwIfNoEntry: false });
+  if (code !== null && built !== undefined && code.stats.mtimeMs < built.mtimeMs) return null;
   if (code === null) return null;
   const cache = readTrusted(`${filename.slice(0, -'js'.length)}cache`, code.stats);
   const fits = cache !== null && cache.bytes.compare(code.bytes, 0, ID_BYTES, 0, ID_BYTES) === 0;

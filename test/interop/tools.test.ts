@@ -1,4 +1,7 @@
-import t from 'tap';
+import { symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { TOOLS } from '../../src/cli/stock/index.ts';
 import { skipReason } from './lab/cases.ts';
 import type { ClusterOptions } from './lab/conf.ts';
 import { Lab } from './lab/lab.ts';
@@ -7,14 +10,25 @@ import type { DaemonKind } from './lab/node.ts';
 import { sleep } from './lab/process.ts';
 import { runTool, TOOL_CASES, type ToolOutput } from './lab/tools.ts';
 
-/** Stock's tools print against our daemon what they print against stock's. */
+/** Stock's tools print against our daemon what they print against stock's; so do ours, under stock's names. */
 const OURS: DaemonKind = process.env['RONDO_LAB_KINDS'] === undefined ? 'ours' : 'stock';
 const cases: readonly ClusterOptions[] = [
   { transport: 'udpu' },
   { transport: 'knet', links: 2, crypto: { cipher: 'aes256', hash: 'sha256' } },
 ];
 
-async function observe(options: ClusterOptions, first: DaemonKind): Promise<Map<string, ToolOutput>> {
+/** A directory with our commands under stock's names. */
+function ownTools(t: Pick<Test, 'testdir'>): string {
+  const directory = t.testdir({});
+  for (const { name } of TOOLS) symlinkSync(join(process.cwd(), 'bin/corosync-tool'), join(directory, name));
+  return directory;
+}
+
+async function observe(
+  options: ClusterOptions,
+  first: DaemonKind,
+  tools: string | null = null,
+): Promise<Map<string, ToolOutput>> {
   const lab = await Lab.up(options, [first, 'stock', 'stock'], true);
   try {
     const members = [];
@@ -22,7 +36,7 @@ async function observe(options: ClusterOptions, first: DaemonKind): Promise<Map<
     await sleep(2500);
     const outputs = new Map<string, ToolOutput>();
     for (const tool of TOOL_CASES) {
-      const output = await runTool(lab.node(1), tool);
+      const output = await runTool(lab.node(1), tool, tools);
       outputs.set(`${tool.command.replace('corosync-', '')}: ${tool.name}`, output);
       if (output.stderr.some((line) => line.includes('killed after')))
         throw new Error(`${tool.name} hangs\n${lab.logs()}`);
@@ -35,9 +49,13 @@ async function observe(options: ClusterOptions, first: DaemonKind): Promise<Map<
 
 for (const options of cases) {
   t.test(`tools over ${options.transport}`, { skip: skipReason([OURS]) }, async (t) => {
-    t.setTimeout(300_000);
-    const stock = await observe(options, 'stock');
-    const ours = await observe(options, OURS);
+    t.setTimeout(600_000);
+    const [stock, ours, own] = await Promise.all([
+      observe(options, 'stock'),
+      observe(options, OURS),
+      observe(options, OURS, ownTools(t)),
+    ]);
     for (const [name, expected] of stock) t.same(ours.get(name), expected, name);
+    for (const [name, expected] of stock) t.same(own.get(name), expected, `${name}: our tool`);
   });
 }

@@ -38,6 +38,8 @@ export type CallServer<Q extends Fields> = (
 
 /** What the request of a call carries. */
 export type RequestOf<C> = C extends Call<infer Q> ? Values<Q> : never;
+/** What its response carries. */
+export type ResponseOf<C> = C extends Call<Fields, infer A> ? Values<A> : never;
 
 type Servers<Calls> = { readonly [Name in keyof Calls]: Calls[Name] extends Call<infer Q> ? CallServer<Q> : never };
 

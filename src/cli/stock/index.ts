@@ -1,0 +1,10 @@
+import { BLACKBOX } from './blackbox.ts';
+import { CFGTOOL } from './cfgtool.ts';
+import { CMAPCTL } from './cmapctl.ts';
+import { CPGTOOL } from './cpgtool.ts';
+import { KEYGEN } from './keygen.ts';
+import { QUORUMTOOL } from './quorumtool.ts';
+import type { Tool } from './tool.ts';
+
+/** The commands of stock's package that exist under their own names. */
+export const TOOLS: readonly Tool[] = [BLACKBOX, CFGTOOL, CMAPCTL, CPGTOOL, KEYGEN, QUORUMTOOL];
