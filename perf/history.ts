@@ -1,5 +1,5 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus, release } from 'node:os';
+import { cpus, loadavg, release } from 'node:os';
 import { join } from 'node:path';
 import { ROOT } from '../test/interop/lab/host.ts';
 import type { Setup } from './rig.ts';
@@ -22,21 +22,25 @@ export interface Run {
 const HISTORY = join(ROOT, 'perf/history');
 /** Runs that are not kept in the repository. */
 const RESULTS = join(ROOT, 'perf/results');
+/** When this run began: its name. */
+const START = new Date().toISOString();
+/** Beside the ring: at the start nothing of it runs yet. */
+const LOAD = (loadavg()[0] ?? 0).toFixed(1);
 
-/** Writes a run: into the history, or where nobody keeps it. Returns what to tell. */
+/** Writes a run as far as it is: into the history, or where nobody keeps it. Returns what to tell. */
 export function save(rows: readonly Row[], options: Run['options'], keep: boolean): string {
   const directory = keep ? HISTORY : RESULTS;
   mkdirSync(directory, { recursive: true });
-  const now = new Date().toISOString();
   const machine = {
     cpu: cpus()[0]?.model ?? '',
     cores: cpus().length,
     kernel: release(),
     node: process.version,
     stock: '3.1.7',
+    load: LOAD,
   };
-  const run: Run = { date: now, machine, options, rows };
-  const file = join(directory, `${now.slice(0, 19).replace(/[:]/g, '')}.json`);
+  const run: Run = { date: START, machine, options, rows };
+  const file = join(directory, `${START.slice(0, 19).replace(/[:]/g, '')}.json`);
   writeFileSync(file, `${JSON.stringify(run, null, 1)}\n`);
   return `${machine.cores} cores, ${machine.cpu}, Linux ${machine.kernel}, Node ${machine.node}; written to ${file}`;
 }

@@ -42,7 +42,8 @@ function newest(runs: readonly Run[]): { readonly rows: readonly Row[]; readonly
 const digits = (value: number): string =>
   value >= 1000 ? Math.round(value).toLocaleString('en').replaceAll(',', ' ') : String(Number(value.toPrecision(3)));
 
-const cell = ({ median, low, high }: Spread): string => `${digits(median)} (${digits(low)}–${digits(high)})`;
+const cell = ({ median, low, high }: Spread): string =>
+  low === high ? digits(median) : `${digits(median)} (${digits(low)}–${digits(high)})`;
 
 function table(rows: readonly Row[], figures: readonly string[]): string {
   const heads = figures.flatMap((name) => [`ours, ${COLUMNS[name]}`, 'stock', 'ratio']);
@@ -78,9 +79,9 @@ function report(): string {
   const { rows, runs } = newest(history());
   const parts: string[] = [];
   for (const { date, machine, options } of runs) {
-    const { cores, cpu, kernel, node, stock } = machine;
+    const { cores, cpu, kernel, node, stock, load } = machine;
     parts.push(
-      `* ${date.slice(0, 16)}: ${cores} cores, ${cpu}, Linux ${kernel}, Node ${node}, stock ${stock}, ${options['rounds']} rounds of ${options['seconds']} s.`,
+      `* ${date.slice(0, 16)}: ${cores} cores, ${cpu}, Linux ${kernel}, Node ${node}, stock ${stock}, rounds: ${options['rounds']} of ${options['seconds']} s, load average ${load} (what else the machine did).`,
     );
   }
   const bars = ratios(rows);

@@ -98,6 +98,7 @@ for (const condition of values.conditions.split(',')) {
       const found = await compare({ nodes, dress, condition: condition as Condition });
       for (const row of found) print(row);
       rows.push(...found);
+      save(rows, values, values.history); // what was measured is kept, whatever ends the rest
     }
   }
 }

@@ -87,8 +87,10 @@ t.test('a moderated client that pauses is heard at once, and moderated again whe
   t.equal(pair.moderation.moderated, false);
   t.ok(pair.looks - looks <= 41);
   speed = 10;
+  const { wakes } = pair;
   pair.run(3);
   t.equal(pair.moderation.moderated, true, 'without a wait: the pause is nobody’s fault');
+  t.ok(pair.wakes - wakes <= 5, 'and after a few wake-ups');
 });
 
 t.test('an early look, for something else, decides nothing', async (t) => {

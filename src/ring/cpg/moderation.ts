@@ -2,7 +2,10 @@
 export const QUIET_MS = 0.05;
 /** Wake-ups over which it is decided, and how little time they have to take: more than 4,000 a second. */
 const WAKES = 32;
-const WAKES_MS = 8;
+const WAKE_MS = 0.25;
+/** A client with which moderation has paid a moment ago needs fewer: something else had the processor meanwhile. */
+const WAKES_AGAIN = 4;
+const AGAIN_MS = 1000;
 /** Messages a wake-up, or a look, from which on moderation pays. */
 const BATCH = 4;
 /** Looks that found something, in a trial and after it. A client that others keep off the processor shows nothing, which says nothing. */
@@ -36,6 +39,7 @@ export class Moderation {
   private lastMessages = 0;
   private idle = 0;
   private trialAtMs = 0;
+  private paidAtMs = Number.NEGATIVE_INFINITY;
   private pauseMs: number = PAUSE_MS.min;
 
   /** The doorbell woke the loop; `messages` is the number of messages that the client ever sent. Whether it is moderated from now on. */
@@ -45,8 +49,9 @@ export class Moderation {
       this.startMs = nowMs;
       this.startMessages = messages;
     }
-    if (this.count++ < WAKES) return false;
-    const costs = nowMs - this.startMs < WAKES_MS && messages - this.startMessages < BATCH * WAKES;
+    const wanted = nowMs - this.paidAtMs < AGAIN_MS ? WAKES_AGAIN : WAKES;
+    if (this.count++ < wanted) return false;
+    const costs = nowMs - this.startMs < WAKE_MS * wanted && messages - this.startMessages < BATCH * wanted;
     this.count = 0;
     if (!costs || nowMs < this.trialAtMs) return false;
     this.moderated = true;
@@ -87,6 +92,7 @@ export class Moderation {
     this.moderated = false;
     this.count = 0;
     this.lookAtMs = Number.POSITIVE_INFINITY;
+    this.paidAtMs = paid ? nowMs : Number.NEGATIVE_INFINITY;
     if (paid) return;
     this.trialAtMs = nowMs + this.pauseMs;
     this.pauseMs = Math.min(2 * this.pauseMs, PAUSE_MS.max);
