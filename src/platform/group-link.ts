@@ -40,6 +40,10 @@ export interface LinkHandler {
   ring(ringId: RingIdentity): void;
   quorum(quorum: LinkQuorum): void;
   message(from: CpgProcess, data: Uint8Array): void;
+  /** Whether events have to wait, and until when: they stay in the daemon then. */
+  room?(): Promise<void> | null;
+  /** No connection is made any more: `backoff` is `null`. */
+  over?(reason: Error): void;
 }
 
 export interface LinkOptions {
@@ -82,6 +86,11 @@ export class GroupLink {
     this.cpg?.send(data).catch(() => {}); // the end of the connection says it, too
   }
 
+  /** The connection that there is. */
+  get connection(): Cpg | null {
+    return this.cpg;
+  }
+
   async close(): Promise<void> {
     this.closing = true;
     this.wakeUp();
@@ -99,7 +108,10 @@ export class GroupLink {
       if (this.closing) return;
       this.handler.disconnected(reason);
       const next = await this.connectAgain();
-      if (next === null) return;
+      if (next === null) {
+        if (!this.closing) this.handler.over?.(reason);
+        return;
+      }
       life = next;
     }
   }
@@ -167,6 +179,8 @@ export class GroupLink {
         if (event.type === 'message') this.handler.message(event, event.data);
         else if (event.type === 'membership') this.handler.membership(event.members);
         else if (event.type === 'ring') this.handler.ring(event.ringId);
+        const room = this.handler.room?.() ?? null;
+        if (room !== null) await room;
       }
     });
   }

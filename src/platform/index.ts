@@ -1,5 +1,6 @@
 /** Building blocks for programs that agree, on top of the client. See docs/platform.md. */
 export { MachineError, type MachineErrorCode, StoreError, type StoreErrorCode } from './errors.ts';
+export { type GroupEvent, type GroupOptions, type GroupSendOptions, ProcessGroup } from './group.ts';
 export type { Backoff } from './group-link.ts';
 export { Election, type ElectionOptions, type Term } from './locks/election.ts';
 export { type AcquireOptions, type Lock, type LockOwner, Locks, type LocksOptions } from './locks/locks.ts';
