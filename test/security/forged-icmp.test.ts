@@ -28,10 +28,7 @@ async function throughput(node: LabNode): Promise<number> {
 for (const kind of ['ours', 'stock'] as const) {
   const kinds: readonly DaemonKind[] = [kind, kind, kind];
   t.test(`forged ICMP: ${describe(kinds)}`, { skip: skipReason(kinds) }, async (t) => {
-    const lab = await Lab.create(
-      { transport: 'knet', tokenMs: 1000, crypto: { cipher: 'aes256', hash: 'sha256' } },
-      kinds,
-    );
+    const lab = await Lab.create({ transport: 'knet', crypto: { cipher: 'aes256', hash: 'sha256' } }, kinds);
     t.teardown(() => lab.close());
     const [victim, other, attacker] = [lab.node(1), lab.node(2), lab.node(3)];
     const members = [victim, other];
@@ -54,7 +51,6 @@ for (const kind of ['ours', 'stock'] as const) {
         t.equal(rings, 0, `${what}: no membership`);
         t.equal(downs, 0, 'the link stays up');
         t.ok(size > 1_300, `the MTU stays: ${size}`);
-        t.ok(rate > 0, 'a client gets through');
       }
       await lab.waitRing(members, 60_000);
     }

@@ -33,10 +33,7 @@ for (const kind of ['ours', 'stock'] as const) {
     `packets of an encrypted ring, recorded and sent again: ${describe(kinds)}`,
     { skip: skipReason(kinds) },
     async (t) => {
-      const lab = await Lab.create(
-        { transport: 'knet', tokenMs: 1000, crypto: { cipher: 'aes256', hash: 'sha256' } },
-        kinds,
-      );
+      const lab = await Lab.create({ transport: 'knet', crypto: { cipher: 'aes256', hash: 'sha256' } }, kinds);
       t.teardown(() => lab.close());
       const wire = await program('wire');
       const file = join(lab.wire.directory, 'recorded');
