@@ -59,13 +59,14 @@ drop_capabilities() {
   ! "$@" true 2>/dev/null || prefix="$*"
 }
 
-# A daemon that starts beside busy programs starts first: its ring waits for it. Until clients are served; the daemon ends it then itself
-# (src/daemon/start-priority.ts). A priority that somebody has chosen stays.
+# A daemon that starts beside busy programs starts first, with the lowest real-time priority: its ring waits for it. A nice value counts within
+# its session or control group only. Until clients are served: the daemon ends it itself (src/daemon/start-priority.ts). A nice value or a
+# policy that somebody has chosen stays.
 start_first() {
   read -r status </proc/self/stat || return 0
   # shellcheck disable=SC2086
   set -- ${status##*) }
-  [ "${17}" = 0 ] && renice -n -20 -p $$ >/dev/null 2>&1 && export RONDO_STARTS_FIRST=yes
+  [ "${17}" = 0 ] && [ "${39}" = 0 ] && chrt --rr -p 1 $$ >/dev/null 2>&1 && export RONDO_STARTS_FIRST=yes
 }
 
 # launch ENTRY NODE-OPTION... -- ARGUMENT...

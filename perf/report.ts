@@ -25,6 +25,12 @@ const COLUMNS: Readonly<Record<string, string>> = {
   p99Us: 'p99, µs',
   totalMs: 'total, ms',
   cpuPercent: '% of a core',
+  readyMs: 'ms to ready',
+  readyCpuMs: 'CPU ms to ready',
+  busyReadyMs: 'ms to ready, busy machine',
+  idleMb: 'MB idle',
+  loadedMb: 'MB under load',
+  afterMb: 'MB 30 s later',
   switchesPerSecond: 'sleeps a second',
   syscallsPerSecond: 'system calls a second',
 };
@@ -65,6 +71,8 @@ const TABLES: readonly (readonly [string, readonly string[]])[] = [
   ['Waits', ['p50Us', 'p99Us']],
   ['200 small writes, each after the delivery of the one before', ['totalMs']],
   ['Idle, by node', ['cpuPercent', 'switchesPerSecond', 'syscallsPerSecond']],
+  ['Start', ['readyMs', 'readyCpuMs', 'busyReadyMs']],
+  ['Resident memory of node 1', ['idleMb', 'loadedMb', 'afterMb']],
 ];
 
 function ratios(rows: readonly Row[]): readonly Bar[] {

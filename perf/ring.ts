@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { labUnavailable } from '../test/interop/lab/host.ts';
 import type { DaemonKind } from '../test/interop/lab/node.ts';
+import { memory, startTimes } from './footprint.ts';
 import { type Row, save } from './history.ts';
 import { type Figures, idle, message, request, scheduled, smallWrites, throughput } from './measures.ts';
 import { CONDITIONS, type Condition, Rig, type Setup } from './rig.ts';
@@ -9,7 +10,7 @@ import { spreads } from './statistics.ts';
 /**
  * Stock's daemon and ours in turn, same machine, same run, same C clients; every figure is the median of the rounds.
  *
- *   npm run perf -- [--measures throughput,message,half,requests,writes,idle] [--nodes 1,3] [--dress udpu,knet,secure]
+ *   npm run perf -- [--measures throughput,message,half,requests,writes,idle,start,memory] [--nodes 1,3] [--dress udpu,knet,secure]
  *                   [--conditions quiet,ordinary,neighbour,onecore] [--sizes 64,1400,10000,100000] [--seconds 2] [--rounds 5] [--warmup 2]
  *                   [--history]
  *
@@ -17,7 +18,7 @@ import { spreads } from './statistics.ts';
  */
 const { values } = parseArgs({
   options: {
-    measures: { type: 'string', default: 'throughput,message,half,requests,writes,idle' },
+    measures: { type: 'string', default: 'throughput,message,half,requests,writes,idle,start,memory' },
     nodes: { type: 'string', default: '1,3' },
     dress: { type: 'string', default: 'udpu,knet,secure' },
     conditions: { type: 'string', default: 'quiet' },
@@ -51,6 +52,8 @@ if (unknown.length > 0) {
 async function measureRing(setup: Setup, kind: DaemonKind, halfRate: number): Promise<Map<string, Figures>> {
   const rows = new Map<string, Figures>();
   await Rig.with(setup, kind, async (rig) => {
+    if (measures.includes('start')) rows.set('start', await startTimes(rig));
+    if (measures.includes('memory')) rows.set('memory', await memory(rig, Math.max(5, seconds)));
     if (measures.includes('idle')) rows.set('idle', await idle(rig, Math.max(4, seconds)));
     if (measures.includes('writes')) rows.set('200 small writes', await smallWrites(rig));
     if (measures.includes('requests')) {

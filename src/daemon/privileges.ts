@@ -31,11 +31,7 @@ export function niceValue(text: string | null): number {
 }
 
 /** Whether real-time scheduling can be had; tried on this thread and given back, so that the log says it once. */
-export function planScheduling(
-  config: Icmap,
-  log: LogFunction,
-  start: Pick<StartPriority, 'setLater'>,
-): SchedulingPlan {
+export function planScheduling(config: Icmap, log: LogFunction, start: Pick<StartPriority, 'end'>): SchedulingPlan {
   const wanted = config.getString('system.sched_rr') !== 'no';
   const nice = niceValue(config.getString('system.priority'));
   const priority = roundRobinPriorityMax();
@@ -45,7 +41,6 @@ export function planScheduling(
     const permitted = process.geteuid?.() === 0 || limit.hard >= priority;
     if (permitted) {
       favourThisThread();
-      start.setLater(NICE_STRONGEST);
       return { roundRobin: true, priority };
     }
     log(
@@ -55,7 +50,7 @@ export function planScheduling(
     );
   }
   const value = wanted ? NICE_STRONGEST : nice;
-  if (start.setLater(value)) return { roundRobin: false, priority: 0 };
+  start.end();
   const obtained = setNice(value);
   if (!obtained.ok && !wanted && nice < 0) refused(log, `Could not set priority ${nice}`, obtained);
   return { roundRobin: false, priority: 0 };

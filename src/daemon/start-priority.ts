@@ -1,15 +1,14 @@
 import { readdirSync } from 'node:fs';
-import { setPriority } from 'node:os';
+import { endInheritedRoundRobin } from '../os/schedule.ts';
 
-/** Set by bin/rondod when it has raised the priority for the time of the start. */
+/** Set by bin/rondod when it has given this process a real-time priority for the time of the start. */
 const MARK = 'RONDO_STARTS_FIRST';
 /** A start that waits for something else, such as an interface, is no start in a hurry. */
 const START_MS_MAX = 15_000;
 
-/** The priority for the time of the start (bin/launch.sh): whose threads have it, and the nice value that they have afterwards. */
+/** The priority for the time of the start (bin/launch.sh): it ends here. */
 export class StartPriority {
   private hurries: boolean;
-  private nice = 0;
   private timer: NodeJS.Timeout | null = null;
 
   constructor(env: NodeJS.ProcessEnv) {
@@ -20,23 +19,12 @@ export class StartPriority {
     this.timer.unref();
   }
 
-  /** Takes a nice value for later. `false`: nothing was raised, it can be set at once. */
-  setLater(nice: number): boolean {
-    this.nice = nice;
-    return this.hurries;
-  }
-
-  /** Clients are served. Linux keeps a nice value for each thread. */
+  /** Clients are served, or no real-time priority is wanted. Linux keeps the policy for each thread. */
   end(): void {
     if (!this.hurries) return;
     this.hurries = false;
     if (this.timer !== null) clearTimeout(this.timer);
-    for (const thread of readdirSync('/proc/self/task')) {
-      try {
-        setPriority(Number(thread), this.nice);
-      } catch {
-        // It has ended meanwhile.
-      }
-    }
+    // A thread that has ended meanwhile needs nothing.
+    for (const thread of readdirSync('/proc/self/task')) endInheritedRoundRobin(Number(thread));
   }
 }

@@ -34,6 +34,7 @@ export type Obtained = { readonly ok: true } | { readonly ok: false; readonly er
 
 const obtained = (result: number): Obtained => (result < 0 ? { ok: false, errno: errnoName(result) } : { ok: true });
 
+const SCHED_OTHER = 0;
 const SCHED_RR = 2;
 const SCHED_RESET_ON_FORK = 0x40000000;
 const MLOCK_ONFAULT = 1;
@@ -53,6 +54,13 @@ export function setRoundRobin(priority: number, thread = 0): Obtained {
 
 /** The policy of the calling thread is SCHED_RR. */
 export const isRoundRobin = (): boolean => (cGetscheduler(0) & ~SCHED_RESET_ON_FORK) === SCHED_RR;
+
+/** Ends a real-time priority that a thread has inherited; one that `setRoundRobin` gave it stays. */
+export function endInheritedRoundRobin(thread: number): Obtained {
+  if (cGetscheduler(thread) !== SCHED_RR) return { ok: true };
+  scratch.i32[0] = 0;
+  return obtained(orErrno(cSetscheduler(thread, SCHED_OTHER, scratch.address)));
+}
 
 /** Nice value of one thread (0: the calling one): what is left when real-time priority is not permitted. */
 export const setNice = (value: number, thread = 0): Obtained => obtained(orErrno(cSetpriority(0, thread, value)));
