@@ -20,6 +20,8 @@ export class StoreError extends RondoError {
 export type MachineErrorCode =
   /** The command was applied, and its result is known to other members only. */
   | 'RONDO_RESULT_LOST'
+  /** A watch asks for changes that are not kept any more. */
+  | 'RONDO_REVISION_GONE'
   /** The machine was closed while the call waited. A command may be applied all the same. */
   | 'RONDO_MACHINE_CLOSED'
   /** The machine stopped: its disk or its program's functions failed. See `cause`. */

@@ -4,6 +4,15 @@ export { type GroupEvent, type GroupOptions, type GroupSendOptions, ProcessGroup
 export type { Backoff } from './group-link.ts';
 export { Election, type ElectionOptions, type Term } from './locks/election.ts';
 export { type AcquireOptions, type Lock, type LockOwner, Locks, type LocksOptions } from './locks/locks.ts';
+export {
+  type JsonValue,
+  type MapChange,
+  type MapChangeOptions,
+  type MapEntry,
+  type MapWatchOptions,
+  SharedMap,
+  type SharedMapOptions,
+} from './map/shared-map.ts';
 export type { OrderPlace, ReplicaState } from './replicated/core.ts';
 export type { DigestReport } from './replicated/digest-check.ts';
 export {

@@ -1,0 +1,193 @@
+import { checkedText } from '../../client/arguments.ts';
+import { EventStream } from '../../client/event-stream.ts';
+import type { CallOptions, ConnectOptions } from '../../client/session.ts';
+import { MachineError } from '../errors.ts';
+import { Replicated, type ReplicatedOptions, type SubmitOptions } from '../replicated/replicated.ts';
+
+/** What JSON has. */
+export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
+
+export interface SharedMapOptions
+  extends ConnectOptions,
+    Pick<ReplicatedOptions<never, never>, 'quorum' | 'nodesMin' | 'store' | 'openMs' | 'patienceMs'> {
+  /** Programs with the same name share the map. */
+  readonly name: string;
+}
+
+export interface MapEntry<V> {
+  readonly value: V;
+  /** Of its last change. Revisions grow with every change of the map, at all members alike. */
+  readonly revision: number;
+}
+
+export interface MapChange<V> {
+  readonly key: string;
+  /** `null`: deleted. */
+  readonly value: V | null;
+  readonly revision: number;
+}
+
+export interface MapChangeOptions extends SubmitOptions {
+  /** Only if the entry has this revision; 0: only if there is none. */
+  readonly ifRevision?: number;
+}
+
+export interface MapWatchOptions extends CallOptions {
+  /** Changes of keys that begin so. Default: all. */
+  readonly prefix?: string;
+  /** Changes after this revision. Default: after the last one that this member has. */
+  readonly since?: number;
+}
+
+/** Changes that are kept for watches that begin in the past. */
+const HISTORY_CHANGES = 4096;
+/** Changes that wait for a reader of a watch; one that is further behind fails. */
+const WATCH_CHANGES = 100_000;
+
+interface MapCommand<V> {
+  readonly key: string;
+  readonly value: V | null;
+  readonly ifRevision: number | null;
+}
+
+/** A map that all members have, with revisions, conditional changes and watches. Values are JSON; `null` stands for none. */
+export class SharedMap<V extends JsonValue> {
+  private values = new Map<string, MapEntry<V>>();
+  private history: MapChange<V>[] = [];
+  /** Changes up to this revision are not in the history. */
+  private forgotten = 0;
+  private last = 0;
+  private machine!: Replicated<MapCommand<V>, number | null>;
+  private readonly watches = new Set<{
+    readonly stream: EventStream<MapChange<V>>;
+    readonly prefix: string;
+    sentUpTo: number;
+  }>();
+
+  private constructor() {}
+
+  static async open<V extends JsonValue>({ name, ...options }: SharedMapOptions): Promise<SharedMap<V>> {
+    const map = new SharedMap<V>();
+    const machine: ReplicatedOptions<MapCommand<V>, number | null> = {
+      ...options,
+      name: `map.${name}`,
+      apply: (command, { index }) => map.apply(command, index),
+      snapshot: () => Buffer.from(JSON.stringify([[...map.values], map.history, map.forgotten, map.last])),
+      restore: (bytes) => map.restore(bytes),
+    };
+    await Replicated.open(machine, (made) => {
+      map.machine = made;
+    });
+    return map;
+  }
+
+  /** The revision of the change; `null`: the entry has another revision than `ifRevision`, nothing changed. */
+  set(key: string, value: V, options: MapChangeOptions = {}): Promise<number | null> {
+    return this.change(key, value, options);
+  }
+
+  /** As `set`. Deleting what is not there is no change, and gives `null`. */
+  delete(key: string, options: MapChangeOptions = {}): Promise<number | null> {
+    return this.change(key, null, options);
+  }
+
+  /** As this member has it: at once, and perhaps not the newest. */
+  get(key: string): MapEntry<V> | null {
+    return this.values.get(key) ?? null;
+  }
+
+  /** Up to date: not older than any change that was confirmed before, anywhere. */
+  async read(key: string, options: SubmitOptions = {}): Promise<MapEntry<V> | null> {
+    await this.machine.barrier(options);
+    return this.get(key);
+  }
+
+  /** All entries as this member has them. */
+  entries(prefix = ''): [string, MapEntry<V>][] {
+    return [...this.values].filter(([key]) => key.startsWith(prefix));
+  }
+
+  /** Of the last change that this member has: with `entries()` before, a watch from here on misses nothing. */
+  get revision(): number {
+    return this.last;
+  }
+
+  /**
+   * Every change, in order and without gaps; ends with its loop, its signal, or the map.
+   *
+   * @throws MachineError RONDO_REVISION_GONE, also later: changes in between are not kept any more. Read the entries and watch again.
+   */
+  watch({ prefix = '', since = this.last, signal }: MapWatchOptions = {}): AsyncIterableIterator<MapChange<V>> {
+    const stream = new EventStream<MapChange<V>>(WATCH_CHANGES, {
+      onFull: () => stream.fail(gone(this.last)),
+      onDrained: () => {},
+      onReturn: () => this.watches.delete(watch),
+    });
+    const watch = { stream, prefix, sentUpTo: since };
+    this.watches.add(watch);
+    this.forward(watch);
+    return stream.endOn(signal);
+  }
+
+  async close(): Promise<void> {
+    await this.machine.close();
+    for (const { stream } of this.watches) stream.end();
+    this.watches.clear();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  private async change(key: string, value: V | null, options: MapChangeOptions): Promise<number | null> {
+    checkedText(key, 'the key of a map');
+    return this.machine.submit({ key, value, ifRevision: options.ifRevision ?? null }, options);
+  }
+
+  private apply({ key, value, ifRevision }: MapCommand<V>, index: number): number | null {
+    const revision = this.values.get(key)?.revision ?? 0;
+    if ((ifRevision !== null && ifRevision !== revision) || (value === null && revision === 0)) return null;
+    if (value === null) this.values.delete(key);
+    else this.values.set(key, { value, revision: index });
+    this.history.push({ key, value, revision: index });
+    if (this.history.length > HISTORY_CHANGES) this.forgotten = this.history.shift()!.revision;
+    this.last = index;
+    for (const watch of this.watches) this.forward(watch);
+    return index;
+  }
+
+  private restore(bytes: Uint8Array): void {
+    const saved = JSON.parse(Buffer.from(bytes).toString()) as [
+      [string, MapEntry<V>][],
+      MapChange<V>[],
+      number,
+      number,
+    ];
+    [, this.history, this.forgotten, this.last] = saved;
+    this.values = new Map(saved[0]);
+    for (const watch of this.watches) this.forward(watch);
+  }
+
+  /** What a watch has not been given yet. */
+  private forward(watch: {
+    readonly stream: EventStream<MapChange<V>>;
+    readonly prefix: string;
+    sentUpTo: number;
+  }): void {
+    if (watch.sentUpTo < this.forgotten) {
+      watch.stream.fail(gone(watch.sentUpTo));
+      this.watches.delete(watch);
+      return;
+    }
+    const first = this.history.findLastIndex(({ revision }) => revision <= watch.sentUpTo) + 1;
+    watch.sentUpTo = Math.max(watch.sentUpTo, this.last);
+    for (const change of this.history.slice(first)) if (change.key.startsWith(watch.prefix)) watch.stream.push(change);
+  }
+}
+
+const gone = (revision: number): MachineError =>
+  new MachineError(
+    'RONDO_REVISION_GONE',
+    `changes after revision ${revision} are not kept any more`,
+    'Read the entries, and watch from then on',
+  );
