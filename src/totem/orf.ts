@@ -15,12 +15,6 @@ import { enterGather, enterOperational, Reason } from './transitions.ts';
 import { MCAST_HEADER_BYTES, numberMcast } from './wire/mcast.ts';
 import { decodeOrfToken, encodeOrfToken, type OrfToken } from './wire/orf-token.ts';
 
-/**
- * A ring of one has nothing to do after so few visits without a new message: everything was delivered and freed, and nobody can miss
- * anything. Stock goes round thirty times (`seqno_unchanged_const`) there, too, which is most of what a single message costs it.
- */
-const LONE_IDLE_VISITS = 1;
-
 /** The ORF token (totem.md 4.8); the comments name its steps. The header was checked. */
 export function receiveOrfToken(s: RingState, at: number, length: number, littleEndian: boolean): TotemDropReason {
   s.statistics.add(Stat.orf_token_rx);
@@ -34,9 +28,7 @@ export function receiveOrfToken(s: RingState, at: number, length: number, little
   s.draining = false;
   if (s.discardOrf) return TotemDrop.WRONG_STATE; // what was drained led to GATHER
   // step 4: an idle ring's representative holds the token
-  const alone = s.tokenTarget === s.me && s.state === 'operational';
-  const idleVisits = alone ? LONE_IDLE_VISITS : s.timings.seqnoUnchangedConst;
-  s.held = s.isRep ? s.unchanged > idleVisits : s.unchanged >= idleVisits;
+  s.held = s.isRep ? s.unchanged > s.timings.seqnoUnchangedConst : s.unchanged >= s.timings.seqnoUnchangedConst;
   if (!s.isRing(token.ringRep, token.ringSeq)) return TotemDrop.FOREIGN_RING; // step 6: foreign ring, duplicate
   if (seqLte(token.tokenSeq, s.myTokenSeq)) {
     if (token.tokenSeq === s.myTokenSeq && s.pace.resendsOnCopy(s.nowMs)) resendToken(s);

@@ -17,7 +17,6 @@ class Sender {
   visit(fields: Partial<OrfToken>): { readonly sent: number; readonly token: OrfToken } {
     const { state } = this.node;
     this.node.take();
-    state.unchanged = 0; // a ring of one would hold the token soon
     const tokenSeq = (state.myTokenSeq + 1) >>> 0;
     const { rep, seq: ringSeq } = state.ring;
     this.node.orfToken({ seq: this.seq, tokenSeq, aru: this.seq, aruAddr: 0, ringRep: rep, ringSeq, ...fields });
