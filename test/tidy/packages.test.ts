@@ -90,3 +90,11 @@ t.test('one command lists what is shipped', { timeout: 120_000 }, async (t) => {
   for (const name of Object.keys(manifest.dependencies)) t.ok(names.includes(name), name);
   for (const name of Object.keys(manifest.devDependencies)) t.notOk(names.includes(name), name);
 });
+
+t.test('README says of every package why it is here and how to leave it', async (t) => {
+  const table = read('README.md').split('## Dependencies')[1]?.split('\n## ')[0] ?? '';
+  const rows = table.split('\n').filter((line) => /^\| [\w@]/.test(line) && !line.startsWith('| Package '));
+  const named = rows.flatMap((row) => row.split('|')[1]!.replace('(development)', '').trim().split(', '));
+  t.strictSame(named.sort(), [...Object.keys(manifest.dependencies), ...Object.keys(manifest.devDependencies)].sort());
+  for (const row of rows) t.notMatch(row, /\|\s*\|/, 'no empty cell');
+});
