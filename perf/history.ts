@@ -27,7 +27,7 @@ const START = new Date().toISOString();
 /** Beside the ring: at the start nothing of it runs yet. */
 const LOAD = (loadavg()[0] ?? 0).toFixed(1);
 
-/** Writes a run as far as it is: into the history, or where nobody keeps it. Returns what to tell. */
+/** Writes a run as far as it is: into the history, or where nobody keeps it. Returns what to print. */
 export function save(rows: readonly Row[], options: Run['options'], keep: boolean): string {
   const directory = keep ? HISTORY : RESULTS;
   mkdirSync(directory, { recursive: true });

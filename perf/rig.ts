@@ -16,7 +16,7 @@ const DRESSES: Readonly<Record<string, ClusterOptions>> = {
 export const CONDITIONS = ['quiet', 'ordinary', 'neighbour', 'onecore'] as const;
 export type Condition = (typeof CONDITIONS)[number];
 
-/** Told in tables. */
+/** Shown in tables. */
 export const CONDITION_TEXT: Readonly<Record<Condition, string>> = {
   quiet: 'daemons under SCHED_RR',
   ordinary: 'sched_rr: no',

@@ -149,7 +149,7 @@ await runAll(
   files.filter((file) => isSerial(file) && LAB.test(file)),
   LABS_PARALLEL,
 );
-// Real daemons meet real time here: what failed is run once more, alone, and said to be unstable if it passes then.
+// Real daemons meet real time here: what failed is run once more, alone, and reported as unstable if it passes then.
 const failedFiles = files.filter((file) => results.get(file).failed > 0);
 const unstable = [];
 if (failedFiles.length > 0 && failedFiles.length <= AGAIN_MAX) {

@@ -73,28 +73,31 @@ t.test('a main thread that does not read loses nothing but logs', async (t) => {
   t.ok(delivered.every(({ nodeId, bytes }, index) => nodeId === index && bytes[0] === (index & 0xff)));
 });
 
-t.test('a ring thread that does not read: control messages wait, mcast says no, both go on afterwards', async (t) => {
-  const { main, ring, rung, handler } = pair();
-  const bytes = new Uint8Array(1 << 20);
-  let sent = 0;
-  while (main.mcast(1, 0, bytes)) sent++;
-  await null;
-  const large = 'x'.repeat(1 << 20);
-  main.send({ op: 'clientAttach', client: { processName: large } as never });
-  main.send({ op: 'stop' });
-  t.equal(main.mcast(1, 0, new Uint8Array(16)), false, 'not past a waiting control message');
-  for (let index = 0; index < sent; index++) {
+t.test(
+  'a ring thread that does not read: control messages wait, mcast is refused, both go on afterwards',
+  async (t) => {
+    const { main, ring, rung, handler } = pair();
+    const bytes = new Uint8Array(1 << 20);
+    let sent = 0;
+    while (main.mcast(1, 0, bytes)) sent++;
+    await null;
+    const large = 'x'.repeat(1 << 20);
+    main.send({ op: 'clientAttach', client: { processName: large } as never });
+    main.send({ op: 'stop' });
+    t.equal(main.mcast(1, 0, new Uint8Array(16)), false, 'not past a waiting control message');
+    for (let index = 0; index < sent; index++) {
+      t.ok(ring.reader.peek());
+      ring.reader.release();
+    }
+    ring.recordsRead();
+    t.equal(rung.main, 1);
+    main.drain(handler);
     t.ok(ring.reader.peek());
     ring.reader.release();
-  }
-  ring.recordsRead();
-  t.equal(rung.main, 1);
-  main.drain(handler);
-  t.ok(ring.reader.peek());
-  ring.reader.release();
-  t.ok(ring.reader.peek());
-  t.equal(ring.reader.payloadLength, '{"op":"stop"}'.length);
-});
+    t.ok(ring.reader.peek());
+    t.equal(ring.reader.payloadLength, '{"op":"stop"}'.length);
+  },
+);
 
 t.test('what is multicast in one go is seen in one go', async (t) => {
   const { main, ring, rung } = pair();
@@ -126,7 +129,7 @@ t.test('room follows what the ring thread published', async (t) => {
   t.notOk(main.mcast(1, 0, new Uint8Array(2 * 1386)));
 });
 
-t.test('an answer that is longer than the ring takes is answered with nothing', async (t) => {
+t.test('a response that is longer than the ring takes becomes an empty one', async (t) => {
   const { main, ring, messages, handler } = pair();
   ring.send({ op: 'queryResult', queryId: 5, value: 'x'.repeat(9 << 20) });
   main.drain(handler);

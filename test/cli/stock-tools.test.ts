@@ -63,7 +63,7 @@ t.test('numbers are read as by strtoll and sscanf', async (t) => {
   t.equal(escaped(Buffer.from([0x41, 0x5c, 0x01, 0xff])), 'A\\\\\\x01\\xFFFFFFFF');
 });
 
-t.test('what needs no daemon is said without one', async (t) => {
+t.test('what needs no daemon is printed without one', async (t) => {
   t.match(await run('corosync-cmapctl', '-h'), { status: 0, out: /^\nusage: {2}corosync-cmapctl/, err: '' });
   t.match(await run('corosync-cmapctl', '-C', 'x'), { status: 1, err: /^argument to -C should be 'knet'/ });
   t.match(await run('corosync-cfgtool'), { status: 0, out: /^corosync-cfgtool \[\[-i/ });

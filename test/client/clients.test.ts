@@ -107,7 +107,7 @@ t.test('cpg: long messages go in fragments and come together again', async (t) =
   const first = capture('cpg', 'res_lib_cpg_partial_deliver_callback', 0).event;
   const last = capture('cpg', 'res_lib_cpg_partial_deliver_callback', 1).event;
   t.equal(first[192], 1);
-  daemon.event(last); // joined in the middle: nothing to tell
+  daemon.event(last); // joined in the middle: nothing to deliver
   daemon.event(first);
   daemon.event(last);
   const { value } = await cpg.events().next();

@@ -35,7 +35,7 @@ const settled = async (promise: Promise<unknown>): Promise<boolean> => {
   return done;
 };
 
-t.test('a confirmed send resolves with its own delivery, and says the place', async (t) => {
+t.test('a confirmed send resolves with its own delivery, and gives the place', async (t) => {
   const { daemon, cpg } = await joined();
   const change = {
     group: Buffer.from('g'),
@@ -101,7 +101,7 @@ t.test('long messages: one that was refused does not count, one of unknown fate 
   cpg.destroy();
 });
 
-t.test('close() says so to who waits, and the channels of diagnostics say it to tools', async (t) => {
+t.test('close() ends those who wait with an error, and the channels of diagnostics report it to tools', async (t) => {
   const scene: unknown[] = [];
   const listen = (message: unknown, name: string | symbol): void => void scene.push([name, message]);
   for (const name of ['rondo:connect', 'rondo:disconnect']) subscribe(name, listen);

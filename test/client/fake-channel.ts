@@ -16,7 +16,7 @@ export const over = <T extends object>(open: OpenChannel, options?: T): T & Conn
 
 export type Responder = (request: Uint8Array, daemon: FakeDaemon) => Uint8Array | null;
 
-/** A daemon in memory: answers requests by a function, sends events when told. */
+/** A daemon in memory: responds to requests by a function, sends events when the test wants. */
 export class FakeDaemon {
   readonly requests: Uint8Array[] = [];
   handler: ChannelHandler | null = null;
@@ -24,7 +24,7 @@ export class FakeDaemon {
   closed = false;
   /** What one-way requests get. */
   busy = false;
-  /** Takes requests and says nothing: stopped, or hanging. */
+  /** Takes requests and does not respond: stopped, or hanging. */
   hung = false;
   private readonly waiting: (() => void)[] = [];
 

@@ -3,7 +3,7 @@ import { Sam } from '../../src/client/sam/sam.ts';
 /** A supervised program for tests: what it does is in its first argument. Runs as the child of `supervise`. */
 const [, , plan = ''] = process.argv;
 const hang = (): void => {
-  for (;;); // the event loop stands still
+  for (;;); // the event loop stalls
 };
 const sam = Sam.initialize({ recovery: 'restart', intervalMs: 400, quorum: plan === 'quorum', cmap: true });
 const { instance } = await sam.register();

@@ -108,7 +108,7 @@ t.test('votequorum: two watches of one connection', async (t) => {
   await client.close();
 });
 
-t.test('cfg: leaving the loop of shutdown requests tells the daemon; two loops are refused', async (t) => {
+t.test('cfg: the daemon hears that the loop of shutdown requests was left; two loops are refused', async (t) => {
   const daemon = new FakeDaemon((request) => statusResponse(messageId(request), CsError.OK));
   const cfg = await Cfg.connect(daemon.options());
   const requests = await cfg.shutdownRequests();

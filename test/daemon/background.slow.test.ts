@@ -97,7 +97,7 @@ t.test('the caller gets 0 when clients are served, and holds nothing', SLOW, asy
   t.equal(readFileSync(join(directory, 'ringid_1')).readBigUInt64LE() < 100n, true, 'what was reserved is given back');
 });
 
-t.test('a start that fails says so to its caller', SLOW, async (t) => {
+t.test('a start that fails is reported to its caller', SLOW, async (t) => {
   writeFileSync(
     node.configFile,
     good.replace('corosync_votequorum', 'nonsense').replace('to_stderr: no', 'to_stderr: yes'),

@@ -72,7 +72,7 @@ t.test('logging: at once by a client, at its end by a reload', async (t) => {
   t.match(logs.at(-1), /^warning MAIN logging\.debug: nonsense: unknown value for debug\. This option and those/);
 });
 
-t.test('a reload with a wrong logging value is accepted, and says where it is', async (t) => {
+t.test('a reload with a wrong logging value is accepted, and the log has where it is', async (t) => {
   const { map, logs, changes } = await running();
   writeFileSync(file, text('debug: perhaps\nto_syslog: no'));
   const prepared = await changes.prepare();

@@ -59,7 +59,7 @@ for (const transport of ['udpu', 'knet'] as const) {
       t.same(members[2]!.story, members[0]!.story);
     });
 
-    await t.test('the command line tells the same', SLOW, async (t) => {
+    await t.test('the command line shows the same', SLOW, async (t) => {
       const io = captureIo();
       t.equal(await runCli(['status', '--json', '-i', cluster.instance(0), '--check'], io), 0);
       t.match(JSON.parse(io.text), {
@@ -138,7 +138,7 @@ for (const transport of ['udpu', 'knet'] as const) {
       t.same(members[2]!.story.slice(-150), members[0]!.story.slice(-150));
     });
 
-    await t.test('a node that is stopped says goodbye', SLOW, async (t) => {
+    await t.test('a node that is stopped leaves the ring', SLOW, async (t) => {
       const { lockFile } = cluster.layout.nodes[1]!;
       t.ok(existsSync(lockFile));
       cluster.daemons[1]!.stop();

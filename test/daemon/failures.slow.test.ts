@@ -70,7 +70,7 @@ t.test('64 descriptors are enough to start with, as for stock', SLOW, async (t) 
   t.equal(await daemon.ended, 0);
 });
 
-t.test('too few of them: one line that says so, and a status', SLOW, async (t) => {
+t.test('too few of them: one line that reports it, and a status', SLOW, async (t) => {
   for (const descriptors of [22, 28]) {
     const daemon = start(descriptors);
     const status = await daemon.ended;

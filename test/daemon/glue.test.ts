@@ -171,7 +171,7 @@ const LINKS: readonly LinkStatus[] = [
   { linkId: 0, localAddress: '10.0.0.1', up: true, peers: [peer(1, true), peer(2, true), peer(3, false)] },
 ];
 
-t.test('links and nodes as cfg tells them', async (t) => {
+t.test('links and nodes as cfg reports them', async (t) => {
   t.same(ringLinkReports(config('udpu'), LINKS), [{ name: '0 10.0.0.1', status: 'OK' }]);
   t.same(ringLinkReports(config('knet'), LINKS), [{ name: '0 10.0.0.1', status: 'n31' }]);
   t.match(nodeReport(config('knet'), LINKS, [], 2), {

@@ -6,7 +6,7 @@ t.test('a loop that turns is left alone', async (t) => {
   for (let tick = 0; tick < 1000; tick++) watch.tick(tick >> 2);
 });
 
-t.test('a loop that stands still is told after 4, 8, 16, 32 s, and anew after it went on', async (t) => {
+t.test('a loop that stalls is reported after 4, 8, 16, 32 s, and anew after it has gone on', async (t) => {
   const scene: number[] = [];
   const watch = new HangWatch(250, (seconds, started) => scene.push(started ? seconds : -1));
   for (let tick = 0; tick <= 32 * 4; tick++) watch.tick(7);

@@ -71,7 +71,7 @@ export class LoopbackCluster {
   }
 }
 
-/** A group member that keeps what it was told, in order. */
+/** A group member that keeps its events, in order. */
 export class Recorder {
   readonly story: string[] = [];
   messages = 0;

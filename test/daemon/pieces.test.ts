@@ -58,7 +58,7 @@ t.test('ring id: reserved ahead, never reused, given back in order', async (t) =
   t.equal(new RingIdStore(directory, 7).open().stored, 1004);
 });
 
-t.test('ring id: what cannot be given back at the end is told, not thrown', async (t) => {
+t.test('ring id: what cannot be given back at the end is logged, not thrown', async (t) => {
   const gone = join(directory, 'gone');
   mkdirSync(gone);
   const store = new RingIdStore(gone, 1);

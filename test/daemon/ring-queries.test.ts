@@ -10,7 +10,7 @@ function queries() {
   return { ring, sent };
 }
 
-t.test('questions that come while one is asked share the next answer', async (t) => {
+t.test('questions that come while one is asked share the next response', async (t) => {
   const { ring, sent } = queries();
   const first = ring.ask('links');
   const others = Array.from({ length: 1000 }, () => ring.ask('links'));
@@ -21,13 +21,13 @@ t.test('questions that come while one is asked share the next answer', async (t)
   ]);
   ring.resultCame(1, 'old');
   t.equal(await first, 'old');
-  t.same(sent.at(-1), { id: 3, what: 'links' }, 'asked after all of them, so no answer is older than its question');
+  t.same(sent.at(-1), { id: 3, what: 'links' }, 'asked after all of them, so no response is older than its question');
   ring.resultCame(3, 'new');
   t.same(new Set(await Promise.all(others)), new Set(['new']));
   ring.resultCame(2, 'clients');
   t.equal(await other, 'clients');
   t.equal(sent.length, 3);
-  ring.resultCame(3, 'again'); // an answer to nobody
+  ring.resultCame(3, 'again'); // a response to nobody
 });
 
 t.test('the end of the ring thread', async (t) => {
@@ -37,7 +37,7 @@ t.test('the end of the ring thread', async (t) => {
   for (const each of await Promise.allSettled(all)) t.match(each, { status: 'rejected', reason: /has ended/ });
 });
 
-t.test('a ring thread that does not answer', async (t) => {
+t.test('a ring thread that does not respond', async (t) => {
   const { ring, sent } = queries();
   const [first, second] = [ring.ask('links'), ring.ask('links')];
   const keepAlive = setTimeout(() => {}, 10_000);

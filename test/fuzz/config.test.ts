@@ -111,7 +111,7 @@ const environment: ConfigEnvironment = {
   accountId: async () => 77,
 };
 
-/** Loads a text and says what is wrong with the outcome; `null`: nothing. */
+/** Loads a text and returns what is wrong with the outcome; `null`: nothing. */
 async function judge(text: string, purpose: 'test' | 'start'): Promise<string | null> {
   current = text;
   const before = process.cpuUsage();

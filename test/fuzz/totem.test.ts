@@ -80,7 +80,7 @@ t.test(`${frames} mutated frames`, async (t) => {
           states.set(phase, (states.get(phase) ?? 0) + 1);
           victim.receive(frame);
         });
-      // When the fire stops, the two find each other again, whatever they were told.
+      // When the fire stops, the two find each other again, whatever they received.
       const together = () =>
         target.nodes.every(({ groups }) => groups.srp.phase === 'operational' && groups.srp.members.join() === '1,2');
       for (let i = 0; i < 5000 && !together(); i++) target.live(1);

@@ -4,7 +4,7 @@ import { Lab } from './lab/lab.ts';
 import type { DaemonKind } from './lab/node.ts';
 import { program } from './lab/programs.ts';
 
-/** Each line of event-order.c: what a client, having its answer, dispatches without waiting. */
+/** Each line of event-order.c: what a client, having its response, dispatches without waiting. */
 const ROUNDS = 500;
 
 const DEVICE = 'device {\n  model: net\n  votes: 1\n  net {\n    host: 10.91.0.9\n  }\n}';

@@ -4,7 +4,7 @@ import { Lab } from './lab/lab.ts';
 import type { DaemonKind } from './lab/node.ts';
 import { program } from './lab/programs.ts';
 
-/** A process whose connection ended comes again at once, with the same pid: what it is told, beside stock. */
+/** A process whose connection ended comes again at once, with the same pid: the events that it gets, beside stock. */
 const WAYS = {
   exec: FULL ? 500 : 100,
   'exec-busy': FULL ? 200 : 50,

@@ -8,13 +8,13 @@ import { Story } from './scenarios/story.ts';
 /**
  * A node with process group members comes back from a partition and dies at some moment of the merge: while the ring
  * forms, in a phase of sync, in the middle of its join list. The others must get over it: no member that is not there,
- * no standstill. `RONDO_LAB_RUNS` says how often.
+ * no standstill. `RONDO_LAB_RUNS` sets how often.
  */
 const RUNS = Number(process.env['RONDO_LAB_RUNS'] ?? (FULL ? 60 : 8));
 /** From the healing of the network until well after the end of the merge. */
 const MERGE_MS = 450;
 
-/** Nodes that have members of process groups, as a node's daemon tells stock's tool. */
+/** Nodes that have members of process groups, as a node's daemon reports to stock's tool. */
 async function nodesWithMembers(node: LabNode): Promise<string> {
   const { stdout } = await node.tool('corosync-cpgtool', '-d', ',');
   const ids = stdout

@@ -12,7 +12,7 @@ import { STORIES } from './votes/stories.ts';
 /**
  * Votequorum side by side: two clusters, one of stock and one of ours, go through the same story. After every step every
  * node must show the same: quorate, votes, expected votes, quorum, flags, members, and the keys of the service; and the
- * tools must have answered the same.
+ * tools must have printed the same.
  */
 const OURS: DaemonKind = process.env['RONDO_LAB_KINDS'] === undefined ? 'ours' : 'stock';
 const AGREE_MS = 15_000;
@@ -41,7 +41,7 @@ interface Outcome {
   readonly steps: readonly { readonly name: string; readonly expected: View; readonly actual: View }[];
   /** The ends of the logs, if there was a difference. */
   readonly logs: string;
-  /** Daemons stood still for longer than they may: the membership changed by itself, on one side and not on the other. */
+  /** Daemons stalled for longer than they may: the membership changed by itself, on one side and not on the other. */
   readonly starved: boolean;
 }
 
@@ -72,7 +72,7 @@ async function run(story: VoteStory, kinds: readonly DaemonKind[]): Promise<Outc
   }
 }
 
-/** On a machine that lets daemons stand still, a story is told again. */
+/** On a machine that lets daemons stall, a story is run again. */
 async function play(t: Test, story: VoteStory, kinds: readonly DaemonKind[]): Promise<void> {
   let outcome = await run(story, kinds);
   for (let again = 1; outcome.starved && again < RUNS_MAX; again++) {

@@ -95,13 +95,13 @@ export class BenchNode {
     const link = this.core.hosts.find(nodeId)!.links[linkId]!;
     for (let i = 0; i < 3; i++) {
       this.nowMs++;
-      this.answer(1, link);
+      this.pong(1, link);
     }
     this.sent.length = 0;
   }
 
   /** A PONG to a PING that left so long ago. */
-  answer(agoMs: number, link: Link = this.core.hosts.find(2)!.links[0]!): void {
+  pong(agoMs: number, link: Link = this.core.hosts.find(2)!.links[0]!): void {
     const timeMs = this.nowMs - agoMs;
     link.pingWritten(timeOnWireMs(timeMs));
     this.put(pong(timeMs, link.linkId, link.host.nodeId), peer(link.host.nodeId, link.linkId));

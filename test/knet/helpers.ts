@@ -69,7 +69,7 @@ export interface LinkOptions {
   readonly pongCount?: number;
 }
 
-/** PINGs every 750 ms, and 1500 ms without an answer. */
+/** PINGs every 750 ms, and 1500 ms without a PONG. */
 const TOKEN_MS = 3000;
 
 /** What the option table says, for knet as a whole. */
@@ -215,7 +215,7 @@ export class SimNode {
 export class KnetSim {
   nowMs = 1_000;
   readonly nodes = new Map<number, SimNode>();
-  /** Answers false to lose a packet. */
+  /** Returns false to lose a packet. */
   network: (packet: Packet) => boolean = () => true;
   delayMs = 1;
   readonly wire: Packet[] = [];

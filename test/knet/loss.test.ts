@@ -76,7 +76,7 @@ t.test('a dead peer is still noticed after the timeout', async (t) => {
   t.notOk(sim.node(1).linkIsUp(2, 0));
 });
 
-t.test('PINGs keep their interval on a link that answers', async (t) => {
+t.test('PINGs keep their interval on a link whose peer responds', async (t) => {
   const sim = new KnetSim();
   sim.run(20_000);
   const before = sim.node(1).stat('node2.link0.tx_ping_packets');

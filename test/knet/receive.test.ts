@@ -129,7 +129,7 @@ t.test('DATA before the link is up', async (t) => {
   const node = new BenchNode();
   node.put(data(message(20)));
   t.same(node.drops, ['not_reachable'], 'a stranger so far');
-  node.answer(1);
+  node.pong(1);
   node.put(data(message(20)));
   t.equal(
     node.delivered.length,
@@ -192,7 +192,7 @@ t.test('a recorded PING does not wipe the window', async (t) => {
   // When nothing but older times comes for long, the peer has a new clock.
   for (let i = 0; i < 12; i++) {
     node.nowMs += 1_000;
-    node.answer(1);
+    node.pong(1);
     node.drops.length = 0;
     node.put(ping(50 + i));
   }
@@ -202,7 +202,7 @@ t.test('a recorded PING does not wipe the window', async (t) => {
 t.test('PONGs that are too late, from the future, or to no PING of ours', async (t) => {
   const node = new BenchNode();
   for (let i = 0; i < 9; i++) {
-    node.answer(1_501);
+    node.pong(1_501);
     node.put(pong(node.nowMs - 1 - i));
     node.put(pong(node.nowMs + 5_000));
   }
@@ -220,7 +220,7 @@ t.test('ICMP alone takes no link down', async (t) => {
   t.equal(node.sent.filter(({ bytes }) => bytes[1] === 0x81).length, 1, 'it asks for proof of life');
   t.ok(node.core.hosts.find(2)?.links[0]?.connected);
   node.nowMs += 5;
-  node.answer(4);
+  node.pong(4);
   node.nowMs += 300;
   node.core.tick(node.nowMs);
   t.ok(node.core.hosts.find(2)?.links[0]?.connected, 'and the proof came');
@@ -231,7 +231,7 @@ t.test('ICMP alone takes no link down', async (t) => {
   for (let i = 0; i < 20; i++) {
     node.nowMs += 1_000;
     node.core.tick(node.nowMs);
-    node.answer(1);
+    node.pong(1);
   }
   node.core.linkError(0, node.nowMs);
   node.nowMs += 150;
@@ -272,7 +272,7 @@ t.test('the own process was held up: peers are not accused', async (t) => {
   node.core.tick(node.nowMs);
   for (let i = 0; i < 20; i++) {
     node.nowMs += 500;
-    node.answer(1);
+    node.pong(1);
     node.core.tick(node.nowMs);
   }
   node.nowMs += 20_000;

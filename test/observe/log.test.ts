@@ -165,7 +165,7 @@ t.test('a new file that cannot be opened leaves the lines where they were, until
   t.equal(sink.lost.file, 0);
 });
 
-t.test('a flood of lines of one kind is cut off, in the blackbox too, and its length is told', async (t) => {
+t.test('a flood of lines of one kind is cut off, in the blackbox too, and its length is logged', async (t) => {
   const { sink, stderr, syslog } = bench();
   for (let at = 0; at < 5000; at++)
     sink.log('warning', 'MAIN', `discarded unknown message ${at} for service 5 (max id 4)`);

@@ -193,7 +193,7 @@ t.test('credentials', (t) => {
   t.end();
 });
 
-t.test('scheduling answers with a value', (t) => {
+t.test('scheduling returns a value', (t) => {
   t.ok(threadId() > 0);
   t.equal(yieldCpu(), 0);
   t.ok(getLimit('NOFILE').soft > 0);

@@ -12,7 +12,7 @@ export type KeyCall = Call<RegisterInput, number | boolean>;
 export class Record {
   readonly calls = new Map<number, KeyCall[]>();
   private count = 0;
-  /** Programs that stand still: they cannot know what they lost. */
+  /** Programs that stall: they cannot know what they lost. */
   readonly asleep = new Set<string>();
   readonly problems: string[] = [];
   private clock = 0;
@@ -65,7 +65,7 @@ interface Write {
   readonly input: RegisterInput;
 }
 
-/** A program that works on registers and a lock until it is told to stop. */
+/** A program that works on registers and a lock until it has to stop. */
 export class Hammer {
   private values = new Map<number, number>();
   private machine: Replicated<Write, number | boolean> | null = null;

@@ -65,7 +65,7 @@ t.test('registers and a lock of a simulated cluster with faults, by seeds', asyn
     const record = new Record();
     const hammers = cluster.nodeIds.map((id) => {
       const connect = cluster.connectOptions(id);
-      // In virtual time: a program on a node that stands still stands still, too.
+      // In virtual time: a program on a node that stalls does, too.
       const rest = (): Promise<void> => new Promise((resolve) => void clockOf(connect).setTimer(int(100), resolve));
       return new Hammer(`node ${id}`, connect, record, random, rest, 3000);
     });

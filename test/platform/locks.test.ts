@@ -137,7 +137,7 @@ t.test('cuts, pauses and deaths by seeds: never two holders, tokens grow in the 
       machines.set(nodeId, locks);
       while (open) {
         const lock = await locks.acquire('x');
-        // A program that stands still cannot know: its token keeps it out.
+        // A program that stalls cannot know: its token keeps it out.
         const others = [...holding.values()].filter((other) => !other.lost.aborted && !paused.has(other.nodeId));
         if (others.length > 0) problems.push(`${nodeId} holds it beside ${others.map((other) => other.nodeId)}`);
         if (lock.token <= highest) problems.push(`token ${lock.token} after ${highest}`);

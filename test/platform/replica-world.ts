@@ -33,7 +33,7 @@ interface RingOf {
   readonly log: (Sent | { readonly joined: Member } | { readonly left: Member })[];
 }
 
-/** What the machine of a node has come to, and what its submitter was told. */
+/** What the machine of a node has come to, and what its submitter heard of it. */
 export class ToyNode implements ReplicaHost {
   core: ReplicaCore;
   /** The program's state: everything that was applied, in order. */
@@ -48,7 +48,7 @@ export class ToyNode implements ReplicaHost {
   paused = false;
   lastRingSeq = 0;
   members: readonly Member[] = [];
-  private readonly told = new Set<string>();
+  private readonly reported = new Set<string>();
   private readonly submitted = new Map<number, string>();
   private counter = 0;
 
@@ -79,9 +79,9 @@ export class ToyNode implements ReplicaHost {
     this.submitted.set(this.core.submit(Buffer.from(text)), text);
   }
 
-  /** Commands of which the submitter was told nothing yet. */
+  /** Commands of which the submitter has heard nothing yet. */
   promised(): string[] {
-    return [...this.submitted.values()].filter((text) => !this.told.has(text));
+    return [...this.submitted.values()].filter((text) => !this.reported.has(text));
   }
 
   send(message: ReplicaMessage): void {
@@ -97,14 +97,14 @@ export class ToyNode implements ReplicaHost {
     this.world.sawApplied(place.index, name, place.ringSeq, this);
     const text = own === null ? undefined : this.submitted.get(own);
     if (text === undefined) return;
-    this.told.add(text);
+    this.reported.add(text);
     this.world.confirmed(text);
   }
 
   applied(own: number): void {
     const text = this.submitted.get(own);
     if (text === undefined) return;
-    this.told.add(text);
+    this.reported.add(text);
     this.world.confirmed(text);
   }
 
@@ -152,7 +152,7 @@ const sameMember = (a: Member, b: Member): boolean => a.nodeId === b.nodeId && a
 export class ReplicaWorld {
   readonly nodes = new Map<number, ToyNode>();
   readonly violations: string[] = [];
-  /** Commands that their submitters were told to be applied. */
+  /** Commands that were reported to their submitters as applied. */
   readonly done: string[] = [];
   private readonly order: string[] = [];
   private readonly random: () => number;
@@ -214,7 +214,7 @@ export class ReplicaWorld {
     this.rings.delete(nodeId);
   }
 
-  /** The program of a node is killed and comes again: its daemon stays in the ring, and says so to the others. */
+  /** The program of a node is killed and comes again: its daemon stays in the ring, and announces it to the others. */
   restartProgram(nodeId: number): void {
     const place = this.rings.get(nodeId);
     if (place === undefined) return;
@@ -226,7 +226,7 @@ export class ReplicaWorld {
     const node = this.nodes.get(nodeId)!;
     node.members = this.membersAt(place.ring, cursor);
     place.ring.log.push({ joined: this.member(nodeId) });
-    this.tellQuorum(node, place.ring);
+    this.reportQuorum(node, place.ring);
   }
 
   private member(nodeId: number): Member {
@@ -277,13 +277,13 @@ export class ReplicaWorld {
       this.rings.set(nodeId, { ring, cursor: 0 });
       const node = this.nodes.get(nodeId)!;
       node.members = members;
-      this.tell(node, () => node.core.membership(members));
-      this.tell(node, () => node.core.ringChanged({ seq: ring.seq, rep: ring.rep }));
-      this.tellQuorum(node, ring);
+      this.enqueue(node, () => node.core.membership(members));
+      this.enqueue(node, () => node.core.ringChanged({ seq: ring.seq, rep: ring.rep }));
+      this.reportQuorum(node, ring);
     }
   }
 
-  private tell(node: ToyNode, event: () => void): void {
+  private enqueue(node: ToyNode, event: () => void): void {
     node.inbox.push(() => {
       if (node.running) event();
     });
@@ -291,7 +291,7 @@ export class ReplicaWorld {
 
   /** Comes on another connection: not in order with the rest. */
   private readonly quorumEvents: (() => boolean)[] = [];
-  private tellQuorum(node: ToyNode, ring: RingOf): void {
+  private reportQuorum(node: ToyNode, ring: RingOf): void {
     const quorate = ring.nodes.length > this.size / 2;
     const nodesMin = Math.floor(this.size / 2) + 1;
     this.quorumEvents.push(() => {
@@ -307,17 +307,17 @@ export class ReplicaWorld {
     if (node === undefined) return;
     if ('from' in item) {
       const message = decodeMessage(item.bytes);
-      this.tell(node, () => node.core.message(item.from, message!));
+      this.enqueue(node, () => node.core.message(item.from, message!));
       return;
     }
     const other = 'left' in item ? item.left : item.joined;
     node.members = node.members.filter((member) => !sameMember(member, other));
     if ('joined' in item) node.members = [...node.members, other];
     const { members } = node;
-    this.tell(node, () => node.core.membership(members));
+    this.enqueue(node, () => node.core.membership(members));
     if ('joined' in item && sameMember(other, this.member(nodeId))) {
       const { ring } = this.rings.get(nodeId)!;
-      this.tell(node, () => node.core.ringChanged({ seq: ring.seq, rep: ring.rep }));
+      this.enqueue(node, () => node.core.ringChanged({ seq: ring.seq, rep: ring.rep }));
     }
   }
 

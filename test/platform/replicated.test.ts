@@ -122,7 +122,7 @@ t.test('a joiner takes the state in parts while commands go on', async (t) => {
   await cluster.close();
 });
 
-t.test('a node that dies and comes back; one that stands still is left out and comes back', async (t) => {
+t.test('a node that dies and comes back; one that stalls is left out and comes back', async (t) => {
   const cluster = await createTestCluster(3, { seed: 6 });
   const [a, b, c] = await three(cluster);
   await cluster.run(a.add(1));

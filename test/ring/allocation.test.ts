@@ -6,7 +6,7 @@ import { listenForCpg, RawCpgClient } from './test-client.ts';
 
 const MESSAGES = 1_000_000;
 const WARM_UP = 150_000;
-/** The million is measured in parts: one in which a collection happened tells nothing and is left out. */
+/** The million is measured in parts: one in which a collection happened means nothing and is left out. */
 const PARTS = 20;
 const YOUNG_GENERATION_MB = 256;
 /**
@@ -21,7 +21,7 @@ async function pump(client: RawCpgClient, request: Uint8Array, messages: number)
   let posted = 0;
   for (;;) {
     client.take();
-    if (client.events - start >= messages) return; // a starved ring that forms anew tells the client, too
+    if (client.events - start >= messages) return; // a starved ring that forms anew sends events to the client, too
     // Not more than the event ring holds, or events take the slow way through memory.
     const room = Math.min(messages - posted, 2000 - (posted - (client.events - start)));
     const sent = room > 0 ? client.post(request, room) : 0;

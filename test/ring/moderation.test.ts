@@ -48,7 +48,7 @@ t.test('a sender in lockstep with the loop is left alone, and then writes a doze
   t.ok(pair.messages > 200_000, `${pair.messages} messages`);
 });
 
-t.test('a client that waits for each answer is heard at once, but for a few looks', async (t) => {
+t.test('a client that waits for each response is heard at once, but for a few looks', async (t) => {
   const pair = new Processor(() => 1, 0.03);
   pair.run(10_000);
   t.equal(pair.moderation.moderated, false);

@@ -54,7 +54,7 @@ export class RawCpgClient {
     return new RawCpgClient(socket, new ClientRings(response, process.geteuid?.() ?? 0));
   }
 
-  /** As many copies of the request as fit, at most `count`; answers how many. */
+  /** As many copies of the request as fit, at most `count`; returns how many. */
   post(request: Uint8Array, count: number): number {
     let posted = 0;
     while (posted < count && this.rings.request.tryWrite(request)) posted++;

@@ -21,7 +21,7 @@ import { StoryRing } from './story-ring.ts';
 export class Story {
   private readonly ring = new StoryRing();
 
-  /** Answers what happened. */
+  /** Returns what happened. */
   execute(line: string): string[] {
     const [command, ...words] = line.trim().split(/\s+/);
     const { ring } = this;

@@ -51,7 +51,7 @@ export class Attacker {
   }
 }
 
-/** Milliseconds until root's tool has its answer; null: it did not get one. */
+/** Milliseconds until root's tool has its response; null: it did not get one. */
 export async function rootServedMs(node: LabNode): Promise<number | null> {
   const startMs = performance.now();
   const { code } = await node.tool('corosync-cmapctl', '-g', 'totem.version');

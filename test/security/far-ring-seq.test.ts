@@ -9,7 +9,7 @@ import { memberships } from './spoof.ts';
 
 /**
  * A stock node that forged JOINs pushed far up in its 64-bit ring sequences, next to ours, whose numbers end at 2^52. Near the end stock
- * goes around by itself, and one ring forms; in the middle it is alone until its file is removed, and ours goes on undisturbed and says so.
+ * goes around by itself, and one ring forms; in the middle it is alone until its file is removed, and ours goes on undisturbed and logs what to do.
  */
 const END = 2n ** 64n - 8n;
 const MIDDLE = 2n ** 60n;

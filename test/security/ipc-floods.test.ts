@@ -22,7 +22,7 @@ import {
 /** Priority is part of the defence. */
 const options = { transport: 'udpu', extra: GRANTS, system: ['sched_rr: yes'] } as const;
 const KINDS = ['ours', 'stock'] as const;
-/** Root's tool needs a few milliseconds when the machine is quiet; this one is shared, and the tool sleeps a second when it is told to try again. */
+/** Root's tool needs a few milliseconds when the machine is quiet; this one is shared, and the tool sleeps a second when the response is TRY_AGAIN. */
 const SERVED_MS_MAX = 1000;
 const FLOOD_SECONDS = FULL ? 10 : 2;
 

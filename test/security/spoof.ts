@@ -41,5 +41,5 @@ export async function spoofIcmp(
   return Number(await from.space.must(await program('spoof', 'security'), args, { timeoutMs: (seconds + 20) * 1000 }));
 }
 
-/** How many memberships the log of this daemon tells of. */
+/** How many memberships the log of this daemon shows. */
 export const memberships = (node: LabNode): number => node.log().match(/A new membership \(/g)?.length ?? 0;

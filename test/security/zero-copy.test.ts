@@ -6,7 +6,7 @@ import { Lab } from '../interop/lab/lab.ts';
 import type { LabNode } from '../interop/lab/node.ts';
 import { Attacker, alive, GRANTED, GRANTED_TOO, GRANTS } from './attacker.ts';
 
-// Buffers that a client shares with the daemon by files: libcpg does not look at the answer, and leaves the file to the daemon.
+// Buffers that a client shares with the daemon by files: libcpg does not look at the response, and leaves the file to the daemon.
 
 const options = { transport: 'udpu', extra: GRANTS, system: ['sched_rr: no'] } as const;
 /** What stock serves of one client, at least. */

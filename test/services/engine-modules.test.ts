@@ -83,7 +83,7 @@ t.test('sections of Corosync 1 are passed over without a word, as in stock', asy
   );
 });
 
-t.test('modules that are wrong are left out, and said to be', async (t) => {
+t.test('modules that are wrong are left out, and that is logged', async (t) => {
   const wrong: [string, unknown, Record<string, string>, RegExp][] = [
     ['no name', moduleOf(engine()), { path: '/x.js' }, /needs a name/],
     ['bad name', moduleOf(engine()), { name: 'Thing!', path: '/x.js' }, /a name is/],

@@ -8,7 +8,7 @@ import { flowState, QueueLevel, queueLevel } from '../../src/services/host/flow-
 import { configured, FakeNode } from './fake-node.ts';
 import { FakeRing } from './fake-ring.ts';
 
-/** An engine that echoes, and throws wherever it is told to. */
+/** An engine that echoes, and throws wherever the test wants it. */
 function echoEngine(trouble: { at: string | null }, seen: string[] = []) {
   const step = (name: string): void => {
     seen.push(name);
@@ -254,7 +254,7 @@ t.test('an engine that fails while it starts is not loaded, and neither is the o
 
   const node = fresh();
   const provider = { ...echoEngine({ at: 'track' }), decidesQuorum: true };
-  const told: number[] = [];
+  const notified: number[] = [];
   const loader: ServiceEngine<MainEngineContext> = {
     ...echoEngine({ at: null }),
     serviceId: 21,
@@ -263,9 +263,9 @@ t.test('an engine that fails while it starts is not loaded, and neither is the o
       await node.load(provider);
       context.cmap.setU8('echo.key', 1); // the provider, loaded a moment ago, fails
       const service = await echoEngine({ at: null }).start(context);
-      return { ...service, engineFailed: (serviceId: number) => told.push(serviceId) };
+      return { ...service, engineFailed: (serviceId: number) => notified.push(serviceId) };
     },
   };
-  await t.rejects(node.load(loader), /trouble in track/, 'it could not be told, so it does not start');
-  t.strictSame(told, []);
+  await t.rejects(node.load(loader), /trouble in track/, 'it could not be notified, so it does not start');
+  t.strictSame(notified, []);
 });

@@ -7,7 +7,7 @@ import { seeded } from './fake-clock.ts';
 import type { FakeConnection } from './fake-node.ts';
 import { FakeRing } from './fake-ring.ts';
 
-/** The client over a connection of the fake ring; `pump` lets the ring run until the answer is there. */
+/** The client over a connection of the fake ring; `pump` lets the ring run until the response is there. */
 class TestClient extends KvClient {
   constructor(
     readonly connection: FakeConnection,

@@ -79,7 +79,7 @@ t.test('without provider', async (t) => {
   t.match(wire.QUORUM_TYPE_RESPONSE.decodeChecked(client.call(wire.QUORUM_TYPE.message())!), { quorumType: 0 });
 });
 
-t.test('the log tells what stock tells', async (t) => {
+t.test('the log has the lines of stock', async (t) => {
   const cluster = await new QuorumCluster(2).bootAll();
   const { logs } = cluster.node(1);
   for (const line of [

@@ -4,7 +4,7 @@ import t from 'tap';
 import type { SimReport } from './world.ts';
 
 /**
- * The campaign: 2,000 seeds over all cores. It stops early, and says so, when its time is over; `SIM_CAMPAIGN_SEEDS`,
+ * The campaign: 2,000 seeds over all cores. It stops early, and prints that, when its time is over; `SIM_CAMPAIGN_SEEDS`,
  * `SIM_CAMPAIGN_FIRST` and `SIM_CAMPAIGN_SECONDS` change it; `SIM_ATTACK=1` puts an attacker on the network. A failing seed is replayed by the command it prints.
  */
 const seeds = Number(process.env['SIM_CAMPAIGN_SEEDS'] ?? 2000);

@@ -1,6 +1,6 @@
 import type { World } from './world.ts';
 
-/** One fault, chosen by the world's dice; answers what was done, for the story of a failing seed. */
+/** One fault, chosen by the world's dice; returns what was done, for the story of a failing seed. */
 export function nextFault(world: World): string {
   const { random, network, nodes } = world;
   const victim = random.between(0, nodes.length - 1);

@@ -43,7 +43,7 @@ const CASES: readonly Case[] = [
   },
 ];
 
-/** One run; answers whether the joiner was through before step k. */
+/** One run; returns whether the joiner was through before step k. */
 function run(seed: number, step: number, { strike, revive }: Case): { violations: readonly string[]; done: boolean } {
   const world = new World(seed, { nodes: 4, faults: false, checkReassembly: false });
   for (let index = 0; index < 3; index++) world.startNode(index);

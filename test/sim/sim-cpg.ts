@@ -24,7 +24,7 @@ export interface SimCpgHost {
   violation(text: string): void;
 }
 
-/** A client program of one node: what its library told it. */
+/** A client program of one node: the events of its library. */
 class SimClient {
   readonly connection: CpgConnection;
   readonly memory: FrameMemory = frameMemory(new Uint8Array(SCRATCH_BYTES + 8192));
@@ -165,7 +165,7 @@ export class SimCpg {
     );
   }
 
-  /** What the clients were told agrees with what the node believes. */
+  /** The events of the clients agree with what the node believes. */
   checkClients(): void {
     for (const client of this.clients) {
       const group = Buffer.from(GROUPS[client.group]!).toString();

@@ -169,7 +169,7 @@ export class SimNode {
     };
   }
 
-  /** A service that tells its state in the process phase; sometimes it needs several tries. */
+  /** A service that sends its state in the process phase; sometimes it needs several tries. */
   private participant(serviceId: number): SyncParticipant {
     let toSend = 0;
     return {
@@ -355,7 +355,7 @@ export class SimNode {
     this.groups.synchronizationCompleted();
   }
 
-  /** An application sends; during synchronisation only services do. Answers whether there was room. */
+  /** An application sends; during synchronisation only services do. Returns whether there was room. */
   send(bytes: number): boolean {
     if (!this.running) return false;
     const duringSync = this.sync.isInProgress();

@@ -4,7 +4,7 @@ import { simulate } from './world.ts';
 t.setTimeout(600_000); // the machine may be busy
 
 /**
- * Seeds through the whole stack. `SIM_SEED=n` replays one and tells its story; `SIM_SEEDS=n` runs that many from
+ * Seeds through the whole stack. `SIM_SEED=n` replays one and prints its story; `SIM_SEEDS=n` runs that many from
  * `SIM_FIRST`.
  */
 const replay = process.env['SIM_SEED'];

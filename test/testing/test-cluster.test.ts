@@ -2,7 +2,7 @@ import t from 'tap';
 import { Cpg, type CpgEvent, Quorum, type QuorumEvent } from '../../src/client/index.ts';
 import { createTestCluster } from '../../src/testing/index.ts';
 
-/** Everything that a program is told, until its connection ends. */
+/** Every event of a program, until its connection ends. */
 async function member(options: Parameters<typeof Cpg.connect>[0]) {
   const cpg = await Cpg.connect(options);
   await cpg.join('g', { initialRing: true });
@@ -71,7 +71,7 @@ t.test('three nodes, a partition, a heal, in a moment of real time', async (t) =
   t.ok(performance.now() - began < 1500, `${Math.round(performance.now() - began)} ms`);
 });
 
-t.test('a node dies and comes back; a node stands still and goes on', async (t) => {
+t.test('a node dies and comes back; a node stalls and goes on', async (t) => {
   const cluster = await createTestCluster(3, { seed: 5 });
   const [a, b] = await Promise.all([member(cluster.connectOptions(1)), member(cluster.connectOptions(2))]);
   await cluster.settle();

@@ -41,6 +41,11 @@ t.test('a name of the house dialect is found', async (t) => {
   const found = (text: string) => dialectNames(source('src/a.ts', text)).length;
   t.equal(found('this.tellWatchers(keys); const ANSWER_MS = 2; type Answer = 1;'), 3);
   t.equal(found("// it is told\nconst text = 'no answer'; const satellite = intellect; // tells"), 0);
+  t.equal(
+    found('t.match(text, /did not answer/); const x = a / tell / b;'),
+    1,
+    'patterns are texts, quotients are not',
+  );
   t.equal(found('const text = `$'.concat('{told} is told`;')), 1);
 });
 

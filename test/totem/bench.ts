@@ -33,7 +33,7 @@ export function timings(changes: Partial<SrpTimings> = {}): SrpTimings {
   };
 }
 
-/** A network that takes everything and never says anything. */
+/** A network that takes everything and never sends anything. */
 export const quietNetwork = (changes: Partial<TotemNetwork> = {}): TotemNetwork => ({
   sendToken: () => {},
   multicast: () => {},

@@ -41,7 +41,7 @@ t.test('up after 100 ms, then watched while alone', async (t) => {
   t.same(story, ['bind 10.0.0.1', 'up']);
 });
 
-t.test('down and up again; each told once', async (t) => {
+t.test('down and up again; each reported once', async (t) => {
   const { watched, story, host } = monitor();
   watched.start(0);
   watched.tick(100);

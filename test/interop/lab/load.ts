@@ -109,7 +109,7 @@ export async function settle(members: readonly LoadMember[], timeoutMs = 180_000
 }
 
 /**
- * Compares what the members saw since their marks: same messages and changes in the same order. Answers complaints.
+ * Compares what the members saw since their marks: same messages and changes in the same order. Returns complaints.
  *
  * Marks are set when all is quiet. Since the moment of a merge instead would not do: of a message that was cut in two
  * by the change of the ring, stock delivers the end to those that have its beginning, and to nobody else.

@@ -74,7 +74,7 @@ export class LabNode {
     return this.daemon;
   }
 
-  /** SIGTERM: an orderly stop. Answers the exit status. */
+  /** SIGTERM: an orderly stop. Returns the exit status. */
   async stopDaemon(): Promise<number | null> {
     return this.daemon?.alive ? this.daemon.stop('SIGTERM', 20_000) : null;
   }
@@ -112,7 +112,7 @@ export class LabNode {
     return found;
   }
 
-  /** Ids of the members as this node's daemon sees them, and the ring as its quorum service does; `null` without an answer. */
+  /** Ids of the members as this node's daemon sees them, and the ring as its quorum service does; `null` without a response. */
   async membership(): Promise<{ readonly members: readonly number[] | null; readonly ring: string | null }> {
     // One process instead of two: this is asked all the time.
     const script = 'corosync-cmapctl runtime.members. && echo reached; corosync-quorumtool -s';

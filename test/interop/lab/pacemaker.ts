@@ -59,7 +59,7 @@ export class PacemakerLab {
       .filter((line) => line !== '');
   }
 
-  /** Waits until the view of a node has all of the patterns; answers it. */
+  /** Waits until the view of a node has all of the patterns; returns it. */
   async reach(node: LabNode, what: string, ...patterns: readonly RegExp[]): Promise<string[]> {
     let seen: string[] = [];
     return until(

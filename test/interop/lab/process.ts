@@ -61,7 +61,7 @@ export class Running {
     try {
       process.kill(this.pid, name);
     } catch {
-      // It ended a moment ago, and nobody has told us yet.
+      // It ended a moment ago, and the event has not come yet.
     }
   }
 
@@ -74,7 +74,7 @@ export class Running {
     return code;
   }
 
-  /** Waits until the output matches; answers the match. */
+  /** Waits until the output matches; returns the match. */
   async waitFor(pattern: RegExp, timeoutMs = 20_000): Promise<RegExpExecArray> {
     const found = pattern.exec(this.output);
     if (found) return found;
@@ -173,7 +173,7 @@ process.on('exit', () => {
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Calls `check` until it answers something else than `null`; the last error text is part of the complaint. */
+/** Calls `check` until it returns something else than `null`; the last error text is part of the complaint. */
 export async function until<T>(
   what: string,
   check: () => Promise<T | null> | T | null,

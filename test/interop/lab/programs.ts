@@ -7,7 +7,7 @@ import { must } from './process.ts';
 const LIBRARIES = ['-lcpg', '-lsam', '-lcmap', '-lcfg', '-lquorum', '-lvotequorum', '-lqb', '-lpthread', '-lm'];
 const built = new Map<string, Promise<string>>();
 
-/** Compiles test/FOLDER/c/NAME.c, once for each version of its text. Answers the program's path. */
+/** Compiles test/FOLDER/c/NAME.c, once for each version of its text. Returns the program's path. */
 export function program(name: string, folder = 'interop'): Promise<string> {
   let path = built.get(`${folder}/${name}`);
   if (path === undefined) {

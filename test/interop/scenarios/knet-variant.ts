@@ -51,7 +51,7 @@ export const VARIANTS = {
 export type VariantName = keyof typeof VARIANTS;
 export const ALL_VARIANTS = Object.keys(VARIANTS) as readonly VariantName[];
 
-/** A link is up after three answers; with the token of these rings alone that takes three seconds. */
+/** A link is up after three PONGs; with the token of these rings alone that takes three seconds. */
 const quickLinks = ({ links = 1 }: Variant['options']): readonly string[] =>
   Array.from({ length: links }, (_, link) =>
     block('interface', [`linknumber: ${link}`, 'knet_ping_interval: 400', 'knet_ping_timeout: 2000']),

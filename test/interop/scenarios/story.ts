@@ -114,7 +114,7 @@ export class Story {
     await this.settleAndCompare(`${what}, after the return`);
   }
 
-  /** A node stands still for longer than the token timeout and the consensus. */
+  /** A node stalls for longer than the token timeout and the consensus. */
   async freeze(what: string, node: LabNode, forMs: number): Promise<void> {
     const before = [...this.members];
     const others = this.members.filter((member) => member.node !== node);

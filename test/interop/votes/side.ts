@@ -3,7 +3,7 @@ import type { LabNode } from '../lab/node.ts';
 import { type Running, until } from '../lab/process.ts';
 import { program } from '../lab/programs.ts';
 
-/** What the nodes of a cluster show, by name, and what the tools said of the last step. */
+/** What the nodes of a cluster show, by name, and what the tools printed after the last step. */
 export type View = Record<string, string[]>;
 
 const SHOWS_MS = 15_000;
@@ -33,12 +33,12 @@ export class Side {
     return views;
   }
 
-  /** A new step begins: what was said before is forgotten. */
+  /** A new step begins: what was printed before is forgotten. */
   begin(): void {
     this.said = [];
   }
 
-  /** A daemon stood still for so long that a token may have been lost. */
+  /** A daemon stalled for so long that a token may have been lost. */
   hasStarved(): boolean {
     return this.lab.nodes.some((node) => /was not scheduled|Process pause detected/.test(node.log(true)));
   }

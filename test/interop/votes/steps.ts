@@ -43,7 +43,7 @@ export const stop = (id: number): Step => [
 export const split = (...groups: number[][]): Step => [`split ${groups.join(' | ')}`, (side) => side.split(groups)];
 export const heal: Step = ['heal', (side) => side.heal()];
 
-/** For what must not happen: nothing tells when it has not. */
+/** For what must not happen: no event reports that it has not. */
 export const nothingFor = (ms: number): Step => [`nothing for ${ms} ms`, () => sleep(ms)];
 
 /** The window of last_man_standing closes: only the living count. */

@@ -23,7 +23,7 @@ const MEMORY_BYTES = 4 << 20;
 const REQUEST_AT = 1 << 20;
 const EVENT_AT = 2 << 20;
 
-/** A client and its connection: what it was told, as short texts. */
+/** A client and its connection: the events that it got, as short texts. */
 export class ToyClient {
   readonly responses: { id: number; error: number; bytes: Uint8Array }[] = [];
   readonly events: string[] = [];

@@ -113,7 +113,7 @@ t.test('an empty list of services completes with the builds', async (t) => {
   t.same(one.calls, ['end', 'completed 1.5']);
 });
 
-t.test('a step that is not finished is called again; one that finishes later says so', async (t) => {
+t.test('a step that is not finished is called again; one that finishes later reports it', async (t) => {
   const bus = new Bus();
   const one = bus.add(1, [3]);
   one.progress = 'again';

@@ -47,7 +47,7 @@ for (const [name, suite] of [
         const before = getHeapStatistics().used_heap_size;
         for (let i = 0; i < BATCHES; i++) batch();
         const growth = getHeapStatistics().used_heap_size - before;
-        if (growth >= 0) grown.push(growth / BATCHES); // a collection in between tells nothing
+        if (growth >= 0) grown.push(growth / BATCHES); // with a collection in between the figure means nothing
       }
       grown.sort((a, b) => a - b);
       const median = grown[grown.length >> 1] ?? 0;

@@ -169,7 +169,7 @@ export class TestNode {
     return slot === undefined ? Number.NaN : this.values[slot]!;
   }
 
-  /** Why packets were dropped. A busy machine answers late now and then: that does not count. */
+  /** Why packets were dropped. A busy machine responds late now and then: that does not count. */
   drops(): Record<string, number> {
     const drops: Record<string, number> = {};
     for (const [name, slot] of this.statistics) {
@@ -189,7 +189,7 @@ export class TestNode {
   }
 }
 
-/** Steps the nodes until the condition holds or the time is up; answers whether it held. */
+/** Steps the nodes until the condition holds or the time is up; returns whether it held. */
 export async function until(nodes: readonly TestNode[], ms: number, condition: () => boolean): Promise<boolean> {
   const end = performance.now() + ms;
   while (!condition()) {

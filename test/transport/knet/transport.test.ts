@@ -35,7 +35,7 @@ t.test('three encrypted nodes exchange messages of all sizes', async (t) => {
   t.ok(one.transport.hasLocalInput());
   t.ok(await until([one], 100, () => one.received.length === 1));
   t.same(
-    // A late pong says that the machine was busy, not that something was lost.
+    // A late pong means that the machine was busy, not that something was lost.
     [one, two, three].map((node) => ({ ...node.drops(), late_pong: 0 })),
     Array.from({ length: 3 }, () => ({ late_pong: 0 })),
     'nothing was dropped',
