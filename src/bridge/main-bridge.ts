@@ -17,7 +17,7 @@ const TURN_MS = 10;
 
 /**
  * The main thread's end of the bridge. Records go out in the order of the calls; when the ring is full (the ring thread
- * stands still) control messages wait in a queue here, and `mcast` says no.
+ * stalls) control messages wait in a queue here, and `mcast` returns `false`.
  */
 export class MainBridge {
   readonly views: SharedViews;
@@ -72,7 +72,7 @@ export class MainBridge {
     return true;
   }
 
-  /** Whether the Totem queue has room for `bytes` now (services.md 2.2 step 1), as the ring thread last said. */
+  /** Whether the Totem queue has room for `bytes` now (services.md 2.2 step 1), as the ring thread last reported. */
   roomFor(bytes: number): boolean {
     const { state } = this.views;
     const packetBytes = Atomics.load(state, StateWord.QUEUE_PACKET_BYTES);

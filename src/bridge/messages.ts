@@ -5,7 +5,7 @@ import type { ConfigurationChange, RingId } from '../lib/ring-id.ts';
 import type { SyncStep } from '../lib/sync-step.ts';
 
 /**
- * What the main thread and the ring thread say to each other: two chunk rings, one each way, a doorbell each.
+ * What the main thread and the ring thread send each other: two chunk rings, one each way, a doorbell each.
  *
  *   record: | u32 kind | u32 argument | payload … |
  *
@@ -42,7 +42,7 @@ export type ToRing =
       /** The engines on the main thread. */
       readonly remoteServices: readonly RemoteEngine[];
     }
-  /** Answer to the first `interfaceUp`: all services are there, the ring may form (services.md 11.1). */
+  /** Response to the first `interfaceUp`: all services are there, the ring may form (services.md 11.1). */
   | { readonly op: 'servicesLoaded' }
   | { readonly op: 'reconfigure'; readonly config: TotemConfig }
   /** A key was set that acts at run time: what it changed. */
@@ -51,13 +51,13 @@ export type ToRing =
   | { readonly op: 'reloadDone' }
   | { readonly op: 'ringSeqReserved'; readonly upTo: number }
   | { readonly op: 'clientAttach'; readonly client: ClientDescriptor }
-  /** Answer to a `process` step: the engine's process phase succeeded and all that it sent precedes this record. */
+  /** Response to a `process` step: the engine's process phase succeeded and all that it sent precedes this record. */
   | { readonly op: 'syncDone'; readonly serviceId: number; readonly ringId: RingId }
   | { readonly op: 'forceGather' }
   | { readonly op: 'query'; readonly queryId: number; readonly what: RingQuery }
   /** Closes the clients of a ring-thread engine (cpg multicasts its leaves), part of the orderly shutdown. */
   | { readonly op: 'unloadService'; readonly serviceId: number }
-  /** Drain the queues, send the leave message, close the sockets, answer `stopped`. */
+  /** Drain the queues, send the leave message, close the sockets, respond with `stopped`. */
   | { readonly op: 'stop' };
 
 /** `heap`: bytes in use on the ring thread's heap, for watching that it allocates nothing in steady state. */
@@ -73,7 +73,7 @@ export type FromRing =
   | { readonly op: 'statistics'; readonly names: readonly { readonly name: string; readonly slot: number }[] }
   | { readonly op: 'interfaceUp'; readonly linkId: number }
   | { readonly op: 'reserveRingSeq'; readonly upTo: number }
-  /** No ring can form, because no number for it is on disk; said at most ten times a second. */
+  /** No ring can form, because no number for it is on disk; reported at most ten times a second. */
   | { readonly op: 'ringSeqMissing' }
   | { readonly op: 'configurationChange'; readonly change: ConfigurationChange }
   | { readonly op: 'sync'; readonly step: SyncStep }

@@ -4,7 +4,7 @@ import { type FromRing, RecordKind } from './messages.ts';
 import type { RecordReader, RecordWriter } from './record-ring.ts';
 import { fromRingWriter, type SharedViews, StateWord, sharedViews, toRingReader } from './shared-layout.ts';
 
-/** Bytes of records that may wait here for a main thread that does not read, before the ring stands still. */
+/** Bytes of records that may wait here for a main thread that does not read, before the ring stalls. */
 const WAITING_BYTES_MAX = 32 << 20;
 /** What a waiting record takes on the heap besides its bytes, roughly. */
 const WAITING_OVERHEAD_BYTES = 200;
@@ -16,7 +16,7 @@ const WAITING_CUT = 4096;
  *
  * * The ring to main is full: records queue here, in order, up to `WAITING_BYTES_MAX`. Log records are not queued, they
  *   are dropped and counted.
- * * Beyond that bound `isSaturated()` turns true and the loop *stands still*: it handles neither tokens nor other input
+ * * Beyond that bound `isSaturated()` turns true and the loop *stalls*: it handles neither tokens nor other input
  *   nor timers until the main thread has caught up, as a stopped process would. The other nodes then form a ring without
  *   this one, which is what they do about a stock daemon whose only thread hangs. Losing a message instead would break
  *   the common order of the engines on the main thread. At normal rates (some messages a second) that takes hours.

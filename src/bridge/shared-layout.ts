@@ -30,9 +30,9 @@ export const StateWord = {
   QUEUE_PACKET_BYTES: 2 * WORDS_PER_LINE + 4,
   /** A request of this size or more can never be sent (services.md 2.2 step 1). */
   QUEUE_BYTES_LIMIT: 2 * WORDS_PER_LINE + 5,
-  /** Turns of the loop; a main thread that sees it stand still for long knows that the ring thread hangs. */
+  /** Turns of the loop; a main thread that sees it stall for long knows that the ring thread hangs. */
   LOOP_TURNS: 2 * WORDS_PER_LINE + 6,
-  /** 1 while the ring stands still because the main thread does not take its records (record-queue.ts). */
+  /** 1 while the ring stalls because the main thread does not take its records (record-queue.ts). */
   STANDING_STILL: 2 * WORDS_PER_LINE + 7,
 } as const;
 

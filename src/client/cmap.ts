@@ -33,7 +33,7 @@ export interface CmapEvent {
   readonly key: string;
   /** `null`: deleted. */
   readonly current: CmapEntry | null;
-  /** `null`: it did not exist, or the daemon does not tell (counters). */
+  /** `null`: it did not exist, or the daemon does not report it (counters). */
   readonly previous: CmapEntry | null;
 }
 

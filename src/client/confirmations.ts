@@ -17,7 +17,7 @@ interface Waiter {
 
 /**
  * Which of the own messages have come back. A sender's messages are delivered in the order in which they were sent, so two counters
- * say it: no message carries anything for it.
+ * are enough: no message carries anything for it.
  */
 export class Confirmations {
   private sent = 0;
@@ -26,14 +26,14 @@ export class Confirmations {
   private ringId: RingIdentity | null = null;
   private readonly waiters: Waiter[] = [];
   private ended: Error | null = null;
-  /** Nobody knows whether an earlier message will come: the counters say nothing any more. */
+  /** Nobody knows whether an earlier message will come: the counters mean nothing any more. */
   private uncertain = false;
   /** Messages that wait for their turn, and want to know their place. */
   private readonly wanted = new Map<Uint8Array, (waiter: Waiter['number']) => void>();
 
   constructor(private readonly closedError: () => Error) {}
 
-  /** The place of a message that will be sent: tell `posted` of the same bytes. */
+  /** The place of a message that will be sent: call `posted` with the same bytes. */
   of(data: Uint8Array): Promise<CpgPlace> {
     return new Promise((resolve, reject) => {
       if (this.uncertain) reject(lost());

@@ -79,7 +79,7 @@ export class CpgEventDecoder {
 
   constructor(private readonly messageBytesMax: number) {}
 
-  /** `null`: nothing to tell yet (a fragment, or an event of a later version). */
+  /** `null`: nothing to report yet (a fragment, or an event of a later version). */
   decode(event: Uint8Array): CpgEvent | null {
     switch (messageId(event)) {
       case CpgResponse.DELIVER:

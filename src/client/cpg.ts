@@ -162,8 +162,8 @@ export class Cpg extends Connection {
    * message; it is delivered to every member, the sender included, or to none. Waits while the cluster is busy. Calls are
    * sent in the order in which they were made. A loop of sends lets timers and events have their turns.
    *
-   * With `confirm: 'delivered'` it resolves when the message was delivered to this connection, with its place in the order. That
-   * other members have it, too, is not said: they will, unless they or this node leave the ring before.
+   * With `confirm: 'delivered'` it resolves when the message was delivered to this connection, with its place in the order. It
+   * does not mean that other members have it, too: they will, unless they or this node leave the ring before.
    *
    * @throws StateError NOT_JOINED: before `join()`, or after `leave()`.
    * @throws ArgumentError: not a message, or more than 256 MiB.

@@ -64,7 +64,7 @@ export class ArgumentError extends RondoError {
 export const isConnectionError = (error: unknown, code: ConnectionErrorCode): boolean =>
   error instanceof ConnectionError && error.code === code;
 
-/** What a session says to everybody after its end; `null`: `close()` was called. */
+/** The error of every call after the end of a session; `error` is `null` when `close()` was called. */
 export function endReason(service: string, error: Error | null): ConnectionError {
   if (error === null) return new ConnectionError('RONDO_CLOSED', `${service}: this connection was closed`);
   if (error instanceof ConnectionError) return error;

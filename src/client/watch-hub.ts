@@ -5,7 +5,7 @@ import type { CallOptions, Session } from './session.ts';
 const QUEUE_EVENTS = 10_000;
 
 export interface WatchHubOptions<T> {
-  /** Asks the daemon for events; it tells the current state first. */
+  /** Asks the daemon for events; it reports the current state first. */
   start(): Promise<unknown>;
   stop(): Promise<unknown>;
   /** Kinds of which the last event is the state, which a watcher that comes later gets first; `null`: events are no state. */
@@ -15,7 +15,7 @@ export interface WatchHubOptions<T> {
 }
 
 /**
- * Several watchers of what the daemon tells a connection once. The first one makes it begin, the last one makes it end.
+ * Several watchers of what the daemon sends to a connection once. The first one makes it begin, the last one makes it end.
  */
 export class WatchHub<T> {
   private readonly watchers = new Set<EventStream<T>>();

@@ -43,7 +43,7 @@ export interface KeyFile {
 
 /**
  * The first bytes of a key file, read straight into memory that is not shared with anything (readFile joins pieces and
- * leaves them behind). Throws what the system says; a device or a pipe is no key file, and opening one must not wait.
+ * leaves them behind). Throws the error of the system; a device or a pipe is no key file, and opening one must not wait.
  */
 export function readKeyFile(path: string, bytesMax: number): KeyFile {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);

@@ -11,7 +11,7 @@ export interface LoggingMistake {
 
 /**
  * The `logging` section of a running daemon. Stock stops reading at the first wrong value of a reload or a client, without a word: what stands
- * before it, in its own order, acts, the wrong option and those after it stay as they were. So does this, and it says so.
+ * before it, in its own order, acts, the wrong option and those after it stay as they were. This does the same, and logs it.
  */
 export class LoggingInForce {
   /** The values that act. */

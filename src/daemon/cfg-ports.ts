@@ -9,7 +9,7 @@ import { nodeReport, ringLinkReports } from './link-report.ts';
 const AF_INET = 2;
 const AF_INET6 = 10;
 
-/** What the answers to the cfg engine are made of. */
+/** What the responses to the cfg engine are made of. */
 export interface CfgNeeds {
   readonly reloader: Reloader;
   readonly inForce: Pick<ConfigurationInForce, 'totem' | 'members'>;
@@ -57,6 +57,6 @@ export function cfgPorts(needs: CfgNeeds): CfgPorts {
   };
 }
 
-/** The ring thread's answer to the query `links`; `null` before the ring started. */
+/** The ring thread's result of the query `links`; `null` before the ring started. */
 const linkStatus = async (needs: Pick<CfgNeeds, 'query'>): Promise<readonly LinkStatus[]> =>
   ((await needs.query('links')) as readonly LinkStatus[] | null) ?? [];

@@ -200,7 +200,7 @@ export class Daemon {
 
   private ringFailed(error: unknown): void {
     if (this.stopping === null) this.fail(error);
-    else this.parts.log('debug', 'MAIN', failureText(error)); // it has said why already
+    else this.parts.log('debug', 'MAIN', failureText(error)); // it has logged why already
   }
 
   // ---- phases ----
@@ -249,7 +249,7 @@ export class Daemon {
     }
   }
 
-  /** The first interface that is up starts the services (services.md 11.1 step 6); what the ring says meanwhile waits. */
+  /** The first interface that is up starts the services (services.md 11.1 step 6); what the ring thread reports meanwhile waits. */
   private interfaceUp(): void {
     if (this.loading) return;
     this.loading = true;
@@ -307,7 +307,7 @@ export class Daemon {
     this.parts.ready();
   }
 
-  // ---- what the ring thread says ----
+  // ---- what the ring thread reports ----
 
   private fromRing(message: FromRing): void {
     dispatchRingMessage(this.handlers, message);

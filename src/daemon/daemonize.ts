@@ -9,7 +9,7 @@ import { redirectStdioToNull } from '../os/stdio.ts';
  *                                                      └──── child ended → exit with its status
  *
  * "Up" is the first completed synchronisation: from then on clients are served. A daemon whose interface is down gets
- * there later; after `UP_WAIT_MS` the parent leaves it in the background and says so.
+ * there later; after `UP_WAIT_MS` the parent leaves it in the background and prints that.
  */
 export const UP_WAIT_MS = 60_000;
 /** Tells the child that it is one, through the environment; not for users. */

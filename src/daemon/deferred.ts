@@ -22,7 +22,7 @@ export class Gate {
   }
 }
 
-/** A promise with its resolver outside, for answers that come as messages. */
+/** A promise with its resolver outside, for responses that come as messages. */
 export class Deferred<T> {
   readonly promise: Promise<T>;
   resolve!: (value: T) => void;

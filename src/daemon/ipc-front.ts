@@ -31,6 +31,6 @@ export interface IpcFrontPorts {
   isKeyOne(key: string): boolean;
   /** The ring thread serves this client from now on. */
   attach(client: ClientDescriptor): void;
-  /** The ring thread's answer to `clients`. */
+  /** The ring thread's result of the query `clients`. */
   remoteClients(): Promise<unknown>;
 }

@@ -127,7 +127,7 @@ export class IpcServerFront implements IpcFront {
     this.ports.log('error', 'QB', `${who} cannot connect to ${service}: ${errno}, there is no ${missing}${more}`, kind);
   }
 
-  /** As stock says it, but a user without rights that tries for ever does not fill the disk. */
+  /** As stock logs it, but a user without rights that tries for ever does not fill the disk. */
   private sayDenied({ uid, gid, pid }: Credentials): void {
     const keptBack = this.denials.admit(`${uid}:${gid}`, performance.now());
     if (keptBack === null) return;
@@ -186,7 +186,7 @@ export class IpcServerFront implements IpcFront {
     return this.remoteStatistics.get(id) ?? NO_COUNTERS;
   }
 
-  /** The ring thread's counters come by message: what is shown is as of the last answer. */
+  /** The ring thread's counters come by message: what is shown is as of the last response. */
   private refreshRemote(): void {
     const nowMs = performance.now();
     if (this.remotes.size === 0 || nowMs - this.remoteAskedMs < REMOTE_STATS_MS) return;

@@ -4,8 +4,8 @@ import type { CfgLinkStatus } from '../services/codec/cfg.ts';
 import type { LinkStatus } from '../transport/transport.ts';
 
 /**
- * What cfg tells of links and nodes, out of what the transport says (services.md 8.3). Each transport has its own story,
- * told as stock tells it.
+ * What cfg reports of links and nodes, out of what the transport reports (services.md 8.3). Each transport has its own story,
+ * reported as stock reports it.
  */
 export function ringLinkReports(config: TotemConfig, links: readonly LinkStatus[]): RingLinkReport[] {
   return links.map((link) => ({
@@ -26,7 +26,7 @@ function knetStatus(config: TotemConfig, link: LinkStatus): string {
     .join('');
 }
 
-/** `null`: the transport does not know the node (knet only; udp and udpu answer for any id). */
+/** `null`: the transport does not know the node (knet only; udp and udpu report any id). */
 export function nodeReport(
   config: TotemConfig,
   links: readonly LinkStatus[],

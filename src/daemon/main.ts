@@ -155,7 +155,7 @@ async function serve(parts: ServeParts): Promise<ExitCodeValue> {
     reconfigureLog: (logging) => log.reconfigure(logging),
     dumpFlightData: () => log.dumpFlightData(stateDirectory),
     makeIpc: (ports) => new IpcServerFront(ports, instance),
-    // Once: READY repeated at every membership change says nothing (config-and-tools.md T11).
+    // Once: READY repeated at every membership change means nothing (config-and-tools.md T11).
     ready: () => {
       parts.startPriority.end();
       notifyServiceManager('READY=1');

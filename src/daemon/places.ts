@@ -4,7 +4,7 @@ import { DaemonExit, ExitCode } from './exit-codes.ts';
 
 /**
  * Where the daemon keeps its files. Stock has two compiled-in places; here a daemon without privileges, or with an IPC
- * instance, gets places of its own and says so, so that several can run on one host.
+ * instance, gets places of its own and logs them, so that several can run on one host.
  */
 export const DEFAULT_LOCK_FILE = '/run/corosync.pid';
 

@@ -112,7 +112,7 @@ export class RingHandle {
     const { running } = this;
     if (running === null) return;
     const { handler, ringFd, ringEndOfDoorbellFd, doorbell, safety } = running;
-    while (this.bridge.drain(handler)); // all that it said last, before the news of its end
+    while (this.bridge.drain(handler)); // its last messages, before the news of its end
     this.ended = true;
     this.running = null;
     if (safety !== null) clearInterval(safety);

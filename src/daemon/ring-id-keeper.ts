@@ -22,7 +22,7 @@ export interface RingIdKeeperPorts {
 
 /**
  * Keeps ring sequence numbers reserved on disk while the node runs. A directory that cannot be written is no harm while there are numbers
- * left, so the node goes on; but the operator hears of it at once and every minute, not when they are used up.
+ * left, so the node goes on; but it is logged at once and every minute, not when they are used up.
  */
 export class RingIdKeeper {
   private readonly requests = new RingIdRequests((upTo) => this.attempt(upTo));

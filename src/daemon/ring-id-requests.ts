@@ -13,7 +13,7 @@ export class RingIdRequests {
   private waiting = false;
 
   constructor(
-    /** Stores and answers. */
+    /** Stores the number, then responds. */
     private readonly serve: (upTo: number) => void,
     private readonly clock: { nowMs(): number; later(run: () => void, ms: number): void } = {
       nowMs: () => performance.now(),

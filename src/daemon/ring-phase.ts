@@ -18,12 +18,12 @@ export interface RingPhasePorts {
   readonly log: LogFunction;
   readonly ringIds: Pick<RingIdStore, 'close'>;
   readonly thread: Pick<RingHandle, 'start' | 'send'>;
-  /** What the thread says, while it runs. */
+  /** The messages of the thread, while it runs. */
   readonly messages: Pick<RingThreadHandler, 'message' | 'deliver'>;
   dumpFlightData(): void;
   /** The thread is gone: whoever waits for something from it must not wait any longer. */
   gone(): void;
-  /** It went by itself. */
+  /** It ended by itself. */
   failed(error: unknown): void;
 }
 
@@ -35,7 +35,7 @@ export class RingPhase implements Phase {
   private readonly unloading = new Map<number, Deferred<void>>();
   private isGone = false;
   private isEnding = false;
-  /** As the ring thread said when it stopped; 0: it did not. */
+  /** As the ring thread reported when it stopped; 0: it did not. */
   private ringSeqUsed = 0;
 
   constructor(private readonly ports: RingPhasePorts) {}
@@ -48,7 +48,7 @@ export class RingPhase implements Phase {
     });
   }
 
-  /** Says goodbye to the ring, and gives back the ring ids that were not used. */
+  /** Leaves the ring in an orderly way, and gives back the ring ids that were not used. */
   async end(): Promise<void> {
     const { log, ringIds } = this.ports;
     this.isEnding = true;
@@ -81,7 +81,7 @@ export class RingPhase implements Phase {
     this.ports.thread.send(message);
   }
 
-  /** The other nodes have gone on without this one by then; what is left is to say why, and to make room for a restart. */
+  /** The other nodes have gone on without this one by then; what is left is to log why, and to make room for a restart. */
   private hangs(seconds: number, started: boolean): void {
     const { log, dumpFlightData } = this.ports;
     if (!started) {
@@ -108,7 +108,7 @@ export class RingPhase implements Phase {
     const text = `The ring thread failed: ${failureText(error)}`;
     log('debug', 'MAIN', stackOf(error));
     if (this.isEnding)
-      log('debug', 'MAIN', text); // it has said why already
+      log('debug', 'MAIN', text); // it has logged why already
     else failed(new DaemonExit(ExitCode.FATAL, text, { cause: error }));
   }
 }

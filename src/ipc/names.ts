@@ -24,7 +24,7 @@ export function socketPath(name: string, directory: string | null): string {
   return directory === null ? `\0${name}`.padEnd(SUN_PATH_BYTES, '\0') : `${directory}/${name}`;
 }
 
-/** Writes the address of a socket name; answers its length. */
+/** Writes the address of a socket name; returns its length. */
 export function encodeSocketAddress(u8: Uint8Array, offset: number, name: string, directory: string | null): number {
   return directory === null ? encodeAbstractName(u8, offset, name) : encodeUnixPath(u8, offset, `${directory}/${name}`);
 }

@@ -84,7 +84,7 @@ export function encodeConnectionResponse(
   });
 }
 
-/** What a server answered, or what is wrong with it: only what stock clients check, and that sizes and names can be used. */
+/** The response of a server, or what is wrong with it: only what stock clients check, and that sizes and names can be used. */
 export function decodeConnectionResponse(bytes: Uint8Array): ConnectionResponse | string {
   if (bytes.length < CONNECTION_RESPONSE_BYTES) return `connection response of ${bytes.length} bytes`;
   const data = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -226,7 +226,7 @@ export class KnetCore {
     return this.receiver.waiting;
   }
 
-  /** A batch of datagrams, in order. Answers are queued: flush afterwards. */
+  /** A batch of datagrams, in order. Replies are queued: flush afterwards. */
   receive(batch: RxBatch, nowMs: number): void {
     this.receiver.receive(batch, nowMs);
     if (this.receiver.slotsMoved) this.reportSlots();

@@ -24,7 +24,7 @@ const LOSS_WEIGHT = 1 / 16;
 const LOSSY_SHARE = 0.02;
 const PING_DISBELIEF_MS_MAX = 10_000;
 
-/** What a link goes by, timers derived and defaults applied (knet.md 3.3). */
+/** The settings of a link, timers derived and defaults applied (knet.md 3.3). */
 export interface LinkSettings {
   /** 1..255; passive prefers the highest. */
   readonly priority: number;
@@ -37,7 +37,7 @@ export interface LinkSettings {
   readonly pongCount: number;
 }
 
-/** One link to one host: heartbeat state (knet.md 3.1). Effects are the caller's; methods answer what changed. */
+/** One link to one host: heartbeat state (knet.md 3.1). Effects are the caller's; methods return what changed. */
 export class Link {
   connected = false;
   /** Address id of the peer's end; changes only when the link is made anew. */

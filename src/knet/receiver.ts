@@ -184,7 +184,7 @@ export class Receiver {
     this.effects.dropped(reason, tag, nodeId, length);
   }
 
-  /** Answers a drop reason, or −1. */
+  /** Returns a drop reason, or −1. */
   private packet(at: number, length: number, source: number, print: number, nowMs: number): KnetDropReason | -1 {
     const memory = this.options.memory;
     if (length < KNET.packetBytesMin) return KnetDrop.short;

@@ -237,7 +237,7 @@ export class Sender {
     queue.reset();
   }
 
-  /** Seals one packet outside of the queue, in place; answers its sealed length. */
+  /** Seals one packet outside of the queue, in place; returns its sealed length. */
   sealOne(at: number, plainBytes: number): number {
     const suite = this.slots.inUse;
     if (suite !== null) {

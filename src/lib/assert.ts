@@ -3,7 +3,7 @@ export class AssertionError extends Error {
   override readonly name = 'AssertionError';
 }
 
-/** Stays on in production. Use it for what only a bug of ours can break; hostile input is answered with a value. */
+/** Stays on in production. Use it for what only a bug of ours can break; for hostile input a function returns a value. */
 export function assert(condition: boolean, message = 'invariant broken'): asserts condition {
   if (!condition) throw new AssertionError(message);
 }

@@ -7,7 +7,7 @@ export const LINES_PER_SECOND = 1;
 /** Debug and trace lines are there because somebody asked for them. */
 export const DEBUG_LINES_AT_ONCE = 1024;
 export const DEBUG_LINES_PER_SECOND = 10;
-/** Kinds that are told apart; those that come when the table is full share one allowance. */
+/** Kinds that are distinguished; those that come when the table is full share one allowance. */
 export const KINDS_MAX = 512;
 /** Lines that were kept back are reported this often. */
 export const REPORT_MS = 10_000;
@@ -36,7 +36,7 @@ interface Kind {
  */
 export class LineLimit {
   private readonly kinds = new Map<string, Kind>();
-  /** When `report()` has something to say; infinity: nothing was kept back. */
+  /** When `report()` has something to log; infinity: nothing was kept back. */
   dueMs = Number.POSITIVE_INFINITY;
 
   constructor(

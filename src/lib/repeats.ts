@@ -1,5 +1,5 @@
 /**
- * Decides which of many equal complaints are logged: the first, then none for a period, then one again, which tells how
+ * Decides which of many equal complaints are logged: the first, then none for a period, then one again, which reports how
  * many were kept back. The table is bounded: while it is full, strangers are not admitted at all.
  */
 export class Repeats {

@@ -21,7 +21,7 @@ export const ARENA_BYTES_MAX = 2 ** 31 - PAGE_BYTES;
 
 export const pageAlign = (bytes: number): number => Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
 
-/** mmap that answers an address, or -errno. */
+/** mmap that returns an address, or -errno. */
 function map(address: number, bytes: number, flags: number, fd: number): number {
   const result = mmap(address, bytes, PROT_READ_WRITE, flags, fd, 0);
   // MAP_FAILED is 2^64 - 1, the only result above 2^53, so koffi gives a BigInt for nothing else.
@@ -89,7 +89,7 @@ export class Arena {
     return this.byteLength - this.used;
   }
 
-  /** Puts `bytes` of the file `fd` over the range at `offset` (page aligned), shared. Answers 0 or -errno. */
+  /** Puts `bytes` of the file `fd` over the range at `offset` (page aligned), shared. Returns 0 or -errno. */
   mapFile(offset: number, bytes: number, fd: number): number {
     assert(offset % PAGE_BYTES === 0 && offset + pageAlign(bytes) <= this.byteLength, 'range of a file mapping');
     const result = map(this.address + offset, bytes, MAP_SHARED | MAP_FIXED, fd);

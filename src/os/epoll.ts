@@ -57,7 +57,7 @@ export class Epoll {
     this.control = eventsMax * 16;
   }
 
-  /** Answers 0 or -errno. Level-triggered. */
+  /** Returns 0 or -errno. Level-triggered. */
   add(fd: number, events: number, tag: number): number {
     return this.change(ADD, fd, events, tag);
   }

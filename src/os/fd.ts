@@ -90,7 +90,7 @@ export function allocateFile(fd: number, bytes: number): number {
 /** Takes the blocks that a file lacks in its first `bytes`; what it has stays. */
 export function fillHoles(fd: number, bytes: number): number {
   for (let attempt = 0; attempt < 5; attempt++) {
-    const errno = cFallocate(fd, 0, bytes); // answers the errno itself
+    const errno = cFallocate(fd, 0, bytes); // returns the errno itself
     if (errno !== EINTR) return -errno;
   }
   return -EINTR;

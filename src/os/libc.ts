@@ -3,7 +3,7 @@ import koffi from 'koffi';
 /**
  * The C library, once per thread. Addresses are plain Numbers: user space ends at 2^47, so each one is exact.
  *
- * Convention of this folder: a call for the hot path answers `>= 0`, or `-errno` (see `errnoName`); a call for set-up throws
+ * Convention of this folder: a call for the hot path returns `>= 0`, or `-errno` (see `errnoName`); a call for set-up throws
  * `OsError`. Nothing here may be called with an address of memory that the caller does not keep alive.
  */
 const libc = koffi.load('libc.so.6');

@@ -29,7 +29,7 @@ const cSetpriority = bind<(which: number, who: number, priority: number) => numb
   'int',
 ]);
 
-/** What an attempt to get a privilege gave: never an exception, the daemon goes on without (and says so). */
+/** What an attempt to get a privilege gave: never an exception, the daemon goes on without (and logs it). */
 export type Obtained = { readonly ok: true } | { readonly ok: false; readonly errno: string };
 
 const obtained = (result: number): Obtained => (result < 0 ? { ok: false, errno: errnoName(result) } : { ok: true });

@@ -68,7 +68,7 @@ export function formatIp(bytes: Uint8Array): string {
   return start < 0 ? text(0, 8) : `${text(0, start)}::${text(start + length, 8)}`;
 }
 
-/** Writes an IPv4 or IPv6 address; answers its length. `scopeId` is an interface index, for link-local addresses. */
+/** Writes an IPv4 or IPv6 address; returns its length. `scopeId` is an interface index, for link-local addresses. */
 export function encodeSockaddr(
   bytes: Uint8Array,
   offset: number,

@@ -166,7 +166,7 @@ export function setOptionBytes(fd: number, level: number, option: number, value:
   return orErrno(cSetsockopt(fd, level, option, scratch.address, value.length));
 }
 
-/** Reads an option into `scratch` from offset 0; answers its length or -errno. */
+/** Reads an option into `scratch` from offset 0; returns its length or -errno. */
 export function getOption(fd: number, level: number, option: number, bytesMax = 1024): number {
   scratch.i32[4096] = bytesMax;
   const result = orErrno(cGetsockopt(fd, level, option, scratch.address, scratch.address + 16384));
@@ -179,7 +179,7 @@ export function getOptionInt(fd: number, level: number, option: number): number 
   return result < 0 ? result : scratch.i32[0]!;
 }
 
-/** Writes the bound address to `scratch` from offset 0; answers its length or -errno. */
+/** Writes the bound address to `scratch` from offset 0; returns its length or -errno. */
 export function boundAddress(fd: number): number {
   scratch.i32[4096] = 128;
   const result = orErrno(cGetsockname(fd, scratch.address, scratch.address + 16384));

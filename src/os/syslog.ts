@@ -7,7 +7,7 @@ export const SYSLOG_PATH = '/dev/log';
 const DATAGRAM_BYTES_MAX = 8192;
 const ADDRESS_BYTES = 128;
 
-/** A connected datagram socket to the system's logger. Sending never waits: a full queue answers `false`. */
+/** A connected datagram socket to the system's logger. Sending never waits: with a full queue it returns `false`. */
 export interface SyslogConnection {
   send(datagram: Uint8Array): boolean;
   close(): void;

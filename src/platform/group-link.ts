@@ -23,7 +23,7 @@ export interface Backoff {
 
 export const BACKOFF_DEFAULT: Backoff = { minMs: 100, maxMs: 5_000 };
 
-/** What quorum says of a ring; `null` where nothing is known of votes. */
+/** What quorum reports of a ring; `null` where nothing is known of votes. */
 export interface LinkQuorum {
   readonly ringId: RingIdentity;
   readonly quorate: boolean;
@@ -83,7 +83,7 @@ export class GroupLink {
 
   /** In the order of the calls. What is sent while there is no connection is lost; the handler knows when there is one. */
   send(data: Uint8Array): void {
-    this.cpg?.send(data).catch(() => {}); // the end of the connection says it, too
+    this.cpg?.send(data).catch(() => {}); // the end of the connection reports it, too
   }
 
   /** The connection that there is. */

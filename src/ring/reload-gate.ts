@@ -12,7 +12,7 @@ const WAIT_SHARE = 0.5;
  * A change of key or cipher on a live ring, seen from the message stream (knet.md 5.4, services.md 8.5). Stock reads its file
  * and loads the new key while it delivers the reload message, so that every node has the key before any node sends with it.
  * Here the main thread reads the file and the ring goes on; only when packets arrive that need a key which is not there yet,
- * the ring *stands still* until it is, and those packets wait. A reload that does not touch crypto never stops it.
+ * the ring *stalls* until it is, and those packets wait. A reload that does not touch crypto never stops it.
  *
  *   reload delivered ──> main thread parses … ──> reconfigure, own phase 1 sent, reloadDone
  *        └─ pending ──────── a packet that nothing opens: waiting ───────────────┘

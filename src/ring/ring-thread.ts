@@ -25,7 +25,7 @@ const TURNS_PER_LOOK = 64;
 const SLEEP_MS_MAX = 1000;
 /** A sleep shorter than this is not rounded up to milliseconds. */
 const EXACT_MS = 1;
-/** While the ring stands still for the main thread, it looks this often whether that reads again. */
+/** While the ring stalls for the main thread, it looks this often whether that reads again. */
 const STANDING_MS = 5;
 /** The thread's own lateness is reported when a turn came this much too late (config-and-tools.md 4.4). */
 const PAUSE_SHARE = 0.8;
@@ -285,7 +285,7 @@ export class RingThread {
     this.ended = true;
   }
 
-  /** The loop threw: tells the main thread why, as far as that still works. */
+  /** The loop threw: reports to the main thread why, as far as that still works. */
   fail(error: unknown): void {
     try {
       this.bridge.send({ op: 'fatal', ...fatalText(error) });
@@ -338,7 +338,7 @@ function totemRegionBytes(): number {
 /** How long to sleep until something is due: what is near is met exactly, the rest to the next millisecond. */
 const sleepMs = (dueMs: number): number => (dueMs < EXACT_MS ? dueMs : Math.min(SLEEP_MS_MAX, Math.ceil(dueMs)));
 
-/** For `fatal`: what the main thread says and exits with. */
+/** For `fatal`: what the main thread logs and exits with. */
 function fatalText(error: unknown): { readonly code: string; readonly message: string } {
   if (error instanceof RondoError) return { code: error.code, message: error.message };
   return { code: 'RONDO_RING_FAILED', message: failureText(error) }; // its stack follows with the end of the worker

@@ -34,7 +34,7 @@ const PUBLISH_MS = 1;
 
 /**
  * Totem, sync, the engines of this thread and a transport, joined: the constructor wires them, `open` lets the world in. Everything that
- * the core says to its user goes through here:
+ * the core reports to its user goes through here:
  *
  *   transport ⇄ ProcessGroups ── group "sync" ──> SyncCore ──> engines here, and those of the main thread by messages
  *                             ── other groups ──> ServiceRouter ──> engines here, or the bridge

@@ -27,7 +27,7 @@ export interface EngineConnection {
   readonly egid: number;
   /** The engine's own state for this connection. */
   context: unknown;
-  /** Answers the request in hand, or a deferred one. `message` is a whole response, 24-byte header included; copied. */
+  /** Responds to the request in hand, or a deferred one. `message` is a whole response, 24-byte header included; copied. */
   respond(message: Uint8Array): void;
   /** Sends an event, 24-byte header included. It is copied, queued if the client is slow, and never blocks. */
   dispatch(message: Uint8Array): void;
@@ -41,9 +41,9 @@ export interface LibraryCall {
   readonly id: number;
   /** Whether the request needs room in the Totem queue and no sync in progress (services.md 2.2). */
   readonly flowControl: boolean;
-  /** Shorter requests, header included, never get to the engine: they are answered INVALID_PARAM. */
+  /** Shorter requests, header included, never get to the engine: the response is INVALID_PARAM. */
   readonly requestBytesMin: number;
-  /** Answer when the request was not admitted, for clients that cannot cope with a bare 24-byte header. */
+  /** The response when the request was not admitted, for clients that cannot cope with a bare 24-byte header. */
   rejection?(status: number): Uint8Array;
 }
 

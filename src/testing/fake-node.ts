@@ -9,7 +9,7 @@ import type { FakeClock } from './fake-clock.ts';
 
 let lastConnectionId = 0;
 
-/** A client: sends requests, keeps answers and events. */
+/** A client: sends requests, keeps responses and events. */
 export class FakeConnection implements EngineConnection {
   readonly id = ++lastConnectionId;
   readonly pid = 1000 + this.id;
@@ -43,14 +43,14 @@ export class FakeConnection implements EngineConnection {
     this.node.host.close(this.serviceId, this);
   }
 
-  /** Sends a request; the answer if it came at once. */
+  /** Sends a request; the response if it came at once. */
   call(request: Uint8Array): Uint8Array | undefined {
     const before = this.responses.length;
     this.node.host.request(this.serviceId, this, request);
     return this.responses[before];
   }
 
-  /** Status of the answer; -1 when none came yet. */
+  /** Status of the response; -1 when none came yet. */
   status(request: Uint8Array): number {
     const response = this.call(request);
     return response === undefined ? -1 : messageError(response);
@@ -149,7 +149,7 @@ export class FakeNode {
         this.host.syncStep({ kind: 'init', serviceIds: [serviceId], transitional, members, ringId });
       },
       process: () => {
-        // The answer may come inside the call; SyncCore wants it after 'later'.
+        // The response may come inside the call; SyncCore wants it after 'later'.
         queueMicrotaskLike(this, () => this.host.syncStep({ kind: 'process', serviceId, ringId: ring }));
         return 'later';
       },

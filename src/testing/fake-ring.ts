@@ -127,7 +127,7 @@ export class FakeRing {
     return true;
   }
 
-  /** Until nothing moves any more, time standing still but for retries of full queues. */
+  /** Until nothing moves any more; time advances only for retries of full queues. */
   settle(maxSteps = 100_000): void {
     for (let steps = 0; steps < maxSteps; steps++) {
       if (this.step()) continue;

@@ -113,7 +113,7 @@ export class TestCluster {
     });
   }
 
-  /** The node stands still, with the connections and timers of its programs, and the others go on without it. */
+  /** The node stalls, with the connections and timers of its programs, and the others go on without it. */
   pause(nodeId: number): Promise<void> {
     return this.fault(async () => {
       this.node(nodeId).paused = true;
@@ -198,7 +198,7 @@ export class TestCluster {
     this.ring.add(node);
   }
 
-  /** Rings become what `reach` says: nodes that lost somebody stand still for the token timeout, then each part forms its ring. */
+  /** Rings become what `reach` says: nodes that lost somebody stall for the token timeout, then each part forms its ring. */
   private async reform(): Promise<void> {
     const runs = (nodeId: number): boolean => this.ring.nodes.get(nodeId)?.paused === false;
     const parts = this.reach.map((group) => group.filter(runs)).filter((group) => group.length > 0);

@@ -5,7 +5,7 @@ import type { TotemDropReason } from './drop-reason.ts';
 /**
  * The faces of the Totem core. Towards the network and the clock: `TotemNetwork`, which the transport (or the
  * simulator) implements. Towards the services: `TotemUser`. Towards who watches: `TotemObserver`. The core calls them
- * synchronously, from inside the event that it was given; they do not call back into the core except where said.
+ * synchronously, from inside the event that it was given; they do not call back into the core except where noted.
  *
  *   runtime → core   setNow() receive() tick() interfaceUp() ringSeqReserved() …
  *   core → runtime   TotemNetwork: sendToken() multicast() …      TotemUser: deliver() configurationChange() …
@@ -141,6 +141,6 @@ export interface TotemUser {
   configurationChange(change: ConfigurationChange): void;
   /** Once per valid token, after it was sent on: the place for the process steps of sync (services.md 3.4). */
   tokenSent(): void;
-  /** Ring sequences up to `upTo` must be on disk before the core uses them; answered by `ringSeqReserved()`. */
+  /** Ring sequences up to `upTo` must be on disk before the core uses them; confirmed by `ringSeqReserved()`. */
   reserveRingSeq(upTo: number): void;
 }

@@ -51,7 +51,7 @@ export function receiveJoin(s: RingState, at: number, length: number, littleEndi
   switch (s.state) {
     case 'operational':
       if (join.failed.includes(s.me)) return TotemDrop.WRONG_STATE;
-      if (isPast(s, join.systemFrom, join.ringSeq)) return TotemDrop.PAST_RING; // totem.md trap 17
+      if (isPast(s, join.systemFrom, join.ringSeq)) return TotemDrop.PAST_RING; // late: of the round that ended (totem.md trap 17)
       return processJoin(s, join);
     case 'gather':
       return processJoin(s, join);
@@ -123,7 +123,7 @@ function wokeFromPause(s: RingState): boolean {
 }
 
 /**
- * What a member of this node's operational ring said on an earlier ring: late, or recorded and sent again. Who is in a ring has left
+ * What a member of this node's operational ring sent on an earlier ring: late, or recorded and sent again. Who is in a ring has left
  * all earlier ones for good, so there is nothing to merge with. Should it be the truth after all (a node that came back without
  * its state directory), the token is lost and everybody gathers.
  */
@@ -158,7 +158,7 @@ function meetForeigner(
   operational: ReasonValue,
   gather: ReasonValue,
 ): TotemDropReason {
-  // As a JOIN with such a number: who stands there cannot be in a ring with us, and gathering for him would never end.
+  // As a JOIN with such a number: a node with that number cannot be in a ring with us, and gathering for it would never end.
   if (ringSeq > TOTEM_LIMITS.ringSeqMax) return TotemDrop.BAD_RING_SEQ;
   // Stock gathers at both: without the key, recorded packets of an earlier ring then re-form this one.
   if (s.state === 'operational' && isPast(s, node, ringSeq)) return TotemDrop.PAST_RING;

@@ -14,7 +14,7 @@ const NOBODY = 0;
 /**
  * In recovery every survivor sends every old message that somebody lacks, so the same message arrives many times, each
  * time under another sequence number of the new ring (totem.md 4.3). Its bytes are kept once: the sort queue of the
- * recovery holds a stub for the others, and this table says what each stub stands for.
+ * recovery holds a stub for the others, and this table holds what each stub stands for.
  *
  *   recovery seq → inner seq, who encapsulated it, its this_seqno          inner seq → recovery seq with the bytes
  */
@@ -110,7 +110,7 @@ export function storeForgotten(s: RingState, seq: number, innerSeq: number): boo
 }
 
 /**
- * Writes the encapsulated message that `seq` stands for into a slot that is free again at the next event. Answers its
+ * Writes the encapsulated message that `seq` stands for into a slot that is free again at the next event. Returns its
  * offset, -1 without memory or if it was not kept; the length is `stubBytes`.
  */
 export function writeStub(s: RingState, seq: number): number {

@@ -11,7 +11,7 @@ const ENOUGH = RING_SEQ_STEP * 256;
 /** A ring that is this far ahead has formed 260,000 times more often. */
 export const LEAP = 2 ** 20;
 const SCATTER = 2 ** 40;
-/** After so many answers of the disk for one commit, JOINs that raise the number meanwhile do not count any more. */
+/** After so many confirmations of the disk for one commit, JOINs that raise the number meanwhile do not count any more. */
 const WAITS_MAX = 3;
 
 /** Asks for the next block when fewer than `ENOUGH` numbers behind `ringSeq` are reserved or asked for. */

@@ -29,7 +29,7 @@ const STRANGER_REPORT_MS = 60_000;
 
 /**
  * The Totem single-ring protocol (totem.md 4): membership, total order, recovery. A pure core: frames, time and the
- * answers of the disk come in, frames, messages and configuration changes go out through the interfaces it was given.
+ * results of the disk come in, frames, messages and configuration changes go out through the interfaces it was given.
  * Nothing throws on what a peer sends; nothing is allocated for a frame in steady state.
  */
 export class TotemSrp {
@@ -47,8 +47,8 @@ export class TotemSrp {
   }
 
   /**
-   * A datagram, lying in the frame memory outside of the core's region. Answers why it had no effect, or `TotemDrop.NONE`;
-   * every answer is counted.
+   * A datagram, lying in the frame memory outside of the core's region. Returns why it had no effect, or `TotemDrop.NONE`;
+   * every result is counted.
    */
   receive(offset: number, length: number): TotemDropReason {
     const s = this.state;

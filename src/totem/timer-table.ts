@@ -56,7 +56,7 @@ export class TimerTable {
     return this.earliest;
   }
 
-  /** Stops and answers the timer that is due first, or -1. */
+  /** Stops and returns the timer that is due first, or -1. */
   takeDue(): TimerValue | -1 {
     if (this.next() > this.clock.nowMs) return -1;
     for (let i = 0; i < TIMERS; i++) {

@@ -20,7 +20,7 @@ const COPY_GAP_MS = 1;
 export class TokenPace {
   /** What is faster than the estimate in three of ten rotations: one that waited for a lost token hardly moves it. */
   private rotationMs = ROTATION_MS_FIRST;
-  /** When the token in circulation was first sent by this node; negative: it was not, or the next visit says nothing. */
+  /** When the token in circulation was first sent by this node; negative: it was not, or the next visit means nothing. */
   private sentAtMs = -1;
   private copiedAtMs = -1;
   private resends = 0;
@@ -43,7 +43,7 @@ export class TokenPace {
     this.rotationMs *= sample > this.rotationMs ? 1 + STEP_UP : 1 - STEP_DOWN;
   }
 
-  /** The token is sent on for the first time. `idle`: the representative will keep it, so its return says nothing. */
+  /** The token is sent on for the first time. `idle`: the representative will keep it, so its return means nothing. */
   passed(nowMs: number, seq: number, idle: boolean): void {
     this.sentAtMs = idle ? -1 : nowMs;
     this.resends = 0;

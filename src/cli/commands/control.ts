@@ -34,7 +34,7 @@ const reload = (context: CommandContext): Promise<number> =>
     return partial === null ? CliExit.OK : CliExit.FAILED;
   });
 
-/** What could not be applied, as the daemon tells it (3.1.9 and later). */
+/** What could not be applied, as the daemon reports it (3.1.9 and later). */
 async function reloadErrors(context: CommandContext): Promise<string | null> {
   const cmap = await Cmap.connect(context.connect);
   try {

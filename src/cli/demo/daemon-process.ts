@@ -62,7 +62,7 @@ export class DaemonProcess {
     this.onChange(`started, pid ${child.pid}`);
   }
 
-  /** Marks the process as serving; told by its observer. */
+  /** Marks the process as serving; its observer has seen it. */
   ready(): void {
     if (this.child !== null && this.state === 'starting') this.state = 'running';
   }

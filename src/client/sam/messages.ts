@@ -14,7 +14,7 @@ export type ToChild =
       readonly data: Uint8Array;
       readonly warnSignal: NodeJS.Signals;
     }
-  /** Answers `start`, `stop`, `store` and `warnSignal`, in order. */
+  /** The response to `start`, `stop`, `store` and `warnSignal`, in order. */
   | { readonly sam: 'reply' };
 
 export function isSamMessage(message: unknown): message is ToMonitor | ToChild {

@@ -9,7 +9,7 @@ export interface SamPolicy {
   readonly recovery: 'quit' | 'restart';
   /** Start only with quorum; losing it is a failure. */
   readonly quorum: boolean;
-  /** Tell the state in cmap, where the watchdog service sees it. */
+  /** Write the state to cmap, where the watchdog service sees it. */
   readonly cmap: boolean;
   /** Silence of a started child that is a failure; 0: none is. */
   readonly intervalMs: number;

@@ -36,7 +36,7 @@ export async function supervise(
   const quorum = options.quorum ? await (options.openQuorum ?? (() => watchQuorum(options.connect)))() : null;
   const ignore = (): void => {};
   const terminals: readonly NodeJS.Signals[] = ['SIGINT'];
-  for (const signal of terminals) process.on(signal, ignore); // the terminal tells the child as well; its end is ours
+  for (const signal of terminals) process.on(signal, ignore); // the terminal signals the child as well; when it ends, so does this process
   try {
     await keys?.create(options);
     return await new Supervisor(modulePath, args, options, keys, quorum).run();

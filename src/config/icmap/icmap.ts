@@ -29,7 +29,7 @@ const SECRET_KEY = 'totem.key';
  * called inside the change (services.md 5). The daemon writes with the plain methods; what a client asks for goes
  * through the `client…` methods, which refuse read-only keys, what only root may touch, and more keys than a user may keep.
  *
- * Statuses are `cs_error_t` numbers, because the map's answers go to clients as they are.
+ * Statuses are `cs_error_t` numbers, because the map's results go to clients as they are.
  */
 export class Icmap {
   private readonly values = new Map<string, CmapValue>();
@@ -249,7 +249,7 @@ export class Icmap {
     return this.isReadOnlyFor(key, client) ? CsError.ACCESS : this.adjust(key, step);
   }
 
-  /** Whether the client may see the key: a secret is not listed, not read, and no event tells of it. */
+  /** Whether the client may see the key: a secret is not listed, not read, and no event reports it. */
   clientMayRead(key: string, { privileged }: MapClient): boolean {
     return privileged || !isSecret(key);
   }

@@ -35,7 +35,7 @@ The values in force are in the map under \`runtime.config.totem.\`.
 
 ## Options
 
-*Reload*: when a changed file value acts. **yes**: with a reload; **no**: never, the reload says so; **start**: at the next start, silently; **new link**: for links
+*Reload*: when a changed file value acts. **yes**: with a reload; **no**: never, the reload logs that; **start**: at the next start, silently; **new link**: for links
 that the reload adds. *cmap*: what a client's write does: **live** (acts at once), **refused**, or **stored** (without effect until somebody reads it).
 **root only**: refused (CS_ERR_ACCESS) to clients that are not root or the user that the daemon runs as, because the value names what follows (a path, a program, …), and the daemon,
 or a program that reads the key, would follow it with root's rights. A **secret** is not readable by them either.

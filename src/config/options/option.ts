@@ -13,7 +13,7 @@ export const OPTION_TYPE_CODE: Readonly<Record<OptionType, keyof typeof CmapType
 };
 
 /**
- * When a changed value in the file takes effect: `yes` with a reload; `no` never (a reload says so and keeps the old
+ * When a changed value in the file takes effect: `yes` with a reload; `no` never (a reload logs so and keeps the old
  * value); `start` is read at start only and silently kept afterwards; `link` for links that the reload adds.
  */
 export type ReloadEffect = 'yes' | 'no' | 'start' | 'link';
@@ -54,7 +54,7 @@ export const described = (text: string): Formula => ({ text, of: null });
 
 /**
  * One option of corosync.conf: the single place where its name, type, default and meaning are written down. Reading, live change, publication,
- * access rules, the check and the documentation go by it.
+ * access rules, the check and the documentation follow it.
  */
 export interface OptionSpec {
   /** Section path in the file, e.g. `totem.interface`; `logging.logger_subsys` where the file nests it so. */

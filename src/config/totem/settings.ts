@@ -3,7 +3,7 @@ import type { Icmap } from '../icmap/index.ts';
 import { findOption } from '../options/index.ts';
 import { type Basis, OPTION_TYPE_CODE, type OptionSpec, type OptionValue, type Settings } from '../options/option.ts';
 
-/** What an option's rows go by that is no option itself, or is read elsewhere. */
+/** What an option's rows depend on that is no option itself, or is read elsewhere. */
 export type Given = Partial<Basis>;
 
 /** The value under `key`; `null`: there is none, it is of another type, or it is a 0 that means the default. */

@@ -67,7 +67,7 @@ export class ServerConnection {
   live = false;
   closed = false;
 
-  /** The request in hand, after `peekRequest()` answered true. */
+  /** The request in hand, after `peekRequest()` returned true. */
   requestOffset = 0;
   /** `header.size`, checked against the chunk. */
   requestLength = 0;
@@ -314,7 +314,7 @@ export class ServerConnection {
     this.notify(count, Math.ceil(count / parts));
   }
 
-  /** Keeps an event until there is room; drops it if the client is gone. When the queue's limit is reached the connection has to go (`fault`), and false is the answer. */
+  /** Keeps an event until there is room; drops it if the client is gone. When the queue's limit is reached the connection has to end (`fault`), and false is returned. */
   queueEvent(source: Uint8Array, offset: number, lengthBytes: number): boolean {
     if (this.fault !== null) return false;
     if (this.hungUp) return true;

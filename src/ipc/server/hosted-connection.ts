@@ -86,7 +86,7 @@ export class HostedConnection {
   }
 
   /**
-   * Answers a request, now or later. Copied. What was dispatched before, to this client or to others, is visible first: who has the answer
+   * Responds to a request, now or later. Copied. What was dispatched before, to this client or to others, is visible first: who has the response
    * and then dispatches without waiting finds the events that the request caused.
    */
   respond(message: Uint8Array): void {
@@ -98,7 +98,7 @@ export class HostedConnection {
       return;
     }
     const at = core.claimResponse(message.length);
-    // A client has one request on its way, so the ring is never full with answers it still wants.
+    // A client has one request on its way, so the ring is never full with responses it still wants.
     if (at < 0) {
       this.end(core.fault ?? 'response ring full');
       return;

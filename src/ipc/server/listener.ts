@@ -49,10 +49,10 @@ export interface ListenerOptions {
   reserve(client: Credentials, maxMessageBytes: number): number;
   release(client: Credentials, maxMessageBytes: number): void;
   /**
-   * Everything is ready but the answer to the client. 0: it is yours. -errno: the client gets that, and this listener cleans up.
+   * Everything is ready but the response to the client. 0: it is yours. -errno: the client gets that, and this listener cleans up.
    */
   prepare(client: ClientDescriptor): number;
-  /** The client has its answer (libqb's "created" hook). `client.fd` is no longer watched here. */
+  /** The client has its response (libqb's "created" hook). `client.fd` is no longer watched here. */
   established(client: ClientDescriptor): void;
   /**
    * A handshake that did not become a connection, by reason, for a counter or the log. `missing`: what this host or this daemon did not

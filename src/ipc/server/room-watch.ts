@@ -6,7 +6,7 @@ const EVENTS_MAX = 64;
 const ROUNDS_MAX = 8;
 
 /**
- * Tells when clients read. A client of libqb says nothing when it has taken an event off its ring, but it takes a byte off its socket, and
+ * Reports when clients read. A client of libqb says nothing when it has taken an event off its ring, but it takes a byte off its socket, and
  * a sender that asks for edges is woken each time that all bytes of one of its writes are gone. So whoever cuts the notification bytes
  * of a full ring into a few writes (`ServerConnection.flushEvents`) hears of it when a part of the ring has become free.
  *

@@ -88,7 +88,7 @@ export class IpcServer {
     this.services.set(serviceId, { listener, connections: new Set(), budget: BUDGET_DEFAULT });
   }
 
-  /** The other thread says that a client which it got has ended. */
+  /** The other thread reports that a client which it got has ended. */
   remoteClosed(client: ClientDescriptor): void {
     this.admission.give(client.euid, client.maxMessageBytes);
     this.statistics.active--;

@@ -6,7 +6,7 @@ import { MSG_DONTWAIT, MSG_NOSIGNAL, receiveBytes, sendBytes, shutdownSocket } f
 
 /**
  * The setup socket after the handshake: bytes that say nothing but "look", one per request from the client and one per event to it, and the
- * hang-up that tells of the client's end (libqb-ipc.md 3.4, 3.6). Bytes and chunks are accounted for separately: a server that waited for the
+ * hang-up that reports the client's end (libqb-ipc.md 3.4, 3.6). Bytes and chunks are accounted for separately: a server that waited for the
  * byte of a request, as stock does, could be stopped by any client.
  */
 export class SetupSocket {

@@ -16,7 +16,7 @@ interface Losses {
 
 /**
  * The log files that the configuration names: one for all, and those that subsystems have of their own. Several may have the same.
- * A file in trouble (a full disk, a directory that is gone) costs its lines and nothing else; the others say so, once for each time.
+ * A file in trouble (a full disk, a directory that is gone) costs its lines and nothing else; the others log that, once for each time.
  */
 export class LogFiles {
   private readonly files = new Map<string, OpenFile>();
@@ -30,7 +30,7 @@ export class LogFiles {
   ) {}
 
   /**
-   * Opens what is not open yet, and closes what is not wanted any more. `before` tells where the lines of a new file went until now: they go on there
+   * Opens what is not open yet, and closes what is not wanted any more. `before` has where the lines of a new file went until now: they go on there
    * as long as the new one cannot be opened, as in stock.
    */
   use(paths: ReadonlySet<string>, before: ReadonlyMap<string, string> = new Map()): void {

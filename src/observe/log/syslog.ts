@@ -11,7 +11,7 @@ export class SyslogDestination {
   private socket: SyslogSocket | null = null;
   private droppedCount = 0;
 
-  /** `open` answers `null` when there is no logger. */
+  /** `open` returns `null` when there is no logger. */
   constructor(private readonly open: () => SyslogSocket | null) {}
 
   /** Records that no logger took. */

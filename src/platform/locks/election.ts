@@ -5,7 +5,7 @@ import { Locks, type LocksOptions } from './locks.ts';
 export interface Term {
   /** Greater than that of every earlier term, for fencing. */
   readonly token: bigint;
-  /** Fires when this program leads no longer: before another one does, unless this whole process stands still. */
+  /** Fires when this program leads no longer: before another one does, unless this whole process stalls. */
   readonly signal: AbortSignal;
 }
 

@@ -29,7 +29,7 @@ export interface Lock {
   readonly name: string;
   /** Greater than that of every earlier holder of any lock: hand it to what the lock protects, which refuses smaller ones. */
   readonly token: bigint;
-  /** Fires when the lock is held no longer: before anybody else can hold it, unless this whole process stands still. */
+  /** Fires when the lock is held no longer: before anybody else can hold it, unless this whole process stalls. */
   readonly lost: AbortSignal;
   /** Gives it back; resolves when others can have it. May be repeated. */
   release(): Promise<void>;
@@ -54,7 +54,7 @@ type LockResult = ReturnType<LockTable['apply']>;
 
 interface Request {
   readonly name: string;
-  /** When the command that led to the lock was sent; `null`: it waited for others, so that says nothing. */
+  /** When the command that led to the lock was sent; `null`: it waited for others, so that means nothing. */
   startedMs: number | null;
   readonly granted: (holder: LockHolder) => void;
   readonly failed: (error: Error) => void;
@@ -321,7 +321,7 @@ export class Locks {
     this.send({ op: 'acquire', name, request, wait: true }).catch(failed);
   }
 
-  /** Those that left holding locks lose them after their lease: the first member says so, in the order. */
+  /** Those that left holding locks lose them after their lease: the first member announces it, in the order. */
   private expireLater(): void {
     this.expiryTimer.cancel();
     const { absent } = this.table;

@@ -70,7 +70,7 @@ export interface ReplicaOptions {
   readonly base: Base | null;
 }
 
-/** What quorum says of a ring. */
+/** What quorum reports of a ring. */
 export interface QuorumState {
   readonly ringSeq: number;
   readonly ringRep: number;
@@ -181,7 +181,7 @@ export class ReplicaCore {
     return this.exchange.self;
   }
 
-  // ── what CPG and quorum say
+  // ── what CPG and quorum report
 
   /** A connection to the group: who this is there. */
   connected(self: Member): void {

@@ -13,7 +13,7 @@ export class Exchange {
   round = 0;
   participants: string[] = [];
   readonly states = new Map<string, StateMessage>();
-  /** The own state waits for what quorum says of this ring. */
+  /** The own state waits for what quorum reports of this ring. */
   awaitsQuorum = false;
   private serials = 0;
 

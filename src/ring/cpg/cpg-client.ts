@@ -30,7 +30,7 @@ const RETRY_MAX_MS = 50;
 const RETRY_SHARE = 8;
 const SENDS: readonly number[] = [CpgRequest.MCAST, CpgRequest.PARTIAL_MCAST, CpgRequest.ZC_EXECUTE];
 
-/** What a client tells the table of clients. */
+/** What a client reports to the table of clients. */
 export interface CpgClientEvents {
   /** Something is to be flushed at the end of the turn. */
   touch(client: AttachedCpgClient): void;
@@ -150,7 +150,7 @@ export class AttachedCpgClient implements CpgPort {
   respond(message: Uint8Array): void {
     this.events.publishEvents();
     const at = this.connection.claimResponse(message.length);
-    if (at < 0) return; // a client that waits for its answers cannot fill the ring; one that does not loses them
+    if (at < 0) return; // a client that waits for its responses cannot fill the ring; one that does not loses them
     this.connection.u8.set(message, at);
     this.connection.commitResponse();
   }

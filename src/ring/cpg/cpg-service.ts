@@ -22,9 +22,9 @@ import { Doorbells } from './doorbells.ts';
 import { SlowClients } from './slow-clients.ts';
 import { ZeroCopyFiles } from './zero-copy-files.ts';
 
-/** How often it is looked whether a client that went has been served. */
+/** How often to check whether a client that hung up has been served. */
 const GONE_RETRY_MS = 2;
-/** Requests that a client left behind when it went are served this long at most (a stock server drops them). */
+/** Requests that a client left behind when it hung up are served this long at most (a stock server drops them). */
 const FAREWELL_MS = 2000;
 const SCRATCH_ALIGN_BYTES = 8;
 /** Reads of a socket, 4 KiB each, before its end is given up for now: more than a socket holds. */
@@ -45,7 +45,7 @@ export class CpgService implements CpgHost, RingEngine {
   private readonly slow: SlowClients<AttachedCpgClient>;
   private readonly gone = new Set<AttachedCpgClient>();
   private readonly refusals = new Repeats(REFUSALS_PERIOD_MS);
-  /** When those that went are looked at again. */
+  /** When those that hung up are looked at again. */
   private goneRetryMs = Number.POSITIVE_INFINITY;
   /** A connection ended since the requests were looked at: one that waited for that has its turn at once. */
   private ended = false;
@@ -235,7 +235,7 @@ export class CpgService implements CpgHost, RingEngine {
     this.goneRetryMs = 0;
   }
 
-  /** Reads its socket to the end now. One that went and left nothing behind is closed at once. */
+  /** Reads its socket to the end now. One that hung up and left nothing behind is closed at once. */
   private hasHungUp(client: AttachedCpgClient): boolean {
     const { connection } = client;
     for (let looks = 0; looks < LOOKS_MAX && !connection.hungUp && connection.drainBytes() > 0; looks++);
@@ -252,7 +252,7 @@ export class CpgService implements CpgHost, RingEngine {
     this.touched.push(client);
   }
 
-  /** The client does not hear of it before it sends: libcpg does not look at the answer. */
+  /** The client does not hear of it before it sends: libcpg does not look at the response. */
   private bufferRefused(id: number, reason: string): void {
     const client = this.clients.get(id);
     if (client === undefined) return;
@@ -266,7 +266,7 @@ export class CpgService implements CpgHost, RingEngine {
 
   private tooLarge(client: AttachedCpgClient, bytes: number): void {
     this.dropped('tooLargeForClient');
-    if (client.eventsTooLarge > 1) return; // said once, counted always
+    if (client.eventsTooLarge > 1) return; // logged once, counted always
     const { processName, pid, maxMessageBytes } = client.connection;
     const limit = `it receives ${maxMessageBytes} bytes at most; this is said once`;
     this.log(

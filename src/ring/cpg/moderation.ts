@@ -1,4 +1,4 @@
-/** How long a moderated client is left alone: some ten messages of one that does not wait for answers. */
+/** How long a moderated client is left alone: some ten messages of one that does not wait for responses. */
 export const QUIET_MS = 0.05;
 /** Wake-ups over which it is decided, and how little time they have to take: more than 4,000 a second. */
 const WAKES = 32;
@@ -23,7 +23,7 @@ const PAUSE_MS = { min: 250, max: 8000 } as const;
  * takes the processor away from it (at real-time priority always): one message, two context switches, and so on, in lockstep, while the
  * same client left alone for 50 µs would have written a dozen. So a client whose wake-ups are many and bring one message each is put on
  * trial: its byte does not wake the loop, it is looked at every 50 µs. If the looks that find something find several messages each, it
- * stays so as long as they do. A client that waits for each answer shows one message a look and is heard at once again.
+ * stays so as long as they do. A client that waits for each response shows one message a look and is heard at once again.
  *
  * A rule over counts and times that it is given; no clock, no descriptor.
  */

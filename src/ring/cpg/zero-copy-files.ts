@@ -31,7 +31,7 @@ interface Client {
  * may shorten at any time would be a SIGBUS waiting to happen. (One copy more than stock, for calls that later releases of stock
  * abolished.)
  *
- * libcpg does not look at the status of an allocation and never removes its file: whatever is answered, the file goes. The daemon runs as
+ * libcpg does not look at the status of an allocation and never removes its file: whatever is returned, the service deletes the file. The daemon runs as
  * root, so it must be a regular file of that client's user, directly in shared memory, with a name as libcpg makes them. It is removed by
  * its name in the open directory, after a look that the name still means that file. Between the look and the removal only the file's owner can
  * exchange what the name means (the directory is sticky), for another file of his or another name of a file, which both are his to remove.

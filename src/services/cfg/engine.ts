@@ -112,8 +112,8 @@ class CfgService implements RunningService<CfgCall, Message> {
   });
 
   /**
-   * The response when the result is there, if the client still is. A library waits for it before it asks again; who does not is told to
-   * try again, so that what is asked for and not there yet is bounded by the connections.
+   * The response when the result is there, if the client still is. A library waits for it before it asks again; who does not gets
+   * TRY_AGAIN, so that what is asked for and not there yet is bounded by the connections.
    */
   private later<T>(
     name: CfgCall,

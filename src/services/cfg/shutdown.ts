@@ -52,7 +52,7 @@ export class ShutdownNegotiation {
     return client;
   }
 
-  /** Status of the request, or `null` when the answer comes later. */
+  /** Status of the request, or `null` when the response comes later. */
   tryShutdown(connection: EngineConnection, flags: number): CsStatus | null {
     const requester = this.clientOf(connection);
     requester.askedForShutdown = true;
@@ -84,7 +84,7 @@ export class ShutdownNegotiation {
     session.timer = null;
     session.no = session.expected;
     this.evaluate();
-    // Stock means to tell all trackers, but its filter lets only those through that asked for a shutdown (services.md T19).
+    // Stock means to notify all trackers, but its filter lets only those through that asked for a shutdown (services.md T19).
     for (const [connection, client] of this.clients)
       if (client.tracking && client.askedForShutdown) this.ask(connection, CsError.TIMEOUT, session.flags);
   }

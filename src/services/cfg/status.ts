@@ -2,7 +2,7 @@ import { CsError } from '../../lib/errors.ts';
 import * as wire from '../codec/cfg.ts';
 import type { CfgPorts, NodeReport, RingLinkReport } from './ports.ts';
 
-/** Answers to the questions for links, nodes and addresses (services.md 8.3). */
+/** Responses to the requests for links, nodes and addresses (services.md 8.3). */
 export function ringStatusResponse(links: readonly RingLinkReport[]): Uint8Array {
   const response = wire.CFG_RING_STATUS_RESPONSE;
   const fits = links.every(

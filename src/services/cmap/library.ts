@@ -77,14 +77,14 @@ export class CmapLibrary {
     request: Uint8Array,
   ): CsStatus {
     const value = wire.CMAP_SET.tailBytes(request, valueBytes);
-    // A length beyond the request: whatever the map says to an over-long value, so that access is still checked first.
+    // A length beyond the request: whatever the map returns for an over-long value, so that access is still checked first.
     const bytes = value ?? new Uint8Array(RESPONSE_BYTES_MAX);
     const status = stateOf(connection).map.set(key.text, type, bytes);
     if (status === CsError.NO_MEMORY) this.reportRefusal(connection, 'more keys or bytes in the map');
     return status;
   }
 
-  /** A user at its limit hears NO_MEMORY, as stock says it; the log tells who, and not more often than is useful. */
+  /** A user at its limit gets NO_MEMORY, as with stock; the log names who, and not more often than is useful. */
   private reportRefusal({ euid, pid }: EngineConnection, what: string): void {
     const keptBack = this.refusals.admit(`${euid} ${what}`, this.ports.nowMs());
     if (keptBack === null) return;

@@ -16,7 +16,7 @@ export interface StatsBranch {
   read(name: string): number | bigint | string | undefined;
   /** Listed only for prefixes that name it: keys that stock does not have must not surprise anybody's tools. */
   readonly discreet?: boolean;
-  /** Its keys come and go without a word (services.md 5.8). */
+  /** Its keys come and go without an event (services.md 5.8). */
   readonly silent?: boolean;
 }
 
@@ -39,7 +39,7 @@ const branchOf = (key: string): string => key.slice(0, key.lastIndexOf('.') + 1)
 
 /**
  * The statistics map (services.md 5.8): no value is stored, every one is read when needed. Which keys there are is known at any time, so that their
- * birth and death can be told, a reading costs the same with many connections as with few, and an iteration holds its place and nothing else.
+ * birth and death can be reported, a reading costs the same with many connections as with few, and an iteration holds its place and nothing else.
  */
 export class StatsMap implements ClientMap {
   private readonly branches = new Map<string, StatsBranch>();

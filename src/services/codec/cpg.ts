@@ -67,7 +67,7 @@ export const CPG_ZC_FREE = new RequestStruct(CpgRequest.ZC_FREE, 'mar_req_coroip
 export const CPG_ZC_EXECUTE = new RequestStruct(CpgRequest.ZC_EXECUTE, 'mar_req_coroipcc_zc_execute_t', 24, {
   token: u64('server_address', 16),
 });
-/** Head of a zero-copy region: the daemon writes the token before it answers (services.md T24). */
+/** Head of a zero-copy region: the daemon writes the token before it responds (services.md T24). */
 export const CPG_ZC_HEADER = new Struct('coroipcs_zc_header', 16, {
   mapBytes: i32('map_size', 0),
   token: u64('server_address', 8),

@@ -17,7 +17,7 @@ export interface CpgPort {
   readonly memory: FrameMemory;
   /** Offset of `SCRATCH_BYTES` that belong to this connection: the head of its messages is prepared there once. */
   readonly scratch: number;
-  /** Answers the request in hand. Copied. */
+  /** Responds to the request in hand. Copied. */
   respond(message: Uint8Array): void;
   /** Sends an event; copied, queued if the client is slow, and it never blocks. */
   dispatch(message: Uint8Array): void;

@@ -163,7 +163,7 @@ export class CpgCore {
       if (membership.add(nodeId, pid, group))
         membership.notify(group, [{ nodeId, pid, reason: ChangeReason.JOIN }], []);
     } else {
-      // Also for a process that is not listed: stock tells its clients all the same.
+      // Also for a process that is not listed: stock notifies its clients all the same.
       membership.notify(group, [], [{ nodeId, pid, reason }]);
       membership.processes.remove(nodeId, pid, group);
       this.sync.processLeft(nodeId, pid, group.name);
@@ -171,7 +171,7 @@ export class CpgCore {
     membership.groups.release(group);
   }
 
-  /** A bare header (services.md 2.2). The asynchronous send has no answer. */
+  /** A bare header (services.md 2.2). The asynchronous send has no response. */
   private reject(connection: CpgConnection, id: number, status: number): CpgResult {
     if (id !== CpgRequest.MCAST) connection.port.respond(statusResponse(0, status));
     return 'done';

@@ -59,7 +59,7 @@ export class CpgData {
   /** The asynchronous send. `false`: no room, the request stays in the ring (libqb-ipc.md trap 26). */
   mcast(connection: CpgConnection, at: number, requestBytes: number): boolean {
     if (!connection.maySend) {
-      this.host.dropped('notJoined', this.host.nodeId); // silently, as stock: nobody waits for an answer
+      this.host.dropped('notJoined', this.host.nodeId); // silently, as stock: nobody waits for a response
       return true;
     }
     const { memory } = connection.port;

@@ -10,7 +10,7 @@ import { ProcessList } from './cpg-processes.ts';
 /** Reasons in configuration changes (services.md 4.1). */
 export const ChangeReason = { JOIN: 1, LEAVE: 2, NODE_DOWN: 3, NODE_UP: 4, PROCESS_DOWN: 5 } as const;
 
-/** Who is in which group, and telling the local clients about it (services.md 4.5, 4.6). */
+/** Who is in which group, and the events about it for the local clients (services.md 4.5, 4.6). */
 export class CpgMembership {
   readonly groups = new CpgGroupTable();
   readonly processes = new ProcessList(this.groups);

@@ -22,7 +22,7 @@ interface StoredEntry {
 
 /**
  * Bringing the process lists of all nodes into step (services.md 4.8). Every node uses the down list that it computed itself and
- * tells the others which processes run on it.
+ * announces to the others which processes run on it.
  *
  * Two things differ from stock, both only where stock shows processes that are gone: a node's down list, which precedes its join
  * list, discards what an aborted round left of it; and a leave discards the stored entry of its process.
@@ -84,7 +84,7 @@ export class CpgSync implements SyncParticipant {
     this.stored = this.stored.filter((entry) => entry.nodeId !== nodeId);
   }
 
-  /** Answers why it was dropped, or `null`. Outside of a sync nobody sends one, and nobody would ever fetch what was kept. */
+  /** Returns why it was dropped, or `null`. Outside of a sync nobody sends one, and nobody would ever fetch what was kept. */
   joinListDelivered(nodeId: number, message: Uint8Array): CpgDropReason | null {
     if (!this.host.syncInProgress()) return 'unexpected';
     const entries = decodeJoinList(message);

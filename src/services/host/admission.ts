@@ -43,7 +43,7 @@ export function judge(
 }
 
 /**
- * The answer to a request that was not admitted: a bare header with id 0, as in stock, but for functions whose library
+ * The response to a request that was not admitted: a bare header with id 0, as in stock, but for functions whose library
  * reads the body without looking at the status (services.md T15).
  */
 export function rejection(verdict: Exclude<AdmissionVerdict, 'admitted'>, fn: LibraryCall | undefined): Uint8Array {

@@ -66,7 +66,7 @@ export class EngineHost {
     try {
       await loaded.start();
       const failed = this.engines.find((one) => one !== undefined && !before.has(one) && one.failureCause !== null);
-      // It heard nothing of it: what has not started is told nothing.
+      // The new engine does not know: who has not started is not notified of failures.
       if (failed !== undefined) throw failed.failureCause;
     } catch (error) {
       loaded.shutDown();
@@ -266,8 +266,8 @@ export class EngineHost {
   }
 
   /**
-   * One request of a client, header included; `request` is valid during the call only. A request that is not admitted is
-   * answered here; the verdict is for the counters of the connection.
+   * One request of a client, header included; `request` is valid during the call only. A request that is not admitted gets
+   * its response here; the verdict is for the counters of the connection.
    */
   request(serviceId: number, connection: EngineConnection, request: Uint8Array): AdmissionVerdict {
     const loaded = this.running(serviceId);

@@ -20,7 +20,7 @@ interface ResourceKind {
   write(context: MainEngineContext, key: string, value: number, first: boolean): void;
 }
 
-/** Service 6: watches memory and load, and says so in cmap (services.md 10.2). */
+/** Service 6: watches memory and load, and writes them to cmap (services.md 10.2). */
 export class MonEngine implements ServiceEngine<MainEngineContext, never, never> {
   readonly serviceId = ServiceId.MON;
   readonly name = 'mon';

@@ -3,7 +3,7 @@ import { NO_RING, type RingId } from '../../lib/ring-id.ts';
 /** Hears of every decision, also when nothing changed. */
 export type DecisionListener = (wasQuorate: boolean) => void;
 
-/** What the quorum provider decides, and the quorum service says on. Both know it before they run. */
+/** What the quorum provider decides, and the quorum service passes on. Both know it before they run. */
 export class QuorumDecisions {
   /** The provider's view of the cluster, and the ring that it belongs to. */
   view: readonly number[] = [];

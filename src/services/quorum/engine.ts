@@ -33,7 +33,7 @@ const QuorumType = { FREE: 0, SET: 1 } as const;
 
 type QuorumCall = keyof typeof wire.QUORUM_CALLS;
 
-/** Service 3: tells everybody what the provider decided (services.md 6). */
+/** Service 3: reports to its clients what the provider decided (services.md 6). */
 export class QuorumEngine implements ServiceEngine<MainEngineContext, QuorumCall, never> {
   readonly serviceId = ServiceId.QUORUM;
   readonly name = 'quorum';
@@ -92,7 +92,7 @@ class QuorumService implements RunningService<QuorumCall, never> {
 
   // ---- the provider ----
 
-  /** The provider's decision; told to all trackers, also when nothing changed. */
+  /** The provider's decision; sent to all trackers, also when nothing changed. */
   private decided(was: boolean): void {
     const { quorate, view } = this.options.decisions;
     if (quorate && !was) {

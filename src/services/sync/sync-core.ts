@@ -46,7 +46,7 @@ export interface SyncHost {
   lastBarrierQueued?(): void;
   /** The last barrier is through: Totem goes back to its normal queue, connections are allowed (services.md 3.4). */
   completed(ringId: RingId): void;
-  /** A phase takes longer than `PHASE_REPORT_MS`; told once a phase, then at doubling intervals. */
+  /** A phase takes longer than `PHASE_REPORT_MS`; reported once a phase, then at doubling intervals. */
   late(status: SyncStatus): void;
   dropped(reason: SyncDropReason, nodeId: number): void;
 }
@@ -106,7 +106,7 @@ export class SyncCore {
     return this.inProgress;
   }
 
-  /** services.md 3.2. */
+  /** Totem has a new configuration: what was under way is aborted, and a regular one begins a round (services.md 3.2). */
   configurationChange(change: ConfigurationChange): void {
     const wasInProgress = this.inProgress;
     this.setInProgress(true);
@@ -145,7 +145,7 @@ export class SyncCore {
     return null;
   }
 
-  /** A participant whose process step was 'later' has sent everything. Answers of earlier rounds are ignored. */
+  /** A participant whose process step was 'later' has sent everything. Responses of earlier rounds are ignored. */
   processDone(serviceId: number, ringId: RingId): void {
     if (this.phase !== 'process' || this.processDue || !ringIdEquals(ringId, this.ringId)) return;
     if (this.list[this.index] !== serviceId) return;

@@ -5,7 +5,7 @@ import { NodeFlag } from '../codec/votequorum.ts';
 import { calculateQuorum, NO_TIE_BREAKER, type Tally, type TieBreaker, winsTie } from './quorum-math.ts';
 import { type NodeInfo, NodeRecord, NodeRecords, QDEVICE_NODE_ID, RecordState } from './records.ts';
 
-/** What the core tells the world. */
+/** What the core reports to its user. */
 export interface VotequorumOutput {
   /** Decision for the quorum service, and the quorum event for trackers. */
   decided(members: readonly number[], quorate: boolean, ringId: RingId): void;

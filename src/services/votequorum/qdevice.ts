@@ -90,7 +90,7 @@ export class QuorumDevice {
     multicast(this.context, VQ_EXEC_QDEVICE_REGISTER, registration(QdeviceOperation.REGISTER, this.name));
   }
 
-  // ---- requests; `null`: answered later ----
+  // ---- requests; `null`: the response comes later ----
 
   register(connection: EngineConnection, name: string): CsStatus | null {
     if (!this.canOperate) {

@@ -15,7 +15,7 @@ export interface YkdOutput {
 }
 
 /**
- * Dynamic voting after Yeger-Lotem, Keidar and Dolev, as stock's provider has it: after each change every node tells what
+ * Dynamic voting after Yeger-Lotem, Keidar and Dolev, as stock's provider has it: after each change every node sends what
  * it knows (state); if the new view holds at least half of the last primary component, and of every later attempt to
  * form one, all attempt to form the next; when all attempts have come, the view is the primary component.
  */

@@ -61,7 +61,7 @@ export function checkCommitToken(view: DataView, at: number, length: number, lit
   return TotemDrop.NONE;
 }
 
-/** Only after `checkCommitToken` answered `TotemDrop.NONE`. */
+/** Only after `checkCommitToken` returned `TotemDrop.NONE`. */
 export function readCommitToken(view: DataView, at: number, length: number, littleEndian: boolean): CommitToken {
   const count = view.getUint32(at + AT.addrCount, littleEndian);
   const addr: number[] = [];

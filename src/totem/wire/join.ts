@@ -49,7 +49,7 @@ function readNodes(view: DataView, at: number, count: number, littleEndian: bool
   return nodes;
 }
 
-/** Only after `checkJoin` answered `TotemDrop.NONE`. */
+/** Only after `checkJoin` returned `TotemDrop.NONE`. */
 export function readJoin(view: DataView, at: number, littleEndian: boolean): Join {
   const procCount = view.getUint32(at + AT.procCount, littleEndian);
   const failedCount = view.getUint32(at + AT.failedCount, littleEndian);

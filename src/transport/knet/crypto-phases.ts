@@ -19,7 +19,7 @@ const OLD_KEPT_MS = 2_000;
  *   own phase 1 comes back      everybody has loaded it: send with it                `phase(1)`
  *   own phase 2 comes back      everybody sends with it: forget the old one          `phase(2)`, a little later
  *
- * Each phase may be told more than once.
+ * Each phase may be reported more than once.
  */
 export class CryptoPhases {
   private current: CryptoConfig | null = null;
@@ -48,7 +48,7 @@ export class CryptoPhases {
     this.core.useCrypto(1);
   }
 
-  /** A reload. Answers why the new configuration cannot be used, or null; the old one stays in force in any case. */
+  /** A reload. Returns why the new configuration cannot be used, or null; the old one stays in force in any case. */
   prepare(config: CryptoConfig): string | null {
     if (this.current !== null && sameCrypto(this.current, config)) return null;
     // A change that is still under way: this reload comes after that one in everybody's order, so all have its key.

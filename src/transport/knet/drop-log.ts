@@ -7,7 +7,7 @@ const LOOKS_PER_SECOND = 32;
 
 /**
  * One line for a kind of trouble and a peer, then silence for half a minute: a node with a wrong key sends dozens of
- * packets a second. What was kept back is counted and told with the next line. Spoofed sources make neither this nor the
+ * packets a second. What was kept back is counted and reported with the next line. Spoofed sources make neither this nor the
  * log grow.
  */
 export class DropLog {

@@ -11,7 +11,7 @@ const ORIGIN_LOCAL = 1;
 const ERRORS_PER_DRAIN_MAX = 256;
 
 /**
- * The error queue of a socket (IP_RECVERR): what ICMP, or the kernel itself, said about packets sent earlier. An entry is
+ * The error queue of a socket (IP_RECVERR): what ICMP, or the kernel itself, reported about packets sent earlier. An entry is
  * the destination of that packet and a `sock_extended_err`:
  *
  *   control:  cmsghdr 16 | errno u32 | origin u8 | type u8 | code u8 | pad | info u32 (the MTU) | data u32 | …

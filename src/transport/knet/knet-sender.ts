@@ -27,7 +27,7 @@ const UNREACHABLE_ERRORS: readonly number[] = [-100, -101, -112, -113];
 const RETRIES_MAX = 20;
 /** Errors that a socket reports once for an ICMP message about an earlier packet: the send itself has not been tried. */
 const PENDING_ERRORS_MAX = 4;
-/** EMSGSIZE is mostly the kernel's own word about this packet, but can be that of a (forged) ICMP message about an earlier one: once more tells. */
+/** EMSGSIZE is mostly the kernel's own word about this packet, but can be that of a (forged) ICMP message about an earlier one: a second attempt shows which. */
 const PENDING_TOO_BIG_MAX = 1;
 
 /** What the sender needs to know about a link, by the core's index. */

@@ -184,7 +184,7 @@ export class KnetTransport implements RingTransport {
     closeFd(socket.fd);
   }
 
-  /** Hands the configuration to the core and says where its links end. */
+  /** Hands the configuration to the core and reports where its links end. */
   private configureCore(): void {
     this.compression.prepare(compressionMethod(this.config.compression.model));
     const config = knetConfig(this.config);
@@ -381,7 +381,7 @@ export class KnetTransport implements RingTransport {
     this.errors.drain(fd, () => this.errorEntry(fd));
   }
 
-  /** One entry of the error queue: which link's packet it was, and what that says about the link. */
+  /** One entry of the error queue: which link's packet it was, and what that means for the link. */
   private errorEntry(fd: number): void {
     const { errors } = this;
     if (errors.errno === 0) return;

@@ -7,7 +7,7 @@ import { addressOf } from '../../os/libc.ts';
 /** A level must make this buffer of zeroes shorter, or it is no level: zlib's 0, for example (knet.md 6). */
 const TRIAL_BYTES = 4096;
 
-/** Says which library is missing, and why; once until `retry`. */
+/** Reports which library is missing, and why; once until `retry`. */
 export type MissingLibrary = (model: string, library: string, reason: string) => void;
 
 /**

@@ -56,7 +56,7 @@ export class MultiBlockCipher implements CipherEngine {
     if (groups > 0) this.runDecrypt(groups);
   }
 
-  /** Answers 1 for up to four lanes, 2 for more, 0 when all of them are idle. */
+  /** Returns 1 for up to four lanes, 2 for more, 0 when all of them are idle. */
   private describe(lanes: Lanes, count: number, delta: number): number {
     const { pointers } = this;
     const words = this.scratch.u32;

@@ -39,9 +39,9 @@ export const interfaceVersion = 2;
 export const createEngine = (options: EngineModuleOptions): KvEngine => new KvEngine(options['quorum'] !== 'no');
 
 /**
- * Example of a loadable engine: a key-value map that is the same on all nodes. Reads are answered at once from the local
- * copy; a write is answered when it comes back in the order of the ring. It shows every part of the interface: requests
- * with late answers, events, ordered messages, state transfer during sync, quorum, timers are not needed.
+ * Example of a loadable engine: a key-value map that is the same on all nodes. Reads get their response at once from the local
+ * copy; a write gets it when it comes back in the order of the ring. It shows every part of the interface: requests
+ * with late responses, events, ordered messages, state transfer during sync, quorum, timers are not needed.
  */
 export class KvEngine implements ServiceEngine<MainEngineContext, KvCall, KvMessage> {
   readonly serviceId = KV_SERVICE_ID;
@@ -111,7 +111,7 @@ class KvService implements RunningService<KvCall, KvMessage> {
 
   // ---- requests ----
 
-  /** The answer, or `null`: it comes with the change. */
+  /** The response, or `null`: it comes with the change. */
   private write(
     connection: EngineConnection,
     request: Uint8Array,
