@@ -1,4 +1,5 @@
 // A connection ends and the same process comes again: what the second one is told. Each way prints how often which status came.
+#include <corosync/cfg.h>
 #include <corosync/cmap.h>
 #include <corosync/cpg.h>
 #include <corosync/quorum.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define STATUSES 64
@@ -46,13 +48,17 @@ static void report(const char *way) {
   printf("\n");
 }
 
-/** Ends the connection as a process that dies does: nothing is said, the socket is closed. */
-static void cut(cpg_handle_t h) {
-  int fd;
-  must("cpg_fd_get", cpg_fd_get(h, &fd));
+/** Ends a connection as a process that dies does: nothing is said, the socket is closed. */
+static void cut_fd(int fd) {
   int null = open("/dev/null", O_RDWR);
   dup2(null, fd);
   close(null);
+}
+
+static void cut(cpg_handle_t h) {
+  int fd;
+  must("cpg_fd_get", cpg_fd_get(h, &fd));
+  cut_fd(fd);
 }
 
 static void confirm(cpg_handle_t h) {
@@ -89,10 +95,14 @@ static void again(char **argv, const char *way, int left) {
   exit(1);
 }
 
-static int device(void) {
+static votequorum_handle_t votes(void) {
   votequorum_handle_t h;
   votequorum_callbacks_t none = {0};
   must("votequorum_initialize", votequorum_initialize(&h, &none));
+  return h;
+}
+
+static int device(votequorum_handle_t h) {
   cs_error_t error = votequorum_qdevice_register(h, "rejoin");
   for (int i = 0; i < 20000 && error == CS_ERR_TRY_AGAIN; i++) {
     usleep(50);
@@ -101,6 +111,25 @@ static int device(void) {
   statuses[error]++;
   votequorum_trackstart(h, 0, CS_TRACK_CHANGES);
   return error;
+}
+
+static void asked(corosync_cfg_handle_t h, corosync_cfg_shutdown_flags_t flags) { (void)h, (void)flags; }
+
+/** Who would be asked about a shutdown is gone: it is not waited for. A late answer counts as status 5. The daemon ends. */
+static void shutdown_without_voter(void) {
+  corosync_cfg_callbacks_t voter = {.corosync_cfg_shutdown_callback = asked};
+  corosync_cfg_handle_t gone, asks;
+  struct timespec before, after;
+  int fd;
+  must("cfg_initialize", corosync_cfg_initialize(&asks, NULL));
+  must("cfg_initialize", corosync_cfg_initialize(&gone, &voter));
+  must("cfg_trackstart", corosync_cfg_trackstart(gone, 0));
+  must("cfg_fd_get", corosync_cfg_fd_get(gone, &fd));
+  cut_fd(fd);
+  clock_gettime(CLOCK_MONOTONIC, &before);
+  cs_error_t error = corosync_cfg_try_shutdown(asks, COROSYNC_CFG_SHUTDOWN_FLAG_REQUEST);
+  clock_gettime(CLOCK_MONOTONIC, &after);
+  statuses[after.tv_sec - before.tv_sec > 3 ? CS_ERR_TIMEOUT : error]++;
 }
 
 int main(int argc, char **argv) {
@@ -117,8 +146,21 @@ int main(int argc, char **argv) {
     for (int i = 0; way[4] != 0 && i < 50; i++) cpg_mcast_joined(h, CPG_TYPE_AGREED, &iov, 1);
     if (rounds > 1) again(argv, way, rounds - 1);
   } else if (strcmp(way, "exec-device") == 0) {
-    device();
+    device(votes());
     if (rounds > 1) again(argv, way, rounds - 1);
+  } else if (strcmp(way, "device-old") == 0) {
+    for (int i = 0; i < rounds; i++) {
+      votequorum_handle_t b = votes(), a = votes();
+      int fd;
+      device(a);
+      must("votequorum_fd_get", votequorum_fd_get(a, &fd));
+      cut_fd(fd);
+      device(b);
+      must("votequorum_qdevice_unregister", votequorum_qdevice_unregister(b, "rejoin"));
+      votequorum_finalize(b);
+    }
+  } else if (strcmp(way, "shutdown") == 0) {
+    shutdown_without_voter();
   } else if (strcmp(way, "cut-new") == 0) {
     for (int i = 0; i < rounds; i++) cut(joined());
   } else if (strcmp(way, "cut-old") == 0) {
