@@ -73,6 +73,9 @@ export class Packer {
   begin(group: number, payloadBytes: number): boolean {
     assert(this.remaining < 0, 'a message is in hand already');
     this.srp.wakeRing();
+    const { waitingTransAck, mtu } = this.srp.state;
+    // During synchronisation packets have their full size: a message that is split is lost to those who come new in between.
+    if (waitingTransAck && this.mtu !== mtu) this.resize(mtu);
     const header = this.groups.headers[group];
     assert(header !== undefined, 'the process group is registered');
     const bytes = header.length + payloadBytes;
@@ -130,7 +133,8 @@ export class Packer {
   /** Hands what is packed to the send queue. `force`: also into the slots that a full queue keeps in reserve. */
   flush(force: boolean): void {
     assert(this.remaining < 0, 'flushed in the middle of a message');
-    const wanted = this.srp.state.loss.packetBytes;
+    const { waitingTransAck, mtu, loss } = this.srp.state;
+    const wanted = waitingTransAck ? mtu : loss.packetBytes;
     if (wanted !== this.mtu) this.resize(wanted);
     if (this.pieces > 0 && (force || this.srp.sendQueue.avail > 0)) this.emit(0);
   }

@@ -109,7 +109,8 @@ function load(world: World, senders: number, ms: number): void {
 
 function followStock(node: SimNode): void {
   const { loss, pace } = node.groups.srp.state;
-  Object.defineProperty(loss, 'packetBytes', { value: loss.packetBytes });
+  const { packetBytes } = loss;
+  Object.defineProperty(loss, 'packetBytes', { get: () => packetBytes, set: () => {} });
   pace.resendMs = (longestMs) => longestMs;
   pace.resendsOnCopy = () => false;
 }
