@@ -71,7 +71,7 @@ export class DaemonLog {
     this.sink.flushSync();
   }
 
-  /** A file, and the link that is moved to it in one step; the oldest of this process goes. */
+  /** A file, and the link that is moved to it in one step; the oldest of this process is removed. */
   private dump(directory: string, name: string, link: string, content: Uint8Array): void {
     const path = join(directory, name);
     if (this.dumps.includes(path))

@@ -30,7 +30,7 @@ export function niceValue(text: string | null): number {
   return Number(text);
 }
 
-/** Whether real-time scheduling can be had; tried on this thread and given back, so that the log says it once. */
+/** Whether real-time scheduling can be had; tried on this thread and given back, so that it is logged once. */
 export function planScheduling(config: Icmap, log: LogFunction, start: Pick<StartPriority, 'end'>): SchedulingPlan {
   const wanted = config.getString('system.sched_rr') !== 'no';
   const nice = niceValue(config.getString('system.priority'));

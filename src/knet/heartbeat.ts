@@ -123,7 +123,7 @@ export class Heartbeat implements InternalPackets {
       else this.timedPing(host, link, seq);
       if (link.pingIsNews) host.window.announce(seq);
     }
-    // Its sender knows best whether it is a recorded one, and without PONGs his link goes down.
+    // Its sender knows best whether it is a recorded one, and without PONGs its link goes down.
     this.sender.reply(link, at, KNET.pingBytes, PacketType.PONG);
     return believed ? -1 : KnetDrop.replayedPing;
   }

@@ -46,7 +46,7 @@ const BRAND = Symbol.for('rondo.error');
 /**
  * Base of every error that this project throws at its users.
  * `code` is stable and branded `RONDO_…`; `hint` says what to do about it.
- * `instanceof` goes by a brand and the name, so that it also holds between two copies of the package in one process.
+ * `instanceof` compares a brand and the name, so that it also holds between two copies of the package in one process.
  */
 export class RondoError extends Error {
   /** What `name` is in errors of this class. */

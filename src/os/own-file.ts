@@ -40,7 +40,7 @@ export function createOwnFile(path: string, bytes: Uint8Array, mode: number, dur
 export function replaceOwnFile(path: string, bytes: Uint8Array, mode: number): void {
   inPlace(path, ({ directory, name }) => {
     const temporary = inDirectory(directory, `${name}.tmp`);
-    removeName(temporary); // left by a crash, or planted: the name goes, what it points to stays
+    removeName(temporary); // left by a crash, or planted: the name is removed, what it points to stays
     try {
       writeNew(temporary, bytes, mode);
       renameSync(temporary, inDirectory(directory, name));

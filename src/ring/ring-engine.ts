@@ -48,7 +48,7 @@ export interface RingEngine extends RingHandler {
   syncChanged(inProgress: boolean): void;
   /** Messages that must still leave, before an orderly end. */
   readonly needsRetry: boolean;
-  /** All connections end, with what has to be said about that on the ring. */
+  /** All connections end, with the messages about that on the ring. */
   closeAll(): void;
   describeClients(): readonly unknown[];
   /** For the state dump. */

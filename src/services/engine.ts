@@ -110,7 +110,7 @@ export interface ServiceDeclaration<Call extends string = string, Message extend
   readonly allowInquorate: boolean;
   /** Clients are served while a synchronisation runs. Absent: they wait. */
   readonly servedDuringSync?: boolean;
-  /** Says whether the node is quorate: when it fails, the node is not. */
+  /** It decides whether the node is quorate: when it fails, the node is not. */
   readonly decidesQuorum?: boolean;
   /**
    * A process group of its own (totem.md 5.1): function 0 is its only message, and travels without the 16-byte header. Absent: the

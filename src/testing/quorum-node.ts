@@ -71,7 +71,7 @@ export class QuorumNode extends FakeNode {
   }
 }
 
-/** Keys of a node list with these ids, each with one vote unless told. */
+/** Keys of a node list with these ids, each with one vote unless given. */
 export function nodeList(
   ids: readonly number[],
   local: number,

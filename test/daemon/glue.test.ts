@@ -106,13 +106,13 @@ t.test('statistics over the shared counters', async (t) => {
   showLinks(map, counters, links([1, ['a', 'b']], [2, ['c', null]]));
   const groups = () => [...new Set([...map.keys('stats.knet.')].map((key) => key.replace(/\.\w+$/, '')))];
   t.same(groups(), ['stats.knet.handle', 'stats.knet.node1.link0', 'stats.knet.node2.link0']);
-  t.equal(scene.length, [...map.keys('stats.knet.')].length, 'each birth is told');
+  t.equal(scene.length, [...map.keys('stats.knet.')].length, 'each birth is reported');
   scene.length = 0;
   showLinks(map, counters, links([1, ['a', 'b']], [2, ['c']], [3, ['d', 'e']]));
   t.equal(scene.filter((line) => line.endsWith('4 stats.knet.node3.link1.connected')).length, 2);
   t.ok(
     scene.every((line) => line.includes('4 stats.knet.node3.')),
-    'what was there is not told again',
+    'what was there is not reported again',
   );
   scene.length = 0;
   showLinks(map, counters, links([1, ['a', 'b']], [2, ['c']]));

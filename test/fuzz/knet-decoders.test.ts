@@ -44,7 +44,7 @@ t.test(`${frames} mutated packets`, { timeout: 3_600_000 }, async (t) => {
     }
     node.put(packet, sources[source]!);
     if (frame % CLEAR_EVERY !== 0) continue;
-    node.raise(2); // the mutated answers do not keep links up
+    node.raise(2); // the mutated replies do not keep links up
     node.raise(3, 1);
     node.core.tick(node.nowMs);
     node.core.flush();

@@ -3,7 +3,7 @@ import type { TotemConfig } from '../../src/config/totem-config.ts';
 import { knowKey, TestNode } from '../transport/knet/harness.ts';
 
 /**
- * A node that has links but no Totem: `node knet-peer.js CONFIG [KEY]` with a JSON configuration and its key in hexadecimal digits. It answers each line of its input
+ * A node that has links but no Totem: `node knet-peer.js CONFIG [KEY]` with a JSON configuration and its key in hexadecimal digits. It responds to each line of its input
  * with one line of JSON about its state.
  */
 const config = JSON.parse(process.argv[2] ?? '') as TotemConfig;

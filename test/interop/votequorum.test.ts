@@ -81,7 +81,7 @@ async function play(t: Test, story: VoteStory, kinds: readonly DaemonKind[]): Pr
   }
   const { steps, logs } = outcome;
   for (const { name, expected, actual } of steps) t.same(actual, expected, name);
-  t.equal(steps.length, story.steps.length, 'told to its end');
+  t.equal(steps.length, story.steps.length, 'run to its end');
   if (logs !== '') t.comment(logs);
 }
 

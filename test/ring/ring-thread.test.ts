@@ -55,6 +55,6 @@ t.test('frames in locked memory', async (t) => {
   await ring.synced([1]);
   const locked = Number(/^VmLck:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1]);
   const refused = ring.messages.some((message) => message.op === 'log' && message.message.includes('Could not lock'));
-  t.ok(locked > 100_000 || refused, 'locked, or told why not');
+  t.ok(locked > 100_000 || refused, 'locked, or the log has why not');
   await ring.stop();
 });

@@ -43,6 +43,6 @@ for (const name of readdirSync(folder)
       if (!update && commands.length > 0) t.same(happened, expected, commands.join('; '));
     }
     if (update) writeFileSync(file, `${written.join('\n\n')}\n`);
-    t.pass('told to the end');
+    t.pass('run to the end');
   });
 }

@@ -130,7 +130,7 @@ t.test('a granted user and the map', { skip: skipReason(kinds) }, async (t) => {
     await reader.waitFor(/waiting/);
     await as(0, node.ours, 'set', 'attack.done');
     await reader.waitFor(/an event came/);
-    t.notMatch(reader.output, /totem\.key/, 'neither listed nor told');
+    t.notMatch(reader.output, /totem\.key/, 'neither listed nor reported');
     t.notMatch(node.ours.log(), SECRET.slice(0, 40), 'not in the log');
   });
 

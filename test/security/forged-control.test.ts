@@ -15,7 +15,7 @@ import { memberships, spoof } from './spoof.ts';
  */
 const SECONDS = FULL ? 1 : 0.5;
 const RATE = 100;
-/** Without RONDO_LAB_FULL=1 stock is shown what it answers most. */
+/** Without RONDO_LAB_FULL=1 stock is shown what it responds to most. */
 const FOR_STOCK: readonly string[] = ['LEAVE', 'JOIN', 'MERGE_DETECT'];
 
 const make = (encode: (view: DataView) => number): Uint8Array => {

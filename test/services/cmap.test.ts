@@ -211,7 +211,7 @@ t.test('members and versions', async (t) => {
   t.equal(cmap.getU32('runtime.members.2.join_count'), 2);
   cluster.node(2).cmap.setU64('totem.config_version', 4);
   cluster.ring.settle();
-  t.equal(cmap.getU64('runtime.members.2.config_version'), 4n, 'told at once');
+  t.equal(cmap.getU64('runtime.members.2.config_version'), 4n, 'known at once');
   t.same(cluster.node(1).shutdowns, []);
 });
 

@@ -21,7 +21,7 @@ import { ClientKeys, type MapClient } from './client-keys.ts';
 import { isValidKey, SortedKeys } from './keys.ts';
 import { TRACK_MASK_ALL, type TrackCallback, TrackEvent, type Tracker, Trackers } from './trackers.ts';
 
-/** The ring's key may stand in the file: a value that goes is overwritten, because it would stay in memory for long. */
+/** The ring's key may stand in the file: a value that is replaced or removed is overwritten, because it would stay in memory for long. */
 const SECRET_KEY = 'totem.key';
 
 /**

@@ -47,7 +47,7 @@ const INHERITED: ReadonlySet<FrameKind> = new Set(['member', 'uidgid']);
 
 interface Frame {
   readonly kind: FrameKind;
-  /** As written: what length limits and types go by. */
+  /** As written: length limits and types depend on it. */
   readonly path: string;
   /** Where plain items are stored; differs from `path` inside nodes. */
   readonly storePath: string;

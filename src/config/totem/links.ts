@@ -104,7 +104,7 @@ export async function checkInterfaceBlocks(
 
 /**
  * Whether a link broadcasts. Stock has one switch for all links and reads them in order: once it is on, `no` does not
- * switch it off. It means nothing to knet and udpu, but their ports go by it, too.
+ * switch it off. It means nothing to knet and udpu, but their ports depend on it, too.
  */
 function broadcasts(map: Icmap, linkId: number): boolean {
   for (let link = 0; link <= linkId; link++) {
@@ -125,7 +125,7 @@ export function linkSettings(
   const { ttl } = readSettings(UDP_LINK, map, prefix);
   const broadcast = broadcasts(map, linkId);
   const bindText = local?.addresses.get(linkId) ?? null;
-  // Stock's ports go by broadcast whatever the transport, unless 0 is given.
+  // Stock's ports depend on broadcast whatever the transport, unless 0 is given.
   const given = map.getU16(`${prefix}mcastport`);
   const port = given ?? 0;
   const defaultPort = PORT_DEFAULT + (given === null && broadcast ? linkId * 2 : linkId);

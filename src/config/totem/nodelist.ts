@@ -51,7 +51,7 @@ export function readNodelist(map: Icmap): NodeEntry[] {
 const namesOf = (node: NodeEntry): string[] =>
   [node.name, node.addresses.get(0)].filter((name): name is string => name !== null && name !== undefined);
 
-/** `a.b.c`, `a.b`, `a`. */
+/** A host name and its beginnings, longest first: `a.b.c`, `a.b`, `a`. */
 function shortenings(name: string): string[] {
   const labels = name.split('.');
   return labels.map((_, index) => labels.slice(0, labels.length - index).join('.'));

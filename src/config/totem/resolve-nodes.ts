@@ -118,7 +118,7 @@ function assignNodeId(
   }
   if (transport === 'knet') throw missingNodeId(context, node, text);
   const address = addresses[0] ?? null;
-  // Without an address there is no number to make an id from; stock says the same as for IPv6.
+  // Without an address there is no number to make an id from; stock reports the same as for IPv6.
   if (address === null || familyOf(address) === 6) {
     const message = 'An IPV6 network requires that a node ID be specified';
     throw fail(isSelf ? message : `${message} for address '${text}'.`, 'Add nodeid: N to the node');

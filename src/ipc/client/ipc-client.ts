@@ -246,7 +246,7 @@ export class IpcClient {
     ring.release();
   }
 
-  /** What the daemon wrote before it went is still in the rings: the answer to "shut down" comes just before the end. */
+  /** What the daemon wrote before it ended is still in the rings: the response to "shut down" comes just before the end. */
   private hungUp(cause: Error | null): void {
     if (this.ended || this.hangUp !== null) return;
     this.hangUp = hangUpReason(this.peer, this.paused, cause);

@@ -19,7 +19,7 @@ interface Waste {
 
 /**
  * Handshakes of all services, so that a user who floods them delays himself: what costs something is done in turns of the users, root's at
- * once; who says nothing, and whose requests wait, are counted by user.
+ * once; who sends nothing, and whose requests wait, are counted by user.
  */
 export class Handshakes {
   private readonly silent = new Map<number, Set<SilentClient>>();

@@ -19,7 +19,7 @@ export interface IpcServerOptions {
   lacking?(service: string, client: Credentials | null, errno: string, missing: string): void;
 }
 
-/** Requests of one connection in one turn when nothing is said: stock's highest priority (libqb-ipc.md 3.4). */
+/** Requests of one connection in one turn when nothing is set: stock's highest priority (libqb-ipc.md 3.4). */
 const BUDGET_DEFAULT = 50;
 
 interface Service {

@@ -9,13 +9,13 @@ export interface DigestReport {
   readonly digests: readonly { readonly member: MachineMember; readonly digest: string }[];
   /** Members whose state is not that of most. */
   readonly diverging: readonly MachineMember[];
-  /** Members that have said nothing in time. */
+  /** Members that have reported nothing in time. */
   readonly silent: readonly MachineMember[];
 }
 
 const CHECKS_MAX = 64;
 
-/** Collects what members say of their states. */
+/** Collects what members report of their states. */
 export class DigestCheck {
   private readonly checks = new Map<number, Map<string, { readonly member: MachineMember; readonly digest: string }>>();
   private notify: () => void = () => {};

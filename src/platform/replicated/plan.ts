@@ -20,14 +20,14 @@ export class Plan {
     private readonly lives: ReadonlyMap<string, string>,
     /** Who hands its state to the others. */
     readonly source: string,
-    /** Who has the whole state: at the beginning those with the source's, then everybody who said `ready`. */
+    /** Who has the whole state: at the beginning those with the source's, then everybody who sent `ready`. */
     readonly full: Set<string>,
     /** Of each other part that acted by itself one member, which hands over that part's state to be merged. */
     readonly mergers: readonly string[],
     private readonly nodesMin: number,
   ) {}
 
-  /** `null`: not all have said enough, or they may not go on. */
+  /** `null`: not all have sent enough, or they may not go on. */
   static of(exchange: Exchange, quorum: boolean, ring: { readonly seq: number; readonly rep: number }): Plan | null {
     const { participants, states } = exchange;
     if (participants.length === 0 || exchange.missing().length > 0) return null;

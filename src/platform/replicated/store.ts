@@ -22,7 +22,7 @@ const LOG_BYTES_MAX = 8 << 20;
 
 /**
  * What a member has, on disk: a file of records, which begins with a state; a longer one is replaced by the next. A record is safe when it
- * is written, or with `sync` when the disk says so, and only then the others are told.
+ * is written, or with `sync` when the disk has confirmed it, and only then the others are notified.
  */
 export class Store {
   private queue: PersistRecord[] = [];

@@ -11,7 +11,7 @@ const BATCH = 4;
 /** Looks that found something, in a trial and after it. A client that others keep off the processor shows nothing, which says nothing. */
 const TRIAL_LOOKS = 4;
 const LOOKS = 64;
-/** So many looks in a row that found nothing: the client pauses, and the next thing that it says is to be heard at once. */
+/** So many looks in a row that found nothing: the client pauses, and its next request is to be noticed at once. */
 const IDLE_LOOKS = 40;
 /** The wait for the next trial doubles with each one that brought nothing. */
 const PAUSE_MS = { min: 250, max: 8000 } as const;

@@ -77,7 +77,7 @@ class AgreementService implements RunningService<never, Message> {
     vote: (vote, nodeId) => this.voteDelivered(vote, nodeId),
   });
   private members: readonly number[] = [];
-  /** Members that have said that they know this protocol. */
+  /** Members that have announced that they know this protocol. */
   private readonly ours = new Set<number>();
   private ballot: Ballot | null = null;
   private lastTicket = 0;

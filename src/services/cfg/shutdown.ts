@@ -123,7 +123,7 @@ export class ShutdownNegotiation {
     this.forget(connection);
   }
 
-  /** A client that goes agrees; a requester that goes takes its request along. */
+  /** A client that disconnects agrees; a requester that disconnects takes its request along. */
   private forget(connection: EngineConnection): void {
     if (this.session?.requester === connection) {
       this.session.timer?.cancel();

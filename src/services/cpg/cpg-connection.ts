@@ -30,7 +30,7 @@ export interface CpgPort {
   commit(): void;
   /**
    * Whether the client has hung up, looked at now: a close that came before the request in hand counts, whichever of both was noticed
-   * first. Asked when another client gets in the way of a request; the core is told of the end (`closed`) as soon as what the client
+   * first. Asked when another client gets in the way of a request; the core is notified of the end (`closed`) as soon as what the client
    * left behind has been served, which may be within this call.
    */
   hasHungUp(): boolean;

@@ -143,7 +143,7 @@ export class CpgSync implements SyncParticipant {
       this.membership.notify(group, [], [{ nodeId, pid, reason: ChangeReason.PROCESS_DOWN }]);
       processes.remove(nodeId, pid, group);
     }
-    processes.removeAll(unheard); // nobody here is told of them: all at once
+    processes.removeAll(unheard); // nobody here is notified of them: all at once
   }
 
   private encodeDownList(): Uint8Array {

@@ -9,7 +9,7 @@ const RETRY_MS = 5;
 
 /**
  * The engines' part in the barrier protocol (services.md 3). The protocol itself runs where the ring is; from there come
- * `init`, `process`, `activate` and `abort`, in the order of the ring, and back goes "done" for each process phase.
+ * `init`, `process`, `activate` and `abort`, in the order of the ring, and "done" is sent back for each process phase.
  */
 export class SyncParticipation {
   private ringId: RingId = NO_RING;

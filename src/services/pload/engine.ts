@@ -11,7 +11,7 @@ const DEFAULT_COUNT = 1_500_000;
 const DEFAULT_BYTES = 300;
 const BYTES_MAX = 1 << 20;
 const RETRY_MS = 1;
-/** Messages of one go, so that the thread does other things in between. */
+/** Messages sent in one go, so that the thread does other things in between. */
 const BATCH_MESSAGES = 500;
 export const PLOAD_EXIT_CODE = 99;
 

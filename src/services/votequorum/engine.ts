@@ -292,7 +292,7 @@ class VotequorumService implements RunningService<VotequorumCall, Message> {
 
   // ---- end ----
 
-  /** With allow_downscale the others are told, so that they expect fewer votes (services.md 7.13). */
+  /** With allow_downscale the others are notified, so that they expect fewer votes (services.md 7.13). */
   stop(): boolean {
     const { core, device, context } = this;
     if (!core.allowDownscale) return true;

@@ -19,7 +19,7 @@ export class WatchedResource {
   private periodMs = DEFAULT_PERIOD_MS;
   private failed = false;
   private warned = false;
-  /** The period is not one that somebody set: it goes with the resource, or who makes and removes resources would fill the map. */
+  /** The period is not one that somebody set: it is removed with the resource, or who makes and removes resources would fill the map. */
   private wrotePeriod = false;
 
   constructor(

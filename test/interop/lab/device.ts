@@ -104,7 +104,7 @@ export class DeviceLab {
   }
 }
 
-/** Without what differs between two runs: dates, rings, TCP ports, and which answer was the last besides the valid one. */
+/** Without what differs between two runs: dates, rings, TCP ports, and which reply was the last besides the valid one. */
 function lines({ code, stdout }: { readonly code: number; readonly stdout: string }): string[] {
   const kept = stdout.split('\n').filter((line) => line.trim() !== '' && !/^(Date|Ring ID|---)/.test(line));
   return [`status ${code}`, ...kept.map(steady)];
