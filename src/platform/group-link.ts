@@ -65,6 +65,8 @@ export class GroupLink {
   private cpg: Cpg | null = null;
   private closers: (() => void)[] = [];
   private closing = false;
+  private wasOpen = false;
+  private readonly closed = new AbortController();
   private wakeUp: () => void = () => {};
   private finished: Promise<void> = Promise.resolve();
 
@@ -78,6 +80,7 @@ export class GroupLink {
   /** Resolves in the group. @throws what `connect` and `join` throw. */
   async open(): Promise<void> {
     const life = await this.connect();
+    this.wasOpen = true;
     this.finished = this.keep(life);
   }
 
@@ -93,6 +96,7 @@ export class GroupLink {
 
   async close(): Promise<void> {
     this.closing = true;
+    this.closed.abort(new ConnectionError('RONDO_CLOSED', `the group '${this.options.group}' was closed`));
     this.wakeUp();
     await this.cpg?.close().catch(() => {});
     this.disconnect();
@@ -123,10 +127,12 @@ export class GroupLink {
       await this.pause(delayMs * (0.5 + Math.random() / 2));
       if (this.closing) return null;
       try {
-        return await this.connect();
+        const life = await this.connect();
+        if (!this.closing) return life;
       } catch {
-        this.disconnect();
+        // It is tried again.
       }
+      this.disconnect(); // also what was connected while the group was closed
     }
     return null;
   }
@@ -142,7 +148,8 @@ export class GroupLink {
   }
 
   private async connect(): Promise<Life> {
-    const { connect, group } = this.options;
+    const { group } = this.options;
+    const connect = this.connectOptions();
     const ends: Promise<Error>[] = [];
     if (this.options.withQuorum) ends.push((await this.connectQuorum()).end);
     const cpg = await Cpg.connect(connect);
@@ -155,9 +162,10 @@ export class GroupLink {
   }
 
   private async connectQuorum(): Promise<Life> {
-    const quorum = await Quorum.connect(this.options.connect);
+    const options = this.connectOptions();
+    const quorum = await Quorum.connect(options);
     this.closers.push(() => quorum.destroy());
-    const votes = quorum.hasProvider ? await Votequorum.connect(this.options.connect) : null;
+    const votes = quorum.hasProvider ? await Votequorum.connect(options) : null;
     if (votes !== null) this.closers.push(() => votes.destroy());
     const events = await quorum.watch();
     const end = this.ending(async () => {
@@ -183,6 +191,14 @@ export class GroupLink {
         if (room !== null) await room;
       }
     });
+  }
+
+  /** Closing gives up a connection that is being made, as the caller's signal does the first one. */
+  private connectOptions(): ConnectOptions {
+    const { signal } = this.options.connect;
+    const closing = this.closed.signal;
+    const again = this.wasOpen || signal === undefined;
+    return { ...this.options.connect, signal: again ? closing : AbortSignal.any([signal, closing]) };
   }
 
   private async ending(run: () => Promise<void>): Promise<Error> {

@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import t from 'tap';
 import { ConnectionError, messagePackCodec, textCodec } from '../../src/client/index.ts';
 import { type GroupEvent, ProcessGroup } from '../../src/platform/index.ts';
@@ -81,4 +82,25 @@ t.test('without reconnection its end is the end; a slow reader holds the connect
   await t.rejects(ProcessGroup.open({ ...cluster.connectOptions(2), name: 'g' }), { code: 'RONDO_CS_EXIST' });
   await cluster.run(b.close());
   await cluster.close();
+});
+
+t.test('closing while a connection is made again ends at once', async (t) => {
+  for (const during of ['quorum', 'cpg']) {
+    const cluster = await createTestCluster(1);
+    const a = await cluster.run(ProcessGroup.open<number>({ ...cluster.connectOptions(1), name: 'g', quorum: true }));
+    await cluster.kill(1);
+    await cluster.run(take(a, 1, 'gap'));
+    let closing: Promise<void> | null = null;
+    const close = (message: unknown): void => {
+      if ((message as { readonly service: string }).service === during) closing ??= a.close();
+    };
+    subscribe('rondo:connect', close);
+    await cluster.restart(1);
+    await cluster.advance(1000);
+    unsubscribe('rondo:connect', close);
+    t.ok(closing, 'it was being made');
+    await cluster.run(closing ?? Promise.resolve());
+    t.notOk(a.isConnected, during);
+    await cluster.close();
+  }
 });
