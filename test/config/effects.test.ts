@@ -188,7 +188,7 @@ const EFFECTS: Readonly<Record<string, Effect>> = {
   'totem.max_network_delay': timing('max_network_delay: 77', 'maxNetworkDelayMs'),
   'totem.window_size': timing('window_size: 77', 'windowSize'),
   'totem.max_messages': timing('max_messages: 7', 'maxMessages'),
-  'totem.miss_count_const': timing('miss_count_const: 7', 'missCountConst'),
+  'totem.miss_count_const': timing('miss_count_const: 7', 'missCountConst', 'totem/loss-control.ts'),
   'totem.cancel_token_hold_on_retransmit': timing(
     'cancel_token_hold_on_retransmit: yes',
     'cancelTokenHoldOnRetransmit',
