@@ -168,7 +168,9 @@ async function printNodes(io: ToolIo, view: View): Promise<void> {
     if (typeof node === 'number' || node.reachable === 0 || node.nodeId === view.localNodeId) continue;
     const { onwireMin, onwireMax, onwireVersion } = node;
     const flags = `${node.remote ? ' remote' : ''}${node.external ? ' external' : ''}`;
-    const onwire = view.knet ? `   onwire (min/max/cur): ${onwireMin}, ${onwireMax}, ${onwireVersion}` : '';
+    // Stock's tool has it when it was built with a libknet that knows of it; such a daemon has versions to show.
+    const onwire =
+      view.knet && onwireMax > 0 ? `   onwire (min/max/cur): ${onwireMin}, ${onwireMax}, ${onwireVersion}` : '';
     io.out(`nodeid: ${node.nodeId} reachable${flags}${onwire}\n`);
     for (const [index, link] of node.links.entries()) {
       if (link.enabled === 0) continue;

@@ -417,8 +417,9 @@ const hex = (nodeId: number): string => `0x${nodeId.toString(16).padStart(8, '0'
 async function hostName(address: string): Promise<string> {
   try {
     return (await lookupService(address, 0)).hostname;
-  } catch {
-    return address; // no name: the number, as getnameinfo does
+  } catch (error) {
+    // Without a name getnameinfo shows the number; when nobody can be asked it fails, and stock shows nothing.
+    return error instanceof Error && 'code' in error && error.code === 'EAI_AGAIN' ? '' : address;
   }
 }
 
