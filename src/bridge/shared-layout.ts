@@ -33,7 +33,7 @@ export const StateWord = {
   /** Turns of the loop; a main thread that sees it stall for long knows that the ring thread hangs. */
   LOOP_TURNS: 2 * WORDS_PER_LINE + 6,
   /** 1 while the ring stalls because the main thread does not take its records (record-queue.ts). */
-  STANDING_STILL: 2 * WORDS_PER_LINE + 7,
+  STALLED: 2 * WORDS_PER_LINE + 7,
 } as const;
 
 export const STATE_BYTES = 4096;

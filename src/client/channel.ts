@@ -1,9 +1,9 @@
 /**
- * One IPC connection as this layer needs it: requests answered in order, one-way requests, events.
+ * One IPC connection as this layer needs it: requests with responses in order, one-way requests, events.
  * The implementation over shared memory is `ipc-channel.ts`; tests have one in memory.
  */
 export interface Channel {
-  /** Sends a request and waits for its response, which belongs to the caller. Requests are answered in order. */
+  /** Sends a request and waits for its response, which belongs to the caller. Responses come in the order of the requests. */
   call(request: Uint8Array): Promise<Uint8Array>;
   /** Sends a request that has no response. `false`: flow control or a full ring, nothing was sent. */
   tryPost(request: Uint8Array): boolean;

@@ -18,7 +18,7 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal;
   /** Milliseconds to wait for a daemon that is not running or not ready yet. Default 0: fail at once. */
   readonly waitReadyMs?: number;
-  /** Milliseconds for which a request answered TRY_AGAIN (synchronisation, full queue) is repeated. Default 30 000. */
+  /** Milliseconds for which a request that got TRY_AGAIN (synchronisation, full queue) is repeated. Default 30 000. */
   readonly tryAgainMs?: number;
   /**
    * Milliseconds that the daemon may take for the set-up of the connection, for one response, and for taking one message,

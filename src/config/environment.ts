@@ -33,7 +33,7 @@ export interface ConfigEnvironment {
   accountId(kind: 'passwd' | 'group', name: string): Promise<number | null>;
 }
 
-/** A name server that does not answer costs this much at most; the look-up goes on in its own thread. */
+/** A name server that does not respond costs this much at most; the look-up goes on in its own thread. */
 export const LOOKUP_MS_MAX = 5_000;
 /** Reverse look-ups only help to find the local node by its domain name: they are worth less waiting. */
 export const REVERSE_MS_MAX = 2_000;

@@ -25,7 +25,7 @@ export interface CfgNeeds {
 export function cfgPorts(needs: CfgNeeds): CfgPorts {
   const { inForce } = needs;
   let latest: { readonly links: readonly LinkStatus[]; readonly reports: readonly RingLinkReport[] } | null = null;
-  /** The ring thread answers many questions at once: so does this. */
+  /** The ring thread resolves many questions at once: so does this. */
   const reportsOf = (links: readonly LinkStatus[]): readonly RingLinkReport[] => {
     if (latest?.links !== links) latest = { links, reports: ringLinkReports(inForce.totem, links) };
     return latest.reports;

@@ -48,7 +48,7 @@ export class IpcServerFront implements IpcFront {
     this.server = new IpcServer({
       instance,
       authorize: (client, serviceId, fd) => this.authorize(client, serviceId, fd),
-      lacking: (service, client, errno, missing) => this.sayLacking(service, client, errno, missing),
+      lacking: (service, client, errno, missing) => this.logLacking(service, client, errno, missing),
       ended: (serviceId, reason, pid) => ports.log('debug', 'QB', `service ${serviceId}, client ${pid}: ${reason}`),
     });
   }
@@ -112,13 +112,13 @@ export class IpcServerFront implements IpcFront {
     });
     // A daemon without root serves the user that runs it: nobody else could open its files.
     if (errno === EACCES && client.uid === process.geteuid?.()) return 0;
-    if (errno === EACCES) this.sayDenied(client);
-    else if (errno === EMFILE) this.sayLacking(`service ${serviceId}`, client, 'EMFILE', 'free descriptors');
+    if (errno === EACCES) this.logDenied(client);
+    else if (errno === EMFILE) this.logLacking(`service ${serviceId}`, client, 'EMFILE', 'free descriptors');
     return errno;
   }
 
   /** Whatever is used up: stock logs path and errno. */
-  private sayLacking(service: string, client: Credentials | null, errno: string, missing: string): void {
+  private logLacking(service: string, client: Credentials | null, errno: string, missing: string): void {
     const kind = `lacking ${client?.uid} ${errno}`;
     const keptBack = this.denials.admit(kind, performance.now());
     if (keptBack === null) return;
@@ -128,7 +128,7 @@ export class IpcServerFront implements IpcFront {
   }
 
   /** As stock logs it, but a user without rights that tries for ever does not fill the disk. */
-  private sayDenied({ uid, gid, pid }: Credentials): void {
+  private logDenied({ uid, gid, pid }: Credentials): void {
     const keptBack = this.denials.admit(`${uid}:${gid}`, performance.now());
     if (keptBack === null) return;
     const more = keptBack > 0 ? ` (and ${keptBack} more before)` : '';
@@ -162,7 +162,7 @@ export class IpcServerFront implements IpcFront {
     this.remotes.set(client.id, client);
     this.ports.statistics.add(connectionBranch(client, () => this.remoteCounters(client.id)));
     this.ports.statistics.add(ownConnectionBranch(client, () => this.remoteCounters(client.id)));
-    this.server.publishEvents(); // before the other thread can answer the client's first request
+    this.server.publishEvents(); // before the other thread can respond to the client's first request
     this.ports.attach(client);
   }
 

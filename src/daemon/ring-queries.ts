@@ -11,8 +11,8 @@ interface Question {
 }
 
 /**
- * Questions that only the ring thread can answer; each has an answer, or an error in time. Of each kind one is asked at a time: those that
- * come meanwhile are answered together by the next one, which is asked after all of them, so that clients who ask without end do not keep the
+ * Questions that only the ring thread can resolve; each gets a result, or an error in time. Of each kind one is asked at a time: those that
+ * come meanwhile share the result of the next one, which is asked after all of them, so that clients who ask without end do not keep the
  * ring thread from its ring.
  */
 export class RingQueries {
@@ -56,7 +56,7 @@ export class RingQueries {
       const question = this.asked.get(what);
       if (question?.id !== id) return;
       this.end(question);
-      result.reject(new Error(`the ring thread did not answer in ${RESULT_MS_MAX} ms`));
+      result.reject(new Error(`the ring thread did not respond within ${RESULT_MS_MAX} ms`));
     }, RESULT_MS_MAX);
     timer.unref();
     this.asked.set(what, { id, what, result, timer });

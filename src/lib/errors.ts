@@ -74,7 +74,7 @@ function isInstance(this: typeof RondoError, value: unknown): boolean {
 }
 Object.defineProperty(RondoError, Symbol.hasInstance, { value: isInstance });
 
-/** A daemon answered a request with a status other than OK. `status` is the `cs_error_t` number. */
+/** A daemon returned a status other than OK. `status` is the `cs_error_t` number. */
 export class CsStatusError extends RondoError {
   static override readonly errorName = 'CsStatusError';
   override readonly name = 'CsStatusError';

@@ -26,7 +26,7 @@ const SLEEP_MS_MAX = 1000;
 /** A sleep shorter than this is not rounded up to milliseconds. */
 const EXACT_MS = 1;
 /** While the ring stalls for the main thread, it looks this often whether that reads again. */
-const STANDING_MS = 5;
+const STALL_LOOK_MS = 5;
 /** The thread's own lateness is reported when a turn came this much too late (config-and-tools.md 4.4). */
 const PAUSE_SHARE = 0.8;
 /** How long `stop` waits for the send queue. */
@@ -109,9 +109,9 @@ export class RingThread {
     state[StateWord.LOOP_TURNS] = (state[StateWord.LOOP_TURNS]! + 1) | 0;
     this.watchLateness(nowMs);
     let work = this.readRecords();
-    const standing = this.isStandingStill(nowMs);
-    if (standing !== (state[StateWord.STANDING_STILL] === 1)) this.standStill(standing);
-    if (this.ring !== null && !standing) {
+    const stalled = this.isStalled(nowMs);
+    if (stalled !== (state[StateWord.STALLED] === 1)) this.reportStall(stalled);
+    if (this.ring !== null && !stalled) {
       if (this.deferred.length > 0) this.runDeferred();
       work += this.ring.turn(nowMs);
     }
@@ -128,8 +128,8 @@ export class RingThread {
     const { ring } = this;
     const startMs = monotonicMs();
     ring?.beforeSleep(startMs);
-    const standing = this.isStandingStill(startMs);
-    const ringMs = standing ? startMs + STANDING_MS : (ring?.nextDeadlineMs() ?? Number.POSITIVE_INFINITY);
+    const stalled = this.isStalled(startMs);
+    const ringMs = stalled ? startMs + STALL_LOOK_MS : (ring?.nextDeadlineMs() ?? Number.POSITIVE_INFINITY);
     const timeoutMs = sleepMs(Math.min(ringMs, this.stopAtMs) - startMs);
     if (timeoutMs <= 0 || !this.bridge.prepareSleep()) {
       this.spin.sleeps(startMs);
@@ -315,12 +315,12 @@ export class RingThread {
   }
 
   /** The main thread is far behind, or the ring waits for its reload. */
-  private isStandingStill(nowMs: number): boolean {
+  private isStalled(nowMs: number): boolean {
     return this.bridge.isSaturated() || this.ring?.reloads.holds(nowMs, this.tokenMs) === true;
   }
 
-  private standStill(standing: boolean): void {
-    Atomics.store(this.bridge.views.state, StateWord.STANDING_STILL, standing ? 1 : 0);
+  private reportStall(stalled: boolean): void {
+    Atomics.store(this.bridge.views.state, StateWord.STALLED, stalled ? 1 : 0);
   }
 
   private announceStatistics(): void {

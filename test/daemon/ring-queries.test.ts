@@ -42,7 +42,7 @@ t.test('a ring thread that does not respond', async (t) => {
   const [first, second] = [ring.ask('links'), ring.ask('links')];
   const keepAlive = setTimeout(() => {}, 10_000);
   t.teardown(() => clearTimeout(keepAlive));
-  await t.rejects(first, { message: /did not answer in 2000 ms/ });
+  await t.rejects(first, { message: /did not respond within 2000 ms/ });
   t.equal(sent.length, 2);
   ring.resultCame(2, 'late');
   t.equal(await second, 'late');

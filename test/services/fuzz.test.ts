@@ -122,7 +122,7 @@ t.test('messages of the ring', async (t) => {
   }
   t.same(node.failures, []);
   t.equal(node.host.syncInProgress, false);
-  t.ok(node.info(1).size > 0, 'still answers');
+  t.ok(node.info(1).size > 0, 'still responds');
 });
 
 t.test('requests of clients', async (t) => {

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { deadExports, deadFiles, deadMembers, NameCount } from './dead.ts';
-import { dialectNames } from './dialect.ts';
+import { dialectNames, dialectTexts } from './dialect.ts';
 import { importCycles } from './import-cycles.ts';
 import { breaches, hubBreaches } from './layers.ts';
 import { openKinds } from './log-lines.ts';
@@ -40,6 +40,7 @@ t.test('a name for two things is found', async (t) => {
 t.test('a name of the house dialect is found', async (t) => {
   const found = (text: string) => dialectNames(source('src/a.ts', text)).length;
   t.equal(found('this.tellWatchers(keys); const ANSWER_MS = 2; type Answer = 1;'), 3);
+  t.equal(found('sayDenied(); standStill(); StateWord.STANDING_STILL; say(1)'), 3);
   t.equal(found("// it is told\nconst text = 'no answer'; const satellite = intellect; // tells"), 0);
   t.equal(
     found('t.match(text, /did not answer/); const x = a / tell / b;'),
@@ -47,6 +48,13 @@ t.test('a name of the house dialect is found', async (t) => {
     'patterns are texts, quotients are not',
   );
   t.equal(found('const text = `$'.concat('{told} is told`;')), 1);
+});
+
+t.test('a text in the house dialect is found', async (t) => {
+  const found = (text: string) => dialectTexts(source('src/a.ts', text)).length;
+  t.equal(found("const text = 'no answer from nodes'; log(`it is told`); const doc = 'it stands still';"), 3);
+  t.equal(found("// 'answered'\nconst text = 'cannot tell, said the answering'.slice(1);"), 1);
+  t.equal(found("const text = 'it did not respond';"), 0);
 });
 
 t.test('a file that a document names and that is gone is found', async (t) => {

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { deadExports, deadFiles, deadMembers, NameCount } from './dead.ts';
-import { dialectNames } from './dialect.ts';
+import { dialectNames, dialectTexts } from './dialect.ts';
 import { importCycles } from './import-cycles.ts';
 import { breaches, hubBreaches, PURE } from './layers.ts';
 import { openKinds } from './log-lines.ts';
@@ -134,6 +134,7 @@ t.test('names are of the words of the field', async (t) => {
   const own = (source: Source) => source.path.startsWith('test/tidy/');
   const scripts = readSources(['scripts'], /\.mjs$/);
   t.same([...sources, ...tests.filter((source) => !own(source)), ...scripts].flatMap(dialectNames), []);
+  t.same(sources.flatMap(dialectTexts), [], 'texts that users read');
 });
 
 t.test('nothing is dead', async (t) => {

@@ -67,7 +67,7 @@ const kill = (context: CommandContext): Promise<number> =>
     if (!Number.isInteger(nodeId) || nodeId < 1)
       throw new UsageError(`'${context.positionals[0]}' is not a node id`, 'kill');
     await cfg.killNode(nodeId, context.positionals[1] ?? 'Killed by rondo', { signal: context.io.signal });
-    emit(context, { killed: nodeId }, () => [`Node ${nodeId} is told to end at once`]);
+    emit(context, { killed: nodeId }, () => [`Node ${nodeId} gets the order to end at once`]);
     return CliExit.OK;
   });
 

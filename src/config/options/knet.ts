@@ -127,7 +127,7 @@ export const KNET_LINK = sectionOptions('totem.interface', { reload: 'yes', cmap
     field: 'pingTimeoutMs',
     published: true,
     unit: 'ms',
-    doc: 'Time without answer after which the link is down. Should be larger than the interval.',
+    doc: 'Time without a PONG after which the link is down. Should be larger than the interval.',
   },
   {
     key: 'knet_ping_precision',
@@ -141,7 +141,7 @@ export const KNET_LINK = sectionOptions('totem.interface', { reload: 'yes', cmap
     type: 'u32',
     default: 2,
     field: 'pongCount',
-    doc: 'Answers needed before a link is up.',
+    doc: 'PONGs needed before a link is up.',
   },
 ]);
 

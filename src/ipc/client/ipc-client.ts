@@ -114,8 +114,8 @@ export class IpcClient {
   }
 
   /**
-   * Sends a request and waits for its response, a copy that belongs to the caller. Responses carry nothing that tells which request they
-   * answer, so one that does not come within `timeoutMs` (counted from sending) ends the connection.
+   * Sends a request and waits for its response, a copy that belongs to the caller. Responses do not name the request that they
+   * belong to, so one that does not come within `timeoutMs` (counted from sending) ends the connection.
    */
   call(request: Uint8Array, timeoutMs = Number.POSITIVE_INFINITY): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {

@@ -123,7 +123,7 @@ class AgreementService implements RunningService<never, Message> {
         resolve(refusal);
       };
       const timer = this.context.setTimer(VOTE_TIMEOUT_MS, () => {
-        finish({ reason: `no answer from nodes ${[...(this.ballot?.waitingFor ?? [])].join(' ')}` });
+        finish({ reason: `no response from nodes ${[...(this.ballot?.waitingFor ?? [])].join(' ')}` });
       });
       this.ballot = { ticket, waitingFor: new Set(this.members), finish, timer };
       if (!tryMulticast(this.context, PREPARE, { ticket })) finish({ reason: 'the send queue is full' });

@@ -5,7 +5,7 @@ import type { EngineConnection, EngineTimer, MainEngineContext } from '../engine
 const DEFAULT_TIMEOUT_MS = 5000;
 
 interface Session {
-  /** `null` once it was answered without a vote: the session then stays until the daemon ends, as in stock. */
+  /** `null` once it was decided without a vote: the session then stays until the daemon ends, as in stock. */
   readonly requester: EngineConnection;
   readonly flags: number;
   yes: number;

@@ -23,7 +23,7 @@ export const CFG_KILL_NODE = new RequestStruct(CfgRequest.KILL_NODE, 'req_lib_cf
   /** The length includes the terminating NUL. */
   reason: csName('reason.', 24),
 });
-/** 0 request, 1 regardless of the answers, 2 immediate. */
+/** 0 request, 1 regardless of the votes, 2 immediate. */
 export const CFG_TRY_SHUTDOWN = new RequestStruct(CfgRequest.TRY_SHUTDOWN, 'req_lib_cfg_tryshutdown', 24, {
   flags: u32('flags', 16),
 });

@@ -109,7 +109,9 @@ export class Lab {
       `members ${wanted} on ${nodes.map((node) => node.plan.name).join(', ')}`,
       async () => {
         const views = await Promise.all(nodes.map((node) => node.membership()));
-        seen = views.map(({ members, ring }) => `${members === null ? 'no answer' : members.join(' ')} (ring ${ring})`);
+        seen = views.map(
+          ({ members, ring }) => `${members === null ? 'no response' : members.join(' ')} (ring ${ring})`,
+        );
         const dead = nodes.find((node) => !node.daemon?.alive);
         if (dead)
           throw new Error(`${dead.plan.name}: the daemon has ended: ${dead.daemon?.output}${dead.daemon?.errors}`);

@@ -79,7 +79,7 @@ export class LoadMember {
       await sleep(25);
     }
     throw new Error(
-      `${this.node.plan.name}: load member does not answer: ${this.process.output}${this.process.errors}`,
+      `${this.node.plan.name}: load member does not respond: ${this.process.output}${this.process.errors}`,
     );
   }
 

@@ -19,7 +19,7 @@ export interface KvChannel {
 export class KvError extends Error {
   override readonly name = 'KvError';
   constructor(readonly status: number) {
-    super(`the daemon answered with status ${status}`);
+    super(`the daemon returned status ${status}`);
   }
 }
 
