@@ -21,14 +21,8 @@ export type ConnectionErrorCode =
   /** Anything else that made connecting fail; see `cause`. */
   | 'RONDO_CONNECT';
 
-export class ConnectionError extends RondoError {
+export class ConnectionError extends RondoError<ConnectionErrorCode> {
   static override readonly errorName = 'ConnectionError';
-  override readonly name = 'ConnectionError';
-  declare readonly code: ConnectionErrorCode;
-
-  constructor(code: ConnectionErrorCode, message: string, hint?: string, options?: ErrorOptions) {
-    super(code, message, hint, options);
-  }
 }
 
 /** A call that does not fit the state of its object. Nothing was sent. */
@@ -42,20 +36,13 @@ export type StateErrorCode =
   /** A second loop over a watch that ended with its first one. */
   | 'RONDO_WATCH_ENDED';
 
-export class StateError extends RondoError {
+export class StateError extends RondoError<StateErrorCode> {
   static override readonly errorName = 'StateError';
-  override readonly name = 'StateError';
-  declare readonly code: StateErrorCode;
-
-  constructor(code: StateErrorCode, message: string, hint?: string) {
-    super(code, message, hint);
-  }
 }
 
 /** A value that cannot be sent: of a wrong type, too long, out of range, of another type than the key. */
-export class ArgumentError extends RondoError {
+export class ArgumentError extends RondoError<'RONDO_ARGUMENT'> {
   static override readonly errorName = 'ArgumentError';
-  override readonly name = 'ArgumentError';
   constructor(message: string, hint?: string) {
     super('RONDO_ARGUMENT', message, hint);
   }

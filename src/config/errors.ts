@@ -46,8 +46,8 @@ export interface ConfigErrorDetails {
 }
 
 /** A configuration that cannot be used. `message` is ours (position, problem, hint); `stockMessage` is stock's. */
-export class ConfigError extends RondoError {
-  override readonly name = 'ConfigError';
+export class ConfigError extends RondoError<ConfigErrorCode> {
+  static override readonly errorName = 'ConfigError';
   readonly stockMessage: string;
   readonly exitCode: ConfigExitStatus;
   readonly position: Position | undefined;

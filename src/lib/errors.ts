@@ -47,23 +47,26 @@ const BRAND = Symbol.for('rondo.error');
  * Base of every error that this project throws at its users.
  * `code` is stable and branded `RONDO_…`; `hint` says what to do about it.
  * `instanceof` compares a brand and the name, so that it also holds between two copies of the package in one process.
+ *
+ * A class of errors is its codes and its name: `class XError extends RondoError<XCode> { static errorName = 'XError' }`.
  */
-export class RondoError extends Error {
-  /** What `name` is in errors of this class. */
+export class RondoError<Code extends `RONDO_${string}` = `RONDO_${string}`> extends Error {
+  /** What `name` is in errors of this class. A text of its own: a program in one script may have renamed the class. */
   static readonly errorName: string = 'RondoError';
-  override readonly name: string = 'RondoError';
+  override readonly name: string;
 
   get [BRAND](): true {
     return true;
   }
 
   constructor(
-    readonly code: `RONDO_${string}`,
+    readonly code: Code,
     message: string,
     readonly hint: string = '',
     options?: ErrorOptions,
   ) {
     super(hint === '' ? message : `${message}. ${hint}`, options);
+    this.name = new.target.errorName;
   }
 }
 
@@ -77,7 +80,6 @@ Object.defineProperty(RondoError, Symbol.hasInstance, { value: isInstance });
 /** A daemon returned a status other than OK. `status` is the `cs_error_t` number. */
 export class CsStatusError extends RondoError {
   static override readonly errorName = 'CsStatusError';
-  override readonly name = 'CsStatusError';
   readonly statusName: string;
   constructor(
     readonly status: number,

@@ -44,7 +44,7 @@ export function errnoName(errno: number): string {
 
 /** A system call of the set-up path failed. */
 export class OsError extends RondoError {
-  override readonly name = 'OsError';
+  static override readonly errorName = 'OsError';
   /** Name of the errno: `EADDRINUSE`. */
   readonly errno: string;
   constructor(

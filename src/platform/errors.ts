@@ -7,14 +7,8 @@ export type StoreErrorCode =
   | 'RONDO_STORE_DAMAGED';
 
 /** The state on disk cannot be used. */
-export class StoreError extends RondoError {
+export class StoreError extends RondoError<StoreErrorCode> {
   static override readonly errorName = 'StoreError';
-  override readonly name = 'StoreError';
-  declare readonly code: StoreErrorCode;
-
-  constructor(code: StoreErrorCode, message: string, hint: string) {
-    super(code, message, hint);
-  }
 }
 
 export type MachineErrorCode =
@@ -30,12 +24,6 @@ export type MachineErrorCode =
   | 'RONDO_MACHINE_TIMEOUT';
 
 /** A replicated machine did not do what was asked of it. */
-export class MachineError extends RondoError {
+export class MachineError extends RondoError<MachineErrorCode> {
   static override readonly errorName = 'MachineError';
-  override readonly name = 'MachineError';
-  declare readonly code: MachineErrorCode;
-
-  constructor(code: MachineErrorCode, message: string, hint = '', options?: ErrorOptions) {
-    super(code, message, hint, options);
-  }
 }

@@ -6,7 +6,7 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** Why connecting failed. `errno` is the name of the refusal or of the system call's error. */
 export class IpcConnectError extends RondoError {
-  override readonly name = 'IpcConnectError';
+  static override readonly errorName = 'IpcConnectError';
   constructor(
     readonly errno: string,
     message: string,

@@ -32,7 +32,7 @@ export interface VotequorumOptions {
 
 /** The options of votequorum contradict each other; the daemon does not start (services.md 7.4). */
 export class VotequorumConfigError extends RondoError {
-  override readonly name = 'VotequorumConfigError';
+  static override readonly errorName = 'VotequorumConfigError';
   constructor(message: string) {
     super('RONDO_VOTEQUORUM_CONFIG', message);
   }
