@@ -250,10 +250,10 @@ export class KnetCore {
     }
   }
 
-  /** The kernel reported that a peer's address does not answer on a link (ICMP). */
-  linkError(linkIndex: number, nowMs: number): void {
+  /** The kernel reported that a peer's address does not answer on a link (ICMP); `refused`: that nobody listens on its port. */
+  linkError(linkIndex: number, refused: boolean, nowMs: number): void {
     const link = this.hosts.links[linkIndex] ?? null;
-    if (link !== null) this.heartbeat.suspect(link, nowMs);
+    if (link !== null) this.heartbeat.suspect(link, refused, nowMs);
   }
 
   /** ICMP says that packets were too big, or the kernel refused one. */

@@ -14,6 +14,8 @@ export type KnetReport =
       readonly cause: 'timeout' | 'unreachable' | 'removed';
     }
   | { readonly kind: 'hostReachable'; readonly nodeId: number; readonly reachable: boolean }
+  /** Its last link went down because its kernel says that nobody listens and PINGs were not answered: the process has ended. */
+  | { readonly kind: 'hostDied'; readonly nodeId: number }
   | { readonly kind: 'activeLink'; readonly nodeId: number; readonly linkId: number }
   | { readonly kind: 'peerRestarted'; readonly nodeId: number }
   | { readonly kind: 'linkMtu'; readonly nodeId: number; readonly linkId: number; readonly mtu: number }

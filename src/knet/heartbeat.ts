@@ -61,7 +61,7 @@ export class Heartbeat implements InternalPackets {
     this.noticePause(nowMs);
     for (const link of this.hosts.links) {
       if (link === null) continue;
-      if (link.expired(nowMs)) this.linkDown(link, nowMs, 'timeout');
+      if (link.expired(nowMs)) this.linkDown(link, nowMs, link.peerDied ? 'unreachable' : 'timeout');
       if (link.pingDue(nowMs)) {
         this.sender.ping(link, nowMs, true);
         link.pingSent(nowMs);
@@ -201,6 +201,8 @@ export class Heartbeat implements InternalPackets {
     link.becameDown(nowMs);
     this.effects.report({ kind: 'linkDown', nodeId: link.host.nodeId, linkId: link.linkId, cause });
     this.linksChanged(link.host);
+    if (cause === 'unreachable' && !link.host.reachable)
+      this.effects.report({ kind: 'hostDied', nodeId: link.host.nodeId });
     this.updateDataMtu();
   }
 
@@ -219,12 +221,18 @@ export class Heartbeat implements InternalPackets {
     }
   }
 
-  /** An ICMP error named the peer's address: the link has to prove itself. */
-  suspect(link: Link, nowMs: number): void {
-    if (!link.suspect(nowMs)) return;
+  /**
+   * An ICMP error named the peer's address: the link has to prove itself. `refused`: nobody listens there, says the peer's kernel. The
+   * other links get a PING, too: if the process has ended, each of them gets its own error now and not at its next PING.
+   */
+  suspect(link: Link, refused: boolean, nowMs: number): void {
+    if (!link.suspect(refused, nowMs)) return;
     this.deadlinesChanged = true;
-    this.sender.ping(link, nowMs, true);
-    link.pingSent(nowMs);
+    for (const other of link.host.links) {
+      if (other === null || !(other === link || (refused && other.connected))) continue;
+      this.sender.ping(other, nowMs, true);
+      other.pingSent(nowMs);
+    }
   }
 
   // ---- path MTU ----

@@ -8,6 +8,10 @@ const BACKOFF_START = 10;
 const BACKOFF_PERIOD_MS = 1_000;
 /** Shortest time that a link under suspicion (ICMP error) gets to answer a PING. */
 const SUSPICION_MS_MIN = 200;
+/** … and so many PINGs, the last one included, of which none was answered: a lost packet is no proof of anything. */
+const SUSPICION_PINGS = 2;
+/** … and so many round trips, so that each of them can be answered: PINGs follow each other after four. */
+const SUSPICION_ROUND_TRIPS = 8;
 /** After an ICMP error that a PONG disproved, others are not believed for this many PONG timeouts: somebody forges them, or the peer came back. */
 const DISPROVED_TIMEOUTS = 10;
 /** PINGs of one link may overtake each other by this much without counting as recorded ones. */
@@ -65,6 +69,9 @@ export class Link {
   private backoff = BACKOFF_START;
   private backoffAtMs: number;
   private suspectedAtMs = -1;
+  /** PINGs since the suspicion began, and whether the peer's kernel said that nobody listens there. */
+  private suspicionPings = 0;
+  private refused = false;
   /** Time field of the newest PING received here, and when the last one was believed; −1 before the first. */
   private newestPingTimeMs = -1;
   private pingBelievedMs = -1;
@@ -128,6 +135,7 @@ export class Link {
   pingSent(nowMs: number): void {
     if (this.connected) this.unansweredShare += ((this.lastPingReturned ? 0 : 1) - this.unansweredShare) * LOSS_WEIGHT;
     this.lastPingMs = nowMs;
+    if (this.suspectedAtMs >= 0) this.suspicionPings++;
   }
 
   /**
@@ -154,7 +162,8 @@ export class Link {
   downDeadlineMs(): number {
     if (!this.connected) return Number.POSITIVE_INFINITY;
     const timeout = this.lastPongMs + this.pongTimeoutAdjMs;
-    return this.suspectedAtMs >= 0 ? Math.min(timeout, this.suspectedUntilMs) : timeout;
+    const pinged = this.suspectedAtMs >= 0 && this.suspicionPings >= SUSPICION_PINGS;
+    return pinged ? Math.min(timeout, this.suspectedUntilMs) : timeout;
   }
 
   /**
@@ -216,13 +225,25 @@ export class Link {
    * The kernel reported an ICMP error for the peer. Stock believes it at once; but ICMP is nobody's signature, so here
    * it only asks for proof of life: a PING now, and little time for its PONG. Returns whether to send that PING. Once disproved it
    * is not asked for again at once: a flood of forged errors would leave the link with that little time all the while.
+   * `refused`: the error was "port unreachable".
    */
-  suspect(nowMs: number): boolean {
-    if (!this.connected || this.suspectedAtMs >= 0 || nowMs < this.trustedUntilMs) return false;
+  suspect(refused: boolean, nowMs: number): boolean {
+    if (!this.connected || nowMs < this.trustedUntilMs) return false;
+    if (this.suspectedAtMs >= 0) {
+      this.refused ||= refused;
+      return false;
+    }
     this.suspectedAtMs = nowMs;
-    const patienceMs = Math.max(SUSPICION_MS_MIN, (4 * this.latencyAverageUs) / 1000);
+    this.suspicionPings = 0;
+    this.refused = refused;
+    const patienceMs = Math.max(SUSPICION_MS_MIN, (SUSPICION_ROUND_TRIPS * this.latencyAverageUs) / 1000);
     this.suspectedUntilMs = nowMs + Math.min(patienceMs, this.config.pingTimeoutMs);
     return true;
+  }
+
+  /** When it has to go down: the peer's host lives and says that nobody listens, and nobody answered since. */
+  get peerDied(): boolean {
+    return this.suspectedAtMs >= 0 && this.refused && this.suspicionPings >= SUSPICION_PINGS;
   }
 
   /** The own process was paused: silence of that long says nothing about the peer. */

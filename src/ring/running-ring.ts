@@ -301,6 +301,11 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
     this.transport.flush();
   }
 
+  memberDied(nodeId: number): void {
+    this.groups.srp.memberDied(nodeId);
+    this.transport.flush();
+  }
+
   watch(fd: number): void {
     this.env.descriptors.add(fd, () => {}); // waking is enough: every turn polls the transport
   }

@@ -35,6 +35,9 @@ export class TotemLog implements TotemObserver {
       case 'tokenWarning':
         this.notice(`Token has not been received in ${Math.round(event.silentMs)} ms `);
         break;
+      case 'memberDied':
+        this.notice(`The process of node ${event.nodeId} has ended, forming new configuration at once.`);
+        break;
       case 'consensusTimeout':
         this.debug(`consensus timeout, no agreement with${list(event.missing)}`);
         break;

@@ -76,6 +76,7 @@ export const GATHER_REASONS = [
   'join during commit state',
   'join during recovery',
   'interface change',
+  'a member has died',
 ] as const;
 
 /** Things worth a log line, a counter or a diagnostics event; the core itself never logs. */
@@ -96,6 +97,8 @@ export type TotemReport =
     }
   | { readonly kind: 'tokenLost'; readonly state: SrpState }
   | { readonly kind: 'tokenWarning'; readonly silentMs: number }
+  /** The transport has proof that a member's process ended: nobody waits for it. */
+  | { readonly kind: 'memberDied'; readonly nodeId: number }
   | { readonly kind: 'consensusTimeout'; readonly missing: readonly number[] }
   /** Sequence numbers that this node asks for with the token that it is about to send. */
   | { readonly kind: 'retransmitRequest'; readonly seqs: readonly number[] }

@@ -1,6 +1,7 @@
 import type { RingId } from '../lib/ring-id.ts';
 import { ringSeqNewer } from '../lib/ring-seq.ts';
 import { receiveCommitToken, resumeCommit } from './commit.ts';
+import { memberDied } from './deaths.ts';
 import { TotemDrop, type TotemDropReason } from './drop-reason.ts';
 import type { FramePool } from './frame-pool.ts';
 import { FrameClass, type SrpState } from './interface.ts';
@@ -84,6 +85,12 @@ export class TotemSrp {
     freeLimbo(this.state);
     requestAhead(this.state, this.state.ringSeqMax);
     enterGather(this.state, Reason.INTERFACE_CHANGE);
+  }
+
+  /** The transport has proof that the process of `nodeId` has ended: the others go on without it at once (deaths.ts). */
+  memberDied(nodeId: number): void {
+    freeLimbo(this.state);
+    if (!this.state.left) memberDied(this.state, nodeId);
   }
 
   /** Acts as if the token was lost: an operator's or the crypto layer's wish to re-form the ring. */

@@ -33,6 +33,7 @@ export const Reason = {
   JOIN_COMMIT: 13,
   JOIN_RECOVERY: 14,
   INTERFACE_CHANGE: 15,
+  MEMBER_DIED: 16,
 } as const;
 export type ReasonValue = (typeof Reason)[keyof typeof Reason];
 

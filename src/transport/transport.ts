@@ -89,6 +89,8 @@ export interface TransportHost {
   /** Totem's interface report (totem.md 4.2, 6.4): enters GATHER. Never called from inside a TotemNetwork call. */
   interfaceUp(linkId: number): void;
   interfaceDown(linkId: number): void;
+  /** Proof that a member's process has ended (knet): the ring goes on without it now. Never called from inside a TotemNetwork call. */
+  memberDied(nodeId: number): void;
   /** Adds a descriptor to the loop's epoll set (input). */
   watch(fd: number): void;
   unwatch(fd: number): void;

@@ -88,7 +88,7 @@ class Chaos {
         this.lossPercent = event.percent;
         return;
       case 'icmp':
-        this.sim.node(event.node).core.linkError(event.link, this.sim.nowMs);
+        this.sim.node(event.node).core.linkError(event.link, true, this.sim.nowMs);
         return;
     }
   }

@@ -215,7 +215,7 @@ t.test('ICMP alone takes no link down', async (t) => {
   node.core.tick(node.nowMs);
   node.core.flush();
   node.sent.length = 0;
-  node.core.linkError(0, node.nowMs);
+  node.core.linkError(0, true, node.nowMs);
   node.core.flush();
   t.equal(node.sent.filter(({ bytes }) => bytes[1] === 0x81).length, 1, 'it asks for proof of life');
   t.ok(node.core.hosts.find(2)?.links[0]?.connected);
@@ -225,7 +225,7 @@ t.test('ICMP alone takes no link down', async (t) => {
   node.core.tick(node.nowMs);
   t.ok(node.core.hosts.find(2)?.links[0]?.connected, 'and the proof came');
   node.sent.length = 0;
-  for (let i = 0; i < 1_000; i++) node.core.linkError(0, node.nowMs);
+  for (let i = 0; i < 1_000; i++) node.core.linkError(0, true, node.nowMs);
   node.core.flush();
   t.equal(node.sent.length, 0, 'a flood of errors after that costs nothing');
   for (let i = 0; i < 20; i++) {
@@ -233,13 +233,61 @@ t.test('ICMP alone takes no link down', async (t) => {
     node.core.tick(node.nowMs);
     node.pong(1);
   }
-  node.core.linkError(0, node.nowMs);
+  node.core.linkError(0, false, node.nowMs);
   node.nowMs += 150;
   node.core.tick(node.nowMs);
   t.ok(node.core.hosts.find(2)?.links[0]?.connected);
   node.nowMs += 100;
   node.core.tick(node.nowMs);
   t.notOk(node.core.hosts.find(2)?.links[0]?.connected, 'without proof the link is down long before its timeout');
+  t.notOk(
+    node.reports.some(({ kind }) => kind === 'hostDied'),
+    'a router that knows no way is no proof of a death',
+  );
+});
+
+/** Ticks every 10 ms, as the deadlines have it, and returns when the peer was declared dead, or -1. */
+function diesWithin(node: BenchNode, ms: number): number {
+  const start = node.nowMs;
+  while (node.nowMs < start + ms) {
+    node.nowMs += 10;
+    node.core.tick(node.nowMs);
+    node.core.flush();
+    if (node.reports.some(({ kind }) => kind === 'hostDied')) return node.nowMs - start;
+  }
+  return -1;
+}
+
+const pingsOf = (node: BenchNode) => node.sent.filter(({ bytes }) => bytes[1] === 0x81).length;
+
+t.test('port unreachable and two PINGs without an answer: the process has ended', async (t) => {
+  const node = bench();
+  node.core.tick(node.nowMs);
+  node.core.flush();
+  node.sent.length = 0;
+  node.reports.length = 0;
+  node.core.linkError(0, false, node.nowMs);
+  node.core.linkError(0, true, node.nowMs); // what the PING for the first error brought
+  const tookMs = diesWithin(node, 1_000);
+  t.ok(tookMs >= 200 && tookMs <= 260, `after ${tookMs} ms`);
+  t.ok(pingsOf(node) >= 2, `${pingsOf(node)} PINGs`);
+  t.same(
+    node.reports.map((report) => report.kind).filter((kind) => kind.startsWith('host') || kind === 'linkDown'),
+    ['linkDown', 'hostReachable', 'hostDied'],
+  );
+});
+
+t.test('one PING without an answer is no proof, however late the clock is looked at', async (t) => {
+  const node = bench();
+  node.core.tick(node.nowMs);
+  node.pong(1);
+  node.core.linkError(0, true, node.nowMs);
+  node.nowMs += 240; // the process did not run: the time does not count, and one PING is out
+  node.core.tick(node.nowMs);
+  t.ok(node.core.hosts.find(2)?.links[0]?.connected, 'the next PING is still to be answered');
+  node.pong(1);
+  t.equal(diesWithin(node, 400), -1);
+  t.ok(node.core.hosts.find(2)?.links[0]?.connected);
 });
 
 t.test(
@@ -252,7 +300,7 @@ t.test(
     ] as const) {
       const node = bench();
       node.nowMs += sentMs;
-      node.core.linkError(0, node.nowMs);
+      node.core.linkError(0, true, node.nowMs);
       node.core.flush();
       const asked = node.sent.findLast(({ bytes }) => bytes[1] === 0x81)!.bytes;
       const pong = Buffer.from(asked);

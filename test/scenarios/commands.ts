@@ -7,6 +7,7 @@ import { StoryRing } from './story-ring.ts';
  *
  *   set NAME=VALUE …          timings by their field name, diskMs
  *   boot N …                  crash N        leave N        pause N MS
+ *   died N BY …              BY learn from their transport that the process of N has ended
  *   stock N …                 sends on what stock knows of a frame: the commit token without its trailer (totem.md 12)
  *   trace FRAME … | none      ORF MCAST MERGE JOIN COMMIT CANCEL
  *   drop FRAME FROM>TO COUNT  cut FROM>TO …  heal
@@ -34,6 +35,9 @@ export class Story {
         break;
       case 'crash':
         for (const word of words) ring.crash(Number(word));
+        break;
+      case 'died':
+        for (const by of words.slice(1)) ring.died(Number(words[0]), Number(by));
         break;
       case 'leave':
         ring.leave(Number(words[0]));

@@ -32,6 +32,8 @@ function reportText(event: TotemReport): string | null {
       return `gather ${event.reason} (${GATHER_REASONS[event.reason]})`;
     case 'tokenLost':
       return `token lost in ${event.state}`;
+    case 'memberDied':
+      return `knows that ${event.nodeId} has died`;
     case 'consensusTimeout':
       return `no consensus with [${event.missing}]`;
     case 'recoverMessages':
@@ -200,6 +202,11 @@ export class StoryRing {
     const node = this.node(id);
     node.event(() => node.groups.srp.leave());
     this.crash(id);
+  }
+
+  died(id: number, by: number): void {
+    const node = this.node(by);
+    node.event(() => node.groups.srp.memberDied(id));
   }
 
   node(id: number): StoryNode {

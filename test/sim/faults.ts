@@ -36,6 +36,7 @@ export function nextFault(world: World): string {
   }
   if (dice < 0.66) {
     node?.crash();
+    world.deaths?.happened(victim);
     return `crash ${name}`;
   }
   if (dice < 0.82) {

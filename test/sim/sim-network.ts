@@ -51,6 +51,11 @@ export class SimNetwork {
     if (from !== to) this.cut[from * this.size + to] = up ? 0 : 1;
   }
 
+  /** Whether packets of `from` reach `to`. */
+  reaches(from: number, to: number): boolean {
+    return this.cut[from * this.size + to] === 0;
+  }
+
   heal(): void {
     this.cut.fill(0);
     Object.assign(this.weather, FAIR);

@@ -214,6 +214,10 @@ export class SimNode {
     if (this.running) this.event(() => this.groups.srp.forceGather());
   }
 
+  memberDied(nodeId: number): void {
+    if (this.running) this.event(() => this.groups.srp.memberDied(nodeId));
+  }
+
   leave(): void {
     if (this.running) this.event(() => this.groups.srp.leave());
   }

@@ -14,7 +14,7 @@ const count = replay === undefined ? Number(process.env['SIM_SEEDS'] ?? 40) : 1;
  * Seeds that once broke a rule. 579: a process left, its leave was half sent when nodes joined, and they listed it on. 170: a node that
  * joined had too little memory for what the others recovered, and all waited for it for 6 s. 1883: a full
  * memory held what lay far ahead and had no room for what was next. 31: packets were small while nodes synchronised, so a message
- * that fits into one was split, and lost to who came new in between.
+ * that fits into one was split, and lost to who came new in between. They are older than the witnesses of deaths, and run without.
  */
 const REGRESSIONS = replay === undefined && process.env['SIM_FIRST'] === undefined ? [31, 170, 579, 650, 1883] : [];
 
@@ -22,8 +22,9 @@ t.test('no seed breaks a rule', async (t) => {
   const sums = { virtualMs: 0, packets: 0, messages: 0, configurations: 0, events: 0 };
   const startMs = performance.now();
   const seeds = [...Array.from({ length: count }, (_, i) => first + i), ...REGRESSIONS];
-  for (const seed of seeds) {
-    const report = simulate(seed, replay === undefined ? {} : { trace: (line) => t.comment(line) });
+  for (const [at, seed] of seeds.entries()) {
+    const trace = replay === undefined ? {} : { trace: (line: string) => t.comment(line) };
+    const report = simulate(seed, at < count ? trace : { witnesses: false });
     for (const key of Object.keys(sums) as (keyof typeof sums)[]) sums[key] += report[key];
     if (report.violations.length > 0)
       t.fail(`replay with SIM_SEED=${seed} node dist/test/sim/sim.test.js`, { violations: report.violations });

@@ -2,6 +2,7 @@ import { ringSeqNewer } from '../../src/lib/ring-seq.ts';
 import type { SrpTimings } from '../../src/totem/index.ts';
 import { Attacker } from './attacker.ts';
 import { Checker } from './checker.ts';
+import { Deaths } from './deaths.ts';
 import { EventHeap } from './event-heap.ts';
 import { nextFault } from './faults.ts';
 import { Random } from './random.ts';
@@ -16,6 +17,8 @@ export interface SimOptions {
   readonly faults?: boolean;
   /** Somebody records and repeats frames and forges JOINs, as long as there are faults. */
   readonly attack?: boolean;
+  /** Survivors learn of a death from their transport, sometimes of one that did not happen. Default: every second seed. */
+  readonly witnesses?: boolean;
   readonly checkReassembly?: boolean;
   readonly netMtu?: number;
   readonly regionBytes?: number;
@@ -66,6 +69,7 @@ export class World implements SimNodeWorld {
   private readonly diskMsMax: number;
   private readonly busy: number;
   private readonly attacker: Attacker | null;
+  readonly deaths: Deaths | null;
   private readonly firstRingSeq: number;
   private clock = 0;
   private events = 0;
@@ -101,6 +105,7 @@ export class World implements SimNodeWorld {
     this.diskMsMax = random.pick([0, 1, 20, 150]);
     this.busy = random.pick([0.2, 1, 3]);
     this.attacker = options.attack === true ? new Attacker(seed, this) : null;
+    this.deaths = (options.witnesses ?? seed % 2 === 0) ? new Deaths(seed, this) : null;
     this.firstRingSeq = this.attacker?.firstRingSeq() ?? 0;
     this.spoil = options.spoil ?? (() => {});
   }

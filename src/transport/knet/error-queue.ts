@@ -7,6 +7,7 @@ const MSG_ERRQUEUE = 0x2000;
 const CONTROL_BYTES = 256;
 const DATA_BYTES = 64;
 const EMSGSIZE = 90;
+const ECONNREFUSED = 111;
 const ORIGIN_LOCAL = 1;
 const ERRORS_PER_DRAIN_MAX = 256;
 
@@ -63,6 +64,11 @@ export class ErrorQueue {
   /** Hands every entry to `each`. */
   drain(fd: number, each: () => void): void {
     for (let i = 0; i < ERRORS_PER_DRAIN_MAX && this.next(fd); i++) each();
+  }
+
+  /** Nobody listens on the port: the host lives, its daemon does not. */
+  get refused(): boolean {
+    return this.errno === ECONNREFUSED && !this.local;
   }
 
   get tooBig(): boolean {

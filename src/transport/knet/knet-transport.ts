@@ -62,7 +62,10 @@ export class KnetTransport implements RingTransport {
   private sockets: KnetSocket[] = [];
   private turns = 0;
   drained = false;
+  /** Link indexes; those of `refused` because nobody listens there. */
   private readonly suspects: number[] = [];
+  private readonly refused: number[] = [];
+  private readonly died: number[] = [];
   private readonly compression: LibraryCompression;
 
   constructor(
@@ -128,6 +131,7 @@ export class KnetTransport implements RingTransport {
       dropped: (reason, tag, nodeId, length) => this.dropped(reason, tag, nodeId, length),
       report: (report) => {
         if (report.kind === 'peersUseSlot') this.crypto.peersUse(report.slot);
+        if (report.kind === 'hostDied') this.died.push(report.nodeId);
         const { level, text } = reportText(report, this.config.linkPolicy);
         this.host.log(level, 'KNET', text);
       },
@@ -275,13 +279,15 @@ export class KnetTransport implements RingTransport {
 
   flush(): void {
     this.core.flush();
-    if (this.suspects.length > 0) this.askSuspects();
+    if (this.suspects.length > 0 || this.refused.length > 0) this.askSuspects();
   }
 
   /** Links with errors. They were noticed in the middle of a send, where the core must not be asked for more packets. */
   private askSuspects(): void {
     const nowMs = monotonicMs();
-    for (const linkIndex of this.suspects) this.core.linkError(linkIndex, nowMs);
+    for (const linkIndex of this.refused) this.core.linkError(linkIndex, true, nowMs);
+    for (const linkIndex of this.suspects) this.core.linkError(linkIndex, false, nowMs);
+    this.refused.length = 0;
     this.suspects.length = 0;
     this.core.flush();
   }
@@ -368,6 +374,7 @@ export class KnetTransport implements RingTransport {
     this.core.tick(nowMs);
     this.core.sumStats();
     this.flush();
+    while (this.died.length > 0) this.host.memberDied(this.died.pop()!);
   }
 
   nextDeadlineMs(): number {
@@ -390,7 +397,7 @@ export class KnetTransport implements RingTransport {
     for (const link of this.core.hosts.links) {
       if (link === null || link.addressId !== source || this.ends[link.index]?.fd !== fd) continue;
       if (errors.tooBig) this.core.pathTooSmall(link.index);
-      else this.suspects.push(link.index);
+      else (errors.refused ? this.refused : this.suspects).push(link.index);
     }
   }
 

@@ -14,6 +14,10 @@ export function reportText(report: KnetReport, policy: string): { level: LogLeve
       return report.reachable
         ? { level: 'info', text: `host: host: ${report.nodeId} is reachable` }
         : { level: 'warning', text: `host: host: ${report.nodeId} has no active links` };
+    case 'hostDied': {
+      const why = 'nobody listens at its address, and no PONG arrives';
+      return { level: 'warning', text: `host: host: ${report.nodeId} has ended: ${why}` };
+    }
     case 'activeLink':
       return { level: 'info', text: `host: host: ${report.nodeId} (${policy}) best link: ${report.linkId}` };
     case 'peerRestarted':

@@ -84,6 +84,7 @@ export class TestNode {
   readonly arena = Arena.map(64 << 20);
   readonly log: { level: LogLevel; subsystem: LogSubsystem; message: string }[] = [];
   readonly received: Buffer[] = [];
+  readonly died: number[] = [];
   receivedCount = 0;
   keep = true;
   readonly watched = new Set<number>();
@@ -110,6 +111,7 @@ export class TestNode {
       noteOwnCopies: () => {},
       interfaceUp: () => {},
       interfaceDown: () => {},
+      memberDied: (nodeId) => this.died.push(nodeId),
       watch: (fd) => this.watched.add(fd),
       unwatch: (fd) => this.watched.delete(fd),
       nowMs: () => {

@@ -184,3 +184,21 @@ t.test('IPv6, and links that come and go with the configuration', async (t) => {
   t.ok(await until(nodes, 3_000, () => one.connected(2, 0) && two.connected(1, 0)), 'and link 0 comes back');
   for (const node of nodes) node.close();
 });
+
+t.test('a process that ends while its host lives is reported at once, whatever the number of links', async (t) => {
+  for (const links of [1, 2]) {
+    const ends = Object.fromEntries(Object.entries(members).map(([id, list]) => [id, list.slice(0, links)]));
+    const nodes = ring([1, 2, 3], { members: ends, tokenMs: 3_000 });
+    const [one, two, three] = nodes as [TestNode, TestNode, TestNode];
+    const up = () => [2, 3].every((id) => one.connected(id)) && three.connected(2);
+    t.ok(await until(nodes, 10_000, up), `${links}: links are up`);
+    await until(nodes, 500, () => false);
+    two.close(); // as SIGKILL: no LEAVE, and the kernel refuses what comes
+    const start = performance.now();
+    t.ok(await until([one, three], 3_000, () => one.died.length > 0 && three.died.length > 0), `${links}: noticed`);
+    t.comment(`${links} links: ${Math.round(performance.now() - start)} ms`);
+    t.same([...one.died, ...three.died], [2, 2], `${links}: the dead one, once`);
+    t.ok(one.connected(3) && three.connected(1), `${links}: the others stay`);
+    for (const node of [one, three]) node.close();
+  }
+});
