@@ -215,6 +215,7 @@ export class Daemon {
           setInterval(() => this.pollLevel(), LEVEL_POLL_MS),
           setInterval(() => remoteCounters.refresh(), COUNTERS_MS),
         ];
+        this.ringIds.start();
       },
       end: () => {
         for (const timer of timers) clearInterval(timer);

@@ -71,6 +71,7 @@ async function testConfiguration(options: DaemonOptions): Promise<number> {
 
 async function startDaemon(options: DaemonOptions): Promise<number> {
   const startPriority = new StartPriority(process.env);
+  startPriority.begin();
   limitMallocArenas(MALLOC_ARENAS);
   process.env['UV_THREADPOOL_SIZE'] ??= POOL_THREADS;
   const { result, notices, stateDirectory } = await load(options, 'start');

@@ -31,15 +31,17 @@ export class RingIdKeeper {
   private trouble: unknown = null;
   private reportedMs = Number.NEGATIVE_INFINITY;
   private timer: NodeJS.Timeout | null = null;
-  private readonly probes: NodeJS.Timeout;
+  private probes: NodeJS.Timeout | null = null;
 
   constructor(
     private readonly store: Pick<RingIdStore, 'reserve' | 'reserved' | 'probe'>,
     private readonly ports: RingIdKeeperPorts,
     private readonly nowMs: () => number = () => performance.now(),
-  ) {
-    this.probes = setInterval(() => this.probe(), PROBE_MS);
-    this.probes.unref();
+  ) {}
+
+  /** From now on it is looked now and then whether the directory takes files. */
+  start(): void {
+    this.probes ??= setInterval(() => this.probe(), PROBE_MS).unref();
   }
 
   /** The ring thread wants numbers up to `upTo`. */
@@ -62,7 +64,8 @@ export class RingIdKeeper {
   }
 
   stop(): void {
-    clearInterval(this.probes);
+    if (this.probes !== null) clearInterval(this.probes);
+    this.probes = null;
     if (this.timer !== null) clearTimeout(this.timer);
     this.timer = null;
   }

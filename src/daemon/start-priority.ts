@@ -14,9 +14,11 @@ export class StartPriority {
   constructor(env: NodeJS.ProcessEnv) {
     this.hurries = env[MARK] === 'yes';
     delete env[MARK];
-    if (!this.hurries) return;
-    this.timer = setTimeout(() => this.end(), START_MS_MAX);
-    this.timer.unref();
+  }
+
+  /** It ends by itself, too. */
+  begin(): void {
+    if (this.hurries) this.timer = setTimeout(() => this.end(), START_MS_MAX).unref();
   }
 
   /** Clients are served, or no real-time priority is wanted. Linux keeps the policy for each thread. */

@@ -16,6 +16,7 @@ t.test('a raised priority ends for all threads when clients are served', { skip 
   const env = { RONDO_STARTS_FIRST: 'yes' };
   execFileSync('chrt', ['--rr', '-a', '-p', '1', `${process.pid}`]);
   const start = new StartPriority(env);
+  start.begin();
   t.same(env, {}, 'programs that the daemon starts do not see it');
   t.same(new Set(policies()), new Set(['SCHED_RR']));
   start.end();

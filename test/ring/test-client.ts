@@ -13,7 +13,7 @@ import type { TestRing } from './ring-harness.ts';
 /** The main thread's listener for CPG, which hands every client to the ring thread. */
 export function listenForCpg(ring: TestRing, instance: string): IpcListener {
   let nextId = 1;
-  return new IpcListener({
+  return IpcListener.listen({
     service: 'cpg',
     serviceId: 2,
     instance,

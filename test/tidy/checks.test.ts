@@ -1,4 +1,5 @@
 import t from 'tap';
+import { actingConstructors } from './constructors.ts';
 import { deadExports, deadFiles, deadMembers, NameCount } from './dead.ts';
 import { dialectNames, dialectTexts } from './dialect.ts';
 import { importCycles } from './import-cycles.ts';
@@ -63,6 +64,25 @@ t.test('a file that a document names and that is gone is found', async (t) => {
   ]);
   const walk = '## Five walks\n| a | `totem/srp` → `totem/gone` |\n## Next\n`totem/other`';
   t.same(missingFiles(source('docs/architecture.md', walk)), ['docs/architecture.md:2: totem/gone']);
+});
+
+t.test('a constructor that acts is found', async (t) => {
+  const found = (...body: string[]) =>
+    actingConstructors(
+      source('src/a.ts', ['class A {', '  constructor(private readonly x: X) {', ...body, '  }', '}'].join('\n')),
+    );
+  t.same(found('    this.timer = setInterval(() => this.look(), 5);'), ['src/a.ts:3']);
+  t.same(found('    this.text = readFileSync(x);'), ['src/a.ts:3']);
+  t.same(
+    found('    this.later = () => setTimeout(x, 5);', '    this.b = (y) => {', '      openSocket(y);', '    };'),
+    [],
+  );
+  t.same(
+    actingConstructors(
+      source('src/a.ts', '  constructor(private readonly x: X) {}\n\n  start() {\n    setTimeout(f);\n  }'),
+    ),
+    [],
+  );
 });
 
 t.test('a breach of the layers is found', async (t) => {

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { actingConstructors } from './constructors.ts';
 import { deadExports, deadFiles, deadMembers, NameCount } from './dead.ts';
 import { dialectNames, dialectTexts } from './dialect.ts';
 import { importCycles } from './import-cycles.ts';
@@ -120,6 +121,10 @@ t.test('what comments and documents quote stands in the protocol book', async (t
 
 t.test('the files that documents name are there', async (t) => {
   t.same(readDocuments(['docs', 'docs/protocol', '.']).flatMap(missingFiles), []);
+});
+
+t.test('what is only made does not act', async (t) => {
+  t.same(sources.flatMap(actingConstructors), []);
 });
 
 t.test('nobody but us chooses the kinds of log lines', async (t) => {

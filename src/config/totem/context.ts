@@ -9,7 +9,7 @@ export class TotemContext {
   /** Of the ring, when it has one. Whoever takes the result wipes it. */
   key: KeyMaterial | null = null;
   private readonly lookups = new Map<string, Promise<readonly string[]>>();
-  private readonly deadline: Promise<readonly string[]>;
+  private deadline: Promise<readonly string[]> | null = null;
   private timer: NodeJS.Timeout | undefined;
 
   /** `lookupMsMax` is for all look-ups together: they run at the same time, each name is asked for once. */
@@ -17,19 +17,18 @@ export class TotemContext {
     readonly map: Icmap,
     readonly positions: ReadonlyMap<string, Position>,
     readonly environment: ConfigEnvironment,
-    lookupMsMax: number,
+    private readonly lookupMsMax: number,
     private readonly isReload = false,
-  ) {
-    this.deadline = new Promise((resolve) => {
-      this.timer = setTimeout(() => resolve([]), lookupMsMax);
-    });
-  }
+  ) {}
 
   /** Numeric addresses of a name; none when it does not resolve in time. */
   lookup(name: string, family: 4 | 6): Promise<readonly string[]> {
     const key = `${family} ${name}`;
     let found = this.lookups.get(key);
     if (found === undefined) {
+      this.deadline ??= new Promise((resolve) => {
+        this.timer = setTimeout(() => resolve([]), this.lookupMsMax);
+      });
       found = Promise.race([this.environment.lookup(name, family), this.deadline]);
       this.lookups.set(key, found);
     }

@@ -81,33 +81,40 @@ const response = Arena.map(CONNECTION_RESPONSE_BYTES);
 
 /** The listening socket of one service and the handshakes on it (libqb-ipc.md 1.6). */
 export class IpcListener {
-  private readonly fd: number;
-  private readonly path: string | null;
   private watcher: FdWatcher;
   private readonly silent = new Map<number, Silent>();
   private closed = false;
 
-  /** Throws OsError (EADDRINUSE: another daemon of this instance runs). */
-  constructor(private readonly options: ListenerOptions) {
+  private constructor(
+    private readonly options: ListenerOptions,
+    private readonly fd: number,
+    /** Of the socket, where it is a file. */
+    private readonly path: string | null,
+  ) {
+    this.watcher = new FdWatcher(fd, this.onConnect);
+  }
+
+  /** Opens the socket. Throws OsError (EADDRINUSE: another daemon of this instance runs). */
+  static listen(options: ListenerOptions): IpcListener {
     const name = socketName(options.service, options.instance);
     const directory = socketDirectory();
-    this.path = directory === null ? null : `${directory}/${name}`;
-    this.fd = openSocket(AF_UNIX, SOCK_STREAM);
-    setOptionInt(this.fd, SOL_SOCKET, SocketOption.PASSCRED, 1); // accepted sockets inherit it
-    if (this.path !== null) unlinkFile(this.path);
+    const path = directory === null ? null : `${directory}/${name}`;
+    const fd = openSocket(AF_UNIX, SOCK_STREAM);
+    setOptionInt(fd, SOL_SOCKET, SocketOption.PASSCRED, 1); // accepted sockets inherit it
+    if (path !== null) unlinkFile(path);
     const bytes = encodeSocketAddress(scratch.u8, 0, name, directory);
-    const bound = bindSocket(this.fd, scratch.address, bytes);
-    const result = bound < 0 ? bound : listenSocket(this.fd, IPC_LIMITS.backlog);
+    const bound = bindSocket(fd, scratch.address, bytes);
+    const result = bound < 0 ? bound : listenSocket(fd, IPC_LIMITS.backlog);
     if (result < 0) {
-      closeFd(this.fd);
+      closeFd(fd);
       throw new OsError(
         -result,
         `cannot listen on IPC socket ${name}`,
         result === -Errno.EADDRINUSE ? 'Another daemon uses this IPC instance' : '',
       );
     }
-    if (this.path !== null) chmodSync(this.path, 0o777);
-    this.watcher = new FdWatcher(this.fd, this.onConnect);
+    if (path !== null) chmodSync(path, 0o777);
+    return new IpcListener(options, fd, path);
   }
 
   close(): void {

@@ -127,7 +127,7 @@ export class IpcServer {
     serviceId: number,
     hooks: { prepare(client: ClientDescriptor): number; established(client: ClientDescriptor): void },
   ): IpcListener {
-    return new IpcListener({
+    return IpcListener.listen({
       service,
       serviceId,
       instance: this.options.instance,

@@ -43,17 +43,17 @@ export class LineWriter implements LineDestination {
   private torn = false;
   private onEnd: (() => void) | null = null;
   private fd: number;
-  private openedMs = 0;
+  private openedMs = Number.NEGATIVE_INFINITY;
 
-  /** `dest`: a path, opened for appending, or an open descriptor, which stays open. */
+  /** `dest`: a path, opened for appending when it is wanted, or an open descriptor, which stays open. */
   constructor(
     private readonly dest: string | number,
     private readonly ports: LineWriterPorts,
   ) {
-    this.fd = this.open();
+    this.fd = typeof dest === 'number' ? dest : -1;
   }
 
-  /** Whether there is a file to write to; one that could not be opened is tried again every ten seconds. */
+  /** Whether there is a file to write to. It is opened here; one that could not be opened is tried again every ten seconds. */
   get isOpen(): boolean {
     if (this.fd < 0 && performance.now() - this.openedMs > OPEN_RETRY_MS) this.reopen();
     return this.fd >= 0;

@@ -35,7 +35,9 @@ export class WatchdogEngine implements ServiceEngine<MainEngineContext, never, n
   constructor(private readonly ports: WatchdogPorts) {}
 
   start(context: MainEngineContext): RunningService<never, never> {
-    return new Watchdog(context, this.ports);
+    const watchdog = new Watchdog(context, this.ports);
+    watchdog.begin();
+    return watchdog;
   }
 }
 
@@ -52,7 +54,10 @@ class Watchdog implements RunningService<never, never> {
   constructor(
     private readonly context: MainEngineContext,
     private readonly ports: WatchdogPorts,
-  ) {
+  ) {}
+
+  begin(): void {
+    const { context } = this;
     this.followTimeout();
     this.openDevice();
     this.applyTimeout();
