@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { ConnectionError } from '../client/errors.ts';
 import { RondoError } from '../lib/errors.ts';
+import { printableLines } from '../lib/printable.ts';
 import type { CliIo, Command, OptionValues } from './command.ts';
 import { COMMANDS } from './commands/index.ts';
 import { CliExit, UsageError } from './exit-codes.ts';
 import { commandHelp, groupHelp, overview, usageLine } from './help.ts';
-import { jsonText, printableLines } from './output.ts';
+import { jsonText } from './output.ts';
 import { parseInvocation } from './parse.ts';
 
 const TIMEOUT_MS_DEFAULT = 5_000;

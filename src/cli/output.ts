@@ -1,3 +1,4 @@
+import { printable, printableJson } from '../lib/printable.ts';
 import type { CommandContext } from './command.ts';
 
 /** Values that JSON has no form for: bigints become numbers where exact, else strings; bytes become base64. */
@@ -11,27 +12,8 @@ export function jsonText(value: unknown, indent = 0): string {
     },
     indent,
   );
-  return terminalSafeJson(text);
+  return printableJson(text);
 }
-
-/**
- * What others may have put into names, keys, values and messages cannot move the cursor, forge lines or run the terminal: control
- * characters (C0, DEL, C1), line and paragraph separators, and the marks that reorder text are shown by their codes.
- */
-export const printable = (text: string): string =>
-  text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, (char) => {
-    const code = char.charCodeAt(0);
-    return code > 0xff ? `\\u${code.toString(16).padStart(4, '0')}` : `\\x${code.toString(16).padStart(2, '0')}`;
-  });
-
-/** The same for text of several lines of our own. */
-export const printableLines = (text: string): string => text.split('\n').map(printable).join('\n');
-
-/** JSON leaves DEL and C1 as they are; as escapes they mean the same to every reader. */
-const terminalSafeJson = (text: string): string =>
-  text.replace(/[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (char) => {
-    return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  });
 
 /** One whole result: pretty JSON, or lines of text. */
 export function emit(context: CommandContext, value: unknown, lines: () => readonly string[]): void {

@@ -194,7 +194,8 @@ export class Daemon {
       error instanceof DaemonExit ? error : new DaemonExit(ExitCode.FATAL, `Unexpected error: ${failureText(error)}`);
     if (exit !== error) log('debug', 'MAIN', stackOf(error));
     log('error', 'MAIN', exit.message);
-    if (exit.status === ExitCode.FATAL) dumpFlightData();
+    // A start that is refused says why, and would leave a file each time that somebody tries.
+    if (exit.status === ExitCode.FATAL || this.isReady) dumpFlightData();
     void this.stop('failure', exit.status);
   }
 

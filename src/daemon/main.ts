@@ -7,6 +7,7 @@ import { LOGGING_DEFAULTS } from '../config/logging-config.ts';
 import { STATE_DIRECTORY_DEFAULT } from '../config/options/system.ts';
 import { COROSYNC_VERSION } from '../lib/corosync-version.ts';
 import { failureText, stackOf } from '../lib/failure.ts';
+import { printableLines } from '../lib/printable.ts';
 import { lockFile } from '../os/file-lock.ts';
 import { limitMallocArenas } from '../os/give-back.ts';
 import { exposure } from '../os/own-file.ts';
@@ -37,7 +38,7 @@ const POOL_THREADS = '2';
 export async function runDaemon(argv: readonly string[]): Promise<number> {
   const parsed = parseOptions(argv, process.env);
   if (!parsed.ok) {
-    process.stderr.write(`rondod: ${parsed.problem}\n${USAGE}`);
+    complain(`rondod: ${parsed.problem}\n${USAGE}`);
     return ExitCode.USAGE;
   }
   const { options } = parsed;
@@ -62,7 +63,7 @@ async function testConfiguration(options: DaemonOptions): Promise<number> {
   const { result } = await load(options, 'test');
   if (!result.ok) return await reportFailure(result);
   result.key?.wipe();
-  for (const warning of result.warnings) process.stderr.write(`${warningText(warning)}\n`);
+  for (const warning of result.warnings) complain(`${warningText(warning)}\n`);
   const log = new DaemonLog({ ...result.logging, toStderr: true }, true);
   log.write('notice', 'MAIN', 'Corosync Cluster Engine exiting normally');
   await log.close();
@@ -112,6 +113,7 @@ async function startDaemon(options: DaemonOptions): Promise<number> {
     });
   } catch (error) {
     status = exitStatus(error, log, result.logging.toStderr);
+    if (!(error instanceof DaemonExit)) log.dumpFlightData(stateDirectory);
   }
   stateLock?.release();
   lock?.release();
@@ -169,7 +171,16 @@ async function serve(parts: ServeParts): Promise<ExitCodeValue> {
   process.removeAllListeners('uncaughtException').on('uncaughtException', crash);
   process.removeAllListeners('unhandledRejection').on('unhandledRejection', crash);
   handleSignals(
-    { log: log.write, stop: (reason) => void daemon.stop(reason), dumpState: () => daemon.dumpState() },
+    {
+      log: log.write,
+      stop: (reason) => void daemon.stop(reason),
+      dumpState: () => daemon.dumpState(),
+      lastWords: () => {
+        log.write('emerg', 'MAIN', 'Aborted by a signal');
+        log.dumpFlightData(stateDirectory);
+        log.flush();
+      },
+    },
     { stopOnStdinEnd: options.stopOnStdinEnd, terminal: options.foreground && process.stdin.isTTY },
   );
   const status = await daemon.run();
@@ -233,7 +244,7 @@ async function reportFailure(failed: FailedConfiguration): Promise<number> {
   const log = new DaemonLog({ ...(failed.logging ?? LOGGING_DEFAULTS), toStderr: true }, true);
   for (const error of failed.errors) {
     const isParser = /^(?:parser error: |Can't read file )/.test(error.stockMessage);
-    if (isParser) process.stderr.write(`${error.stockMessage}\n${error.hint === '' ? '' : `  ${error.hint}\n`}`);
+    if (isParser) complain(`${error.stockMessage}\n${error.hint === '' ? '' : `  ${error.hint}\n`}`);
     else log.write('error', 'MAIN', error.stockMessage);
     if (!isParser && error.message !== error.stockMessage) log.write('info', 'MAIN', error.message);
   }
@@ -259,14 +270,17 @@ function ipcInstance(options: DaemonOptions, result: LoadedConfiguration): strin
 function exitStatus(error: unknown, log: DaemonLog, toStderr: boolean): ExitCodeValue {
   if (error instanceof DaemonExit) {
     log.write('error', 'MAIN', error.message);
-    if (!toStderr) process.stderr.write(`rondod: ${error.message}\n`); // whoever started it must see why it did not
+    if (!toStderr) complain(`rondod: ${error.message}\n`); // whoever started it must see why it did not
     return error.status;
   }
   const text = `Unexpected error: ${failureText(error)}`;
   log.write('debug', 'MAIN', stackOf(error));
   log.write('emerg', 'MAIN', text);
-  if (!toStderr) process.stderr.write(`rondod: ${text}\n`);
+  if (!toStderr) complain(`rondod: ${text}\n`);
   return ExitCode.FATAL;
 }
+
+/** On standard error, where there is no log: names of files, keys and values are not always the reader's own. */
+const complain = (text: string): void => void process.stderr.write(printableLines(text));
 
 const isRoot = (): boolean => process.geteuid?.() === 0;

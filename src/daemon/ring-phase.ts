@@ -94,7 +94,10 @@ export class RingPhase implements Phase {
     log('emerg', 'MAIN', `${text}: the daemon aborts`);
     dumpFlightData();
     // An orderly exit would wait for the thread.
-    setTimeout(() => process.kill(process.pid, 'SIGABRT'), LAST_WORDS_MS);
+    setTimeout(() => {
+      process.removeAllListeners('SIGABRT'); // its listener would write the flight data once more
+      process.kill(process.pid, 'SIGABRT');
+    }, LAST_WORDS_MS);
   }
 
   private ended(error: Error | null): void {

@@ -5,6 +5,8 @@ export interface SignalPorts {
   readonly log: LogFunction;
   stop(reason: string): void;
   dumpState(): void;
+  /** Writes the flight recorder, and what the log still holds. */
+  lastWords(): void;
 }
 
 export interface SignalOptions {
@@ -15,7 +17,8 @@ export interface SignalOptions {
 
 /**
  * Signals (services.md 11.3). HUP and USR1 kill stock; here HUP without a terminal and USR1 are ignored with a word in the
- * log (config-and-tools.md 8, T11). USR1 must have a listener: without one Node.js opens its debugger port.
+ * log (config-and-tools.md 8, T11). USR1 must have a listener: without one Node.js opens its debugger port. ABRT ends the process as ever, with its
+ * core dump, after the flight recorder was written (SEGV cannot: what failed would fail again and again).
  */
 export function handleSignals(ports: SignalPorts, options: SignalOptions): void {
   const stop = (): void => {
@@ -25,6 +28,10 @@ export function handleSignals(ports: SignalPorts, options: SignalOptions): void 
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) process.on(signal, stop);
   process.on('SIGUSR2', () => ports.dumpState());
   process.on('SIGPIPE', () => {});
+  process.once('SIGABRT', () => {
+    ports.lastWords();
+    process.kill(process.pid, 'SIGABRT'); // nobody listens any more
+  });
   const ignore = (signal: NodeJS.Signals): void =>
     ports.log(
       'notice',

@@ -4,8 +4,9 @@ import type { CliIo, CommandContext } from '../../src/cli/command.ts';
 import { entryLine } from '../../src/cli/commands/cmap.ts';
 import { eventLine } from '../../src/cli/commands/cpg.ts';
 import { runCli } from '../../src/cli/main.ts';
-import { emit, emitItem, jsonText, printable, table } from '../../src/cli/output.ts';
+import { emit, emitItem, jsonText, table } from '../../src/cli/output.ts';
 import { instancesAmong, listeningNames } from '../../src/ipc/instances.ts';
+import { printable } from '../../src/lib/printable.ts';
 
 const ESC = '\u001b';
 const HOSTILE = `a${ESC}]0;title\u0007\u009b2J\r\n\u202eb\u007f`;

@@ -17,6 +17,7 @@ async function run(name: string, ...args: readonly string[]) {
     err: (text: string) => {
       output.err += text;
     },
+    terminal: false,
     stdin: (async function* () {})(),
     signal: new AbortController().signal,
   };

@@ -46,13 +46,13 @@ t.test('qb-blackbox reads it', { skip: installed ? false : 'libqb-tools is not i
       record(0, 'begins'),
       record(1, '100 % of %s, %n', 'warning'),
       record(2, 'ä €', 'debug'),
-      record(3, 'end', 'trace'),
+      record(3, 'end\u001b[2J\nforged', 'trace'),
     ]),
     [
       'notice  Nov 22 02:37:28.229 MAIN(0):0: begins',
       'warning Nov 22 02:37:28.230 MAIN(0):0: 100 % of %s, %n',
       'debug   Nov 22 02:37:28.231 MAIN(0):0: ä €',
-      'debug   Nov 22 02:37:28.232 MAIN(0):0: end',
+      'debug   Nov 22 02:37:28.232 MAIN(0):0: end\\x1b[2J\\x0aforged',
     ],
   );
   for (const count of [1, 51, 4096]) {

@@ -69,6 +69,11 @@ t.test('timestamps, sources, cutting, control characters', async (t) => {
     '[QUORUM] main.ts:start:7 x',
   );
   t.equal(bodyText({ ...record, message: 'a\nNov 01 forged\x1b[2J' }, style), '[QUORUM] a\\x0aNov 01 forged\\x1b[2J');
+  t.equal(
+    bodyText({ ...record, message: 'a\tb\u009b2J\u202eevil\u2028x\n' }, style),
+    '[QUORUM] a\tb\\x9b2J\\u202eevil\\u2028x',
+    'C1, marks that reorder, separators; a tab is one',
+  );
   const { sink, stderr } = bench({ timestamp: 'off' });
   sink.log('info', 'MAIN', 'y'.repeat(1000));
   t.equal(stderr[0]?.length, 513, '512 and the newline');

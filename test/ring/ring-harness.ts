@@ -123,14 +123,14 @@ export class TestRing {
     this.bridge.send(message);
   }
 
-  /** Multicasts a message of service 1, function 9. */
-  mcast(text: string): boolean {
+  /** Multicasts a message of service 1, or of another, function 9. */
+  mcast(text: string, service = 1): boolean {
     const bytes = new Uint8Array(16 + text.length);
     bytes.set(Buffer.from(text, 'latin1'), 16);
     const view = new DataView(bytes.buffer);
-    view.setInt32(0, (1 << 16) | 9, true);
+    view.setInt32(0, (service << 16) | 9, true);
     view.setInt32(8, bytes.length, true);
-    return this.bridge.mcast(1, 9, bytes);
+    return this.bridge.mcast(service, 9, bytes);
   }
 
   async until(what: string, condition: () => boolean, timeoutMs = 10_000): Promise<void> {

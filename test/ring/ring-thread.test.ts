@@ -13,6 +13,16 @@ t.test('a ring of one', async (t) => {
   t.equal(one.messages.at(-1)?.op, 'stopped');
 });
 
+t.test('a message of cpg that this version does not know leaves the line of stock', async (t) => {
+  const one = new TestRing();
+  one.start(totemConfig(1, 1, testPort(1)));
+  await one.synced([1]);
+  t.ok(one.mcast('what', 2));
+  const logged = () => one.messages.flatMap((message) => (message.op === 'log' ? [message.message] : []));
+  await one.until('its line', () => logged().some((line) => /^discarded unknown message 9 for service 2/.test(line)));
+  await one.stop();
+});
+
 t.test('three nodes: one order, leave and return', async (t) => {
   const rings = [1, 2, 3].map(() => new TestRing());
   const [one, two, three] = rings as [TestRing, TestRing, TestRing];

@@ -198,6 +198,31 @@ t.test('statistics', async (t) => {
   t.same(stats.events(), [], 'unchanged');
 });
 
+t.test('births in the statistics are reported to whom stock reports them', async (t) => {
+  const { client, node, ring } = await oneNode();
+  const stats = new Cmap(client);
+  stats.setMap(1);
+  const values: Record<string, number> = {};
+  const read = (name: string): number => values[name] ?? 0;
+  stats.track('', 8 | 4 | 1);
+  stats.track('rondo', 8 | 4 | 1, 1n);
+  const named = () => stats.events().map(({ kind, key, cookie }) => `${kind} ${key} ${cookie}`);
+  node.statistics.add({ prefix: 'rondo.own.', table: { wakes: 8 }, discreet: true, read });
+  t.same(named(), [], 'keys of our own are reported to nobody who does not name them');
+  stats.track('rondo.', 8 | 4 | 1, 2n);
+  stats.track('rondo.own.wakes', 4 | 1, 3n);
+  node.statistics.remove('rondo.own.');
+  t.same(named(), ['1 rondo.own.wakes 3', '1 rondo.own.wakes 2']);
+
+  stats.track('stats.srp.mcast_tx', 2, 4n);
+  stats.track('stats.srp.mcast_rx', 2, 5n);
+  values['mcast_rx'] = 1;
+  node.statistics.add({ prefix: 'stats.srp.', table: { mcast_tx: 8, mcast_rx: 8 }, read });
+  t.equal(stats.events().length, 2, 'births, to the tracker of all keys');
+  ring.advance(1500);
+  t.same(named(), ['2 stats.srp.mcast_rx 5'], 'a key that is born as zero has not changed');
+});
+
 t.test('members and versions', async (t) => {
   const cluster = await new QuorumCluster(2, { 'totem.config_version': 3n }).bootAll();
   const { cmap } = cluster.node(1);

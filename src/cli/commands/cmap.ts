@@ -1,8 +1,9 @@
 import { Cmap, type CmapEntry, type CmapEvent, type CmapPlain, type CmapTypeName } from '../../client/cmap.ts';
 import { cmapFloatText } from '../../lib/cmap-value.ts';
+import { printable } from '../../lib/printable.ts';
 import type { Command, CommandContext } from '../command.ts';
 import { CliExit, UsageError } from '../exit-codes.ts';
-import { emit, emitItem, printable } from '../output.ts';
+import { emit, emitItem } from '../output.ts';
 
 const MAP_OPTION = { map: { type: 'string', short: 'm' } } as const;
 const MAP_HELP = [{ flag: '-m, --map icmap|stats', text: 'configuration and state (default), or statistics' }];

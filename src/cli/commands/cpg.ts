@@ -1,7 +1,8 @@
 import { Cpg, type CpgEvent } from '../../client/cpg.ts';
+import { printable } from '../../lib/printable.ts';
 import type { CliIo, Command, CommandContext } from '../command.ts';
 import { CliExit, UsageError } from '../exit-codes.ts';
-import { emit, emitItem, printable, table } from '../output.ts';
+import { emit, emitItem, table } from '../output.ts';
 
 const FORMATS = ['text', 'hex', 'base64'] as const;
 type Format = (typeof FORMATS)[number];

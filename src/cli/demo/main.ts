@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { printable } from '../output.ts';
+import { printable } from '../../lib/printable.ts';
 import { DemoCluster } from './cluster.ts';
 import { DEMO_NODES_MAX } from './generate.ts';
 import { type Change, ringLabel } from './model.ts';

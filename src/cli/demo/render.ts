@@ -1,4 +1,4 @@
-import { printable } from '../output.ts';
+import { printable } from '../../lib/printable.ts';
 import { type DemoView, type NodeView, ringLabel } from './model.ts';
 
 const ESC = '\u001b[';

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { printableLines } from '../../lib/printable.ts';
 import { CMAPCTL } from './cmapctl.ts';
 import { EXIT_FAILURE, type Tool } from './tool.ts';
 
@@ -17,7 +18,7 @@ export const BLACKBOX: Tool = {
       io.err(`${READER}: ${error.message}: it is in the package libqb-tools\n`);
       return EXIT_FAILURE;
     }
-    io.out(stdout);
+    io.out(io.terminal ? printableLines(stdout.toString()) : stdout);
     io.err(stderr.toString());
     return status ?? EXIT_FAILURE;
   },

@@ -4,7 +4,7 @@ import { CFG_CALLS, NODE_STATUS_VERSION, ShutdownFlag } from '../../services/cod
 import { nodeAddresses } from './addresses.ts';
 import { getopt, type LongOption, wholeNumber } from './getopt.ts';
 import { getText, getU32, listKeys } from './keys.ts';
-import { EXIT_FAILURE, EXIT_SUCCESS, Exit, Service, statusText, type Tool, type ToolIo } from './tool.ts';
+import { EXIT_FAILURE, EXIT_SUCCESS, Exit, foreign, Service, statusText, type Tool, type ToolIo } from './tool.ts';
 
 const LONG: readonly LongOption[] = [
   { name: 'if', short: 'i', argument: true },
@@ -133,13 +133,13 @@ async function showStatus(io: ToolIo, print: (view: View) => Promise<void>): Pro
   const knet = transport !== 'udp' && transport !== 'udpu';
   const configured = await linkTransports(cmap);
   const { nodeId: localNodeId } = local.values;
-  io.out(`Local node ID ${localNodeId}, transport ${transport}\n`);
+  io.out(`Local node ID ${localNodeId}, transport ${foreign(io, transport)}\n`);
   await print({
     cfg,
     localNodeId,
     knet,
     nodeIds: nodeIds.sort((a, b) => a - b),
-    linkTransport: (link) => configured.get(link) ?? (knet ? 'udp' : ''),
+    linkTransport: (link) => foreign(io, configured.get(link) ?? (knet ? 'udp' : '')),
   });
   return EXIT_SUCCESS;
 }
@@ -174,7 +174,7 @@ async function printNodes(io: ToolIo, view: View): Promise<void> {
     io.out(`nodeid: ${node.nodeId} reachable${flags}${onwire}\n`);
     for (const [index, link] of node.links.entries()) {
       if (link.enabled === 0) continue;
-      const ends = `${link.source}${view.knet ? '->' : ''}${link.destination}`;
+      const ends = foreign(io, `${link.source}${view.knet ? '->' : ''}${link.destination}`);
       const states = `${link.connected ? ' connected' : ''}${link.dynconnected ? ' dynconnected' : ''}`;
       io.out(`   LINK: ${index} ${view.linkTransport(index)} (${ends}) enabled${states} mtu: ${link.mtu}\n`);
     }
@@ -202,7 +202,7 @@ async function printLinks(io: ToolIo, view: View, brief: boolean): Promise<void>
   );
   for (const [number, link] of (nodes[otherIndex]?.links ?? []).entries()) {
     if (link.enabled === 0) continue;
-    io.out(`LINK ID ${number} ${view.linkTransport(number)}\n\taddr\t= ${link.source}\n`);
+    io.out(`LINK ID ${number} ${view.linkTransport(number)}\n\taddr\t= ${foreign(io, link.source)}\n`);
     const states = nodes.map((node, index) => {
       const { enabled = 0, connected = 0 } = node?.links[number] ?? {};
       if (brief) return index === localIndex ? 'n' : String(enabled | (connected << 1));

@@ -19,7 +19,17 @@ import { messageId } from '../../services/codec/struct.ts';
 import { getopt } from './getopt.ts';
 import { getKey, keyNameOf, listKeys } from './keys.ts';
 import { scanDouble, scanI64, scanU64 } from './scan.ts';
-import { EXIT_FAILURE, EXIT_SUCCESS, Exit, escaped, Service, statusText, type Tool, type ToolIo } from './tool.ts';
+import {
+  EXIT_FAILURE,
+  EXIT_SUCCESS,
+  Exit,
+  escaped,
+  foreign,
+  Service,
+  statusText,
+  type Tool,
+  type ToolIo,
+} from './tool.ts';
 
 const TRY_AGAIN_MS = 10_000;
 const MAP_STATS = 1;
@@ -317,7 +327,7 @@ class Cmapctl {
     if (!quiet) this.io.out(`${key} (${cmapTypeName(value.type)}) = `);
     if (value.type === CmapType.STRING) {
       const end = value.bytes.indexOf(0);
-      this.io.out(end < 0 ? value.bytes : value.bytes.subarray(0, end));
+      this.io.out(foreign(this.io, end < 0 ? value.bytes : value.bytes.subarray(0, end)));
     } else this.io.out(cmapValueText(value));
     this.io.out('\n');
   }

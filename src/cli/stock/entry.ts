@@ -6,6 +6,7 @@ process.on('SIGUSR1', () => {});
 
 const { basename } = await import('node:path');
 const { writeSync } = await import('node:fs');
+const { isatty } = await import('node:tty');
 const { loadProgram } = await import('../../os/program.ts');
 const { Exit, TOOLS } = (await loadProgram<typeof import('./program.ts')>('tools', 'src/cli/stock/program.js')).main;
 
@@ -48,6 +49,7 @@ function write(fd: number, text: string | Uint8Array): void {
 const io = {
   out: (text: string | Uint8Array) => write(1, text),
   err: (text: string) => write(2, text),
+  terminal: isatty(1),
   stdin: process.stdin,
   signal: abort.signal,
 };

@@ -9,7 +9,7 @@ import { nodeAddresses } from './addresses.ts';
 import { Arrivals } from './arrivals.ts';
 import { getopt, wholeNumber } from './getopt.ts';
 import { getText, getU32, listKeys } from './keys.ts';
-import { EXIT_FAILURE, EXIT_SUCCESS, Service, statusText, type Tool, type ToolIo } from './tool.ts';
+import { EXIT_FAILURE, EXIT_SUCCESS, foreign, Service, statusText, type Tool, type ToolIo } from './tool.ts';
 
 const EXIT_NOT_QUORATE = 2;
 const I32_MAX = 0x7fff_ffff;
@@ -280,7 +280,7 @@ class Quorumtool {
     const ring = votequorum === null ? view.ringSeq : `${this.ringRep.toString(16)}.${view.ringSeq}`;
     io.out(
       `Quorum information\n------------------\nDate:             ${ctime(new Date())}\n` +
-        `Quorum provider:  ${this.provider ?? 'Not configured'}\nNodes:            ${view.members.length}\n` +
+        `Quorum provider:  ${foreign(io, this.provider ?? 'Not configured')}\nNodes:            ${view.members.length}\n` +
         `Node ID:          ${this.settings.hex ? hex(this.nodeId) : this.nodeId}\n` +
         `Ring ID:          ${ring}\nQuorate:          ${view.quorate ? 'Yes' : 'No'}\n`,
     );
@@ -315,7 +315,7 @@ class Quorumtool {
       const local = nodeId === this.nodeId ? ' (local)' : '';
       io.out(
         `${this.idText(nodeId)}${votes ? padded(String(info?.votes ?? 0)) : ''}` +
-          `${deviceColumn ? padded(deviceState(info)) : ''}${name}${local}\n`,
+          `${deviceColumn ? padded(deviceState(info)) : ''}${foreign(io, name)}${local}\n`,
       );
     }
     if (!hasDevice || first === null) return;
@@ -323,7 +323,7 @@ class Quorumtool {
     const casts = own !== null && (own.flags & InfoFlag.QDEVICE_CAST_VOTE) !== 0;
     const { qdeviceVotes, qdeviceName } = first;
     io.out(
-      `${this.idText(0)}${padded(String(casts ? qdeviceVotes : 0))}           ${qdeviceName}` +
+      `${this.idText(0)}${padded(String(casts ? qdeviceVotes : 0))}           ${foreign(io, qdeviceName)}` +
         `${casts ? '' : ` (votes ${qdeviceVotes})`}\n`,
     );
   }

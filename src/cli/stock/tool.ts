@@ -4,6 +4,7 @@ import type { Reply } from '../../client/reply.ts';
 import { type CallDetails, Session } from '../../client/session.ts';
 import type { IpcConnectError } from '../../ipc/client/ipc-client.ts';
 import { CsError, CsStatusError, csErrorName } from '../../lib/errors.ts';
+import { printable } from '../../lib/printable.ts';
 import type { Call } from '../../services/codec/call.ts';
 import type { Fields, Values } from '../../services/codec/struct.ts';
 import type { CliIo } from '../command.ts';
@@ -15,6 +16,8 @@ export const EXIT_FAILURE = 1;
 export interface ToolIo extends Pick<CliIo, 'err' | 'signal' | 'stdin'> {
   /** Standard output: text, or bytes as they are. */
   out(text: string | Uint8Array): void;
+  /** Standard output is a terminal. */
+  readonly terminal: boolean;
 }
 
 /** A command of stock's package, under its own name, with its options, its output and its exit statuses. */
@@ -128,6 +131,10 @@ export class Service {
     this.session.close();
   }
 }
+
+/** What others have put there: into a file or a pipe as it is, as stock writes it; a terminal gets nothing that it would obey. */
+export const foreign = <T extends string | Uint8Array>({ terminal }: Pick<ToolIo, 'terminal'>, text: T): T | string =>
+  terminal ? printable(typeof text === 'string' ? text : Buffer.from(text).toString()) : text;
 
 /** Characters that a terminal takes literally; the others by their codes, as C's `%02X` shows a `char` with sign. */
 export function escaped(bytes: Uint8Array): string {

@@ -102,10 +102,18 @@ export class Trackers {
     return true;
   }
 
-  notify(event: TrackEventCode, key: string, newValue: CmapValue | null, oldValue: CmapValue | null): void {
+  /** `lengthMin`: of the tracked strings that hear of it; shorter ones do not name such a key. */
+  notify(
+    event: TrackEventCode,
+    key: string,
+    newValue: CmapValue | null,
+    oldValue: CmapValue | null,
+    lengthMin = 0,
+  ): void {
     if (this.slots.size === 0) return;
     for (const length of this.lengths) {
       if (length > key.length) continue;
+      if (length < lengthMin) return;
       const slot = this.slots.get(key.slice(0, length));
       if (slot === undefined) continue;
       if (length === key.length) slot.exact.call(event, key, newValue, oldValue);

@@ -1,4 +1,4 @@
-import type { LogRecord } from './format.ts';
+import { type LogRecord, sanitize } from './format.ts';
 import { severity } from './levels.ts';
 
 /** What libqb's `qb-blackbox` expects first in a file whose entries have times with nanoseconds (its version 2). */
@@ -46,7 +46,7 @@ const chunkWords = (bytes: number): number => 2 + Math.ceil(bytes / 4);
 
 function encodeEntry({ timeMs, level, subsystem, message }: LogRecord): Uint8Array {
   const name = Buffer.from(`${subsystem}\0`);
-  const text = Buffer.from(FORMAT + message).subarray(0, TEXT_BYTES_MAX - 1);
+  const text = Buffer.from(FORMAT + sanitize(message)).subarray(0, TEXT_BYTES_MAX - 1);
   const entry = new Uint8Array(ENTRY_BYTES + name.length + text.length + 1);
   const view = new DataView(entry.buffer);
   view.setUint8(8, Math.min(severity[level], 7));

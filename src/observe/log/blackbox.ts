@@ -1,4 +1,4 @@
-import type { LogRecord } from './format.ts';
+import { type LogRecord, sanitize } from './format.ts';
 
 /** The latest records of every level, in memory, for a dump when something went wrong. */
 export class Blackbox {
@@ -31,7 +31,7 @@ export class Blackbox {
   dump(): string {
     let text = '';
     for (const { timeMs, level, subsystem, message } of this.entries()) {
-      text += `${new Date(timeMs).toISOString()} ${level.padEnd(7)} [${subsystem.padEnd(6)}] ${message}\n`;
+      text += `${new Date(timeMs).toISOString()} ${level.padEnd(7)} [${subsystem.padEnd(6)}] ${sanitize(message)}\n`;
     }
     return text;
   }

@@ -1,5 +1,6 @@
 import type { TimestampMode } from '../../config/logging-config.ts';
 import type { LogLevel } from '../../lib/log.ts';
+import { printableLine } from '../../lib/printable.ts';
 import { severity } from './levels.ts';
 
 /** Longest line of stock; longer ones are cut (config-and-tools.md 4.2). */
@@ -42,15 +43,12 @@ const clock = (time: Date): string => `${two(time.getHours())}:${two(time.getMin
 
 /**
  * One line, one record: a newline at the end is dropped, other control characters are shown. Names and texts of other
- * nodes and of clients must not be able to forge lines.
+ * nodes and of clients must not be able to forge lines, nor to run the terminal of who reads them.
  */
 export function sanitize(message: string): string {
   let end = message.length;
   while (message[end - 1] === '\n') end--;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return message.slice(0, end).replace(/[\x00-\x08\x0a-\x1f\x7f]/g, (char) => {
-    return `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`;
-  });
+  return printableLine(message.slice(0, end));
 }
 
 /** `[MAIN  ] text`, with the source between them when asked for. */

@@ -4,6 +4,7 @@ import pino from 'pino';
 import { LOGGING_DEFAULTS, type LoggingConfig } from '../../config/logging-config.ts';
 import { LineLimit } from '../../lib/line-limit.ts';
 import type { LogFunction, LogLevel, LogSubsystem } from '../../lib/log.ts';
+import { printableJson } from '../../lib/printable.ts';
 import { Blackbox } from './blackbox.ts';
 import { LogFilter } from './filter.ts';
 import { fileLine, type LogRecord, stderrLine, syslogText } from './format.ts';
@@ -140,7 +141,7 @@ export class LogSink {
     const stream: MetadataStream = {
       lastObj: { record: { timeMs: 0, level: 'info', subsystem: '', message: '' } },
       [Symbol.for('pino.metadata')]: true,
-      write: (json) => this.route(stream.lastObj.record, json),
+      write: (json) => this.route(stream.lastObj.record, printableJson(json)),
     };
     return pino<LogLevel>(
       {

@@ -14,7 +14,7 @@ export interface StatsBranch {
   readonly prefix: string;
   readonly table: StatsTable;
   read(name: string): number | bigint | string | undefined;
-  /** Listed only for prefixes that name it: keys that stock does not have must not surprise anybody's tools. */
+  /** Listed, and reported, only for prefixes that name it: keys that stock does not have must not surprise anybody's tools. */
   readonly discreet?: boolean;
   /** Its keys come and go without an event (services.md 5.8). */
   readonly silent?: boolean;
@@ -36,6 +36,8 @@ export const STATS_POLL_MS = 1500;
 const KNOWN_BITS = TrackEvent.ADD | TrackEvent.MODIFY | TrackEvent.DELETE | TrackEvent.PREFIX;
 
 const branchOf = (key: string): string => key.slice(0, key.lastIndexOf('.') + 1);
+/** `stats.` or `rondo.`. */
+const rootOf = (key: string): string => key.slice(0, key.indexOf('.') + 1);
 
 /**
  * The statistics map (services.md 5.8): no value is stored, every one is read when needed. Which keys there are is known at any time, so that their
@@ -60,7 +62,7 @@ export class StatsMap implements ClientMap {
     this.prefixes.add(prefix);
     if (silent === true) return;
     for (const name of Object.keys(table)) {
-      if (!Object.hasOwn(before, name)) this.notify(TrackEvent.ADD, prefix + name);
+      if (!Object.hasOwn(before, name)) this.notify(TrackEvent.ADD, branch, name);
     }
   }
 
@@ -69,7 +71,7 @@ export class StatsMap implements ClientMap {
     const branch = this.branches.get(prefix);
     if (branch === undefined) return;
     if (branch.silent !== true)
-      for (const name of Object.keys(branch.table)) this.notify(TrackEvent.DELETE, prefix + name);
+      for (const name of Object.keys(branch.table)) this.notify(TrackEvent.DELETE, branch, name);
     this.branches.delete(prefix);
     this.prefixes.delete(prefix);
   }
@@ -97,10 +99,11 @@ export class StatsMap implements ClientMap {
     this.listing.push(callback);
   }
 
-  private notify(event: 1 | 4, key: string): void {
+  private notify(event: 1 | 4, { prefix, discreet }: StatsBranch, name: string): void {
     if (this.trackers.empty) return;
+    const key = prefix + name;
     const value = this.valueOf(key) ?? null;
-    this.trackers.notify(event, key, value, value);
+    this.trackers.notify(event, key, value, value, discreet === true ? rootOf(prefix).length : 0);
   }
 
   get(key: string): CmapValue | CsStatus {
@@ -167,7 +170,9 @@ export class StatsMap implements ClientMap {
     for (const tracker of [...this.keyTrackers]) {
       const value = this.valueOf(tracker.key);
       if (value === undefined) continue;
-      const changed = tracker.last === undefined || !cmapValueEquals(value, tracker.last);
+      // Before it had a value, stock compares with zero.
+      const changed =
+        tracker.last === undefined ? value.bytes.some((byte) => byte !== 0) : !cmapValueEquals(value, tracker.last);
       tracker.last = value;
       if (changed) tracker.callback(TrackEvent.MODIFY, tracker.key, value, value);
     }
@@ -227,7 +232,7 @@ class StatsCursor implements MapCursor {
   private nextIn(branch: StatsBranch | undefined) {
     if (branch === undefined) return null;
     const { prefix, table, discreet } = branch;
-    if (discreet === true && !this.prefix.startsWith(prefix.slice(0, prefix.indexOf('.') + 1))) return null;
+    if (discreet === true && !this.prefix.startsWith(rootOf(prefix))) return null;
     for (const name of namesOf(table)) {
       const key = prefix + name;
       if (name <= this.name || !key.startsWith(this.prefix)) continue;
