@@ -36,6 +36,17 @@ export interface RingWorkerData {
   readonly options: RingWorkerOptions;
 }
 
+/** Where the ring thread writes what the flight recorder keeps (observe/flight): memory that the main thread has mapped for good. */
+export interface FlightMemory {
+  readonly address: number;
+  readonly byteLength: number;
+  /** Records of each part. */
+  readonly records: readonly number[];
+  readonly life: number;
+  /** Sequence number of the last record of the ring thread's part. */
+  readonly lastSequence: number;
+}
+
 /** Settings of the loop itself; `DEFAULT_RING_WORKER_OPTIONS` suits every machine. */
 export interface RingWorkerOptions {
   /** How long the loop polls without sleeping after the last work, microseconds; 0 never spins. */
@@ -46,6 +57,8 @@ export interface RingWorkerOptions {
   readonly schedPriority: number;
   /** Keeps the frames' memory from being swapped, page by page as it is used. */
   readonly lockMemory: boolean;
+  /** `null`: no flight recorder. */
+  readonly flight: FlightMemory | null;
 }
 
 export const DEFAULT_RING_WORKER_OPTIONS: RingWorkerOptions = {
@@ -53,4 +66,5 @@ export const DEFAULT_RING_WORKER_OPTIONS: RingWorkerOptions = {
   schedRr: false,
   schedPriority: 0,
   lockMemory: false,
+  flight: null,
 };

@@ -4,7 +4,9 @@ import { StateWord } from '../bridge/shared-layout.ts';
 import type { ConfigEnvironment } from '../config/environment.ts';
 import { Icmap } from '../config/icmap/index.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
+import { COROSYNC_VERSION } from '../lib/corosync-version.ts';
 import { failureText, stackOf } from '../lib/failure.ts';
+import { END_CAUSES, FLIGHT_TRANSPORTS } from '../observe/flight/index.ts';
 import { StatsMap } from '../services/cmap/stats-map.ts';
 import type { EngineTimer, MainEngineContext, ServiceEngine } from '../services/engine.ts';
 import { EngineHost } from '../services/host/engine-host.ts';
@@ -15,6 +17,8 @@ import { ConfigurationInForce } from './configuration-in-force.ts';
 import { Deferred, Gate, settlesWithin } from './deferred.ts';
 import { type EngineSet, engineSet, RING_SERVICES } from './engines.ts';
 import { DaemonExit, ExitCode, type ExitCodeValue } from './exit-codes.ts';
+import type { FlightRecorder } from './flight-recorder.ts';
+import { FlightSeconds } from './flight-seconds.ts';
 import type { IpcFront, IpcFrontPorts } from './ipc-front.ts';
 import { type Phase, Phases } from './phases.ts';
 import type { SchedulingPlan } from './privileges.ts';
@@ -49,6 +53,9 @@ export interface DaemonParts extends LogPorts {
   /** Opens the log files again after rotation. */
   reopenLogs(): void;
   dumpFlightData(): void;
+  readonly flight: FlightRecorder;
+  /** Log lines that were lost so far. */
+  lostLines(): { readonly file: number; readonly syslog: number };
   makeIpc(ports: IpcFrontPorts): IpcFront;
   /** The first synchronisation is over: clients are served. Once. */
   ready(): void;
@@ -81,6 +88,8 @@ export class Daemon {
   private readonly phases: Phases;
   private readonly finished = new Deferred<ExitCodeValue>();
   private stopping: Promise<void> | null = null;
+  /** What ends this daemon before its time. */
+  private failure: string | null = null;
   private loading = false;
   private isReady = false;
 
@@ -96,10 +105,11 @@ export class Daemon {
       schedRr: scheduling.roundRobin,
       schedPriority: scheduling.priority,
       lockMemory: parts.lockMemory,
+      flight: parts.flight.memory,
     });
     this.counters = new RingCounters(() => this.ring.views.statistics);
     this.statistics = new StatsMap({ setTimer });
-    this.watch = new ScheduleWatch(log);
+    this.watch = new ScheduleWatch(log, parts.flight.main);
     this.watch.show(this.statistics);
     addStatistics(this.statistics, this.counters, () => this.ipc.stats);
     showLinks(this.statistics, this.counters, totem);
@@ -118,6 +128,7 @@ export class Daemon {
       file: configuration.file,
       stateDirectory: parts.stateDirectory,
       environment: parts.environment,
+      flight: parts.flight.main,
     });
     this.ringIds = new RingIdKeeper(parts.ringIds, {
       log,
@@ -136,11 +147,16 @@ export class Daemon {
         deliver: (nodeId, payload) => this.deliver(nodeId, payload),
       },
       dumpFlightData: () => parts.dumpFlightData(),
+      aborts: (reason) => {
+        this.writeEnd('hang', ExitCode.FATAL, reason);
+        parts.flight.flush();
+      },
       gone: () => this.queries.fail(),
       failed: (error) => this.ringFailed(error),
     });
     this.ipc = parts.makeIpc({
       log,
+      flight: parts.flight.clients,
       statistics: this.statistics,
       engines: this.host,
       isKeyOne: (key) => this.cmap.getU8(key) === 1,
@@ -154,6 +170,7 @@ export class Daemon {
 
   /** From the start to the end; resolves with the exit status. Rejects when the start fails at once, with everything undone. */
   async run(): Promise<ExitCodeValue> {
+    this.writeStart();
     try {
       await this.phases.begin(this.ringPhase);
       await this.phases.begin({ name: 'clients', begin: () => this.ipc.open(), end: () => this.ipc.close() });
@@ -178,12 +195,26 @@ export class Daemon {
   private async stopInOrder(reason: string, status: ExitCodeValue): Promise<void> {
     this.parts.log('debug', 'MAIN', `Stopping: ${reason}`, 'stopping');
     await this.phases.end();
+    this.writeEnd(status === ExitCode.OK ? 'stop' : 'failure', status, this.failure ?? reason);
     this.finished.resolve(status);
+  }
+
+  private writeStart(): void {
+    const { flight, configuration } = this.parts;
+    const { nodeId, transport } = configuration.totem;
+    const version = `${COROSYNC_VERSION} on Node.js ${process.versions.node}`;
+    flight.main.write('start', { nodeId, pid: process.pid, transport: FLIGHT_TRANSPORTS.indexOf(transport), version });
+    flight.start();
+  }
+
+  private writeEnd(cause: (typeof END_CAUSES)[number], status: ExitCodeValue, reason: string): void {
+    this.parts.flight.main.write('end', { status, cause: END_CAUSES.indexOf(cause), reason });
   }
 
   /** Another node killed this one: no goodbye. */
   private killed(): void {
     this.parts.log('error', 'MAIN', 'Corosync Cluster Engine exiting with status -1 at cfg.c:566.');
+    this.writeEnd('killed by another node', ExitCode.KILLED, '');
     this.finished.resolve(ExitCode.KILLED);
   }
 
@@ -196,6 +227,7 @@ export class Daemon {
     log('error', 'MAIN', exit.message);
     // A start that is refused says why, and would leave a file each time that somebody tries.
     if (exit.status === ExitCode.FATAL || this.isReady) dumpFlightData();
+    this.failure ??= exit.message;
     void this.stop('failure', exit.status);
   }
 
@@ -208,6 +240,11 @@ export class Daemon {
 
   private polls(): Phase {
     const remoteCounters = new RemoteCounters(this.cmap, this.counters, RING_SERVICES);
+    const seconds = new FlightSeconds({
+      flight: this.parts.flight.main,
+      counters: this.counters,
+      lostLines: () => this.parts.lostLines(),
+    });
     let timers: NodeJS.Timeout[] = [];
     return {
       name: 'polls',
@@ -217,9 +254,11 @@ export class Daemon {
           setInterval(() => remoteCounters.refresh(), COUNTERS_MS),
         ];
         this.ringIds.start();
+        seconds.start();
       },
       end: () => {
         for (const timer of timers) clearInterval(timer);
+        seconds.stop();
         this.ringIds.stop();
       },
     };
@@ -362,6 +401,7 @@ export class Daemon {
       cmap: this.cmap,
       statistics: this.statistics,
       stateDirectory: parts.stateDirectory,
+      flight: parts.flight.main,
       addressesOf: (nodeId) => this.inForce.addressesOf(nodeId),
       cfg: cfgPorts({
         reloader: this.changes,

@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import type { RemoteEngine } from '../bridge/messages.ts';
 import type { Icmap } from '../config/icmap/index.ts';
+import { QUORUM_RULES, type QuorumBasis } from '../lib/quorum-rule.ts';
 import type { RingId } from '../lib/ring-id.ts';
+import type { FlightLog } from '../observe/flight/index.ts';
 import { readOwnFile, replaceOwnFile } from '../os/own-file.ts';
 import { ReloadAgreement } from '../services/cfg/agreement.ts';
 import { CfgEngine } from '../services/cfg/engine.ts';
@@ -24,6 +26,7 @@ export interface EngineDependencies {
   readonly statistics: StatsMap;
   readonly cfg: CfgPorts;
   readonly stateDirectory: string;
+  readonly flight: FlightLog;
   readonly addressesOf: AddressesOf;
   shutdown(reason: string): void;
   /** Stops a service of the ring thread, and with it its clients. */
@@ -50,7 +53,7 @@ export const RING_SERVICES: readonly ServiceDeclaration[] = [CPG_SERVICE];
 interface ProviderNeeds {
   readonly stateDirectory: string;
   /** For every decision. */
-  setQuorum(members: readonly number[], quorate: boolean, ringId: RingId): void;
+  setQuorum(members: readonly number[], quorate: boolean, ringId: RingId, basis?: QuorumBasis): void;
 }
 
 type MakeProvider = (needs: ProviderNeeds) => ServiceEngine<MainEngineContext>;
@@ -76,9 +79,10 @@ export function engineSet(needs: EngineDependencies): EngineSet {
     await publish(engine);
   };
   const decisions = new QuorumDecisions();
+  decisions.follow(() => recordDecision(needs.flight, decisions));
   const provider = quorumProvider(needs.cmap, {
     stateDirectory: needs.stateDirectory,
-    setQuorum: (members, quorate, ringId) => decisions.decide(members, quorate, ringId),
+    setQuorum: (members, quorate, ringId, basis) => decisions.decide(members, quorate, ringId, basis),
   });
   const quorum = new QuorumEngine({
     provider:
@@ -139,6 +143,19 @@ export function engineSet(needs: EngineDependencies): EngineSet {
       }
     },
   };
+}
+
+function recordDecision(flight: FlightLog, { quorate, view, basis, ringId }: QuorumDecisions): void {
+  const { rule, votes, needed, expected } = basis;
+  flight.ring = ringId;
+  flight.write('quorum', {
+    quorate: quorate ? 1 : 0,
+    rule: QUORUM_RULES.indexOf(rule),
+    votes,
+    needed,
+    expected,
+    members: view,
+  });
 }
 
 /** `null`: none configured. */

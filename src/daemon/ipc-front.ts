@@ -1,5 +1,6 @@
 import type { ClientDescriptor } from '../lib/client-descriptor.ts';
 import type { LogFunction } from '../lib/log.ts';
+import type { FlightLog } from '../observe/flight/index.ts';
 import type { StatsMap } from '../services/cmap/stats-map.ts';
 import type { EngineHost } from '../services/host/engine-host.ts';
 import type { FlowState } from '../services/host/flow-control.ts';
@@ -25,6 +26,8 @@ export interface IpcFront {
 /** What the clients' side asks of the daemon. */
 export interface IpcFrontPorts {
   readonly log: LogFunction;
+  /** For clients that come and go. */
+  readonly flight: FlightLog;
   readonly statistics: Pick<StatsMap, 'add' | 'remove'>;
   readonly engines: Pick<EngineHost, 'isRemote' | 'serviceIds' | 'open' | 'request' | 'close'>;
   /** Whether a key of the map is 1: rights of users and groups (services.md 2.1). */

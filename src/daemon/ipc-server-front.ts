@@ -85,6 +85,7 @@ export class IpcServerFront implements IpcFront {
   remoteClosed(connectionId: number): void {
     const client = this.remotes.get(connectionId);
     if (client === undefined) return;
+    this.ports.flight.write('clientEnded', clientFields(client));
     this.ports.statistics.remove(connectionPrefix(client));
     this.ports.statistics.remove(ownConnectionPrefix(client));
     this.remotes.delete(connectionId);
@@ -147,11 +148,13 @@ export class IpcServerFront implements IpcFront {
     const { engines } = this.ports;
     return {
       opened: (connection) => {
+        this.ports.flight.write('clientJoined', clientFields(connection));
         engines.open(serviceId, connection);
         this.ports.statistics.add(connectionBranch(connection, () => connection.statistics));
       },
       request: (connection, request) => engines.request(serviceId, connection, request),
       closed: (connection) => {
+        this.ports.flight.write('clientEnded', clientFields(connection));
         this.ports.statistics.remove(connectionPrefix(connection));
         engines.close(serviceId, connection);
       },
@@ -160,6 +163,7 @@ export class IpcServerFront implements IpcFront {
 
   private handOver(client: ClientDescriptor): void {
     this.remotes.set(client.id, client);
+    this.ports.flight.write('clientJoined', clientFields(client));
     this.ports.statistics.add(connectionBranch(client, () => this.remoteCounters(client.id)));
     this.ports.statistics.add(ownConnectionBranch(client, () => this.remoteCounters(client.id)));
     this.server.publishEvents(); // before the other thread can respond to the client's first request
@@ -200,3 +204,11 @@ export class IpcServerFront implements IpcFront {
     );
   }
 }
+
+type AnyClient = Pick<ClientDescriptor, 'serviceId' | 'pid' | 'euid' | 'processName'>;
+const clientFields = ({ serviceId, pid, euid, processName }: AnyClient) => ({
+  service: serviceId,
+  pid,
+  uid: euid,
+  name: processName,
+});

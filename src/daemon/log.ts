@@ -31,6 +31,11 @@ export class DaemonLog {
     return this.sink.wants(level, subsystem);
   }
 
+  /** Lines that no destination has, so far. */
+  get lost(): { readonly file: number; readonly syslog: number } {
+    return this.sink.lost;
+  }
+
   reopen(): void {
     this.sink.reopen();
   }

@@ -8,6 +8,7 @@ import { STATE_DIRECTORY_DEFAULT } from '../config/options/system.ts';
 import { COROSYNC_VERSION } from '../lib/corosync-version.ts';
 import { failureText, stackOf } from '../lib/failure.ts';
 import { printableLines } from '../lib/printable.ts';
+import { END_CAUSES } from '../observe/flight/index.ts';
 import { lockFile } from '../os/file-lock.ts';
 import { limitMallocArenas } from '../os/give-back.ts';
 import { exposure } from '../os/own-file.ts';
@@ -16,6 +17,7 @@ import { loadEngineModules } from '../services/host/engine-modules.ts';
 import { Daemon } from './daemon.ts';
 import { isBackgroundChild, leaveTerminal, reportUp, startInBackground } from './daemonize.ts';
 import { DaemonExit, ExitCode, type ExitCodeValue } from './exit-codes.ts';
+import { type FlightRecorder, flightBytes, openFlightRecorder } from './flight-recorder.ts';
 import { IpcServerFront } from './ipc-server-front.ts';
 import { LockFile } from './lock-file.ts';
 import { DaemonLog } from './log.ts';
@@ -100,17 +102,14 @@ async function startDaemon(options: DaemonOptions): Promise<number> {
     process.chdir(stateDirectory);
     const exposed = exposure(stateDirectory);
     if (exposed !== null) log.write('warning', 'MAIN', `The state directory ${stateDirectory} ${exposed}`);
-    status = await serve({
-      options,
-      result,
-      file,
-      log,
-      stateDirectory,
-      instance,
-      scheduling,
-      lockMemory,
-      startPriority,
-    });
+    const bytes = flightBytes(result.map);
+    const flight = openFlightRecorder({ stateDirectory, bytes, nodeId: result.totem.nodeId, log: log.write });
+    const given = { options, result, file, log, stateDirectory, instance };
+    try {
+      status = await serve({ ...given, scheduling, lockMemory, startPriority, flight });
+    } finally {
+      flight.close();
+    }
   } catch (error) {
     status = exitStatus(error, log, result.logging.toStderr);
     if (!(error instanceof DaemonExit)) log.dumpFlightData(stateDirectory);
@@ -136,11 +135,12 @@ interface ServeParts {
   readonly scheduling: ReturnType<typeof planScheduling>;
   readonly lockMemory: boolean;
   readonly startPriority: StartPriority;
+  readonly flight: FlightRecorder;
 }
 
 /** Runs the node until it has stopped. */
 async function serve(parts: ServeParts): Promise<ExitCodeValue> {
-  const { options, result, log, stateDirectory, instance } = parts;
+  const { options, result, log, stateDirectory, instance, flight } = parts;
   const daemon = new Daemon({
     configuration: { ...result, file: parts.file },
     environment: environmentFor(options),
@@ -157,6 +157,8 @@ async function serve(parts: ServeParts): Promise<ExitCodeValue> {
     reopenLogs: () => log.reopen(),
     reconfigureLog: (logging) => log.reconfigure(logging),
     dumpFlightData: () => log.dumpFlightData(stateDirectory),
+    flight,
+    lostLines: () => log.lost,
     makeIpc: (ports) => new IpcServerFront(ports, instance),
     // Once: READY repeated at every membership change means nothing (config-and-tools.md T11).
     ready: () => {
@@ -189,10 +191,12 @@ async function serve(parts: ServeParts): Promise<ExitCodeValue> {
 }
 
 /** A bug of ours: the flight recorder is written, and the process ends at once; a half-dead node would do harm. */
-function crashed(error: unknown, { log, stateDirectory }: ServeParts): never {
+function crashed(error: unknown, { log, stateDirectory, flight }: ServeParts): never {
   log.write('debug', 'MAIN', stackOf(error), 'unexpected'); // the flight recorder keeps it
   log.write('emerg', 'MAIN', `Unexpected error: ${failureText(error)}`, 'unexpected');
   log.dumpFlightData(stateDirectory);
+  flight.main.write('end', { status: ExitCode.FATAL, cause: END_CAUSES.indexOf('crash'), reason: failureText(error) });
+  flight.flush();
   log.write('error', 'MAIN', `Corosync Cluster Engine exiting with status ${ExitCode.FATAL}`);
   log.flush();
   process.exit(ExitCode.FATAL);

@@ -13,6 +13,7 @@ import type { UnresolvedAddress } from '../config/totem/resolve-nodes.ts';
 import type { TotemChanges, TotemConfig } from '../config/totem-config.ts';
 import { cmapNumber } from '../lib/cmap-value.ts';
 import type { LogFunction } from '../lib/log.ts';
+import type { FlightLog } from '../observe/flight/index.ts';
 import type { AppliedReload, PreparedReload, Reloader } from '../services/cfg/ports.ts';
 
 /** What a change of the configuration acts on. */
@@ -36,6 +37,7 @@ export interface ConfigurationSource extends LogPorts {
   readonly file: string;
   readonly stateDirectory: string;
   readonly environment: ConfigEnvironment;
+  readonly flight: FlightLog;
 }
 
 const RELOAD_KEY = 'config.reload_in_progress';
@@ -95,6 +97,7 @@ export class ConfigurationChanges implements Reloader {
       environment: source.environment,
     });
     if (!plan.ok) {
+      source.flight.write('reload', { ok: 0, changed: 0, error: plan.reason });
       for (const { level, subsystem, message } of plan.log) source.log(level, subsystem, message);
       return { ok: false, reason: plan.reason, isLogged: plan.log.length > 0 };
     }
@@ -104,6 +107,7 @@ export class ConfigurationChanges implements Reloader {
   }
 
   private apply(plan: ReloadPlan): AppliedReload {
+    this.source.flight.write('reload', { ok: 1, changed: plan.changes.length, error: '' });
     plan.commit();
     this.use(plan.totem, plan.loaded.key);
     this.retry.watch(plan.unresolved);

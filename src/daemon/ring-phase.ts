@@ -21,6 +21,8 @@ export interface RingPhasePorts {
   /** The messages of the thread, while it runs. */
   readonly messages: Pick<RingThreadHandler, 'message' | 'deliver'>;
   dumpFlightData(): void;
+  /** The process is about to abort: the flight recorder gets its last record. */
+  aborts(reason: string): void;
   /** The thread is gone: whoever waits for something from it must not wait any longer. */
   gone(): void;
   /** It ended by itself. */
@@ -83,7 +85,7 @@ export class RingPhase implements Phase {
 
   /** The other nodes have gone on without this one by then; what is left is to log why, and to make room for a restart. */
   private hangs(seconds: number, started: boolean): void {
-    const { log, dumpFlightData } = this.ports;
+    const { log, dumpFlightData, aborts } = this.ports;
     if (!started) {
       log('notice', 'MAIN', `The ring thread has not started for ${seconds} s: this machine is busy`);
       return;
@@ -93,6 +95,7 @@ export class RingPhase implements Phase {
     if (seconds < HANG_END_SECONDS) return;
     log('emerg', 'MAIN', `${text}: the daemon aborts`);
     dumpFlightData();
+    aborts(text);
     // An orderly exit would wait for the thread.
     setTimeout(() => {
       process.removeAllListeners('SIGABRT'); // its listener would write the flight data once more

@@ -1,4 +1,5 @@
 import type { LogFunction } from '../lib/log.ts';
+import { type FlightLog, NO_FLIGHT_LOG, PAUSE_NOTICED_BY } from '../observe/flight/index.ts';
 import { SCHEDMISS_STATS } from '../services/cmap/stats-keys.ts';
 import type { StatsMap } from '../services/cmap/stats-map.ts';
 
@@ -24,6 +25,7 @@ export class ScheduleWatch {
 
   constructor(
     private readonly log: LogFunction,
+    private readonly flight: FlightLog = NO_FLIGHT_LOG,
     private readonly clock: { nowMs(): number; wallMs(): number } = {
       nowMs: () => performance.now(),
       wallMs: Date.now,
@@ -48,7 +50,9 @@ export class ScheduleWatch {
     const nowMs = this.clock.nowMs();
     const delayMs = nowMs - this.lastMs;
     this.lastMs = nowMs;
-    if (delayMs > thresholdMs) this.note(this.clock.wallMs(), delayMs, thresholdMs);
+    if (delayMs <= thresholdMs) return;
+    this.flight.write('pause', { ms: delayMs, noticedBy: PAUSE_NOTICED_BY.indexOf('main thread'), thresholdMs });
+    this.note(this.clock.wallMs(), delayMs, thresholdMs);
   }
 
   /** A pause of this thread, or one that the ring thread saw: stock has one thread for both. */

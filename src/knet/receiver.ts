@@ -206,6 +206,7 @@ export class Receiver {
     const link = linkId < KNET.linksMax ? host.links[linkId]! : null;
     if (link === null) return KnetDrop.badLink;
     if (this.blockUnlistedIps && link.addressId !== source) return KnetDrop.sourceAddress;
+    link.stats.set(LinkStat.heard_ms, nowMs);
     return this.internals.internal(host, link, type, at, length, nowMs);
   }
 
@@ -223,6 +224,7 @@ export class Receiver {
     if (length <= KNET.dataHeaderBytes) return KnetDrop.badLength;
     link.stats.add(LinkStat.rx_data_packets, 1);
     link.stats.add(LinkStat.rx_data_bytes, length);
+    link.stats.set(LinkStat.heard_ms, nowMs);
     if (!host.reachable) {
       if (!link.hasPong) return KnetDrop.notReachable;
       this.internals.raiseLink(link, nowMs);

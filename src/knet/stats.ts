@@ -46,6 +46,8 @@ export const LINK_KEYS = [
   'latency_samples',
   'up_count',
   'down_count',
+  /** Our own: monotonic time of the last packet. */
+  'heard_ms',
 ] as const;
 export type LinkKey = (typeof LINK_KEYS)[number];
 

@@ -1,6 +1,7 @@
 import type { KeyBox } from '../bridge/key-box.ts';
 import type { RingBridge } from '../bridge/ring-bridge.ts';
 import type { ClientDescriptor } from '../lib/client-descriptor.ts';
+import type { FlightLog } from '../observe/flight/index.ts';
 import type { Arena } from '../os/arena.ts';
 import type { SyncCore, SyncParticipant } from '../services/sync/sync-core.ts';
 import type { ProcessGroups } from '../totem/index.ts';
@@ -15,6 +16,8 @@ export interface RingEnvironment {
   readonly descriptors: Descriptors;
   readonly statistics: SharedStatistics;
   readonly keys: KeyBox;
+  /** This thread's part of the flight recorder. */
+  readonly flight: FlightLog;
 }
 
 /** The running ring, as an engine of this thread has it. */

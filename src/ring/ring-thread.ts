@@ -7,6 +7,7 @@ import { StateWord } from '../bridge/shared-layout.ts';
 import { unreachable } from '../lib/assert.ts';
 import { RondoError } from '../lib/errors.ts';
 import { failureText } from '../lib/failure.ts';
+import { type FlightLog, PAUSE_NOTICED_BY } from '../observe/flight/index.ts';
 import { ARENA_BYTES_MAX, Arena } from '../os/arena.ts';
 import { monotonicMs } from '../os/clock.ts';
 import { clearEventfd, notifyBytesAddress } from '../os/eventfd.ts';
@@ -14,6 +15,7 @@ import { withinMemory } from '../os/memory-limit.ts';
 import { lockRange, roundRobinPriorityMax, setRoundRobin, yieldCpu } from '../os/schedule.ts';
 import { MSG_DONTWAIT, MSG_NOSIGNAL, sendBytes } from '../os/socket.ts';
 import { Descriptors } from './descriptors.ts';
+import { openRingFlight } from './flight.ts';
 import { RunningRing } from './running-ring.ts';
 import { SharedStatistics } from './shared-statistics.ts';
 import { SpinControl } from './spin-control.ts';
@@ -59,6 +61,7 @@ export class RingThread {
   private readonly decoder = new TextDecoder();
   private readonly deferred: Deferred[] = [];
   private readonly keys = new KeyBox();
+  private readonly flight: FlightLog;
   private ring: RunningRing | null = null;
   private stopAtMs = Number.POSITIVE_INFINITY;
   private ended = false;
@@ -76,6 +79,7 @@ export class RingThread {
       () => monotonicMs(),
     );
     this.statistics = new SharedStatistics(this.bridge.views.statistics);
+    this.flight = openRingFlight(data.options.flight);
     this.spin = new SpinControl(data.options.spinUs / 1000);
     this.descriptors.add(data.ringDoorbellFd, () => {
       clearEventfd(data.ringDoorbellFd);
@@ -242,10 +246,10 @@ export class RingThread {
   }
 
   private start(message: Extract<ToRing, { op: 'start' }>): void {
-    const { arena, bridge, descriptors, statistics, keys } = this;
+    const { arena, bridge, descriptors, statistics, keys, flight } = this;
     this.tokenMs = message.config.timings.tokenMs;
     try {
-      const environment = { arena, bridge, descriptors, statistics, keys };
+      const environment = { arena, bridge, descriptors, statistics, keys, flight };
       const ring = new RunningRing(environment, message, totemRegionBytes(), monotonicMs());
       ring.open();
       this.ring = ring;
@@ -311,6 +315,7 @@ export class RingThread {
     this.expectedMs = nowMs;
     const thresholdMs = this.tokenMs * PAUSE_SHARE;
     if (lateMs <= thresholdMs) return;
+    this.flight.write('pause', { ms: lateMs, noticedBy: PAUSE_NOTICED_BY.indexOf('ring thread'), thresholdMs });
     this.bridge.send({ op: 'paused', timestampMs: Date.now(), delayMs: lateMs, thresholdMs });
   }
 

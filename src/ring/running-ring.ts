@@ -2,6 +2,7 @@ import type { ToRing } from '../bridge/messages.ts';
 import { StateWord } from '../bridge/shared-layout.ts';
 import { withChanges } from '../bridge/totem-changes.ts';
 import type { TotemChanges, TotemConfig } from '../config/totem-config.ts';
+import type { KnetReport } from '../knet/effects.ts';
 import { assert } from '../lib/assert.ts';
 import type { ClientDescriptor } from '../lib/client-descriptor.ts';
 import { dropKey } from '../lib/drop-key.ts';
@@ -9,18 +10,28 @@ import type { FrameMemory } from '../lib/frame-memory.ts';
 import { packetsFor } from '../lib/packet-charge.ts';
 import type { ConfigurationChange, RingId } from '../lib/ring-id.ts';
 import type { Arena } from '../os/arena.ts';
-import { SyncCore, type SyncHost, type SyncStatus } from '../services/sync/sync-core.ts';
+import { monotonicMs } from '../os/clock.ts';
+import { SyncCore, type SyncHost, type SyncPhase, type SyncStatus } from '../services/sync/sync-core.ts';
 import { SYNC_DROP_REASONS, type SyncDropReason } from '../services/sync/sync-messages.ts';
-import { DROP_NAMES, Group, ProcessGroups, SRP_STATISTICS, type TotemUser } from '../totem/index.ts';
+import {
+  DROP_NAMES,
+  Group,
+  ProcessGroups,
+  SRP_STATISTICS,
+  type TotemObserver,
+  type TotemUser,
+} from '../totem/index.ts';
 import { makeTransport } from '../transport/make-transport.ts';
 import type { RingTransport, StatCounter, TransportHost } from '../transport/transport.ts';
 import { type DropCounters, dropCounters } from './drop-counters.ts';
+import { TotemFlight, writeLinkReport, writeTimings } from './flight.ts';
 import { Reclaim } from './reclaim.ts';
 import { ReloadGate } from './reload-gate.ts';
 import { remoteParticipants } from './remote-sync.ts';
 import type { EngineRing, RingEngine, RingEnvironment } from './ring-engine.ts';
 import { ROUTER_DROP_REASONS, ServiceRouter } from './service-router.ts';
 import { observeServices, RING_ENGINES } from './services.ts';
+import { SyncFlight } from './sync-flight.ts';
 import { TotemLog } from './totem-log.ts';
 
 type StartMessage = Extract<ToRing, { op: 'start' }>;
@@ -60,6 +71,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
   private syncTickMs = 0;
   private publishMs = 0;
   private linksUp = 0;
+  private readonly syncFlight: SyncFlight;
   private services = false;
 
   /**
@@ -75,6 +87,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
     this.config = start.config;
     this.nodeId = start.config.nodeId;
     this.log = env.bridge.log;
+    this.syncFlight = new SyncFlight(env.flight, monotonicMs);
     this.turnMs = nowMs;
     const { transport, keys } = makeTransport(this, start.config);
     this.transport = transport;
@@ -93,11 +106,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
       regionOffset: arena.allocate(regionBytes, 4096),
       regionBytes,
       network: this.transport,
-      observer: new TotemLog(
-        this.log,
-        () => this.config.timings,
-        () => this.ringSeqMissing(),
-      ),
+      observer: this.observer(),
       random: Math.random,
       statistics: env.statistics.range(statistics),
       nowMs: this.turnMs,
@@ -130,11 +139,28 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
     }
   }
 
+  /** The core's reports go into the log and into the flight recorder. */
+  private observer(): TotemObserver {
+    const log = new TotemLog(
+      this.log,
+      () => this.config.timings,
+      () => this.ringSeqMissing(),
+    );
+    const flight = new TotemFlight(this.env.flight, this.transport, this.nodeId, this.counter('rondo.totem.requested'));
+    return {
+      report: (event) => {
+        log.report(event);
+        flight.report(event);
+      },
+    };
+  }
+
   /** Shows the queue to the main thread and opens the sockets. Throws a RondoError when the start is hopeless. */
   open(): void {
     const { state } = this.env.bridge.views;
     state[StateWord.QUEUE_BYTES_LIMIT] = this.groups.messageBytesMax;
     this.publish();
+    writeTimings(this.env.flight, this.config.timings);
     this.transport.open();
   }
 
@@ -242,6 +268,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
 
   reconfigure(config: TotemConfig): void {
     this.config = config;
+    writeTimings(this.env.flight, config.timings);
     this.groups.srp.setTimings(config.timings);
     for (const refusal of this.transport.reconfigure(config)) this.log('error', 'TOTEM', refusal);
   }
@@ -278,6 +305,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
    * belongs into the first ring, as in stock.
    */
   interfaceUp(linkId: number): void {
+    this.env.flight.write('interface', { link: linkId, up: 1 });
     this.env.bridge.send({ op: 'interfaceUp', linkId });
     this.linksUp++;
     this.reportInterfaces();
@@ -295,7 +323,8 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
     this.transport.flush();
   }
 
-  interfaceDown(): void {
+  interfaceDown(linkId: number): void {
+    this.env.flight.write('interface', { link: linkId, up: 0 });
     if (!this.services) return;
     this.groups.srp.interfaceChanged();
     this.transport.flush();
@@ -304,6 +333,10 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
   memberDied(nodeId: number): void {
     this.groups.srp.memberDied(nodeId);
     this.transport.flush();
+  }
+
+  linkReport(report: KnetReport): void {
+    writeLinkReport(this.env.flight, report);
   }
 
   watch(fd: number): void {
@@ -376,12 +409,22 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
     this.groups.holdServices();
   }
 
+  entered(phase: SyncPhase, serviceId: number): void {
+    this.syncFlight.entered(phase, serviceId);
+  }
+
+  aborted(status: SyncStatus): void {
+    this.syncFlight.aborted(status);
+  }
+
   completed(ringId: RingId): void {
     this.groups.synchronizationCompleted();
     this.env.bridge.send({ op: 'syncCompleted', ringId });
   }
 
-  late({ phase, serviceId, waitingFor, elapsedMs }: SyncStatus): void {
+  late(status: SyncStatus): void {
+    this.syncFlight.late(status);
+    const { phase, serviceId, waitingFor, elapsedMs } = status;
     const service = serviceId < 0 ? '' : ` of service ${serviceId}`;
     const nodes = waitingFor.length > 0 ? waitingFor.join(' ') : 'none';
     const text = `Synchronization waits in phase ${phase}${service} for ${Math.round(elapsedMs)} ms, for nodes: ${nodes}`;

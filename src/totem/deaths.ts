@@ -12,7 +12,7 @@ export function memberDied(s: RingState, nodeId: number): void {
   if (nodeId === s.me || !candidates(s).includes(nodeId)) return;
   addFailed(s, [nodeId]);
   s.observer.report({ kind: 'memberDied', nodeId });
-  enterGather(s, Reason.MEMBER_DIED);
+  enterGather(s, Reason.MEMBER_DIED, nodeId);
 }
 
 /** Whom this node waits for, now or as soon as something happens. */

@@ -81,7 +81,19 @@ export const GATHER_REASONS = [
 
 /** Things worth a log line, a counter or a diagnostics event; the core itself never logs. */
 export type TotemReport =
-  | { readonly kind: 'gather'; readonly reason: number }
+  | {
+      readonly kind: 'gather';
+      readonly reason: number;
+      readonly from: SrpState;
+      /** Whose message was the cause; 0: no message was. */
+      readonly node: number;
+      /** Since the last token. */
+      readonly silentMs: number;
+      /** Of the last ring, of the round, and taken for dead in it. */
+      readonly members: readonly number[];
+      readonly candidates: readonly number[];
+      readonly failed: readonly number[];
+    }
   | { readonly kind: 'commit'; readonly ringId: RingId }
   | { readonly kind: 'recovery'; readonly ringId: RingId; readonly transitional: readonly number[] }
   /** Old-ring messages that this node sends again in recovery. */
@@ -95,11 +107,18 @@ export type TotemReport =
       /** Members of `left` that did not announce it with a LEAVE. */
       readonly lost: readonly number[];
     }
-  | { readonly kind: 'tokenLost'; readonly state: SrpState }
+  | {
+      readonly kind: 'tokenLost';
+      readonly state: SrpState;
+      readonly timer: LossTimer;
+      /** Since the last token, and what the token timer is set to. */
+      readonly silentMs: number;
+      readonly timeoutMs: number;
+    }
   | { readonly kind: 'tokenWarning'; readonly silentMs: number }
   /** The transport has proof that a member's process ended: nobody waits for it. */
   | { readonly kind: 'memberDied'; readonly nodeId: number }
-  | { readonly kind: 'consensusTimeout'; readonly missing: readonly number[] }
+  | { readonly kind: 'consensusTimeout'; readonly missing: readonly number[]; readonly timeoutMs: number }
   /** Sequence numbers that this node asks for with the token that it is about to send. */
   | { readonly kind: 'retransmitRequest'; readonly seqs: readonly number[] }
   | { readonly kind: 'failedToReceive' }
@@ -115,6 +134,9 @@ export type TotemReport =
 export interface TotemObserver {
   report(event: TotemReport): void;
 }
+
+/** What said that the token is lost; `forced`: an operator, or a change of keys. */
+export type LossTimer = 'token' | 'heartbeat' | 'forced';
 
 export type SrpState = 'operational' | 'gather' | 'commit' | 'recovery';
 

@@ -63,7 +63,7 @@ export function receiveJoin(s: RingState, at: number, length: number, littleEndi
       const result = processJoin(s, join);
       if (recovering) s.statistics.add(Stat.recovery_token_lost);
       if (recovering) enterGather(s, Reason.TOKEN_LOST_RECOVERY);
-      enterGather(s, recovering ? Reason.JOIN_RECOVERY : Reason.JOIN_COMMIT);
+      enterGather(s, recovering ? Reason.JOIN_RECOVERY : Reason.JOIN_COMMIT, join.systemFrom);
       return result;
     }
   }
@@ -88,7 +88,7 @@ function processJoin(s: RingState, join: Join): TotemDropReason {
     news = join.systemFrom !== s.me && !s.membership.failed.includes(join.systemFrom);
   }
   if (news) return adoptLists(s, join);
-  if (s.state === 'operational') enterGather(s, Reason.JOIN_OPERATIONAL);
+  if (s.state === 'operational') enterGather(s, Reason.JOIN_OPERATIONAL, join.systemFrom);
   return TotemDrop.NONE;
 }
 
@@ -109,7 +109,7 @@ function adoptLists(s: RingState, join: Join): TotemDropReason {
     return TotemDrop.NONE;
   s.membership.proc = proc;
   s.membership.failed = failed;
-  enterGather(s, Reason.MERGE_JOIN);
+  enterGather(s, Reason.MERGE_JOIN, join.systemFrom);
   return TotemDrop.NONE;
 }
 
@@ -167,6 +167,6 @@ function meetForeigner(
   if (s.state === 'gather' && known) return TotemDrop.FOREIGN_RING;
   if (!known && s.membership.proc.length >= TOTEM_LIMITS.processorsMax) return TotemDrop.TOO_MANY_NODES;
   s.membership.proc = union(s.membership.proc, [node]);
-  enterGather(s, s.state === 'operational' ? operational : gather);
+  enterGather(s, s.state === 'operational' ? operational : gather, node);
   return TotemDrop.NONE;
 }

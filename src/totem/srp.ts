@@ -96,7 +96,7 @@ export class TotemSrp {
   /** Acts as if the token was lost: an operator's or the crypto layer's wish to re-form the ring. */
   forceGather(): void {
     freeLimbo(this.state);
-    tokenLost(this.state);
+    tokenLost(this.state, 'forced');
   }
 
   /** The numbers up to `upTo` are on disk. A commit that waited for it goes on. */

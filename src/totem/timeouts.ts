@@ -1,4 +1,4 @@
-import { FrameClass, type SrpState } from './interface.ts';
+import { FrameClass, type LossTimer, type SrpState } from './interface.ts';
 import { addFailed, sendJoin, sendJoinNow } from './joins.ts';
 import { TOTEM_LIMITS } from './limits.ts';
 import { isAgreed } from './membership.ts';
@@ -14,18 +14,20 @@ import {
   resendToken,
   STATISTICS_PERIOD_MS,
 } from './token-timers.ts';
-import { enterGather, Reason } from './transitions.ts';
+import { enterGather, Reason, silence } from './transitions.ts';
 import { encodeMergeDetect } from './wire/merge-detect.ts';
 
 /** A timer went off; it is stopped already. */
 export function timerExpired(s: RingState, timer: TimerValue): void {
   switch (timer) {
     case Timer.TOKEN:
+      tokenLost(s, 'token');
+      return;
     case Timer.HEARTBEAT:
-      tokenLost(s);
+      tokenLost(s, 'heartbeat');
       return;
     case Timer.TOKEN_WARNING:
-      s.observer.report({ kind: 'tokenWarning', silentMs: s.nowMs - s.statistics.get(Stat.token_last_received_ms) });
+      s.observer.report({ kind: 'tokenWarning', silentMs: silence(s) });
       armWarning(s);
       return;
     case Timer.TOKEN_RETRANSMIT:
@@ -65,8 +67,9 @@ const TOKEN_LOST = {
 } as const satisfies Record<SrpState, number>;
 
 /** Token loss, heartbeat, or a forced gather (totem.md 4.4). */
-export function tokenLost(s: RingState): void {
-  s.observer.report({ kind: 'tokenLost', state: s.state });
+export function tokenLost(s: RingState, timer: LossTimer): void {
+  const { tokenMs: timeoutMs } = s.timings;
+  s.observer.report({ kind: 'tokenLost', state: s.state, timer, silentMs: silence(s), timeoutMs });
   s.statistics.add(TOKEN_LOST[s.state]);
   switch (s.state) {
     case 'operational':
@@ -95,7 +98,7 @@ function consensusExpired(s: RingState): void {
   }
   const missing = subtract(s.membership.proc, s.membership.consensus);
   addFailed(s, missing);
-  s.observer.report({ kind: 'consensusTimeout', missing });
+  s.observer.report({ kind: 'consensusTimeout', missing, timeoutMs: s.timings.consensusMs });
   enterGather(s, Reason.CONSENSUS_TIMEOUT);
 }
 

@@ -37,8 +37,9 @@ export const Reason = {
 } as const;
 export type ReasonValue = (typeof Reason)[keyof typeof Reason];
 
-/** ENTER GATHER (totem.md 4.3). */
-export function enterGather(s: RingState, reason: ReasonValue): void {
+/** ENTER GATHER (totem.md 4.3). `node`: whose message is the reason, if one is. */
+export function enterGather(s: RingState, reason: ReasonValue, node = 0): void {
+  const from = s.state;
   // Stock restores the old ring's numbers only where 4.4 says so; a recovery that is left in another way must too, or
   // the next commit token lies about the old ring (totem.md trap 16).
   if (s.state === 'recovery') abandonRecovery(s);
@@ -54,7 +55,14 @@ export function enterGather(s: RingState, reason: ReasonValue): void {
   s.enter('gather');
   s.statistics.add(Stat.gather_entered);
   if (reason === Reason.CONSENSUS_EXPIRED) s.statistics.add(Stat.continuous_gather);
-  s.observer.report({ kind: 'gather', reason });
+  const { memb: members, proc: candidates, failed } = s.membership;
+  s.observer.report({ kind: 'gather', reason, from, node, silentMs: silence(s), members, candidates, failed });
+}
+
+/** Milliseconds since the last token; 0 when there has been none. */
+export function silence(s: RingState): number {
+  const last = s.statistics.get(Stat.token_last_received_ms);
+  return last === 0 ? 0 : s.nowMs - last;
 }
 
 function abandonRecovery(s: RingState): void {

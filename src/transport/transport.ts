@@ -1,4 +1,5 @@
 import type { TotemConfig } from '../config/totem-config.ts';
+import type { KnetReport } from '../knet/effects.ts';
 import type { LogFunction } from '../lib/log.ts';
 import type { Arena } from '../os/arena.ts';
 import type { TotemNetwork } from '../totem/interface.ts';
@@ -68,6 +69,8 @@ export interface LinkStatus {
     readonly connected: boolean;
     readonly mtu: number;
     readonly latencyUs: number;
+    /** Monotonic time of the last packet that came from there this way; 0: none has; `null`: this transport does not know. */
+    readonly heardMs: number | null;
   }[];
 }
 
@@ -91,6 +94,8 @@ export interface TransportHost {
   interfaceDown(linkId: number): void;
   /** Proof that a member's process has ended (knet): the ring goes on without it now. Never called from inside a TotemNetwork call. */
   memberDied(nodeId: number): void;
+  /** What happened to a link, a peer or this process, as knet saw it. */
+  linkReport(report: KnetReport): void;
   /** Adds a descriptor to the loop's epoll set (input). */
   watch(fd: number): void;
   unwatch(fd: number): void;

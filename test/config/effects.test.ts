@@ -350,6 +350,11 @@ const EFFECTS: Readonly<Record<string, Effect>> = {
     seen: stored('system.ipc_instance'),
     user: ['daemon/main.ts', 'ipc_instance'],
   },
+  'system.flight_size': {
+    text: block('system', 'flight_size: 1000000'),
+    seen: stored('system.flight_size'),
+    user: ['daemon/flight-recorder.ts', 'system.flight_size'],
+  },
   'resources.watchdog_device': {
     text: block('resources', 'watchdog_device: /dev/x'),
     seen: stored('resources.watchdog_device'),

@@ -8,6 +8,7 @@ import { loadConfiguration, nodeEnvironment } from '../../src/config/index.ts';
 import type { LoggingConfig } from '../../src/config/logging-config.ts';
 import type { TotemChanges } from '../../src/config/totem-config.ts';
 import { ConfigurationChanges } from '../../src/daemon/reloader.ts';
+import { NO_FLIGHT_LOG } from '../../src/observe/flight/index.ts';
 
 /** What a client that sets keys, and a reload, change of a running daemon. */
 const directory = mkdtempSync(join(tmpdir(), 'changes-'));
@@ -49,6 +50,7 @@ async function running() {
       file,
       stateDirectory: directory,
       environment,
+      flight: NO_FLIGHT_LOG,
       log: (level, subsystem, message) => logs.push(`${level} ${subsystem} ${message}`),
       reconfigureLog: (now) => logging.push(now),
     },

@@ -9,6 +9,7 @@ import { ScheduleWatch } from '../../src/daemon/schedule-watch.ts';
 import { addStatistics, RingCounters, showLinks, showOwnCounters } from '../../src/daemon/stats.ts';
 import { type CmapValue, cmapValueText } from '../../src/lib/cmap-value.ts';
 import { CsError } from '../../src/lib/errors.ts';
+import { NO_FLIGHT_LOG } from '../../src/observe/flight/index.ts';
 import { StatsMap } from '../../src/services/cmap/stats-map.ts';
 import { CPG_SERVICE } from '../../src/services/cpg/service.ts';
 import type { LinkStatus } from '../../src/transport/transport.ts';
@@ -55,7 +56,7 @@ t.test('trigger keys', async (t) => {
 t.test('a pause is recorded, logged and shown', async (t) => {
   const lines: string[] = [];
   const clock = { ms: 0, nowMs: () => clock.ms, wallMs: () => 1_000_000 + clock.ms };
-  const watch = new ScheduleWatch((_level, _subsystem, text) => lines.push(text), clock);
+  const watch = new ScheduleWatch((_level, _subsystem, text) => lines.push(text), NO_FLIGHT_LOG, clock);
   const map = new StatsMap({ setTimer: () => ({ cancel() {} }) });
   watch.show(map);
   for (const ms of [300, 600, 3600]) {
@@ -166,6 +167,7 @@ const peer = (nodeId: number, connected: boolean) => ({
   connected,
   mtu: 1397,
   latencyUs: 100,
+  heardMs: null,
 });
 const LINKS: readonly LinkStatus[] = [
   { linkId: 0, localAddress: '10.0.0.1', up: true, peers: [peer(1, true), peer(2, true), peer(3, false)] },

@@ -4,11 +4,14 @@ import { MainBridge } from '../../src/bridge/main-bridge.ts';
 import type { FromRing, RingQuery, ToRing } from '../../src/bridge/messages.ts';
 import {
   DEFAULT_RING_WORKER_OPTIONS,
+  type FlightMemory,
   RING_WORKER_DATA_VERSION,
   type RingWorkerData,
 } from '../../src/bridge/ring-worker-data.ts';
 import { allocateShared } from '../../src/bridge/shared-layout.ts';
 import type { TotemConfig, TotemTimings, TransportName } from '../../src/config/totem-config.ts';
+import { type FlightRecord, flightLayout, readFlight, writeFlightHeader } from '../../src/observe/flight/index.ts';
+import { Arena } from '../../src/os/arena.ts';
 import { closeEventfd, openEventfd, signalEventfd } from '../../src/os/eventfd.ts';
 import { closeFd } from '../../src/os/fd.ts';
 import { openSocketPair } from '../../src/os/socket.ts';
@@ -21,6 +24,24 @@ export const TIMINGS: TotemTimings = {
   tokenRetransmitsBeforeLoss: 4,
   downcheckMs: 1000,
 };
+
+/** A flight recorder's memory without a file. */
+export class TestFlight {
+  readonly memory: FlightMemory;
+  private readonly arena: Arena;
+
+  constructor() {
+    const layout = flightLayout([1000, 10, 10]);
+    this.arena = Arena.map(layout.bytes);
+    this.arena.u8.set(writeFlightHeader({ nodeId: 1, id: '00'.repeat(16), livePath: '', layout }));
+    const { address, byteLength } = this.arena;
+    this.memory = { address, byteLength, records: layout.parts.map((part) => part.records), life: 1, lastSequence: 0 };
+  }
+
+  records(): readonly FlightRecord[] {
+    return readFlight(this.arena.u8)?.records ?? [];
+  }
+}
 
 /** Ports of this process: several clones may run the tests at the same time. */
 export const testPort = (index: number): number => 20_000 + (process.pid % 2000) * 20 + index;
@@ -68,6 +89,8 @@ export class TestRing {
   readonly bridge: MainBridge;
   readonly exited: Promise<number>;
   readonly statistics = new Map<string, number>();
+  /** What the thread has recorded. */
+  readonly flight = new TestFlight();
   private readonly worker: Worker;
   private readonly doorbell: Socket;
   private readonly waiters = new Set<() => void>();
@@ -86,7 +109,7 @@ export class TestRing {
       shared,
       ringDoorbellFd,
       mainDoorbellFd,
-      options: { ...DEFAULT_RING_WORKER_OPTIONS, ...options },
+      options: { ...DEFAULT_RING_WORKER_OPTIONS, flight: this.flight.memory, ...options },
     };
     this.worker = new Worker(new URL('../../workers/ring.js', import.meta.url), { workerData, resourceLimits });
     this.worker.on('error', (error) =>

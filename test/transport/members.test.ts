@@ -24,7 +24,7 @@ t.test('whose address a datagram comes from, this node included', async (t) => {
   const source = arena.allocate(32, 8);
   for (const node of [1, 2, 3, 4]) {
     encodeSockaddr(arena.u8, source, `10.0.0.${node}`, 40_000, 0);
-    t.equal(members.isListed(source), node < 4);
+    t.equal(members.hear(source, { nowMs: () => 10 * node }), node < 4);
     t.same(
       [1, 2, 3, 4].map((other) => members.isAddressOf(source, other)),
       [1, 2, 3, 4].map((other) => node < 4 && other === node),

@@ -51,6 +51,16 @@ const system = sectionOptions('system', { reload: 'no', cmap: 'refused' }, [
     extension: true,
     doc: 'Prefix of the IPC socket names, so that several daemons share a network namespace. Unset: the names of stock.',
   },
+  {
+    key: 'flight_size',
+    type: 'u32',
+    default: 4 << 20,
+    min: 0,
+    max: 1 << 28,
+    unit: 'bytes',
+    extension: true,
+    doc: 'Size of the flight recorder in the state directory, from which `rondo why` explains what happened; 0: none. Another size begins anew.',
+  },
 ]);
 
 const RESOURCE_KEYS = [

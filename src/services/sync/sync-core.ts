@@ -46,6 +46,10 @@ export interface SyncHost {
   lastBarrierQueued?(): void;
   /** The last barrier is through: Totem goes back to its normal queue, connections are allowed (services.md 3.4). */
   completed(ringId: RingId): void;
+  /** For the record: a phase begins, of the service in hand (-1: none). `idle` ends a round that was not aborted. */
+  entered?(phase: SyncPhase, serviceId: number): void;
+  /** A round that was under way has ended without result. */
+  aborted?(status: SyncStatus): void;
   /** A phase takes longer than `PHASE_REPORT_MS`; reported once a phase, then at doubling intervals. */
   late(status: SyncStatus): void;
   dropped(reason: SyncDropReason, nodeId: number): void;
@@ -174,10 +178,14 @@ export class SyncCore {
     return {
       phase: this.phase,
       ringId: this.ringId,
-      serviceId: this.phase === 'process' || this.phase === 'barrier' ? this.list[this.index]! : -1,
+      serviceId: this.serviceInHand,
       waitingFor: this.phase === 'idle' ? [] : this.members.filter((nodeId) => !this.received.has(nodeId)),
       elapsedMs: this.phaseSerialSeen === this.phaseSerial ? nowMs - this.phaseStartMs : 0,
     };
+  }
+
+  private get serviceInHand(): number {
+    return this.phase === 'process' || this.phase === 'barrier' ? this.list[this.index]! : -1;
   }
 
   /** services.md 3.3: the build leaves before the init hooks run. */
@@ -241,10 +249,12 @@ export class SyncCore {
    */
   private abort(): void {
     if (this.phase === 'process' || this.phase === 'barrier') this.current()?.abort();
+    if (this.phase !== 'idle') this.host.aborted?.(this.status(this.phaseStartMs));
     this.processDue = false;
     this.unsent.length = 0;
     this.ringId = NO_RING;
-    this.enter('idle');
+    this.phase = 'idle';
+    this.phaseSerial++;
   }
 
   private current(): SyncParticipant | undefined {
@@ -259,6 +269,7 @@ export class SyncCore {
   private enter(phase: SyncPhase): void {
     this.phase = phase;
     this.phaseSerial++;
+    this.host.entered?.(phase, this.serviceInHand);
   }
 
   private setInProgress(inProgress: boolean): void {

@@ -1,5 +1,6 @@
 import type { Icmap } from '../../config/icmap/index.ts';
 import type { LogLevel } from '../../lib/log.ts';
+import type { QuorumBasis, QuorumRule } from '../../lib/quorum-rule.ts';
 import { type ExactRingId, NO_RING, type RingId } from '../../lib/ring-id.ts';
 import { NodeFlag } from '../codec/votequorum.ts';
 import { calculateQuorum, NO_TIE_BREAKER, type Tally, type TieBreaker, winsTie } from './quorum-math.ts';
@@ -8,7 +9,7 @@ import { type NodeInfo, NodeRecord, NodeRecords, QDEVICE_NODE_ID, RecordState } 
 /** What the core reports to its user. */
 export interface VotequorumOutput {
   /** Decision for the quorum service, and the quorum event for trackers. */
-  decided(members: readonly number[], quorate: boolean, ringId: RingId): void;
+  decided(members: readonly number[], quorate: boolean, ringId: RingId, basis: QuorumBasis): void;
   /** The local node's expected votes changed: event for trackers. */
   expectedVotesChanged(): void;
   storeTrackingBarrier(expectedVotes: number): void;
@@ -30,6 +31,9 @@ export class VotequorumCore {
   previousMembers: readonly number[] = [];
   ringId: RingId = NO_RING;
   syncInProgress = false;
+  /** Rule and votes of the last decision. */
+  private rule: QuorumRule = 'votes';
+  private total = 0;
 
   twoNode = false;
   waitForAll = false;
@@ -125,12 +129,19 @@ export class VotequorumCore {
     for (const record of this.records.members()) record.expectedVotes = expectedVotes;
   }
 
+  private get basis(): QuorumBasis {
+    const { rule, total: votes, quorum: needed } = this;
+    return { rule, votes, needed, expected: this.us.expectedVotes };
+  }
+
   private decide(total: number): void {
+    this.total = total;
     if (this.waitForAll && this.waitForAllArmed) {
       if (total !== this.us.expectedVotes) {
         const votes = `Current votes: ${total} expected_votes: ${this.us.expectedVotes}`;
         this.output.log('notice', `Waiting for all cluster members. ${votes}`);
         this.quorate = false;
+        this.rule = 'wait_for_all';
         return;
       }
       this.setWaitForAllArmed(false);
@@ -140,10 +151,11 @@ export class VotequorumCore {
     this.quorate = quorate;
     this.us.set(NodeFlag.QUORATE, quorate);
     if (this.waitForAll) this.setWaitForAllArmed(!quorate);
-    if (changed && !this.syncInProgress) this.output.decided(this.members, quorate, this.ringId);
+    if (changed && !this.syncInProgress) this.output.decided(this.members, quorate, this.ringId, this.basis);
   }
 
   private enoughVotes(total: number): boolean {
+    this.rule = this.twoNode && this.quorum === 1 ? 'two_node' : 'votes';
     if (total < this.quorum) return false;
     const ids = this.records.members().map((record) => record.nodeId);
     this.lowestNodeId = Math.min(...ids);
@@ -157,6 +169,7 @@ export class VotequorumCore {
   private brokenTie(total: number): boolean {
     if (this.tieBreaker.mode === 'none' || total !== Math.floor(this.us.expectedVotes / 2)) return false;
     if (this.previousMembers.length - this.members.length >= this.quorum) return false;
+    this.rule = 'auto_tie_breaker';
     return winsTie(this.tieBreaker, {
       lowestNodeId: this.lowestNodeId,
       highestNodeId: this.highestNodeId,
@@ -168,7 +181,9 @@ export class VotequorumCore {
 
   private masterDecides(): boolean {
     const master = NodeFlag.QDEVICE_MASTER_WINS | NodeFlag.QDEVICE_CAST_VOTE;
-    return this.masterWins && this.records.members().some((record) => (record.flags & master) === master);
+    const wins = this.masterWins && this.records.members().some((record) => (record.flags & master) === master);
+    if (wins) this.rule = 'quorum device (master wins)';
+    return wins;
   }
 
   // ---- messages ----
@@ -268,7 +283,7 @@ export class VotequorumCore {
 
   syncActivate(): void {
     this.recalculate(false, false);
-    this.output.decided(this.members, this.quorate, this.ringId);
+    this.output.decided(this.members, this.quorate, this.ringId, this.basis);
     this.syncInProgress = false;
   }
 

@@ -1,5 +1,6 @@
 import { READ_ONLY_KEYS_VOTEQUORUM, TRACK_CHANGES, TrackEvent } from '../../config/icmap/index.ts';
 import { CsError, RondoError } from '../../lib/errors.ts';
+import type { QuorumBasis } from '../../lib/quorum-rule.ts';
 import type { RingId } from '../../lib/ring-id.ts';
 import { ServiceId } from '../codec/ids.ts';
 import { messageNames, multicast, receive } from '../codec/message.ts';
@@ -27,7 +28,7 @@ import type { TrackingFile } from './tracking-file.ts';
 export interface VotequorumOptions {
   readonly trackingFile: TrackingFile;
   /** The quorum service: gets every decision. */
-  setQuorum(members: readonly number[], quorate: boolean, ringId: RingId): void;
+  setQuorum(members: readonly number[], quorate: boolean, ringId: RingId, basis: QuorumBasis): void;
 }
 
 /** The options of votequorum contradict each other; the daemon does not start (services.md 7.4). */
@@ -117,8 +118,8 @@ class VotequorumService implements RunningService<VotequorumCall, Message> {
   private makeCore(): VotequorumCore {
     const { context } = this;
     return new VotequorumCore(context.nodeId, context.cmap, {
-      decided: (members, quorate, ringId) => {
-        this.options.setQuorum(members, quorate, ringId);
+      decided: (members, quorate, ringId, basis) => {
+        this.options.setQuorum(members, quorate, ringId, basis);
         this.trackers.sendQuorum();
       },
       expectedVotesChanged: () => this.trackers.sendExpectedVotes(),

@@ -20,6 +20,8 @@ export class MemberAddresses implements Destinations {
   nameBytes = SOCKADDR_IN_BYTES;
   private nodeIds: number[] = [];
   private addresses: Uint8Array[] = [];
+  /** When a datagram came from there last, by index of `addresses`; 0: none has. */
+  private heardMs = new Float64Array();
   /** Whose `addresses` they are, this node's own included. */
   private owners: number[] = [];
   private readonly v6: boolean;
@@ -38,6 +40,7 @@ export class MemberAddresses implements Destinations {
     this.nodeIds = [];
     this.addresses = [];
     this.owners = [];
+    this.heardMs = new Float64Array(members.length);
     for (const { nodeId, addresses } of members) {
       const bytes = parseIp(addresses[0] ?? '');
       if (bytes === null || (bytes.length === 16) !== this.v6) continue;
@@ -59,10 +62,19 @@ export class MemberAddresses implements Destinations {
     return index < 0 ? NONE : this.first + index * STRIDE_BYTES;
   }
 
-  /** Whether the source address at `name` is a member's, whatever its port (totem.md 6.2, block_unlisted_ips). */
-  isListed(name: number): boolean {
-    for (let i = 0; i < this.addresses.length; i++) if (this.isAddress(name, this.addresses[i]!)) return true;
+  /** Whether the source address at `name` is a member's, whatever its port (totem.md 6.2, block_unlisted_ips): that member was heard. */
+  hear(name: number, clock: { nowMs(): number }): boolean {
+    for (let i = 0; i < this.addresses.length; i++) {
+      if (!this.isAddress(name, this.addresses[i]!)) continue;
+      this.heardMs[i] = clock.nowMs();
+      return true;
+    }
     return false;
+  }
+
+  /** When a member was heard last; 0: never. */
+  heardAt(nodeId: number): number {
+    return this.heardMs[this.owners.indexOf(nodeId)] ?? 0;
   }
 
   /** Whether the source address at `name` is that of this node. */
@@ -107,7 +119,12 @@ export function compareMembers(
 }
 
 /** Without a heartbeat of its own the transport knows of its interface only: it is up to all members or to none. */
-export function datagramLinkStatus(config: TotemConfig, link: LinkConfig, up: boolean): LinkStatus {
+export function datagramLinkStatus(
+  config: TotemConfig,
+  link: LinkConfig,
+  up: boolean,
+  heardAt: (nodeId: number) => number | null,
+): LinkStatus {
   const peers = config.members.map(({ nodeId, addresses }) => ({
     nodeId,
     address: addresses[0] ?? '',
@@ -115,6 +132,7 @@ export function datagramLinkStatus(config: TotemConfig, link: LinkConfig, up: bo
     connected: up,
     mtu: config.netMtu,
     latencyUs: 0,
+    heardMs: heardAt(nodeId),
   }));
   return { linkId: link.linkId, localAddress: link.bindAddress, up, peers };
 }

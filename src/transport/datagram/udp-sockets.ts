@@ -27,6 +27,7 @@ export class UdpSockets implements DatagramSockets {
   readonly multicasts: DatagramInput;
   readonly fatalWithoutInterface = false;
   readonly rebindAlways = true;
+  readonly hearsMembers = false;
   readonly logsMembers = false;
   sendFd = -1;
   /** The socket address of the group, the one destination of every multicast. */

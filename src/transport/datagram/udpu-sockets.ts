@@ -24,6 +24,7 @@ export class UdpuSockets implements DatagramSockets {
   readonly multicasts = null;
   readonly fatalWithoutInterface = true;
   readonly rebindAlways = false;
+  readonly hearsMembers = true;
   readonly logsMembers = true;
   sendFd = -1;
   private readonly input: DatagramInput;
@@ -61,7 +62,7 @@ export class UdpuSockets implements DatagramSockets {
   accepts(batch: ReceiveBatch, { filter }: TotemConfig): boolean {
     if (!filter.blockUnlistedIps) return true;
     const { source } = batch;
-    if (!this.destinations.isListed(source)) return count(this.rejected);
+    if (!this.destinations.hear(source, this.host)) return count(this.rejected);
     const sender = directSender(this.host.arena.data, batch.offset, batch.bytes);
     return sender === ANYBODY || this.destinations.isAddressOf(source, sender) || count(this.foreign);
   }

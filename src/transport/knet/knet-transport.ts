@@ -132,6 +132,7 @@ export class KnetTransport implements RingTransport {
       report: (report) => {
         if (report.kind === 'peersUseSlot') this.crypto.peersUse(report.slot);
         if (report.kind === 'hostDied') this.died.push(report.nodeId);
+        this.host.linkReport(report);
         const { level, text } = reportText(report, this.config.linkPolicy);
         this.host.log(level, 'KNET', text);
       },
@@ -425,7 +426,7 @@ export class KnetTransport implements RingTransport {
 
   private peerStatus(nodeId: number, linkId: number, address: string): LinkStatus['peers'][number] {
     if (nodeId === this.config.nodeId) {
-      const own = { enabled: true, connected: true, mtu: LOOPBACK_MTU, latencyUs: 0 };
+      const own = { enabled: true, connected: true, mtu: LOOPBACK_MTU, latencyUs: 0, heardMs: null };
       return { nodeId, address, ...own };
     }
     const link = this.core.hosts.find(nodeId)?.links[linkId] ?? null;
@@ -437,6 +438,7 @@ export class KnetTransport implements RingTransport {
       connected,
       mtu: link?.dataMtu ?? 0,
       latencyUs: link?.averageLatencyUs ?? 0,
+      heardMs: link?.stats.get(LinkStat.heard_ms) ?? 0,
     };
   }
 }

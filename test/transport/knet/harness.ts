@@ -112,6 +112,7 @@ export class TestNode {
       interfaceUp: () => {},
       interfaceDown: () => {},
       memberDied: (nodeId) => this.died.push(nodeId),
+      linkReport: () => {},
       watch: (fd) => this.watched.add(fd),
       unwatch: (fd) => this.watched.delete(fd),
       nowMs: () => {
