@@ -180,7 +180,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
       srp.tick(nowMs);
       work++;
     }
-    if (nowMs >= this.transport.nextDeadlineMs()) this.transport.tick(nowMs);
+    if (nowMs >= this.transport.nextDeadlineMs()) this.transport.tick();
     this.transport.flush();
     for (let i = 0; i < this.engines.length; i++) this.engines[i]!.finishTurn(nowMs);
     if (this.sync.isInProgress() && nowMs >= this.syncTickMs) {

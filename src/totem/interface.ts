@@ -48,14 +48,24 @@ export interface TotemNetwork {
   resend(offset: number, length: number, copies: number): void;
   /** Whether the node id is a configured member: an unknown token target is not sent to (totem.md 4.3). */
   knowsTarget(target: number): boolean;
-  /** Members of the ring that is being formed. */
-  membershipChanged(members: readonly number[]): void;
-  /** udp only: reads all waiting multicasts into `receive()` before a token is acted upon (totem.md 6.3). */
-  drainMulticasts(): void;
-  /** Polls the interface after a token loss in OPERATIONAL (totem.md 6.4). Reports the result in a later event. */
-  checkInterface(): void;
+  /** A socket of its own for multicasts, whose frames a token can overtake (udp); `null` where both come through one. */
+  readonly multicastSocket: MulticastSocket | null;
+  /** The one interface that the transport uses and watches (udp, udpu); `null` where links watch themselves (knet). */
+  readonly watchedInterface: WatchedInterface | null;
   /** Throws away all input that waits, after a pause (totem.md 4.15); returns how many datagrams there were. */
   discardInput(): number;
+}
+
+export interface MulticastSocket {
+  /** Reads all waiting multicasts into `receive()`: before a token is acted upon (totem.md 6.3). */
+  drain(): void;
+}
+
+export interface WatchedInterface {
+  /** Looks at it soon, after a token loss in OPERATIONAL (totem.md 6.4), and reports the result in a later event. */
+  check(): void;
+  /** Members of the ring that is being formed: alone, it is looked at all the time. */
+  membershipChanged(members: readonly number[]): void;
 }
 
 /** Texts of the reasons for which GATHER is entered, as stock logs them (totem.md 4.4). The index is the reason. */

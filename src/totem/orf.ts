@@ -23,10 +23,13 @@ export function receiveOrfToken(s: RingState, at: number, length: number, little
   const bad = decodeOrfToken(s.memory.view, at, length, littleEndian, token); // step 1: lengths and byte order
   if (bad !== TotemDrop.NONE) return bad;
   detectIdle(s, token); // step 2: does the ring have nothing to do?
-  s.draining = true;
-  s.network.drainMulticasts(); // step 3: what waits on the multicast socket came before the token (udp)
-  s.draining = false;
-  if (s.discardOrf) return TotemDrop.WRONG_STATE; // what was drained led to GATHER
+  const { multicastSocket } = s.network;
+  if (multicastSocket !== null) {
+    s.draining = true;
+    multicastSocket.drain(); // step 3: what waits on the multicast socket came before the token
+    s.draining = false;
+    if (s.discardOrf) return TotemDrop.WRONG_STATE; // what was drained led to GATHER
+  }
   // step 4: an idle ring's representative holds the token
   s.held = s.isRep ? s.unchanged > s.timings.seqnoUnchangedConst : s.unchanged >= s.timings.seqnoUnchangedConst;
   if (!s.isRing(token.ringRep, token.ringSeq)) return TotemDrop.FOREIGN_RING; // step 6: foreign ring, duplicate

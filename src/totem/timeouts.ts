@@ -73,7 +73,7 @@ export function tokenLost(s: RingState, timer: LossTimer): void {
   s.statistics.add(TOKEN_LOST[s.state]);
   switch (s.state) {
     case 'operational':
-      s.network.checkInterface();
+      s.network.watchedInterface?.check();
       enterGather(s, Reason.TOKEN_LOST_OPERATIONAL);
       return;
     case 'gather':

@@ -135,7 +135,7 @@ export function enterRecovery(s: RingState, token: CommitToken): void {
   s.recovery.reset();
   sendCommitToken(s, token);
   const { membership } = s;
-  s.network.membershipChanged(membership.newMemb);
+  s.network.watchedInterface?.membershipChanged(membership.newMemb);
   membership.transMemb = membership.memb.filter((node) => {
     const entry = token.entries[token.addr.indexOf(node)];
     return entry !== undefined && ringIdEquals(entry.ringId, s.old.ring);

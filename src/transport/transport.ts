@@ -8,7 +8,7 @@ import type { TotemNetwork } from '../totem/interface.ts';
  * What every transport of the ring thread (udp, udpu, knet) is to the runtime loop, and what the loop is to it.
  *
  *   loop ── poll(budget) ─────────> transport ── host.receive(frame) ──> Totem core
- *        ── tick(now) ────────────>                                       │ sendToken(), multicast()
+ *        ── tick() ───────────────>                                       │ sendToken(), multicast()
  *        ── flush() ──────────────> transport <───────────────────────────┘ (queued, not sent)
  *
  * Rules that every transport keeps:
@@ -36,7 +36,7 @@ export interface RingTransport extends TotemNetwork {
   /** Hands everything queued to the kernel. Cheap when nothing is queued. */
   flush(): void;
   /** Runs what is due: interface checks, knet's pings and timeouts. */
-  tick(nowMs: number): void;
+  tick(): void;
   /** When `tick` wants to be called next, monotonic milliseconds; `Infinity` for never. */
   nextDeadlineMs(): number;
   /** A reload: member list, crypto and options, in place (totem.md 6.5, services.md 8.5). Returns what was refused. */

@@ -111,9 +111,8 @@ export class SimNode {
         multicast: (offset, length, frameClass) => this.multicast(offset, length, frameClass),
         resend: (offset, length) => this.multicast(offset, length, FrameClass.NOFLUSH),
         knowsTarget: (nodeId) => world.knows(nodeId),
-        membershipChanged: () => {},
-        drainMulticasts: () => this.drainMulticasts(),
-        checkInterface: () => {},
+        multicastSocket: options.separateSockets ? { drain: () => this.drainMulticasts() } : null,
+        watchedInterface: null,
         discardInput: () => this.discardInput(),
       },
       observer: { report: (event) => this.observed(event) },
@@ -290,7 +289,6 @@ export class SimNode {
   }
 
   private drainMulticasts(): void {
-    if (!this.options.separateSockets) return;
     while (this.inbox.length > 0) this.receive(this.inbox.shift()!);
   }
 

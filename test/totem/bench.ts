@@ -39,9 +39,8 @@ export const quietNetwork = (changes: Partial<TotemNetwork> = {}): TotemNetwork 
   multicast: () => {},
   resend: (offset, length) => changes.multicast?.(offset, length, FrameClass.NOFLUSH),
   knowsTarget: () => true,
-  membershipChanged: () => {},
-  drainMulticasts: () => {},
-  checkInterface: () => {},
+  multicastSocket: null,
+  watchedInterface: null,
   discardInput: () => 0,
   ...changes,
 });

@@ -2,7 +2,12 @@ import type { LinkConfig, TotemConfig } from '../../config/totem-config.ts';
 import { assert } from '../../lib/assert.ts';
 import { dropKey } from '../../lib/drop-key.ts';
 import { closeFd } from '../../os/fd.ts';
-import { FrameClass, type FrameClassValue } from '../../totem/interface.ts';
+import {
+  FrameClass,
+  type FrameClassValue,
+  type MulticastSocket,
+  type WatchedInterface,
+} from '../../totem/interface.ts';
 import { LoopbackQueue } from '../loopback-queue.ts';
 import type { LinkStatus, RingTransport, TransportHost } from '../transport.ts';
 import { DRAIN_FRAMES_MAX, discardWaiting } from './drain.ts';
@@ -54,6 +59,11 @@ export type MakeDatagramSockets = (host: TransportHost, link: LinkConfig, member
  */
 export class DatagramTransport implements RingTransport {
   drained = false;
+  readonly multicastSocket: MulticastSocket | null;
+  readonly watchedInterface: WatchedInterface = {
+    check: () => this.monitor.checkSoon(),
+    membershipChanged: (members) => this.monitor.membersChanged(members.length, this.host.nowMs()),
+  };
   private readonly link: LinkConfig;
   private readonly members: MemberAddresses;
   private readonly sockets: DatagramSockets;
@@ -75,6 +85,9 @@ export class DatagramTransport implements RingTransport {
     this.members = new MemberAddresses(arena, host.nodeId, link.family);
     const sockets = makeSockets(host, link, this.members);
     this.sockets = sockets;
+    const { multicasts } = sockets;
+    // Called from inside `host.receive` for a token: hands over what the group's socket holds, and nothing else.
+    this.multicastSocket = multicasts === null ? null : { drain: () => this.readFrom(multicasts, DRAIN_FRAMES_MAX) };
     this.sending = new SendBatch(
       arena,
       () => sockets.sendFd,
@@ -156,19 +169,6 @@ export class DatagramTransport implements RingTransport {
     return target === this.host.nodeId || this.members.nameOf(target) >= 0;
   }
 
-  membershipChanged(members: readonly number[]): void {
-    this.monitor.membersChanged(members.length, this.host.nowMs());
-  }
-
-  /** Called from inside `host.receive` for a token: hands over what the group's socket holds, and nothing else. */
-  drainMulticasts(): void {
-    if (this.sockets.multicasts !== null) this.readFrom(this.sockets.multicasts, DRAIN_FRAMES_MAX);
-  }
-
-  checkInterface(): void {
-    this.monitor.checkSoon();
-  }
-
   discardInput(): number {
     let discarded = this.loopback.clear();
     for (const { batch } of this.sockets.inputs) discarded += batch.discardRest();
@@ -176,8 +176,8 @@ export class DatagramTransport implements RingTransport {
     return discarded;
   }
 
-  tick(nowMs: number): void {
-    this.monitor.tick(nowMs);
+  tick(): void {
+    this.monitor.tick(this.host.nowMs());
   }
 
   nextDeadlineMs(): number {

@@ -20,7 +20,7 @@ const RECEIVE_BUFFERS = 16;
  *   tokens     bound to (own address, p)          tokens
  *
  * A token can overtake the multicasts that it accounts for, because they come through different sockets: the core asks for
- * `drainMulticasts` before it acts on one.
+ * the first to be drained before it acts on one.
  */
 export class UdpSockets implements DatagramSockets {
   readonly inputs: readonly DatagramInput[];

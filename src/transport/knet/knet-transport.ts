@@ -41,6 +41,9 @@ const LINK_ENDS_MAX = 384 * 8;
 
 /** The knet transport: sockets, clock, keys and log around the pure core of src/knet. */
 export class KnetTransport implements RingTransport {
+  /** Tokens and messages of a peer share its links' order closely enough. */
+  readonly multicastSocket = null;
+  readonly watchedInterface = null;
   readonly core: KnetCore;
   readonly keys: RingKeys;
   private readonly memory: FrameMemory;
@@ -273,11 +276,6 @@ export class KnetTransport implements RingTransport {
     return target === this.host.nodeId || this.core.hosts.find(target & 0xffff) !== null;
   }
 
-  membershipChanged(): void {}
-  /** Tokens and messages of a peer share its links' order closely enough; stock drains nothing here either. */
-  drainMulticasts(): void {}
-  checkInterface(): void {}
-
   flush(): void {
     this.core.flush();
     if (this.suspects.length > 0 || this.refused.length > 0) this.askSuspects();
@@ -366,7 +364,7 @@ export class KnetTransport implements RingTransport {
     return discarded;
   }
 
-  tick(_nowMs: number): void {
+  tick(): void {
     const nowMs = monotonicMs();
     this.crypto.tick(nowMs);
     if (nowMs < this.core.nextDeadlineMs(nowMs)) return;

@@ -140,7 +140,7 @@ export class TestNode {
 
   step(): number {
     const handled = this.transport.poll(1_000);
-    this.transport.tick(0);
+    this.transport.tick();
     return handled;
   }
 
