@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { scratch } from './arena.ts';
 import { Errno } from './errno.ts';
-import { CMSG_HEADER_BYTES, writeIovec, writeMessageHeader } from './message.ts';
+import { CMSG_HEADER_BYTES, writeForeignIovec, writeMessageHeader } from './message.ts';
 import { getOption, MSG_DONTWAIT, receiveMessage, SOL_SOCKET, SocketOption } from './socket.ts';
 
 export interface Credentials {
@@ -31,7 +31,7 @@ export interface ReceivedWithCredentials {
 
 /** Receives up to `bytesMax` bytes to `address`, with SCM_CREDENTIALS (SO_PASSCRED must be on). */
 export function receiveWithCredentials(fd: number, address: number, bytesMax: number): ReceivedWithCredentials {
-  writeIovec(scratch, IOVEC, address, bytesMax);
+  writeForeignIovec(scratch, IOVEC, address, bytesMax);
   writeMessageHeader(scratch, HEADER, 0, 0, IOVEC, 1, CONTROL, CONTROL_BYTES);
   const bytes = receiveMessage(fd, scratch.address + HEADER, MSG_DONTWAIT);
   if (bytes < 0) return { bytes, credentials: null };

@@ -13,6 +13,8 @@ export const IOVEC_BYTES = 16;
 export const CMSG_HEADER_BYTES = 16;
 /** Room for one control message with up to 16 bytes of data (UDP_SEGMENT, UDP_GRO, credentials). */
 export const CMSG_SLOT_BYTES = 32;
+/** Length of a control message of UDP_SEGMENT: CMSG_SPACE(2). */
+export const SEGMENT_CONTROL_BYTES = 24;
 /** Most segments of one GSO send that every kernel takes, and most bytes of one datagram before cutting. */
 export const GSO_SEGMENTS_MAX = 64;
 export const GSO_BYTES_MAX = 65_000;
@@ -30,16 +32,41 @@ const SOL_UDP = 17;
 const UDP_SEGMENT = 103;
 const UDP_GRO = 104;
 
-/** Stores a 64-bit address or length without BigInt. */
-export function writePointer(arena: Arena, offset: number, value: number): void {
-  arena.u32[offset >> 2] = value % TWO_32;
-  arena.u32[(offset >> 2) + 1] = value / TWO_32;
+/** Stores a 64-bit address without BigInt. */
+function writeAddress(arena: Arena, at: number, address: number): void {
+  arena.u32[at >> 2] = address % TWO_32;
+  arena.u32[(at >> 2) + 1] = address / TWO_32;
 }
 
-export function writeIovec(arena: Arena, offset: number, address: number, bytes: number): void {
-  writePointer(arena, offset, address);
-  arena.u32[(offset + 8) >> 2] = bytes;
-  arena.u32[(offset + 12) >> 2] = 0;
+/**
+ * Stores the address of a place in the arena. Offsets are small integers and addresses are not: a call that passes one allocates, so
+ * the sum is made here.
+ */
+function writePointer(arena: Arena, at: number, offset: number): void {
+  const address = arena.address + offset;
+  arena.u32[at >> 2] = address % TWO_32;
+  arena.u32[(at >> 2) + 1] = address / TWO_32;
+}
+
+function writeLength(arena: Arena, at: number, value: number): void {
+  arena.u32[at >> 2] = value;
+  arena.u32[(at >> 2) + 1] = 0;
+}
+
+/** What `writePointer` stored, below 2^53. */
+const readPointer = (arena: Arena, offset: number): number =>
+  arena.u32[offset >> 2]! + arena.u32[(offset >> 2) + 1]! * TWO_32;
+
+/** An iovec at `at` for a piece of the same arena. */
+export function writeIovec(arena: Arena, at: number, offset: number, bytes: number): void {
+  writePointer(arena, at, offset);
+  writeLength(arena, at + 8, bytes);
+}
+
+/** The same for memory elsewhere. */
+export function writeForeignIovec(arena: Arena, at: number, address: number, bytes: number): void {
+  writeAddress(arena, at, address);
+  writeLength(arena, at + 8, bytes);
 }
 
 /**
@@ -56,16 +83,28 @@ export function writeMessageHeader(
   controlOffset = 0,
   controlBytes = 0,
 ): void {
-  writePointer(arena, offset + NAME, nameOffset === 0 ? 0 : arena.address + nameOffset);
-  arena.u32[(offset + NAME_LENGTH) >> 2] = nameBytes;
-  arena.u32[(offset + NAME_LENGTH + 4) >> 2] = 0;
-  writePointer(arena, offset + IOV, arena.address + iovOffset);
-  writePointer(arena, offset + IOV_LENGTH, iovCount);
-  writePointer(arena, offset + CONTROL, controlOffset === 0 ? 0 : arena.address + controlOffset);
-  writePointer(arena, offset + CONTROL_LENGTH, controlOffset === 0 ? 0 : controlBytes);
+  if (nameOffset === 0) writeLength(arena, offset + NAME, 0);
+  else writePointer(arena, offset + NAME, nameOffset);
+  writeLength(arena, offset + NAME_LENGTH, nameBytes);
+  writePointer(arena, offset + IOV, iovOffset);
+  writeLength(arena, offset + IOV_LENGTH, iovCount);
+  if (controlOffset === 0) writeLength(arena, offset + CONTROL, 0);
+  else writePointer(arena, offset + CONTROL, controlOffset);
+  writeLength(arena, offset + CONTROL_LENGTH, controlOffset === 0 ? 0 : controlBytes);
   arena.i32[(offset + FLAGS) >> 2] = 0;
   arena.i32[(offset + LENGTH) >> 2] = 0;
 }
+
+/** Of a message that was written here: offset and length of its address, and of its first iovec and their number; for messages in trouble. */
+export const messageName = (arena: Arena, offset: number): number => readPointer(arena, offset + NAME) - arena.address;
+export const messageNameBytes = (arena: Arena, offset: number): number => arena.u32[(offset + NAME_LENGTH) >> 2]!;
+export const messageIovec = (arena: Arena, offset: number): number => readPointer(arena, offset + IOV) - arena.address;
+export const messageIovecs = (arena: Arena, offset: number): number => arena.u32[(offset + IOV_LENGTH) >> 2]!;
+/** Offset and length of the memory that an iovec names. */
+export const iovecOffset = (arena: Arena, offset: number): number => readPointer(arena, offset) - arena.address;
+export const iovecBytes = (arena: Arena, offset: number): number => arena.u32[(offset + 8) >> 2]!;
+/** Segment length of a control message that `writeSegmentControl` wrote. */
+export const segmentBytesOf = (arena: Arena, offset: number): number => arena.u32[(offset >> 2) + 4]!;
 
 /** Bytes received into (or sent from) an element of an mmsghdr array. */
 export const messageLength = (arena: Arena, offset: number): number => arena.i32[(offset + LENGTH) >> 2]!;
@@ -77,15 +116,14 @@ export function resetForReceive(arena: Arena, offset: number, nameBytes: number,
   arena.i32[(offset + CONTROL_LENGTH) >> 2] = controlBytes;
 }
 
-/** Control message that cuts one send into datagrams of `segmentBytes`; it needs CMSG_SLOT_BYTES, returns the length to announce. */
-export function writeSegmentControl(arena: Arena, offset: number, segmentBytes: number): number {
+/** Control message that cuts one send into datagrams of `segmentBytes`; it needs CMSG_SLOT_BYTES, SEGMENT_CONTROL_BYTES are announced. */
+export function writeSegmentControl(arena: Arena, offset: number, segmentBytes: number): void {
   const word = offset >> 2;
   arena.u32[word] = 18; // CMSG_LEN(2)
   arena.u32[word + 1] = 0;
   arena.i32[word + 2] = SOL_UDP;
   arena.i32[word + 3] = UDP_SEGMENT;
   arena.u32[word + 4] = segmentBytes;
-  return 24; // CMSG_SPACE(2)
 }
 
 /** Length of the datagrams that the kernel joined into one receive, 0 if it joined none. `header` is the mmsghdr. */

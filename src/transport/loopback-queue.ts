@@ -1,6 +1,6 @@
 import { assert } from '../lib/assert.ts';
 import type { Arena } from '../os/arena.ts';
-import type { StatCounter } from './transport.ts';
+import { countOne, type StatCounter } from './transport.ts';
 
 /**
  * Frames to oneself: the own JOINs and hold cancels, and the token in a ring of one. They come back as input in a later turn of the
@@ -52,7 +52,7 @@ export class LoopbackQueue {
   }
 
   private countDropped(): void {
-    this.full.values[this.full.slot]!++;
+    countOne(this.full);
   }
 
   /** Shows the oldest frame, which stays in the queue until `release`. */

@@ -118,3 +118,7 @@ export interface StatCounter {
   readonly values: Float64Array;
   readonly slot: number;
 }
+
+export function countOne({ values, slot }: StatCounter): void {
+  values[slot]!++;
+}

@@ -16,6 +16,7 @@ import {
   messageLength,
   receivedSegmentBytes,
   resetForReceive,
+  SEGMENT_CONTROL_BYTES,
   writeIovec,
   writeMessageHeader,
   writeSegmentControl,
@@ -111,8 +112,9 @@ t.test('UDP: one GSO send arrives as one GRO receive', (t) => {
   const [header, iov, control] = [arena.allocate(64), arena.allocate(16), arena.allocate(CMSG_SLOT_BYTES)];
   const payload = arena.allocate(5000);
   for (let i = 0; i < 5000; i++) arena.u8[payload + i] = i & 255;
-  writeIovec(arena, iov, arena.address + payload, 5000);
-  writeMessageHeader(arena, header, name, nameBytes, iov, 1, control, writeSegmentControl(arena, control, 1200));
+  writeIovec(arena, iov, payload, 5000);
+  writeSegmentControl(arena, control, 1200);
+  writeMessageHeader(arena, header, name, nameBytes, iov, 1, control, SEGMENT_CONTROL_BYTES);
   t.equal(sendMessage(sender, arena.address + header, 0), 5000);
   const [rxHeader, rxIov, rxControl, rx] = [
     arena.allocate(64),
@@ -120,7 +122,7 @@ t.test('UDP: one GSO send arrives as one GRO receive', (t) => {
     arena.allocate(64),
     arena.allocate(65536),
   ];
-  writeIovec(arena, rxIov, arena.address + rx, 65536);
+  writeIovec(arena, rxIov, rx, 65536);
   writeMessageHeader(arena, rxHeader, 0, 0, rxIov, 1, rxControl, 64);
   let total = 0;
   for (let reads = 0; total < 5000 && reads < 10; reads++) {

@@ -92,6 +92,7 @@ export class DatagramTransport implements RingTransport {
       arena,
       () => sockets.sendFd,
       () => sockets.destinations,
+      host.counter(dropKey('transport', 'sendFailed')),
     );
     this.loopback = new LoopbackQueue(arena, host.counter(dropKey('transport', 'loopbackFull')));
     this.monitor = new InterfaceMonitor(

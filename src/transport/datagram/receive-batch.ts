@@ -13,7 +13,7 @@ import {
 } from '../../os/message.ts';
 import { SOCKADDR_BYTES_MAX } from '../../os/sockaddr.ts';
 import { MSG_DONTWAIT, receiveMessages } from '../../os/socket.ts';
-import type { StatCounter } from '../transport.ts';
+import { countOne, type StatCounter } from '../transport.ts';
 
 /** The largest UDP payload, and what the kernel joins at most with GRO. */
 export const BUFFER_BYTES = 65_536;
@@ -57,7 +57,7 @@ export class ReceiveBatch {
     this.buffers = buffers;
     for (let i = 0; i < size; i++) {
       const iovec = iovecs + i * IOVEC_BYTES;
-      writeIovec(arena, iovec, arena.address + this.buffers + i * BUFFER_BYTES, BUFFER_BYTES);
+      writeIovec(arena, iovec, this.buffers + i * BUFFER_BYTES, BUFFER_BYTES);
       const name = this.names + i * SOCKADDR_BYTES_MAX;
       const control = this.controls + i * CMSG_SLOT_BYTES;
       const header = this.headers + i * MMSGHDR_BYTES;
@@ -86,7 +86,7 @@ export class ReceiveBatch {
       if (++this.index >= this.count) return false;
       const header = this.headers + this.index * MMSGHDR_BYTES;
       if ((messageFlags(this.arena, header) & MSG_TRUNC) !== 0) {
-        this.truncated.values[this.truncated.slot]!++;
+        countOne(this.truncated);
         continue;
       }
       this.rest = messageLength(this.arena, header);

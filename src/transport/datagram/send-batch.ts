@@ -1,25 +1,10 @@
-import { assert } from '../../lib/assert.ts';
 import type { Arena } from '../../os/arena.ts';
-import {
-  CMSG_SLOT_BYTES,
-  GSO_BYTES_MAX,
-  GSO_SEGMENTS_MAX,
-  IOVEC_BYTES,
-  MMSGHDR_BYTES,
-  writeIovec,
-  writeMessageHeader,
-  writeSegmentControl,
-} from '../../os/message.ts';
-import { yieldCpu } from '../../os/schedule.ts';
-import { MSG_DONTWAIT, MSG_NOSIGNAL, sendMessages } from '../../os/socket.ts';
+import { GSO_BYTES_MAX, GSO_SEGMENTS_MAX } from '../../os/message.ts';
+import { MessageBatch, SEGMENTATION_ERRORS, type SendRefusals } from '../message-batch.ts';
+import { countOne, type StatCounter } from '../transport.ts';
 
 const FRAMES_MAX = 128;
 const MESSAGES_MAX = 256;
-const EAGAIN = -11;
-/** Errors that say "not in one piece with segmentation": EINVAL, EIO, EMSGSIZE, EOPNOTSUPP. */
-const SEGMENTATION_ERRORS: readonly number[] = [-22, -5, -90, -95];
-/** A full socket buffer drains in microseconds; a network that does not drain loses frames, as a network does. */
-const RETRIES_MAX = 20;
 
 /**
  * Frames of one event on their way to the kernel in few calls. Runs of equal-sized frames to one destination leave as one message
@@ -28,14 +13,9 @@ const RETRIES_MAX = 20;
  *   run:       [frame][frame][frame][shorter last frame]     iovecs + one control message, built once
  *   messages:  run → member 1, run → member 2, …, token → next member          sendmmsg
  */
-export class SendBatch {
-  /** Messages that the kernel refused: no route, filtered, buffer full. */
-  failed = 0;
-  private readonly headers: number;
-  private readonly iovecs: number;
-  private readonly controls: number;
+export class SendBatch implements SendRefusals {
+  private readonly batch: MessageBatch;
   private frames = 0;
-  private messages = 0;
   /** The run that is being built. */
   private runStart = 0;
   private runCount = 0;
@@ -46,13 +26,13 @@ export class SendBatch {
   private segmentBytesMax = Number.POSITIVE_INFINITY;
 
   constructor(
-    private readonly arena: Arena,
+    arena: Arena,
     private readonly fd: () => number,
     private readonly destinations: () => Destinations,
+    /** Counts what the kernel refused: no route, filtered, buffer full. */
+    private readonly failed: StatCounter,
   ) {
-    this.headers = arena.allocate(MESSAGES_MAX * MMSGHDR_BYTES, 64);
-    this.iovecs = arena.allocate(FRAMES_MAX * IOVEC_BYTES, 64);
-    this.controls = arena.allocate(FRAMES_MAX * CMSG_SLOT_BYTES, 64);
+    this.batch = new MessageBatch(arena, MESSAGES_MAX, FRAMES_MAX);
   }
 
   /** Adds a frame to all destinations of the multicast. */
@@ -65,8 +45,7 @@ export class SendBatch {
       this.runBytes = 0;
       this.runClosed = false;
     }
-    writeIovec(this.arena, this.iovecs + this.frames * IOVEC_BYTES, this.arena.address + offset, length);
-    this.frames++;
+    this.batch.setPiece(this.frames++, offset, length);
     this.runCount++;
     this.runBytes += length;
     if (length < this.runSegmentBytes) this.runClosed = true;
@@ -75,12 +54,9 @@ export class SendBatch {
   /** Adds a frame to one destination, behind everything added so far. */
   unicast(offset: number, length: number, name: number, nameBytes: number): void {
     this.endRun();
-    if (this.frames === FRAMES_MAX || this.messages === MESSAGES_MAX) this.flush();
-    const iovec = this.iovecs + this.frames * IOVEC_BYTES;
-    writeIovec(this.arena, iovec, this.arena.address + offset, length);
-    this.frames++;
-    writeMessageHeader(this.arena, this.headers + this.messages * MMSGHDR_BYTES, name, nameBytes, iovec, 1);
-    this.messages++;
+    if (this.frames === FRAMES_MAX || this.batch.full) this.flush();
+    this.batch.setPiece(this.frames, offset, length);
+    this.batch.add(name, nameBytes, this.frames++, 1, false);
   }
 
   get isEmpty(): boolean {
@@ -90,14 +66,14 @@ export class SendBatch {
   flush(): void {
     if (this.frames === 0) return;
     this.endRun();
-    this.send();
+    this.batch.send(this.fd(), this);
     this.frames = 0;
   }
 
   /** Forgets everything: the interface is down. */
   clear(): void {
     this.frames = 0;
-    this.messages = 0;
+    this.batch.count = 0;
     this.runCount = 0;
   }
 
@@ -116,72 +92,35 @@ export class SendBatch {
   private endRun(): void {
     if (this.runCount === 0) return;
     const { first, count, nameBytes, strideBytes } = this.destinations();
-    const iovec = this.iovecs + this.runStart * IOVEC_BYTES;
-    let control = 0;
-    let controlBytes = 0;
-    if (this.runCount > 1) {
-      control = this.controls + this.runStart * CMSG_SLOT_BYTES;
-      controlBytes = writeSegmentControl(this.arena, control, this.runSegmentBytes);
-    }
+    const segmented = this.runCount > 1;
+    if (segmented) this.batch.setSegment(this.runStart, this.runSegmentBytes);
     for (let i = 0; i < count; i++) {
-      if (this.messages === MESSAGES_MAX) this.send();
-      const header = this.headers + this.messages * MMSGHDR_BYTES;
-      writeMessageHeader(
-        this.arena,
-        header,
-        first + i * strideBytes,
-        nameBytes,
-        iovec,
-        this.runCount,
-        control,
-        controlBytes,
-      );
-      this.messages++;
+      if (this.batch.full) this.batch.send(this.fd(), this);
+      this.batch.add(first + i * strideBytes, nameBytes, this.runStart, this.runCount, segmented);
     }
     this.runCount = 0;
   }
 
-  private send(): void {
-    const { messages } = this;
-    let at = 0;
-    let retries = 0;
-    while (at < messages) {
-      const address = this.arena.address + this.headers + at * MMSGHDR_BYTES;
-      const sent = sendMessages(this.fd(), address, messages - at, MSG_DONTWAIT | MSG_NOSIGNAL);
-      if (sent > 0) {
-        at += sent;
-        retries = 0;
-      } else if (sent === EAGAIN && retries < RETRIES_MAX) {
-        retries++;
-        yieldCpu();
-      } else {
-        this.refused(at, sent);
-        at++; // one message that cannot leave must not hold up the others
-        retries = 0;
-      }
-    }
-    this.messages = 0;
+  delayed(): void {}
+
+  /** These sockets report no errors of earlier packets. */
+  isOfEarlier(): boolean {
+    return false;
   }
 
   /** A run that is refused because of its segmentation goes out frame by frame, from now on all runs of its size do. */
-  private refused(index: number, errno: number): void {
-    const header = this.headers + index * MMSGHDR_BYTES;
-    const count = this.arena.u32[(header + 24) >> 2]!;
-    if (count === 1 || !SEGMENTATION_ERRORS.includes(errno)) {
-      this.failed++;
+  refused(fd: number, index: number, error: number): void {
+    const { batch } = this;
+    const count = batch.piecesOf(index);
+    if (count === 1 || !SEGMENTATION_ERRORS.includes(error)) {
+      countOne(this.failed);
       return;
     }
-    // The header itself is re-used for each frame: name stays, the run's iovecs follow each other.
-    const iovecAddress = this.arena.u32[(header + 16) >> 2]! + this.arena.u32[(header + 20) >> 2]! * 4294967296;
-    const first = iovecAddress - this.arena.address;
-    const segmentBytes = this.arena.u32[(first + 8) >> 2]!;
-    if (segmentBytes - 1 < this.segmentBytesMax) this.segmentBytesMax = segmentBytes - 1;
-    const name = this.arena.u32[header >> 2]! + this.arena.u32[(header + 4) >> 2]! * 4294967296 - this.arena.address;
-    const nameBytes = this.arena.u32[(header + 8) >> 2]!;
-    assert(first >= 0 && name >= 0);
-    for (let i = 0; i < count; i++) {
-      writeMessageHeader(this.arena, header, name, nameBytes, first + i * IOVEC_BYTES, 1);
-      if (sendMessages(this.fd(), this.arena.address + header, 1, MSG_DONTWAIT | MSG_NOSIGNAL) !== 1) this.failed++;
+    const first = batch.pieceOf(index);
+    this.segmentBytesMax = Math.min(this.segmentBytesMax, batch.bytesOf(first) - 1);
+    for (let piece = first; piece < first + count; piece++) {
+      batch.narrow(index, piece);
+      if (batch.sendOne(fd, index) !== 1) countOne(this.failed);
     }
   }
 }

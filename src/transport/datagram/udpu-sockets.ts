@@ -2,7 +2,7 @@ import type { LinkConfig, TotemConfig } from '../../config/totem-config.ts';
 import { dropKey } from '../../lib/drop-key.ts';
 import { SOCKADDR_BYTES_MAX } from '../../os/sockaddr.ts';
 import { ANYBODY, directSender } from '../../totem/wire/direct-sender.ts';
-import type { StatCounter, TransportHost } from '../transport.ts';
+import { countOne, type StatCounter, type TransportHost } from '../transport.ts';
 import { openDatagramSocket } from './datagram-socket.ts';
 import type { DatagramInput, DatagramSockets } from './datagram-transport.ts';
 import type { InterfaceAddress } from './interface-address.ts';
@@ -69,6 +69,6 @@ export class UdpuSockets implements DatagramSockets {
 }
 
 function count(refused: StatCounter): false {
-  refused.values[refused.slot]!++;
+  countOne(refused);
   return false;
 }

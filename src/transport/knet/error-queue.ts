@@ -35,7 +35,7 @@ export class ErrorQueue {
     this.control = arena.allocate(CONTROL_BYTES, 64);
     this.name = arena.allocate(SOCKADDR_BYTES_MAX, 64);
     this.data = arena.allocate(DATA_BYTES, 64);
-    writeIovec(arena, this.iovec, arena.address + this.data, DATA_BYTES);
+    writeIovec(arena, this.iovec, this.data, DATA_BYTES);
   }
 
   /** Takes the next entry; `false` when there is none. Entries without an extended error have errno 0. */

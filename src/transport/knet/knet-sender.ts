@@ -1,30 +1,14 @@
 import type { HostTable } from '../../knet/host-table.ts';
 import { type LinkKey, LinkStat } from '../../knet/stats.ts';
-import { RunKind, type TxQueue } from '../../knet/tx-queue.ts';
+import type { TxQueue } from '../../knet/tx-queue.ts';
 import type { Arena } from '../../os/arena.ts';
-import {
-  CMSG_SLOT_BYTES,
-  GSO_BYTES_MAX,
-  GSO_SEGMENTS_MAX,
-  IOVEC_BYTES,
-  MMSGHDR_BYTES,
-  writeIovec,
-  writeMessageHeader,
-  writeSegmentControl,
-} from '../../os/message.ts';
-import { yieldCpu } from '../../os/schedule.ts';
+import { GSO_BYTES_MAX, GSO_SEGMENTS_MAX } from '../../os/message.ts';
 import { SOCKADDR_IN_BYTES, SOCKADDR_IN6_BYTES } from '../../os/sockaddr.ts';
-import { MSG_DONTWAIT, MSG_NOSIGNAL, sendMessages } from '../../os/socket.ts';
+import { EAGAIN, EMSGSIZE, MessageBatch, SEGMENTATION_ERRORS, type SendRefusals } from '../message-batch.ts';
 
 const MESSAGES_MAX = 256;
-const EAGAIN = -11;
-const EMSGSIZE = -90;
-/** "Not in one piece": EINVAL, EIO (no checksum offload), EMSGSIZE, EOPNOTSUPP. */
-const SEGMENTATION_ERRORS: readonly number[] = [-22, -5, EMSGSIZE, -95];
 /** The kernel has no way there: ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH. */
 const UNREACHABLE_ERRORS: readonly number[] = [-100, -101, -112, -113];
-/** A full socket buffer drains in microseconds; a network that does not drain loses packets, as a network does. */
-const RETRIES_MAX = 20;
 /** Errors that a socket reports once for an ICMP message about an earlier packet: the send itself has not been tried. */
 const PENDING_ERRORS_MAX = 4;
 /** EMSGSIZE is mostly the kernel's own word about this packet, but can be that of a (forged) ICMP message about an earlier one: a second attempt shows which. */
@@ -51,25 +35,20 @@ export interface SendTrouble {
  * Runs of the core's queue into sendmmsg. Packets of a run lie one behind the other, so equal ones leave as one message
  * that the kernel cuts (UDP_SEGMENT): 44 fragments of 1400 bytes cost one message per peer. No copy is made.
  */
-export class KnetSender {
-  private readonly headers: number;
-  private readonly iovecs: number;
-  private readonly controls: number;
+export class KnetSender implements SendRefusals {
+  private readonly batch: MessageBatch;
   private readonly messageLink = new Int32Array(MESSAGES_MAX);
   private readonly messageKind = new Uint8Array(MESSAGES_MAX);
   private readonly messagePackets = new Int32Array(MESSAGES_MAX);
-  private messages = 0;
   private segmentation = true;
 
   constructor(
-    private readonly arena: Arena,
+    arena: Arena,
     private readonly hosts: HostTable,
     private readonly ends: readonly (LinkEnd | null)[],
     private readonly trouble: SendTrouble,
   ) {
-    this.headers = arena.allocate(MESSAGES_MAX * MMSGHDR_BYTES, 64);
-    this.iovecs = arena.allocate(MESSAGES_MAX * IOVEC_BYTES, 64);
-    this.controls = arena.allocate(MESSAGES_MAX * CMSG_SLOT_BYTES, 64);
+    this.batch = new MessageBatch(arena, MESSAGES_MAX, MESSAGES_MAX);
   }
 
   /** Everything in the queue, socket by socket, in the order of queueing for each link. */
@@ -86,7 +65,7 @@ export class KnetSender {
         done++;
         this.addRun(queue, run, end);
       }
-      this.send(fd);
+      this.batch.send(fd, this);
     }
   }
 
@@ -116,7 +95,7 @@ export class KnetSender {
         count++;
         if (length < size) break; // a shorter one ends the message
       }
-      if (this.messages === MESSAGES_MAX) this.send(end.fd);
+      if (this.batch.full) this.batch.send(end.fd, this);
       this.addMessage(queue.runLink[run]!, queue.runKind[run]!, end, at, bytes, count, size);
       packet += count;
     }
@@ -131,53 +110,27 @@ export class KnetSender {
     packets: number,
     segmentBytes: number,
   ): void {
-    const { arena } = this;
-    const index = this.messages++;
-    const iovec = this.iovecs + index * IOVEC_BYTES;
-    writeIovec(arena, iovec, arena.address + at, bytes);
-    let control = 0;
-    let controlBytes = 0;
-    if (packets > 1) {
-      control = this.controls + index * CMSG_SLOT_BYTES;
-      controlBytes = writeSegmentControl(arena, control, segmentBytes);
-    }
-    const header = this.headers + index * MMSGHDR_BYTES;
-    writeMessageHeader(arena, header, end.name, end.nameBytes, iovec, 1, control, controlBytes);
+    const { batch } = this;
+    const piece = batch.count;
+    batch.setPiece(piece, at, bytes);
+    if (packets > 1) batch.setSegment(piece, segmentBytes);
+    const index = batch.add(end.name, end.nameBytes, piece, 1, packets > 1);
     this.messageLink[index] = link;
     this.messageKind[index] = kind;
     this.messagePackets[index] = packets;
   }
 
-  private send(fd: number): void {
-    const { messages } = this;
-    let at = 0;
-    let retries = 0;
-    let pending = 0;
-    while (at < messages) {
-      const address = this.arena.address + this.headers + at * MMSGHDR_BYTES;
-      const sent = sendMessages(fd, address, messages - at, MSG_DONTWAIT | MSG_NOSIGNAL);
-      if (sent > 0) {
-        at += sent;
-        retries = 0;
-        pending = 0;
-      } else if (sent === EAGAIN && retries < RETRIES_MAX) {
-        retries++;
-        this.count(at, RETRY_KEYS, 1);
-        yieldCpu();
-      } else if (pending < pendingMax(sent)) {
-        pending++;
-        this.trouble.pendingError(fd);
-      } else {
-        this.refused(fd, at, sent);
-        at++; // what cannot leave must not hold up the others
-        retries = 0;
-        pending = 0;
-      }
-    }
-    this.messages = 0;
+  delayed(index: number): void {
+    this.count(index, RETRY_KEYS, 1);
   }
 
-  private refused(fd: number, index: number, error: number): void {
+  isOfEarlier(fd: number, error: number, attempts: number): boolean {
+    if (attempts >= pendingMax(error)) return false;
+    this.trouble.pendingError(fd);
+    return true;
+  }
+
+  refused(fd: number, index: number, error: number): void {
     const packets = this.messagePackets[index]!;
     if (packets > 1 && SEGMENTATION_ERRORS.includes(error)) {
       this.sendSingly(fd, index, error);
@@ -190,22 +143,17 @@ export class KnetSender {
 
   /** Segmentation was refused: packet by packet, to see whether it or their size is the trouble. */
   private sendSingly(fd: number, index: number, error: number): void {
-    const { arena } = this;
-    const header = this.headers + index * MMSGHDR_BYTES;
-    const iovec = this.iovecs + index * IOVEC_BYTES;
-    const segmentBytes = arena.u32[(this.controls + index * CMSG_SLOT_BYTES + 16) >> 2]!;
-    const start = arena.u32[iovec >> 2]! + arena.u32[(iovec >> 2) + 1]! * 2 ** 32;
-    const bytes = arena.u32[(iovec >> 2) + 2]!;
-    arena.u32[(header + 40) >> 2] = 0; // no control message any more
+    const { batch } = this;
+    const segmentBytes = batch.segmentOf(index);
+    const start = batch.offsetOf(index);
+    const bytes = batch.bytesOf(index);
+    batch.narrow(index, index);
     let failed = 0;
     let tooBig = false;
     for (let done = 0; done < bytes; done += segmentBytes) {
-      writeIovec(arena, iovec, start + done, Math.min(segmentBytes, bytes - done));
-      let sent = sendMessages(fd, arena.address + header, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-      if (sent < 0 && pendingMax(sent) > 0) {
-        this.trouble.pendingError(fd);
-        sent = sendMessages(fd, arena.address + header, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-      }
+      batch.setPiece(index, start + done, Math.min(segmentBytes, bytes - done));
+      let sent = batch.sendOne(fd, index);
+      if (sent < 0 && this.isOfEarlier(fd, sent, 0)) sent = batch.sendOne(fd, index);
       if (sent === 1) continue;
       failed++;
       tooBig ||= sent === EMSGSIZE;
@@ -231,5 +179,4 @@ function pendingMax(error: number): number {
 const ERROR_KEYS: readonly LinkKey[] = ['tx_data_errors', 'tx_ping_errors', 'tx_pong_errors', 'tx_pmtu_errors'];
 const RETRY_KEYS: readonly LinkKey[] = ['tx_data_retries', 'tx_ping_retries', 'tx_pong_retries', 'tx_pmtu_retries'];
 
-export const KINDS = Object.keys(RunKind).length;
 export const nameBytesOf = (family: 4 | 6): number => (family === 4 ? SOCKADDR_IN_BYTES : SOCKADDR_IN6_BYTES);

@@ -18,7 +18,14 @@ import { FrameClass, type FrameClassValue } from '../../totem/interface.ts';
 import { ANYBODY, directSender } from '../../totem/wire/direct-sender.ts';
 import { DRAIN_FRAMES_MAX } from '../datagram/drain.ts';
 import { LoopbackQueue } from '../loopback-queue.ts';
-import type { LinkStatus, RingKeys, RingTransport, StatCounter, TransportHost } from '../transport.ts';
+import {
+  countOne,
+  type LinkStatus,
+  type RingKeys,
+  type RingTransport,
+  type StatCounter,
+  type TransportHost,
+} from '../transport.ts';
 import { CryptoPhases } from './crypto-phases.ts';
 import { OpensslProvider } from './crypto-provider.ts';
 import { DropLog } from './drop-log.ts';
@@ -28,7 +35,7 @@ import { lookUpSource } from './knet-addresses.ts';
 import { knetConfig } from './knet-config.ts';
 import { KnetReceiver } from './knet-receiver.ts';
 import { KnetSender, type LinkEnd, nameBytesOf } from './knet-sender.ts';
-import { type KnetSocket, openKnetSocket, SCRATCH_NAME_BYTES } from './knet-socket.ts';
+import { type KnetSocket, openKnetSocket } from './knet-socket.ts';
 import { LibraryCompression } from './library-compression.ts';
 import { ProbeSender } from './probe-sender.ts';
 import { reportText } from './report-text.ts';
@@ -114,7 +121,7 @@ export class KnetTransport implements RingTransport {
     this.probes = new ProbeSender(arena, this.errors, (fd) => this.errorEntry(fd));
     this.foreign = host.counter(dropKey('transport', 'foreignSender'));
     this.loopback = new LoopbackQueue(arena, host.counter(dropKey('transport', 'loopbackFull')));
-    this.scratchName = arena.allocate(SCRATCH_NAME_BYTES, 8);
+    this.scratchName = arena.allocate(SOCKADDR_BYTES_MAX, 8);
     this.endNames = arena.allocate(LINK_ENDS_MAX * SOCKADDR_BYTES_MAX, 64);
     const provider = new OpensslProvider(arena);
     this.crypto = new CryptoPhases(
@@ -147,7 +154,7 @@ export class KnetTransport implements RingTransport {
   private deliver(offset: number, length: number, nodeId: number): void {
     const sender = this.config.filter.blockUnlistedIps ? directSender(this.memory.view, offset, length) : ANYBODY;
     if (sender === ANYBODY || sender === nodeId) this.host.receive(offset, length);
-    else this.foreign.values[this.foreign.slot]!++;
+    else countOne(this.foreign);
   }
 
   // ---- life ----

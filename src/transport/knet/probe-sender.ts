@@ -30,7 +30,7 @@ export class ProbeSender {
   send(end: LinkEnd | null, offset: number, length: number): number {
     if (end === null) return -1;
     const { arena } = this;
-    writeIovec(arena, this.iovec, arena.address + offset, length);
+    writeIovec(arena, this.iovec, offset, length);
     writeMessageHeader(arena, this.header, end.name, end.nameBytes, this.iovec, 1);
     for (let tries = 0; tries < TRIES; tries++) {
       const result = sendMessage(end.fd, arena.address + this.header, MSG_DONTWAIT | MSG_NOSIGNAL);
