@@ -11,6 +11,7 @@ const FINGERPRINT_BYTES = 64;
  */
 export function keyRecord(fingerprint: string, key: Uint8Array): Uint8Array {
   assert(fingerprint.length === FINGERPRINT_BYTES, 'a fingerprint is a SHA-256 in hexadecimal digits');
+  assert(key.length > 0, 'there is a key');
   const record = new Uint8Array(FINGERPRINT_BYTES + key.length);
   for (let i = 0; i < FINGERPRINT_BYTES; i++) record[i] = fingerprint.charCodeAt(i);
   record.set(key, FINGERPRINT_BYTES);
@@ -24,6 +25,7 @@ export class KeyBox {
 
   /** Copies the record and overwrites it where it lies. */
   take(record: Uint8Array): void {
+    assert(record.length > FINGERPRINT_BYTES, 'a fingerprint and a key'); // the pair of keyRecord
     this.wipe();
     this.fingerprint = String.fromCharCode(...record.subarray(0, FINGERPRINT_BYTES));
     this.key = new Uint8Array(record.subarray(FINGERPRINT_BYTES));

@@ -1,3 +1,4 @@
+import { assert } from '../lib/assert.ts';
 import { LineLimit } from '../lib/line-limit.ts';
 import type { LogFunction, LogLevel, LogSubsystem } from '../lib/log.ts';
 import { type FromRing, RecordKind } from './messages.ts';
@@ -97,6 +98,7 @@ export class RingBridge {
       if (!this.writer.tryWrite(kind, argument, bytes, 0, bytes.length)) return false;
       this.waitingAt++;
       this.waitingBytes -= bytes.length + WAITING_OVERHEAD_BYTES;
+      assert(this.waitingBytes >= 0, 'what leaves had come to wait');
       if (this.waitingAt === WAITING_CUT || this.waitingAt === this.waiting.length) {
         this.waiting.splice(0, this.waitingAt);
         this.waitingAt = 0;

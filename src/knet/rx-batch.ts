@@ -1,3 +1,4 @@
+import { assert } from '../lib/assert.ts';
 import { KNET_LIMITS } from './constants.ts';
 import type { PacketBatch } from './crypto.ts';
 
@@ -20,6 +21,7 @@ export class RxBatch implements PacketBatch {
   }
 
   add(offset: number, length: number, source: number, tag: number): void {
+    assert(this.count < KNET_LIMITS.rxPacketsMax && length >= 0, 'a packet finds room');
     const at = this.count++;
     this.offset[at] = offset;
     this.length[at] = length;
@@ -28,6 +30,7 @@ export class RxBatch implements PacketBatch {
   }
 
   clear(): void {
+    assert(this.next <= this.count, 'no more is handled than was added');
     this.count = 0;
     this.next = 0;
   }

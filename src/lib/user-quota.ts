@@ -1,3 +1,5 @@
+import { assert } from './assert.ts';
+
 /** How much of something may be held: by one user, by all users together, and in all, so that the difference is left for the privileged. */
 export interface QuotaLimits {
   readonly perUser: number;
@@ -47,6 +49,7 @@ export class UserQuota {
     this.heldByAll += amount;
     if (!privileged) this.heldByUsers += amount;
     const sum = this.of(uid) + amount;
+    assert(sum >= 0 && this.heldByUsers >= 0 && this.heldByAll >= sum, 'given back by who took it, once');
     if (sum === 0) this.held.delete(uid);
     else this.held.set(uid, sum);
   }

@@ -4,7 +4,7 @@ import { RecordKind, type RingQuery, type ToRing } from '../bridge/messages.ts';
 import { RingBridge } from '../bridge/ring-bridge.ts';
 import type { RingWorkerData } from '../bridge/ring-worker-data.ts';
 import { StateWord } from '../bridge/shared-layout.ts';
-import { unreachable } from '../lib/assert.ts';
+import { assert, unreachable } from '../lib/assert.ts';
 import { RondoError } from '../lib/errors.ts';
 import { failureText } from '../lib/failure.ts';
 import { type FlightLog, PAUSE_NOTICED_BY } from '../observe/flight/index.ts';
@@ -158,6 +158,7 @@ export class RingThread {
       if (kind === RecordKind.MCAST) this.mcast(payload);
       else if (kind === RecordKind.KEY) this.keys.take(payload);
       else {
+        assert(kind === RecordKind.JSON, 'unknown record from the main thread');
         const message = JSON.parse(this.decoder.decode(payload.slice())) as ToRing;
         reader.release();
         this.message(message);

@@ -71,6 +71,11 @@ export class FramePool {
     return count;
   }
 
+  /** Whether the offset lies in the region of this pool. */
+  contains(offset: number): boolean {
+    return offset >= this.start && offset < this.end;
+  }
+
   get pagesFree(): number {
     return this.freePageCount;
   }

@@ -1,3 +1,4 @@
+import { assert } from '../lib/assert.ts';
 import type { RingId } from '../lib/ring-id.ts';
 import { ringSeqNewer } from '../lib/ring-seq.ts';
 import { receiveCommitToken, resumeCommit } from './commit.ts';
@@ -53,6 +54,10 @@ export class TotemSrp {
    */
   receive(offset: number, length: number): TotemDropReason {
     const s = this.state;
+    assert(
+      offset >= 0 && length >= 0 && offset + length <= s.memory.bytes.length && !s.pool.contains(offset),
+      'a datagram lies in the frame memory, outside of the region of the core',
+    );
     if (!s.draining) freeLimbo(s);
     if (s.left) return s.statistics.drop(TotemDrop.WRONG_STATE);
     const reason = dispatch(s, offset, length);

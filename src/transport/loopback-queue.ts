@@ -63,6 +63,7 @@ export class LoopbackQueue {
       this.head = 0;
       length = this.arena.u32[this.base >> 2]!;
     }
+    assert(length > 0 && length < CAPACITY_BYTES / 4, 'a frame that was pushed'); // the pair of push
     this.offset = this.base + this.head + LENGTH_BYTES;
     this.bytes = length;
     return true;

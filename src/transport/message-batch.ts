@@ -65,6 +65,10 @@ export class MessageBatch {
 
   /** A piece of memory, by its offset in the arena. */
   setPiece(index: number, offset: number, bytes: number): void {
+    assert(
+      index < this.piecesMax && bytes > 0 && offset >= 0 && offset + bytes <= this.arena.u8.length,
+      'a piece of the arena',
+    );
     writeIovec(this.arena, this.iovecs + index * IOVEC_BYTES, offset, bytes);
   }
 
@@ -75,7 +79,10 @@ export class MessageBatch {
 
   /** Adds a message: the run of `pieces` from `piece` on to the address at `name`. The batch must not be full. */
   add(name: number, nameBytes: number, piece: number, pieces: number, segmented: boolean): number {
-    assert(this.count < this.messagesMax && piece + pieces <= this.piecesMax);
+    assert(
+      this.count < this.messagesMax && pieces > 0 && piece + pieces <= this.piecesMax,
+      'a message has room and a run',
+    );
     this.write(this.count, name, nameBytes, piece, pieces, segmented);
     return this.count++;
   }

@@ -1,8 +1,19 @@
 import t from 'tap';
+import { KeyBox, keyRecord } from '../../src/bridge/key-box.ts';
 import { RecordWriter, recordRingBytes, recordRingMemory } from '../../src/bridge/record-ring.ts';
+import { EventQueue } from '../../src/ipc/server/event-queue.ts';
+import { RingPool } from '../../src/ipc/server/pool.ts';
+import { KNET_LIMITS } from '../../src/knet/constants.ts';
 import { CLEAR_SIZES } from '../../src/knet/mtu.ts';
+import { RxBatch } from '../../src/knet/rx-batch.ts';
 import { TxQueue } from '../../src/knet/tx-queue.ts';
+import { UserQuota } from '../../src/lib/user-quota.ts';
+import { Arena } from '../../src/os/arena.ts';
 import { SendQueue } from '../../src/totem/send-queue.ts';
+import { ReceiveBatch } from '../../src/transport/datagram/receive-batch.ts';
+import { LoopbackQueue } from '../../src/transport/loopback-queue.ts';
+import { MessageBatch } from '../../src/transport/message-batch.ts';
+import { LoneNode } from '../totem/lone-node.ts';
 
 t.test('a queue takes packets that have bytes, and an empty one has no head', async (t) => {
   const queue = new SendQueue(64);
@@ -33,4 +44,83 @@ t.test('a record is of bytes that are there', async (t) => {
   t.throws(() => writer.tryWrite(1, 0, new Uint8Array(4), 2, 3), /bytes that are there/);
   t.throws(() => writer.tryWrite(0, 0, new Uint8Array(4), 0, 4), /of a kind/);
   t.ok(writer.tryWrite(1, 0, new Uint8Array(4), 1, 3));
+});
+
+const counter = () => ({ values: new Float64Array(1), slot: 0 });
+
+t.test('a quota gets back what was taken', async (t) => {
+  const quota = new UserQuota({ perUser: 4, users: 8, all: 10 });
+  const [one, other] = [1, 2].map((uid) => ({ uid, privileged: false })) as [
+    { uid: number; privileged: boolean },
+    never,
+  ];
+  quota.take(one, 2);
+  quota.give(one, 1);
+  t.throws(() => quota.give(other, 1), /given back by who took it/);
+  t.throws(() => new UserQuota(quota.limits).give(one), /given back by who took it/);
+  const root = new UserQuota(quota.limits);
+  root.take({ uid: 0, privileged: true }, 1);
+  t.throws(
+    () => root.give({ uid: 0, privileged: false }, 1),
+    /given back by who took it/,
+    'a user is privileged or not',
+  );
+});
+
+t.test('a datagram reaches the core from outside of its region', async (t) => {
+  const node = new LoneNode();
+  const { srp } = node.groups;
+  t.throws(() => srp.receive(-1, 10), /lies in the frame memory/);
+  t.throws(() => srp.receive(srp.state.memory.bytes.length - 4, 10), /lies in the frame memory/);
+  const inside = srp.state.pool.alloc(100);
+  t.throws(() => srp.receive(inside, 10), /outside of the region of the core/);
+});
+
+t.test('what is received fits what was offered', async (t) => {
+  const batch = new ReceiveBatch(Arena.map(1 << 20), 2, counter());
+  t.throws(() => batch.receive(-1, 3), /no more is offered than there is/);
+  t.throws(() => batch.receive(-1, 0), /no more is offered than there is/);
+  const packets = new RxBatch();
+  for (let i = 0; i < KNET_LIMITS.rxPacketsMax; i++) packets.add(0, 1, 0, 0);
+  t.throws(() => packets.add(0, 1, 0, 0), /finds room/);
+  packets.next = packets.count + 1;
+  t.throws(() => packets.clear(), /no more is handled/);
+});
+
+t.test('a message to the kernel has a run of pieces of the arena', async (t) => {
+  const arena = Arena.map(1 << 20);
+  const batch = new MessageBatch(arena, 1, 2);
+  t.throws(() => batch.setPiece(0, arena.u8.length - 5, 10), /a piece of the arena/);
+  t.throws(() => batch.setPiece(0, 0, 0), /a piece of the arena/);
+  t.throws(() => batch.setPiece(2, 0, 10), /a piece of the arena/);
+  t.throws(() => batch.add(0, 16, 1, 2, false), /room and a run/);
+  batch.add(0, 16, 0, 2, false);
+  t.throws(() => batch.add(0, 16, 0, 2, false), /room and a run/);
+});
+
+t.test('a frame to oneself comes out as it went in', async (t) => {
+  const arena = Arena.map(1 << 20);
+  const queue = new LoopbackQueue(arena, counter());
+  queue.push(0, 40);
+  t.ok(queue.peek());
+  arena.u32[(queue.offset - 4) >> 2] = 1 << 20;
+  t.throws(() => queue.peek(), /that was pushed/);
+});
+
+t.test('a key travels with its fingerprint', async (t) => {
+  t.throws(() => keyRecord('0'.repeat(64), new Uint8Array(0)), /there is a key/);
+  t.throws(() => new KeyBox().take(new Uint8Array(64)), /a fingerprint and a key/);
+});
+
+t.test('rings and events of a connection', async (t) => {
+  const pool = new RingPool();
+  const slot = pool.take(1024);
+  if (typeof slot === 'number') throw new Error(`no slot: ${slot}`);
+  pool.give(slot);
+  t.throws(() => pool.give(slot), /given back once/);
+  const queue = new EventQueue(pool.events, 1);
+  t.throws(() => queue.shiftInto(new Uint8Array(10), 0), /an event waits/);
+  queue.push(new Uint8Array(10), 0, 10);
+  queue.bytes = 5;
+  t.throws(() => queue.shiftInto(new Uint8Array(10), 0), /an event that was pushed/);
 });

@@ -1,3 +1,4 @@
+import { assert } from '../../lib/assert.ts';
 import { withinMemory } from '../../os/memory-limit.ts';
 
 /**
@@ -110,8 +111,10 @@ export class EventQueue {
 
   /** Copies the first event out and removes it. */
   shiftInto(target: Uint8Array, offset: number): void {
-    const block = this.blocks[0]!;
+    const block = this.blocks[0];
+    assert(block !== undefined && this.count > 0, 'an event waits');
     const length = block.data.getUint32(block.head);
+    assert(length <= this.bytes && block.head + LENGTH_BYTES + length <= block.tail, 'an event that was pushed');
     const start = block.head + LENGTH_BYTES;
     target.set(block.bytes.subarray(start, start + length), offset);
     block.head = start + length;

@@ -1,3 +1,4 @@
+import { assert } from '../../lib/assert.ts';
 import type { RingMemory } from '../../lib/qbring/layout.ts';
 import { QB_HEADER, qbDataBytes } from '../../lib/qbring/layout.ts';
 import { qbRingMemory } from '../../lib/qbring/setup.ts';
@@ -34,13 +35,13 @@ export class RingPool {
     const size = SLOT_MESSAGE_BYTES.findIndex((bytes) => bytes >= maxMessageBytes);
     if (size < 0) return -Errno.EMSGSIZE;
     const recycled = this.free[size]!.pop();
-    if (recycled !== undefined) return recycled;
+    if (recycled !== undefined) return inUse(recycled);
     const fresh = this.carve(size);
     if (typeof fresh !== 'number') return fresh;
     // What others asked for and left is not lost for this one.
     for (let larger = size + 1; larger < this.free.length; larger++) {
       const slot = this.free[larger]!.pop();
-      if (slot !== undefined) return slot;
+      if (slot !== undefined) return inUse(slot);
     }
     return fresh;
   }
@@ -55,7 +56,7 @@ export class RingPool {
       arena = mapped;
       this.arenas.push(arena);
     }
-    return { arena, offset: arena.allocate(bytes, PAGE_BYTES), size, bytes, mapped: false };
+    return { arena, offset: arena.allocate(bytes, PAGE_BYTES), size, bytes, mapped: false, used: true };
   }
 
   /**
@@ -63,10 +64,18 @@ export class RingPool {
    * again: the client still has its files.
    */
   give(slot: Slot): void {
+    assert(slot.used, 'a slot is given back once');
+    slot.used = false;
     if (slot.mapped && slot.arena.unmapFile(slot.offset, slot.bytes) < 0) return;
     slot.mapped = false;
     this.free[slot.size]!.push(slot);
   }
+}
+
+function inUse(slot: Slot): Slot {
+  assert(!slot.used, 'a slot has one user');
+  slot.used = true;
+  return slot;
 }
 
 /** An arena, or -errno where address space is limited: no reason to end the daemon. */
@@ -85,6 +94,8 @@ export interface Slot {
   readonly bytes: number;
   /** Files of a client lie in it. */
   mapped: boolean;
+  /** A connection has it. */
+  used: boolean;
 }
 
 const SLOT_MESSAGE_BYTES = [65_536, IPC_LIMITS.messageBytesDefault, IPC_LIMITS.messageBytesMax] as const;

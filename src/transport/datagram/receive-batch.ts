@@ -1,3 +1,4 @@
+import { assert } from '../../lib/assert.ts';
 import type { Arena } from '../../os/arena.ts';
 import {
   CMSG_SLOT_BYTES,
@@ -73,7 +74,9 @@ export class ReceiveBatch {
     for (let i = 0; i < this.count; i++) {
       resetForReceive(this.arena, this.headers + i * MMSGHDR_BYTES, SOCKADDR_BYTES_MAX, CMSG_SLOT_BYTES);
     }
+    assert(buffersMax > 0 && buffersMax <= this.size, 'no more is offered than there is');
     const count = receiveMessages(fd, this.arena.address + this.headers, buffersMax, MSG_DONTWAIT);
+    assert(count <= buffersMax, 'no more is filled than was offered');
     this.count = Math.max(count, 0); // an ICMP error of an earlier send ends up here too: nothing to read this time
     this.error = Math.min(count, 0);
     this.index = -1;
@@ -90,6 +93,7 @@ export class ReceiveBatch {
         continue;
       }
       this.rest = messageLength(this.arena, header);
+      assert(this.rest >= 0 && this.rest <= BUFFER_BYTES, 'what was received fits its buffer');
       this.offset = this.buffers + this.index * BUFFER_BYTES;
       this.bytes = 0;
       this.source = this.names + this.index * SOCKADDR_BYTES_MAX;
