@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { RemoteEngine } from '../bridge/messages.ts';
 import type { Icmap } from '../config/icmap/index.ts';
+import type { QuorumProviderName } from '../config/options/quorum.ts';
 import { QUORUM_RULES, type QuorumBasis } from '../lib/quorum-rule.ts';
 import type { RingId } from '../lib/ring-id.ts';
 import type { FlightLog } from '../observe/flight/index.ts';
@@ -57,8 +58,8 @@ interface ProviderNeeds {
 }
 
 type MakeProvider = (needs: ProviderNeeds) => ServiceEngine<MainEngineContext>;
-/** What `quorum.provider` can name. */
-const QUORUM_PROVIDERS: Readonly<Record<string, MakeProvider>> = {
+/** The makers of what `quorum.provider` can name: the option's row has the names, the compiler wants a maker for each. */
+const QUORUM_PROVIDERS: Readonly<Record<QuorumProviderName, MakeProvider>> = {
   corosync_votequorum: ({ setQuorum, stateDirectory }) =>
     new VotequorumEngine({
       setQuorum,
@@ -165,13 +166,14 @@ function quorumProvider(
 ): { readonly name: string; readonly engine: ServiceEngine<MainEngineContext> } | null {
   const name = cmap.getString('quorum.provider');
   if (name === null) return null;
-  const make = Object.hasOwn(QUORUM_PROVIDERS, name) ? QUORUM_PROVIDERS[name] : undefined;
-  if (make !== undefined) return { name, engine: make(needs) };
+  if (isProvider(name)) return { name, engine: QUORUM_PROVIDERS[name](needs) };
   throw new DaemonExit(
     ExitCode.SERVICE_INIT,
     `Service engine 'corosync_quorum' failed to load for reason 'Invalid quorum provider'`,
   );
 }
+
+const isProvider = (name: string): name is QuorumProviderName => Object.hasOwn(QUORUM_PROVIDERS, name);
 
 const trackingFilePort = (path: string): TrackingFilePort => ({
   path,
