@@ -7,6 +7,7 @@ import type { LoadedConfiguration } from '../config/load.ts';
 import { COROSYNC_VERSION } from '../lib/corosync-version.ts';
 import { failureText, stackOf } from '../lib/failure.ts';
 import { END_CAUSES, FLIGHT_TRANSPORTS } from '../observe/flight/index.ts';
+import type { LogLosses } from '../observe/log/index.ts';
 import { StatsMap } from '../services/cmap/stats-map.ts';
 import type { EngineTimer, MainEngineContext, ServiceEngine } from '../services/engine.ts';
 import { EngineHost } from '../services/host/engine-host.ts';
@@ -32,7 +33,15 @@ import { RingPhase, STOP_STEP_MS_MAX } from './ring-phase.ts';
 import { RingQueries } from './ring-queries.ts';
 import { installTriggerKeys } from './runtime-keys.ts';
 import { ScheduleWatch } from './schedule-watch.ts';
-import { addStatistics, RingCounters, showEngineDrops, showLinks, showMemory, showOwnCounters } from './stats.ts';
+import {
+  addStatistics,
+  RingCounters,
+  showEngineDrops,
+  showLinks,
+  showLogLosses,
+  showMemory,
+  showOwnCounters,
+} from './stats.ts';
 import { systemEngines } from './system-engines.ts';
 
 /** How often the level of the send queue is looked at for the flow control of clients. */
@@ -55,7 +64,7 @@ export interface DaemonParts extends LogPorts {
   dumpFlightData(): void;
   readonly flight: FlightRecorder;
   /** Log lines that were lost so far. */
-  lostLines(): { readonly file: number; readonly syslog: number };
+  lostLines(): LogLosses;
   makeIpc(ports: IpcFrontPorts): IpcFront;
   /** The first synchronisation is over: clients are served. Once. */
   ready(): void;
@@ -114,6 +123,7 @@ export class Daemon {
     addStatistics(this.statistics, this.counters, () => this.ipc.stats);
     showLinks(this.statistics, this.counters, totem);
     showMemory(this.statistics);
+    showLogLosses(this.statistics, () => parts.lostLines());
     this.inForce = new ConfigurationInForce(this.cmap, totem, {
       send: (message) => this.ring.send(message),
       sendKey: (fingerprint, key) => this.ring.sendKey(fingerprint, key),

@@ -1,5 +1,6 @@
 import { DROPS_PREFIX } from '../lib/drop-key.ts';
 import type { FlightLog } from '../observe/flight/index.ts';
+import type { LogLosses } from '../observe/log/index.ts';
 import type { RingCounters } from './stats.ts';
 
 const PERIOD_MS = 1000;
@@ -12,7 +13,7 @@ export interface FlightSecondsPorts {
   readonly flight: FlightLog;
   readonly counters: Pick<RingCounters, 'names' | 'raw'>;
   /** Log lines that were lost so far, by destination. */
-  lostLines(): { readonly file: number; readonly syslog: number };
+  lostLines(): LogLosses;
 }
 
 /** What counters say, as a record a second: retransmissions, drops by reason, lost log lines. The ring thread only counts. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { LoggingConfig } from '../config/logging-config.ts';
 import type { LogFunction } from '../lib/log.ts';
-import { blackboxFile, LogSink } from '../observe/log/index.ts';
+import { blackboxFile, type LogLosses, LogSink } from '../observe/log/index.ts';
 import { createOwnFile, removeOwnFile, replaceLink } from '../os/own-file.ts';
 import { openSyslog } from '../os/syslog.ts';
 import { openLogFile } from '../os/trusted-path.ts';
@@ -32,7 +32,7 @@ export class DaemonLog {
   }
 
   /** Lines that no destination has, so far. */
-  get lost(): { readonly file: number; readonly syslog: number } {
+  get lost(): LogLosses {
     return this.sink.lost;
   }
 

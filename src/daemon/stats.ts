@@ -1,6 +1,7 @@
 import type { TotemConfig } from '../config/totem-config.ts';
 import { CmapType, type CmapTypeCode } from '../lib/cmap-value.ts';
 import { dropKey } from '../lib/drop-key.ts';
+import type { LogLosses } from '../observe/log/index.ts';
 import { monotonicMs } from '../os/clock.ts';
 import {
   IPC_GLOBAL_STATS,
@@ -137,6 +138,13 @@ export function showEngineDrops(statistics: StatsMap, drops: Readonly<Record<Eng
   }
   const read = (name: string): number => drops[reasonOf.get(name) ?? 'short'];
   statistics.add({ prefix, table, discreet: true, read });
+}
+
+/** Log records that could not be written, by destination. */
+export function showLogLosses(statistics: StatsMap, lost: () => LogLosses): void {
+  const table: StatsTable = { file: CmapType.U64, syslog: CmapType.U64 };
+  const read = (name: string): number => lost()[name as keyof LogLosses];
+  statistics.add({ prefix: dropKey('log', ''), table, discreet: true, read });
 }
 
 /** `rondo.process.`: what this process has in memory now. */

@@ -34,8 +34,6 @@ export class FramePool {
   private clean: number;
   /** Fewest free pages since the last `takeCold`. */
   private fewestFree: number;
-  /** Requests that were not served. */
-  missCount = 0;
 
   constructor(
     private readonly start: number,
@@ -110,10 +108,7 @@ export class FramePool {
     const sizeClass = FramePool.classFor(bytes);
     let page = this.partial[sizeClass]!;
     if (page === NONE) {
-      if (this.freePageCount <= pagesKept) {
-        this.missCount++;
-        return NONE;
-      }
+      if (this.freePageCount <= pagesKept) return NONE;
       page = this.freePages[--this.freePageCount]!;
       if (this.freePageCount < this.fewestFree) this.fewestFree = this.freePageCount;
       if (this.freePageCount < this.clean) this.clean = this.freePageCount;

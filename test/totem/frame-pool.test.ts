@@ -36,7 +36,6 @@ t.test('a page kept in reserve is not begun; freeing twice is a bug', async (t) 
   const pool = new FramePool(0, 8 * FRAME_PAGE_BYTES);
   for (let i = 0; i < 6; i++) t.not(pool.alloc(FRAME_PAGE_BYTES, 2), -1);
   t.equal(pool.alloc(FRAME_PAGE_BYTES, 2), -1);
-  t.equal(pool.missCount, 1);
   t.equal(pool.canServe(2, FRAME_PAGE_BYTES, 0), true);
   t.equal(pool.canServe(3, FRAME_PAGE_BYTES, 0), false);
   const offset = pool.alloc(600);

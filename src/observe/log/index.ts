@@ -1,5 +1,5 @@
 export { Blackbox } from './blackbox.ts';
 export { blackboxFile } from './blackbox-file.ts';
 export type { LineDestination } from './line-writer.ts';
-export { LogSink, type LogSinkOptions } from './log-sink.ts';
+export { type LogLosses, LogSink, type LogSinkOptions } from './log-sink.ts';
 export type { SyslogSocket } from './syslog.ts';

@@ -14,6 +14,12 @@ import { LogFiles } from './log-files.ts';
 import { callerSource } from './source.ts';
 import { SyslogDestination, type SyslogSocket } from './syslog.ts';
 
+/** Records that could not be written, by destination. */
+export interface LogLosses {
+  readonly file: number;
+  readonly syslog: number;
+}
+
 export interface LogSinkOptions {
   /** Opens a socket to the system's logger; `null` when there is none. Left out: no syslog. */
   readonly openSyslog?: () => SyslogSocket | null;
@@ -116,7 +122,7 @@ export class LogSink {
   }
 
   /** Records that could not be written: for the statistics. */
-  get lost(): { readonly file: number; readonly syslog: number } {
+  get lost(): LogLosses {
     return { file: this.files.lost, syslog: this.syslog.dropped };
   }
 

@@ -39,7 +39,6 @@ export const CPG_DROP_REASONS = [
   'badName',
   'badLength',
   'unknownFunction',
-  'foreignEndian',
   'senderNotInGroup',
   'unexpected',
   'tooMany',
