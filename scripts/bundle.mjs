@@ -2,7 +2,7 @@
 // instead of 250, and compiles nothing. Without esbuild (a development dependency) there is no bundle, and programs start from their modules.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -43,10 +43,28 @@ const asModules = {
 rmSync(target, { recursive: true, force: true });
 const esbuild = await import('esbuild').catch(() => null);
 if (esbuild === null) {
-  console.error('esbuild is not installed: no bundle, programs start slower');
+  console.error('esbuild is not installed: no bundle, programs start slower, and there is no page of the dashboard');
 } else {
   mkdirSync(target, { recursive: true });
   for (const program of PROGRAMS) await bundle(program);
+  await page();
+}
+
+/** The dashboard: its files as they are, and its scripts as one, for browsers. */
+async function page() {
+  const from = join(root, 'src/web/page');
+  const to = join(dist, 'src/web/page');
+  mkdirSync(to, { recursive: true });
+  for (const name of ['index.html', 'style.css', 'icon.svg']) copyFileSync(join(from, name), join(to, name));
+  const result = await esbuild.build({
+    entryPoints: [join(from, 'page.ts')],
+    bundle: true,
+    write: false,
+    format: 'esm',
+    target: 'es2022',
+    legalComments: 'none',
+  });
+  replace(join(to, 'page.js'), result.outputFiles[0].text);
 }
 
 async function bundle({ name, entry, options }) {

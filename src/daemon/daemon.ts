@@ -21,6 +21,7 @@ import { DaemonExit, ExitCode, type ExitCodeValue } from './exit-codes.ts';
 import type { FlightRecorder } from './flight-recorder.ts';
 import { FlightSeconds } from './flight-seconds.ts';
 import type { IpcFront, IpcFrontPorts } from './ipc-front.ts';
+import { Observation } from './observation.ts';
 import { type Phase, Phases } from './phases.ts';
 import type { SchedulingPlan } from './privileges.ts';
 import { ConfigurationChanges, type LogPorts } from './reloader.ts';
@@ -43,6 +44,7 @@ import {
   showOwnCounters,
 } from './stats.ts';
 import { systemEngines } from './system-engines.ts';
+import { rondoVersion } from './version.ts';
 
 /** How often the level of the send queue is looked at for the flow control of clients. */
 const LEVEL_POLL_MS = 20;
@@ -93,6 +95,7 @@ export class Daemon {
   private readonly counters: RingCounters;
   private readonly ringIds: RingIdKeeper;
   private readonly queries = new RingQueries((message) => this.ring.send(message));
+  private readonly observation: Observation;
   private readonly handlers: RingMessageHandlers;
   private readonly phases: Phases;
   private readonly finished = new Deferred<ExitCodeValue>();
@@ -173,6 +176,7 @@ export class Daemon {
       attach: (client) => this.ring.send({ op: 'clientAttach', client }),
       remoteClients: () => this.queries.ask('clients'),
     });
+    this.observation = this.makeObservation();
     this.handlers = this.ringMessageHandlers();
   }
 
@@ -185,6 +189,7 @@ export class Daemon {
       await this.phases.begin(this.ringPhase);
       await this.phases.begin({ name: 'clients', begin: () => this.ipc.open(), end: () => this.ipc.close() });
       await this.phases.begin(this.polls());
+      await this.phases.begin(this.observation);
     } catch (error) {
       await this.phases.end();
       throw error;
@@ -379,6 +384,7 @@ export class Daemon {
       configurationChange: ({ change }) => {
         this.inForce.members = change.members;
         ringIds.formed(change.ringId.seq);
+        this.observation.changed(change);
         engineGate.run(() => host.configurationChange(change));
       },
       sync: ({ step }) => engineGate.run(() => host.syncStep(step)),
@@ -431,6 +437,27 @@ export class Daemon {
       }),
       modules: parts.modules,
       log,
+    });
+  }
+
+  private makeObservation(): Observation {
+    const word = (index: number): number => Atomics.load(this.ring.views.state, index);
+    return new Observation({
+      identity: {
+        cluster: this.cmap.getString('totem.cluster_name') ?? '',
+        version: rondoVersion(),
+        startedAtMs: performance.timeOrigin,
+      },
+      cmap: this.cmap,
+      log: this.parts.log,
+      counters: this.counters,
+      watch: this.watch,
+      totem: () => this.inForce.totem,
+      stateWord: word,
+      loopTurns: () => word(StateWord.LOOP_TURNS),
+      quorum: () => this.engines.quorum(),
+      clients: () => this.ipc.stats.byService(),
+      ringHeap: () => this.queries.ask('heap'),
     });
   }
 

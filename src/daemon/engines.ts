@@ -18,6 +18,7 @@ import type { EngineHost } from '../services/host/engine-host.ts';
 import { QuorumDecisions } from '../services/quorum/decisions.ts';
 import { QuorumEngine } from '../services/quorum/engine.ts';
 import { VotequorumEngine } from '../services/votequorum/engine.ts';
+import type { VotequorumSummary } from '../services/votequorum/summary.ts';
 import { type TrackingFilePort, trackingFile } from '../services/votequorum/tracking-file.ts';
 import { YkdEngine } from '../services/ykd/engine.ts';
 import { DaemonExit, ExitCode } from './exit-codes.ts';
@@ -41,11 +42,21 @@ export interface EngineDependencies {
   publish(serviceId: number, name: string): Promise<void>;
 }
 
+/** What is decided about quorum now, for whoever only watches. */
+export interface QuorumStanding {
+  /** Short name; empty: none. */
+  readonly provider: string;
+  readonly quorate: boolean;
+  /** `null`: the provider counts no votes, or does not run yet. */
+  readonly votes: VotequorumSummary | null;
+}
+
 /** The engines of this daemon, in the order in which they are loaded (services.md 11.1). */
 export interface EngineSet {
   /** The engines of this thread, known before anything is loaded: the ring thread wants them at its start. */
   readonly services: readonly RemoteEngine[];
   load(host: EngineHost): Promise<void>;
+  quorum(): QuorumStanding;
 }
 
 /** The services of the ring thread, as this one knows them; what runs there: `src/ring/services.ts`. */
@@ -55,14 +66,16 @@ interface ProviderNeeds {
   readonly stateDirectory: string;
   /** For every decision. */
   setQuorum(members: readonly number[], quorate: boolean, ringId: RingId, basis?: QuorumBasis): void;
+  votes(summary: () => VotequorumSummary): void;
 }
 
 type MakeProvider = (needs: ProviderNeeds) => ServiceEngine<MainEngineContext>;
 /** The makers of what `quorum.provider` can name: the option's row has the names, the compiler wants a maker for each. */
 const QUORUM_PROVIDERS: Readonly<Record<QuorumProviderName, MakeProvider>> = {
-  corosync_votequorum: ({ setQuorum, stateDirectory }) =>
+  corosync_votequorum: ({ setQuorum, votes, stateDirectory }) =>
     new VotequorumEngine({
       setQuorum,
+      running: votes,
       trackingFile: trackingFile(trackingFilePort(join(stateDirectory, 'ev_tracking'))),
     }),
   corosync_ykd: ({ setQuorum }) => new YkdEngine({ setQuorum }),
@@ -81,9 +94,13 @@ export function engineSet(needs: EngineDependencies): EngineSet {
   };
   const decisions = new QuorumDecisions();
   decisions.follow(() => recordDecision(needs.flight, decisions));
+  let votes: (() => VotequorumSummary) | null = null;
   const provider = quorumProvider(needs.cmap, {
     stateDirectory: needs.stateDirectory,
     setQuorum: (members, quorate, ringId, basis) => decisions.decide(members, quorate, ringId, basis),
+    votes: (summary) => {
+      votes = summary;
+    },
   });
   const quorum = new QuorumEngine({
     provider:
@@ -114,6 +131,7 @@ export function engineSet(needs: EngineDependencies): EngineSet {
       takesPartInSync,
       processGroup: processGroup ?? null,
     })),
+    quorum: () => ({ provider: provider?.name ?? '', quorate: decisions.quorate, votes: votes?.() ?? null }),
     async load(target) {
       host = target;
       const begin = (engine: ServiceEngine<MainEngineContext>): Promise<void> => {

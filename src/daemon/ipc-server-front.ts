@@ -18,7 +18,7 @@ import {
   ownConnectionBranch,
   ownConnectionPrefix,
 } from './ipc-statistics.ts';
-import type { IpcStats } from './stats.ts';
+import type { IpcStats, ServiceClients } from './stats.ts';
 
 /** Requests of one connection in a turn, by priority (libqb-ipc.md 3.4). */
 const BUDGETS = { fast: 50, normal: 5, slow: 1 } as const;
@@ -38,6 +38,8 @@ export class IpcServerFront implements IpcFront {
   private remoteStatistics = new Map<number, ClientCounters>();
   private remoteAskedMs = Number.NEGATIVE_INFINITY;
   private readonly denials = new Repeats(DENIALS_PERIOD_MS);
+  /** Of the services that are published, by id. */
+  private readonly names = new Map<number, string>();
   private allowed = false;
   private descriptorsLow = false;
 
@@ -64,6 +66,7 @@ export class IpcServerFront implements IpcFront {
   }
 
   async publish(serviceId: number, name: string): Promise<void> {
+    this.names.set(serviceId, name);
     if (this.ports.engines.isRemote(serviceId))
       this.server.publishRemote(name, serviceId, (client) => this.handOver(client));
     else this.server.publish(name, serviceId, this.handler(serviceId));
@@ -181,8 +184,24 @@ export class IpcServerFront implements IpcFront {
         server.statistics.clear();
         for (const connection of server.connections()) connection.statistics.clear();
       },
+      byService: () => this.byService(),
       refresh: () => this.refreshRemote(),
     };
+  }
+
+  private byService(): readonly ServiceClients[] {
+    this.refreshRemote();
+    const sums = new Map([...this.names].map(([id, service]) => [id, emptySum(service)]));
+    const count = (serviceId: number, { queued, queueing }: ClientCounters): void => {
+      const sum = sums.get(serviceId);
+      if (sum === undefined) return;
+      sum.connections++;
+      sum.eventsWaiting += queued;
+      if (queueing) sum.slowClients++;
+    };
+    for (const { serviceId, statistics } of this.server.connections()) count(serviceId, statistics);
+    for (const [id, { serviceId }] of this.remotes) count(serviceId, this.remoteStatistics.get(id) ?? NO_COUNTERS);
+    return [...sums.values()];
   }
 
   private remoteCounters(id: number): ClientCounters {
@@ -212,3 +231,5 @@ const clientFields = ({ serviceId, pid, euid, processName }: AnyClient) => ({
   uid: euid,
   name: processName,
 });
+
+const emptySum = (service: string) => ({ service, connections: 0, eventsWaiting: 0, slowClients: 0 });

@@ -19,6 +19,8 @@ const PERIODS_PER_TOKEN = 3;
  */
 export class ScheduleWatch {
   private misses: ScheduleMiss[] = [];
+  /** Since the start, whatever is cleared. */
+  readonly total = { count: 0, ms: 0 };
   private timer: NodeJS.Timeout | null = null;
   private lastMs = 0;
   private statistics: StatsMap | null = null;
@@ -57,6 +59,8 @@ export class ScheduleWatch {
 
   /** A pause of this thread, or one that the ring thread saw: stock has one thread for both. */
   note(timestampMs: number, delayMs: number, thresholdMs: number): void {
+    this.total.count++;
+    this.total.ms += delayMs;
     this.misses = [{ timestampMs, delayMs }, ...this.misses].slice(0, MISSES_KEPT);
     const last = this.misses.length - 1;
     this.statistics?.add({
@@ -73,6 +77,11 @@ export class ScheduleWatch {
       'MAIN',
       `Corosync main process was not scheduled (@${timestampMs}) for ${delayMs.toFixed(4)} ms (threshold is ${thresholdMs.toFixed(4)} ms). Consider token timeout increase.`,
     );
+  }
+
+  /** The newest one that is kept. */
+  get last(): ScheduleMiss | null {
+    return this.misses[0] ?? null;
   }
 
   /** `stats.schedmiss.<n>.` in the map, as many as there are. */

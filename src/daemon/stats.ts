@@ -61,11 +61,21 @@ const KNET_LINK_GAUGES = /\.(?:enabled|connected|mtu|latency_\w+|\w+_time_\w+)$/
 const KNET_PREFIX = 'stats.knet.';
 const OWN_PREFIX = 'rondo.';
 
+export interface ServiceClients {
+  readonly service: string;
+  readonly connections: number;
+  /** Events that wait in memory, and how many clients have such. */
+  readonly eventsWaiting: number;
+  readonly slowClients: number;
+}
+
 /** Connections of clients, as far as the statistics show them; each has a branch of its own (`stats.ipcs.service<S>.<pid>.<pointer>.`). */
 export interface IpcStats {
   readonly active: number;
   readonly closed: number;
   clear(): void;
+  /** What they are in sum, by service. */
+  byService(): readonly ServiceClients[];
   /** Fetches counters that another thread has. */
   refresh(): void;
 }

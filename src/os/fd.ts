@@ -39,6 +39,7 @@ const cIoctl = bind<(fd: number, request: number, argument: number) => number>('
   'size_t',
   'uintptr_t',
 ]);
+const cDup = bind<(fd: number) => number>('dup', 'int', ['int']);
 const cUnlink = bind<(path: string) => number>('unlink', 'int', ['str']);
 
 const EINTR = 4;
@@ -55,6 +56,14 @@ export const OpenFlag = {
   NOFOLLOW: constants.O_NOFOLLOW,
   CLOEXEC: 0o2000000,
 } as const;
+
+const FIOCLEX = 0x5451;
+/** Another descriptor of the same open file, close-on-exec; -errno on failure. */
+export function duplicateFd(fd: number): number {
+  const copy = orErrno(cDup(fd));
+  if (copy >= 0) cIoctl(copy, FIOCLEX, 0);
+  return copy;
+}
 
 export const closeFd = (fd: number): number => orErrno(cClose(fd));
 export const writeFd = (fd: number, address: number, bytes: number): number => orErrno(cWrite(fd, address, bytes));

@@ -16,6 +16,7 @@ import { SYNC_DROP_REASONS, type SyncDropReason } from '../services/sync/sync-me
 import {
   DROP_NAMES,
   Group,
+  HISTOGRAM_NAMES,
   ProcessGroups,
   SRP_STATISTICS,
   type TotemObserver,
@@ -25,6 +26,8 @@ import { makeTransport } from '../transport/make-transport.ts';
 import type { RingTransport, StatCounter, TransportHost } from '../transport/transport.ts';
 import { type DropCounters, dropCounters } from './drop-counters.ts';
 import { TotemFlight, writeLinkReport, writeTimings } from './flight.ts';
+import { OriginCounters } from './origin-counters.ts';
+import { PhaseTimes } from './phase-times.ts';
 import { Reclaim } from './reclaim.ts';
 import { ReloadGate } from './reload-gate.ts';
 import { remoteParticipants } from './remote-sync.ts';
@@ -65,6 +68,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
   messages = 0;
   private readonly engines: readonly RingEngine[];
   private readonly reclaim: Reclaim;
+  private readonly phases: PhaseTimes;
   private readonly syncDrops: DropCounters<SyncDropReason>;
   private config: TotemConfig;
   private turnMs: number;
@@ -93,7 +97,12 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
     this.transport = transport;
     this.reloads = new ReloadGate(this.nodeId, keys, (reason) => env.bridge.send({ op: 'cryptoFailed', reason }));
     const { arena } = env;
-    const statistics = [...SRP_STATISTICS.map((name) => `srp.${name}`), ...DROP_NAMES.map(totemDropKey)];
+    const statistics = [
+      ...SRP_STATISTICS.map((name) => `srp.${name}`),
+      ...DROP_NAMES.map(totemDropKey),
+      ...HISTOGRAM_NAMES.map((name) => `hist.${name}`),
+    ];
+    this.phases = new PhaseTimes(this.observer(), (name) => env.statistics.counter(name), monotonicMs, Date.now);
     const ownGroups = start.remoteServices.flatMap(({ processGroup }) => processGroup ?? []);
     this.groups = new ProcessGroups({
       groups: ownGroups,
@@ -106,7 +115,11 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
       regionOffset: arena.allocate(regionBytes, 4096),
       regionBytes,
       network: this.transport,
-      observer: this.observer(),
+      observer: this.phases,
+      origins: new OriginCounters(
+        (name) => env.statistics.counter(name),
+        (nodeId) => this.config.members.some((member) => member.nodeId === nodeId) || this.isMember(nodeId),
+      ),
       random: Math.random,
       statistics: env.statistics.range(statistics),
       nowMs: this.turnMs,
@@ -286,6 +299,10 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
     return this.groups.isDrained && !this.engines.some(({ needsRetry }) => needsRetry);
   }
 
+  private isMember(nodeId: number): boolean {
+    return this.groups.srp.members.includes(nodeId);
+  }
+
   // ---- TransportHost -----------------------------------------------------------------------------------------------
 
   get arena(): Arena {
@@ -419,6 +436,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
 
   completed(ringId: RingId): void {
     this.groups.synchronizationCompleted();
+    this.phases.completed();
     this.env.bridge.send({ op: 'syncCompleted', ringId });
   }
 

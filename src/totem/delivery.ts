@@ -37,6 +37,7 @@ export function deliverUpTo(s: RingState, end: number, skipHoles: boolean): void
       s.statistics.drop(TotemDrop.BAD_NODE);
       continue;
     }
+    if (nodeId === s.me) s.passage.delivered(seq, s);
     const bodyBytes = s.regular.lengthOf(seq) - MCAST_HEADER_BYTES;
     s.user.deliverPacket(nodeId, at + MCAST.body, bodyBytes, littleEndian);
   }

@@ -8,6 +8,7 @@ export { FlowLevel, type FlowLevelValue } from './flow-level.ts';
 export { FRAME_PAGE_BYTES, type FramePool } from './frame-pool.ts';
 export * from './interface.ts';
 export { TOTEM_LIMITS, totemMtu } from './limits.ts';
+export { HISTOGRAM_NAMES, HISTOGRAMS } from './passage.ts';
 export { ProcessGroups, type TotemOptions } from './process-groups.ts';
 export { TotemSrp } from './srp.ts';
 export { SRP_STATISTICS, STATISTICS_SLOTS, Stat, type StatisticName } from './statistics.ts';

@@ -141,6 +141,12 @@ export type TotemReport =
   /** Another generation or product on this port; `detail`: who probably sent it (BAD_MAGIC), or its version. At most once a minute. */
   | { readonly kind: 'frameDropped'; readonly reason: TotemDropReason; readonly detail: string };
 
+/** Counts by node; called for every retransmission, so it allocates nothing for a node that it knows. */
+export interface OriginCounter {
+  /** A message that this node first sent was multicast again, by the own node. */
+  repeated(nodeId: number): void;
+}
+
 export interface TotemObserver {
   report(event: TotemReport): void;
 }

@@ -12,7 +12,8 @@ import { Stat } from './statistics.ts';
 import { Timer } from './timer-table.ts';
 import { armTokenTimers, resendToken } from './token-timers.ts';
 import { enterGather, enterOperational, Reason } from './transitions.ts';
-import { MCAST_HEADER_BYTES, numberMcast } from './wire/mcast.ts';
+import { isLittleEndian } from './wire/header.ts';
+import { MCAST, MCAST_HEADER_BYTES, numberMcast } from './wire/mcast.ts';
 import { decodeOrfToken, encodeOrfToken, type OrfToken } from './wire/orf-token.ts';
 
 /** The ORF token (totem.md 4.8); the comments name its steps. The header was checked. */
@@ -59,6 +60,7 @@ function detectIdle(s: RingState, token: OrfToken): void {
 function visit(s: RingState, token: OrfToken): void {
   s.tokenArrivedMs = s.nowMs;
   s.pace.returned(s.nowMs);
+  s.passage.visit(s);
   s.loss.visit(token.seq);
   s.statistics.values[Stat.token_last_received_ms] = s.nowMs;
   let forward = !(s.isRep && s.held);
@@ -159,6 +161,7 @@ function resend(s: RingState, seq: number): boolean {
   const stub = queue.isStub(seq);
   const at = stub ? writeStub(s, seq) : queue.offsetOf(seq);
   if (at < 0) return false;
+  s.origins?.repeated(s.memory.view.getUint32(at + MCAST.systemFrom, isLittleEndian(s.memory.view, at)));
   s.network.resend(at, stub ? stubBytes(s, seq) : queue.lengthOf(seq), copiesFor(queue.countRepeat(seq)));
   return true;
 }
@@ -210,8 +213,9 @@ function sendQueued(s: RingState, token: OrfToken): boolean {
   if (queue.length === 0) return false;
   const at = queue.headOffset;
   const length = queue.headLength;
-  queue.shift();
   token.seq = seqNext(token.seq);
+  s.passage.sent(token.seq, queue);
+  queue.shift();
   numberMcast(s.memory.view, at, token.seq, s.thisSeqno, s.ring.rep, s.ring.seq);
   s.thisSeqno = (s.thisSeqno + 1) | 0;
   s.regular.remove(token.seq); // only a forged message can be there: the holder of the token gives the numbers

@@ -1,6 +1,12 @@
 import { assert } from '../lib/assert.ts';
 import { PACKET_BYTES_MIN, TOTEM_LIMITS } from './limits.ts';
 
+/** Whoever fills packets: when the one that is pushed got its first message. */
+interface Filling {
+  readonly fillingSinceMs: number;
+}
+const NO_CLOCK: Filling = { fillingSinceMs: 0 };
+
 /** What one queue may hold, in packets of `mtu` bytes. */
 const packetsOf = (mtu: number): number => Math.floor(TOTEM_LIMITS.sendQueueBytes / mtu);
 
@@ -15,6 +21,7 @@ export class SendQueue {
   private readonly lengths: Int32Array;
   /** 1: the packet begins in the middle of a message, so it belongs directly behind the one before it. */
   private readonly continues: Uint8Array;
+  private readonly sinceMs: Float64Array;
   private readonly slots: number;
   private first = 0;
   length = 0;
@@ -22,13 +29,17 @@ export class SendQueue {
   capacity: number;
 
   /** `mtu` is M of totem.md 2.1. */
-  constructor(mtu: number) {
+  constructor(
+    mtu: number,
+    private readonly filling: Filling = NO_CLOCK,
+  ) {
     this.capacity = packetsOf(mtu);
     assert(this.capacity >= 8, 'a send queue needs room for a message');
     this.slots = 3 * packetsOf(Math.min(mtu, PACKET_BYTES_MIN)) + 8;
     this.offsets = new Int32Array(this.slots);
     this.lengths = new Int32Array(this.slots);
     this.continues = new Uint8Array(this.slots);
+    this.sinceMs = new Float64Array(this.slots);
   }
 
   /** Packets are filled with up to `packetBytes` from now on: so many more go in. */
@@ -52,6 +63,7 @@ export class SendQueue {
     this.offsets[at] = offset;
     this.lengths[at] = length;
     this.continues[at] = continues ? 1 : 0;
+    this.sinceMs[at] = this.filling.fillingSinceMs;
     this.length++;
   }
 
@@ -63,6 +75,12 @@ export class SendQueue {
   get headLength(): number {
     assert(this.length > 0, 'an empty queue has no head');
     return this.lengths[this.first]!;
+  }
+
+  /** When the first packet got its first message, monotonic milliseconds. */
+  get headSinceMs(): number {
+    assert(this.length > 0, 'an empty queue has no head');
+    return this.sinceMs[this.first]!;
   }
 
   shift(): void {
@@ -94,7 +112,11 @@ export class SendQueue {
   }
 
   private pushAll(packets: readonly Packet[]): void {
-    for (const { offset, length, continues } of packets) this.push(offset, length, continues);
+    for (const { offset, length, continues, sinceMs } of packets) {
+      const at = (this.first + this.length) % this.slots;
+      this.push(offset, length, continues);
+      if (sinceMs !== undefined) this.sinceMs[at] = sinceMs;
+    }
   }
 
   offsetAt(index: number): number {
@@ -118,7 +140,12 @@ export class SendQueue {
     const removed: Packet[] = [];
     for (let i = index; i < this.length; i++) {
       const at = (this.first + i) % this.slots;
-      removed.push({ offset: this.offsets[at]!, length: this.lengths[at]!, continues: this.continues[at] === 1 });
+      removed.push({
+        offset: this.offsets[at]!,
+        length: this.lengths[at]!,
+        continues: this.continues[at] === 1,
+        sinceMs: this.sinceMs[at]!,
+      });
     }
     this.length = index;
     return removed;
@@ -129,4 +156,6 @@ export interface Packet {
   readonly offset: number;
   readonly length: number;
   readonly continues: boolean;
+  /** When it got its first message; without it: now. */
+  readonly sinceMs?: number;
 }

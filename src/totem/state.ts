@@ -2,10 +2,11 @@ import { assert } from '../lib/assert.ts';
 import type { RingId } from '../lib/ring-id.ts';
 import { ringSeqAfter } from '../lib/ring-seq.ts';
 import { FramePool } from './frame-pool.ts';
-import type { FrameMemory, SrpState, TotemNetwork, TotemObserver } from './interface.ts';
+import type { FrameMemory, OriginCounter, SrpState, TotemNetwork, TotemObserver } from './interface.ts';
 import { TOTEM_LIMITS, totemMtu } from './limits.ts';
 import { LossControl } from './loss-control.ts';
 import { MemoryTiers } from './memory-tiers.ts';
+import { Passage } from './passage.ts';
 import { PastRings } from './past-rings.ts';
 import { SendQueue } from './send-queue.ts';
 import { SortQueue } from './sort-queue.ts';
@@ -39,6 +40,8 @@ export interface SrpOptions {
   readonly random: () => number;
   /** `STATISTICS_SLOTS` numbers, possibly shared with another thread. */
   readonly statistics?: Float64Array;
+  /** Hears whose messages had to be sent again. */
+  readonly origins?: OriginCounter;
   readonly nowMs: number;
 }
 
@@ -71,6 +74,7 @@ export class RingState {
   readonly memory: FrameMemory;
   readonly network: TotemNetwork;
   readonly observer: TotemObserver;
+  readonly origins: OriginCounter | null;
   readonly random: () => number;
   readonly user: SrpUser;
   timings: SrpTimings;
@@ -87,6 +91,8 @@ export class RingState {
   /** When a frame of another generation may be reported again. */
   strangerReportMs = Number.NEGATIVE_INFINITY;
   tokenArrivedMs = 0;
+  /** When the packet that is being filled got its first message. */
+  fillingSinceMs = 0;
 
   state: SrpState = 'operational';
   readonly membership = new Membership();
@@ -96,6 +102,7 @@ export class RingState {
   readonly recovery: Recovery;
   readonly diskWait: DiskWait;
   readonly pace = new TokenPace();
+  readonly passage: Passage;
   readonly loss: LossControl;
 
   /** What every member of `ring` can do (`Capability`); 0 while that is not known. */
@@ -163,6 +170,8 @@ export class RingState {
     this.mtu = totemMtu(options.netMtu);
     this.loss = new LossControl(this.mtu);
     this.statistics = new Statistics(options.statistics);
+    this.passage = new Passage(this.statistics.histograms);
+    this.origins = options.origins ?? null;
     this.nowMs = options.nowMs;
     this.pauseRecordMs = options.nowMs;
     this.tokenBuffers = options.regionOffset;
@@ -173,8 +182,8 @@ export class RingState {
     this.regular = new SortQueue(this.pool);
     this.recovery = new Recovery(this.pool);
     this.diskWait = new DiskWait(options.reservedRingSeq);
-    this.newQueue = new SendQueue(this.mtu);
-    this.transQueue = new SendQueue(this.mtu);
+    this.newQueue = new SendQueue(this.mtu, this);
+    this.transQueue = new SendQueue(this.mtu, this);
     // The +1 makes the pre-ring id unique, so that a restarted node is never taken for a survivor (totem.md 4.2).
     this.ring = { rep: this.me, seq: ringSeqAfter(options.storedRingSeq, 1) };
     this.ringSeqMax = this.ring.seq;

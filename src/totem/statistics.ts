@@ -1,4 +1,5 @@
 import { DROP_REASONS, type TotemDropReason } from './drop-reason.ts';
+import { HISTOGRAMS_SLOTS } from './passage.ts';
 
 /**
  * Statistics of totem.md 10 as plain numbers in one Float64Array, which another thread may read while the ring runs (the
@@ -47,9 +48,10 @@ export const Stat = Object.fromEntries(SRP_STATISTICS.map((name, index) => [name
   Record<StatisticName, number>
 >;
 
-/** One counter per drop reason follows the named statistics. */
+/** One counter per drop reason follows the named statistics, and the histograms follow those. */
 const DROPS_AT = SRP_STATISTICS.length;
-export const STATISTICS_SLOTS = SRP_STATISTICS.length + DROP_REASONS;
+const HISTOGRAMS_AT = DROPS_AT + DROP_REASONS;
+export const STATISTICS_SLOTS = HISTOGRAMS_AT + HISTOGRAMS_SLOTS;
 
 export class Statistics {
   constructor(readonly values: Float64Array = new Float64Array(STATISTICS_SLOTS)) {}
@@ -73,6 +75,11 @@ export class Statistics {
 
   drops(reason: TotemDropReason): number {
     return this.values[DROPS_AT + reason]!;
+  }
+
+  /** The numbers of the histograms. */
+  get histograms(): Float64Array {
+    return this.values.subarray(HISTOGRAMS_AT, STATISTICS_SLOTS);
   }
 
   /** Clearing zeroes the counters; the reservation is not a counter. */

@@ -147,6 +147,7 @@ export function enterRecovery(s: RingState, token: CommitToken): void {
   s.capabilities = commonCapabilities(token);
   s.loss.startRing();
   s.pace.reset();
+  s.passage.tokenGone();
   armTokenTimers(s);
   s.enter('recovery');
   s.statistics.add(Stat.recovery_entered);
@@ -172,6 +173,7 @@ export function enterOperational(s: RingState): void {
   s.user.switchAssembly();
   s.user.configurationChange(change(s, 'regular', ascending(membership.newMemb), [], joined));
   startNewQueue(s);
+  s.passage.startRing();
   s.recovery.reset();
   s.old.reset();
   s.lastAru = 0;

@@ -31,6 +31,7 @@ const node = (nodeId: number, more: Partial<NodeView> = {}): NodeView => ({
 const view = (more: Partial<DemoView> = {}): DemoView => ({
   title: 'Rondo',
   usage: 'RONDO_IPC_INSTANCE=rondo-demo-1-3',
+  page: 'http://127.0.0.3:20000/',
   nodes: [node(1), node(2), node(3, { process: 'killed', pid: null, ready: false, quorate: false })],
   selected: 2,
   load: false,
@@ -55,6 +56,7 @@ t.test('the view shows nodes, holders, messages and the last changes that fit', 
   );
   t.ok(lines.some((line) => line.includes('quorum   node1 node2')));
   t.ok(lines.some((line) => line.includes('group    "demo": 1.5')));
+  t.ok(lines.some((line) => line.includes('Page     http://127.0.0.3:20000/')));
   t.ok(lines.some((line) => line.includes('Programs RONDO_IPC_INSTANCE=rondo-demo-1-3')));
   t.match(lines.at(-3), /change 49/, 'the newest change is last');
   t.notOk(lines.some((line) => line.includes('change 0')));

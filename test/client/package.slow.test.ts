@@ -74,6 +74,10 @@ t.test(
       'dist/src/client/index.d.ts',
       'dist/src/daemon/entry.js',
       'bin/rondo',
+      'dist/src/web/page/index.html',
+      'dist/src/web/page/page.js',
+      'docs/metrics.md',
+      'conf/prometheus/rondo.rules.yml',
     ]) {
       t.ok(paths.includes(path), path);
     }

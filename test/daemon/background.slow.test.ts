@@ -27,6 +27,7 @@ const node = {
   stateDirectory: directory,
   lockFile: join(directory, 'rondod.pid'),
   logFile: join(directory, 'corosync.log'),
+  page: null,
 };
 const good = configText([node], node, 'udpu', port, '');
 writeFileSync(node.configFile, good);

@@ -88,6 +88,7 @@ t.test('statistics over the shared counters', async (t) => {
   addStatistics(map, counters, () => ({
     active: 1,
     closed: 3,
+    byService: () => [],
     refresh: () => {},
     clear: () => {
       cleared++;

@@ -58,6 +58,7 @@ t.test(
       stateDirectory: 'unset',
       lockFile: 'unset',
       logFile: join(home, 'corosync.log'),
+      page: null,
     };
     // Real-time scheduling is asked for, and no state directory is named.
     const text = configText([node], node, 'udpu', port, '')

@@ -38,7 +38,23 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'type config',
     'lib',
   ],
-  daemon: ['bridge', 'ring', 'transport', 'totem', 'knet', 'services', 'ipc', 'os', 'observe', 'config', 'lib', 'pino'],
+  /** What others may watch: metrics and the page. */
+  web: ['os', 'lib'],
+  daemon: [
+    'web',
+    'bridge',
+    'ring',
+    'transport',
+    'totem',
+    'knet',
+    'services',
+    'ipc',
+    'os',
+    'observe',
+    'config',
+    'lib',
+    'pino',
+  ],
   cli: ['client', 'services/codec', 'config', 'observe', 'ipc', 'os', 'lib', 'type daemon'],
 };
 

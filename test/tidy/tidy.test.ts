@@ -33,6 +33,7 @@ const ENTRIES = [
   'src/services/examples/kv/engine.ts',
   'src/platform/entry.ts',
   'src/testing/index.ts',
+  'src/web/page/page.ts',
   'workers/ring.ts',
 ];
 

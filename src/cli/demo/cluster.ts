@@ -56,7 +56,8 @@ export class DemoCluster {
     const port = await findPort(addresses, Math.random);
     sweepAbandoned();
     const directory = mkdtempSync(join(tmpdir(), `${DIRECTORY_PREFIX}${process.pid}-`));
-    const layout = writeLayout(directory, options.nodeCount, options.transport, port, `rondo-demo-${process.pid}`);
+    const instance = `rondo-demo-${process.pid}`;
+    const layout = writeLayout(directory, options.nodeCount, options.transport, port, instance, true);
     return new DemoCluster(layout, options.daemonEntry);
   }
 
@@ -104,6 +105,7 @@ export class DemoCluster {
     return {
       title: `Rondo · ${this.size} nodes on 127.0.0.1-${this.size}:${layout.port} · ${security} · ${layout.directory}`,
       usage: `RONDO_IPC_INSTANCE=${layout.nodes[selected]?.instance} bin/rondo status   (or your program; node K: …-K)`,
+      page: `http://${layout.nodes[selected]?.page}/`,
       nodes: this.daemons.map((daemon, index) => nodeView(daemon, this.observers[index]!)),
       selected,
       load: this.loadTimer !== null,

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 
 /** One node of the demonstration ring: where its files are and how to reach it. */
@@ -13,6 +14,8 @@ export interface DemoNode {
   readonly stateDirectory: string;
   readonly lockFile: string;
   readonly logFile: string;
+  /** Address and port of its metrics and its page; `null`: it serves none. */
+  readonly page: string | null;
 }
 
 export interface DemoLayout {
@@ -27,13 +30,17 @@ const KEY_BYTES = 256;
 /** Two ports a link are taken (the port and the one below it, udp), so candidates are two apart. */
 const PORT_TRIES = 50;
 
-/** Writes configuration, key and empty state directories of `count` nodes on 127.0.0.1 … below `directory`. */
+/**
+ * Writes configuration, key and empty state directories of `count` nodes on 127.0.0.1 … below `directory`. `pages`: each serves metrics and the
+ * page, on the TCP port of the ring's number.
+ */
 export function writeLayout(
   directory: string,
   count: number,
   transport: 'knet' | 'udpu',
   port: number,
   instancePrefix: string,
+  pages = false,
 ): DemoLayout {
   const keyFile = join(directory, 'authkey');
   if (transport === 'knet') writeFileSync(keyFile, randomBytes(KEY_BYTES), { mode: 0o400 });
@@ -48,6 +55,7 @@ export function writeLayout(
       stateDirectory: join(home, 'state'),
       lockFile: join(home, 'rondod.pid'),
       logFile: join(home, 'corosync.log'),
+      page: pages ? `127.0.0.${index + 1}:${port}` : null,
     };
   });
   for (const node of nodes) {
@@ -65,6 +73,7 @@ export function configText(
   keyFile: string,
 ): string {
   const crypto = transport === 'knet' ? `  crypto_cipher: aes256\n  crypto_hash: sha256\n  keyfile: ${keyFile}\n` : '';
+  const pages = local.page === null ? '' : `  metrics: ${local.page}\n  dashboard: ${local.page}\n`;
   const members = nodes
     .map(
       (node) => `  node {\n    ring0_addr: ${node.address}\n    name: ${node.name}\n    nodeid: ${node.nodeId}\n  }\n`,
@@ -96,7 +105,7 @@ logging {
 system {
   state_dir: ${local.stateDirectory}
   sched_rr: no
-}
+${pages}}
 `;
 }
 
@@ -112,8 +121,17 @@ export async function findPort(addresses: readonly string[], random: () => numbe
 async function allFree(addresses: readonly string[], port: number): Promise<boolean> {
   for (const address of addresses) {
     for (const candidate of [port, port - 1]) if (!(await isFree(address, candidate))) return false;
+    if (!(await isFreeForPage(address, port))) return false;
   }
   return true;
+}
+
+function isFreeForPage(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(true)));
+  });
 }
 
 function isFree(address: string, port: number): Promise<boolean> {

@@ -115,8 +115,8 @@ async function liveView(cluster: DemoCluster, stop: AbortController): Promise<vo
 }
 
 async function lineReport(cluster: DemoCluster, stop: AbortController): Promise<void> {
-  const { title, usage } = cluster.view(0);
-  process.stdout.write(`${title}\nPrograms: ${usage}\n`);
+  const { title, usage, page } = cluster.view(0);
+  process.stdout.write(`${title}\nPage: ${page} (and its /metrics)\nPrograms: ${usage}\n`);
   cluster.onChange = ({ timeMs, node, text }: Change) =>
     process.stdout.write(`${clock(timeMs)} ${node}: ${printable(text)}\n`);
   cluster.startAll();

@@ -34,6 +34,8 @@ export interface DemoView {
   readonly title: string;
   /** How programs reach a node. */
   readonly usage: string;
+  /** Address of the selected node's page. */
+  readonly page: string;
   readonly nodes: readonly NodeView[];
   readonly selected: number;
   readonly load: boolean;

@@ -25,6 +25,7 @@ export function renderView(view: DemoView, width: number, height: number): strin
     ...holders(view),
     '',
     messageLine(view),
+    ` ${styled('bold', 'Page')}     ${view.page}   (and its /metrics)`,
     ` ${styled('bold', 'Programs')} ${view.usage}`,
     '',
     styled('bold', 'Last changes'),

@@ -1,3 +1,4 @@
+import { parseListenAddress } from '../../lib/listen-address.ts';
 import { nearest } from '../../lib/nearest.ts';
 import { findOption } from '../options/index.ts';
 import { isSwitch } from '../options/option.ts';
@@ -17,6 +18,7 @@ export function lintValues(parsed: ConfigBuilder, findings: Findings): void {
     lintText(item, findings);
     lintEnumeration(item, findings);
     lintNumber(item, findings);
+    lintListenAddress(item, findings);
     files.add(item.position.file);
   }
   for (const file of files) {
@@ -66,6 +68,21 @@ function lintEnumeration({ section, key, value, position, storedKey }: SourceIte
   const near = nearest(value, option.values);
   const hint = near === null ? `Write ${orList(option.values)}` : `Did you mean ${near}?`;
   findings.add('value', position, storedKey, `${value === '' ? 'Nothing' : value} is no value of ${key}`, hint);
+}
+
+/** Where nobody could listen, and what is not opened without a token. */
+function lintListenAddress({ section, key, value, position, storedKey }: SourceItem, findings: Findings): void {
+  if (section !== 'system' || (key !== 'metrics' && key !== 'dashboard')) return;
+  const address = parseListenAddress(value);
+  if (typeof address !== 'string') return;
+  const hint = 'Write for example 127.0.0.1:9180';
+  findings.add(
+    'value',
+    position,
+    storedKey,
+    `${value === '' ? 'Nothing' : value} is no address of ${key}: ${address}`,
+    hint,
+  );
 }
 
 function lintNumber({ section, key, value, position, storedKey }: SourceItem, findings: Findings): void {

@@ -2,6 +2,7 @@ import { type OptionSpec, sectionOptions } from './option.ts';
 
 export const STATE_DIRECTORY_DEFAULT = '/var/lib/corosync';
 const YES_NO = ['yes', 'no'] as const;
+const LISTEN_RANGE = 'ADDRESS:PORT, [IPV6]:PORT or unix:/PATH';
 
 const system = sectionOptions('system', { reload: 'no', cmap: 'refused' }, [
   {
@@ -60,6 +61,27 @@ const system = sectionOptions('system', { reload: 'no', cmap: 'refused' }, [
     unit: 'bytes',
     extension: true,
     doc: 'Size of the flight recorder in the state directory, from which `rondo why` explains what happened; 0: none. Another size begins anew.',
+  },
+  {
+    key: 'metrics',
+    type: 'str',
+    extension: true,
+    range: LISTEN_RANGE,
+    doc: 'Where metrics are served for Prometheus, for example 127.0.0.1:9180; see metrics.md. Unset: nowhere.',
+  },
+  {
+    key: 'dashboard',
+    type: 'str',
+    extension: true,
+    range: LISTEN_RANGE,
+    doc: 'Where a page shows what this node sees, for example 127.0.0.1:9181, or the address of the metrics. Unset: nowhere.',
+  },
+  {
+    key: 'http_token_file',
+    type: 'str',
+    extension: true,
+    names: 'path',
+    doc: 'File with the token that readers of both must bring; kept as a key file is. Without it only loopback addresses and unix sockets are taken.',
   },
 ]);
 

@@ -22,6 +22,7 @@ import { type Evaluation, evaluate } from './evaluation.ts';
 import { respondStatus, type VotequorumCall, votequorumCalls } from './library.ts';
 import { QuorumDevice } from './qdevice.ts';
 import { TIE_BREAKER_TYPE } from './quorum-math.ts';
+import { summarize, type VotequorumSummary } from './summary.ts';
 import { VotequorumTrackers } from './trackers.ts';
 import type { TrackingFile } from './tracking-file.ts';
 
@@ -29,6 +30,8 @@ export interface VotequorumOptions {
   readonly trackingFile: TrackingFile;
   /** The quorum service: gets every decision. */
   setQuorum(members: readonly number[], quorate: boolean, ringId: RingId, basis: QuorumBasis): void;
+  /** It runs: what the votes are can be looked up from now on. */
+  running?(summary: () => VotequorumSummary): void;
 }
 
 /** The options of votequorum contradict each other; the daemon does not start (services.md 7.4). */
@@ -113,6 +116,7 @@ class VotequorumService implements RunningService<VotequorumCall, Message> {
     for (const key of READ_ONLY_KEYS_VOTEQUORUM) cmap.setReadOnly(key, { prefix: false, readOnly: true });
     this.trackConfiguration();
     device.sendOwnInfo();
+    this.options.running?.(() => summarize(core));
   }
 
   private makeCore(): VotequorumCore {

@@ -7,6 +7,7 @@ import { InfoFlag, NodeFlag, ReconfigureParam } from '../codec/votequorum.ts';
 import type { CallHandler, EngineConnection, MainEngineContext } from '../engine.ts';
 import type { VotequorumCore } from './core.ts';
 import type { QuorumDevice } from './qdevice.ts';
+import { tally } from './summary.ts';
 import type { VotequorumTrackers } from './trackers.ts';
 
 /** What the requests work on. */
@@ -43,15 +44,14 @@ function getInfo({ core, device }: LibraryParts, nodeId: number): Uint8Array {
   const record = nodeId === 0 ? core.us : core.records.find(nodeId);
   const response = wire.VQ_GET_INFO_RESPONSE;
   if (record === undefined) return response.message(CsError.NOT_EXIST); // the whole length, zeroes (services.md T13)
-  const members = core.records.members();
-  const deviceVotes = record.has(NodeFlag.QDEVICE_CAST_VOTE) ? core.device.votes : 0;
+  const { highestExpected, totalVotes } = tally(core, record);
   return response.ok({
     nodeId: record.nodeId,
     state: record.state,
     votes: record.votes,
     expectedVotes: record.expectedVotes,
-    highestExpected: Math.max(0, ...members.map((member) => member.expectedVotes)),
-    totalVotes: members.reduce((sum, member) => sum + member.votes, 0) + deviceVotes,
+    highestExpected,
+    totalVotes,
     quorum: core.quorum,
     flags: infoFlags(core, record.flags),
     qdeviceVotes: core.device.votes,

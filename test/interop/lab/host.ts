@@ -31,7 +31,10 @@ function examine(): string | false {
 }
 
 export function hasCommand(name: string): boolean {
-  return ['/usr/sbin', '/usr/bin', '/sbin', '/bin', '/usr/local/bin'].some((dir) => existsSync(join(dir, name)));
+  const path = (process.env['PATH'] ?? '').split(':').filter((dir) => dir !== '');
+  return ['/usr/sbin', '/usr/bin', '/sbin', '/bin', '/usr/local/bin', ...path].some((dir) =>
+    existsSync(join(dir, name)),
+  );
 }
 
 /** Why Pacemaker scenarios cannot run here. */

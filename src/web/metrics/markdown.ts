@@ -1,0 +1,31 @@
+import { DURATION_BOUNDS_MS } from '../../lib/durations.ts';
+import type { Metric } from './metric.ts';
+
+const INTRODUCTION = `# Metrics
+
+Made from the table in \`src/web/metrics/table.ts\`; to change it, change the table and run \`node scripts/write-docs.mjs\`.
+
+\`system.metrics: 127.0.0.1:9180\` in corosync.conf switches them on: \`/metrics\` for Prometheus (OpenMetrics for who asks for it), \`/healthz\` (200: the thread of
+the ring turns), \`/readyz\` (200: quorate and synchronised; 503 says what is missing). Everything about who may read them: [operations.md](operations.md#metrics-and-dashboard).
+Rules for alerts, a dashboard for Grafana, and what Elasticsearch needs for the log are in \`conf/prometheus\`, \`conf/grafana\` and \`conf/elastic\`.
+
+Names that begin with \`ha_cluster_corosync_\` are those of ClusterLabs' ha_cluster_exporter, with its labels: what was made for it works. Counters begin at 0 with the
+daemon; \`stats.clear.…\` does not touch them. Values are as old as the page: at most a second. The buckets of a histogram end at
+BOUNDS seconds.
+
+| Metric | Type | Labels | What | From |
+|---|---|---|---|---|
+`;
+
+const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+
+function metricRow(metric: Metric): string {
+  const name = metric.type === 'counter' ? `${metric.name}_total` : metric.name;
+  const labels = (metric.labels ?? []).map((label) => `\`${label}\``).join(' ');
+  return `| \`${name}\` | ${metric.type} | ${labels || '–'} | ${cell(metric.help)} | ${cell(metric.source)} |\n`;
+}
+
+/** docs/metrics.md. */
+export const metricsMarkdown = (metrics: readonly Metric[]): string =>
+  INTRODUCTION.replace('BOUNDS', DURATION_BOUNDS_MS.map((ms) => ms / 1000).join(', ')) +
+  metrics.map(metricRow).join('');

@@ -1,0 +1,73 @@
+import { ringIdText } from '../lib/ring-id.ts';
+import type { PageChange, PageState, Sample } from './page-state.ts';
+import { quorumWords } from './quorum-words.ts';
+import type { NodeSnapshot } from './view.ts';
+
+/** The state of the node as the page gets it. */
+export function pageState(
+  view: NodeSnapshot,
+  changes: readonly PageChange[],
+  sample: Sample | null,
+  atMs: number,
+): PageState {
+  const { identity, ring, quorum, queue, pauses, lastChange } = view;
+  const { votes } = quorum;
+  return {
+    at: atMs,
+    node: {
+      id: identity.nodeId,
+      name: identity.name,
+      cluster: identity.cluster,
+      transport: identity.transport,
+      encrypted: identity.encrypted,
+      version: identity.version,
+      startedAt: Math.round(identity.startedAtMs),
+    },
+    ring: {
+      id: ringIdText(ring.ringId),
+      members: ring.members,
+      synchronised: ring.synchronised,
+      silentMs: ring.silentMs === null ? null : Math.round(ring.silentMs),
+      tokenMs: ring.tokenMs,
+      visits: view.counter('srp.orf_token_rx'),
+    },
+    nodes: view.nodes.map(({ nodeId, name, local, member, votes: given }) => ({
+      id: nodeId,
+      name,
+      local,
+      member,
+      votes: given,
+    })),
+    links: view.links.map(({ nodeId, linkId, address, connected, latencyUs }) => ({
+      node: nodeId,
+      link: linkId,
+      address,
+      connected,
+      latencyUs,
+    })),
+    quorum: {
+      provider: quorum.provider,
+      quorate: quorum.quorate,
+      total: votes?.total ?? null,
+      expected: votes?.expected ?? null,
+      needed: votes?.quorum ?? null,
+      words: quorumWords(quorum),
+    },
+    queue: {
+      used: queue.usedPackets,
+      size: queue.packets,
+      level: queue.level,
+      stalled: queue.stalled,
+    },
+    clients: view.clients.map(({ service, connections, eventsWaiting }) => ({
+      service,
+      connections,
+      waiting: eventsWaiting,
+    })),
+    pauses: { count: pauses.count, lastAt: pauses.lastAtMs, lastMs: Math.round(pauses.lastMs) },
+    memory: { resident: view.memory.residentBytes },
+    changes,
+    phases: lastChange.atMs === null ? [] : lastChange.phases,
+    sample,
+  };
+}
