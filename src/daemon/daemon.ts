@@ -21,6 +21,7 @@ import { DaemonExit, ExitCode, type ExitCodeValue } from './exit-codes.ts';
 import type { FlightRecorder } from './flight-recorder.ts';
 import { FlightSeconds } from './flight-seconds.ts';
 import type { IpcFront, IpcFrontPorts } from './ipc-front.ts';
+import { Notices } from './notices.ts';
 import { Observation } from './observation.ts';
 import { type Phase, Phases } from './phases.ts';
 import type { SchedulingPlan } from './privileges.ts';
@@ -99,6 +100,7 @@ export class Daemon {
   private readonly handlers: RingMessageHandlers;
   private readonly phases: Phases;
   private readonly finished = new Deferred<ExitCodeValue>();
+  private notices: Notices | null = null;
   private stopping: Promise<void> | null = null;
   /** What ends this daemon before its time. */
   private failure: string | null = null;
@@ -314,6 +316,14 @@ export class Daemon {
 
   private async startServices(): Promise<void> {
     const { host, engines, changes, watch, parts } = this;
+    await this.phases.begin({
+      name: 'notices',
+      begin: () => {
+        const { cmap, statistics } = this;
+        this.notices = Notices.begin({ nodeId: this.inForce.totem.nodeId, cmap, statistics, log: parts.log });
+      },
+      end: () => this.notices?.end(),
+    });
     const loaded = await this.phases.begin({
       name: 'engines',
       begin: () => engines.load(host),
@@ -429,6 +439,7 @@ export class Daemon {
         reloadDone: () => this.ring.send({ op: 'reloadDone' }),
       }),
       shutdown: (reason) => this.stop(reason),
+      quorumDecided: (quorate, members) => this.notices?.quorumDecided(quorate, members),
       unloadRemote: (serviceId) => this.ringPhase.unload(serviceId),
       publish: (serviceId, name) => this.ipc.publish(serviceId, name),
       system: systemEngines(log, {

@@ -31,6 +31,8 @@ export interface EngineDependencies {
   readonly flight: FlightLog;
   readonly addressesOf: AddressesOf;
   shutdown(reason: string): void;
+  /** For every decision of the quorum provider, before anybody else hears of it. */
+  quorumDecided(quorate: boolean, members: readonly number[]): void;
   /** Stops a service of the ring thread, and with it its clients. */
   unloadRemote(serviceId: number): Promise<void>;
   /** pload, mon, wd: loaded before quorum. */
@@ -93,6 +95,7 @@ export function engineSet(needs: EngineDependencies): EngineSet {
     await publish(engine);
   };
   const decisions = new QuorumDecisions();
+  decisions.follow(() => needs.quorumDecided(decisions.quorate, decisions.view));
   decisions.follow(() => recordDecision(needs.flight, decisions));
   let votes: (() => VotequorumSummary) | null = null;
   const provider = quorumProvider(needs.cmap, {

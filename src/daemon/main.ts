@@ -12,6 +12,7 @@ import { END_CAUSES } from '../observe/flight/index.ts';
 import { lockFile } from '../os/file-lock.ts';
 import { limitMallocArenas } from '../os/give-back.ts';
 import { exposure } from '../os/own-file.ts';
+import { notifyServiceManager } from '../os/service-manager.ts';
 import { openLogFile, trustedFile } from '../os/trusted-path.ts';
 import { loadEngineModules } from '../services/host/engine-modules.ts';
 import { Daemon } from './daemon.ts';
@@ -21,7 +22,6 @@ import { type FlightRecorder, flightBytes, openFlightRecorder } from './flight-r
 import { IpcServerFront } from './ipc-server-front.ts';
 import { LockFile } from './lock-file.ts';
 import { DaemonLog } from './log.ts';
-import { notifyServiceManager } from './notify.ts';
 import { type DaemonOptions, parseOptions, USAGE } from './options.ts';
 import { type Places, placeOfLock, stateFallback } from './places.ts';
 import { lockDaemonMemory, planScheduling } from './privileges.ts';

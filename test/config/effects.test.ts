@@ -355,6 +355,11 @@ const EFFECTS: Readonly<Record<string, Effect>> = {
     seen: stored('system.flight_size'),
     user: ['daemon/flight-recorder.ts', 'system.flight_size'],
   },
+  'system.notify': {
+    text: block('system', 'notify: mq:/x'),
+    seen: stored('system.notify'),
+    user: ['daemon/notices.ts', 'system.notify'],
+  },
   'resources.watchdog_device': {
     text: block('resources', 'watchdog_device: /dev/x'),
     seen: stored('resources.watchdog_device'),

@@ -40,7 +40,10 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ],
   /** What others may watch: metrics and the page. */
   web: ['os', 'lib'],
+  /** Events to receivers outside: used by the daemon and by commands. */
+  notify: ['os', 'lib'],
   daemon: [
+    'notify',
     'web',
     'bridge',
     'ring',
@@ -55,7 +58,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'lib',
     'pino',
   ],
-  cli: ['client', 'services/codec', 'config', 'observe', 'ipc', 'os', 'lib', 'type daemon'],
+  cli: ['notify', 'client', 'services/codec', 'config', 'observe', 'ipc', 'os', 'lib', 'type daemon'],
 };
 
 /** Folders whose code is a function of its arguments: no I/O, clock, randomness or logging. */

@@ -4,6 +4,7 @@ import { CONTROL_COMMANDS } from './control.ts';
 import { CPG_COMMANDS } from './cpg.ts';
 import { INSTANCES_COMMAND } from './instances.ts';
 import { LINK_COMMANDS } from './links.ts';
+import { NOTIFY_COMMAND } from './notify.ts';
 import { QUORUM_COMMANDS } from './quorum.ts';
 import { STATUS_COMMAND } from './status.ts';
 
@@ -15,5 +16,6 @@ export const COMMANDS: readonly Command[] = [
   ...CPG_COMMANDS,
   ...CMAP_COMMANDS,
   ...CONTROL_COMMANDS,
+  NOTIFY_COMMAND,
   INSTANCES_COMMAND,
 ];

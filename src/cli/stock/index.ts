@@ -3,8 +3,9 @@ import { CFGTOOL } from './cfgtool.ts';
 import { CMAPCTL } from './cmapctl.ts';
 import { CPGTOOL } from './cpgtool.ts';
 import { KEYGEN } from './keygen.ts';
+import { NOTIFYD } from './notifyd.ts';
 import { QUORUMTOOL } from './quorumtool.ts';
 import type { Tool } from './tool.ts';
 
 /** The commands of stock's package that exist under their own names. */
-export const TOOLS: readonly Tool[] = [BLACKBOX, CFGTOOL, CMAPCTL, CPGTOOL, KEYGEN, QUORUMTOOL];
+export const TOOLS: readonly Tool[] = [BLACKBOX, CFGTOOL, CMAPCTL, CPGTOOL, KEYGEN, NOTIFYD, QUORUMTOOL];

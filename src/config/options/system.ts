@@ -83,6 +83,13 @@ const system = sectionOptions('system', { reload: 'no', cmap: 'refused' }, [
     names: 'path',
     doc: 'File with the token that readers of both must bring; kept as a key file is. Without it only loopback addresses and unix sockets are taken.',
   },
+  {
+    key: 'notify',
+    type: 'str',
+    extension: true,
+    names: 'program',
+    doc: 'Who is notified of changes of quorum, members, links and clients: up to 8 targets with blanks between (exec:/PATH, http://…, https://…, dbus:, snmp:HOST, mq:/NAME), see notify.md. A wrong one is found at start only.',
+  },
 ]);
 
 const RESOURCE_KEYS = [

@@ -1,7 +1,7 @@
-import { scratch } from '../os/arena.ts';
-import { closeFd } from '../os/fd.ts';
-import { AF_UNIX, encodeAbstractName, encodeUnixPath, SUN_PATH_BYTES } from '../os/sockaddr.ts';
-import { connectSocket, MSG_NOSIGNAL, openSocket, SOCK_DGRAM, sendBytes } from '../os/socket.ts';
+import { scratch } from './arena.ts';
+import { closeFd } from './fd.ts';
+import { AF_UNIX, encodeAbstractName, encodeUnixPath, SUN_PATH_BYTES } from './sockaddr.ts';
+import { connectSocket, MSG_NOSIGNAL, openSocket, SOCK_DGRAM, sendBytes } from './socket.ts';
 
 /** In `scratch`: the address at 0, the message behind it. */
 const MESSAGE_OFFSET = 256;
