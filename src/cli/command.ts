@@ -11,6 +11,15 @@ export interface CliIo {
   readonly signal: AbortSignal;
   /** Terminal width, 0 when the output is not a terminal. */
   readonly columns: number;
+  /** Keys as they are typed; `null`: input or output is no terminal. */
+  readonly keyboard: Keyboard | null;
+}
+
+/** A terminal whose keys are read one by one. */
+export interface Keyboard {
+  size(): { readonly width: number; readonly height: number };
+  /** Until the result is called; then the terminal is as before. */
+  listen(key: (key: string) => void): () => void;
 }
 
 export type CommandOption = NonNullable<ParseArgsConfig['options']>;

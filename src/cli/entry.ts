@@ -1,4 +1,4 @@
-import type { CliIo } from './command.ts';
+import type { CliIo, Keyboard } from './command.ts';
 
 /**
  * Entry point of bin/rondo: joins the command line to this process's streams and signals. Code is imported after the first statement:
@@ -16,6 +16,20 @@ process.once('SIGTERM', () => abort.abort());
 // A reader that went away (`rondo cpg watch g | head -1`) ends the command quietly.
 process.stdout.on('error', () => abort.abort());
 
+const keyboard: Keyboard = {
+  size: () => ({ width: process.stdout.columns || 80, height: process.stdout.rows || 24 }),
+  listen: (key) => {
+    const { stdin } = process;
+    const heard = (bytes: Buffer): void => {
+      for (const character of bytes.toString()) key(character);
+    };
+    stdin.setRawMode(true).on('data', heard).resume();
+    return () => {
+      stdin.off('data', heard).setRawMode(false).pause();
+    };
+  },
+};
+
 const io: CliIo = {
   out: (text) => process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
@@ -23,6 +37,7 @@ const io: CliIo = {
   env: process.env,
   signal: abort.signal,
   columns: process.stdout.isTTY ? process.stdout.columns : 0,
+  keyboard: process.stdin.isTTY && process.stdout.isTTY ? keyboard : null,
 };
 
 const status = await runCli(process.argv.slice(2), io);

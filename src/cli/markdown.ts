@@ -37,6 +37,9 @@ Fields are never removed or renamed within a major version; new ones may come. W
 | \`status\` | \`{clusterName, transport, localNodeId, ringId:{rep,seq}, quorate, quorumProvider, votes:VOTES or null, nodes:[NODE]}\` |
 | \`nodes\` | \`[NODE]\` |
 | \`links\` | \`{transport, localNodeId, nodes:[NODE]}\` |
+| \`links --matrix\` | \`{views:[{nodeId, configuration, version, links:[{peerId, link, up, heard, latencyUs, mtu, downs}]}], faults:[{kind, …}]}\` |
+| \`doctor\` | \`{looked, ok, findings:[{code, severity, what, cause, evidence:[text], mend}]}\` |
+| \`notify\` | a line each: the notice ([notify.md](notify.md)) |
 | \`quorum\` | \`{provider, quorate, ringId, votes:VOTES or null, nodes:[{nodeId, name, votes, device}]}\` |
 | \`quorum watch\` | a line each: \`{type:"quorum", quorate, ringId, members:[id]}\` or \`{type:"nodes", ringId, members, joined, left}\` |
 | \`cpg join\`, \`cpg watch\` | a line each: \`{type:"message", group, nodeId, pid, bytes, base64, text?}\`, \`{type:"membership", group, members:[{nodeId,pid}], joined:[{nodeId,pid,reason}], left:[…]}\`, \`{type:"ring", ringId, members:[id]}\`. \`text\` only where the payload is UTF-8 |

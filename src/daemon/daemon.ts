@@ -2,6 +2,7 @@ import type { FromRing } from '../bridge/messages.ts';
 import { DEFAULT_RING_WORKER_OPTIONS } from '../bridge/ring-worker-data.ts';
 import { StateWord } from '../bridge/shared-layout.ts';
 import type { ConfigEnvironment } from '../config/environment.ts';
+import { trackedFingerprint } from '../config/fingerprint.ts';
 import { Icmap } from '../config/icmap/index.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
 import { COROSYNC_VERSION } from '../lib/corosync-version.ts';
@@ -15,6 +16,7 @@ import type { QueueLevelValue } from '../services/host/flow-control.ts';
 import type { HostPorts } from '../services/host/ports.ts';
 import { cfgPorts } from './cfg-ports.ts';
 import { ConfigurationInForce } from './configuration-in-force.ts';
+import { LinkObserver, showViews } from './connectivity.ts';
 import { Deferred, Gate, settlesWithin } from './deferred.ts';
 import { type EngineSet, engineSet, RING_SERVICES } from './engines.ts';
 import { DaemonExit, ExitCode, type ExitCodeValue } from './exit-codes.ts';
@@ -421,14 +423,21 @@ export class Daemon {
   // ---- what the engines get ----
 
   private engineSet(): EngineSet {
-    const { parts } = this;
+    const { parts, inForce } = this;
     const { log } = parts;
+    const observer = new LinkObserver(this.statistics, inForce.totem.nodeId, () => inForce.totem.timings.tokenMs);
     return engineSet({
       cmap: this.cmap,
       statistics: this.statistics,
       stateDirectory: parts.stateDirectory,
       flight: parts.flight.main,
       addressesOf: (nodeId) => this.inForce.addressesOf(nodeId),
+      connectivity: {
+        links: (nowMs) => observer.links(nowMs),
+        configuration: trackedFingerprint(this.cmap),
+        version: rondoVersion(),
+        changed: (views) => showViews(this.statistics, views),
+      },
       cfg: cfgPorts({
         reloader: this.changes,
         inForce: this.inForce,

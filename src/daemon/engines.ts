@@ -12,6 +12,7 @@ import type { CfgPorts } from '../services/cfg/ports.ts';
 import { CmapEngine } from '../services/cmap/engine.ts';
 import type { AddressesOf } from '../services/cmap/members.ts';
 import type { StatsMap } from '../services/cmap/stats-map.ts';
+import { ConnectivityEngine, type ConnectivityPorts } from '../services/connectivity/engine.ts';
 import { CPG_SERVICE } from '../services/cpg/service.ts';
 import { hasClients, type MainEngineContext, type ServiceDeclaration, type ServiceEngine } from '../services/engine.ts';
 import type { EngineHost } from '../services/host/engine-host.ts';
@@ -30,9 +31,10 @@ export interface EngineDependencies {
   readonly stateDirectory: string;
   readonly flight: FlightLog;
   readonly addressesOf: AddressesOf;
+  readonly connectivity: ConnectivityPorts;
   shutdown(reason: string): void;
   /** For every decision of the quorum provider, before anybody else hears of it. */
-  quorumDecided(quorate: boolean, members: readonly number[]): void;
+  readonly quorumDecided: (quorate: boolean, members: readonly number[]) => void;
   /** Stops a service of the ring thread, and with it its clients. */
   unloadRemote(serviceId: number): Promise<void>;
   /** pload, mon, wd: loaded before quorum. */
@@ -94,9 +96,7 @@ export function engineSet(needs: EngineDependencies): EngineSet {
     await host!.load(engine);
     await publish(engine);
   };
-  const decisions = new QuorumDecisions();
-  decisions.follow(() => needs.quorumDecided(decisions.quorate, decisions.view));
-  decisions.follow(() => recordDecision(needs.flight, decisions));
+  const decisions = followedDecisions(needs);
   let votes: (() => VotequorumSummary) | null = null;
   const provider = quorumProvider(needs.cmap, {
     stateDirectory: needs.stateDirectory,
@@ -120,6 +120,7 @@ export function engineSet(needs: EngineDependencies): EngineSet {
     new CmapEngine({ cmap, statistics, addressesOf, daemonUid, shutdown: (reason) => needs.shutdown(reason) }),
     new CfgEngine({ ...needs.cfg, agreement }),
     agreement,
+    new ConnectivityEngine(needs.connectivity),
   ];
   const all: readonly ServiceEngine<MainEngineContext>[] = [
     ...first,
@@ -165,6 +166,14 @@ export function engineSet(needs: EngineDependencies): EngineSet {
       }
     },
   };
+}
+
+/** Notices first: who waits for them acts on them. */
+function followedDecisions({ flight, quorumDecided }: EngineDependencies): QuorumDecisions {
+  const decisions = new QuorumDecisions();
+  decisions.follow(() => quorumDecided(decisions.quorate, decisions.view));
+  decisions.follow(() => recordDecision(flight, decisions));
+  return decisions;
 }
 
 function recordDecision(flight: FlightLog, { quorate, view, basis, ringId }: QuorumDecisions): void {

@@ -25,6 +25,7 @@ function capture(json: boolean): { context: CommandContext; text: () => string }
     env: {},
     signal: new AbortController().signal,
     columns: 80,
+    keyboard: null,
   };
   const connect = { signal: io.signal, waitReadyMs: 0, timeoutMs: 1000 };
   return { context: { io, values: {}, positionals: [], json, connect }, text: () => text };

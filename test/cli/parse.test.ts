@@ -23,6 +23,7 @@ function fakeIo(): CliIo & { stdout: string; stderr: string } {
     env: {},
     signal: new AbortController().signal,
     columns: 0,
+    keyboard: null,
   };
   return io;
 }

@@ -32,6 +32,7 @@ function captureIo(): CliIo & { text: string } {
     env: {},
     signal: new AbortController().signal,
     columns: 0,
+    keyboard: null,
   };
   return io;
 }

@@ -1,12 +1,13 @@
-import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { type ConfigEnvironment, nodeEnvironment } from '../../config/environment.ts';
+import { Cfg } from '../../client/cfg.ts';
+import { Cmap } from '../../client/cmap.ts';
 import { type ConfigError, type ConfigWarning, warningText } from '../../config/errors.ts';
 import { CONFIG_FILE_DEFAULT, type LoadResult, loadConfiguration } from '../../config/load.ts';
+import { checkingEnvironment } from '../checking-environment.ts';
 import type { Command, CommandContext } from '../command.ts';
+import { type ConfigPlan, liveMap, planConfiguration } from '../config-plan.ts';
 import { CliExit } from '../exit-codes.ts';
 import { emit } from '../output.ts';
+import { nodeViews } from '../views.ts';
 
 async function check(context: CommandContext): Promise<number> {
   const file = context.positionals[0] ?? CONFIG_FILE_DEFAULT;
@@ -16,17 +17,6 @@ async function check(context: CommandContext): Promise<number> {
   emit(context, resultJson(result), () => resultLines(result));
   if (!result.ok) return CliExit.CHECK_FAILED;
   return context.values['strict'] === true && result.warnings.length > 0 ? CliExit.CHECK_FAILED : CliExit.OK;
-}
-
-/** The machine, seen without touching it: the log file is not created, the state directory may be another machine's. */
-function checkingEnvironment(node: unknown): ConfigEnvironment {
-  const environment = nodeEnvironment();
-  return {
-    ...environment,
-    ...(typeof node === 'string' ? { hostname: () => node } : {}),
-    openForAppend: (path) => access(dirname(path), constants.W_OK),
-    enterDirectory: () => Promise.resolve(),
-  };
 }
 
 const problemJson = (problem: ConfigError | ConfigWarning): unknown => ({
@@ -78,7 +68,54 @@ function resultLines(result: LoadResult): string[] {
   ];
 }
 
-/** Commands that need no daemon: what a configuration file says. */
+/** What a reload would do here, and which nodes have what now. */
+async function plan(context: CommandContext): Promise<number> {
+  const file = context.positionals[0] ?? CONFIG_FILE_DEFAULT;
+  const cmap = await Cmap.connect(context.connect);
+  const stats = await Cmap.connect({ ...context.connect, map: 'stats' });
+  const cfg = await Cfg.connect(context.connect);
+  try {
+    const own = await cfg.localNodeId();
+    const planned = await planConfiguration(file, context.values['node'], await liveMap(cmap));
+    const views = await nodeViews(stats);
+    const here = views.find(({ nodeId }) => nodeId === own)?.configuration;
+    const nodes = views.map(({ nodeId, configuration }) => ({
+      nodeId,
+      asHere: configuration === here,
+      asFile: configuration === planned.configuration,
+    }));
+    emit(context, { file, ok: planned.refusals.length === 0, ...planned, nodes }, () =>
+      planLines(file, planned, nodes),
+    );
+    return planned.refusals.length === 0 ? CliExit.OK : CliExit.CHECK_FAILED;
+  } finally {
+    for (const connection of [cmap, stats, cfg]) connection.close();
+  }
+}
+
+interface NodeState {
+  readonly nodeId: number;
+  readonly asHere: boolean;
+  readonly asFile: boolean;
+}
+
+function planLines(file: string, planned: ConfigPlan, nodes: readonly NodeState[]): string[] {
+  const lines = planned.refusals.map((text) => `refused: ${text}`);
+  for (const effect of ['at once', 'links that are added', 'next start', 'never while it runs'] as const) {
+    const changes = planned.changes.filter((change) => change.effect === effect);
+    if (changes.length > 0) lines.push(`${effect}:`, ...changes.map(({ text }) => `  ${text}`));
+  }
+  if (planned.refusals.length + planned.changes.length === 0) lines.push(`${file} says what is in force`);
+  lines.push(...planned.warnings.map((text) => `warning: ${text}`));
+  const other = nodes.filter(({ asHere }) => !asHere).map(({ nodeId }) => nodeId);
+  if (other.length > 0) lines.push(`nodes with other values in force than here: ${other.join(' ')}`);
+  const done = nodes.filter(({ asFile }) => asFile).map(({ nodeId }) => nodeId);
+  if (planned.changes.length > 0 && done.length > 0)
+    lines.push(`nodes that have the file's values in force already: ${done.join(' ')}`);
+  return lines;
+}
+
+/** What a configuration file says, and what a daemon would make of it. */
 export const CONFIG_COMMANDS: readonly Command[] = [
   {
     words: 'config check',
@@ -96,5 +133,16 @@ export const CONFIG_COMMANDS: readonly Command[] = [
     ],
     positionals: [0, 1],
     run: check,
+  },
+  {
+    words: 'config plan',
+    arguments: '[FILE]',
+    summary: 'show what a reload of a file would change, when each key acts, and which nodes differ',
+    details: `Default file: ${CONFIG_FILE_DEFAULT}. Changes nothing. Each node reads its own file at a reload; what they have in force now is compared. Exit 4 when the reload would be refused.`,
+    options: { node: { type: 'string' } },
+    optionHelp: [{ flag: '--node NAME', text: 'read it as this node of its list (default: this host)' }],
+    examples: ['rondo config plan', 'rondo config plan new.conf --json'],
+    positionals: [0, 1],
+    run: plan,
   },
 ];

@@ -2,20 +2,26 @@ import type { Command } from '../command.ts';
 import { CMAP_COMMANDS } from './cmap.ts';
 import { CONTROL_COMMANDS } from './control.ts';
 import { CPG_COMMANDS } from './cpg.ts';
+import { DOCTOR_COMMAND } from './doctor.ts';
 import { INSTANCES_COMMAND } from './instances.ts';
 import { LINK_COMMANDS } from './links.ts';
+import { NODE_COMMANDS } from './node.ts';
 import { NOTIFY_COMMAND } from './notify.ts';
 import { QUORUM_COMMANDS } from './quorum.ts';
 import { STATUS_COMMAND } from './status.ts';
+import { TOP_COMMAND } from './top.ts';
 
 /** Every command, in the order of the overview. */
 export const COMMANDS: readonly Command[] = [
   STATUS_COMMAND,
+  DOCTOR_COMMAND,
+  TOP_COMMAND,
   ...LINK_COMMANDS,
   ...QUORUM_COMMANDS,
   ...CPG_COMMANDS,
   ...CMAP_COMMANDS,
   ...CONTROL_COMMANDS,
+  ...NODE_COMMANDS,
   NOTIFY_COMMAND,
   INSTANCES_COMMAND,
 ];

@@ -1,7 +1,11 @@
+import { Cmap } from '../../client/cmap.ts';
+import { connectivityFaults } from '../../lib/connectivity.ts';
 import { type ClusterNode, type ClusterStatus, clusterStatus } from '../cluster.ts';
-import type { Command } from '../command.ts';
+import type { Command, CommandContext } from '../command.ts';
 import { CliExit } from '../exit-codes.ts';
+import { matrixLines } from '../matrix.ts';
 import { emit, table } from '../output.ts';
+import { nodeViews } from '../views.ts';
 
 const UNSET_U32 = 0xffff_ffff;
 
@@ -40,6 +44,23 @@ export function nodeRows(nodes: readonly ClusterNode[]): (string | number)[][] {
   ]);
 }
 
+/** What every node of ours says of its links, as the local daemon has it. */
+async function matrix(context: CommandContext): Promise<number> {
+  const stats = await Cmap.connect({ ...context.connect, map: 'stats' });
+  try {
+    const views = await nodeViews(stats);
+    const faults = connectivityFaults(views);
+    if (views.length === 0) {
+      context.io.err('rondo: this daemon has no views of other nodes: stock does not publish any\n');
+      return CliExit.FAILED;
+    }
+    emit(context, { views, faults }, () => matrixLines(views));
+    return context.values['check'] === true && faults.length > 0 ? CliExit.CHECK_FAILED : CliExit.OK;
+  } finally {
+    stats.close();
+  }
+}
+
 export const LINK_COMMANDS: readonly Command[] = [
   {
     words: 'nodes',
@@ -61,12 +82,17 @@ export const LINK_COMMANDS: readonly Command[] = [
     words: 'links',
     arguments: '',
     summary: 'links to the other nodes: state, MTU, latency',
-    details: 'Latency and down counts are measured by knet only.',
-    options: { check: { type: 'boolean' } },
-    optionHelp: [{ flag: '--check', text: 'exit 4 when a link is down' }],
-    examples: ['rondo links'],
+    details:
+      'Latency and down counts are measured by knet only. The matrix has a row for each node that runs Rondo: how it sees its links to the others (DEAF: nothing of the other one is heard), and names what is asymmetric.',
+    options: { check: { type: 'boolean' }, matrix: { type: 'boolean', short: 'm' } },
+    optionHelp: [
+      { flag: '-m, --matrix', text: 'the links as all nodes see them' },
+      { flag: '--check', text: 'exit 4 when a link is down' },
+    ],
+    examples: ['rondo links', 'rondo links --matrix'],
     positionals: [0, 0],
     async run(context) {
+      if (context.values['matrix'] === true) return await matrix(context);
       const status = await clusterStatus(context);
       emit(context, { transport: status.transport, localNodeId: status.localNodeId, nodes: status.nodes }, () =>
         table(['NODE', 'NAME', 'LINK', 'STATE', 'MTU', 'LATENCY', 'DOWNS', 'ADDRESSES'], linkRows(status)),

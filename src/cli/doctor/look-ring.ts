@@ -1,0 +1,134 @@
+import { pause } from '../../client/abort.ts';
+import { Cmap } from '../../client/cmap.ts';
+import { type ClusterStatus, clusterStatus } from '../cluster.ts';
+import type { CommandContext } from '../command.ts';
+import { quorumReason } from '../commands/quorum.ts';
+import { nodeViews } from '../views.ts';
+import type { ClientFacts, RingCounts, RingFacts, VoteFacts } from './live.ts';
+
+const CLIENT_KEY = /^stats\.ipcs\.service\d+\.(\d+)\.(0x[0-9a-f]+)\.(procname|queued|overload)$/;
+const DOWNS_KEY = /^stats\.knet\.node(\d+)\.link(\d+)\.down_count$/;
+const PAUSE_KEY = /^stats\.schedmiss\.\d+\.delay$/;
+
+interface Sample {
+  readonly counts: RingCounts;
+  readonly downs: ReadonlyMap<string, number>;
+  readonly unauthentic: number;
+  /** Requests of all clients that were refused for want of room. */
+  readonly overload: number;
+}
+
+/** Looks at the daemon twice, so many seconds apart. */
+export async function lookAtRing(
+  context: CommandContext,
+  seconds: number,
+  fileConfiguration: string | null,
+): Promise<RingFacts> {
+  const cmap = await Cmap.connect(context.connect);
+  const stats = await Cmap.connect({ ...context.connect, map: 'stats' });
+  try {
+    const before = await sample(stats);
+    await pause(seconds * 1000, context.io.signal);
+    const after = await sample(stats);
+    const status = await clusterStatus(context);
+    return {
+      localNodeId: status.localNodeId,
+      transport: status.transport,
+      crypto: await cryptoText(cmap),
+      tokenMs: (await cmap.getNumber('runtime.config.totem.token')) ?? 0,
+      rotationMs: (await stats.getNumber('stats.srp.mtt_rx_token')) ?? 0,
+      longestPauseMs: await longestPause(stats),
+      members: status.nodes.map(({ nodeId, name, member }) => ({ nodeId, name, member })),
+      votes: votesOf(status),
+      quorate: status.quorate,
+      views: await nodeViews(stats),
+      fileConfiguration,
+      seconds,
+      since: difference(before.counts, after.counts),
+      total: after.counts,
+      downs: downsOf(before, after, status.localNodeId),
+      unauthentic: Math.max(0, after.unauthentic - before.unauthentic),
+      refused: Math.max(0, after.overload - before.overload),
+      clients: await clientsOf(stats),
+    };
+  } finally {
+    cmap.close();
+    stats.close();
+  }
+}
+
+async function sample(stats: Cmap): Promise<Sample> {
+  const number = async (name: string): Promise<number> => (await stats.getNumber(`stats.srp.${name}`)) ?? 0;
+  const downs = new Map<string, number>();
+  for await (const { key, value } of stats.entries('stats.knet.'))
+    if (DOWNS_KEY.test(key)) downs.set(key, Number(value));
+  return {
+    counts: {
+      retransmitted: await number('mcast_retx'),
+      received: (await number('mcast_rx')) + (await number('mcast_tx')),
+      tokensLost: await number('operational_token_lost'),
+      gathers: await number('gather_entered'),
+    },
+    downs,
+    unauthentic: (await stats.getNumber('rondo.dropped.knet.authentication')) ?? 0,
+    overload: (await clientsOf(stats)).reduce((sum, { overload }) => sum + overload, 0),
+  };
+}
+
+const difference = (before: RingCounts, after: RingCounts): RingCounts => ({
+  retransmitted: Math.max(0, after.retransmitted - before.retransmitted),
+  received: Math.max(0, after.received - before.received),
+  tokensLost: Math.max(0, after.tokensLost - before.tokensLost),
+  gathers: Math.max(0, after.gathers - before.gathers),
+});
+
+function downsOf(before: Sample, after: Sample, localNodeId: number): RingFacts['downs'] {
+  return [...after.downs].flatMap(([key, total]) => {
+    const [, peerId, link] = DOWNS_KEY.exec(key) ?? [];
+    if (Number(peerId) === localNodeId) return [];
+    const since = Math.max(0, total - (before.downs.get(key) ?? 0));
+    return [{ peerId: Number(peerId), link: Number(link), since, total }];
+  });
+}
+
+async function cryptoText(cmap: Cmap): Promise<string | null> {
+  const names = [await cmap.getString('totem.crypto_cipher'), await cmap.getString('totem.crypto_hash')];
+  const used = names.filter((name) => name !== null && name !== 'none');
+  return used.length === 0 ? null : used.join('/');
+}
+
+async function longestPause(stats: Cmap): Promise<number> {
+  let longest = 0;
+  for await (const { key, value } of stats.entries('stats.schedmiss.'))
+    if (PAUSE_KEY.test(key)) longest = Math.max(longest, Number(value));
+  return longest;
+}
+
+function votesOf({ votes, nodes, quorate, quorumProvider }: ClusterStatus): VoteFacts | null {
+  if (votes === null) return null;
+  const voters = nodes
+    .filter(({ member }) => member)
+    .map(({ nodeId, name, votes: own }) => ({ name: name ?? `node ${nodeId}`, votes: own ?? 0 }));
+  const { device } = votes;
+  return {
+    quorate,
+    totalVotes: votes.totalVotes,
+    quorum: votes.quorum,
+    voters: device.castsVote ? [...voters, { name: `the device ${device.name}`, votes: device.votes }] : voters,
+    explanation: `Quorate: ${quorumReason(quorate, votes, quorumProvider)}`,
+  };
+}
+
+async function clientsOf(stats: Cmap): Promise<readonly ClientFacts[]> {
+  const found = new Map<string, { name: string; pid: number; queued: number; overload: number }>();
+  for await (const { key, value } of stats.entries('stats.ipcs.service')) {
+    const [, pid, pointer, field] = CLIENT_KEY.exec(key) ?? [];
+    if (pid === undefined || pointer === undefined) continue;
+    const client = found.get(`${pid} ${pointer}`) ?? { name: '', pid: Number(pid), queued: 0, overload: 0 };
+    found.set(`${pid} ${pointer}`, client);
+    if (field === 'procname') client.name = String(value);
+    if (field === 'queued') client.queued = Number(value);
+    if (field === 'overload') client.overload = Number(value);
+  }
+  return [...found.values()];
+}

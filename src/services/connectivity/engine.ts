@@ -1,0 +1,171 @@
+import { type ConnectivityView, connectivityFaults, faultText, type SeenLink } from '../../lib/connectivity.ts';
+import type { ConfigurationChange } from '../../lib/ring-id.ts';
+import { messageNames, multicast, receive } from '../codec/message.ts';
+import type { EngineTimer, MainEngineContext, RunningService, ServiceEngine } from '../engine.ts';
+import { CONNECTIVITY_MESSAGES, CONNECTIVITY_SERVICE_ID, decodeView, encodeView } from './messages.ts';
+
+/** How often this node's links are looked at; a change is published then, and not more often. */
+export const LOOK_MS = 1_000;
+/** How often a view is published that has not changed but for latencies. */
+export const REFRESH_MS = 30_000;
+/** A fault is reported when it has been there for so long: the two ends of a link notice its death at different times. */
+export const FAULT_MS = 5_000;
+/** Faults that are followed and reported one by one; a cluster with more has one cause for them. */
+const FAULTS_MAX = 64;
+/** Nodes whose views are kept: as many as a ring can have. */
+const NODES_MAX = 384;
+
+export interface ConnectivityPorts {
+  /** This node's links now. */
+  links(nowMs: number): readonly SeenLink[];
+  /** Digest of the shared configuration in force. */
+  configuration(): string;
+  readonly version: string;
+  /** The views that are known have changed. */
+  changed(views: ReadonlyMap<number, ConnectivityView>): void;
+}
+
+type Message = keyof typeof CONNECTIVITY_MESSAGES;
+
+/**
+ * Every node tells the others how it sees its links (an extension that stock cannot see): one small message when the membership changes, and, if
+ * another node of ours is in the ring, when a link changes and every half minute. What one node alone cannot know comes out of it: a link that works
+ * one way only, two nodes that reach each other only through a third, nodes with other configurations.
+ */
+export class ConnectivityEngine implements ServiceEngine<MainEngineContext, never, Message> {
+  readonly serviceId = CONNECTIVITY_SERVICE_ID;
+  readonly name = 'connectivity';
+  readonly description = 'views of the links';
+  readonly hidden = true;
+  readonly unloadPriority = 1;
+  readonly allowInquorate = true;
+  readonly calls = {};
+  readonly messages = messageNames(CONNECTIVITY_MESSAGES);
+  readonly takesPartInSync = false;
+
+  constructor(private readonly ports: ConnectivityPorts) {}
+
+  start(context: MainEngineContext): RunningService<never, Message> {
+    return new ConnectivityService(context, this.ports);
+  }
+}
+
+class ConnectivityService implements RunningService<never, Message> {
+  readonly calls = {};
+  readonly messages = receive(CONNECTIVITY_MESSAGES, {
+    view: (_values, nodeId, payload) => this.viewDelivered(nodeId, payload),
+  });
+  private readonly views = new Map<number, ConnectivityView>();
+  private members: readonly number[] = [];
+  private timer: EngineTimer | null = null;
+  /** What was published last, without what changes all the time. */
+  private published = '';
+  private publishedMs = Number.NEGATIVE_INFINITY;
+  /** Text of a fault → since when it is there; negative infinity: reported. */
+  private faults = new Map<string, number>();
+  /** Texts of the faults that the views show; `null`: the views have changed since. */
+  private shown: ReadonlySet<string> | null = null;
+
+  constructor(
+    private readonly context: MainEngineContext,
+    private readonly ports: ConnectivityPorts,
+  ) {
+    this.look();
+  }
+
+  stop(): boolean {
+    this.timer?.cancel();
+    return true;
+  }
+
+  configurationChange(change: ConfigurationChange): void {
+    for (const nodeId of change.left) this.views.delete(nodeId);
+    if (change.kind !== 'regular') return;
+    this.members = change.members;
+    for (const nodeId of this.views.keys()) if (!change.members.includes(nodeId)) this.views.delete(nodeId);
+    this.viewsChanged();
+    this.publish(); // those who have joined do not know it
+  }
+
+  private viewDelivered(nodeId: number, payload: Uint8Array): void {
+    const view = decodeView(payload, nodeId);
+    if (view === null || !this.members.includes(nodeId)) return;
+    if (!this.views.has(nodeId) && this.views.size >= NODES_MAX) return;
+    this.views.set(nodeId, view);
+    this.viewsChanged();
+  }
+
+  private viewsChanged(): void {
+    this.shown = null;
+    this.ports.changed(this.views);
+  }
+
+  private look(): void {
+    this.timer = this.context.setTimer(LOOK_MS, () => this.look());
+    if (this.members.length === 0) return;
+    const others = [...this.views.keys()].some((nodeId) => nodeId !== this.context.nodeId);
+    const nowMs = this.context.nowMs();
+    if (others && (this.steadyPart() !== this.published || nowMs - this.publishedMs >= REFRESH_MS)) this.publish();
+    else if (!others) this.ownOnly();
+    this.reportFaults(nowMs);
+  }
+
+  /** Nobody else would understand it; this node's own view is there all the same. */
+  private ownOnly(): void {
+    if (this.steadyPart() === this.published) return;
+    this.published = this.steadyPart();
+    this.views.set(this.context.nodeId, this.ownView());
+    this.viewsChanged();
+  }
+
+  private ownView(): ConnectivityView {
+    const { nodeId } = this.context;
+    const { version } = this.ports;
+    return {
+      nodeId,
+      configuration: this.ports.configuration(),
+      version,
+      links: this.ports.links(this.context.nowMs()),
+    };
+  }
+
+  private steadyPart(): string {
+    const { configuration, links } = this.ownView();
+    return JSON.stringify([
+      configuration,
+      links.map(({ peerId, link, up, heard, mtu }) => [peerId, link, up, heard, mtu]),
+    ]);
+  }
+
+  private publish(): void {
+    const { values, tail } = encodeView(this.ownView());
+    this.published = this.steadyPart();
+    this.publishedMs = this.context.nowMs();
+    multicast(this.context, CONNECTIVITY_MESSAGES.view, values, tail);
+  }
+
+  private reportFaults(nowMs: number): void {
+    this.shown ??= new Set(
+      connectivityFaults([...this.views.values()])
+        .slice(0, FAULTS_MAX)
+        .map(faultText),
+    );
+    const texts = this.shown;
+    const before = this.faults;
+    this.faults = new Map();
+    for (const text of texts) {
+      const since = before.get(text) ?? nowMs;
+      const isDue = since !== Number.NEGATIVE_INFINITY && nowMs - since >= FAULT_MS;
+      if (isDue) this.context.log('warning', 'KNET', `Connectivity: ${text}`, 'connectivity');
+      this.faults.set(text, isDue ? Number.NEGATIVE_INFINITY : since);
+    }
+    for (const [text, since] of before) {
+      if (since === Number.NEGATIVE_INFINITY && !texts.has(text))
+        this.context.log('notice', 'KNET', `Connectivity, over: ${text}`, 'connectivity');
+    }
+  }
+
+  dump(): string {
+    return `connectivity: views of nodes ${[...this.views.keys()].join(' ')}`;
+  }
+}
