@@ -1,6 +1,7 @@
-// Writes the documents that are made from tables: docs/configuration.md, docs/cli.md and docs/metrics.md. Build first.
+// Writes the documents that are made from tables: docs/configuration.md, docs/cli.md, docs/metrics.md and man/rondo.1. Build first.
 import { writeFileSync } from 'node:fs';
 import { COMMANDS } from '../dist/src/cli/commands/index.js';
+import { manualPage } from '../dist/src/cli/manual.js';
 import { cliMarkdown } from '../dist/src/cli/markdown.js';
 import { optionsMarkdown } from '../dist/src/config/options/markdown.js';
 import { metricsMarkdown } from '../dist/src/web/metrics/markdown.js';
@@ -10,3 +11,4 @@ const write = (name, text) => writeFileSync(new URL(`../docs/${name}`, import.me
 write('configuration.md', optionsMarkdown());
 write('cli.md', cliMarkdown(COMMANDS));
 write('metrics.md', metricsMarkdown(METRICS));
+write('../man/rondo.1', manualPage(COMMANDS));

@@ -1,5 +1,6 @@
 import type { Command } from '../command.ts';
 import { CMAP_COMMANDS } from './cmap.ts';
+import { completionCommand } from './completion.ts';
 import { CONTROL_COMMANDS } from './control.ts';
 import { CPG_COMMANDS } from './cpg.ts';
 import { DOCTOR_COMMAND } from './doctor.ts';
@@ -24,4 +25,5 @@ export const COMMANDS: readonly Command[] = [
   ...NODE_COMMANDS,
   NOTIFY_COMMAND,
   INSTANCES_COMMAND,
+  completionCommand(() => COMMANDS),
 ];

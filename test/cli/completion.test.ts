@@ -1,0 +1,54 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import t from 'tap';
+import { COMMANDS } from '../../src/cli/commands/index.ts';
+import { completionScript, SHELLS } from '../../src/cli/completion.ts';
+import { manualPage } from '../../src/cli/manual.ts';
+
+const has = (program: string): boolean =>
+  ['/bin', '/usr/bin'].some((directory) => existsSync(`${directory}/${program}`));
+
+/** What bash offers for the last of the words. */
+function offered(...words: readonly string[]): string[] {
+  const script = `${completionScript('bash', COMMANDS)}
+COMP_WORDS=(rondo ${words.map((word) => `'${word}'`).join(' ')})
+COMP_CWORD=${words.length}
+_rondo
+printf '%s\\n' "\${COMPREPLY[@]}"`;
+  return execFileSync('bash', ['--norc'], { input: script, encoding: 'utf8' })
+    .split('\n')
+    .filter((line) => line !== '');
+}
+
+t.test('bash completes commands, second words and options', { skip: has('bash') ? false : 'needs bash' }, async (t) => {
+  t.same(offered('doc'), ['doctor']);
+  t.ok(offered('').includes('status') && offered('').includes('quorum'));
+  t.equal(new Set(offered('')).size, offered('').length, 'each once');
+  t.same(offered('quorum', 'w'), ['watch']);
+  t.same(offered('config', '').sort(), ['check', 'plan']);
+  t.same(offered('doctor', '--str'), ['--strict']);
+  t.ok(offered('doctor', '-').includes('--json'), 'those of every command');
+  t.same(offered('quorum', 'watch', '--check'), [], 'an option of another command');
+  t.same(offered('links', '--ma'), ['--matrix']);
+});
+
+t.test('every script names every command, and is one for its shell', async (t) => {
+  for (const shell of SHELLS) {
+    const script = completionScript(shell, COMMANDS);
+    for (const { words } of COMMANDS)
+      for (const word of words.split(' ')) t.ok(script.includes(word), `${shell}: ${word}`);
+    if (!has(shell)) t.comment(`${shell} is not here: its syntax is not checked`);
+    else execFileSync(shell, shell === 'fish' ? ['--no-execute'] : ['-n'], { input: script });
+  }
+});
+
+t.test('no line of the manual page begins with a request by accident', async (t) => {
+  const lines = manualPage(COMMANDS).split('\n');
+  const requests = new Set(['.\\"', '.TH', '.SH', '.SS', '.B', '.BR', '.I', '.RI', '.TP', '.PP', '.nf', '.fi']);
+  for (const line of lines) if (/^[.']/.test(line)) t.ok(requests.has(line.split(' ')[0]!), line);
+  for (const { words } of COMMANDS)
+    t.ok(
+      lines.some((line) => line.startsWith(`.SS rondo ${words.replaceAll('-', '\\-')}`)),
+      words,
+    );
+});
