@@ -84,7 +84,7 @@ export class Packer {
     if (!this.srp.pool.canServe(needed + 2, this.slotBytes, this.pagesKept())) return false;
     if (this.wouldSplitNeedlessly(bytes)) this.emit(0);
     if (this.slot < 0) this.openSlot();
-    if (this.pieces === 0) this.srp.state.fillingSinceMs = this.srp.state.nowMs;
+    if (this.pieces === 0) this.srp.state.passage.fills(this.srp.state);
     this.remaining = bytes;
     this.pieceStart = this.dataBytes;
     this.limit = this.mtu - PG_HEADER_BYTES - 2 * (this.pieces + 1);

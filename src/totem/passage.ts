@@ -1,5 +1,6 @@
-import { DURATION_SLOTS, DurationCounts } from '../lib/durations.ts';
+import { DURATION_SLOTS, DurationCounts, Span } from '../lib/durations.ts';
 import { TOTEM_LIMITS } from './limits.ts';
+import type { SendQueue } from './send-queue.ts';
 
 const SEQ_MASK = TOTEM_LIMITS.sortQueueSlots - 1;
 
@@ -20,10 +21,11 @@ export class Passage {
   private readonly delivery: DurationCounts;
   /** When the packet with a sequence number began to wait; 0: not one of ours, or delivered. */
   private readonly sinceMs = new Float64Array(TOTEM_LIMITS.sortQueueSlots);
-  private lastVisitMs = 0;
-  /** The span that is handed to the histograms. */
-  fromMs = 0;
-  toMs = 0;
+  /** When the packet that is being filled got its first message. */
+  readonly fillingSinceMs = new Float64Array(1);
+  /** When the token was last here; 0: not on this ring. */
+  private readonly lastVisitMs = new Float64Array(1);
+  private readonly span = new Float64Array(2);
 
   constructor(values: Float64Array) {
     this.rotation = new DurationCounts(values.subarray(0, DURATION_SLOTS));
@@ -38,29 +40,34 @@ export class Passage {
 
   /** Another ring is being formed: its first token has no one before it. */
   tokenGone(): void {
-    this.lastVisitMs = 0;
+    this.lastVisitMs[0] = 0;
   }
 
   /** A valid token came. */
   visit(clock: { readonly nowMs: number }): void {
-    this.toMs = clock.nowMs;
-    this.fromMs = this.lastVisitMs;
-    if (this.lastVisitMs > 0) this.rotation.add(this);
-    this.lastVisitMs = clock.nowMs;
+    this.span[Span.FROM] = this.lastVisitMs[0]!;
+    this.span[Span.TO] = clock.nowMs;
+    if (this.lastVisitMs[0]! > 0) this.rotation.add(this.span);
+    this.lastVisitMs[0] = clock.nowMs;
+  }
+
+  /** The first message goes into an empty packet. */
+  fills(clock: { readonly nowMs: number }): void {
+    this.fillingSinceMs[0] = clock.nowMs;
   }
 
   /** The first packet of the queue got a sequence number. */
-  sent(seq: number, queue: { readonly headSinceMs: number }): void {
-    this.sinceMs[seq & SEQ_MASK] = queue.headSinceMs;
+  sent(seq: number, queue: SendQueue): void {
+    queue.copyHeadSince(this.sinceMs, seq & SEQ_MASK);
   }
 
   /** A packet of this node was delivered to it. */
   delivered(seq: number, clock: { readonly nowMs: number }): void {
     const at = seq & SEQ_MASK;
     if (this.sinceMs[at] === 0) return;
-    this.fromMs = this.sinceMs[at]!;
-    this.toMs = clock.nowMs;
+    this.span[Span.FROM] = this.sinceMs[at]!;
+    this.span[Span.TO] = clock.nowMs;
     this.sinceMs[at] = 0;
-    this.delivery.add(this);
+    this.delivery.add(this.span);
   }
 }

@@ -1,12 +1,6 @@
 import { assert } from '../lib/assert.ts';
 import { PACKET_BYTES_MIN, TOTEM_LIMITS } from './limits.ts';
 
-/** Whoever fills packets: when the one that is pushed got its first message. */
-interface Filling {
-  readonly fillingSinceMs: number;
-}
-const NO_CLOCK: Filling = { fillingSinceMs: 0 };
-
 /** What one queue may hold, in packets of `mtu` bytes. */
 const packetsOf = (mtu: number): number => Math.floor(TOTEM_LIMITS.sendQueueBytes / mtu);
 
@@ -31,7 +25,8 @@ export class SendQueue {
   /** `mtu` is M of totem.md 2.1. */
   constructor(
     mtu: number,
-    private readonly filling: Filling = NO_CLOCK,
+    /** One number, monotonic milliseconds: when the packet that is pushed got its first message. */
+    private readonly fillingSinceMs: Float64Array = new Float64Array(1),
   ) {
     this.capacity = packetsOf(mtu);
     assert(this.capacity >= 8, 'a send queue needs room for a message');
@@ -63,7 +58,7 @@ export class SendQueue {
     this.offsets[at] = offset;
     this.lengths[at] = length;
     this.continues[at] = continues ? 1 : 0;
-    this.sinceMs[at] = this.filling.fillingSinceMs;
+    this.sinceMs[at] = this.fillingSinceMs[0]!;
     this.length++;
   }
 
@@ -77,10 +72,10 @@ export class SendQueue {
     return this.lengths[this.first]!;
   }
 
-  /** When the first packet got its first message, monotonic milliseconds. */
-  get headSinceMs(): number {
+  /** Copies the moment, monotonic milliseconds, at which the first packet got its first message. */
+  copyHeadSince(to: Float64Array, at: number): void {
     assert(this.length > 0, 'an empty queue has no head');
-    return this.sinceMs[this.first]!;
+    to[at] = this.sinceMs[this.first]!;
   }
 
   shift(): void {

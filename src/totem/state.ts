@@ -91,8 +91,6 @@ export class RingState {
   /** When a frame of another generation may be reported again. */
   strangerReportMs = Number.NEGATIVE_INFINITY;
   tokenArrivedMs = 0;
-  /** When the packet that is being filled got its first message. */
-  fillingSinceMs = 0;
 
   state: SrpState = 'operational';
   readonly membership = new Membership();
@@ -182,8 +180,8 @@ export class RingState {
     this.regular = new SortQueue(this.pool);
     this.recovery = new Recovery(this.pool);
     this.diskWait = new DiskWait(options.reservedRingSeq);
-    this.newQueue = new SendQueue(this.mtu, this);
-    this.transQueue = new SendQueue(this.mtu, this);
+    this.newQueue = new SendQueue(this.mtu, this.passage.fillingSinceMs);
+    this.transQueue = new SendQueue(this.mtu, this.passage.fillingSinceMs);
     // The +1 makes the pre-ring id unique, so that a restarted node is never taken for a survivor (totem.md 4.2).
     this.ring = { rep: this.me, seq: ringSeqAfter(options.storedRingSeq, 1) };
     this.ringSeqMax = this.ring.seq;

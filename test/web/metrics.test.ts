@@ -87,9 +87,9 @@ t.test('promtool has nothing to say', { skip: !hasCommand('promtool') && 'needs 
 t.test('durations are counted by size, and quantiles are read from that', async (t) => {
   const values = new Float64Array(DURATION_SLOTS);
   const counts = new DurationCounts(values);
-  for (let i = 0; i < 98; i++) counts.add({ fromMs: 100, toMs: 100.3 });
-  counts.add({ fromMs: 0, toMs: 60_000 });
-  counts.add({ fromMs: 5, toMs: 4 });
+  for (let i = 0; i < 98; i++) counts.add(Float64Array.of(100, 100.3));
+  counts.add(Float64Array.of(0, 60_000));
+  counts.add(Float64Array.of(5, 4));
   const reading = readDurations(values);
   t.equal(reading.counts[0], 1, 'a clock that goes back is no time');
   t.equal(reading.counts[2], 98);
