@@ -478,6 +478,7 @@ export class Daemon {
       quorum: () => this.engines.quorum(),
       clients: () => this.ipc.stats.byService(),
       ringHeap: () => this.queries.ask('heap'),
+      flightRecords: () => this.parts.flight.recent(),
     });
   }
 

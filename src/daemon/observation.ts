@@ -3,7 +3,8 @@ import { keyFileExposure, readKeyFile } from '../config/key-material.ts';
 import { failureText } from '../lib/failure.ts';
 import { type ListenAddress, listenAddressText, parseListenAddress, sameListenAddress } from '../lib/listen-address.ts';
 import type { LogFunction } from '../lib/log.ts';
-import { type ConfigurationChange, NO_RING, ringIdText } from '../lib/ring-id.ts';
+import { type ConfigurationChange, NO_RING, type RingId, ringIdText } from '../lib/ring-id.ts';
+import type { FlightRecord } from '../observe/flight/index.ts';
 import { Followers } from '../web/followers.ts';
 import { History } from '../web/history.ts';
 import { WEB_LIMITS } from '../web/limits.ts';
@@ -16,12 +17,14 @@ import { WebServer } from '../web/server.ts';
 import { pageState } from '../web/state.ts';
 import { BearerToken } from '../web/token.ts';
 import type { NodeSnapshot } from '../web/view.ts';
+import { causeOfRing } from './change-cause.ts';
 import { MemoryWatch } from './memory-watch.ts';
 import { nodeView, type RingNow, type ViewSources } from './node-view.ts';
 import type { Phase } from './phases.ts';
 
 const SAMPLE_MS = 1_000;
 const CHANGES_KEPT = 20;
+const EXPLAIN_MS = 100;
 /** The thread of the ring turns at least once a second: after so many without a turn it is not well. */
 const PULSE_SECONDS_MAX = 4;
 
@@ -31,6 +34,8 @@ export interface ObservationPorts extends Omit<ViewSources, 'memory'> {
   /** Turns of the ring thread's loop. */
   loopTurns(): number;
   ringHeap(): Promise<unknown>;
+  /** Latest records of the flight recorder. */
+  flightRecords(): readonly FlightRecord[];
 }
 
 type Feature = 'metrics' | 'dashboard';
@@ -51,6 +56,8 @@ export class Observation implements Phase {
   private timer: NodeJS.Timeout | null = null;
   /** Of the transitional configuration, which comes first. */
   private left: readonly number[] = [];
+  private readonly unexplained: RingId[] = [];
+  private explaining: NodeJS.Timeout | null = null;
   private turns = 0;
   private pulseSeconds = 0;
 
@@ -70,6 +77,7 @@ export class Observation implements Phase {
 
   end(): void {
     if (this.timer !== null) clearInterval(this.timer);
+    if (this.explaining !== null) clearTimeout(this.explaining);
     this.memory.stop();
     for (const server of this.servers) server.close();
     this.servers = [];
@@ -82,9 +90,27 @@ export class Observation implements Phase {
       return;
     }
     this.ring = { ringId, members };
-    const change = { at: Date.now(), ring: ringIdText(ringId), members, joined, left: this.left };
+    const change = { at: Date.now(), ring: ringIdText(ringId), members, joined, left: this.left, why: '' };
     this.changes = [change, ...this.changes].slice(0, CHANGES_KEPT);
     this.left = [];
+    if (this.servers.length > 0) this.explainLater(ringId);
+  }
+
+  /** Once the recorder has all of it, and once for many changes in a row. */
+  private explainLater(ringId: RingId): void {
+    if (this.unexplained.push(ringId) > CHANGES_KEPT) this.unexplained.shift();
+    this.explaining ??= setTimeout(() => {
+      this.explaining = null;
+      const records = this.ports.flightRecords();
+      for (const ring of this.unexplained.splice(0)) this.explain(ring, records);
+    }, EXPLAIN_MS);
+  }
+
+  private explain(ringId: RingId, records: readonly FlightRecord[]): void {
+    const names = new Map(this.ports.totem().members.map(({ nodeId, name }) => [nodeId, name]));
+    const why = causeOfRing(records, ringId, (nodeId) => names.get(nodeId) || `node ${nodeId}`);
+    const ring = ringIdText(ringId);
+    this.changes = this.changes.map((change) => (change.ring === ring ? { ...change, why } : change));
   }
 
   private view(): NodeSnapshot {

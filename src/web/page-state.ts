@@ -62,6 +62,8 @@ export interface PageChange {
   readonly members: readonly number[];
   readonly joined: readonly number[];
   readonly left: readonly number[];
+  /** Why, in words; empty: not known, or not yet. */
+  readonly why: string;
 }
 
 /** One second. Durations in milliseconds; `null`: nothing was measured. */

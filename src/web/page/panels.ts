@@ -2,7 +2,7 @@ import type { PageChange, PageState } from '../page-state.ts';
 import { byId, html, renew, setText } from './elements.ts';
 import { amount, clockTime, counted, megabytes, milliseconds, span } from './words.ts';
 
-const CHANGES_SHOWN = 6;
+const CHANGES_SHOWN = 5;
 const LEVELS = ['low', 'good', 'high', 'critical'];
 
 /** Everything but the ring and the plots. */
@@ -78,6 +78,7 @@ function changeItem(change: PageChange, name: (id: number) => string): HTMLEleme
   if (change.joined.length > 0) what.append(html('span', { class: 'joined' }, `${list(change.joined)} joined`), ' ');
   if (change.left.length + change.joined.length === 0) what.append('the same members formed a new ring ');
   what.append(html('span', { class: 'quiet' }, `→ ${list(change.members)} · ring ${change.ring}`));
+  if (change.why !== '') what.append(html('span', { class: 'why' }, change.why));
   const time = html('time', { datetime: new Date(change.at).toISOString() }, clockTime(change.at));
   return html('li', {}, time, what);
 }

@@ -1,0 +1,62 @@
+import { type RingId, ringIdEquals } from '../lib/ring-id.ts';
+import { FLIGHT_STATES, type FlightRecord, type FlightRecordOf, LINK_CAUSES } from '../observe/flight/index.ts';
+import { GATHER_REASONS } from '../totem/index.ts';
+
+/** Shorter ones are everywhere. */
+const PAUSE_MS_MIN = 100;
+
+/**
+ * Why a ring was formed, in a sentence or two, from what the flight recorder has between the ring before it and this one; empty when it has
+ * nothing of that. `name`: what a node is called.
+ */
+export function causeOfRing(
+  records: readonly FlightRecord[],
+  ringId: RingId,
+  name: (nodeId: number) => string,
+): string {
+  const end = records.findLastIndex(({ kind, ring }) => kind === 'operational' && ringIdEquals(ring, ringId));
+  if (end < 0) return '';
+  const before = records.slice(0, end).findLastIndex(({ kind }) => kind === 'operational');
+  const between = records.slice(before + 1, end);
+  const first = between.findIndex(({ kind }) => kind === 'gather');
+  if (first < 0) return '';
+  // What led to it comes shortly before the first GATHER; what is older belongs to the life of the ring before.
+  const gather = between[first] as FlightRecordOf<'gather'>;
+  const near = between.filter(
+    ({ monotonicMs }) => monotonicMs >= gather.monotonicMs - Math.max(3000, gather.silentMs * 2),
+  );
+  const words = [...new Set(near.flatMap((record) => trigger(record, name)))];
+  const why = words.length > 0 ? words : [reasonText(gather, name)];
+  const attempts = between.filter(({ kind }) => kind === 'gather').length;
+  return [...why, ...(attempts > 2 ? [`agreed at the attempt number ${attempts}`] : [])].join('; ');
+}
+
+/** What explains a change by itself. */
+function trigger(record: FlightRecord, name: (nodeId: number) => string): readonly string[] {
+  switch (record.kind) {
+    case 'memberDied':
+      return [`the process of ${name(record.node)} ended`];
+    case 'leave':
+      return [`${name(record.node)} took its leave`];
+    case 'pause':
+      return record.ms >= PAUSE_MS_MIN ? [`this node did not run for ${seconds(record.ms)}`] : [];
+    case 'tokenLost':
+      return FLIGHT_STATES[record.state] === 'operational'
+        ? [`no token for ${seconds(record.silentMs)} (timeout ${seconds(record.timeoutMs)})`]
+        : [];
+    case 'link':
+      return record.up === 0
+        ? [`link ${record.link} to ${name(record.node)} went down${causeText(LINK_CAUSES[record.cause])}`]
+        : [];
+    default:
+      return [];
+  }
+}
+
+const causeText = (cause: string | undefined): string => (cause === undefined || cause === '' ? '' : ` (${cause})`);
+const seconds = (ms: number): string => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
+
+function reasonText({ reason, node }: FlightRecordOf<'gather'>, name: (nodeId: number) => string): string {
+  const text = (GATHER_REASONS[reason] ?? 'unknown').replace(/\.$/, '');
+  return node === 0 ? text : `${text}, from ${name(node)}`;
+}
