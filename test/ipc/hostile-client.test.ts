@@ -7,21 +7,11 @@ import { chunkWords, Magic, QB_HEADER, qbDataBytes } from '../../src/lib/qbring/
 import { Arena, scratch } from '../../src/os/arena.ts';
 import { closeFd, OpenFlag, openFileIn } from '../../src/os/fd.ts';
 import { openSocketPair, receiveBytes, sendBytes } from '../../src/os/socket.ts';
+import { xorshift } from '../lib/xorshift.ts';
 
 const ROUNDS = Number(process.env['RONDO_FUZZ'] ?? 60_000);
 const MESSAGE_BYTES = 12328;
 const DATA_BYTES = qbDataBytes(MESSAGE_BYTES);
-
-/** xorshift32 */
-function random(seed: number): () => number {
-  let state = seed | 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return state >>> 0;
-  };
-}
 
 t.setTimeout(120_000);
 const pool = new RingPool(null, 8 << 20, 1);
@@ -61,7 +51,7 @@ function open(): { connection: ServerConnection; fd: number; rings: { header: nu
 t.test('a client writes anything anywhere in its files, at any time', (t) => {
   const seed = Number(process.env['RONDO_FUZZ_SEED'] ?? Date.now() & 0x7fffffff);
   t.comment(`RONDO_FUZZ_SEED=${seed}`);
-  const next = random(seed);
+  const next = xorshift(seed);
   const { i32, u8 } = client;
   const interesting = [
     0,

@@ -1,7 +1,8 @@
 import t from 'tap';
 import { clockOf } from '../../src/platform/group-link.ts';
-import { createTestCluster, type TestCluster } from '../../src/testing/index.ts';
+import { createTestCluster } from '../../src/testing/index.ts';
 import { seeded } from '../services/fake-clock.ts';
+import { throwFault, wakeAll } from './fault-dice.ts';
 import { Hammer, Record } from './hammer.ts';
 import { isLinearizable, REGISTER, type RegisterInput } from './linearizability.ts';
 
@@ -31,29 +32,6 @@ t.test('the checker knows histories that can and cannot be', async (t) => {
   t.notOk(isLinearizable(REGISTER, both), 'two cannot both be the first');
 });
 
-async function fault(cluster: TestCluster, int: (below: number) => number, { asleep }: Record): Promise<void> {
-  const nodeId = 1 + int(3);
-  const dice = int(6);
-  if (dice < 2)
-    await cluster.partition(
-      [nodeId],
-      [1, 2, 3].filter((id) => id !== nodeId),
-    );
-  else if (dice === 2) await cluster.heal();
-  else if (dice === 3 && asleep.size === 0) {
-    asleep.add(`node ${nodeId}`);
-    await cluster.pause(nodeId);
-  } else await wake(cluster, asleep);
-}
-
-async function wake(cluster: TestCluster, asleep: Set<string>): Promise<void> {
-  for (const nodeId of cluster.nodeIds) {
-    if (!asleep.has(`node ${nodeId}`)) continue;
-    await cluster.resume(nodeId);
-    asleep.delete(`node ${nodeId}`);
-  }
-}
-
 t.test('registers and a lock of a simulated cluster with faults, by seeds', async (t) => {
   const first = Number(process.env['CHECK_FIRST'] ?? 1);
   const seeds = Number(process.env['CHECK_SEEDS'] ?? 4);
@@ -72,10 +50,10 @@ t.test('registers and a lock of a simulated cluster with faults, by seeds', asyn
     await cluster.run(Promise.all(hammers.map((hammer) => hammer.open())));
     const work = hammers.map((hammer) => hammer.work());
     for (let act = 0; act < 8; act++) {
-      await fault(cluster, int, record);
+      await throwFault(cluster, int, record.asleep);
       await cluster.advance(int(3000));
     }
-    await wake(cluster, record.asleep);
+    await wakeAll(cluster, record.asleep);
     await cluster.heal();
     await cluster.advance(2000);
     await cluster.run(Promise.all(hammers.map((hammer) => hammer.stop())));

@@ -2,6 +2,7 @@ import t from 'tap';
 import { Election, Locks, type Term } from '../../src/platform/index.ts';
 import { createTestCluster, type TestCluster } from '../../src/testing/index.ts';
 import { seeded } from '../services/fake-clock.ts';
+import { nodeName, throwFault, wakeAll } from './fault-dice.ts';
 
 t.setTimeout(300_000);
 
@@ -126,7 +127,7 @@ t.test('cuts, pauses and deaths by seeds: never two holders, tokens grow in the 
     const random = seeded(seed * 7919);
     const int = (below: number): number => Math.floor(random() * below);
     const holding = new Map<bigint, { readonly nodeId: number; readonly lost: AbortSignal }>();
-    const paused = new Set<number>();
+    const paused = new Set<string>();
     const problems: string[] = [];
     let highest = 0n;
     let taken = 0;
@@ -138,7 +139,9 @@ t.test('cuts, pauses and deaths by seeds: never two holders, tokens grow in the 
       while (open) {
         const lock = await locks.acquire('x');
         // A program that stalls cannot know: its token keeps it out.
-        const others = [...holding.values()].filter((other) => !other.lost.aborted && !paused.has(other.nodeId));
+        const others = [...holding.values()].filter(
+          (other) => !other.lost.aborted && !paused.has(nodeName(other.nodeId)),
+        );
         if (others.length > 0) problems.push(`${nodeId} holds it beside ${others.map((other) => other.nodeId)}`);
         if (lock.token <= highest) problems.push(`token ${lock.token} after ${highest}`);
         highest = lock.token;
@@ -154,26 +157,10 @@ t.test('cuts, pauses and deaths by seeds: never two holders, tokens grow in the 
     );
     await cluster.advance(500);
     for (let act = 0; act < 8; act++) {
-      const nodeId = 1 + int(3);
-      const dice = int(6);
-      if (dice < 2)
-        await cluster.partition(
-          [nodeId],
-          [1, 2, 3].filter((id) => id !== nodeId),
-        );
-      else if (dice === 2) await cluster.heal();
-      else if (dice === 3 && paused.size === 0) {
-        paused.add(nodeId);
-        await cluster.pause(nodeId);
-      } else if (dice === 4 && paused.size > 0) {
-        const [id] = [...paused] as [number];
-        await cluster.resume(id);
-        paused.delete(id);
-      }
+      await throwFault(cluster, int, paused);
       await cluster.advance(int(4000));
     }
-    for (const id of paused) await cluster.resume(id);
-    paused.clear();
+    await wakeAll(cluster, paused);
     await cluster.heal();
     const before = taken;
     await cluster.advance(8000);

@@ -3,21 +3,11 @@ import { Magic, type RingFault } from '../../../src/lib/qbring/layout.ts';
 import { Peek, RingReader } from '../../../src/lib/qbring/reader.ts';
 import { WrappedRingReader, WrappedRingWriter } from '../../../src/lib/qbring/wrapped.ts';
 import { RingWriter } from '../../../src/lib/qbring/writer.ts';
+import { xorshift } from '../xorshift.ts';
 import { qbMemory } from './memory.ts';
 
 t.setTimeout(120_000);
 const MUTATIONS = Number(process.env['RONDO_FUZZ'] ?? 1_000_000);
-
-/** xorshift32: the seed is printed, the sequence is the same everywhere. */
-function random(seed: number): () => number {
-  let state = seed | 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return state >>> 0;
-  };
-}
 
 t.test('what the writer may not do, and the name it gets', (t) => {
   const cases: [RingFault, (i32: Int32Array, data: number) => void][] = [
@@ -99,7 +89,7 @@ t.test('what the reader may not do', (t) => {
 t.test('random damage: no throw, no access outside, no endless reading', (t) => {
   const seed = Number(process.env['RONDO_FUZZ_SEED'] ?? Date.now() & 0x7fffffff);
   t.comment(`RONDO_FUZZ_SEED=${seed}`);
-  const next = random(seed);
+  const next = xorshift(seed);
   const memory = qbMemory(4096);
   const { i32, data, header } = memory;
   const interesting = [
@@ -158,7 +148,7 @@ t.test('random damage: no throw, no access outside, no endless reading', (t) => 
 });
 
 t.test('random damage, wrapping memory', (t) => {
-  const next = random(4711);
+  const next = xorshift(4711);
   const memory = qbMemory(4096);
   const target = new Uint8Array(4096);
   let faults = 0;
