@@ -1,10 +1,10 @@
 import t from 'tap';
 import { Magic, type RingFault } from '../../../src/lib/qbring/layout.ts';
 import { Peek, RingReader } from '../../../src/lib/qbring/reader.ts';
-import { WrappedRingReader, WrappedRingWriter } from '../../../src/lib/qbring/wrapped.ts';
 import { RingWriter } from '../../../src/lib/qbring/writer.ts';
 import { xorshift } from '../xorshift.ts';
 import { qbMemory } from './memory.ts';
+import { WrappedRingReader, WrappedRingWriter } from './wrapped.ts';
 
 t.setTimeout(120_000);
 const MUTATIONS = Number(process.env['RONDO_FUZZ'] ?? 1_000_000);

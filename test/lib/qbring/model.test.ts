@@ -3,9 +3,9 @@ import t from 'tap';
 import type { RingMemory } from '../../../src/lib/qbring/layout.ts';
 import { Peek, RingReader } from '../../../src/lib/qbring/reader.ts';
 import { createThreadRing } from '../../../src/lib/qbring/setup.ts';
-import { WrappedRingReader, WrappedRingWriter } from '../../../src/lib/qbring/wrapped.ts';
 import { RingWriter } from '../../../src/lib/qbring/writer.ts';
 import { qbMemory } from './memory.ts';
+import { WrappedRingReader, WrappedRingWriter } from './wrapped.ts';
 
 /** One step of a story: write a message of so many bytes, publish, read up to so many, release. */
 type Step =

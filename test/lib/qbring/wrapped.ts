@@ -1,4 +1,10 @@
-import { CHUNK_MARGIN_BYTES, chunkWords, Magic, type RingFault, type RingMemory } from './layout.ts';
+import {
+  CHUNK_MARGIN_BYTES,
+  chunkWords,
+  Magic,
+  type RingFault,
+  type RingMemory,
+} from '../../../src/lib/qbring/layout.ts';
 
 /** Copies between a ring that wraps at its end and contiguous memory, in at most two parts. */
 function copyOut(memory: RingMemory, word: number, target: Uint8Array, length: number): void {
