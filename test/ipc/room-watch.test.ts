@@ -76,7 +76,8 @@ function connect() {
   });
   if (typeof connection === 'number') throw new Error(`attach ${connection}`);
   send(client, 1);
-  connection.onReadable(); // the first byte opens the rings
+  connection.drainBytes();
+  connection.openRings();
   const reader = new RingReader(qbRingMemory(memory.u8, memory.i32, 4096, data, dataBytes));
   /** Reads events as libqb does: one off the ring, then its byte. */
   const read = (count: number): number => {

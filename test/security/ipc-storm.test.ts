@@ -43,7 +43,7 @@ async function campaign(
   t.teardown(() => lab.close());
   const node = lab.node(1);
   const before = residentMiB(node);
-  const established = (await Attacker.on(node, GRANTED_TOO, 'latency')).start(String(EVERY_MS));
+  const established = (await Attacker.on(node, GRANTED_TOO, 'latency')).start(String(EVERY_MS), 'cmap');
   await established.waitFor(/ready/);
   const root = (await Attacker.on(node, 0)).start('probe', 'cmap', '0');
   const startMs = performance.now();

@@ -21,7 +21,8 @@ import { ConnectionStatistics } from './statistics.ts';
  * Nothing here waits, and nothing is allocated per message.
  *
  *   const connection = ServerConnection.attach(pool, descriptor);      // or -errno
- *   when `connection.fd` is readable:  connection.onReadable();        // takes notification bytes; the first one opens the rings
+ *   when `connection.fd` is readable:  connection.drainBytes();        // takes notification bytes
+ *   in its turn:                       connection.openRings();         // does so once, after the first byte
  *   when it is writable and `connection.notifyOutstanding > 0`:        connection.onWritable();
  *
  *   while (budget-- > 0 && connection.peekRequest()) {                 // u8, requestOffset, requestLength, requestId
@@ -66,6 +67,8 @@ export class ServerConnection {
   /** The client has opened the rings: they may be used. */
   live = false;
   closed = false;
+  /** It has sent a byte. */
+  private heard = false;
 
   /** The request in hand, after `peekRequest()` returned true. */
   requestOffset = 0;
@@ -124,23 +127,26 @@ export class ServerConnection {
   // ---- setup socket --------------------------------------------------------------------------------------------------
 
   /**
-   * The socket is readable or hung up. Takes the bytes, which say nothing but "look"; the first ones open the rings.
-   * Returns whether the connection goes on; otherwise it is `hungUp` or has a `fault`.
-   */
-  onReadable(): boolean {
-    if (this.drainBytes() > 0 && !this.live) this.open();
-    return this.fault === null && !this.hungUp;
-  }
-
-  /**
-   * Takes notification bytes off the socket without waiting for any: how many. To be called when the socket is readable, and before
-   * sleeping if `owesBytes()`. The end of the stream sets `hungUp`.
+   * Takes notification bytes, which say nothing but "look", off the socket without waiting for any: how many. To be called when the socket is
+   * readable, and before sleeping if `owesBytes()`. The end of the stream sets `hungUp`.
    */
   drainBytes(): number {
     if (this.fault !== null) return 0;
     const received = this.socket.drain();
     if (this.socket.error !== null) this.fail(this.socket.error);
+    if (received > 0) this.heard = true;
     return received;
+  }
+
+  /** Opens the rings, which costs some dozen system calls, once the client has sent its first byte; whether it did. */
+  openRings(): boolean {
+    if (!this.isToBeOpened()) return false;
+    this.open();
+    return true;
+  }
+
+  private isToBeOpened(): boolean {
+    return this.heard && !this.live && this.fault === null;
   }
 
   /**
@@ -218,9 +224,10 @@ export class ServerConnection {
 
   // ---- requests ------------------------------------------------------------------------------------------------------
 
-  /** Requests waiting in the ring, by its semaphore. */
+  /** Requests waiting in the ring, by its semaphore; one is taken for granted when the ring is still to be opened. */
   requestsAvailable(): number {
-    return this.live && this.fault === null ? this.requests.available() : 0;
+    if (!this.live) return this.isToBeOpened() ? 1 : 0;
+    return this.fault === null ? this.requests.available() : 0;
   }
 
   /** Looks at the next request and checks its frame; false if there is none or the connection is to be closed (`fault`). */

@@ -1,4 +1,5 @@
 import { CLIENT_LIMITS, isPrivileged } from './limits.ts';
+import { UserTurns } from './user-turns.ts';
 
 /** A client that has connected and not asked yet. */
 export interface SilentClient {
@@ -24,10 +25,9 @@ interface Waste {
 export class Handshakes {
   private readonly silent = new Map<number, Set<SilentClient>>();
   private silentTotal = 0;
-  private readonly waiting = new Map<number, (() => void)[]>();
+  private readonly turns = new UserTurns(TURN_MS);
   private readonly wasters = new Map<number, Waste>();
   private silentTimer: NodeJS.Timeout | null = null;
-  private scheduled = false;
   private closed = false;
 
   constructor(private readonly privileged: (uid: number) => boolean = isPrivileged) {}
@@ -56,11 +56,8 @@ export class Handshakes {
       handshake();
       return true;
     }
-    const queue = this.waiting.get(uid);
-    if (queue !== undefined && queue.length >= CLIENT_LIMITS.waitingPerUserMax) return false;
-    if (queue === undefined) this.waiting.set(uid, [handshake]);
-    else queue.push(handshake);
-    this.schedule();
+    if (this.turns.waitingOf(uid) >= CLIENT_LIMITS.waitingPerUserMax) return false;
+    this.turns.add(uid, handshake);
     return true;
   }
 
@@ -80,8 +77,7 @@ export class Handshakes {
   close(): void {
     this.closed = true;
     if (this.silentTimer !== null) clearTimeout(this.silentTimer);
-    for (const queue of this.waiting.values()) for (const handshake of queue) handshake();
-    this.waiting.clear();
+    this.turns.finish();
   }
 
   private wasteOf(uid: number): Waste {
@@ -98,26 +94,6 @@ export class Handshakes {
     for (const clients of this.silent.values()) if (clients.size > most.size) most = clients;
     return most;
   }
-
-  private schedule(): void {
-    if (this.scheduled || this.closed || this.waiting.size === 0) return;
-    this.scheduled = true;
-    setImmediate(this.turn);
-  }
-
-  /** One handshake of each user after the other. */
-  private readonly turn = (): void => {
-    this.scheduled = false;
-    const end = performance.now() + TURN_MS;
-    for (const [uid, queue] of this.waiting) {
-      this.waiting.delete(uid);
-      const handshake = queue.shift();
-      if (queue.length > 0) this.waiting.set(uid, queue); // behind the others
-      handshake?.();
-      if (performance.now() >= end) break;
-    }
-    this.schedule();
-  };
 
   private startTimer(): void {
     if (this.silentTimer !== null || this.silentTotal === 0 || this.closed) return;

@@ -1,8 +1,10 @@
 import type { ClientDescriptor } from '../../lib/client-descriptor.ts';
 import { FdWatcher } from '../../os/watch.ts';
 import { ServerConnection } from './connection.ts';
+import { isPrivileged } from './limits.ts';
 import type { RingPool } from './pool.ts';
 import type { ConnectionStatistics } from './statistics.ts';
+import type { UserTurns } from './user-turns.ts';
 
 /** Why a request was not handed to a function of the service; counted per connection. */
 export type RequestVerdict = 'admitted' | 'invalid' | 'refused';
@@ -17,6 +19,8 @@ export interface ServiceHandler {
 /** What the server that owns the connections does for them. */
 export interface ConnectionOwner {
   readonly handler: ServiceHandler;
+  /** When clients of users that are not privileged are served, and their connections end. */
+  readonly turns: UserTurns;
   /** Requests per turn of the loop, by the service's priority. */
   budget(): number;
   /** Events were committed: flush them at the end of this turn. */
@@ -38,6 +42,7 @@ export class HostedConnection {
   /** The engine's own. */
   context: unknown = undefined;
   private readonly watcher: FdWatcher;
+  private readonly privileged: boolean;
   private scheduled = false;
   private watchingWritable = false;
 
@@ -45,6 +50,7 @@ export class HostedConnection {
     private readonly core: ServerConnection,
     private readonly owner: ConnectionOwner,
   ) {
+    this.privileged = isPrivileged(core.euid);
     this.watcher = new FdWatcher(core.fd, this.onReady);
   }
 
@@ -157,14 +163,18 @@ export class HostedConnection {
     const { core } = this;
     if (core.closed) return;
     if (this.watchingWritable) core.onWritable();
-    core.onReadable();
-    this.serve();
+    core.drainBytes();
+    if (core.hungUp || core.fault !== null) this.watcher.stop(); // it would be ready for ever
+    // What costs something waits for the user's turn; root has his at once.
+    if (this.privileged) this.serve();
+    else this.schedule();
   };
 
   private readonly serve = (): void => {
     const { core } = this;
     this.scheduled = false;
     if (core.closed) return;
+    core.openRings();
     const more = core.flowControl === 0 && this.takeRequests();
     if (core.closed) return;
     if (more) this.schedule();
@@ -182,6 +192,7 @@ export class HostedConnection {
     for (let left = this.owner.budget(); left > 0 && core.peekRequest(); left--) {
       this.handle();
       if (core.closed) return false;
+      if (!this.privileged && this.owner.turns.over) break;
     }
     core.releaseRequests();
     return core.requestsAvailable() > 0;
@@ -205,7 +216,8 @@ export class HostedConnection {
   private schedule(): void {
     if (this.scheduled || this.core.closed) return;
     this.scheduled = true;
-    setImmediate(this.serve);
+    if (this.privileged) setImmediate(this.serve);
+    else this.owner.turns.add(this.euid, this.serve);
   }
 
   /** After anything that may have gone wrong or left bytes over. */
@@ -217,7 +229,7 @@ export class HostedConnection {
       return;
     }
     if (core.hungUp) {
-      this.watcher.stop(); // it would be ready for ever
+      this.watcher.stop();
       this.schedule(); // serve what is left, then end
       return;
     }

@@ -7,6 +7,7 @@ import { IpcListener } from './listener.ts';
 import { RingPool } from './pool.ts';
 import { SlowConnections } from './slow-connections.ts';
 import { ServerStatistics } from './statistics.ts';
+import { UserTurns } from './user-turns.ts';
 
 export interface IpcServerOptions {
   /** Named IPC instance, empty for stock's socket names. */
@@ -21,6 +22,8 @@ export interface IpcServerOptions {
 
 /** Requests of one connection in one turn when nothing is set: stock's highest priority (libqb-ipc.md 3.4). */
 const BUDGET_DEFAULT = 50;
+/** Requests and ends of connections of users in one turn of the loop, before root's clients, timers and the ring have theirs. */
+const TURN_MS = 4;
 
 interface Service {
   readonly listener: IpcListener;
@@ -37,6 +40,7 @@ export class IpcServer {
   private readonly pool = new RingPool();
   private readonly admission = new Admission();
   private readonly handshakes = new Handshakes();
+  private readonly turns = new UserTurns(TURN_MS);
   private readonly services = new Map<number, Service>();
   private readonly dirtyConnections = new Set<HostedConnection>();
   private readonly slow = new SlowConnections();
@@ -50,6 +54,7 @@ export class IpcServer {
     const attached = new Map<number, HostedConnection>();
     const owner: ConnectionOwner = {
       handler,
+      turns: this.turns,
       budget: () => this.services.get(serviceId)?.budget ?? BUDGET_DEFAULT,
       dirty: (connection) => this.markDirty(connection),
       publishEvents: () => this.publishEvents(),

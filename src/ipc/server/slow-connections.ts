@@ -2,8 +2,13 @@ import { FdWatcher } from '../../os/watch.ts';
 import type { HostedConnection } from './hosted-connection.ts';
 import { RoomWatch } from './room-watch.ts';
 
-/** How often a connection is tried whose client takes the bytes off its socket before the events off its ring. Stock: 50 ms or sooner. */
-const RETRY_MS = 2;
+/**
+ * How often a connection is tried whose client takes the bytes off its socket before the events off its ring: less often when there are many.
+ * Stock: 50 ms or sooner.
+ */
+const RETRY_MS = { min: 2, max: 50, connections: 16 } as const;
+/** Time for that in one go. */
+const RETRYING_MS = 2;
 
 /** Connections of libuv's thread whose events wait for room: tried when their clients have read, and from time to time. */
 export class SlowConnections {
@@ -16,7 +21,7 @@ export class SlowConnections {
     this.connections.add(connection);
     this.watch ??= this.open();
     this.watch.room.begin(connection.fd);
-    this.timer ??= setTimeout(this.onTime, RETRY_MS);
+    this.timer ??= setTimeout(this.onTime, RETRY_MS.min);
   }
 
   /** Before its socket is closed. */
@@ -46,11 +51,22 @@ export class SlowConnections {
   private readonly onTime = (): void => {
     this.timer = null;
     this.retry(() => true);
-    if (this.connections.size > 0) this.timer = setTimeout(this.onTime, RETRY_MS);
+    const { size } = this.connections;
+    if (size === 0) return;
+    const pauseMs = Math.min(RETRY_MS.max, Math.max(RETRY_MS.min, size / RETRY_MS.connections));
+    this.timer = setTimeout(this.onTime, pauseMs);
   };
 
+  /** Each once, or as many as there is time for; the others come first the next time. */
   private retry(wanted: (connection: HostedConnection) => boolean): void {
-    for (const connection of this.connections)
-      if (wanted(connection) && !connection.flushQueue()) this.remove(connection);
+    const end = performance.now() + RETRYING_MS;
+    let left = this.connections.size;
+    for (const connection of this.connections) {
+      if (left-- === 0) break;
+      if (!wanted(connection)) continue;
+      if (!connection.flushQueue()) this.remove(connection);
+      else if (this.connections.delete(connection)) this.connections.add(connection); // to the end
+      if (performance.now() >= end) break;
+    }
   }
 }

@@ -2,6 +2,7 @@ import type { ServerConnection } from '../../ipc/server/connection.ts';
 import { isPrivileged } from '../../ipc/server/limits.ts';
 import type { FrameMemory } from '../../lib/frame-memory.ts';
 import type { QuotaUser } from '../../lib/user-quota.ts';
+import { monotonicMs } from '../../os/clock.ts';
 import { withinMemory } from '../../os/memory-limit.ts';
 import { CpgRequest } from '../../services/codec/ids.ts';
 import type { CpgConnection, CpgPort } from '../../services/cpg/cpg-connection.ts';
@@ -10,6 +11,8 @@ import { Moderation } from './moderation.ts';
 
 /** Requests of one client in one turn: others, the network and the timers get theirs in between. */
 const REQUESTS_PER_TURN = 256;
+/** The clock is looked at after so many, a power of two. */
+const REQUESTS_PER_LOOK = 16;
 /** Notification bytes that may stay on the socket: they cost a system call to take, and the client spins when it is full. */
 const BYTES_OWED_MAX = 64;
 
@@ -82,11 +85,13 @@ export class AttachedCpgClient implements CpgPort {
   }
 
   /**
-   * Handles waiting requests; returns how many. Stops at one that has to wait: for room in the send queue, or because this client
-   * sends faster than it reads its own messages.
+   * Handles waiting requests until `endMs`, or as many as it may; returns how much was done. Stops at one that has to wait: for room in the send queue, or because this client
+   * sends faster than it reads its own messages. The rings are opened in its turn, too.
    */
-  serve(nowMs: number): number {
+  serve(nowMs: number, endMs: number): number {
     const { connection } = this;
+    const opened = !connection.live && connection.openRings() ? 1 : 0;
+    if (connection.flowControl !== 0) return opened;
     const slowed = connection.queuedBytes > OWN_QUEUE_BYTES_MAX && this.isReading(nowMs);
     let count = 0;
     while (count < REQUESTS_PER_TURN && connection.peekRequest()) {
@@ -94,6 +99,7 @@ export class AttachedCpgClient implements CpgPort {
       if (this.core.request(this.member, connection.requestOffset, connection.requestLength) === 'wait') break;
       connection.reclaimRequest();
       count++;
+      if (count % REQUESTS_PER_LOOK === 0 && monotonicMs() >= endMs) break;
     }
     if (count > 0) {
       this.served += count;
@@ -101,7 +107,7 @@ export class AttachedCpgClient implements CpgPort {
       if (connection.owesBytes(BYTES_OWED_MAX)) connection.drainBytes();
     }
     if (connection.fault !== null) this.events.touch(this);
-    return count;
+    return count + opened;
   }
 
   /** Events or notifications begin to wait for the client. */

@@ -6,6 +6,7 @@ import type { FrameMemory } from '../../lib/frame-memory.ts';
 import type { LogFunction } from '../../lib/log.ts';
 import { Repeats } from '../../lib/repeats.ts';
 import type { Arena } from '../../os/arena.ts';
+import { monotonicMs } from '../../os/clock.ts';
 import { Errno, errnoName } from '../../os/errno.ts';
 import { closeFd } from '../../os/fd.ts';
 import { SCRATCH_BYTES } from '../../services/cpg/cpg-connection.ts';
@@ -26,6 +27,8 @@ import { ZeroCopyFiles } from './zero-copy-files.ts';
 const GONE_RETRY_MS = 2;
 /** Requests that a client left behind when it hung up are served this long at most (a stock server drops them). */
 const FAREWELL_MS = 2000;
+/** Giving rings, files and sockets of ended connections back, in one turn of the loop: a user's thousand can end at once. */
+const RELEASE_MS = 3;
 const SCRATCH_ALIGN_BYTES = 8;
 /** Reads of a socket, 4 KiB each, before its end is given up for now: more than a socket holds. */
 const LOOKS_MAX = 128;
@@ -45,6 +48,8 @@ export class CpgService implements CpgHost, RingEngine {
   private readonly slow: SlowClients<AttachedCpgClient>;
   private readonly gone = new Set<AttachedCpgClient>();
   private readonly refusals = new Repeats(REFUSALS_PERIOD_MS);
+  /** Ended; what the process holds for them is still to be given back. */
+  private readonly released: ServerConnection[] = [];
   /** When those that hung up are looked at again. */
   private goneRetryMs = Number.POSITIVE_INFINITY;
   /** A connection ended since the requests were looked at: one that waited for that has its turn at once. */
@@ -144,27 +149,17 @@ export class CpgService implements CpgHost, RingEngine {
   /** All connections end; their leaves are multicast (services.md 11.4). */
   closeAll(): void {
     for (const client of [...this.clients.values()]) this.close(client);
+    this.release(Number.POSITIVE_INFINITY);
   }
 
   /** Requests of all clients that have some; returns how many. */
   serve(nowMs: number): number {
     this.ended = false;
-    let count = 0;
-    const { active } = this.doorbells;
-    for (let index = 0; index < active.length; index++) {
-      const client = active[index]!;
-      if (client.connection.flowControl === 0) count += client.serve(nowMs);
-    }
-    return count;
+    return this.doorbells.serve(nowMs);
   }
 
-  /** Whether a client's ring holds requests. */
   hasRequests(): boolean {
-    const { active } = this.doorbells;
-    for (let index = 0; index < active.length; index++) {
-      if (active[index]!.connection.requestsAvailable() > 0) return true;
-    }
-    return false;
+    return this.doorbells.hasRequests();
   }
 
   /** Events become visible and the clients are woken, once a turn; connections that ended are closed. */
@@ -180,6 +175,7 @@ export class CpgService implements CpgHost, RingEngine {
     this.touched.length = 0;
     if (this.gone.size > 0) this.closeGone(nowMs);
     this.slow.turn(nowMs);
+    if (this.released.length > 0) this.release(monotonicMs() + RELEASE_MS);
   }
 
   /** Events so far become visible; the rest of the turn's end follows in `finishTurn`. */
@@ -193,7 +189,7 @@ export class CpgService implements CpgHost, RingEngine {
   }
 
   nextDeadlineMs(): number {
-    if (this.ended) return 0;
+    if (this.ended || this.released.length > 0) return 0;
     const clientsMs = Math.min(this.slow.nextMs, this.doorbells.nextMs);
     return Math.min(clientsMs, this.gone.size > 0 ? this.goneRetryMs : Number.POSITIVE_INFINITY);
   }
@@ -217,13 +213,10 @@ export class CpgService implements CpgHost, RingEngine {
 
   private readable(client: AttachedCpgClient): void {
     const { connection } = client;
-    if (!connection.onReadable()) this.hungUp(client);
+    connection.drainBytes();
+    if (connection.hungUp || connection.fault !== null) this.hungUp(client);
     else this.doorbells.rang(client, this.ring.nowMs());
-    this.activate(client);
-  }
-
-  private activate(client: AttachedCpgClient): void {
-    if (client.connection.live) this.doorbells.activate(client);
+    this.doorbells.activate(client);
   }
 
   /** Hung up: not to be waited for any more. What it left in its ring is served first, unless it broke something. */
@@ -241,7 +234,7 @@ export class CpgService implements CpgHost, RingEngine {
     for (let looks = 0; looks < LOOKS_MAX && !connection.hungUp && connection.drainBytes() > 0; looks++);
     if (!connection.hungUp && connection.fault === null) return false;
     this.hungUp(client);
-    this.activate(client);
+    this.doorbells.activate(client);
     if (connection.requestsAvailable() === 0 || connection.fault !== null) this.close(client);
     return true;
   }
@@ -302,8 +295,16 @@ export class CpgService implements CpgHost, RingEngine {
     const free = this.freeScratch.get(connection.arena);
     if (free === undefined) this.freeScratch.set(connection.arena, [client.scratch]);
     else free.push(client.scratch);
-    connection.close();
-    this.env.bridge.send({ op: 'clientClosed', id: client.id });
+    this.released.push(connection);
+  }
+
+  /** The kernel's part of the end, which costs most. Others have heard that the client is gone. */
+  private release(endMs: number): void {
+    for (let connection = this.released.pop(); connection !== undefined; connection = this.released.pop()) {
+      connection.close();
+      this.env.bridge.send({ op: 'clientClosed', id: connection.id });
+      if (monotonicMs() >= endMs) return;
+    }
   }
 
   // ---- ring --------------------------------------------------------------------------------------------------------

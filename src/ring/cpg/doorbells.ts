@@ -1,8 +1,14 @@
+import type { QuotaUser } from '../../lib/user-quota.ts';
+import { monotonicMs } from '../../os/clock.ts';
 import type { Descriptors } from '../descriptors.ts';
 import type { Moderation } from './moderation.ts';
 
+/** Requests of all users who are not privileged in one turn of the loop, before the network and the timers get theirs. */
+const USERS_MS = 5;
+
 /** What is to be known of a client here. */
 export interface RingingClient {
+  readonly user: QuotaUser;
   /** Its request ring is looked at in every turn. */
   active: boolean;
   readonly moderation: Moderation;
@@ -13,18 +19,38 @@ export interface RingingClient {
     readonly statistics: { wakes: number; looks: number; moderated: boolean };
     requestsAvailable(): number;
   };
+  /** Handles waiting requests until `endMs`, or as many as a client may have in one turn; returns how much was done. */
+  serve(nowMs: number, endMs: number): number;
+}
+
+/** The active clients of one user. */
+interface ActiveUser<Client> {
+  readonly uid: number;
+  readonly privileged: boolean;
+  readonly clients: Client[];
+  /** Whose turn it is. */
+  next: number;
+  /** How many have not had theirs in this turn of the loop. */
+  left: number;
 }
 
 /**
  * The clients whose request rings are looked at in every turn while the loop is awake: those whose doorbell rang, until it sleeps, and those
- * whose doorbell is moderated, which does not wake it.
+ * whose doorbell is moderated, which does not wake it. They are served user by user, so that one with a thousand clients holds up neither
+ * the ring nor the others.
  */
 export class Doorbells<Client extends RingingClient> {
-  readonly active: Client[] = [];
   /** When a moderated client has to be looked at; infinite when there is none. */
   nextMs = Number.POSITIVE_INFINITY;
+  /** The privileged first. A few: an array is searched faster than a map. */
+  private readonly users: ActiveUser<Client>[] = [];
 
   constructor(private readonly descriptors: Descriptors) {}
+
+  /** How many clients are looked at. */
+  get active(): number {
+    return this.users.reduce((sum, { clients }) => sum + clients.length, 0);
+  }
 
   /** The client's byte woke the loop. */
   rang(client: Client, nowMs: number): void {
@@ -41,28 +67,90 @@ export class Doorbells<Client extends RingingClient> {
   activate(client: Client): void {
     if (client.active) return;
     client.active = true;
-    this.active.push(client);
+    this.userOf(client.user).clients.push(client);
   }
 
   remove(client: Client): void {
-    const at = this.active.indexOf(client);
-    if (at >= 0) this.active.splice(at, 1);
+    if (!client.active) return;
     client.active = false;
+    const user = this.userOf(client.user);
+    const at = user.clients.indexOf(client);
+    user.clients.splice(at, 1);
+    if (at < user.next) user.next--;
+  }
+
+  /** All clients of the privileged, then one of each user after the other while there is time. Returns how much was done. */
+  serve(nowMs: number): number {
+    const { users } = this;
+    let count = 0;
+    let more = false;
+    for (let u = 0; u < users.length; u++) {
+      const user = users[u]!;
+      user.left = user.clients.length;
+      if (!user.privileged) more ||= user.left > 0;
+      else while (user.left > 0) count += this.serveNext(user, nowMs, Number.POSITIVE_INFINITY);
+    }
+    if (!more) return count;
+    const endMs = monotonicMs() + USERS_MS;
+    while (more) {
+      more = false;
+      for (let u = 0; u < users.length; u++) {
+        const user = users[u]!;
+        if (user.left === 0) continue;
+        count += this.serveNext(user, nowMs, endMs);
+        more ||= user.left > 0;
+        if (count > 0 && monotonicMs() >= endMs) return count;
+      }
+    }
+    return count;
+  }
+
+  /** Whether a client's ring holds requests. */
+  hasRequests(): boolean {
+    for (let u = 0; u < this.users.length; u++) {
+      const { clients } = this.users[u]!;
+      for (let index = 0; index < clients.length; index++)
+        if (clients[index]!.connection.requestsAvailable() > 0) return true;
+    }
+    return false;
   }
 
   /** Clients without requests are left to their doorbells, moderated ones to the clock. */
   beforeSleep(nowMs: number): void {
     let nextMs = Number.POSITIVE_INFINITY;
-    let kept = 0;
-    for (let index = 0; index < this.active.length; index++) {
-      const client = this.active[index]!;
-      const moderated = client.moderation.moderated && this.look(client, nowMs);
-      if (moderated) nextMs = Math.min(nextMs, client.moderation.lookAtMs);
-      if (moderated || client.connection.requestsAvailable() > 0) this.active[kept++] = client;
-      else client.active = false;
+    let users = 0;
+    for (let u = 0; u < this.users.length; u++) {
+      const user = this.users[u]!;
+      const { clients } = user;
+      let kept = 0;
+      for (let index = 0; index < clients.length; index++) {
+        const client = clients[index]!;
+        const moderated = client.moderation.moderated && this.look(client, nowMs);
+        if (moderated) nextMs = Math.min(nextMs, client.moderation.lookAtMs);
+        if (moderated || client.connection.requestsAvailable() > 0) clients[kept++] = client;
+        else client.active = false;
+      }
+      clients.length = kept;
+      if (kept > 0 || user.privileged) this.users[users++] = user;
     }
-    this.active.length = kept;
+    this.users.length = users;
     this.nextMs = nextMs;
+  }
+
+  /** The one whose turn it is; what was handled. Handling may end connections of the user, this one too. */
+  private serveNext(user: ActiveUser<Client>, nowMs: number, endMs: number): number {
+    user.left--;
+    if (user.next >= user.clients.length) user.next = 0;
+    const client = user.clients[user.next++];
+    return client === undefined ? 0 : client.serve(nowMs, endMs);
+  }
+
+  private userOf({ uid, privileged }: QuotaUser): ActiveUser<Client> {
+    for (let u = 0; u < this.users.length; u++) if (this.users[u]!.uid === uid) return this.users[u]!;
+    const user: ActiveUser<Client> = { uid, privileged, clients: [], next: 0, left: 0 };
+    if (privileged) this.users.unshift(user);
+    else this.users.push(user);
+    return user;
   }
 
   private look(client: Client, nowMs: number): boolean {

@@ -3,11 +3,12 @@
  *
  *   ipc sweep SECONDS TARGET          makes stale-looking connection directories and exchanges a directory in them with a link to TARGET
  *   ipc hole SERVICE                  punches holes in the ring files, fills the shared memory, sends a request
- *   ipc connect SERVICE N BYTES HOW   opens N connections for messages of BYTES; HOW: silent, byte (makes the daemon map the rings)
+ *   ipc connect SERVICE N BYTES HOW   opens N connections for messages of BYTES; HOW: silent, byte (makes the daemon map the rings), late (a byte
+ *                                     on all of them at once, after a line from its standard input)
  *   ipc mute SERVICE N                connects N times and never sends the connection request
  *   ipc flood SERVICE SECONDS HOW     handshakes, one after the other; HOW: bare (closes at once), ask (does not wait), full
  *   ipc storm SERVICE N SEED          N requests with random ids, sizes and bodies, the memory changed meanwhile; connects again when cut
- *   ipc crowd SERVICE N SECONDS       N connections, each with requests ready all the time (function 0, no body)
+ *   ipc crowd SERVICE N SECONDS FN    N connections, each with requests ready all the time (function FN, no body)
  *   ipc trackers N SECONDS            N connections that track votequorum and never read, one that sets the expected votes all the time
  *   ipc hail SERVICE N SEED HOW       N handshakes, mostly wrong ones; HOW: patient (waits for responses), hasty
  *   ipc probe SERVICE SECONDS         connects again and again, at once when it is told to: prints how long the longest try took, in ms,
@@ -227,9 +228,10 @@ static void count(int *errors, int error)
 
 static void many(const char *service, int n, uint32_t bytes, const char *how)
 {
+	static int open[65536];
 	int errors[200] = { 0 }, good = 0;
 	struct connection c;
-	for (int i = 0; i < n; i++) {
+	for (int i = 0; i < n && good < 65536; i++) {
 		int error = handshake(&c, service, bytes);
 		if (error == -EAGAIN)
 			usleep(1000);
@@ -237,11 +239,14 @@ static void many(const char *service, int n, uint32_t bytes, const char *how)
 			count(errors, error);
 			continue;
 		}
-		good++;
+		open[good++] = c.fd;
 		if (strcmp(how, "byte") == 0)
 			send(c.fd, "x", 1, MSG_NOSIGNAL);
 	}
 	summary(good, errors);
+	if (strcmp(how, "late") == 0 && getchar() != EOF)
+		for (int i = 0; i < good; i++)
+			send(open[i], "x", 1, MSG_NOSIGNAL);
 	hold();
 }
 
@@ -475,9 +480,9 @@ static int fill(struct ring *r, const uint32_t *request, uint32_t bytes, int tim
 	return sent > 0 ? times : 0;
 }
 
-static void crowd(const char *service, int n, double seconds)
+static void crowd(const char *service, int n, double seconds, uint32_t function)
 {
-	static const uint32_t request[4] = { 0, 0, 16, 0 };
+	const uint32_t request[4] = { function, 0, 16, 0 };
 	unsigned long sent = 0;
 	int open = gather(service, n);
 	for (double end = now() + seconds; now() < end && !stopped;)
@@ -610,8 +615,8 @@ int main(int argc, char **argv)
 		probe(argv[2], atof(argv[3]));
 	else if (argc == 4 && strcmp(argv[1], "trackers") == 0)
 		trackers(atoi(argv[2]), atof(argv[3]));
-	else if (argc == 5 && strcmp(argv[1], "crowd") == 0)
-		crowd(argv[2], atoi(argv[3]), atof(argv[4]));
+	else if (argc == 6 && strcmp(argv[1], "crowd") == 0)
+		crowd(argv[2], atoi(argv[3]), atof(argv[4]), (uint32_t)atoi(argv[5]));
 	else if (argc == 5 && strcmp(argv[1], "flood") == 0)
 		flood(argv[2], atof(argv[3]), argv[4]);
 	else
