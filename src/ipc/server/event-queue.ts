@@ -34,6 +34,12 @@ export class EventBudget {
 
   constructor(private readonly limits: { userBytesMax: number; totalBytesMax: number } = EVENT_QUEUE_LIMITS) {}
 
+  /** What a user's clients have of it; `null`: all together have less than `share` of what he may have. */
+  shareOf(uid: number, share: number): number | null {
+    const { userBytesMax } = this.limits;
+    return this.total < share * userBytesMax ? null : (this.users.get(uid)?.bytes ?? 0) / userBytesMax;
+  }
+
   /** `queue` takes `bytes` more. While that is too much, the queue that has most is given up. */
   take(queue: EventQueue, bytes: number): void {
     const user = this.users.get(queue.uid) ?? { bytes: 0, queues: new Set() };

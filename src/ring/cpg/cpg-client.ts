@@ -39,6 +39,8 @@ export interface CpgClientEvents {
   touch(client: AttachedCpgClient): void;
   /** Whether the client is gone, looked at now. */
   hasHungUp(client: AttachedCpgClient): boolean;
+  /** So much waits for the clients of its user that its sends wait. */
+  sendsWait(client: AttachedCpgClient, nowMs: number): boolean;
   /** A response follows: events so far, of whatever client, become visible before it. */
   publishEvents(): void;
   /** An event was dropped because it is larger than what the client can receive. */
@@ -86,13 +88,14 @@ export class AttachedCpgClient implements CpgPort {
 
   /**
    * Handles waiting requests until `endMs`, or as many as it may; returns how much was done. Stops at one that has to wait: for room in the send queue, or because this client
-   * sends faster than it reads its own messages. The rings are opened in its turn, too.
+   * sends faster than it, or others of its user, read. The rings are opened in its turn, too.
    */
   serve(nowMs: number, endMs: number): number {
     const { connection } = this;
     const opened = !connection.live && connection.openRings() ? 1 : 0;
     if (connection.flowControl !== 0) return opened;
-    const slowed = connection.queuedBytes > OWN_QUEUE_BYTES_MAX && this.isReading(nowMs);
+    const slowed =
+      (connection.queuedBytes > OWN_QUEUE_BYTES_MAX && this.isReading(nowMs)) || this.events.sendsWait(this, nowMs);
     let count = 0;
     while (count < REQUESTS_PER_TURN && connection.peekRequest()) {
       if (slowed && SENDS.includes(connection.requestId)) break;

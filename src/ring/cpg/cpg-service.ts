@@ -20,6 +20,7 @@ import { type DropCounters, dropCounters } from '../drop-counters.ts';
 import type { EngineRing, RingEngine, RingEnvironment } from '../ring-engine.ts';
 import { AttachedCpgClient, type CpgClientEvents } from './cpg-client.ts';
 import { Doorbells } from './doorbells.ts';
+import { Patience } from './patience.ts';
 import { SlowClients } from './slow-clients.ts';
 import { ZeroCopyFiles } from './zero-copy-files.ts';
 
@@ -42,6 +43,7 @@ export class CpgService implements CpgHost, RingEngine {
   readonly log: LogFunction;
   readonly zeroCopy: ZeroCopyFiles;
   private readonly pool: RingPool;
+  private readonly patience: Patience;
   private readonly clients = new Map<number, AttachedCpgClient>();
   private readonly doorbells: Doorbells<AttachedCpgClient>;
   private readonly touched: AttachedCpgClient[] = [];
@@ -58,6 +60,7 @@ export class CpgService implements CpgHost, RingEngine {
     touch: (client) => this.touch(client),
     publishEvents: () => this.publishEvents(),
     hasHungUp: (client) => this.hasHungUp(client),
+    sendsWait: ({ user }, nowMs) => this.patience.holds(user.uid, nowMs),
     tooLarge: (client, bytes) => this.tooLarge(client, bytes),
   };
   /** Messages of the ring by function; the main thread shows them as `runtime.services.cpg.<fn>.rx` and `.tx`. */
@@ -78,6 +81,7 @@ export class CpgService implements CpgHost, RingEngine {
     this.tx = env.statistics.range(messages.map((_, fn) => `rondo.${name}.${fn}.tx`));
     this.drops = dropCounters(env.statistics, name, CPG_DROP_REASONS);
     this.pool = new RingPool(env.arena);
+    this.patience = new Patience(this.pool.events);
     this.zeroCopy = new ZeroCopyFiles(
       (id) => this.clients.get(id)?.connection.euid ?? -1,
       (id, reason) => this.bufferRefused(id, reason),
