@@ -1,17 +1,25 @@
+import { randomBytes } from 'node:crypto';
 import { lstatSync, readSync, type Stats, writeSync } from 'node:fs';
 import { isPrivileged } from '../../ipc/server/limits.ts';
 import type { QuotaUser, UserQuota } from '../../lib/user-quota.ts';
 import { errnoName } from '../../os/errno.ts';
-import { closeFd, OpenFlag, openDirectory, openFileIn, unlinkFileIn } from '../../os/fd.ts';
+import { closeFd, OpenFlag, openDirectory, openFileIn } from '../../os/fd.ts';
 import { getLimit } from '../../os/schedule.ts';
 import { statusOf } from '../../os/stat.ts';
 import { inDirectory } from '../../os/trusted-path.ts';
+import { unlinkExactly } from '../../os/unlink-exactly.ts';
 import type { ZeroCopyRegions } from '../../services/cpg/cpg-host.ts';
 import { zeroCopyQuota } from './zero-copy-limits.ts';
 
 /** The names that libcpg makes (mkstemp), and where: the daemon removes nothing else. */
 const DIRECTORY = '/dev/shm';
 const PATH = /^\/dev\/shm\/(corosync_zerocopy-[0-9A-Za-z]{6})$/;
+/** Where a name is looked at before it is removed: a directory that the next start would sweep, with a name that nobody can have taken. */
+const ASIDE = {
+  prefix: `${DIRECTORY}/qb-${process.pid}-0-0-`,
+  fileName: 'qb-request-zerocopy-data',
+  digits: 6,
+} as const;
 const OPEN = OpenFlag.RDWR | OpenFlag.NONBLOCK;
 const TOKEN_AT = 8;
 const MESSAGE_BYTES_AT = 48;
@@ -32,9 +40,8 @@ interface Client {
  * abolished.)
  *
  * libcpg does not look at the status of an allocation and never removes its file: whatever is returned, the service deletes the file. The daemon runs as
- * root, so it must be a regular file of that client's user, directly in shared memory, with a name as libcpg makes them. It is removed by
- * its name in the open directory, after a look that the name still means that file. Between the look and the removal only the file's owner can
- * exchange what the name means (the directory is sticky), for another file of his or another name of a file, which both are his to remove.
+ * root, so it must be a regular file of that client's user, directly in shared memory, with a name as libcpg makes them. That file is removed
+ * and no other, whatever its owner puts in its place meanwhile (`unlinkExactly`).
  */
 export class ZeroCopyFiles implements ZeroCopyRegions {
   private readonly clients = new Map<number, Client>();
@@ -133,9 +140,11 @@ function takeFile(directory: number, name: string, uid: number): { readonly fd: 
   const named = statusOfName(directory, name);
   const status = fd < 0 ? named : statusOf(fd);
   const own = status?.isFile() === true && status.uid === uid;
-  if (own && named?.ino === status.ino && named.dev === status.dev) unlinkFileIn(directory, name);
+  if (own) unlinkExactly(directory, name, status, asidePath(), ASIDE.fileName);
   return { fd, own };
 }
+
+const asidePath = (): string => ASIDE.prefix + randomBytes(ASIDE.digits).toString('hex').slice(0, ASIDE.digits);
 
 function statusOfName(directory: number, name: string): Stats | null {
   try {
