@@ -8,7 +8,7 @@ import { SendBatch } from '../../src/transport/datagram/send-batch.ts';
 
 /** Several clones may run the tests at the same time. */
 const PORT = 20_000 + (process.pid % 1000) * 40;
-const OPTIONS = { scopeId: 0, bufferBytes: 2_179_072, reuseAddress: false, broadcast: false, ipDscp: 46 };
+const OPTIONS = { scopeId: 0, bufferBytes: 2_179_072, broadcast: false, ipDscp: 46 };
 
 function setUp(family: 4 | 6, ports: readonly [number, number]) {
   const arena = Arena.map(32 << 20);

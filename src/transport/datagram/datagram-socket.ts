@@ -4,7 +4,6 @@ import { SOL_SOCKET, SocketOption, setOptionInt } from '../../os/socket.ts';
 import { openUdpSocket, setTrafficClass, type UdpSocketOptions } from '../udp-socket.ts';
 
 export interface DatagramSocketOptions extends Omit<UdpSocketOptions, 'configure'> {
-  readonly reuseAddress: boolean;
   readonly broadcast: boolean;
   readonly ipDscp: number;
 }
@@ -14,7 +13,6 @@ export const openDatagramSocket = (arena: Arena, scratchName: number, options: D
   openUdpSocket(arena, scratchName, {
     ...options,
     configure: (fd, v6) => {
-      if (options.reuseAddress) check(setOptionInt(fd, SOL_SOCKET, SocketOption.REUSEADDR, 1), 'SO_REUSEADDR');
       if (options.broadcast) check(setOptionInt(fd, SOL_SOCKET, SocketOption.BROADCAST, 1), 'SO_BROADCAST');
       if (options.ipDscp > 0) setTrafficClass(fd, v6, options.ipDscp << 2);
     },

@@ -21,6 +21,8 @@ const RECEIVE_BUFFERS = 16;
  *
  * A token can overtake the multicasts that it accounts for, because they come through different sockets: the core asks for
  * the first to be drained before it acts on one.
+ *
+ * Without SO_REUSEADDR, which stock sets: of UDP it lets any local user bind the same address, and have its packets.
  */
 export class UdpSockets implements DatagramSockets {
   readonly inputs: readonly DatagramInput[];
@@ -51,7 +53,7 @@ export class UdpSockets implements DatagramSockets {
   open(at: InterfaceAddress, { ipDscp }: TotemConfig): void {
     const { multicastAddress, port, broadcast, ttl } = this.link;
     const { arena } = this.host;
-    const common = { scopeId: at.index, bufferBytes: SOCKET_BUFFER_BYTES, reuseAddress: true, broadcast, ipDscp };
+    const common = { scopeId: at.index, bufferBytes: SOCKET_BUFFER_BYTES, broadcast, ipDscp };
     const socket = (address: string, at: number): number =>
       openDatagramSocket(arena, this.scratchName, { ...common, address, port: at });
     this.multicasts.fd = socket(multicastAddress, port);

@@ -51,7 +51,6 @@ export class UdpuSockets implements DatagramSockets {
       port: this.link.port,
       scopeId: at.index,
       bufferBytes: SOCKET_BUFFER_BYTES,
-      reuseAddress: false,
       broadcast: false,
       ipDscp,
     });
