@@ -9,6 +9,8 @@
  *   ipc flood SERVICE SECONDS HOW     handshakes, one after the other; HOW: bare (closes at once), ask (does not wait), full
  *   ipc storm SERVICE N SEED          N requests with random ids, sizes and bodies, the memory changed meanwhile; connects again when cut
  *   ipc crowd SERVICE N SECONDS FN    N connections, each with requests ready all the time (function FN, no body)
+ *   ipc members N HOW                 N connections to cpg that say they are N processes and join; HOW: one (group of all), each (its own): prints how
+ *                                     many got which status, and in how many seconds
  *   ipc trackers N SECONDS            N connections that track votequorum and never read, one that sets the expected votes all the time
  *   ipc hail SERVICE N SEED HOW       N handshakes, mostly wrong ones; HOW: patient (waits for responses), hasty
  *   ipc probe SERVICE SECONDS         connects again and again, at once when it is told to: prints how long the longest try took, in ms,
@@ -504,6 +506,57 @@ static void trackers(int n, double seconds)
 	printf("sent %lu\n", sent);
 }
 
+/* ---- many members, many groups ---- */
+
+#define JOIN_BYTES 168
+
+/* One request on a fresh connection: the status of the response, or -1. */
+static int join_as(struct connection *c, const char *group, uint32_t pid)
+{
+	uint32_t chunk[2 + JOIN_BYTES / 4] = { JOIN_BYTES, COMMITTED, 0, 0, JOIN_BYTES, 0, (uint32_t)strlen(group), 0 };
+	uint32_t used = 2 + JOIN_BYTES / 4, one = 1, ready = 0, status = 0;
+	int header = ring_file(c, 0, "header"), data = ring_file(c, 0, "data");
+	int response_header = ring_file(c, 1, "header"), response = ring_file(c, 1, "data");
+	strcpy((char *)&chunk[8], group);
+	chunk[2 + 152 / 4] = pid;
+	ssize_t wrote = pwrite(data, chunk, sizeof(chunk), 0);
+	wrote += pwrite(header, &used, 4, 0) + pwrite(header, &one, 4, SEMAPHORE_WORD * 4);
+	send(c->fd, "x", 1, MSG_NOSIGNAL);
+	for (double end = now() + 20; now() < end && !ready; usleep(100))
+		if (pread(response_header, &ready, 4, SEMAPHORE_WORD * 4) != 4)
+			break;
+	int ok = wrote > 0 && ready && pread(response, &status, 4, 6 * 4) == 4;
+	close(header);
+	close(data);
+	close(response_header);
+	close(response);
+	return ok ? (int)status : -1;
+}
+
+static void members(int n, const char *how)
+{
+	int statuses[200] = { 0 }, refused = 0;
+	struct connection c;
+	double begin = now();
+	for (int i = 0; i < n; i++) {
+		char group[32] = "one";
+		if (handshake(&c, "cpg", 65536) != 0) {
+			refused++;
+			continue;
+		}
+		if (strcmp(how, "each") == 0)
+			snprintf(group, sizeof(group), "group %d", i);
+		int status = join_as(&c, group, 100000 + (uint32_t)i);
+		statuses[status >= 0 && status < 199 ? status : 199]++;
+	}
+	printf("seconds %.1f refused %d", now() - begin, refused);
+	for (int i = 0; i < 200; i++)
+		if (statuses[i] > 0)
+			printf(" status%d %d", i, statuses[i]);
+	printf("\n");
+	hold();
+}
+
 /* ---- handshakes of every kind ---- */
 
 #define HELD 48
@@ -613,6 +666,8 @@ int main(int argc, char **argv)
 		hail(argv[2], atol(argv[3]), (unsigned)atoi(argv[4]), strcmp(argv[5], "patient") == 0);
 	else if (argc == 4 && strcmp(argv[1], "probe") == 0)
 		probe(argv[2], atof(argv[3]));
+	else if (argc == 4 && strcmp(argv[1], "members") == 0)
+		members(atoi(argv[2]), argv[3]);
 	else if (argc == 4 && strcmp(argv[1], "trackers") == 0)
 		trackers(atoi(argv[2]), atof(argv[3]));
 	else if (argc == 6 && strcmp(argv[1], "crowd") == 0)
