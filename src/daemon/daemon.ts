@@ -49,8 +49,6 @@ import {
 import { systemEngines } from './system-engines.ts';
 import { rondoVersion } from './version.ts';
 
-/** How often the level of the send queue is looked at for the flow control of clients. */
-const LEVEL_POLL_MS = 20;
 /** How often the counters of engines on the ring thread are taken over. */
 const COUNTERS_MS = 500;
 
@@ -264,28 +262,20 @@ export class Daemon {
       counters: this.counters,
       lostLines: () => this.parts.lostLines(),
     });
-    let timers: NodeJS.Timeout[] = [];
+    let timer: NodeJS.Timeout | undefined;
     return {
       name: 'polls',
       begin: () => {
-        timers = [
-          setInterval(() => this.pollLevel(), LEVEL_POLL_MS),
-          setInterval(() => remoteCounters.refresh(), COUNTERS_MS),
-        ];
+        timer = setInterval(() => remoteCounters.refresh(), COUNTERS_MS);
         this.ringIds.start();
         seconds.start();
       },
       end: () => {
-        for (const timer of timers) clearInterval(timer);
+        clearInterval(timer);
         seconds.stop();
         this.ringIds.stop();
       },
     };
-  }
-
-  private pollLevel(): void {
-    const level = Atomics.load(this.ring.views.state, StateWord.QUEUE_LEVEL);
-    if (level >= 0 && level <= 3) this.host.queueLevelChanged(level as QueueLevelValue);
   }
 
   /** The ring thread runs: it gets the configuration. */
@@ -493,6 +483,7 @@ export class Daemon {
         slotBytes: () => word(StateWord.QUEUE_PACKET_BYTES),
         bytesLimit: () => word(StateWord.QUEUE_BYTES_LIMIT) || Number.MAX_SAFE_INTEGER,
       },
+      queueLevel: () => word(StateWord.QUEUE_LEVEL) as QueueLevelValue,
       nowMs: () => performance.now(),
       setTimer,
       mcast: (serviceId, fn, message) => this.ring.mcast(serviceId, fn, message),

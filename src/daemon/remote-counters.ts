@@ -7,28 +7,27 @@ import type { RingCounters } from './stats.ts';
  * follow a little later. The other services' counters move with each message.
  */
 export class RemoteCounters {
-  private readonly shown = new Map<string, number>();
+  /** Their names in the ring thread's statistics and in the map, and the value that the map has. */
+  private readonly followed: { readonly raw: string; readonly key: string; shown: number }[];
 
   constructor(
     private readonly cmap: Icmap,
     private readonly counters: RingCounters,
-    private readonly services: readonly Pick<ServiceDeclaration, 'name' | 'messages'>[],
-  ) {}
+    services: readonly Pick<ServiceDeclaration, 'name' | 'messages'>[],
+  ) {
+    this.followed = services.flatMap(({ name, messages }) =>
+      messages.flatMap((_, fn) => ['rx', 'tx'].map((way) => follow(`${name}.${fn}.${way}`))),
+    );
+  }
 
   refresh(): void {
-    for (const { name, messages } of this.services) {
-      for (let fn = 0; fn < messages.length; fn++) {
-        this.follow(`${name}.${fn}.rx`);
-        this.follow(`${name}.${fn}.tx`);
-      }
+    for (const counter of this.followed) {
+      const value = this.counters.raw(counter.raw) ?? 0;
+      if (value === counter.shown) continue;
+      this.cmap.fastAdjust(counter.key, value - counter.shown);
+      counter.shown = value;
     }
   }
-
-  private follow(name: string): void {
-    const value = this.counters.raw(`rondo.${name}`) ?? 0;
-    const shown = this.shown.get(name) ?? 0;
-    if (value === shown) return;
-    this.shown.set(name, value);
-    this.cmap.fastAdjust(`runtime.services.${name}`, value - shown);
-  }
 }
+
+const follow = (name: string) => ({ raw: `rondo.${name}`, key: `runtime.services.${name}`, shown: 0 });

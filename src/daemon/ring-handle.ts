@@ -11,7 +11,7 @@ import { HangWatch } from './hang-watch.ts';
 
 const WORKER = new URL('../../workers/ring.js', import.meta.url);
 /** How often the memory between the threads is looked at without a doorbell: a lost one must not cost more than this. */
-const SAFETY_POLL_MS = 250;
+const SAFETY_POLL_MS = 500;
 
 /** What becomes of the ring thread. */
 export interface RingThreadHandler extends MainBridgeHandler {

@@ -3,7 +3,7 @@ import type { ConfigurationChange, RingId } from '../lib/ring-id.ts';
 import { messageError, messageId } from '../services/codec/struct.ts';
 import type { EngineConnection, MainEngineContext, ServiceEngine } from '../services/engine.ts';
 import { EngineHost } from '../services/host/engine-host.ts';
-import type { FlowState } from '../services/host/flow-control.ts';
+import { type FlowState, QueueLevel, type QueueLevelValue } from '../services/host/flow-control.ts';
 import { SyncCore } from '../services/sync/sync-core.ts';
 import type { FakeClock } from './fake-clock.ts';
 
@@ -92,6 +92,7 @@ export class FakeNode {
   readonly failures: string[] = [];
   readonly flow = new Map<number, FlowState>();
   readonly stopped: number[] = [];
+  queueLevel: QueueLevelValue = QueueLevel.LOW;
   alive = true;
   /** Stopped; only nodes with programs are. */
   paused = false;
@@ -115,6 +116,7 @@ export class FakeNode {
         if (name !== undefined) this.failures.push(`${name}: ${error}`);
       },
       queue: { freeSlots: () => 1000, slotBytes: () => 1400, bytesLimit: () => 4_000_000 },
+      queueLevel: () => this.queueLevel,
       nowMs: () => clock.nowMs(),
       setTimer: (delayMs, callback) => clock.setTimer(delayMs, () => void (this.alive && callback())),
       mcast: (_service, _fn, message) => this.enqueue('a', message),

@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import type { CliIo } from '../../src/cli/command.ts';
 import { runCli } from '../../src/cli/main.ts';
@@ -8,6 +9,9 @@ import { LoopbackCluster, Recorder, until } from './loopback-cluster.ts';
 const GROUP = 'end-to-end';
 /** The machine may be busy: no step is a matter of seconds then. */
 const SLOW = { timeout: 200_000 };
+const IDLE_SECONDS = 3;
+/** Its watches of the ring thread, and of itself, need some seven. */
+const IDLE_WAKES_MAX = 20;
 const SIZES = [1, 17, 64, 1400, 1500, 9000, 65_536];
 
 async function sendMany(recorder: Recorder, count: number, seed: number): Promise<void> {
@@ -17,6 +21,9 @@ async function sendMany(recorder: Recorder, count: number, seed: number): Promis
     await recorder.cpg.send(data);
   }
 }
+
+const mainThreadSleeps = (pid: number): number =>
+  Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/task/${pid}/status`, 'utf8'))?.[1]);
 
 function captureIo(): CliIo & { text: string } {
   const io = {
@@ -47,6 +54,14 @@ for (const transport of ['udpu', 'knet'] as const) {
     for (let index = 0; index < 3; index++) cluster.start(index);
     await Promise.all([0, 1, 2].map((index) => cluster.members(index, [1, 2, 3])));
     for (const daemon of cluster.daemons) pids.push(daemon.pid!);
+
+    await t.test('the main thread of an idle daemon sleeps', SLOW, async (t) => {
+      await delay(1000);
+      const before = mainThreadSleeps(pids[0]!);
+      await delay(IDLE_SECONDS * 1000);
+      const wakes = (mainThreadSleeps(pids[0]!) - before) / IDLE_SECONDS;
+      t.ok(wakes <= IDLE_WAKES_MAX, `${wakes} wake-ups a second`); // a busy machine makes them fewer
+    });
 
     const members: Recorder[] = [];
     for (let index = 0; index < 3; index++) members.push(await Recorder.join(cluster.options(index), GROUP));

@@ -237,6 +237,24 @@ t.test('flow control', async (t) => {
   t.equal(queueLevel(10, QueueLevel.GOOD), QueueLevel.LOW);
 });
 
+t.test('the level of the send queue is looked at with requests, and by a timer only while it is not low', async (t) => {
+  const { ring, nodes, form } = await cluster([{ at: null }]);
+  form();
+  ring.advance(2000);
+  const node = nodes[0]!;
+  const client = node.connect(20);
+  t.notOk(ring.clock.runNext(ring.clock.nowMs() + 60_000), 'an idle node has no timer for it');
+  node.queueLevel = QueueLevel.CRITICAL;
+  client.call(new Uint8Array(16));
+  t.same(node.flow.get(20), { word: 2, rate: 'slow' }, 'seen with the next request');
+  ring.advance(100);
+  t.same(node.flow.get(20), { word: 2, rate: 'slow' }, 'a client that waits is not let in early');
+  node.queueLevel = QueueLevel.LOW;
+  ring.advance(25);
+  t.same(node.flow.get(20), { word: 0, rate: 'fast' }, 'and not kept waiting');
+  t.notOk(ring.clock.runNext(ring.clock.nowMs() + 60_000), 'then it is quiet again');
+});
+
 t.test('an engine that fails while it starts is not loaded, and neither is the one that loads it', async (t) => {
   const ring = new FakeRing();
   const fresh = (): FakeNode => new FakeNode({ nodeId: 1, clock: ring.clock, cmap: configured({}), full: ring.full });

@@ -13,7 +13,8 @@ import {
   unknownMessageText,
 } from '../engine.ts';
 import { type AdmissionVerdict, judge, rejection } from './admission.ts';
-import { type FlowState, flowState, QueueLevel, type QueueLevelValue } from './flow-control.ts';
+import { type FlowState, flowState } from './flow-control.ts';
+import { LevelWatch } from './level-watch.ts';
 import { LoadedEngine } from './loaded-engine.ts';
 import type { HostPorts, RemoteService } from './ports.ts';
 import { SyncParticipation } from './sync-participation.ts';
@@ -37,10 +38,15 @@ export class EngineHost {
   private quorate = false;
   /** True from the start until the first sync is over (services.md 3.1). */
   private syncing = true;
-  private level: QueueLevelValue = QueueLevel.LOW;
+  private readonly levels: LevelWatch;
   readonly drops: Record<EngineDropReason, number> = { short: 0, noService: 0, noFunction: 0 };
 
   constructor(private readonly ports: HostPorts) {
+    this.levels = new LevelWatch(
+      () => ports.queueLevel(),
+      (delayMs, callback) => ports.setTimer(delayMs, callback),
+      () => this.refreshFlowControl(),
+    );
     this.sync = new SyncParticipation(ports, (serviceId) => this.running(serviceId));
   }
 
@@ -220,12 +226,6 @@ export class EngineHost {
     this.refreshFlowControl();
   }
 
-  queueLevelChanged(level: QueueLevelValue): void {
-    if (level === this.level) return;
-    this.level = level;
-    this.refreshFlowControl();
-  }
-
   /** For the quorum engine. */
   setQuorate(quorate: boolean): void {
     const changed = quorate !== this.quorate;
@@ -247,8 +247,8 @@ export class EngineHost {
   /** What connections of the service get now; a new connection starts with word 0 whatever this says. */
   flowState(serviceId: number): FlowState {
     const { allowInquorate = true, servedDuringSync = false } = this.engines[serviceId]?.engine ?? {};
-    const { quorate, syncing, level } = this;
-    return flowState({ allowInquorate, servedDuringSync, quorate, syncInProgress: syncing, level });
+    const { quorate, syncing, levels } = this;
+    return flowState({ allowInquorate, servedDuringSync, quorate, syncInProgress: syncing, level: levels.level });
   }
 
   private refreshFlowControl(): void {
@@ -270,6 +270,7 @@ export class EngineHost {
    * its response here; the verdict is for the counters of the connection.
    */
   request(serviceId: number, connection: EngineConnection, request: Uint8Array): AdmissionVerdict {
+    this.levels.look();
     const loaded = this.running(serviceId);
     if (loaded === undefined || request.length < REQUEST_HEADER_BYTES) {
       connection.respond(rejection('invalid', undefined));

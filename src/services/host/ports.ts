@@ -3,7 +3,7 @@ import type { LogFunction } from '../../lib/log.ts';
 import type { RingId } from '../../lib/ring-id.ts';
 import type { EngineTimer, ServiceDeclaration } from '../engine.ts';
 import type { QueueState } from './admission.ts';
-import type { FlowState } from './flow-control.ts';
+import type { FlowState, QueueLevelValue } from './flow-control.ts';
 
 /** What the host of the engines needs from the daemon (or from a test). */
 export interface HostPorts {
@@ -11,6 +11,7 @@ export interface HostPorts {
   readonly cmap: Icmap;
   readonly log: LogFunction;
   readonly queue: QueueState;
+  queueLevel(): QueueLevelValue;
   /** Monotonic milliseconds. */
   nowMs(): number;
   setTimer(delayMs: number, callback: () => void): EngineTimer;
