@@ -1,5 +1,6 @@
 import t from 'tap';
-import { lossyRing } from './lossy-ring.ts';
+import { RESEND_MS_MIN } from '../../src/totem/token-pace.ts';
+import { lossyRing, STALL_EVERY_MS } from './lossy-ring.ts';
 
 t.setTimeout(600_000); // the machine may be busy
 
@@ -7,6 +8,9 @@ t.setTimeout(600_000); // the machine may be busy
  * A ring under full load on a network that loses datagrams, on virtual time: it stands, breaks no rule, and keeps a share of its rate.
  */
 const LOAD_MS = 150;
+/** Of max_messages, 17, at one sender. */
+const MESSAGES_A_ROTATION_MIN = 10;
+const COPIES_A_STALL_MAX = 3;
 
 for (const nodes of [3, 5]) {
   t.test(`${nodes} nodes, frames of knet's size`, async (t) => {
@@ -32,3 +36,18 @@ for (const nodes of [3, 5]) {
     t.ok(mixed.visitsPerLoss > 4, `as stock has it beside stock: after ${mixed.visitsPerLoss} visits`);
   });
 }
+
+/** What costs processor time and brings nothing: a busy machine hides it in a measurement, virtual time does not. */
+t.test('without loss nothing is sent twice, also where nodes do not run for some milliseconds', async (t) => {
+  const options = { nodes: 3, loss: 0, loadMs: LOAD_MS }; // seed 2 has no node that acts as a stock node
+  const steady = lossyRing(2, options);
+  t.match(steady, { violations: [], ringChanges: 0, sentAgain: 0, tokenCopies: 0 });
+  const perRotation = (steady.messagesPerMs * LOAD_MS) / steady.rotations;
+  t.ok(perRotation > MESSAGES_A_ROTATION_MIN, `${perRotation} messages a rotation`);
+  for (const stallMs of [1, 4]) {
+    const stalled = lossyRing(2, { ...options, stallMs });
+    t.match(stalled, { violations: [], ringChanges: 0, sentAgain: 0 });
+    const bound = stallMs < RESEND_MS_MIN ? 0 : (COPIES_A_STALL_MAX * LOAD_MS) / STALL_EVERY_MS;
+    t.ok(stalled.tokenCopies <= bound, `stalls of ${stallMs} ms: ${stalled.tokenCopies} copies of tokens`);
+  }
+});

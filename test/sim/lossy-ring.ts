@@ -15,6 +15,8 @@ export interface LossyRingOptions {
   readonly mixed?: boolean;
   /** Stock's rules: a miss is asked for at the fifth visit, a token sent again after a fifth of its timeout, packets keep their size. */
   readonly stockRules?: boolean;
+  /** One node after the other does not run for so long, every `STALL_EVERY_MS`: a processor that others use, too. */
+  readonly stallMs?: number;
 }
 
 export interface LossyRingFigures {
@@ -24,10 +26,14 @@ export interface LossyRingFigures {
   readonly visitsPerLoss: number;
   readonly visitsPerLossMax: number;
   readonly sentAgain: number;
+  /** Tokens that were sent again, of all nodes, and the rotations meanwhile. */
+  readonly tokenCopies: number;
+  readonly rotations: number;
   readonly ringChanges: number;
   readonly violations: readonly string[];
 }
 
+export const STALL_EVERY_MS = 10;
 const MESSAGE_BYTES = 1400;
 /** A gigabit Ethernet, less its headers. */
 const BYTES_PER_MS = 117_000;
@@ -40,6 +46,7 @@ const TOKEN_MS = 3650;
 /** A ring that stands while some of its datagrams are lost, under full load on virtual time: what the protocol costs, without processors. */
 export function lossyRing(seed: number, options: LossyRingOptions): LossyRingFigures {
   const delays: number[] = [];
+  let tokenCopies = 0;
   const spoil = (node: SimNode): void => {
     const { srp } = node.groups;
     srp.setTimings({
@@ -59,6 +66,12 @@ export function lossyRing(seed: number, options: LossyRingOptions): LossyRingFig
       Object.defineProperty(srp.state, 'capabilities', { get: () => 0, set: () => {} });
     if (options.stockRules) followStock(node);
     countMisses(node, delays);
+    const { pace } = srp.state;
+    const resent = pace.resent.bind(pace);
+    pace.resent = (nowMs) => {
+      tokenCopies++;
+      resent(nowMs);
+    };
   };
   const world = new World(seed, {
     nodes: options.nodes,
@@ -76,10 +89,14 @@ export function lossyRing(seed: number, options: LossyRingOptions): LossyRingFig
   load(world, options.senders ?? 1, 200);
   weather.loss = options.loss;
   const before = delivered(world);
+  const rotations = visitsOf(world);
+  tokenCopies = 0;
   const loadMs = options.loadMs ?? 1000;
+  if (options.stallMs !== undefined) stall(world, options.stallMs, loadMs);
   load(world, options.senders ?? 1, loadMs);
   const messages = delivered(world) - before;
   const ringChanges = ringsOf(world) - rings;
+  const figures = { rotations: visitsOf(world) - rotations, tokenCopies };
   world.heal();
   world.settle();
   const { violations } = world.finish();
@@ -91,7 +108,15 @@ export function lossyRing(seed: number, options: LossyRingOptions): LossyRingFig
     sentAgain: world.nodes.reduce((sum, node) => sum + node!.groups.srp.state.statistics.get(Stat.mcast_retx), 0),
     ringChanges,
     violations,
+    ...figures,
   };
+}
+
+function stall(world: World, stallMs: number, loadMs: number): void {
+  for (let at = 0, index = 0; at < loadMs; at += STALL_EVERY_MS, index++)
+    world.after(at, () => {
+      world.nodes[index % world.nodes.length]!.pausedUntil = world.now() + stallMs;
+    });
 }
 
 /** Every message is accepted as soon as there is room for it. */
@@ -136,5 +161,6 @@ function countMisses(node: SimNode, delays: number[]): void {
 }
 
 const members = (node: SimNode): number => node.groups.srp.members.length;
+const visitsOf = (world: World): number => world.nodes[0]!.groups.srp.state.statistics.get(Stat.orf_token_rx);
 const delivered = (world: World): number => world.nodes[0]!.view.messagesDelivered;
 const ringsOf = (world: World): number => world.nodes[0]!.groups.srp.state.statistics.get(Stat.operational_entered);
