@@ -41,6 +41,7 @@ import {
   addStatistics,
   RingCounters,
   showEngineDrops,
+  showFlight,
   showLinks,
   showLogLosses,
   showMemory,
@@ -129,6 +130,7 @@ export class Daemon {
     showLinks(this.statistics, this.counters, totem);
     showMemory(this.statistics);
     showLogLosses(this.statistics, () => parts.lostLines());
+    showFlight(this.statistics, parts.flight.path);
     this.inForce = new ConfigurationInForce(this.cmap, totem, {
       send: (message) => this.ring.send(message),
       sendKey: (fingerprint, key) => this.ring.sendKey(fingerprint, key),

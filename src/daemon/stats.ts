@@ -163,6 +163,12 @@ export function showMemory(statistics: StatsMap): void {
   statistics.add({ prefix: `${OWN_PREFIX}process.`, table, discreet: true, read: () => process.memoryUsage.rss() });
 }
 
+/** `rondo.flight.file`: where the flight recorder is, for `rondo why`; empty: there is none. */
+export function showFlight(statistics: StatsMap, path: string | null): void {
+  const table: StatsTable = { file: CmapType.STRING };
+  statistics.add({ prefix: `${OWN_PREFIX}flight.`, table, discreet: true, read: () => path ?? '' });
+}
+
 /** Counters of our own, `rondo.…`: among others what was dropped and why. */
 export function showOwnCounters(statistics: StatsMap, ring: RingCounters): void {
   const tables = new Map<string, Record<string, CmapTypeCode>>();

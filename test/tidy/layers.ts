@@ -58,7 +58,18 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'lib',
     'pino',
   ],
-  cli: ['notify', 'client', 'services/codec', 'config', 'observe', 'ipc', 'os', 'lib', 'type daemon'],
+  cli: [
+    'notify',
+    'client',
+    'services/codec',
+    'services/votequorum/forecast.ts',
+    'config',
+    'observe',
+    'ipc',
+    'os',
+    'lib',
+    'type daemon',
+  ],
 };
 
 /** Folders whose code is a function of its arguments: no I/O, clock, randomness or logging. */

@@ -9,8 +9,10 @@ import { LINK_COMMANDS } from './links.ts';
 import { NODE_COMMANDS } from './node.ts';
 import { NOTIFY_COMMAND } from './notify.ts';
 import { QUORUM_COMMANDS } from './quorum.ts';
+import { QUORUM_EXPLAIN_COMMAND } from './quorum-explain.ts';
 import { STATUS_COMMAND } from './status.ts';
 import { TOP_COMMAND } from './top.ts';
+import { WHY_COMMANDS } from './why.ts';
 
 /** Every command, in the order of the overview. */
 export const COMMANDS: readonly Command[] = [
@@ -19,6 +21,8 @@ export const COMMANDS: readonly Command[] = [
   TOP_COMMAND,
   ...LINK_COMMANDS,
   ...QUORUM_COMMANDS,
+  QUORUM_EXPLAIN_COMMAND,
+  ...WHY_COMMANDS,
   ...CPG_COMMANDS,
   ...CMAP_COMMANDS,
   ...CONTROL_COMMANDS,

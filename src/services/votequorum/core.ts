@@ -129,7 +129,7 @@ export class VotequorumCore {
     for (const record of this.records.members()) record.expectedVotes = expectedVotes;
   }
 
-  private get basis(): QuorumBasis {
+  get basis(): QuorumBasis {
     const { rule, total: votes, quorum: needed } = this;
     return { rule, votes, needed, expected: this.us.expectedVotes };
   }

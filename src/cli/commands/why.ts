@@ -1,0 +1,79 @@
+import { loadFlight } from '../../observe/flight/index.ts';
+import {
+  changeLines,
+  daemonLives,
+  lifeLines,
+  membershipChanges,
+  timeline,
+  timelineLines,
+} from '../../observe/why/index.ts';
+import type { Command, CommandContext } from '../command.ts';
+import { CliExit, UsageError } from '../exit-codes.ts';
+import { flightPath, isProcess } from '../flight-source.ts';
+import { emit } from '../output.ts';
+
+const CHANGES_DEFAULT = 3;
+
+async function why(context: CommandContext): Promise<number> {
+  const { file } = context.values;
+  const count = countOf(context.positionals[0]);
+  const path = await flightPath(context, typeof file === 'string' ? file : null);
+  const flight = loadFlight(path);
+  const changes = membershipChanges(flight.records);
+  const lives = daemonLives(flight.records);
+  const shown = changes.slice(-count);
+  emit(context, { file: path, nodeId: flight.nodeId, lives, changes: shown }, () => {
+    const last = lives.at(-1);
+    const lines = shown.flatMap((change) => {
+      const before = lives.find(({ life }) => life === change.life - 1);
+      const first = change.cause.kind === 'start' && before !== undefined ? lifeLines(before, false) : [];
+      return [...first, ...changeLines(change), ''];
+    });
+    const none = shown.length === 0 ? [`${path} knows of no membership change`] : [];
+    return [...none, ...lines, ...(last === undefined ? [] : lifeLines(last, isProcess(last.pid)))];
+  });
+  return CliExit.OK;
+}
+
+function countOf(text: string | undefined): number {
+  if (text === undefined) return CHANGES_DEFAULT;
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1) throw new UsageError(`'${text}' is not a number of changes`, 'why');
+  return count;
+}
+
+async function mergeFiles(context: CommandContext): Promise<number> {
+  const flights = context.positionals.map((path) => loadFlight(path));
+  const sections = timeline(flights);
+  emit(context, sections, () => timelineLines(sections));
+  return CliExit.OK;
+}
+
+export const WHY_COMMANDS: readonly Command[] = [
+  {
+    words: 'why',
+    arguments: '[N]',
+    summary: 'why the membership changed, the last N times: cause, timer, silence, pauses, links, phases, quorum',
+    details:
+      "Reads the flight recorder: the running daemon's, or with --file that of one that ended or was killed, on this machine or " +
+      "copied from another. Times are universal. It takes the rights of the daemon's user.",
+    options: { file: { type: 'string', short: 'f' } },
+    optionHelp: [{ flag: '-f, --file FILE', text: 'the file, or the state directory it lies in' }],
+    examples: ['rondo why', 'rondo why 1 --json', 'rondo why --file /var/lib/corosync'],
+    positionals: [0, 1],
+    run: why,
+  },
+  {
+    words: 'timeline',
+    arguments: 'FILE…',
+    summary: 'the flight recorders of several nodes as one story, ordered by rings and not by clocks',
+    details:
+      "Each FILE is a recorder's file or a state directory. In each ring, times are counted from when it formed, by the clock of the " +
+      'node that recorded them.',
+    options: {},
+    optionHelp: [],
+    examples: ['rondo timeline n1/flight n2/flight n3/flight'],
+    positionals: [1, 64],
+    run: mergeFiles,
+  },
+];

@@ -1,0 +1,4 @@
+export type { DaemonLife, MembershipChange } from './change.ts';
+export { daemonLives, membershipChanges } from './changes.ts';
+export { timeline, timelineLines } from './timeline.ts';
+export { changeLines, lifeLines } from './why-text.ts';

@@ -1,0 +1,174 @@
+import { ringIdText } from '../../lib/ring-id.ts';
+import type { ChangeCause, DaemonLife, LastHeard, LinkNews, MembershipChange, OwnPause } from './change.ts';
+import { GATHER_TEXTS } from './gather-texts.ts';
+import { capital, clockText, listText, nodesText, serviceText, timeText } from './words.ts';
+
+/** A pause of this share of the token timeout explains that a ring was lost. */
+const PAUSE_SHARE = 0.4;
+
+/** One paragraph: a heading, and a line for each thing that there is to say. */
+export function changeLines(change: MembershipChange): readonly string[] {
+  const sentences = [
+    because(change),
+    silenceOf(change),
+    deadlineOf(change),
+    pauseOf(change),
+    linksOf(change),
+    phasesOf(change),
+    quorumOf(change),
+  ];
+  return [heading(change), ...sentences.filter((text) => text !== '').map((text) => `  ${text}`)];
+}
+
+function heading(change: MembershipChange): string {
+  const { wallMs, from, to, members, joined, left, wentOnWithout } = change;
+  const when = clockText(wallMs);
+  if (to === null) return `${when}  no ring has formed since: ring ${ringIdText(from)} was given up`;
+  const news = [
+    left.length > 0 ? `${nodesText(left)} left` : '',
+    joined.length > 0 ? `${nodesText(joined)} joined` : '',
+    wentOnWithout.length > 0 ? `${nodesText(wentOnWithout)} had gone on without this node` : '',
+  ].filter((text) => text !== '');
+  const what = news.length === 0 ? 'the same members' : listText(news);
+  return `${when}  ring ${ringIdText(to)}: ${what}. Members: ${members.join(' ')}`;
+}
+
+function because({ cause, before, from }: MembershipChange): string {
+  return `Why: ${causeText(cause)}${before.length > 0 ? ` Until then ring ${ringIdText(from)} had ${nodesText(before)}.` : ''}`;
+}
+
+function causeText(cause: ChangeCause): string {
+  switch (cause.kind) {
+    case 'tokenLost':
+      return lossText(cause);
+    case 'leave':
+      return `node ${cause.node} took its leave: it was stopped in order.`;
+    case 'died':
+      return `the process of node ${cause.node} ended while its host lives: its kernel says that nobody listens there, and PINGs got no PONG.`;
+    case 'join':
+      return `node ${cause.node} asked to join.`;
+    case 'gaveUp':
+      return `node ${cause.node} had given the ring up before this node did, and its JOIN arrived.`;
+    case 'otherRing':
+      return `a message of node ${cause.node} arrived, which is in another ring: the two become one.`;
+    case 'failedToReceive':
+      return 'this node did not get messages that the others have (fail_recv_const), so it forms a ring of its own first.';
+    case 'start':
+      return 'this daemon started.';
+    case 'interface':
+      return 'a network interface of this node came or went.';
+    case 'other':
+      return `${GATHER_TEXTS[cause.reason] ?? 'an agreement was complete on the spot'}.`;
+  }
+}
+
+function lossText({ timer, silentMs, timeoutMs }: Extract<ChangeCause, { kind: 'tokenLost' }>): string {
+  if (timer === 'forced') return 'an operator, or a change of keys, made the ring form anew.';
+  const which = timer === 'heartbeat' ? 'the heartbeat timer (heartbeat_failures_allowed)' : 'the token timer';
+  return `no token came for ${timeText(silentMs)}; ${which} decided (token timeout ${timeText(timeoutMs)}).`;
+}
+
+function silenceOf({ heard, left, takenForDead }: MembershipChange): string {
+  const gone = [...new Set([...left, ...takenForDead])];
+  const silent = gone.flatMap((node) => {
+    const own = heard.filter((entry) => entry.node === node);
+    return own.length === 0 ? [] : [`node ${node} had been silent ${listText(own.map(lastHeard))}`];
+  });
+  const others = heard.filter(({ node, silentMs }) => !gone.includes(node) && silentMs !== null);
+  if (silent.length === 0) return '';
+  const rest =
+    others.length === 0
+      ? ''
+      : `; the others were heard within ${timeText(Math.max(...bestOf(others).map(({ silentMs }) => silentMs ?? 0)))}`;
+  return `${capital(listText(silent))}${rest}.`;
+}
+
+/** Of each node the link on which it was heard last. */
+function bestOf(heard: readonly LastHeard[]): readonly LastHeard[] {
+  const best = new Map<number, LastHeard>();
+  for (const entry of heard) {
+    const known = best.get(entry.node);
+    if (known === undefined || (entry.silentMs ?? 0) < (known.silentMs ?? 0)) best.set(entry.node, entry);
+  }
+  return [...best.values()];
+}
+
+function lastHeard({ link, silentMs, up }: LastHeard): string {
+  const state = up ? 'up' : 'down';
+  const since = silentMs === null ? 'since this daemon runs' : `for ${timeText(silentMs)}`;
+  return `${since} on link ${link} (${state})`;
+}
+
+function deadlineOf({ takenForDead, consensusMs }: MembershipChange): string {
+  if (takenForDead.length === 0) return '';
+  const who = capital(nodesText(takenForDead));
+  return `${who} did not agree within the consensus timeout (${timeText(consensusMs)}), and counted as failed.`;
+}
+
+function pauseOf({ pauses, cause, phases }: MembershipChange): string {
+  if (pauses.length === 0) return 'This node ran all the time.';
+  const longest = pauses.reduce((a, b) => (b.ms > a.ms ? b : a));
+  const timeoutMs = cause.kind === 'tokenLost' ? cause.timeoutMs : phases.silenceMs;
+  const guilty = longest.ms >= timeoutMs * PAUSE_SHARE;
+  const verdict = guilty ? ': that is why it lost the ring, not its peers' : '';
+  return `This node did not run ${listText(pauses.map(pauseText))}${verdict}.`;
+}
+
+const pauseText = ({ ms, noticedBy }: OwnPause): string =>
+  `for ${timeText(ms)} (stopped, or without a processor; noticed by ${listText(noticedBy)})`;
+
+function linksOf({ links, linksDown }: MembershipChange): string {
+  const all = [
+    ...linksDown.map(({ node, link, atMs }) => `link ${link} to node ${node} had been down for ${timeText(-atMs)}`),
+    ...links.map(linkText),
+  ];
+  return all.length === 0 ? '' : `Links: ${listText(all)}.`;
+}
+
+function linkText({ node, link, up, cause, atMs }: LinkNews): string {
+  const when = atMs < 0 ? `${timeText(-atMs)} before` : `${timeText(atMs)} after that`;
+  const why = cause === '' || up ? '' : ` (${cause})`;
+  return `link ${link} to node ${node} went ${up ? 'up' : 'down'}${why} ${when}`;
+}
+
+function phasesOf({ phases, to }: MembershipChange): string {
+  const { gatherMs, commitMs, recoveryMs, syncMs, services, totalMs, rounds, silenceMs, syncsAborted } = phases;
+  const again = rounds > 1 ? `, ${rounds} rounds` : '';
+  if (to === null) return `It has been gathering for ${timeText(gatherMs)}${again}.`;
+  const parts = [
+    `gather ${timeText(gatherMs)}${again}`,
+    `commit ${timeText(commitMs)}`,
+    `recovery ${timeText(recoveryMs)}`,
+  ];
+  if (syncMs !== null) {
+    const each = services.map(
+      ({ service, processMs, barrierMs }) => `${serviceText(service)} ${timeText(processMs + barrierMs)}`,
+    );
+    parts.push(`synchronization ${timeText(syncMs)}${each.length > 0 ? ` (${each.join(', ')})` : ''}`);
+  }
+  const first = silenceMs > 0 ? `silence ${timeText(silenceMs)}, ` : '';
+  const sum = totalMs === null ? '; services are not in step yet' : `; ${timeText(totalMs)} in all`;
+  const aborted = syncsAborted > 0 ? `; ${syncsAborted} synchronizations before came to nothing` : '';
+  return `Phases: ${first}${parts.join(', ')}${sum}${aborted}.`;
+}
+
+function quorumOf({ quorum }: MembershipChange): string {
+  if (quorum === null) return '';
+  const { before, quorate, rule, votes, needed, expected } = quorum;
+  const what = quorate ? (before === true ? 'kept' : 'gained') : before === true ? 'LOST' : 'still none';
+  if (expected === 0) return `Quorum: ${what} (${rule}).`;
+  return `Quorum: ${what}: ${votes} of ${expected} votes, ${needed} needed (rule: ${rule}).`;
+}
+
+/** Begin or end of a run of the daemon. `running`: its process is there. */
+export function lifeLines({ end, lastMs, pid }: DaemonLife, running: boolean): readonly string[] {
+  if (end !== null) {
+    const { cause, status, reason, wallMs } = end;
+    const why = reason === '' ? '' : `: ${reason}`;
+    return [`${clockText(wallMs)}  the daemon (pid ${pid}) ended with status ${status}, ${cause}${why}`];
+  }
+  if (running) return [];
+  return [
+    `${clockText(lastMs)}  the last that the daemon (pid ${pid}) recorded: it was killed, or its machine failed; no end was recorded`,
+  ];
+}

@@ -1,0 +1,81 @@
+import t from 'tap';
+import {
+  forecastFailures,
+  forecastPart,
+  forecastSplits,
+  tolerableFailures,
+  type VotesNow,
+} from '../../src/services/votequorum/forecast.ts';
+
+const cluster = (votes: readonly number[], changes: Partial<VotesNow> = {}): VotesNow => ({
+  members: votes.map((own, i) => ({ nodeId: i + 1, votes: own })),
+  quorate: true,
+  expectedVotes: votes.reduce((sum, own) => sum + own, 0),
+  twoNode: false,
+  waitForAll: false,
+  waitForAllArmed: false,
+  autoTieBreaker: false,
+  tieBreakerNode: null,
+  deviceVotes: 0,
+  masterWins: false,
+  ...changes,
+});
+const outcomes = (now: VotesNow): string[] =>
+  forecastSplits(now).map(({ parts }) =>
+    parts.map(({ nodes, quorate }) => `${nodes.join('+')}:${quorate ? 'on' : 'off'}`).join(' '),
+  );
+
+t.test('three nodes: one may fail, and the larger part goes on', async (t) => {
+  const now = cluster([1, 1, 1]);
+  t.same(
+    forecastFailures(now).map(({ quorate, votes, needed }) => [quorate, votes, needed]),
+    [
+      [true, 2, 2],
+      [true, 2, 2],
+      [true, 2, 2],
+    ],
+  );
+  t.equal(tolerableFailures(now), 1);
+  t.same(outcomes(now), ['1:off 2+3:on', '1+2:on 3:off', '1+3:on 2:off']);
+});
+
+t.test('four nodes: a split into halves stops both, unless a tie breaker decides', async (t) => {
+  t.match(outcomes(cluster([1, 1, 1, 1])), ['1:off 2+3+4:on', '1+2:off 3+4:off']);
+  const lowest = cluster([1, 1, 1, 1], { autoTieBreaker: true });
+  t.match(outcomes(lowest), ['1:off 2+3+4:on', '1+2:on 3+4:off']);
+  t.equal(forecastPart(lowest, [1, 2], false).rule, 'auto_tie_breaker');
+  t.match(outcomes(cluster([1, 1, 1, 1], { autoTieBreaker: true, tieBreakerNode: '4 1' })), [
+    '1:off 2+3+4:on',
+    '1+2:off 3+4:on',
+  ]);
+});
+
+t.test('two nodes: two_node keeps either part', async (t) => {
+  t.same(outcomes(cluster([1, 1])), ['1:off 2:off']);
+  const two = cluster([1, 1], { twoNode: true, waitForAll: true });
+  t.same(outcomes(two), ['1:on 2:on'], 'which is why such a cluster needs fencing');
+  t.equal(forecastPart(two, [2], false).rule, 'two_node');
+  t.equal(tolerableFailures(two), 1);
+});
+
+t.test('votes of different weight', async (t) => {
+  const now = cluster([3, 1, 1]);
+  t.same(outcomes(now), ['1:on 2+3:off', '1+2:on 3:off', '1+3:on 2:off']);
+  t.equal(tolerableFailures(now), 0, 'the heavy one may be the one that fails');
+});
+
+t.test('who is absent counts among the expected votes', async (t) => {
+  const now = { ...cluster([1, 1, 1]), expectedVotes: 5 };
+  t.equal(tolerableFailures(now), 0);
+  t.match(forecastFailures(now)[0], { quorate: false, votes: 2, needed: 3 });
+});
+
+t.test('the quorum device gives one part its votes', async (t) => {
+  const now = cluster([1, 1], { deviceVotes: 1, expectedVotes: 3 });
+  t.same(outcomes(now), ['1:on 2:off', '2:on 1:off']);
+});
+
+t.test('waiting for all: nothing goes on until everybody was there', async (t) => {
+  const now = cluster([1, 1], { expectedVotes: 3, quorate: false, waitForAll: true, waitForAllArmed: true });
+  t.match(forecastPart(now, [1, 2], false), { quorate: false, rule: 'wait_for_all' });
+});
