@@ -41,6 +41,13 @@ const STORIES: readonly (readonly [name: string, text: string, expected: readonl
     ['F:12:3: Key token has no meaning in section quorum. It belongs to section totem'],
   ],
   [
+    'a place where nobody can listen',
+    'system {\n  metrics: localhost:9180\n  dashboard: 127.0.0.1:9181\n}\n',
+    [
+      'F:12:3: localhost:9180 is no address of metrics: localhost is no numeric address. Write for example 127.0.0.1:9180',
+    ],
+  ],
+  [
     'a key outside of sections',
     'token: 5000\n',
     ['F:11:1: Key token stands outside of every section. It belongs to section totem'],
