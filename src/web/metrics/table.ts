@@ -216,6 +216,13 @@ const RING: readonly Metric[] = [
     read: (view, emit) => emit(srp(view, 'mcast_retx')),
   },
   {
+    name: 'rondo_requested',
+    type: 'counter',
+    help: 'Messages that this node asked for because it lacked them.',
+    source: 'rondo.totem.requested',
+    read: (view, emit) => emit(view.counter('rondo.totem.requested')),
+  },
+  {
     name: 'rondo_dropped',
     type: 'counter',
     help: 'What was received and not acted upon, by layer and reason.',
