@@ -31,6 +31,12 @@ export interface RemoteEngine {
   readonly processGroup: string | null;
 }
 
+/** A process somewhere in the cluster. */
+export interface ProcessPlace {
+  readonly nodeId: number;
+  readonly pid: number;
+}
+
 /** Main thread → ring thread. */
 export type ToRing =
   | {
@@ -39,6 +45,8 @@ export type ToRing =
       /** Highest ring sequence ever written to disk, and how far it is reserved now. */
       readonly storedRingSeq: number;
       readonly reservedRingSeq: number;
+      /** Whether changes of process groups are reported (`processes`). */
+      readonly reportProcesses: boolean;
       /** The engines on the main thread. */
       readonly remoteServices: readonly RemoteEngine[];
     }
@@ -79,6 +87,13 @@ export type FromRing =
   | { readonly op: 'sync'; readonly step: SyncStep }
   | { readonly op: 'syncCompleted'; readonly ringId: RingId }
   | { readonly op: 'clientClosed'; readonly id: number }
+  /** Processes joined or left a group, on whatever node; a part of them when there are many. */
+  | {
+      readonly op: 'processes';
+      readonly group: string;
+      readonly joined: readonly ProcessPlace[];
+      readonly left: readonly ProcessPlace[];
+    }
   | { readonly op: 'log'; readonly level: LogLevel; readonly subsystem: LogSubsystem; readonly message: string }
   /** The ring thread did not get to run in time. */
   | { readonly op: 'paused'; readonly timestampMs: number; readonly delayMs: number; readonly thresholdMs: number }

@@ -7,6 +7,8 @@ const KEY = /^rondo\.view\.node(\d+)\.(?:self\.(\w+)|peer(\d+)\.link(\d+)\.(\w+)
 interface Growing {
   configuration: string;
   version: string;
+  key: string;
+  keyFile: string;
   readonly links: Map<string, { -readonly [K in keyof SeenLink]: SeenLink[K] }>;
 }
 
@@ -16,9 +18,10 @@ export async function nodeViews(stats: Cmap): Promise<readonly ConnectivityView[
   for await (const { key, value } of stats.entries(PREFIX)) {
     const [, id, own, peerId, link, field] = KEY.exec(key) ?? [];
     if (id === undefined) continue;
-    const node = nodes.get(Number(id)) ?? { configuration: '', version: '', links: new Map() };
+    const node = nodes.get(Number(id)) ?? { configuration: '', version: '', key: '', keyFile: '', links: new Map() };
     nodes.set(Number(id), node);
-    if (own === 'configuration' || own === 'version') node[own] = String(value);
+    if (own === 'configuration' || own === 'version' || own === 'key') node[own] = String(value);
+    if (own === 'key_file') node.keyFile = String(value);
     if (peerId !== undefined) note(node, Number(peerId), Number(link), field ?? '', Number(value));
   }
   return [...nodes]

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 
 const SALT_BYTES = 32;
@@ -12,12 +12,15 @@ let salt: Uint8Array | null = null;
 export class KeyMaterial {
   /** The same for the same bytes in this process, and for nothing else. */
   readonly fingerprint: string;
+  /** The same for the same bytes everywhere (`keyId`). */
+  readonly id: string;
   private wiped = false;
 
   /** Takes the bytes over: nobody else keeps them. */
   constructor(private readonly memory: Uint8Array) {
     salt ??= randomBytes(SALT_BYTES);
     this.fingerprint = createHmac('sha256', salt).update(memory).digest('hex');
+    this.id = keyId(memory);
   }
 
   /** `null` once it is wiped. */
@@ -30,6 +33,16 @@ export class KeyMaterial {
     this.memory.fill(0);
   }
 }
+
+const ID_LABEL = 'rondo key id';
+const ID_CHARACTERS = 16;
+
+/**
+ * Short digest by which nodes compare keys. It says nothing about a key that was made by chance (128 bytes and more); of one that can be guessed it
+ * tells who sees it whether the guess was right, as every packet does that the key has sealed.
+ */
+export const keyId = (bytes: Uint8Array): string =>
+  createHash('sha256').update(ID_LABEL).update(bytes).digest('hex').slice(0, ID_CHARACTERS);
 
 /** A key file as it lies on the disk. */
 export interface KeyFile {

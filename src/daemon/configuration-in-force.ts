@@ -16,6 +16,8 @@ export interface InForcePorts {
 export class ConfigurationInForce implements ConfigurationTarget {
   /** Of the ring as it is now, for what udp and udpu call reachable. */
   members: readonly number[] = [];
+  /** Of the key that the ring thread got last; empty: none. */
+  keyId = '';
 
   constructor(
     readonly cmap: Icmap,
@@ -36,6 +38,7 @@ export class ConfigurationInForce implements ConfigurationTarget {
   handOver(key: KeyMaterial | null): void {
     if (key === null) return;
     if (key.bytes !== null) this.ports.sendKey(key.fingerprint, key.bytes);
+    this.keyId = key.id;
     key.wipe();
   }
 

@@ -62,7 +62,12 @@ export class LinkObserver {
 
 /** Prefix of the keys of all views. */
 export const VIEWS_PREFIX = 'rondo.view.';
-const SELF_TABLE: StatsTable = { configuration: CmapType.STRING, version: CmapType.STRING };
+const SELF_TABLE: StatsTable = {
+  configuration: CmapType.STRING,
+  version: CmapType.STRING,
+  key: CmapType.STRING,
+  key_file: CmapType.STRING,
+};
 const LINK_TABLE: StatsTable = {
   up: CmapType.U8,
   heard: CmapType.U8,
@@ -74,12 +79,10 @@ const LINK_TABLE: StatsTable = {
 /** Shows the views of all nodes in the statistics map: `rondo.view.node<N>.self.…`, `rondo.view.node<N>.peer<M>.link<L>.…`. */
 export function showViews(statistics: StatsMap, views: ReadonlyMap<number, ConnectivityView>): void {
   const wanted = new Map<string, { readonly table: StatsTable; readonly read: (name: string) => string | number }>();
-  for (const { nodeId, configuration, version, links } of views.values()) {
+  for (const { nodeId, configuration, version, key, keyFile, links } of views.values()) {
     const prefix = `${VIEWS_PREFIX}node${nodeId}.`;
-    wanted.set(`${prefix}self.`, {
-      table: SELF_TABLE,
-      read: (name) => (name === 'version' ? version : configuration),
-    });
+    const own: Readonly<Record<string, string>> = { configuration, version, key, key_file: keyFile };
+    wanted.set(`${prefix}self.`, { table: SELF_TABLE, read: (name) => own[name] ?? '' });
     for (const link of links)
       wanted.set(`${prefix}peer${link.peerId}.link${link.link}.`, {
         table: LINK_TABLE,

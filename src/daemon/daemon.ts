@@ -5,6 +5,7 @@ import type { ConfigEnvironment } from '../config/environment.ts';
 import { trackedFingerprint } from '../config/fingerprint.ts';
 import { Icmap } from '../config/icmap/index.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
+import { KEY_FILE_DEFAULT } from '../config/options/totem.ts';
 import { COROSYNC_VERSION } from '../lib/corosync-version.ts';
 import { failureText, stackOf } from '../lib/failure.ts';
 import { END_CAUSES, FLIGHT_TRANSPORTS } from '../observe/flight/index.ts';
@@ -23,6 +24,7 @@ import { DaemonExit, ExitCode, type ExitCodeValue } from './exit-codes.ts';
 import type { FlightRecorder } from './flight-recorder.ts';
 import { FlightSeconds } from './flight-seconds.ts';
 import type { IpcFront, IpcFrontPorts } from './ipc-front.ts';
+import { KeyFileWatch } from './key-file-watch.ts';
 import { Notices } from './notices.ts';
 import { Observation } from './observation.ts';
 import { type Phase, Phases } from './phases.ts';
@@ -294,6 +296,7 @@ export class Daemon {
         config: this.inForce.totem,
         storedRingSeq: stored,
         reservedRingSeq: reserved,
+        reportProcesses: Notices.wanted(this.cmap),
         remoteServices: this.engines.services,
       });
     } catch (error) {
@@ -394,6 +397,7 @@ export class Daemon {
       sync: ({ step }) => engineGate.run(() => host.syncStep(step)),
       syncCompleted: () => engineGate.run(() => this.syncCompleted()),
       clientClosed: ({ id }) => this.ipc.remoteClosed(id),
+      processes: (message) => this.notices?.processesChanged(message),
       log: ({ level, subsystem, message }) => log(level, subsystem, message),
       paused: ({ timestampMs, delayMs, thresholdMs }) => watch.note(timestampMs, delayMs, thresholdMs),
       queryResult: ({ queryId, value }) => this.queries.resultCame(queryId, value),
@@ -417,6 +421,7 @@ export class Daemon {
   private engineSet(): EngineSet {
     const { parts, inForce } = this;
     const { log } = parts;
+    const keyFile = new KeyFileWatch(() => keyFileOf(inForce));
     const observer = new LinkObserver(this.statistics, inForce.totem.nodeId, () => inForce.totem.timings.tokenMs);
     return engineSet({
       cmap: this.cmap,
@@ -428,6 +433,8 @@ export class Daemon {
         links: (nowMs) => observer.links(nowMs),
         configuration: trackedFingerprint(this.cmap),
         version: rondoVersion(),
+        key: () => inForce.keyId,
+        keyFile: () => keyFile.id(),
         changed: (views) => showViews(this.statistics, views),
       },
       cfg: cfgPorts({
@@ -494,6 +501,13 @@ export class Daemon {
       serviceStopped: (serviceId) => this.ipc.withdraw(serviceId),
     };
   }
+}
+
+/** Where the ring's key lies; `null`: it has none, or it stands in the configuration. */
+function keyFileOf({ cmap, totem }: ConfigurationInForce): string | null {
+  const { cipher, hash } = totem.crypto;
+  if (cipher === 'none' && hash === 'none') return null;
+  return cmap.getString('totem.keyfile') ?? (cmap.has('totem.key') ? null : KEY_FILE_DEFAULT);
 }
 
 function setTimer(delayMs: number, callback: () => void): EngineTimer {

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import type { FromRing } from '../bridge/messages.ts';
 import { type Icmap, TrackEvent } from '../config/icmap/index.ts';
 import { type CmapValue, cmapText } from '../lib/cmap-value.ts';
 import { failureText } from '../lib/failure.ts';
@@ -10,6 +11,8 @@ import { Notifier } from '../notify/notifier.ts';
 import { targetWords } from '../notify/target.ts';
 import { trustedFile } from '../os/trusted-path.ts';
 import type { StatsMap } from '../services/cmap/stats-map.ts';
+
+type ProcessesMessage = Extract<FromRing, { readonly op: 'processes' }>;
 
 export interface NoticeParts {
   readonly nodeId: number;
@@ -60,6 +63,10 @@ export class Notices {
     this.watchClients();
   }
 
+  static wanted(cmap: Icmap): boolean {
+    return targetWords(cmap.getString('system.notify') ?? '').length > 0;
+  }
+
   /** `null`: nobody is to be notified. */
   static begin(parts: NoticeParts): Notices | null {
     const targets = targetWords(parts.cmap.getString('system.notify') ?? '');
@@ -77,6 +84,12 @@ export class Notices {
     if (quorate === this.quorate) return;
     this.quorate = quorate;
     this.send(quorumEvent(quorate, members));
+  }
+
+  /** The ring thread reports who joined and who left a group. */
+  processesChanged({ group, joined, left }: ProcessesMessage): void {
+    for (const { nodeId, pid } of left) this.send({ kind: 'process', group, peerId: nodeId, pid, joined: false });
+    for (const { nodeId, pid } of joined) this.send({ kind: 'process', group, peerId: nodeId, pid, joined: true });
   }
 
   private send(event: ClusterEvent): void {

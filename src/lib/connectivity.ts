@@ -21,6 +21,9 @@ export interface ConnectivityView {
   readonly configuration: string;
   /** Version of its program. */
   readonly version: string;
+  /** Short digests of the key in force and of its file as it is now; empty: there is none. */
+  readonly key: string;
+  readonly keyFile: string;
   readonly links: readonly SeenLink[];
 }
 

@@ -23,6 +23,8 @@ export interface RingEnvironment {
 /** The running ring, as an engine of this thread has it. */
 export interface EngineRing {
   readonly nodeId: number;
+  /** The main thread wants to know who joins and leaves groups. */
+  readonly reportProcesses: boolean;
   /** Monotonic milliseconds, as of the loop's current turn. */
   nowMs(): number;
   /** Whether the send queue has room now for a message of `bytes`, its group name included. */

@@ -59,6 +59,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
   readonly router: ServiceRouter;
   readonly transport: RingTransport;
   readonly nodeId: number;
+  readonly reportProcesses: boolean;
   readonly reloads: ReloadGate;
   private missingAgainMs = 0;
   readonly log;
@@ -90,6 +91,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
   ) {
     this.config = start.config;
     this.nodeId = start.config.nodeId;
+    this.reportProcesses = start.reportProcesses;
     this.log = env.bridge.log;
     this.syncFlight = new SyncFlight(env.flight, monotonicMs);
     this.turnMs = nowMs;

@@ -98,6 +98,8 @@ const view = (nodeId: number, ...links: readonly SeenLink[]): ConnectivityView =
   nodeId,
   configuration: 'a'.repeat(32),
   version: '0.1.0',
+  key: 'k',
+  keyFile: 'k',
   links,
 });
 const VIEWS = [view(1, link(2), link(3)), view(2, link(1), link(3)), view(3, link(1), link(2))];

@@ -1,3 +1,4 @@
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { skipReason } from './lab/cases.ts';
@@ -5,7 +6,7 @@ import { corosyncConf } from './lab/conf.ts';
 import { ROOT } from './lab/host.ts';
 import { Lab } from './lab/lab.ts';
 import type { LabNode } from './lab/node.ts';
-import { until } from './lab/process.ts';
+import { sleep, until } from './lab/process.ts';
 
 /** The doctor on a ring of three: nothing is wrong; then one thing after the other is. */
 const RONDO = join(ROOT, 'bin/rondo');
@@ -133,6 +134,28 @@ t.test('what is wrong with a ring is named', { skip: skipReason(['ours']) }, asy
     t.match(planned.stdout, /at once:\n {2}totem\.max_messages: .* -> 21\n/);
     await two.tool('corosync-cfgtool', '-R');
     t.equal((await finding(three, 'config.differs')).evidence.length, 3);
+
+    // A new key, phase by phase, acknowledged by each node.
+    two.writeConf(
+      corosyncConf(
+        lab.options,
+        lab.nodes.map(({ plan }) => plan),
+      ),
+    );
+    await two.tool('corosync-cfgtool', '-R');
+    const rotation = one.space.start(RONDO, ['key', 'rotate', '--minutes', '1']);
+    await rotation.waitFor(/\[2\/4\] node 1 has it\n/);
+    await sleep(1500);
+    t.notMatch(rotation.output, /node [23] has it/, 'who has not got it is not said to have it');
+    const fresh = readFileSync(join(one.space.directory, 'etc/authkey'));
+    for (const node of [two, three]) {
+      rmSync(join(node.space.directory, 'etc/authkey'));
+      node.writeKey(fresh);
+    }
+    await rotation.waitFor(/\[4\/4\] done/, 60_000);
+    for (const id of [1, 2, 3])
+      t.match(rotation.output, new RegExp(`2/4\\] node ${id} has it[\\s\\S]*4/4\\] node ${id} uses it`));
+    await lab.waitRing(lab.nodes);
 
     // Full /dev/shm.
     await three.space.shell('mount -o remount,size=$(( $(df --output=used -k /dev/shm | tail -1) + 1024 ))k /dev/shm');

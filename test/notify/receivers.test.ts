@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -194,6 +194,29 @@ t.test(
     queue.notify(noticeOf(CLIENT));
     t.same(readAll(name), [], 'closed');
     now += 1;
+  },
+);
+
+t.test(
+  'a queue of another user is not written into',
+  {
+    skip: queueUnavailable() || (process.geteuid?.() === 0 ? false : 'needs root'),
+  },
+  async (t) => {
+    const name = `/rondo-test-${randomBytes(6).toString('hex')}`;
+    t.teardown(() => void unlinkQueue(name));
+    const fd = openQueue(name, { flags: OpenFlag.RDWR | OpenFlag.CREAT, messagesMax: 8, messageBytesMax: 1024 });
+    chownSync(`/proc/self/fd/${fd}`, 65_534, 65_534);
+    const complaints: string[] = [];
+    const queue = new QueueReceiver(
+      { kind: 'queue', name, mode: 0o600 },
+      (text) => complaints.push(text),
+      () => 0,
+    );
+    queue.notify(noticeOf(QUORUM(false)));
+    t.same(readAll(name), []);
+    t.match(complaints[0], /belongs to user 65534/);
+    closeFd(fd);
   },
 );
 

@@ -86,6 +86,28 @@ t.test('three members on three nodes: messages of 1 byte to 1 MB, one order', { 
   await stop();
 });
 
+t.test(
+  'who wants to know hears of processes that join and leave groups, on every node',
+  { timeout: 60_000 },
+  async (t) => {
+    const { rings, names, stop } = await start(2, testPort(7));
+    const client = await RawCpgClient.connect(names[0]!);
+    await client.join('reported');
+    const reports = (ring: TestRing) => ring.messages.filter((message) => message.op === 'processes');
+    const place = { nodeId: 1, pid: process.pid };
+    for (const ring of rings) {
+      await ring.until('the join', () => reports(ring).length > 0);
+      t.match(reports(ring)[0], { group: 'reported', joined: [place], left: [] });
+    }
+    client.close();
+    for (const ring of rings) {
+      await ring.until('the leave', () => reports(ring).length > 1);
+      t.match(reports(ring)[1], { group: 'reported', joined: [], left: [place] });
+    }
+    await stop();
+  },
+);
+
 t.test('clients that misbehave lose their own connection and nothing else', { timeout: 60_000 }, async (t) => {
   const { rings, names, stop } = await start(1, testPort(2));
   const watcher = await RawCpgClient.connect(names[0]!);

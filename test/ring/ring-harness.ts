@@ -131,6 +131,7 @@ export class TestRing {
     this.send({
       op: 'start',
       config,
+      reportProcesses: true,
       storedRingSeq,
       reservedRingSeq: storedRingSeq + 1000,
       remoteServices: remoteServices.map((serviceId) => ({

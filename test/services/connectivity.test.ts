@@ -20,6 +20,8 @@ const view = (nodeId: number, ...links: readonly SeenLink[]): ConnectivityView =
   nodeId,
   configuration: 'same',
   version: '1',
+  key: 'k',
+  keyFile: 'k',
   links,
 });
 const texts = (...views: readonly ConnectivityView[]): string[] => connectivityFaults(views).map(faultText);
@@ -86,6 +88,8 @@ async function cluster(size: number, ours: readonly number[]) {
           links: () => member.links,
           configuration: () => (nodeId === 3 ? 'other' : 'same'),
           version: '0.1.0',
+          key: () => 'k',
+          keyFile: () => 'k',
           changed: (views) => {
             member.views = new Map(views);
             member.sent++;

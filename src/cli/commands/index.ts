@@ -5,6 +5,7 @@ import { CONTROL_COMMANDS } from './control.ts';
 import { CPG_COMMANDS } from './cpg.ts';
 import { DOCTOR_COMMAND } from './doctor.ts';
 import { INSTANCES_COMMAND } from './instances.ts';
+import { KEY_COMMANDS } from './key.ts';
 import { LINK_COMMANDS } from './links.ts';
 import { NODE_COMMANDS } from './node.ts';
 import { NOTIFY_COMMAND } from './notify.ts';
@@ -26,6 +27,7 @@ export const COMMANDS: readonly Command[] = [
   ...CPG_COMMANDS,
   ...CMAP_COMMANDS,
   ...CONTROL_COMMANDS,
+  ...KEY_COMMANDS,
   ...NODE_COMMANDS,
   NOTIFY_COMMAND,
   INSTANCES_COMMAND,

@@ -1,6 +1,8 @@
+import type { ProcessPlace } from '../../bridge/messages.ts';
 import { ServerConnection } from '../../ipc/server/connection.ts';
 import { removeConnectionFiles } from '../../ipc/server/files.ts';
 import { RingPool } from '../../ipc/server/pool.ts';
+import { Allowance } from '../../lib/allowance.ts';
 import type { ClientDescriptor } from '../../lib/client-descriptor.ts';
 import type { FrameMemory } from '../../lib/frame-memory.ts';
 import type { LogFunction } from '../../lib/log.ts';
@@ -9,6 +11,7 @@ import type { Arena } from '../../os/arena.ts';
 import { monotonicMs } from '../../os/clock.ts';
 import { Errno, errnoName } from '../../os/errno.ts';
 import { closeFd } from '../../os/fd.ts';
+import type { CpgAddress } from '../../services/codec/base.ts';
 import { SCRATCH_BYTES } from '../../services/cpg/cpg-connection.ts';
 import { CpgCore } from '../../services/cpg/cpg-core.ts';
 import { CPG_DROP_REASONS, type CpgDropReason, type CpgHost } from '../../services/cpg/cpg-host.ts';
@@ -31,6 +34,10 @@ const FAREWELL_MS = 2000;
 /** Giving rings, files and sockets of ended connections back, in one turn of the loop: a user's thousand can end at once. */
 const RELEASE_MS = 3;
 const SCRATCH_ALIGN_BYTES = 8;
+/** Changes of groups that are reported to the main thread at once, and in the long run; processes of each. */
+const REPORTS_AT_ONCE = 256;
+const REPORTS_PER_SECOND = 64;
+const REPORTED_PROCESSES_MAX = 128;
 /** Reads of a socket, 4 KiB each, before its end is given up for now: more than a socket holds. */
 const LOOKS_MAX = 128;
 /** Zero-copy buffers of one user that are refused for the same reason are logged this often. */
@@ -49,6 +56,7 @@ export class CpgService implements CpgHost, RingEngine {
   private readonly touched: AttachedCpgClient[] = [];
   private readonly slow: SlowClients<AttachedCpgClient>;
   private readonly gone = new Set<AttachedCpgClient>();
+  private readonly reports = new Allowance(REPORTS_AT_ONCE, REPORTS_PER_SECOND);
   private readonly refusals = new Repeats(REFUSALS_PERIOD_MS);
   /** Ended; what the process holds for them is still to be given back. */
   private readonly released: ServerConnection[] = [];
@@ -89,6 +97,15 @@ export class CpgService implements CpgHost, RingEngine {
     this.doorbells = new Doorbells(env.descriptors);
     this.slow = new SlowClients(env.descriptors, (client) => this.close(client));
     this.core = new CpgCore(this);
+  }
+
+  /** A flood of joins costs the main thread no more than the allowance; who wants to know is told of a part. */
+  processesChanged(group: Uint8Array, joined: readonly CpgAddress[], left: readonly CpgAddress[]): void {
+    if (!this.ring.reportProcesses || !this.reports.take(this.ring.nowMs())) return;
+    const places = (list: readonly CpgAddress[]): ProcessPlace[] =>
+      list.slice(0, REPORTED_PROCESSES_MAX).map(({ nodeId, pid }) => ({ nodeId, pid }));
+    const name = Buffer.from(group).toString();
+    this.env.bridge.send({ op: 'processes', group: name, joined: places(joined), left: places(left) });
   }
 
   get serviceId(): number {

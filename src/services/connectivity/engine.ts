@@ -21,6 +21,9 @@ export interface ConnectivityPorts {
   /** Digest of the shared configuration in force. */
   configuration(): string;
   readonly version: string;
+  /** Digests of the key in force, and of its file. */
+  key(): string;
+  keyFile(): string;
   /** The views that are known have changed. */
   changed(views: ReadonlyMap<number, ConnectivityView>): void;
 }
@@ -125,14 +128,18 @@ class ConnectivityService implements RunningService<never, Message> {
       nodeId,
       configuration: this.ports.configuration(),
       version,
+      key: this.ports.key(),
+      keyFile: this.ports.keyFile(),
       links: this.ports.links(this.context.nowMs()),
     };
   }
 
   private steadyPart(): string {
-    const { configuration, links } = this.ownView();
+    const { configuration, key, keyFile, links } = this.ownView();
     return JSON.stringify([
       configuration,
+      key,
+      keyFile,
       links.map(({ peerId, link, up, heard, mtu }) => [peerId, link, up, heard, mtu]),
     ]);
   }

@@ -8,6 +8,7 @@ export const CONNECTIVITY_SERVICE_ID = 14;
 export const VIEW_LINKS_MAX = 1016;
 const VERSION = 1;
 const TEXT_BYTES = 32;
+const KEY_ID_BYTES = 16;
 const Flag = { UP: 1, HEARD: 2 } as const;
 
 const LINK_ELEMENT: Element<SeenLink> = {
@@ -38,23 +39,25 @@ const VIEW = execStruct(
   CONNECTIVITY_SERVICE_ID,
   0,
   'connectivity view',
-  96,
+  128,
   {
     version: u32('version', 16),
     linkCount: u32('links', 24),
     configuration: chars('configuration', 32, TEXT_BYTES),
     program: chars('program', 64, TEXT_BYTES),
+    key: chars('key', 96, KEY_ID_BYTES),
+    keyFile: chars('key_file', 112, KEY_ID_BYTES),
   },
-  { name: 'links', offset: 96 },
+  { name: 'links', offset: 128 },
 );
 export const CONNECTIVITY_MESSAGES = { view: VIEW } as const;
 
-export function encodeView({ configuration, version, links }: Omit<ConnectivityView, 'nodeId'>): {
+export function encodeView({ configuration, version, key, keyFile, links }: Omit<ConnectivityView, 'nodeId'>): {
   readonly values: Parameters<typeof VIEW.message>[0];
   readonly tail: Uint8Array;
 } {
   const sent = links.slice(0, VIEW_LINKS_MAX);
-  const values = { version: VERSION, linkCount: sent.length, configuration, program: version };
+  const values = { version: VERSION, linkCount: sent.length, configuration, program: version, key, keyFile };
   return { values, tail: encodeList(sent, LINK_ELEMENT) };
 }
 
@@ -64,5 +67,6 @@ export function decodeView(payload: Uint8Array, nodeId: number): ConnectivityVie
   if (values === null || values.version < VERSION || values.linkCount > VIEW_LINKS_MAX) return null;
   const links = VIEW.tailList(payload, values.linkCount, LINK_ELEMENT);
   if (links === null) return null;
-  return { nodeId, configuration: values.configuration, version: values.program, links };
+  const { configuration, program: version, key, keyFile } = values;
+  return { nodeId, configuration, version, key, keyFile, links };
 }

@@ -37,7 +37,7 @@ export class CpgCore {
   private readonly pendingLeaves: Uint8Array[] = [];
 
   constructor(private readonly host: CpgHost) {
-    this.membership = new CpgMembership(host.nodeId);
+    this.membership = new CpgMembership(host.nodeId, host);
     this.sync = new CpgSync(host, this.membership);
     this.data = new CpgData(host, this.membership.groups);
     this.requests = new CpgRequests(host, this.membership, this.data);

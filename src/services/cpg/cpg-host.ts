@@ -1,4 +1,5 @@
 import type { LogFunction } from '../../lib/log.ts';
+import type { CpgAddress } from '../codec/base.ts';
 
 /** What the CPG core needs from the thread it runs in. Tests put a toy ring behind it. */
 export interface CpgHost {
@@ -21,6 +22,8 @@ export interface CpgHost {
   readonly zeroCopy: ZeroCopyRegions;
   readonly log: LogFunction;
   dropped(reason: CpgDropReason, nodeId: number): void;
+  /** Processes joined or left a group, on whatever node. Absent: nobody wants to know. */
+  processesChanged?(group: Uint8Array, joined: readonly CpgAddress[], left: readonly CpgAddress[]): void;
 }
 
 /** Files that clients share for zero-copy sends (services.md 4.7). Bound to one connection each. */

@@ -5,6 +5,7 @@ import { U32_ELEMENT } from '../codec/fields.ts';
 import { encodeList } from '../codec/struct.ts';
 import type { CpgConnection } from './cpg-connection.ts';
 import { type CpgGroup, CpgGroupTable } from './cpg-groups.ts';
+import type { CpgHost } from './cpg-host.ts';
 import { ProcessList } from './cpg-processes.ts';
 
 /** Reasons in configuration changes (services.md 4.1). */
@@ -21,7 +22,10 @@ export class CpgMembership {
   oldMembers: readonly number[] = [];
   syncRingId: RingId = NO_RING;
 
-  constructor(private readonly nodeId: number) {}
+  constructor(
+    private readonly nodeId: number,
+    private readonly host: Pick<CpgHost, 'processesChanged'> = {},
+  ) {}
 
   /** A join message, or one entry of a join list. `false`: the process was known. */
   add(nodeId: number, pid: number, group: CpgGroup): boolean {
@@ -32,6 +36,7 @@ export class CpgMembership {
   notify(group: CpgGroup, joined: readonly CpgAddress[], left: readonly CpgAddress[]): void {
     for (const { nodeId, pid } of joined) if (nodeId === this.nodeId) this.completeJoin(group, pid);
 
+    this.host.processesChanged?.(group.name, joined, left);
     if (group.listeners.length > 0) {
       const isLeft = (nodeId: number, pid: number): boolean => left.some((l) => l.nodeId === nodeId && l.pid === pid);
       const members = group.processes
