@@ -33,10 +33,10 @@ only_root_can_change() {
   [ -z "$(find "$@" / -maxdepth 0 \( ! -user 0 -o -perm /022 ! -perm -1000 \) 2>&1)" ]
 }
 
-# The interpreter of a privileged start: the one that the build ran on, or where packages put it.
+# The interpreter of a privileged start: the one in the package, the one that the build ran on, or where packages put it.
 find_interpreter() {
   [ ! -r "$root/dist/interpreter" ] || { read -r built_with && read -r built_size built_time built_options; } <"$root/dist/interpreter" || :
-  for candidate in "$built_with" /usr/bin/node /usr/local/bin/node /usr/bin/nodejs /opt/node/bin/node; do
+  for candidate in "$root/node" "$built_with" /usr/bin/node /usr/local/bin/node /usr/bin/nodejs /opt/node/bin/node; do
     case $candidate in /*) ;; *) continue ;; esac
     node=$(readlink -f -- "$candidate") && [ -x "$node" ] && only_root_can_change "$node" && return
   done
@@ -107,5 +107,6 @@ launch() {
   # Split on purpose: words without blanks.
   # shellcheck disable=SC2086
   set -f
-  exec $prefix "$node" $no_debugger $node_options "$entry" "$@"
+  # The name of the process is the program's: pidof, pgrep and killall look for it.
+  exec $prefix "$node" "--title=$program" $no_debugger $node_options "$entry" "$@"
 }

@@ -1,27 +1,14 @@
 // Joins what tsc made into one script a program (dist/bundle/NAME.js), with V8's code cache beside it: a start then reads two files
 // instead of 250, and compiles nothing. Without esbuild (a development dependency) there is no bundle, and programs start from their modules.
-import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { PROGRAMS, replace, scriptOf, writeCache } from './caches.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
 const target = join(dist, 'bundle');
-
-/** V8's flags are part of a code cache's identity: as bin/NAME starts the program. */
-const optionsOf = (launcher) =>
-  (/^launch \S+(.*) -- /m.exec(readFileSync(join(root, 'bin', launcher), 'utf8'))?.[1] ?? '')
-    .split(' ')
-    .filter(Boolean);
-
-const PROGRAMS = [
-  { name: 'daemon', entry: 'src/daemon/program.js', options: optionsOf('rondod') },
-  { name: 'ring', entry: 'src/ring/run.js', options: optionsOf('rondod') },
-  { name: 'cli', entry: 'src/cli/program.js', options: optionsOf('rondo') },
-  { name: 'tools', entry: 'src/cli/stock/program.js', options: optionsOf('corosync-tool') },
-];
 
 /** What a script lacks: a module's own URL, for files that lie beside it, and import() of what is not in the bundle. */
 const asModules = {
@@ -67,9 +54,9 @@ async function page() {
   replace(join(to, 'page.js'), result.outputFiles[0].text);
 }
 
-async function bundle({ name, entry, options }) {
+async function bundle(program) {
   const result = await esbuild.build({
-    entryPoints: [join(dist, entry)],
+    entryPoints: [join(dist, program.entry)],
     bundle: true,
     write: false,
     platform: 'node',
@@ -85,18 +72,6 @@ async function bundle({ name, entry, options }) {
   });
   const source = result.outputFiles[0].text;
   const id = createHash('sha256').update(source).digest('hex');
-  const file = join(target, `${name}.js`);
-  replace(file, `//${id}\n${source}`);
-  replace(join(target, `${name}.cache`), Buffer.concat([Buffer.from(`//${id}\n`), cacheOf(file, options)]));
-}
-
-function cacheOf(file, options) {
-  const maker = join(root, 'scripts/code-cache.mjs');
-  return execFileSync(process.execPath, [...options, maker, file], { maxBuffer: 64 << 20, env: {} });
-}
-
-/** In one step: whoever starts meanwhile reads the old one or the new one. */
-function replace(file, content) {
-  writeFileSync(`${file}.new`, content, { mode: 0o644 });
-  renameSync(`${file}.new`, file);
+  replace(scriptOf(program.name), `//${id}\n${source}`);
+  writeCache(program);
 }

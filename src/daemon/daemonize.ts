@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { redirectStdioToNull } from '../os/stdio.ts';
+import { programName } from './program-name.ts';
 
 /**
  * Starting in the background. Stock forks before it takes the lock and loads the engines, so later failures are
@@ -40,7 +41,7 @@ export function startInBackground(
     };
     const timer = setTimeout(() => {
       write(
-        `rondod: pid ${child.pid} runs, but no ring has formed in ${upWaitMs / 1000} s; it goes on trying. See its log\n`,
+        `${programName()}: pid ${child.pid} runs, but no ring has formed in ${upWaitMs / 1000} s; it goes on trying. See its log\n`,
       );
       done(0);
     }, upWaitMs);
@@ -48,7 +49,7 @@ export function startInBackground(
       if (message === UP_MESSAGE) done(0);
     });
     child.once('error', (error) => {
-      write(`rondod: cannot start in the background: ${error.message}\n`);
+      write(`${programName()}: cannot start in the background: ${error.message}\n`);
       done(4);
     });
     // 'close' rather than 'exit': what the child wrote last must be relayed too.

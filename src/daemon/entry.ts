@@ -9,7 +9,7 @@ const FATAL = 15;
 
 /** For the time before there is a log. Whoever starts a daemon reads one line, not a stack. */
 function endWith(status: number, text: string): never {
-  process.stderr.write(`rondod: ${text}\n`);
+  process.stderr.write(`${process.title === 'corosync' ? 'corosync' : 'rondod'}: ${text}\n`);
   process.exit(status);
 }
 

@@ -25,6 +25,7 @@ import { DaemonLog } from './log.ts';
 import { type DaemonOptions, parseOptions, USAGE } from './options.ts';
 import { type Places, placeOfLock, stateFallback } from './places.ts';
 import { lockDaemonMemory, planScheduling } from './privileges.ts';
+import { programName } from './program-name.ts';
 import { RingIdStore } from './ring-id-store.ts';
 import { handleSignals } from './signals.ts';
 import { StartPriority } from './start-priority.ts';
@@ -40,7 +41,7 @@ const POOL_THREADS = '2';
 export async function runDaemon(argv: readonly string[]): Promise<number> {
   const parsed = parseOptions(argv, process.env);
   if (!parsed.ok) {
-    complain(`rondod: ${parsed.problem}\n${USAGE}`);
+    complain(`${programName()}: ${parsed.problem}\n${USAGE}`);
     return ExitCode.USAGE;
   }
   const { options } = parsed;
@@ -274,13 +275,13 @@ function ipcInstance(options: DaemonOptions, result: LoadedConfiguration): strin
 function exitStatus(error: unknown, log: DaemonLog, toStderr: boolean): ExitCodeValue {
   if (error instanceof DaemonExit) {
     log.write('error', 'MAIN', error.message);
-    if (!toStderr) complain(`rondod: ${error.message}\n`); // whoever started it must see why it did not
+    if (!toStderr) complain(`${programName()}: ${error.message}\n`); // whoever started it must see why it did not
     return error.status;
   }
   const text = `Unexpected error: ${failureText(error)}`;
   log.write('debug', 'MAIN', stackOf(error));
   log.write('emerg', 'MAIN', text);
-  if (!toStderr) complain(`rondod: ${text}\n`);
+  if (!toStderr) complain(`${programName()}: ${text}\n`);
   return ExitCode.FATAL;
 }
 

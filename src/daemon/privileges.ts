@@ -2,7 +2,15 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { Icmap } from '../config/icmap/index.ts';
 import type { LogFunction } from '../lib/log.ts';
-import { getLimit, lockProgramText, type Obtained, roundRobinPriorityMax, setLimit, setNice } from '../os/schedule.ts';
+import {
+  getLimit,
+  lockProgramText,
+  type Obtained,
+  probeRoundRobin,
+  roundRobinPriorityMax,
+  setLimit,
+  setNice,
+} from '../os/schedule.ts';
 import { DaemonExit, ExitCode } from './exit-codes.ts';
 import type { StartPriority } from './start-priority.ts';
 
@@ -31,15 +39,17 @@ export function niceValue(text: string | null): number {
 }
 
 /** Whether real-time scheduling can be had; tried on this thread and given back, so that it is logged once. */
-export function planScheduling(config: Icmap, log: LogFunction, start: Pick<StartPriority, 'end'>): SchedulingPlan {
+export function planScheduling(
+  config: Icmap,
+  log: LogFunction,
+  start: Pick<StartPriority, 'end'>,
+  groups: ControlGroups = systemGroups,
+): SchedulingPlan {
   const wanted = config.getString('system.sched_rr') !== 'no';
   const nice = niceValue(config.getString('system.priority'));
   const priority = roundRobinPriorityMax();
   if (wanted) {
-    moveToRootCgroup(config, log, false);
-    const limit = getLimit('RTPRIO');
-    const permitted = process.geteuid?.() === 0 || limit.hard >= priority;
-    if (permitted) {
+    if (permitsRoundRobin(config, log, priority, groups)) {
       favourThisThread();
       return { roundRobin: true, priority };
     }
@@ -88,25 +98,47 @@ export function lockDaemonMemory(log: LogFunction): boolean {
   return locked.ok;
 }
 
+/** What deciding about the control group takes from the system. */
+export interface ControlGroups {
+  /** `/proc/self/cgroup`. */
+  membership(): string;
+  move(file: string): void;
+  probe(): Obtained;
+}
+
+const systemGroups: ControlGroups = {
+  membership: () => readFileSync('/proc/self/cgroup', 'latin1'),
+  move: (file) => writeFileSync(file, `${process.pid}\n`),
+  probe: probeRoundRobin,
+};
+
 /**
- * `system.move_to_root_cgroup`: real-time scheduling is not granted inside some cgroups. Only version 1 hierarchies with
- * a cpu controller have that problem; without one there is nothing to do.
+ * `system.move_to_root_cgroup`: a control group may have no real-time budget, and SCHED_RR is then refused to root, too. `yes` leaves it at
+ * once, `auto` when that is the case, and tries again.
  */
-export function moveToRootCgroup(config: Icmap, log: LogFunction, schedulingFailed: boolean): void {
+function permitsRoundRobin(config: Icmap, log: LogFunction, priority: number, groups: ControlGroups): boolean {
   const setting = config.getString('system.move_to_root_cgroup') ?? 'auto';
-  if (setting === 'no' || (setting === 'auto' && !schedulingFailed)) return;
+  if (setting === 'yes') moveToRootCgroup(log, groups);
+  if (process.geteuid?.() !== 0) return getLimit('RTPRIO').hard >= priority;
+  if (groups.probe().ok) return true;
+  if (setting !== 'auto' || !moveToRootCgroup(log, groups)) return false;
+  return groups.probe().ok;
+}
+
+/** The root of the version 1 hierarchy that has the cpu controller, or of version 2. False: already there, or it cannot be done. */
+function moveToRootCgroup(log: LogFunction, groups: ControlGroups): boolean {
   try {
-    const cpu = readFileSync('/proc/self/cgroup', 'latin1')
-      .split('\n')
-      .find((line) => /^\d+:(?:[^:]*,)?cpu(?:,[^:]*)?:/.test(line));
-    if (cpu === undefined) return;
-    writeFileSync('/sys/fs/cgroup/cpu/tasks', `${process.pid}\n`);
+    const lines = groups.membership().split('\n');
+    const cpu = lines.find((line) => /^\d+:(?:[^:]*,)?cpu(?:,[^:]*)?:/.test(line));
+    const path = (cpu ?? lines.find((line) => line.startsWith('0::')))?.replace(/^\d+:[^:]*:/, '');
+    if (path === undefined || path === '/') return false;
+    groups.move(cpu === undefined ? '/sys/fs/cgroup/cgroup.procs' : '/sys/fs/cgroup/cpu/tasks');
+    log('notice', 'MAIN', `Moved from control group ${path} to the root one, for real-time priority`);
+    return true;
   } catch (error) {
-    log(
-      'warning',
-      'MAIN',
-      `Could not move to the root cgroup: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    const text = error instanceof Error ? error.message : String(error);
+    log('warning', 'MAIN', `Could not move to the root cgroup: ${text}`);
+    return false;
   }
 }
 

@@ -52,6 +52,15 @@ export function setRoundRobin(priority: number, thread = 0): Obtained {
   return obtained(orErrno(cSetscheduler(thread, SCHED_RR | SCHED_RESET_ON_FORK, scratch.address)));
 }
 
+/** Whether SCHED_RR can be had at all, which a control group without real-time budget refuses root, too: tried on this thread, and given back. */
+export function probeRoundRobin(): Obtained {
+  if (isRoundRobin()) return { ok: true };
+  const result = setRoundRobin(1);
+  scratch.i32[0] = 0;
+  if (result.ok) orErrno(cSetscheduler(0, SCHED_OTHER, scratch.address));
+  return result;
+}
+
 /** The policy of the calling thread is SCHED_RR. */
 export const isRoundRobin = (): boolean => (cGetscheduler(0) & ~SCHED_RESET_ON_FORK) === SCHED_RR;
 

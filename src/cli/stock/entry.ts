@@ -17,9 +17,6 @@ if (tool === undefined) {
   process.exit(1);
 }
 
-// Its name for `ps`, and for the daemon's list of clients.
-process.title = tool.name;
-
 const abort = new AbortController();
 for (const [signal, number] of [
   ['SIGINT', 2],

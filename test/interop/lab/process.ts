@@ -1,9 +1,10 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
-/** Marks every process of this run, also the grandchildren; the value starts with the pid of the test. */
+/** Marks every process of this run, also the grandchildren: the pid of the test, and the process space in which it has that one. */
 export const MARK = 'RONDO_LAB';
-export const MARK_VALUE = `${process.pid}`;
+const SPACE = `space${/\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? ''}`;
+export const MARK_VALUE = `${SPACE}-${process.pid}`;
 
 export interface RunResult {
   readonly code: number;
@@ -137,7 +138,7 @@ export function markedProcesses(): readonly { readonly pid: number; readonly own
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name) || Number(name) === process.pid) continue;
     try {
-      const match = new RegExp(`(?:^|\0)${MARK}=(\\d+)`).exec(readFileSync(`/proc/${name}/environ`, 'latin1'));
+      const match = new RegExp(`(?:^|\0)${MARK}=${SPACE}-(\\d+)`).exec(readFileSync(`/proc/${name}/environ`, 'latin1'));
       if (match) found.push({ pid: Number(name), owner: Number(match[1]) });
     } catch {
       // Gone meanwhile, or a kernel thread.

@@ -1,0 +1,150 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { FULL } from './lab/cases.ts';
+import { hasCommand, pacemakerUnavailable, ROOT } from './lab/host.ts';
+import { must, type Running, type RunResult, run, start } from './lab/process.ts';
+
+/**
+ * Our Debian package in place of stock's, in a root tree that lies over this machine's own: `apt-get install` replaces stock's `corosync`
+ * while Pacemaker, pcs and crmsh stay, three nodes of it form a cluster on which they see what they see on stock, and nothing is left
+ * behind. With a process space of its own: `pcs cluster kill` ends processes by their names.
+ */
+const STORY = join(ROOT, 'dist/test/interop/lab/package-story.js');
+const COMMAND_MS = 120_000;
+const STORY_MS = 300_000;
+const OWN_PROCESSES = ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
+const OWN_DIRECTORIES = ['usr/lib/rondo', 'var/lib/corosync', 'var/log/corosync', 'etc/corosync'];
+
+function unavailable(): string | false {
+  const missing = ['dpkg-deb', 'apt-get', 'pcs', 'crm', 'ha_cluster_exporter'].filter(
+    (command) => !hasCommand(command),
+  );
+  return pacemakerUnavailable() || (missing.length > 0 ? `needs Debian’s ${missing.join(', ')}` : overlayUnavailable());
+}
+
+function overlayUnavailable(): string | false {
+  const probe =
+    'mount -t tmpfs tmpfs /mnt && cd /mnt && mkdir u w r && mount -t overlay overlay -o lowerdir=/,upperdir=u,workdir=w r';
+  const { status } = spawnSync('unshare', [...OWN_PROCESSES, 'sh', '-c', probe], { stdio: 'ignore' });
+  return status === 0 ? false : 'needs a root tree over this one (overlayfs)';
+}
+
+/** A root tree of its own, kept by a process that ends with the test. */
+class Tree {
+  private constructor(
+    private readonly holder: Running,
+    /** The first process of the tree's own process space. */
+    private readonly first: string,
+  ) {}
+
+  static async over(directory: string, deb: string): Promise<Tree> {
+    mkdirSync(directory, { recursive: true });
+    const mounts = [
+      `mount -t tmpfs tmpfs '${directory}'`,
+      `cd '${directory}'`,
+      'mkdir upper work root',
+      'mount -t overlay overlay -o lowerdir=/,upperdir=upper,workdir=work root',
+      `cp '${deb}' root/package.deb`,
+      'mount --rbind /dev root/dev',
+      'mount --make-rslave root/dev',
+      'mount --rbind /sys root/sys',
+      'mount -t proc proc root/proc',
+      'mount -t tmpfs tmpfs root/run',
+      'mount -t tmpfs -o size=4g tmpfs root/dev/shm',
+      // Not chroot: whoever enters the namespace later would be outside of it.
+      'cd root',
+      'pivot_root . mnt',
+      'umount -l /mnt',
+    ].join(' && ');
+    const script = `${mounts} && echo ready && exec cat >/dev/null`;
+    const holder = start('unshare', [...OWN_PROCESSES, '--net', 'sh', '-c', script]);
+    await holder.waitFor(/ready/);
+    const first = await must('ps', ['--ppid', String(holder.pid), '-o', 'pid=']);
+    return new Tree(holder, first.trim());
+  }
+
+  run(script: string, timeoutMs = COMMAND_MS): Promise<RunResult> {
+    const enter = ['-t', this.first, '--mount', '--net', '--pid', '--'];
+    return run('nsenter', [...enter, 'sh', '-c', script], { timeoutMs });
+  }
+
+  async close(): Promise<void> {
+    await this.holder.stop('SIGKILL');
+  }
+}
+
+t.test('our package in place of stock’s', { skip: unavailable() }, async (t) => {
+  t.setTimeout(900_000);
+  const directory = mkdtempSync(join(tmpdir(), 'rondo-package-'));
+  await must(process.execPath, [join(ROOT, 'scripts/package/deb.mjs'), '--out', directory], { timeoutMs: STORY_MS });
+  const [deb = ''] = readdirSync(directory).filter((name) => name.endsWith('.deb'));
+  const tree = await Tree.over(join(directory, 'tree'), join(directory, deb));
+  t.teardown(async () => {
+    await tree.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+  const inTree = async (script: string, timeoutMs?: number): Promise<string> => {
+    const { code, stdout, stderr } = await tree.run(script, timeoutMs);
+    if (code !== 0) throw new Error(`${script}: status ${code}: ${stderr}${stdout}`.slice(-2000));
+    return stdout;
+  };
+
+  await t.test('apt-get install replaces it, and keeps the others', async (t) => {
+    t.setTimeout(400_000);
+    await inTree('printf "#!/bin/sh\\nexit 101\\n" >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d');
+    const options = '-y --no-install-recommends -o Dpkg::Options::=--force-confnew';
+    await inTree(`DEBIAN_FRONTEND=noninteractive apt-get install ${options} /package.deb`);
+    const states = await inTree("dpkg -l corosync pacemaker pcs crmsh libcpg4 | awk '/^ii/ { print $2 }'");
+    t.strictSame(states.trim().split('\n').sort(), ['corosync', 'crmsh', 'libcpg4:amd64', 'pacemaker', 'pcs']);
+    t.match(await inTree('corosync -v'), /^Corosync Cluster Engine, version '3\.\d+\.\d+'\nRondo /);
+    t.match(await inTree('dpkg -S /usr/sbin/corosync /usr/bin/rondo'), /^corosync: .*\ncorosync: /);
+  });
+
+  await t.test('one node of it: names, processes, tools', async (t) => {
+    t.setTimeout(120_000);
+    // Detached: the daemon's process goes on after the script, in this process space.
+    const seen = await inTree(
+      'ip link set lo up && corosync && pidof corosync | wc -w && ps -C corosync -o comm= && pgrep -xc corosync && ' +
+        'corosync-quorumtool -s && corosync-cfgtool -s && crm_node -l; kill -TERM $(cat /run/corosync.pid)',
+    );
+    t.match(seen, /^1\ncorosync\n1\n/, 'one process of the name');
+    t.match(seen, /^Quorate: +Yes$/m);
+    t.match(seen, /^Local node ID 1, transport knet$/m);
+  });
+
+  const full = FULL ? false : 'only with RONDO_LAB_FULL=1';
+  await t.test('what stands above sees what it sees on stock', { skip: full }, async (t) => {
+    t.setTimeout(400_000);
+    const parse = ({ code, stdout, stderr }: RunResult): Record<string, unknown> => {
+      if (code !== 0) throw new Error(`status ${code}: ${stderr.slice(-3000)}`);
+      return JSON.parse(stdout.slice(stdout.lastIndexOf('\n{') + 1)) as Record<string, unknown>;
+    };
+    const stock = await run('unshare', [...OWN_PROCESSES, process.execPath, STORY], { timeoutMs: STORY_MS });
+    const ours = parse(await tree.run(`exec '${process.execPath}' '${STORY}'`, STORY_MS));
+    for (const [step, expected] of Object.entries(parse(stock))) t.same(ours[step], expected, step);
+  });
+
+  await t.test('purge leaves no file', async (t) => {
+    t.setTimeout(400_000);
+    const files = (await inTree('dpkg -L corosync'))
+      .trim()
+      .split('\n')
+      .filter((path) => /rondo|corosync/.test(path));
+    await inTree('dpkg --purge --force-depends corosync');
+    const left = (await inTree(`for path in ${files.join(' ')}; do [ ! -e "$path" ] || echo "$path"; done`)).trim();
+    t.strictSame(
+      left.split('\n').filter((path) => path !== '' && !/^\/(etc\/corosync(\/uidgid\.d)?)$/.test(path)),
+      [],
+      'files of the package',
+    );
+    t.equal(
+      await inTree(
+        `cd / && find ${OWN_DIRECTORIES.join(' ')} -type f -newer /usr/sbin/policy-rc.d 2>/dev/null || true`,
+      ),
+      '',
+    );
+  });
+});
