@@ -69,6 +69,18 @@ export function receiveJoin(s: RingState, at: number, length: number, littleEndi
   }
 }
 
+/** A JOIN is its sender's vote for the lists in it. */
+const isVote = (s: RingState, join: Join): boolean =>
+  sameSet(join.proc, s.membership.proc) && sameSet(join.failed, s.membership.failed);
+
+/** Returns whether it completed the agreement. */
+function countVote(s: RingState, join: Join): boolean {
+  // The vote of a node that is not on the list decides nothing, and forged ones must not make the list of votes grow.
+  if (!join.leave && s.membership.proc.includes(join.systemFrom))
+    s.membership.consensus = union(s.membership.consensus, [join.systemFrom]);
+  return considerCommit(s);
+}
+
 function processJoin(s: RingState, join: Join): TotemDropReason {
   const polite = join.failed.at(-1);
   if (join.leave && polite !== undefined) {
@@ -77,11 +89,8 @@ function processJoin(s: RingState, join: Join): TotemDropReason {
     s.observer.report({ kind: 'leaveReceived', nodeId: polite });
   }
   let news = false;
-  if (sameSet(join.proc, s.membership.proc) && sameSet(join.failed, s.membership.failed)) {
-    // The vote of a node that is not on the list decides nothing, and forged ones must not make the list of votes grow.
-    if (!join.leave && s.membership.proc.includes(join.systemFrom))
-      s.membership.consensus = union(s.membership.consensus, [join.systemFrom]);
-    if (considerCommit(s)) return TotemDrop.NONE;
+  if (isVote(s, join)) {
+    if (countVote(s, join)) return TotemDrop.NONE;
   } else if (!isSubset(join.proc, s.membership.proc) || !isSubset(join.failed, s.membership.failed)) {
     // A node learns nothing from itself. A forged JOIN, or one of a second node with the same id, would otherwise
     // put this node on its own failed list, from which nothing takes it off again.
@@ -107,9 +116,13 @@ function adoptLists(s: RingState, join: Join): TotemDropReason {
     return TotemDrop.TOO_MANY_NODES;
   if (s.state === 'gather' && proc.length === s.membership.proc.length && failed.length === s.membership.failed.length)
     return TotemDrop.NONE;
+  const settled = s.state === 'operational' || s.state === 'gather'; // otherwise `receiveJoin` starts another round
   s.membership.proc = proc;
   s.membership.failed = failed;
   enterGather(s, Reason.MERGE_JOIN, join.systemFrom);
+  // Who taught this node its lists has voted for them with that very JOIN. Stock counts its next one only, so each agreement that
+  // needs this vote waits for the sender's join timer.
+  if (settled && isVote(s, join)) countVote(s, join);
   return TotemDrop.NONE;
 }
 
