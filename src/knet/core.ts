@@ -256,6 +256,12 @@ export class KnetCore {
     if (link !== null) this.heartbeat.suspect(link, refused, nowMs);
   }
 
+  /** PINGs to a host on all its links, unless some have just left. */
+  probeHost(nodeId: number, nowMs: number): void {
+    const host = this.hosts.find(nodeId & 0xffff);
+    if (host !== null) this.heartbeat.probeHost(host, nowMs);
+  }
+
   /** ICMP says that packets were too big, or the kernel refused one. */
   pathTooSmall(linkIndex: number): void {
     const link = this.hosts.links[linkIndex] ?? null;

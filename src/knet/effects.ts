@@ -16,6 +16,8 @@ export type KnetReport =
   | { readonly kind: 'hostReachable'; readonly nodeId: number; readonly reachable: boolean }
   /** Its last link went down because its kernel says that nobody listens and PINGs were not answered: the process has ended. */
   | { readonly kind: 'hostDied'; readonly nodeId: number }
+  /** For so long no link of it has brought a PONG for a PING; -1: it is heard again. */
+  | { readonly kind: 'hostSilent'; readonly nodeId: number; readonly silentMs: number }
   | { readonly kind: 'activeLink'; readonly nodeId: number; readonly linkId: number }
   | { readonly kind: 'peerRestarted'; readonly nodeId: number }
   | { readonly kind: 'linkMtu'; readonly nodeId: number; readonly linkId: number; readonly mtu: number }

@@ -21,6 +21,9 @@ const PAUSE_MS_MIN = 400;
 /** How often a link that carries large packets proves that its path still does. */
 const VERIFY_PERIOD_MS = 500;
 
+/** PINGs without a PONG for this long are worth a report: some have followed each other by then. */
+const SILENCE_MS_MIN = 150;
+
 export interface HeartbeatSettings {
   /** Interface MTU; 0 discovers (knet.md 4.4). */
   readonly manualMtu: number;
@@ -68,6 +71,7 @@ export class Heartbeat implements InternalPackets {
       }
       if (link.connected) this.stepPathMtu(link, nowMs);
     }
+    for (const host of this.hosts.list) this.noticeSilence(host, nowMs);
     this.plannedMs = this.nextDeadlineMs(nowMs);
     assert(!Number.isNaN(this.plannedMs), 'a deadline is a time');
   }
@@ -90,7 +94,32 @@ export class Heartbeat implements InternalPackets {
     this.lastTickMs = nowMs;
     if (late < PAUSE_MS_MIN) return;
     for (const link of this.hosts.links) link?.forgive(late);
+    for (const host of this.hosts.list) this.endSilence(host);
     this.effects.report({ kind: 'paused', ms: Math.round(late) });
+  }
+
+  /** Who does not reply on any link is reported once, long before its links go down, and again when it is heard. */
+  private noticeSilence(host: Host, nowMs: number): void {
+    const sinceMs = host.silentSinceMs;
+    if (host.silent || sinceMs < 0 || nowMs - sinceMs < SILENCE_MS_MIN) return;
+    host.silent = true;
+    this.effects.report({ kind: 'hostSilent', nodeId: host.nodeId, silentMs: nowMs - sinceMs });
+  }
+
+  private endSilence(host: Host): void {
+    if (!host.silent) return;
+    host.silent = false;
+    this.effects.report({ kind: 'hostSilent', nodeId: host.nodeId, silentMs: -1 });
+  }
+
+  /** Somebody else does not hear this host: PINGs now, so that it is known soon whether this node does. */
+  probeHost(host: Host, nowMs: number): void {
+    for (const link of host.links) {
+      if (link === null || !link.mayPing(nowMs)) continue;
+      this.sender.ping(link, nowMs, true);
+      link.pingSent(nowMs);
+      this.deadlinesChanged = true;
+    }
   }
 
   // ---- packets ----
@@ -101,7 +130,7 @@ export class Heartbeat implements InternalPackets {
       case PacketType.PING:
         return this.ping(host, link, at, length, nowMs);
       case PacketType.PONG:
-        return this.pong(link, at, length, nowMs);
+        return this.pong(host, link, at, length, nowMs);
       case PacketType.PMTUD:
         link.stats.add(LinkStat.rx_pmtu_packets, 1);
         link.stats.add(LinkStat.rx_pmtu_bytes, length);
@@ -157,13 +186,14 @@ export class Heartbeat implements InternalPackets {
     }
   }
 
-  private pong(link: Link, at: number, length: number, nowMs: number): KnetDropReason | -1 {
+  private pong(host: Host, link: Link, at: number, length: number, nowMs: number): KnetDropReason | -1 {
     link.stats.add(LinkStat.rx_pong_packets, 1);
     link.stats.add(LinkStat.rx_pong_bytes, length);
     const sentMs = readPingTimeMs(this.memory, at);
     if (sentMs < 0) return KnetDrop.latePong;
     const wasConnected = link.connected;
     if (!link.pong(sentMs, nowMs)) return KnetDrop.latePong;
+    this.endSilence(host);
     if (!wasConnected && link.connected) this.linkUp(link);
     return -1;
   }

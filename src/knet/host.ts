@@ -28,11 +28,25 @@ export class Host {
   /** Crypto configuration of its newest packet while one replaces another, −1 before the first (knet.md 5.4). */
   cryptoSlot = -1;
 
+  /** That it is silent was reported. */
+  silent = false;
+
   constructor(
     readonly nodeId: number,
     pool: AssemblyPool,
   ) {
     this.reassembler = new Reassembler(pool);
+  }
+
+  /** Since when no link of it brought a PONG for the PINGs that it was sent; -1 while one has none to wait for. */
+  get silentSinceMs(): number {
+    let since = -1;
+    for (const link of this.links) {
+      if (link === null) continue;
+      if (link.silentSinceMs < 0) return -1;
+      since = Math.max(since, link.silentSinceMs);
+    }
+    return since;
   }
 
   get reachable(): boolean {

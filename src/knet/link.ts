@@ -20,8 +20,10 @@ const PING_REORDER_MS = 2_000;
 const PINGS_REMEMBERED = 128;
 const CLOCK_SLACK_MS = 0.000_5;
 /** A PING that was not answered is sent again after this share of the interval, and not before this time. */
-const PING_AGAIN_SHARE = 1 / 16;
-const PING_AGAIN_MS_MIN = 50;
+const PING_AGAIN_SHARE = 1 / 32;
+const PING_AGAIN_MS_MIN = 25;
+/** How far a slower reply raises the estimate of the quickest ones. */
+const QUICKEST_RISE = 1 / 64;
 /** Weight of one PING in the share of those that are not answered. */
 const LOSS_WEIGHT = 1 / 16;
 /** From this share on the link is lossy. */
@@ -72,16 +74,22 @@ export class Link {
   /** PINGs since the suspicion began, and whether the peer's kernel said that nobody listens there. */
   private suspicionPings = 0;
   private refused = false;
+  /** When the first PING left of those since the last PONG; -1: none is out. */
+  private unansweredSinceMs = -1;
   /** Time field of the newest PING received here, and when the last one was believed; −1 before the first. */
   private newestPingTimeMs = -1;
   private pingBelievedMs = -1;
   private newestPongSentMs = -1;
   private suspectedUntilMs = 0;
   private trustedUntilMs = 0;
+  /** PINGs follow each other soon until then although the link is down. */
+  private eagerUntilMs = 0;
   private readonly pingTimesMs = new Float64Array(PINGS_REMEMBERED).fill(-1);
   private pingTimesAt = 0;
   private latencyAverageUs = 0;
   private latencySamples = 0;
+  /** About what the quickest replies take: the average holds for seconds what a pause of the peer did to it. */
+  private quickestUs = 0;
 
   constructor(
     readonly host: Host,
@@ -136,16 +144,19 @@ export class Link {
     if (this.connected) this.unansweredShare += ((this.lastPingReturned ? 0 : 1) - this.unansweredShare) * LOSS_WEIGHT;
     this.lastPingMs = nowMs;
     if (this.suspectedAtMs >= 0) this.suspicionPings++;
+    if (this.unansweredSinceMs < 0) this.unansweredSinceMs = nowMs;
   }
 
   /**
    * One lost PING or PONG says little, and two in a row, all that fit into stock's timeout, are nothing strange where one datagram in five
-   * is lost. So a PING that stays unanswered is followed by others soon: that the link is down is then known from many.
+   * is lost. So a PING that stays unanswered is followed by others soon: that the link is down is then known from many. So it goes on for a
+   * while after that: a peer that was paused is heard again at once.
    */
   nextPingMs(): number {
     const { pingIntervalMs } = this.config;
-    if (!this.connected || this.lastPingReturned) return this.lastPingMs + pingIntervalMs;
-    const again = Math.max(PING_AGAIN_MS_MIN, pingIntervalMs * PING_AGAIN_SHARE, (4 * this.latencyAverageUs) / 1000);
+    const eager = this.connected || this.lastPingMs < this.eagerUntilMs;
+    if (!eager || this.lastPingReturned) return this.lastPingMs + pingIntervalMs;
+    const again = Math.max(PING_AGAIN_MS_MIN, pingIntervalMs * PING_AGAIN_SHARE, (4 * this.quickestUs) / 1000);
     return this.lastPingMs + Math.min(pingIntervalMs, again);
   }
 
@@ -177,6 +188,7 @@ export class Link {
     if (latencyUs < 0 || latencyUs > this.config.pingTimeoutMs * 1000 || sentMs <= this.newestPongSentMs) return false;
     if (!this.wasPinged(sentMs)) return false;
     this.newestPongSentMs = sentMs;
+    this.unansweredSinceMs = -1;
     this.lastPongMs = nowMs;
     if (this.suspectedAtMs >= 0 && sentMs + CLOCK_SLACK_MS >= this.suspectedAtMs) {
       this.suspectedAtMs = -1;
@@ -236,9 +248,19 @@ export class Link {
     this.suspectedAtMs = nowMs;
     this.suspicionPings = 0;
     this.refused = refused;
-    const patienceMs = Math.max(SUSPICION_MS_MIN, (SUSPICION_ROUND_TRIPS * this.latencyAverageUs) / 1000);
+    const patienceMs = Math.max(SUSPICION_MS_MIN, (SUSPICION_ROUND_TRIPS * this.quickestUs) / 1000);
     this.suspectedUntilMs = nowMs + Math.min(patienceMs, this.config.pingTimeoutMs);
     return true;
+  }
+
+  /** When the oldest PING left that nothing was heard after; -1: none is out. Also of links that are down. */
+  get silentSinceMs(): number {
+    return this.unansweredSinceMs;
+  }
+
+  /** A PING beside the regular ones would not come too soon after the last. */
+  mayPing(nowMs: number): boolean {
+    return nowMs - this.lastPingMs >= PING_AGAIN_MS_MIN;
   }
 
   /** When it has to go down: the peer's host lives and says that nobody listens, and nobody answered since. */
@@ -249,6 +271,8 @@ export class Link {
   /** The own process was paused: silence of that long says nothing about the peer. */
   forgive(pausedMs: number): void {
     if (this.lastPongMs >= 0) this.lastPongMs += pausedMs;
+    if (this.unansweredSinceMs >= 0) this.unansweredSinceMs += pausedMs;
+    this.eagerUntilMs += pausedMs;
     if (this.suspectedAtMs >= 0) this.suspectedUntilMs += pausedMs;
   }
 
@@ -266,6 +290,7 @@ export class Link {
     this.suspectedAtMs = -1;
     this.trustedUntilMs = 0;
     this.newestPingTimeMs = -1;
+    this.eagerUntilMs = nowMs + this.config.pingTimeoutMs;
     this.backoff = BACKOFF_START;
     this.backoffAtMs = nowMs;
     this.pongTimeoutAdjMs = this.config.pingTimeoutMs * BACKOFF_START;
@@ -275,6 +300,8 @@ export class Link {
   }
 
   private sampleLatency(latencyUs: number): void {
+    const slower = this.latencySamples === 0 ? 1 : QUICKEST_RISE;
+    this.quickestUs += (latencyUs - this.quickestUs) * (latencyUs < this.quickestUs ? 1 : slower);
     const samples = Math.min(this.latencySamples + 1, Math.max(1, this.config.pingPrecision));
     this.latencySamples = samples;
     this.latencyAverageUs = Math.floor((this.latencyAverageUs * (samples - 1) + latencyUs) / samples);

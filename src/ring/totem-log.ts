@@ -38,6 +38,9 @@ export class TotemLog implements TotemObserver {
       case 'memberDied':
         this.notice(`The process of node ${event.nodeId} has ended, forming new configuration at once.`);
         break;
+      case 'membersSilent':
+        this.notice(`No link to node${list(event.nodeIds)} works from any other node, forming new configuration.`);
+        break;
       case 'consensusTimeout':
         this.debug(`consensus timeout, no agreement with${list(event.missing)}`);
         break;

@@ -7,9 +7,11 @@ import type { CommitToken } from './wire/commit-token.ts';
 export const Capability = {
   /** Asks for a message a rotation after it was numbered, and may use a wider window while packets are small. */
   QUICK_RETRANSMISSION: 1,
+  /** Reports members that it does not hear, and goes on without those that nobody hears (suspicion.ts). */
+  SUSPICION: 2,
 } as const;
 
-const OWN = Capability.QUICK_RETRANSMISSION;
+const OWN = Capability.QUICK_RETRANSMISSION | Capability.SUSPICION;
 
 /** This node's turn in the first rotation, before its entry is filled in: it joins in if all before it have. */
 export function addOwnCapabilities(token: CommitToken): void {

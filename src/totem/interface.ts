@@ -52,6 +52,8 @@ export interface TotemNetwork {
   readonly multicastSocket: MulticastSocket | null;
   /** The one interface that the transport uses and watches (udp, udpu); `null` where links watch themselves (knet). */
   readonly watchedInterface: WatchedInterface | null;
+  /** Knows which members reply (knet): `memberSilent` reports those that do not; `null` where nothing replies to anything (udp, udpu). */
+  readonly heartbeats: Heartbeats | null;
   /** Throws away all input that waits, after a pause (totem.md 4.15); returns how many datagrams there were. */
   discardInput(): number;
 }
@@ -59,6 +61,11 @@ export interface TotemNetwork {
 export interface MulticastSocket {
   /** Reads all waiting multicasts into `receive()`: before a token is acted upon (totem.md 6.3). */
   drain(): void;
+}
+
+export interface Heartbeats {
+  /** Finds out now whether a member still replies. */
+  probe(nodeId: number): void;
 }
 
 export interface WatchedInterface {
@@ -87,6 +94,7 @@ export const GATHER_REASONS = [
   'join during recovery',
   'interface change',
   'a member has died',
+  'all members but silent ones agree that those are silent',
 ] as const;
 
 /** Things worth a log line, a counter or a diagnostics event; the core itself never logs. */
@@ -128,6 +136,8 @@ export type TotemReport =
   | { readonly kind: 'tokenWarning'; readonly silentMs: number }
   /** The transport has proof that a member's process ended: nobody waits for it. */
   | { readonly kind: 'memberDied'; readonly nodeId: number }
+  /** These have not replied to anybody for so long that they are not waited for. */
+  | { readonly kind: 'membersSilent'; readonly nodeIds: readonly number[] }
   | { readonly kind: 'consensusTimeout'; readonly missing: readonly number[]; readonly timeoutMs: number }
   /** Sequence numbers that this node asks for with the token that it is about to send. */
   | { readonly kind: 'retransmitRequest'; readonly seqs: readonly number[] }

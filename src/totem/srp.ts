@@ -15,7 +15,8 @@ import type { SendQueue } from './send-queue.ts';
 import type { SrpUser } from './srp-user.ts';
 import { RingState, type SrpOptions } from './state.ts';
 import { Stat } from './statistics.ts';
-import { retransmitToken, timerExpired, tokenLost } from './timeouts.ts';
+import { memberSilent, receiveSilence } from './suspicion.ts';
+import { forgiveOwnPause, retransmitToken, timerExpired, tokenLost } from './timeouts.ts';
 import type { SrpTimings } from './timings.ts';
 import { startPeriodicTimers } from './token-timers.ts';
 import { enterGather, Reason } from './transitions.ts';
@@ -72,6 +73,7 @@ export class TotemSrp {
     const s = this.state;
     this.setNow(nowMs);
     if (s.left) return;
+    forgiveOwnPause(s);
     for (let i = 0; i < TIMERS_PER_TICK; i++) {
       freeLimbo(s);
       const timer = s.timers.takeDue();
@@ -96,6 +98,12 @@ export class TotemSrp {
   memberDied(nodeId: number): void {
     freeLimbo(this.state);
     if (!this.state.left) memberDied(this.state, nodeId);
+  }
+
+  /** For so many milliseconds no link to `nodeId` has brought a reply; -1: it is heard again (suspicion.ts). */
+  memberSilent(nodeId: number, silentMs: number): void {
+    freeLimbo(this.state);
+    if (!this.state.left) memberSilent(this.state, nodeId, silentMs);
   }
 
   /** Acts as if the token was lost: an operator's or the crypto layer's wish to re-form the ring. */
@@ -227,6 +235,8 @@ function dispatch(s: RingState, at: number, length: number): TotemDropReason {
       return receiveJoin(s, at, length, littleEndian);
     case FrameType.COMMIT_TOKEN:
       return receiveCommitToken(s, at, length, littleEndian);
+    case FrameType.SILENCE:
+      return receiveSilence(s, at, length, littleEndian);
     default:
       return receiveHoldCancel(s, at, length, littleEndian);
   }

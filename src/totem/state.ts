@@ -9,6 +9,7 @@ import { MemoryTiers } from './memory-tiers.ts';
 import { Passage } from './passage.ts';
 import { PastRings } from './past-rings.ts';
 import { SendQueue } from './send-queue.ts';
+import { Silences } from './silences.ts';
 import { SortQueue } from './sort-queue.ts';
 import type { SrpUser } from './srp-user.ts';
 import { Statistics, TokenSamples } from './statistics.ts';
@@ -21,6 +22,7 @@ import { HoldCancel } from './wire/hold-cancel.ts';
 import { JOIN_BYTES_MAX } from './wire/join.ts';
 import { MergeDetect } from './wire/merge-detect.ts';
 import { OrfToken } from './wire/orf-token.ts';
+import { SILENCE_BYTES_MAX } from './wire/silence.ts';
 
 export interface SrpOptions {
   readonly nodeId: number;
@@ -55,7 +57,7 @@ const LEGAL: Readonly<Record<SrpState, readonly SrpState[]>> = {
 
 const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 const TOKEN_BUFFER_BYTES = align(COMMIT_TOKEN_BYTES_MAX);
-const CONTROL_BUFFER_BYTES = align(JOIN_BYTES_MAX);
+const CONTROL_BUFFER_BYTES = align(Math.max(JOIN_BYTES_MAX, SILENCE_BYTES_MAX));
 const CONTROL_BUFFERS = 8;
 const CONTROL_BYTES = 2 * TOKEN_BUFFER_BYTES + CONTROL_BUFFERS * CONTROL_BUFFER_BYTES;
 
@@ -99,6 +101,8 @@ export class RingState {
   readonly flow = new FlowControl();
   readonly recovery: Recovery;
   readonly diskWait: DiskWait;
+  /** Who does not hear whom. */
+  readonly suspicion = new Silences();
   readonly pace = new TokenPace();
   readonly passage: Passage;
   readonly loss: LossControl;
@@ -133,6 +137,8 @@ export class RingState {
   waitingTransAck = true;
   tokenTarget = 0;
   pauseRecordMs: number;
+  /** In GATHER: the consensus timeout is over by then, however long this process was held up. */
+  consensusUntilMs = 0;
   /** The udp transport is reading ahead of a token (totem.md 6.3). */
   draining = false;
   left = false;

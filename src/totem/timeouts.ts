@@ -5,6 +5,7 @@ import { isAgreed } from './membership.ts';
 import { subtract } from './node-set.ts';
 import type { RingState } from './state.ts';
 import { Stat } from './statistics.ts';
+import { askMembers, reportSilence } from './suspicion.ts';
 import { Timer, type TimerValue } from './timer-table.ts';
 import {
   armResend,
@@ -16,6 +17,21 @@ import {
 } from './token-timers.ts';
 import { enterGather, Reason, silence } from './transitions.ts';
 import { encodeMergeDetect } from './wire/merge-detect.ts';
+
+/** Timers are late by some milliseconds on any busy machine. */
+const HELD_UP_MS_MIN = 50;
+
+/**
+ * The process did not run for a while, as the timers show that should have gone off. That says nothing about the others: the time does not
+ * count towards the consensus timeout, which puts those on the failed list who have not voted. Twice that timeout is the most, lest a node that hardly
+ * ever runs gathers for ever. The token timeout goes on: who lost its ring meanwhile has to know that at once, and accuses nobody by it.
+ */
+export function forgiveOwnPause(s: RingState): void {
+  const lateMs = s.nowMs - s.timers.next();
+  if (lateMs < HELD_UP_MS_MIN || !s.timers.running(Timer.CONSENSUS)) return;
+  const mostMs = s.consensusUntilMs - s.timers.deadline(Timer.CONSENSUS);
+  s.timers.postpone(Timer.CONSENSUS, Math.max(0, Math.min(lateMs, mostMs)));
+}
 
 /** A timer went off; it is stopped already. */
 export function timerExpired(s: RingState, timer: TimerValue): void {
@@ -52,6 +68,9 @@ export function timerExpired(s: RingState, timer: TimerValue): void {
       return;
     case Timer.SEND_JOIN:
       if (s.state === 'gather') sendJoinNow(s);
+      return;
+    case Timer.SUSPICION:
+      reportSilence(s);
       return;
     case Timer.STATISTICS:
       summarize(s);
@@ -113,6 +132,7 @@ function releaseHeld(s: RingState): void {
 export function retransmitToken(s: RingState): void {
   if (s.state === 'gather') return;
   resendToken(s);
+  if (s.pace.isLate) askMembers(s);
   armResend(s);
 }
 

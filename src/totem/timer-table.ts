@@ -12,9 +12,11 @@ export const Timer = {
   /** A JOIN that waits for its random delay (`send_join`). */
   SEND_JOIN: 9,
   STATISTICS: 10,
+  /** While a member is silent. */
+  SUSPICION: 11,
 } as const;
 export type TimerValue = (typeof Timer)[keyof typeof Timer];
-const TIMERS = 11;
+const TIMERS = 12;
 
 export class TimerTable {
   private readonly deadlines = new Float64Array(TIMERS).fill(Number.POSITIVE_INFINITY);
@@ -39,6 +41,11 @@ export class TimerTable {
 
   running(timer: TimerValue): boolean {
     return this.deadlines[timer] !== Number.POSITIVE_INFINITY;
+  }
+
+  /** Moves a running timer's deadline. */
+  postpone(timer: TimerValue, byMs: number): void {
+    if (this.running(timer)) this.start(timer, this.deadlines[timer]! + byMs - this.clock.nowMs);
   }
 
   deadline(timer: TimerValue): number {

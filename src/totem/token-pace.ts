@@ -9,6 +9,8 @@ const ROTATION_MS_FIRST = 20;
 /** How far one rotation moves the estimate, as a share of it: up and down, so that three tenths of all rotations are faster. */
 const STEP_UP = 0.3 / 8;
 const STEP_DOWN = 0.7 / 8;
+/** As many copies are seldom lost one after the other. */
+const RESENDS_UNTIL_LATE = 2;
 /** The same token is not sent again more often than this because of copies of the one before it. */
 const COPY_GAP_MS = 1;
 
@@ -61,6 +63,11 @@ export class TokenPace {
   resent(nowMs: number): void {
     this.resends++;
     this.copiedAtMs = nowMs;
+  }
+
+  /** The token was sent again, and again: whoever has it, or should, may be dead. */
+  get isLate(): boolean {
+    return this.resends >= RESENDS_UNTIL_LATE;
   }
 
   /** A message of this ring came. True once: somebody behind this node has the token, it is not this node's care any more. */

@@ -34,8 +34,20 @@ export const Reason = {
   JOIN_RECOVERY: 14,
   INTERFACE_CHANGE: 15,
   MEMBER_DIED: 16,
+  MEMBERS_SILENT: 17,
 } as const;
 export type ReasonValue = (typeof Reason)[keyof typeof Reason];
+
+/** The consensus timeout never takes longer than so many of itself. */
+const CONSENSUS_ROUNDS_MAX = 2;
+const STOPPED_IN_GATHER = [
+  Timer.TOKEN,
+  Timer.TOKEN_WARNING,
+  Timer.TOKEN_RETRANSMIT,
+  Timer.MERGE,
+  Timer.HEARTBEAT,
+  Timer.SUSPICION,
+] as const;
 
 /** ENTER GATHER (totem.md 4.3). `node`: whose message is the reason, if one is. */
 export function enterGather(s: RingState, reason: ReasonValue, node = 0): void {
@@ -46,12 +58,13 @@ export function enterGather(s: RingState, reason: ReasonValue, node = 0): void {
   s.discardOrf = true;
   s.originated = false;
   s.diskWait.forgetRound();
+  s.suspicion.endRing();
   s.membership.startRound(s.me);
   sendJoin(s);
   s.timers.start(Timer.JOIN, s.timings.joinMs);
   s.timers.start(Timer.CONSENSUS, s.timings.consensusMs);
-  for (const timer of [Timer.TOKEN, Timer.TOKEN_WARNING, Timer.TOKEN_RETRANSMIT, Timer.MERGE, Timer.HEARTBEAT] as const)
-    s.timers.stop(timer);
+  s.consensusUntilMs = s.nowMs + CONSENSUS_ROUNDS_MAX * s.timings.consensusMs;
+  for (const timer of STOPPED_IN_GATHER) s.timers.stop(timer);
   s.enter('gather');
   s.statistics.add(Stat.gather_entered);
   if (reason === Reason.CONSENSUS_EXPIRED) s.statistics.add(Stat.continuous_gather);
@@ -179,6 +192,7 @@ export function enterOperational(s: RingState): void {
   s.lastAru = 0;
   s.enter('operational');
   notePresence(s);
+  if (s.suspicion.someone) s.timers.start(Timer.SUSPICION, 0);
   s.statistics.add(Stat.operational_entered);
   s.statistics.set(Stat.continuous_gather, 0);
   s.observer.report({ kind: 'operational', ringId: s.ring, members: membership.memb, joined, left, lost });

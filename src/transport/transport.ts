@@ -94,6 +94,8 @@ export interface TransportHost {
   interfaceDown(linkId: number): void;
   /** Proof that a member's process has ended (knet): the ring goes on without it now. Never called from inside a TotemNetwork call. */
   memberDied(nodeId: number): void;
+  /** For so many milliseconds a member has not replied on any link (knet); -1: it is heard again. As `memberDied`. */
+  memberSilent(nodeId: number, silentMs: number): void;
   /** What happened to a link, a peer or this process, as knet saw it. */
   linkReport(report: KnetReport): void;
   /** Adds a descriptor to the loop's epoll set (input). */

@@ -272,9 +272,44 @@ t.test('port unreachable and two PINGs without an answer: the process has ended'
   t.ok(tookMs >= 200 && tookMs <= 260, `after ${tookMs} ms`);
   t.ok(pingsOf(node) >= 2, `${pingsOf(node)} PINGs`);
   t.same(
-    node.reports.map((report) => report.kind).filter((kind) => kind.startsWith('host') || kind === 'linkDown'),
+    node.reports.map((report) => report.kind).filter((kind) => /^host[DR]|^linkDown/.test(kind)),
     ['linkDown', 'hostReachable', 'hostDied'],
   );
+});
+
+t.test('silence is reported with its length, and its end', async (t) => {
+  const node = bench();
+  const silences = () => node.reports.filter((report) => report.kind === 'hostSilent' && report.nodeId === 2);
+  const last = () => silences().at(-1) as { readonly silentMs: number } | undefined;
+  const run = (ms: number) => {
+    for (let i = 0; i < ms / 10; i++) {
+      node.nowMs += 10;
+      node.core.tick(node.nowMs);
+      node.core.flush();
+    }
+  };
+  for (let i = 0; i < 300; i++) {
+    run(10);
+    node.pong(1);
+  }
+  node.reports.length = 0;
+  run(1_200);
+  t.equal(silences().length, 1, 'once');
+  t.ok(last()!.silentMs >= 150 && last()!.silentMs <= 260, `${last()!.silentMs} ms`);
+  node.nowMs += 5_000; // the own process is held up
+  run(10);
+  t.equal(silences().length, 3, 'what was reported is taken back');
+  t.ok(
+    last()!.silentMs >= 150 && last()!.silentMs < 1_300,
+    `and comes again without that time: ${last()!.silentMs} ms`,
+  );
+  node.sent.length = 0;
+  node.core.probeHost(2, node.nowMs);
+  node.core.probeHost(2, node.nowMs);
+  node.core.flush();
+  t.ok(pingsOf(node) <= 2, 'asked for once');
+  node.pong(1);
+  t.equal(last()?.silentMs, -1);
 });
 
 t.test('one PING without an answer is no proof, however late the clock is looked at', async (t) => {

@@ -8,6 +8,7 @@ import { StoryRing } from './story-ring.ts';
  *   set NAME=VALUE …          timings by their field name, diskMs
  *   boot N …                  crash N        leave N        pause N MS
  *   died N BY …              BY learn from their transport that the process of N has ended
+ *   silent N BY MS            for so long BY's transport has had no reply from N; -1: N replies again
  *   stock N …                 sends on what stock knows of a frame: the commit token without its trailer (totem.md 12)
  *   trace FRAME … | none      ORF MCAST MERGE JOIN COMMIT CANCEL
  *   drop FRAME FROM>TO COUNT  cut FROM>TO …  heal
@@ -38,6 +39,9 @@ export class Story {
         break;
       case 'died':
         for (const by of words.slice(1)) ring.died(Number(words[0]), Number(by));
+        break;
+      case 'silent':
+        ring.silent(Number(words[0]), Number(words[1]), Number(words[2]));
         break;
       case 'leave':
         ring.leave(Number(words[0]));

@@ -32,6 +32,8 @@ function reportText(event: TotemReport): string | null {
       return `gather ${event.reason} (${GATHER_REASONS[event.reason]})`;
     case 'tokenLost':
       return `token lost in ${event.state}`;
+    case 'membersSilent':
+      return `agrees that ${event.nodeIds} are silent`;
     case 'memberDied':
       return `knows that ${event.nodeId} has died`;
     case 'consensusTimeout':
@@ -207,6 +209,11 @@ export class StoryRing {
   died(id: number, by: number): void {
     const node = this.node(by);
     node.event(() => node.groups.srp.memberDied(id));
+  }
+
+  silent(id: number, by: number, ms: number): void {
+    const node = this.node(by);
+    node.event(() => node.groups.srp.memberSilent(id, ms));
   }
 
   node(id: number): StoryNode {

@@ -42,6 +42,8 @@ export interface SimNodeWorld {
   after(delayMs: number, run: () => void): void;
   send(from: number, toNodeId: number | 'all', frame: Uint8Array): void;
   persist(nodeId: number, ringSeq: number): void;
+  /** The core wants to know whether a node still replies. */
+  probe(by: number, nodeId: number): void;
   knows(nodeId: number): boolean;
   /** Lets a test plant a bug in a node that was just made. */
   spoil?(node: SimNode): void;
@@ -113,6 +115,7 @@ export class SimNode {
         knowsTarget: (nodeId) => world.knows(nodeId),
         multicastSocket: options.separateSockets ? { drain: () => this.drainMulticasts() } : null,
         watchedInterface: null,
+        heartbeats: { probe: (nodeId) => world.probe(options.index, nodeId) },
         discardInput: () => this.discardInput(),
       },
       observer: { report: (event) => this.observed(event) },
@@ -215,6 +218,10 @@ export class SimNode {
 
   memberDied(nodeId: number): void {
     if (this.running) this.event(() => this.groups.srp.memberDied(nodeId));
+  }
+
+  memberSilent(nodeId: number, silentMs: number): void {
+    if (this.running) this.event(() => this.groups.srp.memberSilent(nodeId, silentMs));
   }
 
   leave(): void {

@@ -5,6 +5,7 @@ import { Checker } from './checker.ts';
 import { Deaths } from './deaths.ts';
 import { EventHeap } from './event-heap.ts';
 import { nextFault } from './faults.ts';
+import { Heartbeats } from './heartbeats.ts';
 import { Random } from './random.ts';
 import { SimNetwork } from './sim-network.ts';
 import { SimNode, type SimNodeWorld } from './sim-node.ts';
@@ -70,6 +71,7 @@ export class World implements SimNodeWorld {
   private readonly busy: number;
   private readonly attacker: Attacker | null;
   readonly deaths: Deaths | null;
+  private readonly heartbeats: Heartbeats | null;
   private readonly firstRingSeq: number;
   private clock = 0;
   private events = 0;
@@ -106,6 +108,7 @@ export class World implements SimNodeWorld {
     this.busy = random.pick([0.2, 1, 3]);
     this.attacker = options.attack === true ? new Attacker(seed, this) : null;
     this.deaths = (options.witnesses ?? seed % 2 === 0) ? new Deaths(seed, this) : null;
+    this.heartbeats = this.deaths === null ? null : new Heartbeats(seed, this);
     this.firstRingSeq = this.attacker?.firstRingSeq() ?? 0;
     this.spoil = options.spoil ?? (() => {});
   }
@@ -136,6 +139,10 @@ export class World implements SimNodeWorld {
     const own = this.ownCopies || frame[3] !== 1;
     for (let index = 0; index < this.nodes.length; index++)
       if (own || index !== from) this.network.send(from, index, frame);
+  }
+
+  probe(by: number, nodeId: number): void {
+    this.heartbeats?.probe(by, this.nodeIds.indexOf(nodeId));
   }
 
   persist(nodeId: number, ringSeq: number): void {
@@ -174,6 +181,7 @@ export class World implements SimNodeWorld {
     this.scheduleTraffic(faultsMs);
     if (this.options.faults ?? true) this.scheduleFault(faultsMs);
     this.attacker?.goOnUntil(faultsMs);
+    this.heartbeats?.start();
     this.runFor(faultsMs);
     this.heal();
     this.settle();
@@ -335,6 +343,7 @@ function makeTimings(random: Random): SrpTimings {
     maxMessages: random.pick([3, 17, 17, 100]),
     missCountConst: random.pick([1, 5, 5]),
     cancelTokenHoldOnRetransmit: random.chance(0.3),
+    silenceMs: Math.trunc((2 / 3 + 1 / 16) * tokenMs),
   };
 }
 

@@ -29,6 +29,7 @@ export function timings(changes: Partial<SrpTimings> = {}): SrpTimings {
     maxMessages: 17,
     missCountConst: 5,
     cancelTokenHoldOnRetransmit: false,
+    silenceMs: Math.trunc(tokenMs * (2 / 3 + 1 / 16)),
     ...changes,
   };
 }
@@ -41,6 +42,7 @@ export const quietNetwork = (changes: Partial<TotemNetwork> = {}): TotemNetwork 
   knowsTarget: () => true,
   multicastSocket: null,
   watchedInterface: null,
+  heartbeats: null,
   discardInput: () => 0,
   ...changes,
 });

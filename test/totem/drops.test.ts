@@ -32,7 +32,7 @@ const FRAMES: Readonly<Record<Exclude<keyof typeof TotemDrop, 'NONE'>, Act>> = {
   SHORT: (node) => node.receive(Uint8Array.of(0x70, 0xc0, 3, 0)),
   BAD_MAGIC: (node) => node.toOperational().receive(frame(1, 2, 3, 0)),
   BAD_VERSION: (node) => node.receive(frame(0x70, 0xc0, 4, 0)),
-  UNKNOWN_TYPE: (node) => node.receive(frame(0x70, 0xc0, 3, 6)),
+  UNKNOWN_TYPE: (node) => node.receive(frame(0x70, 0xc0, 3, 7)),
   TOO_LONG: (node) => {
     const bytes = new Uint8Array(TOTEM_LIMITS.orfTokenBytesMax + 100);
     bytes.set([0x70, 0xc0, 3, 0]);

@@ -146,7 +146,7 @@ export class LoneNode {
 
   /** In GATHER with node 1, from the ring of one. */
   toGather(): this {
-    this.toOperational().join({ proc: [1, 2] });
+    this.toOperational().join({ proc: [1] }); // not for both: that would be a vote
     this.take();
     this.gathers.length = 0;
     return this;

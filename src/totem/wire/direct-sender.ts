@@ -17,6 +17,7 @@ export function directSender(view: DataView, at: number, length: number): number
     case FrameType.ORF_TOKEN:
     case FrameType.COMMIT_TOKEN:
     case FrameType.HOLD_CANCEL:
+    case FrameType.SILENCE:
       return view.getUint32(at + HEADER.nodeId, littleEndian);
     case FrameType.JOIN:
       return length < JOIN_FIXED_BYTES ? ANYBODY : view.getUint32(at + SYSTEM_FROM, littleEndian);

@@ -18,9 +18,12 @@ export const FrameType = {
   JOIN: 3,
   COMMIT_TOKEN: 4,
   HOLD_CANCEL: 5,
+  /** Not stock's (totem.md 12). */
+  SILENCE: 6,
 } as const;
 export type FrameTypeValue = (typeof FrameType)[keyof typeof FrameType];
-export const FRAME_TYPE_MAX = 5;
+const STOCK_TYPE_MAX = 5;
+export const FRAME_TYPE_MAX = 6;
 
 export const Encapsulated = { NONE: 0, RECOVERY: 1, ORDINARY: 2 } as const;
 
@@ -77,6 +80,6 @@ export function guessForeignSender(view: DataView, at: number): string {
   if (word === 0xfefe) return 'Corosync 2.3+';
   const first = view.getUint8(at);
   if (first === 1) return 'unencrypted Kronosnet';
-  if (first <= FRAME_TYPE_MAX) return 'Corosync 1.x/2.0/2.1';
+  if (first <= STOCK_TYPE_MAX) return 'Corosync 1.x/2.0/2.1';
   return 'unknown';
 }

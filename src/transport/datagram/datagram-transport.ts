@@ -60,6 +60,7 @@ export type MakeDatagramSockets = (host: TransportHost, link: LinkConfig, member
 export class DatagramTransport implements RingTransport {
   drained = false;
   readonly multicastSocket: MulticastSocket | null;
+  readonly heartbeats = null;
   readonly watchedInterface: WatchedInterface = {
     check: () => this.monitor.checkSoon(),
     membershipChanged: (members) => this.monitor.membersChanged(members.length, this.host.nowMs()),

@@ -3,7 +3,7 @@ import { compressionMethod } from '../../knet/compression.ts';
 import { KnetCore } from '../../knet/core.ts';
 import { CLEAR_SLOT } from '../../knet/crypto.ts';
 import { dropName, KnetDrop, type KnetDropReason } from '../../knet/drops.ts';
-import type { KnetEffects } from '../../knet/effects.ts';
+import type { KnetEffects, KnetReport } from '../../knet/effects.ts';
 import { type KnetLayout, type KnetLayoutOptions, knetLayout } from '../../knet/layout.ts';
 import type { Link } from '../../knet/link.ts';
 import { RxBatch } from '../../knet/rx-batch.ts';
@@ -51,6 +51,7 @@ export class KnetTransport implements RingTransport {
   /** Tokens and messages of a peer share its links' order closely enough. */
   readonly multicastSocket = null;
   readonly watchedInterface = null;
+  readonly heartbeats = { probe: (nodeId: number): void => this.core.probeHost(nodeId, monotonicMs()) };
   readonly core: KnetCore;
   readonly keys: RingKeys;
   private readonly memory: FrameMemory;
@@ -75,7 +76,8 @@ export class KnetTransport implements RingTransport {
   /** Link indexes; those of `refused` because nobody listens there. */
   private readonly suspects: number[] = [];
   private readonly refused: number[] = [];
-  private readonly died: number[] = [];
+  /** Reports that concern Totem, which must not be called from inside of the core. */
+  private readonly news: KnetReport[] = [];
   private readonly compression: LibraryCompression;
 
   constructor(
@@ -141,7 +143,7 @@ export class KnetTransport implements RingTransport {
       dropped: (reason, tag, nodeId, length) => this.dropped(reason, tag, nodeId, length),
       report: (report) => {
         if (report.kind === 'peersUseSlot') this.crypto.peersUse(report.slot);
-        if (report.kind === 'hostDied') this.died.push(report.nodeId);
+        if (report.kind === 'hostDied' || report.kind === 'hostSilent') this.news.push(report);
         this.host.linkReport(report);
         const { level, text } = reportText(report, this.config.linkPolicy);
         this.host.log(level, 'KNET', text);
@@ -345,6 +347,7 @@ export class KnetTransport implements RingTransport {
       const before = batch.next;
       this.core.receive(batch, nowMs);
       this.flush();
+      if (this.news.length > 0) this.passNews();
       handled += batch.next - before;
       if (this.core.waitsForKey) break;
       batch.clear();
@@ -380,7 +383,14 @@ export class KnetTransport implements RingTransport {
     this.core.tick(nowMs);
     this.core.sumStats();
     this.flush();
-    while (this.died.length > 0) this.host.memberDied(this.died.pop()!);
+    if (this.news.length > 0) this.passNews();
+  }
+
+  private passNews(): void {
+    for (const report of this.news.splice(0)) {
+      if (report.kind === 'hostDied') this.host.memberDied(report.nodeId);
+      if (report.kind === 'hostSilent') this.host.memberSilent(report.nodeId, report.silentMs);
+    }
   }
 
   nextDeadlineMs(): number {

@@ -18,6 +18,10 @@ export function reportText(report: KnetReport, policy: string): { level: LogLeve
       const why = 'nobody listens at its address, and no PONG arrives';
       return { level: 'warning', text: `host: host: ${report.nodeId} has ended: ${why}` };
     }
+    case 'hostSilent': {
+      const what = report.silentMs < 0 ? 'is heard again' : `is silent for ${Math.round(report.silentMs)} ms`;
+      return { level: 'debug', text: `host: host: ${report.nodeId} ${what}` };
+    }
     case 'activeLink':
       return { level: 'info', text: `host: host: ${report.nodeId} (${policy}) best link: ${report.linkId}` };
     case 'peerRestarted':

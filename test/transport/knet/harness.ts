@@ -85,6 +85,7 @@ export class TestNode {
   readonly log: { level: LogLevel; subsystem: LogSubsystem; message: string }[] = [];
   readonly received: Buffer[] = [];
   readonly died: number[] = [];
+  readonly silences: { nodeId: number; silentMs: number }[] = [];
   receivedCount = 0;
   keep = true;
   readonly watched = new Set<number>();
@@ -113,6 +114,7 @@ export class TestNode {
       interfaceDown: () => {},
       memberDied: (nodeId) => this.died.push(nodeId),
       linkReport: () => {},
+      memberSilent: (nodeId, silentMs) => this.silences.push({ nodeId, silentMs }),
       watch: (fd) => this.watched.add(fd),
       unwatch: (fd) => this.watched.delete(fd),
       nowMs: () => {

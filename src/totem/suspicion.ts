@@ -1,0 +1,90 @@
+import { Capability } from './capabilities.ts';
+import { TotemDrop, type TotemDropReason } from './drop-reason.ts';
+import { addFailed } from './joins.ts';
+import { subtract } from './node-set.ts';
+import type { RingState } from './state.ts';
+import { Timer } from './timer-table.ts';
+import { enterGather, Reason } from './transitions.ts';
+import { checkSilence, encodeSilence, readSilence } from './wire/silence.ts';
+
+/*
+ * A host that dies, or whose network does, replies to nobody any more, and nothing proves it. In a ring whose members all know this
+ * file, members report to each other who is silent to them, and go on without a member that has been silent for `silenceMs`, if
+ *
+ *   - it is silent to every member that is not silent itself, for at least half of that time, by reports of the last half second;
+ *   - no token has come for half of that time.
+ *
+ * So one node with a broken line removes nobody, a pause below `silenceMs` is no death, and time in which the own process was held up does not count
+ * (the transport sees to that). Whom a report names is sent PINGs at once, so that all know at nearly the same time. Each side of a partition goes
+ * on, as after the timeouts that this saves. Also when the token was sent again in vain, all members are sent PINGs.
+ */
+
+const REPORT_PERIOD_MS = 100;
+
+/** The token does not come back: who is it that does not reply? */
+export function askMembers(s: RingState): void {
+  if (!reports(s)) return;
+  for (const node of s.membership.memb) if (node !== s.me) s.network.heartbeats?.probe(node);
+}
+
+/** The transport: no reply of `nodeId` on any link for so long; -1: it replies again. */
+export function memberSilent(s: RingState, nodeId: number, silentMs: number): void {
+  if (silentMs < 0) {
+    if (s.suspicion.clear(nodeId) && s.timers.running(Timer.SUSPICION)) sendReport(s);
+    return;
+  }
+  s.suspicion.set(nodeId, s.nowMs - silentMs);
+  if (!s.timers.running(Timer.SUSPICION)) reportSilence(s);
+}
+
+const reports = (s: RingState): boolean => s.state === 'operational' && (s.capabilities & Capability.SUSPICION) !== 0;
+
+/** Every `REPORT_PERIOD_MS` while a member is silent; also when a ring forms, by its timer. */
+export function reportSilence(s: RingState): void {
+  if (!reports(s) || !s.membership.memb.some((node) => s.suspicion.isSilent(node))) return;
+  s.timers.start(Timer.SUSPICION, REPORT_PERIOD_MS);
+  sendReport(s);
+  judge(s);
+}
+
+function sendReport(s: RingState): void {
+  if (!reports(s)) return;
+  const { memb } = s.membership;
+  const silentMs = new Map<number, number>();
+  for (const node of memb) {
+    if (s.suspicion.isSilent(node)) silentMs.set(node, Math.trunc(s.suspicion.silentMs(node, s.nowMs)));
+  }
+  const at = s.nextControlBuffer();
+  const length = encodeSilence(s.memory.view, at, { from: s.me, ringRep: s.ring.rep, ringSeq: s.ring.seq, silentMs });
+  for (const node of memb) if (node !== s.me && !silentMs.has(node)) s.network.sendToken(node, at, length);
+}
+
+/** SILENCE (totem.md 12). The header was checked. */
+export function receiveSilence(s: RingState, at: number, length: number, littleEndian: boolean): TotemDropReason {
+  const bad = checkSilence(s.memory.view, at, length, littleEndian);
+  if (bad !== TotemDrop.NONE) return bad;
+  const silence = readSilence(s.memory.view, at);
+  if (!reports(s)) return TotemDrop.WRONG_STATE;
+  const { memb } = s.membership;
+  if (!s.isRing(silence.ringRep, silence.ringSeq) || !memb.includes(silence.from)) return TotemDrop.FOREIGN_RING;
+  s.suspicion.heard(silence.from, silence.silentMs, s.nowMs);
+  for (const node of silence.silentMs.keys())
+    if (node !== s.me && memb.includes(node) && !s.suspicion.isSilent(node)) s.network.heartbeats?.probe(node);
+  judge(s);
+  return TotemDrop.NONE;
+}
+
+function judge(s: RingState): void {
+  const { suspicion, nowMs } = s;
+  const { silenceMs, tokenMs } = s.timings;
+  const half = silenceMs / 2;
+  if (silenceMs >= tokenMs || nowMs - s.tokenArrivedMs < half) return;
+  const { memb } = s.membership;
+  const silent = memb.filter((node) => node !== s.me && suspicion.silentMs(node, nowMs) >= half);
+  if (!silent.some((node) => suspicion.silentMs(node, nowMs) >= silenceMs)) return;
+  const witnesses = subtract(memb, [...silent, s.me]);
+  if (!witnesses.every((by) => silent.every((node) => suspicion.reportedMs(by, node, nowMs) >= half))) return;
+  addFailed(s, silent);
+  s.observer.report({ kind: 'membersSilent', nodeIds: silent });
+  enterGather(s, Reason.MEMBERS_SILENT);
+}
