@@ -1,12 +1,19 @@
+import { Coverage } from './coverage.ts';
 import { type SimReport, simulate } from './world.ts';
 
 /** With an attacker on the network as well. */
 const attack = process.env['SIM_ATTACK'] !== undefined;
 
+export interface CampaignResult {
+  readonly reports: readonly SimReport[];
+  readonly cells: readonly (readonly [string, number])[];
+}
+
 /** One stateless job of the campaign: a run of seeds. */
-export default function runSeeds(job: { readonly first: number; readonly count: number }): readonly SimReport[] {
+export default function runSeeds(job: { readonly first: number; readonly count: number }): CampaignResult {
   const reports: SimReport[] = [];
+  const coverage = new Coverage();
   for (let seed = job.first; seed < job.first + job.count; seed++)
-    reports.push(simulate(seed, { checkReassembly: seed % 3 === 0, attack }));
-  return reports;
+    reports.push(simulate(seed, { checkReassembly: seed % 3 === 0, attack, coverage }));
+  return { reports, cells: [...coverage.cells] };
 }

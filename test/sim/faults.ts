@@ -1,7 +1,16 @@
 import type { World } from './world.ts';
 
-/** One fault, chosen by the world's dice; returns what was done, for the story of a failing seed. */
-export function nextFault(world: World): string {
+/** What happens to the cluster, and how a story of test/scenarios would say it, where it can. */
+export interface Fault {
+  /** One word, for the table of coverage. */
+  readonly kind: string;
+  readonly text: string;
+  readonly command?: string;
+  readonly run: () => void;
+}
+
+/** One fault, chosen by the world's dice. Nothing has happened yet: who looks for a shorter story leaves some out, and the others stay what they are. */
+export function nextFault(world: World): Fault {
   const { random, network, nodes } = world;
   const victim = random.between(0, nodes.length - 1);
   const node = nodes[victim];
@@ -12,53 +21,86 @@ export function nextFault(world: World): string {
     const order = random.shuffled(nodes.map((_, i) => i));
     const groups = [order.slice(0, cutAt), order.slice(cutAt)];
     if (groups[1]!.length > 2 && random.chance(0.3)) groups.push(groups[1]!.splice(0, 1));
-    network.partition(groups);
-    return `partition ${groups.map((group) => group.map((i) => world.nodeIds[i]).join()).join(' | ')}`;
+    return {
+      kind: 'partition',
+      text: `partition ${groups.map((group) => group.map((i) => world.nodeIds[i]).join()).join(' | ')}`,
+      command: `heal; cut ${cutsBetween(groups.map((group) => group.map((i) => world.nodeIds[i]!)))}`,
+      run: () => network.partition(groups),
+    };
   }
   if (dice < 0.22) {
     const cuts = Array.from({ length: random.between(1, nodes.length) }, () => ({
       from: random.between(0, nodes.length - 1),
       to: random.between(0, nodes.length - 1),
     }));
-    for (const { from, to } of cuts) network.setLink(from, to, false);
-    return `cut ${cuts.map(({ from, to }) => `${world.nodeIds[from]}>${world.nodeIds[to]}`).join()}`;
+    const pairs = cuts.map(({ from, to }) => `${world.nodeIds[from]}>${world.nodeIds[to]}`);
+    return {
+      kind: 'cut',
+      text: `cut ${pairs.join()}`,
+      command: `cut ${pairs.join(' ')}`,
+      run: () => {
+        for (const { from, to } of cuts) network.setLink(from, to, false);
+      },
+    };
   }
   if (dice < 0.4) {
-    network.heal();
-    return 'heal';
+    return { kind: 'heal', text: 'heal', command: 'heal', run: () => network.heal() };
   }
   if (dice < 0.56) {
-    network.weather.loss = random.pick([0, 0.005, 0.02, 0.1, 0.3]);
-    network.weather.duplication = random.pick([0, 0, 0.02, 0.2]);
-    network.weather.reordering = random.pick([0, 0, 0.01, 0.1]);
-    network.weather.latencyMsMax = random.pick([0.3, 0.3, 2, 8]);
-    return `weather ${JSON.stringify(network.weather)}`;
+    const weather = {
+      loss: random.pick([0, 0.005, 0.02, 0.1, 0.3]),
+      duplication: random.pick([0, 0, 0.02, 0.2]),
+      reordering: random.pick([0, 0, 0.01, 0.1]),
+      latencyMsMax: random.pick([0.3, 0.3, 2, 8]),
+    };
+    const text = `weather ${JSON.stringify(weather)}`;
+    return { kind: 'weather', text, run: () => Object.assign(network.weather, weather) };
   }
   if (dice < 0.66) {
-    node?.crash();
-    world.deaths?.happened(victim);
-    return `crash ${name}`;
+    const run = () => {
+      node?.crash();
+      world.deaths?.happened(victim);
+    };
+    return { kind: 'crash', text: `crash ${name}`, ...(node?.alive ? { command: `crash ${name}` } : {}), run };
   }
   if (dice < 0.82) {
-    for (let i = 0; i < nodes.length; i++) if (!nodes[i]?.alive && random.chance(0.7)) world.startNode(i);
-    return 'restart';
+    const dead = nodes.flatMap((candidate, i) => (candidate?.alive ? [] : [i]));
+    const started = dead.filter(() => random.chance(0.7));
+    const names = started.map((i) => world.nodeIds[i]!);
+    const run = () => {
+      for (const i of started) world.startNode(i);
+    };
+    const command = names.length > 0 ? { command: `boot ${names.join(' ')}` } : {};
+    return { kind: 'restart', text: `restart ${names.join()}`, ...command, run };
   }
   if (dice < 0.92) {
     const pauseMs = random.real(1, random.pick([20, 1.5 * world.timings.tokenMs, 6 * world.timings.tokenMs]));
-    if (node?.alive) node.pausedUntil = world.now() + pauseMs;
-    return `pause ${name} for ${pauseMs.toFixed(0)}`;
+    const run = () => {
+      if (node?.alive) node.pausedUntil = world.now() + pauseMs;
+    };
+    const ms = pauseMs.toFixed(0);
+    const command = node?.alive ? { command: `pause ${name} ${ms}` } : {};
+    return { kind: 'pause', text: `pause ${name} for ${ms}`, ...command, run };
   }
   if (dice < 0.95) {
-    if (node?.running) {
+    const run = () => {
+      if (!node?.running) return;
       node.leave();
       node.crash();
-    }
-    return `leave ${name}`;
+    };
+    return { kind: 'leave', text: `leave ${name}`, ...(node?.running ? { command: `leave ${name}` } : {}), run };
   }
   if (dice < 0.98) {
-    node?.interfaceChanged();
-    return `interface ${name}`;
+    return { kind: 'interface', text: `interface ${name}`, run: () => node?.interfaceChanged() };
   }
-  node?.forceGather();
-  return `force gather ${name}`;
+  return { kind: 'gather', text: `force gather ${name}`, run: () => node?.forceGather() };
+}
+
+/** The one-way cuts that leave these groups, as a story names them. */
+function cutsBetween(groups: readonly (readonly number[])[]): string {
+  const cuts: string[] = [];
+  for (const group of groups)
+    for (const other of groups)
+      if (group !== other) for (const from of group) for (const to of other) cuts.push(`${from}>${to}`);
+  return cuts.join(' ');
 }

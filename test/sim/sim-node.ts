@@ -3,6 +3,7 @@ import type { ConfigurationChange } from '../../src/lib/ring-id.ts';
 import { SyncCore, type SyncParticipant } from '../../src/services/sync/sync-core.ts';
 import { FrameClass, Group, ProcessGroups, type SrpTimings } from '../../src/totem/index.ts';
 import { checkInvariants, checkOwnership } from '../../src/totem/invariants.ts';
+import { Timer } from '../../src/totem/timer-table.ts';
 import { commitTokenBytes, readCommitToken } from '../../src/totem/wire/commit-token.ts';
 import { FrameType, HEADER, readU64 } from '../../src/totem/wire/header.ts';
 import { MCAST, MCAST_HEADER_BYTES } from '../../src/totem/wire/mcast.ts';
@@ -11,6 +12,10 @@ import { giveMemory, takeMemory } from './memory-store.ts';
 import type { Random } from './random.ts';
 import { SimCpg } from './sim-cpg.ts';
 
+const FRAME_NAMES = ['ORF token', 'MCAST', 'MERGE_DETECT', 'JOIN', 'commit token', 'HOLD_CANCEL', 'SILENCE'];
+const TIMER_NAMES = Object.fromEntries(
+  Object.entries(Timer).map(([name, timer]) => [timer, `${name.toLowerCase().replaceAll('_', ' ')} timer`]),
+);
 /** Where a datagram is put for `receive`. */
 const INPUT_BYTES = 66_000;
 const INBOX_MAX = 400;
@@ -42,6 +47,8 @@ export interface SimNodeWorld {
   after(delayMs: number, run: () => void): void;
   send(from: number, toNodeId: number | 'all', frame: Uint8Array): void;
   persist(nodeId: number, ringSeq: number): void;
+  /** For the table of coverage: this event comes to a core in this state. */
+  visit?(state: string, event: string): void;
   /** The core wants to know whether a node still replies. */
   probe(by: number, nodeId: number): void;
   knows(nodeId: number): boolean;
@@ -144,6 +151,7 @@ export class SimNode {
     for (const serviceId of [0, 5]) this.sync.add(this.participant(serviceId));
     this.sync.add(this.cpg.core.sync);
     this.tapCore();
+    this.tapTimers();
     world.spoil?.(this);
   }
 
@@ -168,6 +176,16 @@ export class SimNode {
       this.epoch++;
       this.view.reference.use('transitional');
       switchAssembly();
+    };
+  }
+
+  private tapTimers(): void {
+    const { timers } = this.groups.srp.state;
+    const takeDue = timers.takeDue.bind(timers);
+    timers.takeDue = () => {
+      const timer = takeDue();
+      if (timer >= 0) this.world.visit?.(this.groups.srp.phase, TIMER_NAMES[timer]!);
+      return timer;
     };
   }
 
@@ -209,23 +227,28 @@ export class SimNode {
   }
 
   interfaceChanged(): void {
-    if (this.running) this.event(() => this.groups.srp.interfaceChanged());
+    if (this.running) this.event(() => this.groups.srp.interfaceChanged(), 'interface');
   }
 
   forceGather(): void {
-    if (this.running) this.event(() => this.groups.srp.forceGather());
+    if (this.running) this.event(() => this.groups.srp.forceGather(), 'force gather');
   }
 
   memberDied(nodeId: number): void {
-    if (this.running) this.event(() => this.groups.srp.memberDied(nodeId));
+    if (this.running) this.event(() => this.groups.srp.memberDied(nodeId), 'member died');
   }
 
   memberSilent(nodeId: number, silentMs: number): void {
-    if (this.running) this.event(() => this.groups.srp.memberSilent(nodeId, silentMs));
+    if (this.running) this.event(() => this.groups.srp.memberSilent(nodeId, silentMs), 'member silent');
+  }
+
+  /** Other timings, as a reload brings them. */
+  reload(timings: SrpTimings): void {
+    if (this.running) this.event(() => this.groups.srp.setTimings(timings), 'reload');
   }
 
   leave(): void {
-    if (this.running) this.event(() => this.groups.srp.leave());
+    if (this.running) this.event(() => this.groups.srp.leave(), 'leave');
   }
 
   crash(): void {
@@ -285,7 +308,7 @@ export class SimNode {
   private readSockets(): void {
     while (this.tokenInbox.length > 0 || this.inbox.length > 0) {
       const frame = this.tokenInbox.shift() ?? this.inbox.shift()!;
-      this.event(() => this.receive(frame));
+      this.event(() => this.receive(frame), FRAME_NAMES[frame[HEADER.type]!]);
     }
     this.tick();
   }
@@ -319,7 +342,8 @@ export class SimNode {
   }
 
   /** One event of the core; what it sends leaves afterwards, when nothing may have changed the frames. */
-  private event(run: () => void): void {
+  private event(run: () => void, name?: string): void {
+    if (name !== undefined) this.world.visit?.(this.groups.srp.phase, name);
     this.groups.srp.setNow(this.world.now());
     this.events++;
     run();
@@ -342,7 +366,7 @@ export class SimNode {
     this.world.after(this.options.diskMs(), () => {
       if (!this.alive) return;
       this.world.persist(this.options.nodeId, upTo);
-      this.event(() => this.groups.srp.ringSeqReserved(upTo));
+      this.event(() => this.groups.srp.ringSeqReserved(upTo), 'disk done');
     });
   }
 

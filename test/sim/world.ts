@@ -2,9 +2,11 @@ import { ringSeqNewer } from '../../src/lib/ring-seq.ts';
 import type { SrpTimings } from '../../src/totem/index.ts';
 import { Attacker } from './attacker.ts';
 import { Checker } from './checker.ts';
+import type { Coverage } from './coverage.ts';
 import { Deaths } from './deaths.ts';
 import { EventHeap } from './event-heap.ts';
 import { nextFault } from './faults.ts';
+import { Hardships } from './hardships.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { Random } from './random.ts';
 import { SimNetwork } from './sim-network.ts';
@@ -26,6 +28,11 @@ export interface SimOptions {
   readonly ownCopies?: boolean;
   readonly spoil?: (node: SimNode) => void;
   readonly trace?: (line: string) => void;
+  /** Faults, by their number, that do not happen. */
+  readonly skip?: ReadonlySet<number>;
+  /** Applications and clients do nothing. */
+  readonly quiet?: boolean;
+  readonly coverage?: Coverage;
 }
 
 export interface SimReport {
@@ -36,9 +43,20 @@ export interface SimReport {
   readonly virtualMs: number;
   /** From the last fault until all was well again, in token timeouts. */
   readonly healTokens: number;
+  /** From the last fault until the ring of all had formed, in token timeouts: the rest goes to messages that had waited. */
+  readonly formTokens: number;
+  /** Faults that happened, those of `skip` not. */
+  readonly faults: readonly HappenedFault[];
   readonly packets: number;
   readonly messages: number;
   readonly configurations: number;
+}
+
+export interface HappenedFault {
+  readonly number: number;
+  readonly atMs: number;
+  readonly text: string;
+  readonly command: string | null;
 }
 
 const EVENTS_MAX = 3_000_000;
@@ -72,10 +90,15 @@ export class World implements SimNodeWorld {
   private readonly attacker: Attacker | null;
   readonly deaths: Deaths | null;
   private readonly heartbeats: Heartbeats | null;
+  private readonly hardships: Hardships | null;
   private readonly firstRingSeq: number;
   private clock = 0;
   private events = 0;
   private healTokens = 0;
+  private formTokens = 0;
+  private faultNumber = 0;
+  private lastFault = 'none';
+  private readonly happened: HappenedFault[] = [];
 
   constructor(
     readonly seed: number,
@@ -109,6 +132,7 @@ export class World implements SimNodeWorld {
     this.attacker = options.attack === true ? new Attacker(seed, this) : null;
     this.deaths = (options.witnesses ?? seed % 2 === 0) ? new Deaths(seed, this) : null;
     this.heartbeats = this.deaths === null ? null : new Heartbeats(seed, this);
+    this.hardships = this.deaths === null ? null : new Hardships(seed, this);
     this.firstRingSeq = this.attacker?.firstRingSeq() ?? 0;
     this.spoil = options.spoil ?? (() => {});
   }
@@ -165,7 +189,7 @@ export class World implements SimNodeWorld {
         separateSockets: this.separateSockets,
         ownCopies: this.ownCopies,
         stockTokens: index === 0 && this.seed % 3 === 0,
-        diskMs: () => this.random.real(0, this.diskMsMax),
+        diskMs: () => this.random.real(0, this.diskMsMax) + (this.hardships?.diskMs() ?? 0),
       },
       this,
     );
@@ -178,8 +202,9 @@ export class World implements SimNodeWorld {
     const faultsMs = this.options.faultsMs ?? 4000;
     for (let index = 0; index < this.nodes.length; index++)
       this.after(this.random.real(0, this.random.pick([1, 300])), () => this.startNode(index));
-    this.scheduleTraffic(faultsMs);
+    if (this.options.quiet !== true) this.scheduleTraffic(faultsMs);
     if (this.options.faults ?? true) this.scheduleFault(faultsMs);
+    if (this.options.faults ?? true) this.hardships?.start();
     this.attacker?.goOnUntil(faultsMs);
     this.heartbeats?.start();
     this.runFor(faultsMs);
@@ -207,17 +232,34 @@ export class World implements SimNodeWorld {
       events: this.events,
       virtualMs: this.clock,
       healTokens: this.healTokens,
+      formTokens: this.formTokens,
+      faults: this.happened,
       packets,
       messages,
       configurations,
     };
   }
 
+  /** A fault has happened. */
+  note(kind: string, text: string): void {
+    this.lastFault = kind;
+    this.options.trace?.(`${this.clock.toFixed(1)} fault: ${text}`);
+  }
+
+  visit(state: string, event: string): void {
+    this.options.coverage?.note(state, event, this.lastFault);
+  }
+
   private scheduleFault(endMs: number): void {
     this.after(this.random.real(1, this.random.pick([50, 400, 900])), () => {
       if (this.clock >= endMs) return;
-      const fault = nextFault(this);
-      this.options.trace?.(`${this.clock.toFixed(1)} fault: ${fault}`);
+      const number = this.faultNumber++;
+      const { kind, text, command, run } = nextFault(this);
+      if (!this.options.skip?.has(number)) {
+        this.happened.push({ number, atMs: this.clock, text, command: command ?? null });
+        run();
+        this.note(kind, text);
+      }
       this.scheduleFault(endMs);
     });
   }
@@ -244,11 +286,13 @@ export class World implements SimNodeWorld {
   heal(): void {
     this.options.trace?.(`${this.clock.toFixed(1)} healed`);
     this.network.heal();
+    this.lastFault = 'all heal';
     for (let index = 0; index < this.nodes.length; index++) {
       const node = this.nodes[index];
       if (node) node.pausedUntil = Math.min(node.pausedUntil, this.clock);
       if (!node?.alive) this.startNode(index);
     }
+    this.hardships?.end();
   }
 
   private get living(): readonly SimNode[] {
@@ -265,7 +309,10 @@ export class World implements SimNodeWorld {
       living.every(({ groups: { srp } }) => srp.phase === 'operational' && sorted(srp.members.map(String)) === all);
     const settled = () => formed() && living.every((node) => node.settled);
     const stuck = () => living.some((node) => node.stuck);
-    this.runUntil(deadline, () => settled() || stuck());
+    this.runUntil(deadline, () => {
+      if (this.formTokens === 0 && formed()) this.formTokens = (this.clock - start) / this.timings.tokenMs;
+      return settled() || stuck();
+    });
     for (const node of living) if (node.stuck) node.forceGather();
     this.runUntil(deadline, settled);
     if (formed()) this.runUntil(deadline + DRAIN_TOKENS_MAX * this.timings.tokenMs, settled);
