@@ -21,6 +21,8 @@ export class DaemonProcess {
     /** Path of the daemon's entry point. */
     private readonly entry: string,
     private readonly onChange: (text: string) => void,
+    /** Options of Node.js besides, such as those of its profiler. */
+    private readonly nodeFlags: readonly string[] = [],
   ) {}
 
   get pid(): number | null {
@@ -37,6 +39,7 @@ export class DaemonProcess {
     const options = ['--node', node.name, '--ipc-instance', node.instance, '--state-dir', node.stateDirectory];
     const argv = [
       ...NODE_FLAGS,
+      ...this.nodeFlags,
       this.entry,
       '-f',
       '-c',
