@@ -1,5 +1,6 @@
 import { authorizeClient, DESCRIPTORS_FOR_ROOT, descriptorsLeft } from '../ipc/server/access.ts';
 import { shrinkProtection } from '../ipc/server/files.ts';
+import { HangUps } from '../ipc/server/hang-ups.ts';
 import type { ServiceHandler } from '../ipc/server/hosted-connection.ts';
 import { isPrivileged } from '../ipc/server/limits.ts';
 import { IpcServer } from '../ipc/server/server.ts';
@@ -35,6 +36,9 @@ const EMFILE = 24;
 export class IpcServerFront implements IpcFront {
   private readonly server: IpcServer;
   private readonly remotes = new Map<number, ClientDescriptor>();
+  /** Those that have hung up and that the other thread has not closed yet. */
+  private readonly ending = new Map<number, ClientDescriptor>();
+  private readonly hangUps = new HangUps();
   private remoteStatistics = new Map<number, ClientCounters>();
   private remoteAskedMs = Number.NEGATIVE_INFINITY;
   private readonly denials = new Repeats(DENIALS_PERIOD_MS);
@@ -86,6 +90,15 @@ export class IpcServerFront implements IpcFront {
   }
 
   remoteClosed(connectionId: number): void {
+    this.remoteHungUp(connectionId);
+    const client = this.ending.get(connectionId);
+    if (client === undefined) return;
+    this.ending.delete(connectionId);
+    this.server.remoteClosed(client);
+  }
+
+  /** Its thread serves what it has left behind first; for whoever looks at the statistics it is gone. */
+  private remoteHungUp(connectionId: number): void {
     const client = this.remotes.get(connectionId);
     if (client === undefined) return;
     this.ports.flight.write('clientEnded', clientFields(client));
@@ -93,12 +106,14 @@ export class IpcServerFront implements IpcFront {
     this.ports.statistics.remove(ownConnectionPrefix(client));
     this.remotes.delete(connectionId);
     this.remoteStatistics.delete(connectionId);
-    this.server.remoteClosed(client);
+    this.ending.set(connectionId, client);
+    this.server.remoteHungUp();
   }
 
   async close(): Promise<void> {
     this.ports.log('info', 'QB', 'withdrawing server sockets');
     this.server.close();
+    this.hangUps.close();
   }
 
   // ---- who may connect (services.md 2.1) ----
@@ -169,6 +184,7 @@ export class IpcServerFront implements IpcFront {
     this.ports.flight.write('clientJoined', clientFields(client));
     this.ports.statistics.add(connectionBranch(client, () => this.remoteCounters(client.id)));
     this.ports.statistics.add(ownConnectionBranch(client, () => this.remoteCounters(client.id)));
+    this.hangUps.watch(client.fd, client.id);
     this.server.publishEvents(); // before the other thread can respond to the client's first request
     this.ports.attach(client);
   }
@@ -186,6 +202,9 @@ export class IpcServerFront implements IpcFront {
       },
       byService: () => this.byService(),
       refresh: () => this.refreshRemote(),
+      notice: () => {
+        for (const id of this.hangUps.take()) this.remoteHungUp(id);
+      },
     };
   }
 

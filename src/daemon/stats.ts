@@ -78,6 +78,8 @@ export interface IpcStats {
   byService(): readonly ServiceClients[];
   /** Fetches counters that another thread has. */
   refresh(): void;
+  /** Connections that have ended are gone from the map. */
+  notice(): void;
 }
 
 export function addStatistics(statistics: StatsMap, ring: RingCounters, ipc: () => IpcStats): void {
@@ -96,6 +98,7 @@ export function addStatistics(statistics: StatsMap, ring: RingCounters, ipc: () 
     read: (name) => (name === 'active' ? ipc().active : ipc().closed),
   });
   statistics.onListing(() => ipc().refresh());
+  statistics.onLook(() => ipc().notice());
   statistics.onClear((group) => {
     if (group === 'totem') {
       ring.clear('srp.');

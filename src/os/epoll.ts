@@ -26,6 +26,8 @@ export const EPOLLIN = 0x001;
 export const EPOLLOUT = 0x004;
 export const EPOLLERR = 0x008;
 export const EPOLLHUP = 0x010;
+/** The peer has closed its end, or the socket. */
+export const EPOLLRDHUP = 0x2000;
 /** One report for each time that the descriptor is woken, whether or not the last one was acted on. */
 export const EPOLLET = 0x8000_0000 | 0;
 

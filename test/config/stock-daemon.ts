@@ -32,9 +32,12 @@ corosync-cmapctl runtime.config. | sed 's/^/after /'
 ss -Hnul | awk '{ print "socket " $4 }'
 if [ -e "$0.next" ]; then
   mv "$0.next" "$0"
+  # Stock may hang in it, for good: what is asked then would hang, too.
   timeout 10 corosync-cfgtool -R >/dev/null && timeout 10 corosync-cfgtool -R >/dev/null
-  echo "reload $?"
-  corosync-cmapctl | sed 's/^/again /'
+  reload=$?
+  echo "reload $reload"
+  [ $reload = 124 ] && kill -9 $daemon
+  timeout 10 corosync-cmapctl | sed 's/^/again /'
 fi
 kill $daemon 2>/dev/null; (sleep 5; kill -9 $daemon) 2>/dev/null & wait $daemon
 echo "status $?"

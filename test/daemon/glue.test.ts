@@ -90,6 +90,7 @@ t.test('statistics over the shared counters', async (t) => {
     closed: 3,
     byService: () => [],
     refresh: () => {},
+    notice: () => {},
     clear: () => {
       cleared++;
     },

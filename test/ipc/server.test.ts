@@ -23,6 +23,7 @@ import {
   decodeConnectionResponse,
   encodeConnectionRequest,
   encodeConnectionResponse,
+  encodeErrorResponse,
 } from '../../src/ipc/protocol.ts';
 import { authorizeClient, descriptorsLeft } from '../../src/ipc/server/access.ts';
 import { Admission } from '../../src/ipc/server/admission.ts';
@@ -103,6 +104,36 @@ t.test('the two messages of the handshake', (t) => {
   t.match(decodeConnectionResponse(response.subarray(1)), /12327/);
   t.end();
 });
+
+t.test(
+  'a client that ends with events unread ends for the server, too, and before the request of another one',
+  async (t) => {
+    const toy = new ToyCpg();
+    const server = new IpcServer({ instance, authorize: () => 0 });
+    server.publish('cpg', 2, toy);
+    t.teardown(() => server.close());
+    const request = new Uint8Array(24);
+    request.set(encodeErrorResponse(4, 0));
+    new DataView(request.buffer).setInt32(8, 24, true);
+    const other = await IpcClient.connect('cpg', instance, ignore);
+    await other.call(request);
+    for (let round = 0; round < 20; round++) {
+      const client = await IpcClient.connect('cpg', instance, ignore);
+      await client.call(request);
+      t.equal(toy.connections.size, 2);
+      const event = new Uint8Array(64);
+      event.set(encodeErrorResponse(5, 1));
+      new DataView(event.buffer).setInt32(8, 64, true);
+      [...toy.connections].at(-1)?.dispatch(event);
+      server.publishEvents();
+      client.call(request).catch(() => {});
+      client.close(); // in the same turn: it has not read the byte of the event, and leaves one of its own
+      await other.call(request, 5000);
+      t.equal(toy.connections.size, 1);
+    }
+    other.close();
+  },
+);
 
 t.test('handshakes: good ones in any shape, bad ones without harm', async (t) => {
   const toy = new ToyCpg();

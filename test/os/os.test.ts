@@ -7,7 +7,7 @@ import { Arena, scratch } from '../../src/os/arena.ts';
 import { peerCredentials, processExists, processName, receiveWithCredentials } from '../../src/os/credentials.ts';
 import { EPOLLIN, EPOLLOUT, Epoll } from '../../src/os/epoll.ts';
 import { errnoName } from '../../src/os/errno.ts';
-import { clearEventfd, openEventfd, signalEventfd } from '../../src/os/eventfd.ts';
+import { clearEventfd, notifyBytesAddress, openEventfd, signalEventfd } from '../../src/os/eventfd.ts';
 import { allocateFile, closeFd, OpenFlag, openFile } from '../../src/os/fd.ts';
 import { futexWait, initSemaphore } from '../../src/os/futex.ts';
 import { hostAddresses } from '../../src/os/interfaces.ts';
@@ -249,6 +249,26 @@ t.test(
     closeFd(bell);
   },
 );
+
+t.test('a peer that hangs up is reported as such, also one that leaves bytes unread', async (t) => {
+  for (const unread of [false, true]) {
+    const [own, peer] = openSocketPair();
+    const hangUps: boolean[] = [];
+    const gone = new Promise<void>((resolve) => {
+      const watcher = new FdWatcher(own, (hungUp) => {
+        hangUps.push(hungUp);
+        if (hangUps.length < 3) return; // level-triggered: it is reported again
+        watcher.stop();
+        resolve();
+      });
+    });
+    if (unread) sendBytes(own, notifyBytesAddress, 1, 0);
+    closeFd(peer);
+    await gone;
+    t.same(hangUps, [true, true, true], unread ? 'with unread bytes' : 'without');
+    closeFd(own);
+  }
+});
 
 t.test('a worker attaches to an arena; futex and eventfd cross threads', async (t) => {
   const arena = Arena.map(65536);

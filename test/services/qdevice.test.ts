@@ -77,6 +77,29 @@ t.test('a device without votes has as many as make it decisive', async (t) => {
   t.equal(cluster.node(1).info().qdeviceName, NAME);
 });
 
+t.test('what a node says of itself does not undo what it has done since', async (t) => {
+  const { cluster, devices } = await withDevices(1, {}, [1]);
+  const [{ connection }] = devices as [Device];
+  const { ring } = cluster;
+  const registered = (): number => {
+    const before = connection.responses.length;
+    connection.call(wire.VQ_QDEVICE_REGISTER.message({ name: NAME }));
+    while (connection.responses.length === before && ring.step());
+    return messageError(connection.responses[before]!);
+  };
+  for (let deliveries = 0; deliveries < 8; deliveries++) {
+    t.equal(registered(), CsError.OK);
+    // The node infos of the registration are on their way.
+    t.equal(connection.status(wire.VQ_QDEVICE_UNREGISTER.message({ name: NAME })), CsError.OK);
+    for (let step = 0; step < deliveries; step++) ring.step();
+    t.equal(cluster.node(1).info().flags & 64, 0, `not registered after ${deliveries} of them`);
+    t.equal(registered(), CsError.OK);
+    ring.settle();
+    t.equal(cluster.node(1).info().flags & 64, 64);
+    t.equal(devices[0]!.unregister(), CsError.OK);
+  }
+});
+
 t.test('the last one with the device survives', async (t) => {
   const { cluster, devices } = await withDevices(3, {}, [1, 2, 3]);
   for (const device of devices) device.register();

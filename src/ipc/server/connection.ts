@@ -16,6 +16,9 @@ import { type RingPool, type Slot, slotRing } from './pool.ts';
 import { SetupSocket } from './setup-socket.ts';
 import { ConnectionStatistics } from './statistics.ts';
 
+/** Reads of a socket, 4 KiB each, before its end is given up for now: more than a socket holds. */
+const LOOKS_MAX = 128;
+
 /**
  * One client in shared memory, to be driven by whoever owns it: the main thread from libuv, the ring thread from its own loop.
  * Nothing here waits, and nothing is allocated per message.
@@ -147,6 +150,11 @@ export class ServerConnection {
 
   private isToBeOpened(): boolean {
     return this.heard && !this.live && this.fault === null;
+  }
+
+  /** Takes bytes until there are none: the end behind them sets `hungUp`. */
+  drainToEnd(): void {
+    for (let looks = 0; looks < LOOKS_MAX && !this.hungUp && this.drainBytes() > 0; looks++);
   }
 
   /**

@@ -159,11 +159,12 @@ export class HostedConnection {
     return !this.core.closed && this.core.queueing;
   }
 
-  private readonly onReady = (): void => {
+  private readonly onReady = (hungUp: boolean): void => {
     const { core } = this;
     if (core.closed) return;
     if (this.watchingWritable) core.onWritable();
     core.drainBytes();
+    if (hungUp) core.drainToEnd(); // in this turn: others' requests come after it
     if (core.hungUp || core.fault !== null) this.watcher.stop(); // it would be ready for ever
     // What costs something waits for the user's turn; root has his at once.
     if (this.privileged) this.serve();

@@ -93,11 +93,15 @@ export class IpcServer {
     this.services.set(serviceId, { listener, connections: new Set(), budget: BUDGET_DEFAULT });
   }
 
-  /** The other thread reports that a client which it got has ended. */
-  remoteClosed(client: ClientDescriptor): void {
-    this.admission.give(client.euid, client.maxMessageBytes);
+  /** A client that the other thread got has hung up. */
+  remoteHungUp(): void {
     this.statistics.active--;
     this.statistics.closed++;
+  }
+
+  /** The other thread reports that it has closed the connection of such a client. */
+  remoteClosed(client: ClientDescriptor): void {
+    this.admission.give(client.euid, client.maxMessageBytes);
   }
 
   /** Closes the socket of a service and its connections. */

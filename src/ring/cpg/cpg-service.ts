@@ -38,8 +38,6 @@ const SCRATCH_ALIGN_BYTES = 8;
 const REPORTS_AT_ONCE = 256;
 const REPORTS_PER_SECOND = 64;
 const REPORTED_PROCESSES_MAX = 128;
-/** Reads of a socket, 4 KiB each, before its end is given up for now: more than a socket holds. */
-const LOOKS_MAX = 128;
 /** Zero-copy buffers of one user that are refused for the same reason are logged this often. */
 const REFUSALS_PERIOD_MS = 5_000;
 
@@ -145,7 +143,7 @@ export class CpgService implements CpgHost, RingEngine {
     }
     const client = new AttachedCpgClient(connection, this.core, scratch, this.clientEvents);
     this.clients.set(client.id, client);
-    const watched = this.env.descriptors.tryAdd(connection.fd, () => this.readable(client));
+    const watched = this.env.descriptors.tryAdd(connection.fd, (hungUp) => this.readable(client, hungUp));
     if (watched < 0) {
       this.log('error', 'QB', `Client ${descriptor.pid} cannot be watched: ${errnoName(watched)}`, 'not watched');
       this.close(client);
@@ -232,9 +230,10 @@ export class CpgService implements CpgHost, RingEngine {
     }));
   }
 
-  private readable(client: AttachedCpgClient): void {
+  private readable(client: AttachedCpgClient, hungUp: boolean): void {
     const { connection } = client;
     connection.drainBytes();
+    if (hungUp) connection.drainToEnd();
     if (connection.hungUp || connection.fault !== null) this.hungUp(client);
     else this.doorbells.rang(client, this.ring.nowMs());
     this.doorbells.activate(client);
@@ -252,7 +251,7 @@ export class CpgService implements CpgHost, RingEngine {
   /** Reads its socket to the end now. One that hung up and left nothing behind is closed at once. */
   private hasHungUp(client: AttachedCpgClient): boolean {
     const { connection } = client;
-    for (let looks = 0; looks < LOOKS_MAX && !connection.hungUp && connection.drainBytes() > 0; looks++);
+    connection.drainToEnd();
     if (!connection.hungUp && connection.fault === null) return false;
     this.hungUp(client);
     this.doorbells.activate(client);

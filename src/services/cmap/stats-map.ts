@@ -50,6 +50,7 @@ export class StatsMap implements ClientMap {
   private readonly keyTrackers = new Set<KeyTracker>();
   private readonly clearing: ((group: StatsGroup) => void)[] = [];
   private readonly listing: (() => void)[] = [];
+  private readonly looking: (() => void)[] = [];
   private timer: EngineTimer | null = null;
 
   constructor(private readonly clock: StatsClock) {}
@@ -99,6 +100,11 @@ export class StatsMap implements ClientMap {
     this.listing.push(callback);
   }
 
+  /** Called when a client reads or lists: what has ended can be removed first. */
+  onLook(callback: () => void): void {
+    this.looking.push(callback);
+  }
+
   private notify(event: 1 | 4, { prefix, discreet }: StatsBranch, name: string): void {
     if (this.trackers.empty) return;
     const key = prefix + name;
@@ -107,6 +113,7 @@ export class StatsMap implements ClientMap {
   }
 
   get(key: string): CmapValue | CsStatus {
+    for (const callback of this.looking) callback();
     return this.valueOf(key) ?? CsError.NOT_EXIST;
   }
 
@@ -126,6 +133,7 @@ export class StatsMap implements ClientMap {
   }
 
   iterate(prefix: string): MapCursor {
+    for (const callback of this.looking) callback();
     for (const callback of this.listing) callback();
     return new StatsCursor(this.branches, this.prefixes, prefix);
   }

@@ -47,6 +47,8 @@ export class VotequorumCore {
   masterWins = false;
   private lowestNodeId: number | null = null;
   private highestNodeId: number | null = null;
+  /** Node infos of this node that it has sent and not yet been delivered. */
+  private ownInfosOnTheWay = 0;
 
   constructor(
     nodeId: number,
@@ -190,7 +192,18 @@ export class VotequorumCore {
 
   nodeInfo(info: NodeInfo, sender: number): void {
     if (info.nodeId === QDEVICE_NODE_ID) this.deviceInfo(info, sender);
-    else this.memberInfo(info);
+    else this.memberInfo(info, sender);
+  }
+
+  /** A node info of this node is on its way round the ring. */
+  ownInfoSent(): void {
+    this.ownInfosOnTheWay++;
+  }
+
+  /** Whether this node has said something of itself since. */
+  private ownInfoDelivered(): boolean {
+    if (this.ownInfosOnTheWay > 0) this.ownInfosOnTheWay--;
+    return this.ownInfosOnTheWay > 0;
   }
 
   private deviceInfo(info: NodeInfo, sender: number): void {
@@ -202,12 +215,16 @@ export class VotequorumCore {
     if (this.device.votes !== oldVotes) this.recalculate(false, false);
   }
 
-  private memberInfo(info: NodeInfo): void {
+  private memberInfo(info: NodeInfo, sender: number): void {
     const known = this.records.find(info.nodeId);
     const record = known ?? this.records.add(info.nodeId);
     const { votes, expectedVotes, flags, state } = record;
-    record.flags = info.flags;
-    record.votes = info.votes;
+    // An earlier info does not undo what clients have done since. In stock, which has one thread, all that are on their way come at once.
+    const outdated = record === this.us && sender === record.nodeId && this.ownInfoDelivered();
+    if (!outdated) {
+      record.flags = info.flags;
+      record.votes = info.votes;
+    }
     const leaving = record.has(NodeFlag.LEAVING);
     record.state = leaving ? RecordState.LEAVING : RecordState.MEMBER;
     const senderQuorate = record.has(NodeFlag.QUORATE);

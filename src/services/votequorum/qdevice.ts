@@ -50,6 +50,7 @@ export class QuorumDevice {
   }
 
   sendOwnInfo(): void {
+    this.core.ownInfoSent();
     multicast(this.context, VQ_NODE_INFO, this.core.us.info());
   }
 

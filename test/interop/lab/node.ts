@@ -58,14 +58,14 @@ export class LabNode {
     writeFileSync(join(this.space.directory, 'etc/authkey'), key, { mode: 0o400 });
   }
 
-  startDaemon(env: Readonly<Record<string, string>> = {}): Running {
+  startDaemon(env: Readonly<Record<string, string>> = {}, args: readonly string[] = []): Running {
     this.logStart = this.log(true).length;
     const command = {
       stock: ['corosync'],
       newer: ['chroot', NEWER_ROOT, '/usr/sbin/corosync'],
       ours: [join(ROOT, 'bin/rondod')],
     }[this.kind];
-    this.daemon = this.space.start(command[0] ?? '', [...command.slice(1), '-f'], env);
+    this.daemon = this.space.start(command[0] ?? '', [...command.slice(1), '-f', ...args], env);
     return this.daemon;
   }
 
