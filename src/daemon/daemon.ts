@@ -262,7 +262,7 @@ export class Daemon {
   private polls(): Phase {
     const remoteCounters = new RemoteCounters(this.cmap, this.counters, RING_SERVICES);
     const seconds = new FlightSeconds({
-      flight: this.parts.flight.main,
+      flight: this.parts.flight.clients, // a lossy network causes one each second, which must not push out what was decided
       counters: this.counters,
       lostLines: () => this.parts.lostLines(),
     });

@@ -10,6 +10,8 @@ import {
   type FlightLayout,
   type FlightPart,
   flightLayout,
+  isLiveFlight,
+  LIVE_FLIGHT_PREFIX,
   readFlightHeader,
   writeFlightHeader,
 } from '../observe/flight/index.ts';
@@ -18,8 +20,7 @@ import { errnoName } from '../os/errno.ts';
 import { allocateFile, closeFd, OpenFlag, openFile, tryLockOpenFile, unlinkFile } from '../os/fd.ts';
 import type { FlightStore } from './flight-store.ts';
 
-const DIRECTORY = '/dev/shm';
-const PREFIX = 'rondo-flight-';
+const DIRECTORY = dirname(LIVE_FLIGHT_PREFIX);
 /** Records of a part that may be new between two copies. */
 const RECORDS_MAX = 2048;
 const NAME_BYTES = 9;
@@ -42,7 +43,7 @@ export interface LiveFlight {
 export function openLiveFlight({ layout: { parts }, nodeId, id, path: home }: FlightStore): LiveFlight {
   const layout = flightLayout(parts.map(({ records }) => Math.min(records, RECORDS_MAX)));
   const arena = Arena.map(layout.bytes);
-  const path = join(DIRECTORY, `${PREFIX}${randomBytes(NAME_BYTES).toString('base64url')}`);
+  const path = `${LIVE_FLIGHT_PREFIX}${randomBytes(NAME_BYTES).toString('base64url')}`;
   const fd = mapNewFile(arena, path, layout.bytes);
   arena.u8.set(writeFlightHeader({ nodeId, id, livePath: home, layout }));
   return {
@@ -77,7 +78,7 @@ function mapNewFile(arena: Arena, path: string, bytes: number): number {
 
 /** Removes one that a daemon left, and no other file. */
 export function removeLiveFlight(path: string): void {
-  if (dirname(path) === DIRECTORY && path.startsWith(join(DIRECTORY, PREFIX))) unlinkFile(path);
+  if (isLiveFlight(path)) unlinkFile(path);
 }
 
 /**
@@ -86,9 +87,8 @@ export function removeLiveFlight(path: string): void {
  */
 export function sweepLiveFlights(headerOf: (path: string) => FlightFileHeader | null): void {
   for (const name of readdirSync(DIRECTORY)) {
-    if (!name.startsWith(PREFIX)) continue;
     const path = join(DIRECTORY, name);
-    const live = abandoned(path);
+    const live = isLiveFlight(path) ? abandoned(path) : null;
     if (live === null) continue;
     const home = headerOf(live.livePath);
     if (home === null || home.id !== live.id || home.livePath !== path) unlinkFile(path);

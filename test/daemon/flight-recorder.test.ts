@@ -15,7 +15,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { copyRuns } from '../../src/daemon/flight-copy.ts';
 import { type FlightRecorder, flightBytes, openFlightRecorder } from '../../src/daemon/flight-recorder.ts';
-import { FLIGHT_RECORD_BYTES, type FlightRecord, loadFlight } from '../../src/observe/flight/index.ts';
+import {
+  FLIGHT_RECORD_BYTES,
+  type FlightRecord,
+  loadFlight,
+  readFlightHeader,
+  readLive,
+  writeFlightHeader,
+} from '../../src/observe/flight/index.ts';
 import { openRingFlight } from '../../src/ring/flight.ts';
 
 const LIVE = '/dev/shm';
@@ -134,6 +141,21 @@ t.test('a file that is something else is not overwritten, and the daemon goes on
   recorder.close();
   t.match(logs, [/^warning There is no flight recorder: .*is not a flight recorder's file; remove it.*rondo why/]);
   t.equal(readFileSync(precious, 'utf8'), 'mine');
+});
+
+t.test('a file that names another file: it is not opened', async (t) => {
+  const { stateDirectory, open } = place();
+  const recorder = open();
+  start(recorder, 61);
+  recorder.close();
+  const file = join(stateDirectory, 'flight');
+  const bytes = readFileSync(file);
+  const copy = join(stateDirectory, 'copy');
+  writeFileSync(copy, bytes);
+  const header = readFlightHeader(bytes)!;
+  writeFileSync(file, Buffer.concat([writeFlightHeader({ ...header, livePath: copy }), bytes.subarray(4096)]));
+  t.equal(readLive(copy, header.id, process.geteuid?.() ?? 0), null);
+  t.same(pids(loadFlight(file).records), [61]);
 });
 
 t.test('no recorder is wanted', async (t) => {

@@ -6,7 +6,9 @@ import { type FlightFile, mergeFlights, readFlight } from './reader.ts';
 /** Name of the recorder's file in the state directory. */
 export const FLIGHT_FILE = 'flight';
 /** Larger files are not the recorder's. */
-const FILE_BYTES_MAX = 1 << 30;
+const FILE_BYTES_MAX = 1 << 28;
+/** What the live memory of any daemon is called; nothing else is opened because a file names it. */
+export const LIVE_FLIGHT_PREFIX = '/dev/shm/rondo-flight-';
 
 export class FlightFileError extends RondoError {
   override readonly name = 'FlightFileError';
@@ -30,6 +32,7 @@ export function loadFlight(path: string): Omit<FlightFile, 'torn'> {
 
 /** The live memory that a file names, if it is its own: of the same user, with the same id; no link is followed. */
 export function readLive(path: string, id: string, uid: number): (FlightFile & { readonly bytes: Uint8Array }) | null {
+  if (!isLiveFlight(path)) return null;
   try {
     const source = readAll(path, constants.O_NOFOLLOW);
     const live = source.uid === uid ? readFlight(source.bytes) : null;
@@ -38,6 +41,9 @@ export function readLive(path: string, id: string, uid: number): (FlightFile & {
     return null; // ended in order, or the machine was started anew
   }
 }
+
+export const isLiveFlight = (path: string): boolean =>
+  path.startsWith(LIVE_FLIGHT_PREFIX) && !path.slice(LIVE_FLIGHT_PREFIX.length).includes('/');
 
 function isDirectory(path: string): boolean {
   try {

@@ -1,4 +1,4 @@
-export { FLIGHT_FILE, FlightFileError, loadFlight, readLive } from './file.ts';
+export { FLIGHT_FILE, FlightFileError, isLiveFlight, LIVE_FLIGHT_PREFIX, loadFlight, readLive } from './file.ts';
 export { type FlightFileHeader, readFlightHeader, writeFlightHeader } from './header.ts';
 export {
   END_CAUSES,

@@ -18,7 +18,7 @@ import {
 
 /** Records of one kind that may come at once, and in a second after that: whoever causes them must not push out all others. */
 const BURST = 64;
-const PER_SECOND = 2;
+const PER_SECOND: Readonly<Record<FlightPart, number>> = { ring: 1 / 2, main: 1 / 2, clients: 2 };
 const CODES = 128;
 const TEXT_BYTES_MAX = 400;
 
@@ -97,7 +97,7 @@ export class FlightWriter implements FlightLog {
   private admit(code: number, nowMs: number): boolean {
     const since = nowMs - this.allowedAtMs[code]!;
     this.allowedAtMs[code] = nowMs;
-    const allowed = Math.min(BURST, this.allowed[code]! + (since * PER_SECOND) / 1000);
+    const allowed = Math.min(BURST, this.allowed[code]! + (since * PER_SECOND[this.options.part]) / 1000);
     this.allowed[code] = allowed >= 1 ? allowed - 1 : allowed;
     return allowed >= 1;
   }

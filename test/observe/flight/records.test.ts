@@ -116,7 +116,7 @@ t.test('a kind that comes too often is counted', async (t) => {
   const { bytes, clock, writer } = memory(1000);
   const ring = writer('ring');
   for (let i = 0; i < 500; i++) ring.write('leave', { node: 9 });
-  clock.nowMs += 1000;
+  clock.nowMs += 2000;
   ring.write('commit', {});
   ring.write('leave', { node: 10 });
   const kinds = (readFlight(bytes)?.records ?? []).map(({ kind }) => kind);
