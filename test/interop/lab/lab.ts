@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type ClusterOptions, corosyncConf, type NodePlan, planNode } from './conf.ts';
 import { NEWER_ROOT } from './host.ts';
 import { type DaemonKind, LabNode } from './node.ts';
-import { isAlive, killMarked, until } from './process.ts';
+import { isAlive, killMarked, MARK_VALUE, PROCESS_SPACE, until } from './process.ts';
 import { Space } from './space.ts';
 
 const PREFIX = 'rondo-lab-';
@@ -32,7 +32,7 @@ export class Lab {
   /** Builds the hosts; no daemon is started. */
   static async create(options: ClusterOptions, kinds: readonly DaemonKind[]): Promise<Lab> {
     sweep();
-    const directory = mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`));
+    const directory = mkdtempSync(join(tmpdir(), `${PREFIX}${MARK_VALUE}-`));
     standing += 1;
     const wire = await Space.create('switch', join(directory, 'switch'));
     const lab = new Lab(options, directory, wire);
@@ -153,7 +153,7 @@ export async function ringId(node: LabNode): Promise<string | null> {
 function sweep(): void {
   killMarked(false);
   for (const name of readdirSync(tmpdir())) {
-    const owner = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
+    const owner = new RegExp(`^${PREFIX}${PROCESS_SPACE}-(\\d+)-`).exec(name)?.[1];
     if (owner === undefined || Number(owner) === process.pid || isAlive(Number(owner))) continue;
     rmSync(join(tmpdir(), name), { recursive: true, force: true });
   }

@@ -3,8 +3,9 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 /** Marks every process of this run, also the grandchildren: the pid of the test, and the process space in which it has that one. */
 export const MARK = 'RONDO_LAB';
-const SPACE = `space${/\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? ''}`;
-export const MARK_VALUE = `${SPACE}-${process.pid}`;
+/** A pid means nothing in another one, where labs of their own may run. */
+export const PROCESS_SPACE = `space${/\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? ''}`;
+export const MARK_VALUE = `${PROCESS_SPACE}-${process.pid}`;
 
 export interface RunResult {
   readonly code: number;
@@ -138,7 +139,9 @@ export function markedProcesses(): readonly { readonly pid: number; readonly own
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name) || Number(name) === process.pid) continue;
     try {
-      const match = new RegExp(`(?:^|\0)${MARK}=${SPACE}-(\\d+)`).exec(readFileSync(`/proc/${name}/environ`, 'latin1'));
+      const match = new RegExp(`(?:^|\0)${MARK}=${PROCESS_SPACE}-(\\d+)`).exec(
+        readFileSync(`/proc/${name}/environ`, 'latin1'),
+      );
       if (match) found.push({ pid: Number(name), owner: Number(match[1]) });
     } catch {
       // Gone meanwhile, or a kernel thread.
