@@ -25,7 +25,12 @@ export function causeOfRing(
   const near = between.filter(
     ({ monotonicMs }) => monotonicMs >= gather.monotonicMs - Math.max(3000, gather.silentMs * 2),
   );
-  const words = [...new Set(near.flatMap((record) => trigger(record, name)))];
+  // A process that ended takes its links along: they say nothing more.
+  const ended = near.flatMap((record) =>
+    record.kind === 'memberDied' || record.kind === 'leave' ? [record.node] : [],
+  );
+  const telling = near.filter((record) => record.kind !== 'link' || !ended.includes(record.node));
+  const words = [...new Set(telling.flatMap((record) => trigger(record, name)))];
   const why = words.length > 0 ? words : [reasonText(gather, name)];
   const attempts = between.filter(({ kind }) => kind === 'gather').length;
   return [...why, ...(attempts > 2 ? [`agreed at the attempt number ${attempts}`] : [])].join('; ');

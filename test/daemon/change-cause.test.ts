@@ -29,6 +29,15 @@ t.test('what led to a ring, and nothing that belongs to another', async (t) => {
       name,
     );
   t.equal(why(record(19_000, 4, { kind: 'memberDied', node: 3 }), gather(19_001, 12)), 'the process of node3 ended');
+  t.equal(
+    why(
+      record(18_999, 4, { kind: 'link', node: 3, link: 0, up: 0, cause: 2 }),
+      record(19_000, 4, { kind: 'memberDied', node: 3 }),
+      gather(19_001, 16),
+    ),
+    'the process of node3 ended',
+    'its links went with it',
+  );
   t.equal(why(record(19_000, 4, { kind: 'leave', node: 2 }), gather(19_000, 12, 2)), 'node2 took its leave');
   t.equal(
     why(

@@ -61,6 +61,7 @@ async function picture(page: BrowserPage, name: string): Promise<void> {
   if (PICTURES === undefined) return;
   const directory = join(ROOT, PICTURES);
   mkdirSync(directory, { recursive: true });
+  await page.evaluate('document.activeElement?.blur()');
   await sleep(400);
   writeFileSync(join(directory, `dashboard-${name}.png`), await page.picture());
 }
