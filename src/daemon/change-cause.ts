@@ -29,8 +29,8 @@ export function causeOfRing(
   const ended = near.flatMap((record) =>
     record.kind === 'memberDied' || record.kind === 'leave' ? [record.node] : [],
   );
-  const telling = near.filter((record) => record.kind !== 'link' || !ended.includes(record.node));
-  const words = [...new Set(telling.flatMap((record) => trigger(record, name)))];
+  const relevant = near.filter((record) => record.kind !== 'link' || !ended.includes(record.node));
+  const words = [...new Set(relevant.flatMap((record) => trigger(record, name)))];
   const why = words.length > 0 ? words : [reasonText(gather, name)];
   const attempts = between.filter(({ kind }) => kind === 'gather').length;
   return [...why, ...(attempts > 2 ? [`agreed at the attempt number ${attempts}`] : [])].join('; ');
