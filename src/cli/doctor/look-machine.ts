@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readFileSync, statfsSync } from 'node:fs';
+import { bareMessage } from '../../client/errors.ts';
 import { warningText } from '../../config/errors.ts';
 import { configurationFingerprint } from '../../config/fingerprint.ts';
 import { type LoadedConfiguration, type LoadResult, loadConfiguration } from '../../config/load.ts';
@@ -50,10 +51,10 @@ export async function lookAtMachine(file: string, node: unknown, daemon: DaemonT
 function fileFacts(result: LoadResult): Pick<MachineFacts, 'errors' | 'warnings' | 'unresolved'> {
   const errors = result.ok
     ? []
-    : result.errors.map(({ message, hint, code, key }) => ({
-        text: message,
-        hint,
-        isKey: code === 'RONDO_CONFIG_CRYPTO' && (key === undefined || /key/.test(key)),
+    : result.errors.map((error) => ({
+        text: bareMessage(error),
+        hint: error.hint,
+        isKey: error.code === 'RONDO_CONFIG_CRYPTO' && (error.key === undefined || /key/.test(error.key)),
       }));
   const warnings = result.warnings
     .filter(({ code }) => code !== 'unresolved')

@@ -79,7 +79,7 @@ function fileFindings({ file, errors, warnings, unresolved }: MachineFacts): Fin
       code: isKey ? 'key.missing' : 'config.unusable',
       severity: 'error',
       what: isKey ? 'The key of the ring cannot be used' : 'The configuration cannot be used',
-      cause: hint === '' ? 'A daemon that starts with this file ends at once' : hint,
+      cause: hint === '' || isKey ? 'A daemon that starts with this file ends at once' : hint,
       evidence: [text],
       mend: isKey
         ? 'Copy the key of another node: scp NODE:/etc/corosync/authkey /etc/corosync/ (a first one: corosync-keygen)'
