@@ -25,11 +25,15 @@ export function causeOfRing(
   const near = between.filter(
     ({ monotonicMs }) => monotonicMs >= gather.monotonicMs - Math.max(3000, gather.silentMs * 2),
   );
-  // A process that ended takes its links along: they say nothing more.
+  // A process that ended takes its links along: they say nothing more; nor do links to those who were not lost now.
+  const { left } = records[end] as FlightRecordOf<'operational'>;
+  const isOfChange = (nodeId: number): boolean => left.length === 0 || left.includes(nodeId);
   const ended = near.flatMap((record) =>
     record.kind === 'memberDied' || record.kind === 'leave' ? [record.node] : [],
   );
-  const relevant = near.filter((record) => record.kind !== 'link' || !ended.includes(record.node));
+  const relevant = near.filter(
+    (record) => record.kind !== 'link' || (isOfChange(record.node) && !ended.includes(record.node)),
+  );
   const words = [...new Set(relevant.flatMap((record) => trigger(record, name)))];
   const why = words.length > 0 ? words : [reasonText(gather, name)];
   const attempts = between.filter(({ kind }) => kind === 'gather').length;
@@ -63,5 +67,5 @@ const seconds = (ms: number): string => (ms < 1000 ? `${Math.round(ms)} ms` : `$
 
 function reasonText({ reason, node }: FlightRecordOf<'gather'>, name: (nodeId: number) => string): string {
   const text = (GATHER_REASONS[reason] ?? 'unknown').replace(/\.$/, '');
-  return node === 0 ? text : `${text}, from ${name(node)}`;
+  return node === 0 ? text : `${name(node)} began it: ${text}`;
 }

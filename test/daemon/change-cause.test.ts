@@ -13,8 +13,8 @@ const record = (monotonicMs: number, seq: number, fields: object): FlightRecord 
     ring: { rep: 1, seq },
     ...fields,
   }) as FlightRecord;
-const operational = (at: number, seq: number): FlightRecord =>
-  record(at, seq, { kind: 'operational', members: [], joined: [], left: [], lost: [] });
+const operational = (at: number, seq: number, left: readonly number[] = []): FlightRecord =>
+  record(at, seq, { kind: 'operational', members: [], joined: [], left, lost: [] });
 const gather = (at: number, reason: number, node = 0): FlightRecord =>
   record(at, 4, { kind: 'gather', reason, from: 0, node, silentMs: 10, members: [], candidates: [], failed: [] });
 const name = (nodeId: number): string => `node${nodeId}`;
@@ -47,13 +47,25 @@ t.test('what led to a ring, and nothing that belongs to another', async (t) => {
     ),
     'link 0 to node3 went down (timeout); no token for 1.0 s (timeout 1.0 s)',
   );
-  t.equal(why(gather(19_000, 12, 3)), 'join during operational state, from node3');
+  t.equal(why(gather(19_000, 12, 3)), 'node3 began it: join during operational state');
   t.equal(
     why(record(200, 4, { kind: 'link', node: 2, link: 1, up: 0, cause: 1 }), gather(19_000, 9)),
     'merge during operational state',
     'a link that went down long before is no cause',
   );
   t.match(why(gather(19_000, 9), gather(19_100, 9), gather(19_200, 9)), /attempt number 3/);
+  const twoDead = [
+    ...start,
+    record(19_000, 4, { kind: 'link', node: 3, link: 0, up: 0, cause: 2 }),
+    record(19_000, 4, { kind: 'link', node: 2, link: 0, up: 0, cause: 1 }),
+    gather(19_001, 2),
+    operational(19_100, 8, [2]),
+  ];
+  t.equal(
+    causeOfRing(twoDead, ringId, name),
+    'link 0 to node2 went down (timeout)',
+    'links of others are not its cause',
+  );
   t.equal(why(), '', 'nothing is made up');
   t.equal(causeOfRing(start, ringId, name), '', 'not recorded');
 });
