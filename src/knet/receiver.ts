@@ -80,12 +80,13 @@ export class Receiver {
     this.waiting = false;
     if (first === null) this.passClear(batch);
     else this.openBatch(first, batch);
-    for (; batch.next < batch.count; batch.next++) {
-      const i = batch.next;
+    while (batch.next < batch.count) {
+      const i = batch.next++; // taken first: what it causes may throw away the rest of the batch
       const length = batch.plainLength[i]!;
       if (length < 0) {
         // Strangers' junk must not hold up the ring for as long as the key is on its way.
         if (this.awaitKey && batch.source[i] !== 0) {
+          batch.next = i;
           this.waiting = true;
           return;
         }

@@ -348,7 +348,7 @@ export class KnetTransport implements RingTransport {
       this.core.receive(batch, nowMs);
       this.flush();
       if (this.news.length > 0) this.passNews();
-      handled += batch.next - before;
+      handled += Math.max(0, batch.next - before);
       if (this.core.waitsForKey) break;
       batch.clear();
     }

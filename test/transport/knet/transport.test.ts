@@ -76,6 +76,26 @@ t.test('a stranger with another key, and one without', async (t) => {
   for (const node of [one, wrong, clear]) node.close();
 });
 
+t.test('a frame may throw away what waits behind it: a JOIN after a pause', async (t) => {
+  const nodes = ring([1, 2], { crypto: crypto('aes256', 'sha256', randomBytes(256)) });
+  const [one, two] = nodes as [TestNode, TestNode];
+  t.ok(await until(nodes, 3_000, () => one.connected(2) && two.connected(1)));
+  let discarded = 0;
+  two.onMessage = () => {
+    discarded += two.transport.discardInput();
+  };
+  for (let i = 0; i < 20; i++) one.multicast(200, i);
+  one.transport.flush();
+  t.ok(await until(nodes, 1_000, () => two.receivedCount + discarded >= 20));
+  t.ok(discarded > 0, `${discarded} thrown away`);
+  two.onMessage = null;
+  const before = two.receivedCount;
+  one.multicast(200, 1);
+  one.transport.flush();
+  t.ok(await until(nodes, 1_000, () => two.receivedCount > before), 'it goes on afterwards');
+  for (const node of nodes) node.close();
+});
+
 t.test('the key changes under load without a message lost', async (t) => {
   const first = crypto('aes256', 'sha256', randomBytes(256));
   const second = crypto('aes128', 'sha512', randomBytes(256));
