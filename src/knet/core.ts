@@ -153,6 +153,7 @@ export class KnetCore {
       }
       if (wanted === undefined || host.links.every((link) => link === null)) {
         host.wipe();
+        this.heartbeat.endSilence(host);
         this.hosts.remove(host);
       }
     }

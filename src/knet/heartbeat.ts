@@ -106,7 +106,8 @@ export class Heartbeat implements InternalPackets {
     this.effects.report({ kind: 'hostSilent', nodeId: host.nodeId, silentMs: nowMs - sinceMs });
   }
 
-  private endSilence(host: Host): void {
+  /** It is heard again, or no host of this node any more: nothing is left of what was reported. */
+  endSilence(host: Host): void {
     if (!host.silent) return;
     host.silent = false;
     this.effects.report({ kind: 'hostSilent', nodeId: host.nodeId, silentMs: -1 });
@@ -192,7 +193,10 @@ export class Heartbeat implements InternalPackets {
     const sentMs = readPingTimeMs(this.memory, at);
     if (sentMs < 0) return KnetDrop.latePong;
     const wasConnected = link.connected;
-    if (!link.pong(sentMs, nowMs)) return KnetDrop.latePong;
+    if (!link.pong(sentMs, nowMs)) {
+      if (host.silentSinceMs < 0) this.endSilence(host);
+      return KnetDrop.latePong;
+    }
     this.endSilence(host);
     if (!wasConnected && link.connected) this.linkUp(link);
     return -1;

@@ -185,8 +185,12 @@ export class Link {
   pong(sentMs: number, nowMs: number): boolean {
     // The PING's time is cut to nanoseconds and may look a little later than it was.
     const latencyUs = Math.floor((nowMs - sentMs + CLOCK_SLACK_MS) * 1000);
-    if (latencyUs < 0 || latencyUs > this.config.pingTimeoutMs * 1000 || sentMs <= this.newestPongSentMs) return false;
-    if (!this.wasPinged(sentMs)) return false;
+    if (latencyUs < 0 || sentMs <= this.newestPongSentMs || !this.wasPinged(sentMs)) return false;
+    if (latencyUs > this.config.pingTimeoutMs * 1000) {
+      // No reason to trust the link; but the peer lived after that PING, and may have been waiting in this node's socket.
+      this.unansweredSinceMs = -1;
+      return false;
+    }
     this.newestPongSentMs = sentMs;
     this.unansweredSinceMs = -1;
     this.lastPongMs = nowMs;

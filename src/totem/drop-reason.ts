@@ -38,6 +38,8 @@ export const TotemDrop = {
   BAD_MESSAGE: 19,
   /** A whole packet that continues what this node has not got the beginning of (totem.md 5.3); only counted. */
   THROWN_AWAY: 20,
+  /** Of a node that a member of this ring does not hear: no ring of all is possible now. */
+  UNHEARD: 21,
 } as const;
 export type TotemDropReason = (typeof TotemDrop)[keyof typeof TotemDrop];
 export const DROP_NAMES = Object.keys(TotemDrop) as readonly (keyof typeof TotemDrop)[];

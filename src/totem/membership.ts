@@ -5,6 +5,7 @@ import { isSubset, lowest, sameSet, subtract, union } from './node-set.ts';
 import { LEAP, requestAhead, takeNextRingSeq } from './reservation.ts';
 import type { RingState } from './state.ts';
 import { Stat } from './statistics.ts';
+import { isUnheard } from './suspicion.ts';
 import { createCommit, enterGather, Reason, type ReasonValue } from './transitions.ts';
 import { checkJoin, type Join, readJoin } from './wire/join.ts';
 import { decodeMergeDetect } from './wire/merge-detect.ts';
@@ -52,6 +53,7 @@ export function receiveJoin(s: RingState, at: number, length: number, littleEndi
     case 'operational':
       if (join.failed.includes(s.me)) return TotemDrop.WRONG_STATE;
       if (isPast(s, join.systemFrom, join.ringSeq)) return TotemDrop.PAST_RING; // late: of the round that ended (totem.md trap 17)
+      if (isUnheard(s, join.systemFrom)) return TotemDrop.UNHEARD;
       return processJoin(s, join);
     case 'gather':
       return processJoin(s, join);
@@ -176,6 +178,7 @@ function meetForeigner(
   // Stock gathers at both: without the key, recorded packets of an earlier ring then re-form this one.
   if (s.state === 'operational' && isPast(s, node, ringSeq)) return TotemDrop.PAST_RING;
   if (s.pastRings.has(ringRep, ringSeq)) return TotemDrop.PAST_RING;
+  if (s.state === 'operational' && isUnheard(s, node)) return TotemDrop.UNHEARD;
   const known = s.membership.proc.includes(node);
   if (s.state === 'gather' && known) return TotemDrop.FOREIGN_RING;
   if (!known && s.membership.proc.length >= TOTEM_LIMITS.processorsMax) return TotemDrop.TOO_MANY_NODES;

@@ -12,6 +12,8 @@ export class Silences {
   /** Node → since when. It outlives the ring: silence is the transport's matter. */
   private readonly own = new Map<number, number>();
   private readonly reports = new Map<number, Report>();
+  /** When `own` changed last. */
+  changedMs = Number.NEGATIVE_INFINITY;
 
   set(node: number, sinceMs: number): void {
     this.own.set(node, sinceMs);
@@ -24,6 +26,10 @@ export class Silences {
 
   get someone(): boolean {
     return this.own.size > 0;
+  }
+
+  get nodes(): Iterable<number> {
+    return this.own.keys();
   }
 
   isSilent(node: number): boolean {
@@ -46,6 +52,13 @@ export class Silences {
     const report = this.reports.get(by);
     const since = report === undefined || nowMs - report.atMs > REPORT_VALID_MS ? undefined : report.sinceMs.get(node);
     return since === undefined ? 0 : nowMs - since;
+  }
+
+  /**
+   * Whether `node` is silent to this node, or to one of `witnesses` by its last report, however old that is: changes are reported.
+   */
+  isUnheard(node: number, witnesses: readonly number[]): boolean {
+    return this.own.has(node) || witnesses.some((by) => this.reports.get(by)?.sinceMs.has(node) === true);
   }
 
   /** What others said about the members of a ring ends with it. */

@@ -1,6 +1,7 @@
 import { Capability } from './capabilities.ts';
 import { TotemDrop, type TotemDropReason } from './drop-reason.ts';
 import { addFailed } from './joins.ts';
+import { TOTEM_LIMITS } from './limits.ts';
 import { subtract } from './node-set.ts';
 import type { RingState } from './state.ts';
 import { Timer } from './timer-table.ts';
@@ -20,6 +21,9 @@ import { checkSilence, encodeSilence, readSilence } from './wire/silence.ts';
  */
 
 const REPORT_PERIOD_MS = 100;
+/** So often when only nodes are silent that are no members, and nothing has changed for a while: most of them are not running. */
+const IDLE_PERIOD_MS = 2_000;
+const CHANGE_REPORTED_MS = 1_000;
 
 /** The token does not come back: who is it that does not reply? */
 export function askMembers(s: RingState): void {
@@ -29,30 +33,39 @@ export function askMembers(s: RingState): void {
 
 /** The transport: no reply of `nodeId` on any link for so long; -1: it replies again. */
 export function memberSilent(s: RingState, nodeId: number, silentMs: number): void {
-  if (silentMs < 0) {
-    if (s.suspicion.clear(nodeId) && s.timers.running(Timer.SUSPICION)) sendReport(s);
-    return;
-  }
-  s.suspicion.set(nodeId, s.nowMs - silentMs);
-  if (!s.timers.running(Timer.SUSPICION)) reportSilence(s);
+  if (silentMs >= 0) s.suspicion.set(nodeId, s.nowMs - silentMs);
+  else if (!s.suspicion.clear(nodeId)) return;
+  s.suspicion.changedMs = s.nowMs;
+  reportSilence(s);
 }
+
+/**
+ * A node outside of the ring that a member does not hear cannot become one of a ring with both: whoever gathers for it gets no agreement, and is
+ * without a ring until the consensus timeout, again and again while the network stays as it is. So it is met when all hear it, which is known at
+ * once: until then the ring, of nodes that all hear each other, goes on. Without reports (udp, stock members) everybody is met, as in stock.
+ */
+export const isUnheard = (s: RingState, node: number): boolean =>
+  reports(s) && !s.membership.memb.includes(node) && s.suspicion.isUnheard(node, s.membership.memb);
 
 const reports = (s: RingState): boolean => s.state === 'operational' && (s.capabilities & Capability.SUSPICION) !== 0;
 
-/** Every `REPORT_PERIOD_MS` while a member is silent; also when a ring forms, by its timer. */
+/** Every `REPORT_PERIOD_MS` while a member is silent and for some time after a change; also when a ring forms, by its timer. */
 export function reportSilence(s: RingState): void {
-  if (!reports(s) || !s.membership.memb.some((node) => s.suspicion.isSilent(node))) return;
-  s.timers.start(Timer.SUSPICION, REPORT_PERIOD_MS);
+  if (!reports(s)) return;
+  const urgent =
+    s.nowMs - s.suspicion.changedMs < CHANGE_REPORTED_MS ||
+    s.membership.memb.some((node) => s.suspicion.isSilent(node));
+  if (!urgent && !s.suspicion.someone) return;
+  s.timers.start(Timer.SUSPICION, urgent ? REPORT_PERIOD_MS : IDLE_PERIOD_MS);
   sendReport(s);
   judge(s);
 }
 
 function sendReport(s: RingState): void {
-  if (!reports(s)) return;
   const { memb } = s.membership;
   const silentMs = new Map<number, number>();
-  for (const node of memb) {
-    if (s.suspicion.isSilent(node)) silentMs.set(node, Math.trunc(s.suspicion.silentMs(node, s.nowMs)));
+  for (const node of s.suspicion.nodes) {
+    if (silentMs.size < TOTEM_LIMITS.processorsMax) silentMs.set(node, Math.trunc(s.suspicion.silentMs(node, s.nowMs)));
   }
   const at = s.nextControlBuffer();
   const length = encodeSilence(s.memory.view, at, { from: s.me, ringRep: s.ring.rep, ringSeq: s.ring.seq, silentMs });

@@ -192,6 +192,7 @@ export function enterOperational(s: RingState): void {
   s.lastAru = 0;
   s.enter('operational');
   notePresence(s);
+  s.suspicion.changedMs = s.nowMs; // what is silent to others is not known in a new ring
   if (s.suspicion.someone) s.timers.start(Timer.SUSPICION, 0);
   s.statistics.add(Stat.operational_entered);
   s.statistics.set(Stat.continuous_gather, 0);

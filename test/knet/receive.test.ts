@@ -2,7 +2,7 @@ import { deflateSync } from 'node:zlib';
 import t from 'tap';
 import { KNET_LIMITS } from '../../src/knet/constants.ts';
 import { BenchNode, data, peer, ping, pong } from './bench-node.ts';
-import { message } from './helpers.ts';
+import { KnetSim, message } from './helpers.ts';
 
 /** knet.md 1.6, 2.2, 2.5, 3.1 and 10, packet by packet. */
 const bench = (): BenchNode => {
@@ -310,6 +310,19 @@ t.test('silence is reported with its length, and its end', async (t) => {
   t.ok(pingsOf(node) <= 2, 'asked for once');
   node.pong(1);
   t.equal(last()?.silentMs, -1);
+});
+
+t.test('a host that is removed while it is silent is not silent when it comes again', async (t) => {
+  const sim = new KnetSim({ nodes: 3 });
+  sim.run(4_000);
+  sim.network = () => false;
+  sim.run(2_000);
+  const { core, reports } = sim.node(1);
+  const last = () => reports.findLast((report) => report.kind === 'hostSilent' && report.nodeId === 3);
+  t.ok((last() as { readonly silentMs: number }).silentMs >= 150);
+  const config = sim.config(1);
+  core.configure({ ...config, hosts: config.hosts.filter(({ nodeId }) => nodeId !== 3) }, sim.nowMs);
+  t.match(last(), { silentMs: -1 });
 });
 
 t.test('one PING without an answer is no proof, however late the clock is looked at', async (t) => {

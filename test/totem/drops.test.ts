@@ -1,5 +1,6 @@
 import t from 'tap';
 import { dropKey } from '../../src/lib/drop-key.ts';
+import { Capability } from '../../src/totem/capabilities.ts';
 import { DROP_NAMES, TotemDrop, type TotemDropReason } from '../../src/totem/drop-reason.ts';
 import { TOTEM_LIMITS } from '../../src/totem/limits.ts';
 import { Encapsulated } from '../../src/totem/wire/header.ts';
@@ -62,6 +63,12 @@ const FRAMES: Readonly<Record<Exclude<keyof typeof TotemDrop, 'NONE'>, Act>> = {
     for (let seq = srp.state.high + 2; seq < 16_000 && reason === TotemDrop.NONE; seq++)
       reason = node.mcast(2, ring, seq);
     return reason;
+  },
+  UNHEARD: (node) => {
+    const { state } = node.toOperational().groups.srp;
+    state.capabilities = Capability.SUSPICION;
+    state.suspicion.set(3, node.nowMs);
+    return node.join({ systemFrom: 3, proc: [3], ringSeq: 100 });
   },
   STALE_JOIN: (node) => {
     node.toOperational().groups.srp.state.draining = true;
