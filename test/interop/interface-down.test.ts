@@ -3,7 +3,7 @@ import { skipReason } from './lab/cases.ts';
 import type { ClusterOptions } from './lab/conf.ts';
 import { Lab } from './lab/lab.ts';
 import type { LabNode } from './lab/node.ts';
-import { sleep } from './lab/process.ts';
+import { sleep, until } from './lab/process.ts';
 
 /** Booting hosts start the cluster before the network. */
 const WITHOUT_MS = 2_500;
@@ -27,17 +27,22 @@ const LATE = {
   },
 } as const;
 
-const CASES = [
+const CASES: readonly {
+  readonly late: keyof typeof LATE;
+  readonly transport: ClusterOptions['transport'];
+  readonly rare: boolean;
+}[] = [
   { late: 'interface', transport: 'knet', rare: false },
   { late: 'interface', transport: 'udp', rare: false },
   { late: 'address', transport: 'knet', rare: true },
   { late: 'address', transport: 'udp', rare: true },
-] as const;
+];
 
 const options = (transport: ClusterOptions['transport']): ClusterOptions => ({ transport, tokenMs: 1000 });
 
 for (const { late, transport, rare } of CASES) {
   const { take, give } = LATE[late];
+  const reloads = new Map<string, number>();
   for (const kind of ['stock', 'ours'] as const) {
     const name = `${kind} over ${transport}: the ${late} comes after the start, goes and comes back`;
     t.test(name, { skip: skipReason([kind, 'stock'], rare, name) }, async (t) => {
@@ -59,10 +64,37 @@ for (const { late, transport, rare } of CASES) {
       await take(node);
       await lab.waitRing([peer], FORMS_MS);
       t.ok(daemon.alive, 'goes on');
+      if (late === 'interface') {
+        const { code, stderr } = await node.space.run('corosync-cfgtool', ['-R'], { timeoutMs: 5000 });
+        reloads.set(kind, code);
+        // Over udp stock does not return from it while its interface is down; ours does.
+        const stockReturned = (reloads.get('stock') ?? -1) >= 0;
+        t.equal(
+          code,
+          kind === 'ours' ? (stockReturned ? reloads.get('stock') : 0) : code,
+          `a reload meanwhile: ${code} ${stderr}`,
+        );
+      }
       await give(node);
       await lab.waitRing(lab.nodes, FORMS_MS);
     });
   }
+}
+
+for (const kind of ['stock', 'ours'] as const) {
+  const name = `${kind}: the interface of a second link comes after the start`;
+  t.test(name, { skip: skipReason([kind, 'stock'], false, name) }, async (t) => {
+    const lab = await Lab.create({ transport: 'knet', links: 2, tokenMs: 1000 }, [kind, 'stock']);
+    t.teardown(() => lab.close());
+    const [node, peer] = lab.nodes as [LabNode, LabNode];
+    await node.linkState(1, 'down');
+    for (const one of lab.nodes) one.startDaemon();
+    await lab.waitRing(lab.nodes, FORMS_MS);
+    const connected = (): Promise<string | null> => node.cmap(`stats.knet.node${peer.id}.link1.connected`, 'stats');
+    t.equal(await connected(), '0');
+    await node.linkState(1, 'up');
+    await until('link 1 is connected', async () => ((await connected()) === '1' ? true : null), FORMS_MS);
+  });
 }
 
 /** udpu does not wait: stock ends, too. */

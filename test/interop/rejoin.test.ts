@@ -14,6 +14,10 @@ const WAYS = {
   finalize: 200,
   leave: 100,
   'device-old': 20,
+  'gone-cmap': 200,
+  'gone-cfg': 200,
+  'gone-quorum': 200,
+  'gone-votequorum': 200,
   // The last: the daemon ends.
   shutdown: 1,
 };

@@ -113,6 +113,64 @@ static int device(votequorum_handle_t h) {
   return error;
 }
 
+static void changed(cmap_handle_t h, cmap_track_handle_t t, int32_t event, const char *key, struct cmap_notify_value n, struct cmap_notify_value o,
+                    void *data) {
+  (void)h, (void)t, (void)event, (void)key, (void)n, (void)o, (void)data;
+}
+
+/** Connects to a service, with trackers where it has them; returns the descriptor of the connection. */
+static int connect_to(const char *service) {
+  int fd = -1;
+  if (strcmp(service, "cmap") == 0) {
+    cmap_handle_t h;
+    cmap_track_handle_t tracker;
+    must(service, cmap_initialize(&h));
+    must(service, cmap_track_add(h, "totem.", CMAP_TRACK_ADD | CMAP_TRACK_DELETE | CMAP_TRACK_MODIFY | CMAP_TRACK_PREFIX, changed, NULL, &tracker));
+    must(service, cmap_fd_get(h, &fd));
+  } else if (strcmp(service, "cfg") == 0) {
+    corosync_cfg_handle_t h;
+    must(service, corosync_cfg_initialize(&h, NULL));
+    must(service, corosync_cfg_trackstart(h, 0));
+    must(service, corosync_cfg_fd_get(h, &fd));
+  } else if (strcmp(service, "quorum") == 0) {
+    quorum_handle_t h;
+    quorum_callbacks_t none = {0};
+    uint32_t type;
+    must(service, quorum_initialize(&h, &none, &type));
+    must(service, quorum_trackstart(h, CS_TRACK_CHANGES));
+    must(service, quorum_fd_get(h, &fd));
+  } else if (strcmp(service, "votequorum") == 0) {
+    votequorum_handle_t h = votes();
+    must(service, votequorum_trackstart(h, 0, CS_TRACK_CHANGES));
+    must(service, votequorum_fd_get(h, &fd));
+  } else {
+    cpg_handle_t h;
+    must(service, cpg_initialize(&h, &callbacks));
+    must(service, cpg_fd_get(h, &fd));
+  }
+  return fd;
+}
+
+static uint64_t number(cmap_handle_t stats, const char *key) {
+  uint64_t value = 0;
+  must(key, cmap_get_uint64(stats, key, &value));
+  return value;
+}
+
+/** Connections that have ended are counted as such before the next request of another one. Else the round counts as status 5. */
+static void counted(const char *service, int rounds) {
+  cmap_handle_t stats;
+  must("cmap_initialize_map", cmap_initialize_map(&stats, CMAP_MAP_STATS));
+  for (int i = 0; i < rounds; i++) {
+    uint64_t active = number(stats, "stats.ipcs.global.active"), closed = number(stats, "stats.ipcs.global.closed");
+    cut_fd(connect_to(service));
+    int right = number(stats, "stats.ipcs.global.active") == active && number(stats, "stats.ipcs.global.closed") == closed + 1;
+    statuses[right ? CS_OK : CS_ERR_TIMEOUT]++;
+    for (int wait = 0; !right && wait < 1000 && number(stats, "stats.ipcs.global.active") != active; wait++) usleep(100);
+  }
+  cmap_finalize(stats);
+}
+
 static void asked(corosync_cfg_handle_t h, corosync_cfg_shutdown_flags_t flags) { (void)h, (void)flags; }
 
 /** Who would be asked about a shutdown is gone: it is not waited for. A late answer counts as status 5. The daemon ends. */
@@ -159,6 +217,8 @@ int main(int argc, char **argv) {
       must("votequorum_qdevice_unregister", votequorum_qdevice_unregister(b, "rejoin"));
       votequorum_finalize(b);
     }
+  } else if (strncmp(way, "gone-", 5) == 0) {
+    counted(way + 5, rounds);
   } else if (strcmp(way, "shutdown") == 0) {
     shutdown_without_voter();
   } else if (strcmp(way, "cut-new") == 0) {
