@@ -83,6 +83,10 @@ export class TotemFlight implements TotemObserver {
         flight.write('memberDied', { node: event.nodeId });
         this.heard();
         break;
+      case 'membersSilent':
+        flight.write('membersSilent', { nodes: event.nodeIds });
+        this.heard();
+        break;
       case 'leaveReceived':
         flight.write('leave', { node: event.nodeId });
         break;

@@ -76,6 +76,8 @@ export const FLIGHT_KINDS = {
   leave: spec(18, ['node'], [], []),
   /** The transport has proof that the process of a member has ended. */
   memberDied: spec(25, ['node'], [], []),
+  /** All other members agree that these have been silent for too long. */
+  membersSilent: spec(26, [], ['nodes'], []),
   failedToReceive: spec(19, [], [], []),
   ringSeqWait: spec(20, ['needed'], [], []),
   firewallSuspected: spec(21, [], [], []),

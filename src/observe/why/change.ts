@@ -7,6 +7,8 @@ export type ChangeCause =
   | { readonly kind: 'tokenLost'; readonly timer: string; readonly silentMs: number; readonly timeoutMs: number }
   | { readonly kind: 'leave'; readonly node: number }
   | { readonly kind: 'died'; readonly node: number }
+  /** All other members agreed that these were silent. */
+  | { readonly kind: 'silent'; readonly nodes: readonly number[] }
   /** A node that was no member asked. */
   | { readonly kind: 'join'; readonly node: number }
   /** A member gave the ring up before this node did. */

@@ -17,7 +17,14 @@ const LINK_NEWS_MS = 2000;
 const NEVER = 0xffff_ffff;
 
 /** Numbers of the reasons for GATHER (totem.md 4.4). */
-const Why = { FAILED_TO_RECEIVE: 6, FOREIGN: [7, 8, 9, 10], JOINS: [11, 12, 13, 14], INTERFACE: 15, DIED: 16 } as const;
+const Why = {
+  FAILED_TO_RECEIVE: 6,
+  FOREIGN: [7, 8, 9, 10],
+  JOINS: [11, 12, 13, 14],
+  INTERFACE: 15,
+  DIED: 16,
+  SILENT: 17,
+} as const;
 
 export function describeChange(draft: Draft): MembershipChange {
   const { begin, records } = draft;
@@ -71,6 +78,7 @@ function causeOf({ begin, earlier, first }: Draft, gather: FlightRecordOf<'gathe
   const reason = gather?.reason ?? -1;
   if (reason === Why.INTERFACE) return { kind: first ? 'start' : 'interface' };
   if (reason === Why.DIED) return { kind: 'died', node };
+  if (reason === Why.SILENT) return { kind: 'silent', nodes: ofKind(near, 'membersSilent').at(-1)?.nodes ?? [] };
   if (reason === Why.FAILED_TO_RECEIVE) return { kind: 'failedToReceive' };
   if (leave !== undefined) return { kind: 'leave', node: leave.node };
   if (Why.FOREIGN.some((foreign) => foreign === reason)) return { kind: 'otherRing', node };

@@ -90,6 +90,8 @@ function ringRecordText(record: RingRecord): string | null {
       return `node ${record.node} took its leave`;
     case 'memberDied':
       return `the process of node ${record.node} has ended`;
+    case 'membersSilent':
+      return `all others agree that ${nodesText(record.nodes)} is silent`;
     case 'failedToReceive':
       return 'FAILED TO RECEIVE';
     case 'ringSeqWait':
@@ -119,6 +121,7 @@ type StepRecord = Exclude<
       | 'leave'
       | 'memberDied'
       | 'failedToReceive'
+      | 'membersSilent'
       | 'ringSeqWait'
       | 'firewallSuspected'
       | 'stranger';

@@ -45,6 +45,8 @@ function causeText(cause: ChangeCause): string {
       return `node ${cause.node} took its leave: it was stopped in order.`;
     case 'died':
       return `the process of node ${cause.node} ended while its host lives: its kernel says that nobody listens there, and PINGs got no PONG.`;
+    case 'silent':
+      return `${nodesText(cause.nodes)} replied to no PING on any link, to no member that replies itself: they agreed to go on before the token timeout.`;
     case 'join':
       return `node ${cause.node} asked to join.`;
     case 'gaveUp':

@@ -116,6 +116,10 @@ t.test('other causes', async (t) => {
     /Why: the process of node 3 ended while its host lives/,
   );
   t.match(
+    caused((story) => story.ring('membersSilent', { nodes: [3] }).gathers({ reason: 17 }), [3]),
+    /Why: node 3 replied to no PING on any link/,
+  );
+  t.match(
     caused((story) => story.gathers({ reason: 11, node: 4 }), [], [4]),
     /Why: node 4 asked to join/,
   );
