@@ -47,6 +47,25 @@ async function observe(
   }
 }
 
+/** Clients set values, and the terminal of whoever looks at them obeys none of it. Into a pipe everything goes as it is. */
+t.test('values of others on a terminal', { skip: skipReason([OURS]) }, async (t) => {
+  const lab = await Lab.up({ transport: 'udpu' }, [OURS]);
+  t.teardown(() => lab.close());
+  const node = lab.node(1);
+  const own = ownTools(t);
+  const hostile = 'a\u001b[2J\u009b2J\rb\u202ec';
+  await node.tool('corosync-cmapctl', '-s', 'terminal.key', 'str', hostile);
+  const piped = (tool: string) => node.space.run('sh', ['-c', `exec ${tool} -g terminal.key`]);
+  t.equal((await piped(`${own}/corosync-cmapctl`)).stdout, (await piped('corosync-cmapctl')).stdout, 'a pipe');
+  const onTerminal = async (command: string): Promise<string> =>
+    (await node.space.run('script', ['-qec', `${own}/${command}`, '/dev/null'])).stdout;
+  for (const command of ['corosync-cmapctl -g terminal.key', 'corosync-cmapctl terminal.']) {
+    const text = await onTerminal(command);
+    t.match(text, 'a\\x1b[2J\\x9b2J\\x0db\\u202ec', command);
+    t.notMatch(text.replaceAll('\r\n', ''), /[\p{Cc}\u202e]/u, command);
+  }
+});
+
 for (const options of cases) {
   t.test(`tools over ${options.transport}`, { skip: skipReason([OURS]) }, async (t) => {
     t.setTimeout(600_000);
