@@ -42,6 +42,7 @@ export class TotemFlight implements TotemObserver {
     switch (event.kind) {
       case 'gather':
         flight.write('gather', { ...event, from: stateNumber(event.from) });
+        if (event.from === 'operational' && event.node > 0) this.heard(); // another member may have lost the ring first
         break;
       case 'commit':
         flight.ring = event.ringId;
