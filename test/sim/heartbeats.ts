@@ -16,6 +16,7 @@ export class Heartbeats {
   private readonly since: Float64Array;
   private readonly reported: (object | null)[];
   private readonly askedAt: Float64Array;
+  private started = false;
 
   constructor(
     seed: number,
@@ -30,6 +31,7 @@ export class Heartbeats {
   }
 
   start(): void {
+    this.started = true;
     this.world.after(this.periodMs, () => {
       const { length } = this.world.nodeIds;
       for (let by = 0; by < length; by++) for (let of = 0; of < length; of++) if (by !== of) this.ping(by, of);
@@ -39,7 +41,7 @@ export class Heartbeats {
 
   /** A PING out of turn. */
   probe(by: number, of: number): void {
-    if (of >= 0 && by !== of) this.world.after(0, () => this.ping(by, of));
+    if (this.started && of >= 0 && by !== of) this.world.after(0, () => this.ping(by, of));
   }
 
   private ping(by: number, of: number): void {
