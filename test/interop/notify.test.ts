@@ -136,6 +136,12 @@ t.test(
     const lab = await Lab.up({ transport: 'udpu', system }, ['ours', 'stock', 'stock']);
     try {
       const [one, two, three] = [lab.node(1), lab.node(2), lab.node(3)];
+      const heardOf = async (text: string): Promise<true | null> =>
+        (existsSync(heard) && readFileSync(heard, 'utf8').includes(text)) || null;
+      const member = one.space.start(join(ROOT, 'bin/rondo'), ['cpg', 'watch', 'lab group']);
+      await until('a process that joins', () => heardOf('of node 1 joined group lab group'));
+      await member.stop('SIGINT');
+      await until('a process that leaves', () => heardOf('of node 1 left group lab group'));
       // Noise: clients that come and go fill their part of the queue.
       await one.space.shell(
         'for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do corosync-cmapctl -g totem.version >/dev/null; done',
