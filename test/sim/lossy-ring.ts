@@ -98,6 +98,12 @@ export function lossyRing(seed: number, options: LossyRingOptions): LossyRingFig
   const ringChanges = ringsOf(world) - rings;
   const figures = { rotations: visitsOf(world) - rotations, tokenCopies };
   world.heal();
+  // The world's own bounds are for the token timeout of its dice; here megabytes wait, and the timeout is stock's.
+  world.runWhile(60_000, () =>
+    world.nodes.every(
+      (node) => node!.settled && node!.groups.srp.state.highDelivered === world.nodes[0]!.groups.srp.state.high,
+    ),
+  );
   world.settle();
   const { violations } = world.finish();
   return {
