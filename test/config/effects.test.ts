@@ -355,6 +355,21 @@ const EFFECTS: Readonly<Record<string, Effect>> = {
     seen: stored('system.flight_size'),
     user: ['daemon/flight-recorder.ts', 'system.flight_size'],
   },
+  'system.metrics': {
+    text: block('system', 'metrics: 127.0.0.1:9180'),
+    seen: stored('system.metrics'),
+    user: ['daemon/observation.ts', "'metrics'"],
+  },
+  'system.dashboard': {
+    text: block('system', 'dashboard: 127.0.0.1:9181'),
+    seen: stored('system.dashboard'),
+    user: ['daemon/observation.ts', "'dashboard'"],
+  },
+  'system.http_token_file': {
+    text: block('system', 'http_token_file: /etc/corosync/http-token'),
+    seen: stored('system.http_token_file'),
+    user: ['daemon/observation.ts', 'system.http_token_file'],
+  },
   'system.notify': {
     text: block('system', 'notify: mq:/x'),
     seen: stored('system.notify'),

@@ -11,7 +11,7 @@ const FILE_BYTES_MAX = 1 << 28;
 export const LIVE_FLIGHT_PREFIX = '/dev/shm/rondo-flight-';
 
 export class FlightFileError extends RondoError {
-  override readonly name = 'FlightFileError';
+  static override readonly errorName = 'FlightFileError';
   constructor(message: string) {
     super('RONDO_FLIGHT_FILE', message);
   }
