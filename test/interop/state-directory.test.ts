@@ -13,8 +13,9 @@ const WAYS = [
   {
     name: 'read-only',
     before: 'true',
-    harm: 'mount -o remount,bind,ro /var/lib/corosync',
-    mend: 'mount -o remount,bind,rw /var/lib/corosync',
+    // Over the directory: files that are open for writing, such as the flight recorder's, keep the mount itself from being changed.
+    harm: 'mount --bind /var/lib/corosync /var/lib/corosync && mount -o remount,bind,ro /var/lib/corosync',
+    mend: 'umount -l /var/lib/corosync',
     error: /EROFS/,
   },
   {
