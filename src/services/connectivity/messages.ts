@@ -3,7 +3,7 @@ import { chars, type Element, u32 } from '../codec/fields.ts';
 import { encodeList, execStruct } from '../codec/struct.ts';
 
 /** Below the ids of loadable engines, above stock's, as that of the agreement: a stock daemon drops the messages without a word. */
-export const CONNECTIVITY_SERVICE_ID = 14;
+export const CONNECTIVITY_SERVICE_ID = 13;
 /** A node of 128 with eight links to each other one: what goes beyond is not sent. */
 export const VIEW_LINKS_MAX = 1016;
 const VERSION = 1;
