@@ -20,6 +20,8 @@ async function doctor(context: CommandContext): Promise<number> {
   const seconds = secondsOf(values['seconds']);
   const file = typeof values['config'] === 'string' ? values['config'] : CONFIG_FILE_DEFAULT;
   const traces = daemonTraces(context);
+  // A named instance has a file of its own, which only who started it knows.
+  const isFileUnknown = values['config'] === undefined && instanceOf(context) !== '';
   const preflight = values['preflight'] === true;
   // The file first: the ring's part compares with it. Whether the daemon can be asked is seen by asking.
   const first = await lookAtMachine(file, values['node'], traces);
@@ -27,7 +29,7 @@ async function doctor(context: CommandContext): Promise<number> {
   let ring: RingFacts | null = null;
   if (!preflight && traces.state !== 'stopped' && traces.state !== 'silent') {
     try {
-      ring = await lookAtRing(context, seconds, first.fileConfiguration);
+      ring = await lookAtRing(context, seconds, isFileUnknown ? null : first.fileConfiguration);
     } catch (error) {
       if (!(error instanceof ConnectionError) && !(error instanceof CsStatusError)) throw error;
       if (context.io.signal.aborted) throw error;
@@ -35,15 +37,21 @@ async function doctor(context: CommandContext): Promise<number> {
     }
   }
   const findings = inOrder([
-    ...machineFindings({ ...first.facts, daemon }),
+    ...machineFindings({ ...first.facts, ...(isFileUnknown ? WITHOUT_FILE : {}), daemon }),
     ...(ring === null ? [] : ringFindings(ring)),
   ]);
-  const scope = ring === null ? 'machine and configuration' : 'machine, configuration and ring';
+  const looked = ['machine', ...(isFileUnknown ? [] : ['configuration']), ...(ring === null ? [] : ['ring'])];
+  const scope =
+    looked.join(', ').replace(/, (\w+)$/, ' and $1') + (isFileUnknown ? ' (not at the instance’s file: -c FILE)' : '');
   emit(context, { looked: scope, ok: !findings.some(isError), findings }, () => lines(findings, scope));
   if (findings.some(isError)) return CliExit.CHECK_FAILED;
   const warned = findings.some(({ severity }) => severity === 'warning');
   return values['strict'] === true && warned ? CliExit.CHECK_FAILED : CliExit.OK;
 }
+
+const WITHOUT_FILE = { errors: [], warnings: [], unresolved: [] } as const;
+
+const instanceOf = ({ connect, io }: CommandContext): string => connect.instance ?? io.env['RONDO_IPC_INSTANCE'] ?? '';
 
 const isError = ({ severity }: Finding): boolean => severity === 'error';
 
@@ -56,8 +64,8 @@ function secondsOf(text: unknown): number {
 }
 
 /** Seen from outside, without a connection. */
-function daemonTraces({ connect, io }: CommandContext): DaemonTraces {
-  const instance = connect.instance ?? io.env['RONDO_IPC_INSTANCE'] ?? '';
+function daemonTraces(context: CommandContext): DaemonTraces {
+  const instance = instanceOf(context);
   if (runningInstances().includes(instance)) return { state: 'reachable' };
   const pidFile = instance === '' ? '/run/corosync.pid' : `/run/corosync-${instance}.pid`;
   const pid = Number(textOf(pidFile)?.trim() ?? '');
