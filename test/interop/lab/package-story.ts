@@ -32,9 +32,9 @@ try {
     'crm_node -l',
     'crm_node -q',
     'corosync-cmapctl totem. ; corosync-cmapctl nodelist. ; corosync-cmapctl runtime.config.totem.',
-    'ps -C corosync -o comm= | sort | uniq -c',
+    'ps -C corosync -o stat=,comm= | grep -v ^Z | sed "s/.* //" | sort | uniq -c',
     'pidof corosync | wc -w',
-    'pgrep -xc corosync',
+    'pgrep -xc --runstates RSD corosync',
   ])
     seen[line] = await run(first, line);
 
@@ -47,8 +47,9 @@ try {
 
   // Pacemaker's processes and the daemon of all three nodes: this ends them all, by name.
   seen['pcs cluster kill'] = await run(first, 'pcs cluster kill');
+  // Without those that nobody has reaped: the first process of this process space need not.
   await until('nothing runs', async () =>
-    (await first.space.run('sh', ['-c', 'pgrep -x "corosync|pacemakerd"'])).code === 1 ? true : null,
+    (await first.space.run('sh', ['-c', 'pgrep -x --runstates RSD "corosync|pacemakerd"'])).code === 1 ? true : null,
   );
 } finally {
   await pacemaker.close();
