@@ -23,14 +23,23 @@ async function walkAll(options: ClusterOptions, first: DaemonKind): Promise<Map<
   const lab = await Lab.up(options, [first, 'stock', 'stock'], true);
   try {
     const outputs = new Map<string, string[]>();
+    const lineOf = options.quorum === undefined ? (line: string) => line : withoutAdopted;
     for (const walk of WALKS) {
       const { code, stdout } = await lab.node(1).space.run(await program(walk), [], { timeoutMs: 90_000 });
-      outputs.set(walk, [...stdout.trimEnd().split('\n'), `status ${code}`]);
+      outputs.set(walk, [...stdout.trimEnd().split('\n').map(lineOf), `status ${code}`]);
     }
     return outputs;
   } finally {
     await lab.close();
   }
+}
+
+/**
+ * With a device: whether the node infos of another node carry 3 or 4 expected votes depends on whose arrived first at that node, in rings of
+ * stock too (services.md 7.6).
+ */
+function withoutAdopted(line: string): string {
+  return line.replace(/^(getinfo [23] = .* expected )[34] /, '$1(3 or 4) ');
 }
 
 for (const [at, options] of rings.entries()) {
