@@ -4,11 +4,12 @@ import { COMMANDS } from '../dist/src/cli/commands/index.js';
 import { manualPage } from '../dist/src/cli/manual.js';
 import { cliMarkdown } from '../dist/src/cli/markdown.js';
 import { optionsMarkdown } from '../dist/src/config/options/markdown.js';
+import { PROGRAM_LISTS } from '../dist/src/services/quorum/providers.js';
 import { metricsMarkdown } from '../dist/src/web/metrics/markdown.js';
 import { METRICS } from '../dist/src/web/metrics/table.js';
 
 const write = (name, text) => writeFileSync(new URL(`../docs/${name}`, import.meta.url), text);
-write('configuration.md', optionsMarkdown());
+write('configuration.md', optionsMarkdown(PROGRAM_LISTS));
 write('cli.md', cliMarkdown(COMMANDS));
 write('metrics.md', metricsMarkdown(METRICS));
 write('../man/rondo.1', manualPage(COMMANDS));

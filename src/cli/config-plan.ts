@@ -7,7 +7,7 @@ import { loadConfiguration } from '../config/load.ts';
 import { findOption } from '../config/options/index.ts';
 import { diffMaps, keyChangeText } from '../config/reload/diff.ts';
 import { RELOAD_PREFIXES, UNCHANGEABLE_KEYS } from '../config/reload/unchangeable.ts';
-import { checkingEnvironment } from './checking-environment.ts';
+import { checking } from './checking-environment.ts';
 
 /** When a changed key acts. */
 export type Effect = 'at once' | 'links that are added' | 'next start' | 'never while it runs';
@@ -37,7 +37,7 @@ const EFFECTS: Readonly<Record<string, Effect>> = {
 
 /** What a reload of `file` would change on this node, whose daemon's map is `live`. */
 export async function planConfiguration(file: string, node: unknown, live: Icmap): Promise<ConfigPlan> {
-  const loaded = await loadConfiguration({ file }, { purpose: 'reload', live, environment: checkingEnvironment(node) });
+  const loaded = await loadConfiguration({ file }, { purpose: 'reload', live, ...checking(node) });
   if (!loaded.ok) return { refusals: loaded.errors.map(messageOf), changes: [], warnings: [], configuration: null };
   loaded.key?.wipe();
   const kept = loaded.ignoredKeys.map(

@@ -5,6 +5,7 @@ import type { Icmap } from './icmap/index.ts';
 import type { KeyMaterial } from './key-material.ts';
 import { lintConfiguration } from './lint/lint.ts';
 import { checkLogging, type LoggingConfig, readLogging } from './logging-config.ts';
+import type { ProgramLists } from './options/option.ts';
 import { type AccountNames, ConfigBuilder, type ServiceBlock } from './parser/builder.ts';
 import { lexConfig } from './parser/lexer.ts';
 import { keepUnchangeable } from './reload/unchangeable.ts';
@@ -36,6 +37,8 @@ export interface LoadOptions {
   readonly live?: Icmap;
   /** Replaces `system.state_dir` and its default. */
   readonly stateDirectory?: string;
+  /** What names of the file are checked against; without the lists every name passes. */
+  readonly lists?: ProgramLists;
 }
 
 export interface LoadedConfiguration {
@@ -91,11 +94,12 @@ export async function loadConfiguration(paths: ConfigPaths, options: LoadOptions
   const mistakes = await checkLogging(map, positions, isReload ? null : environment);
   const errors = isReload ? parsed.errors : [...parsed.errors, ...mistakes];
   const logging = parsed.errors.length > 0 ? null : readLogging(map);
-  if (errors.length > 0 || logging === null) return refuse(file, errors, lintConfiguration(parsed, null), logging);
+  if (errors.length > 0 || logging === null)
+    return refuse(file, errors, lintConfiguration(parsed, null, null), logging);
 
   const stateDirectory = options.stateDirectory ?? readText(map, 'system', 'state_dir');
   const stateError = await checkStateDirectory(stateDirectory, positions, environment);
-  if (stateError !== null) return refuse(file, [stateError], lintConfiguration(parsed, null), logging);
+  if (stateError !== null) return refuse(file, [stateError], lintConfiguration(parsed, null, null), logging);
 
   const context = new TotemContext(map, positions, environment, LOOKUP_MS_MAX[options.purpose], isReload);
   let reading: TotemReading;
@@ -105,7 +109,7 @@ export async function loadConfiguration(paths: ConfigPaths, options: LoadOptions
   } catch (error) {
     context.key?.wipe();
     if (!(error instanceof ConfigError)) throw error;
-    return refuse(file, [error], [...context.warnings, ...lintConfiguration(parsed, null)], logging);
+    return refuse(file, [error], [...context.warnings, ...lintConfiguration(parsed, null, null)], logging);
   } finally {
     context.close();
   }
@@ -134,7 +138,7 @@ export async function loadConfiguration(paths: ConfigPaths, options: LoadOptions
     localNodePosition: reading.localNode.index,
     services: parsed.services,
     ignoredKeys,
-    warnings: [...context.warnings, ...lintConfiguration(parsed, reading.totem)],
+    warnings: [...context.warnings, ...lintConfiguration(parsed, reading.totem, options.lists ?? null)],
     unresolved: reading.unresolved,
     positions,
   };

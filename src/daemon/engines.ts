@@ -1,9 +1,7 @@
 import { join } from 'node:path';
 import type { RemoteEngine } from '../bridge/messages.ts';
 import type { Icmap } from '../config/icmap/index.ts';
-import type { QuorumProviderName } from '../config/options/quorum.ts';
-import { QUORUM_RULES, type QuorumBasis } from '../lib/quorum-rule.ts';
-import type { RingId } from '../lib/ring-id.ts';
+import { QUORUM_RULES } from '../lib/quorum-rule.ts';
 import type { FlightLog } from '../observe/flight/index.ts';
 import { readOwnFile, replaceOwnFile } from '../os/own-file.ts';
 import { ReloadAgreement } from '../services/cfg/agreement.ts';
@@ -18,10 +16,9 @@ import { hasClients, type MainEngineContext, type ServiceDeclaration, type Servi
 import type { EngineHost } from '../services/host/engine-host.ts';
 import { QuorumDecisions } from '../services/quorum/decisions.ts';
 import { QuorumEngine } from '../services/quorum/engine.ts';
-import { VotequorumEngine } from '../services/votequorum/engine.ts';
+import { makeQuorumProvider, type ProviderNeeds } from '../services/quorum/providers.ts';
 import type { VotequorumSummary } from '../services/votequorum/summary.ts';
-import { type TrackingFilePort, trackingFile } from '../services/votequorum/tracking-file.ts';
-import { YkdEngine } from '../services/ykd/engine.ts';
+import type { TrackingFilePort } from '../services/votequorum/tracking-file.ts';
 import { DaemonExit, ExitCode } from './exit-codes.ts';
 
 export interface EngineDependencies {
@@ -66,25 +63,6 @@ export interface EngineSet {
 /** The services of the ring thread, as this one knows them; what runs there: `src/ring/services.ts`. */
 export const RING_SERVICES: readonly ServiceDeclaration[] = [CPG_SERVICE];
 
-interface ProviderNeeds {
-  readonly stateDirectory: string;
-  /** For every decision. */
-  setQuorum(members: readonly number[], quorate: boolean, ringId: RingId, basis?: QuorumBasis): void;
-  votes(summary: () => VotequorumSummary): void;
-}
-
-type MakeProvider = (needs: ProviderNeeds) => ServiceEngine<MainEngineContext>;
-/** The makers of what `quorum.provider` can name: the option's row has the names, the compiler wants a maker for each. */
-const QUORUM_PROVIDERS: Readonly<Record<QuorumProviderName, MakeProvider>> = {
-  corosync_votequorum: ({ setQuorum, votes, stateDirectory }) =>
-    new VotequorumEngine({
-      setQuorum,
-      running: votes,
-      trackingFile: trackingFile(trackingFilePort(join(stateDirectory, 'ev_tracking'))),
-    }),
-  corosync_ykd: ({ setQuorum }) => new YkdEngine({ setQuorum }),
-};
-
 export function engineSet(needs: EngineDependencies): EngineSet {
   let host: EngineHost | null = null;
   /** The one that is being loaded, for the message when that fails; a provider counts as quorum, as in stock. */
@@ -99,7 +77,7 @@ export function engineSet(needs: EngineDependencies): EngineSet {
   const decisions = followedDecisions(needs);
   let votes: (() => VotequorumSummary) | null = null;
   const provider = quorumProvider(needs.cmap, {
-    stateDirectory: needs.stateDirectory,
+    file: (name) => stateFile(join(needs.stateDirectory, name)),
     setQuorum: (members, quorate, ringId, basis) => decisions.decide(members, quorate, ringId, basis),
     votes: (summary) => {
       votes = summary;
@@ -196,16 +174,15 @@ function quorumProvider(
 ): { readonly name: string; readonly engine: ServiceEngine<MainEngineContext> } | null {
   const name = cmap.getString('quorum.provider');
   if (name === null) return null;
-  if (isProvider(name)) return { name, engine: QUORUM_PROVIDERS[name](needs) };
+  const engine = makeQuorumProvider(name, needs);
+  if (engine !== null) return { name, engine };
   throw new DaemonExit(
     ExitCode.SERVICE_INIT,
     `Service engine 'corosync_quorum' failed to load for reason 'Invalid quorum provider'`,
   );
 }
 
-const isProvider = (name: string): name is QuorumProviderName => Object.hasOwn(QUORUM_PROVIDERS, name);
-
-const trackingFilePort = (path: string): TrackingFilePort => ({
+const stateFile = (path: string): TrackingFilePort => ({
   path,
   read: (bytesMax) => readOwnFile(path, bytesMax),
   replace: (bytes, mode) => replaceOwnFile(path, bytes, mode),

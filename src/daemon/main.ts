@@ -15,6 +15,7 @@ import { exposure } from '../os/own-file.ts';
 import { notifyServiceManager } from '../os/service-manager.ts';
 import { openLogFile, trustedFile } from '../os/trusted-path.ts';
 import { loadEngineModules } from '../services/host/engine-modules.ts';
+import { PROGRAM_LISTS } from '../services/quorum/providers.ts';
 import { Daemon } from './daemon.ts';
 import { isBackgroundChild, leaveTerminal, reportUp, startInBackground } from './daemonize.ts';
 import { DaemonExit, ExitCode, type ExitCodeValue } from './exit-codes.ts';
@@ -217,6 +218,7 @@ async function load(options: DaemonOptions, purpose: 'start' | 'test'): Promise<
     { file: options.configFile },
     {
       purpose,
+      lists: PROGRAM_LISTS,
       ...(options.stateDirectory === null ? {} : { stateDirectory: options.stateDirectory }),
       environment: {
         ...environment,

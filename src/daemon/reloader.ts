@@ -15,6 +15,7 @@ import { cmapNumber } from '../lib/cmap-value.ts';
 import type { LogFunction } from '../lib/log.ts';
 import type { FlightLog } from '../observe/flight/index.ts';
 import type { AppliedReload, PreparedReload, Reloader } from '../services/cfg/ports.ts';
+import { PROGRAM_LISTS } from '../services/quorum/providers.ts';
 
 /** What a change of the configuration acts on. */
 export interface ConfigurationTarget {
@@ -95,6 +96,7 @@ export class ConfigurationChanges implements Reloader {
       totem: target.totem,
       stateDirectory: source.stateDirectory,
       environment: source.environment,
+      lists: PROGRAM_LISTS,
     });
     if (!plan.ok) {
       source.flight.write('reload', { ok: 0, changed: 0, error: plan.reason });

@@ -2,8 +2,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { planConfiguration } from '../../src/cli/config-plan.ts';
+import { nodeEnvironment } from '../../src/config/environment.ts';
 import { Icmap } from '../../src/config/icmap/index.ts';
-import { loadConfiguration, nodeEnvironment } from '../../src/config/index.ts';
+import { loadConfiguration } from '../../src/config/load.ts';
 
 const conf = (totem: string, rest = '', second = '127.0.0.2'): string => `totem {
   version: 2

@@ -4,18 +4,15 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { withChanges } from '../../src/bridge/totem-changes.ts';
+import { nodeEnvironment } from '../../src/config/environment.ts';
 import type { IcmapEntry } from '../../src/config/icmap/icmap.ts';
-import {
-  changesOf,
-  type LoadedConfiguration,
-  loadConfiguration,
-  nodeEnvironment,
-  planReload,
-  publishRuntimeTotem,
-} from '../../src/config/index.ts';
+import { changesOf } from '../../src/config/live-totem.ts';
+import { type LoadedConfiguration, loadConfiguration } from '../../src/config/load.ts';
 import { KNET_LINK, KNET_OPTIONS } from '../../src/config/options/knet.ts';
 import { TIMING } from '../../src/config/options/timing.ts';
+import { planReload } from '../../src/config/reload/plan.ts';
 import { UNCHANGEABLE_KEYS } from '../../src/config/reload/unchangeable.ts';
+import { publishRuntimeTotem } from '../../src/config/totem/publish.ts';
 import type { TotemConfig } from '../../src/config/totem-config.ts';
 import { cmapTypeName, cmapValueText } from '../../src/lib/cmap-value.ts';
 import { isConfiguration, runStock, STOCK_ADDRESSES, stockUnavailable } from './stock-daemon.ts';

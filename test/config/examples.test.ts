@@ -3,7 +3,9 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { loadConfiguration, nodeEnvironment, warningText } from '../../src/config/index.ts';
+import { nodeEnvironment } from '../../src/config/environment.ts';
+import { warningText } from '../../src/config/errors.ts';
+import { loadConfiguration } from '../../src/config/load.ts';
 
 const examples = join(process.cwd(), 'conf/examples');
 const directory = mkdtempSync(join(tmpdir(), 'examples-'));

@@ -3,8 +3,9 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { type ConfigEnvironment, loadConfiguration, nodeEnvironment } from '../../src/config/index.ts';
+import { type ConfigEnvironment, nodeEnvironment } from '../../src/config/environment.ts';
 import { KeyMaterial, keyFileExposure, readKeyFile } from '../../src/config/key-material.ts';
+import { loadConfiguration } from '../../src/config/load.ts';
 import { latin1Bytes } from '../../src/config/parser/lexer.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'key-'));

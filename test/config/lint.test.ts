@@ -2,7 +2,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { type ConfigEnvironment, loadConfiguration, nodeEnvironment, warningText } from '../../src/config/index.ts';
+import { type ConfigEnvironment, nodeEnvironment } from '../../src/config/environment.ts';
+import { warningText } from '../../src/config/errors.ts';
+import { loadConfiguration } from '../../src/config/load.ts';
+import { PROGRAM_LISTS } from '../../src/services/quorum/providers.ts';
 
 const environment: ConfigEnvironment = {
   ...nodeEnvironment(),
@@ -21,7 +24,7 @@ const BASE =
 
 async function lint(text: string): Promise<string[]> {
   writeFileSync(file, text, 'latin1');
-  const result = await loadConfiguration({ file }, { purpose: 'test', environment });
+  const result = await loadConfiguration({ file }, { purpose: 'test', environment, lists: PROGRAM_LISTS });
   const lines = result.warnings.map(warningText);
   if (!result.ok) lines.push(...result.errors.map((error) => `error: ${error.message}`));
   return lines.map((line) => line.replaceAll(file, 'F').replaceAll(directory, 'D'));
@@ -128,6 +131,16 @@ const STORIES: readonly (readonly [name: string, text: string, expected: readonl
     ],
   ],
 ];
+
+t.test('a quorum provider that there is not', async (t) => {
+  const text = `${BASE}quorum {\n  provider: corosync_votequorom\n}\n`;
+  const line = 'F:12:13: Invalid quorum provider: the daemon does not start. Write corosync_votequorum';
+  t.strictSame(await lint(text), [line]);
+  t.strictSame(await lint(text.replace('votequorom', 'ykd')), [], 'one of the list');
+  writeFileSync(file, text);
+  const unlisted = await loadConfiguration({ file }, { purpose: 'test', environment });
+  t.strictSame(unlisted.warnings, [], 'whoever has no list cannot say');
+});
 
 t.test('what stock accepts without a word', async (t) => {
   for (const [name, text, expected] of STORIES) t.strictSame(await lint(BASE + text), expected, name);

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { loadConfiguration, nodeEnvironment } from '../../src/config/index.ts';
+import { nodeEnvironment } from '../../src/config/environment.ts';
+import { loadConfiguration } from '../../src/config/load.ts';
 import { cmapTypeName, cmapValueText } from '../../src/lib/cmap-value.ts';
 import { isConfiguration, runStock, STOCK_ADDRESSES, stockUnavailable } from './stock-daemon.ts';
 
@@ -53,7 +54,8 @@ const environment = {
 };
 
 for (const [name, text] of FILES) {
-  t.test(name, { skip }, async (t) => {
+  // Stock takes its time to start and to end, more on a busy machine.
+  t.test(name, { skip, timeout: 60_000 }, async (t) => {
     const file = join(directory, 'corosync.conf');
     writeFileSync(file, text);
     const { keys: stock } = runStock(file);

@@ -3,18 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { withChanges } from '../../src/bridge/totem-changes.ts';
+import { type ConfigEnvironment, nodeEnvironment } from '../../src/config/environment.ts';
 import { Icmap, TRACK_CHANGES, TrackEvent } from '../../src/config/icmap/index.ts';
-import {
-  actsAtOnce,
-  type ConfigEnvironment,
-  changesOf,
-  keyChangeText,
-  type LoadedConfiguration,
-  loadConfiguration,
-  nodeEnvironment,
-  planReload,
-} from '../../src/config/index.ts';
+import { actsAtOnce, changesOf } from '../../src/config/live-totem.ts';
+import { type LoadedConfiguration, loadConfiguration } from '../../src/config/load.ts';
 import { LoggingInForce } from '../../src/config/logging-in-force.ts';
+import { keyChangeText } from '../../src/config/reload/diff.ts';
+import { planReload } from '../../src/config/reload/plan.ts';
 
 const names = new Map<string, string>();
 const environment: ConfigEnvironment = {

@@ -1,14 +1,9 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { AddressRetry, type ResolvedAddress, withAddresses } from '../../src/config/address-retry.ts';
+import { type ConfigEnvironment, nodeEnvironment } from '../../src/config/environment.ts';
 import { isValidKey } from '../../src/config/icmap/index.ts';
-import {
-  AddressRetry,
-  type ConfigEnvironment,
-  loadConfiguration,
-  nodeEnvironment,
-  type ResolvedAddress,
-  withAddresses,
-} from '../../src/config/index.ts';
+import { loadConfiguration } from '../../src/config/load.ts';
 import { ConfigBuilder } from '../../src/config/parser/builder.ts';
 import { latin1, latin1Bytes, lexConfig } from '../../src/config/parser/lexer.ts';
 

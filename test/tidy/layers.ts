@@ -63,6 +63,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'client',
     'services/codec',
     'services/votequorum/forecast.ts',
+    'services/quorum/providers.ts',
     'config',
     'observe',
     'ipc',

@@ -8,8 +8,8 @@ const LISTS =
   /^src\/(?:daemon\/(?:engines|system-engines)|ring\/services|ring\/cpg\/.*|ring\/reload-gate|services\/host\/engine-modules)\.ts$/;
 /** Below src/services: no services but what all of them share. */
 const SHARED = ['codec', 'host', 'sync', 'examples'];
-/** What the daemon gives to a service, or shows through its map. */
-const PORTS = /^(?:ports|stats-map|stats-keys)\.ts$/;
+/** What the daemon gives to a service, or shows through its map; and a list of services. */
+const PORTS = /^(?:ports|stats-map|stats-keys|providers)\.ts$/;
 const NAMED = /\bServiceId\b|_SERVICE_ID\b|\b(?:Cmap|Cfg|Cpg|Quorum|Pload|Votequorum|Mon|Wd|Ykd|Evs)Fn\b/;
 
 /** Where a hub names a service, so that adding one would touch it. */

@@ -2,7 +2,7 @@ import { Cfg } from '../../client/cfg.ts';
 import { Cmap } from '../../client/cmap.ts';
 import { type ConfigError, type ConfigWarning, warningText } from '../../config/errors.ts';
 import { CONFIG_FILE_DEFAULT, type LoadResult, loadConfiguration } from '../../config/load.ts';
-import { checkingEnvironment } from '../checking-environment.ts';
+import { checking } from '../checking-environment.ts';
 import type { Command, CommandContext } from '../command.ts';
 import { type ConfigPlan, liveMap, planConfiguration } from '../config-plan.ts';
 import { CliExit } from '../exit-codes.ts';
@@ -12,7 +12,7 @@ import { nodeViews } from '../views.ts';
 async function check(context: CommandContext): Promise<number> {
   const file = context.positionals[0] ?? CONFIG_FILE_DEFAULT;
   const { node } = context.values;
-  const result = await loadConfiguration({ file }, { purpose: 'test', environment: checkingEnvironment(node) });
+  const result = await loadConfiguration({ file }, { purpose: 'test', ...checking(node) });
   if (result.ok) result.key?.wipe();
   emit(context, resultJson(result), () => resultLines(result));
   if (!result.ok) return CliExit.CHECK_FAILED;

@@ -7,7 +7,7 @@ import { type LoadedConfiguration, type LoadResult, loadConfiguration } from '..
 import type { TotemConfig } from '../../config/totem-config.ts';
 import { clockIsSynchronised } from '../../os/adjtimex.ts';
 import { hostAddresses } from '../../os/interfaces.ts';
-import { checkingEnvironment } from '../checking-environment.ts';
+import { checking } from '../checking-environment.ts';
 import { parseRuleset, type Ruleset } from './firewall.ts';
 import type { DaemonTraces, MachineFacts, WantedPort } from './preflight.ts';
 
@@ -24,7 +24,7 @@ export interface MachineLook {
 
 /** Looks at the file and the machine; changes nothing. */
 export async function lookAtMachine(file: string, node: unknown, daemon: DaemonTraces): Promise<MachineLook> {
-  const result = await loadConfiguration({ file }, { purpose: 'start', environment: checkingEnvironment(node) });
+  const result = await loadConfiguration({ file }, { purpose: 'start', ...checking(node) });
   if (result.ok) result.key?.wipe();
   const totem = result.ok ? result.totem : null;
   const ports = totem === null ? [] : wantedPorts(totem);

@@ -1,6 +1,6 @@
 import type { Position } from '../errors.ts';
 import type { Icmap } from '../icmap/index.ts';
-import { valuesOf } from '../options/index.ts';
+import type { ProgramLists } from '../options/option.ts';
 import { readNodelist } from '../totem/nodelist.ts';
 import type { TotemConfig } from '../totem-config.ts';
 import type { Findings } from './findings.ts';
@@ -73,12 +73,12 @@ function lintAddresses(totem: TotemConfig, map: Icmap, positions: Positions, fin
  * The rules of votequorum that make the daemon refuse to start, or switch features off (config-and-tools.md 1.9). Stock
  * checks them only when the service starts.
  */
-export function lintQuorum(map: Icmap, positions: Positions, findings: Findings): void {
+export function lintQuorum(map: Icmap, positions: Positions, lists: ProgramLists | null, findings: Findings): void {
   const provider = map.getString('quorum.provider');
   if (provider === null) return;
   const add = (key: string, message: string, hint: string): void =>
     findings.add('quorum', positions.get(key), key, message, hint);
-  if (!valuesOf('quorum', 'provider').includes(provider)) {
+  if (lists?.quorumProviders.includes(provider) === false) {
     add('quorum.provider', 'Invalid quorum provider: the daemon does not start', 'Write corosync_votequorum');
   }
   if (provider !== 'corosync_votequorum') return;

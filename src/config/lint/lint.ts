@@ -1,4 +1,5 @@
 import type { ConfigWarning } from '../errors.ts';
+import type { ProgramLists } from '../options/option.ts';
 import type { ConfigBuilder } from '../parser/builder.ts';
 import type { TotemConfig } from '../totem-config.ts';
 import { lintCluster, lintQuorum } from './cluster.ts';
@@ -8,15 +9,19 @@ import { lintValues } from './values.ts';
 
 /**
  * Everything that is accepted, as stock accepts it, but is probably not what was meant: in the order of the file.
- * `totem` is `null` when the file cannot be used.
+ * `totem` is `null` when the file cannot be used, `lists` when nobody knows them.
  */
-export function lintConfiguration(parsed: ConfigBuilder, totem: TotemConfig | null): readonly ConfigWarning[] {
+export function lintConfiguration(
+  parsed: ConfigBuilder,
+  totem: TotemConfig | null,
+  lists: ProgramLists | null,
+): readonly ConfigWarning[] {
   const findings = new Findings();
   lintKeys(parsed, findings);
   lintValues(parsed, findings);
   if (totem !== null) {
     lintCluster(parsed.map, totem, parsed.positions, findings);
-    lintQuorum(parsed.map, parsed.positions, findings);
+    lintQuorum(parsed.map, parsed.positions, lists, findings);
   }
   return findings.warnings.toSorted((a, b) => {
     const [left, right] = [a.position, b.position];

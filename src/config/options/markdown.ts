@@ -1,5 +1,5 @@
 import { OPTIONS } from './index.ts';
-import { defaultText, type OptionSpec, type ReloadEffect, rangeText } from './option.ts';
+import { defaultText, type OptionSpec, type ProgramLists, type ReloadEffect, rangeText } from './option.ts';
 
 const INTRODUCTION = `# corosync.conf
 
@@ -46,8 +46,9 @@ const RELOAD_TEXT: Readonly<Record<ReloadEffect, string>> = { yes: 'yes', no: 'n
 const escapeCell = (text: string): string =>
   text.replaceAll('|', '\\|').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
-function valueText(option: OptionSpec): string {
-  const { type, values, unit } = option;
+function valueText(option: OptionSpec, lists: ProgramLists): string {
+  const { type, unit, valuesFrom } = option;
+  const values = valuesFrom === undefined ? option.values : lists[valuesFrom];
   const range = rangeText(option);
   const what = values !== undefined && values.length <= 10 ? values.join(', ') : type;
   const parts = [what, unit, range === undefined ? undefined : escapeCell(range)];
@@ -65,12 +66,12 @@ function cmapText({ cmap, names }: OptionSpec): string {
   return cmap === 'refused' ? `refused; root only: ${names}` : `${cmap}, root only: ${names}`;
 }
 
-function row(option: OptionSpec): string {
+function row(option: OptionSpec, lists: ProgramLists): string {
   const name = `\`${option.key}\`${option.extension === true ? ' ⁺' : ''}`;
   const obsolete = option.obsolete === undefined ? '' : ` Obsolete: ${option.obsolete}.`;
   const cells = [
     name,
-    valueText(option),
+    valueText(option, lists),
     escapeCell(defaultText(option)) || '–',
     RELOAD_TEXT[option.reload],
     cmapText(option),
@@ -80,10 +81,10 @@ function row(option: OptionSpec): string {
 }
 
 /** The reference of all options, as docs/configuration.md holds it. */
-export function optionsMarkdown(): string {
+export function optionsMarkdown(lists: ProgramLists): string {
   const sections = [...new Set(OPTIONS.map(({ section }) => section))];
   const tables = sections.map((section) => {
-    const rows = OPTIONS.filter((option) => option.section === section).map(row);
+    const rows = OPTIONS.filter((option) => option.section === section).map((option) => row(option, lists));
     const head = ['| Key | Value | Default | Reload | cmap | |', '|---|---|---|---|---|---|'];
     return `### ${section}\n\n${[...head, ...rows].join('\n')}\n`;
   });

@@ -39,6 +39,11 @@ export interface Basis {
   readonly pongCount: number;
 }
 
+/** What this program can run, by name: its lists are elsewhere, and whoever reads a configuration gives them. */
+export interface ProgramLists {
+  readonly quorumProviders: readonly string[];
+}
+
 export type OptionValue = number | string | boolean;
 
 /** A default that is made from other values in force. */
@@ -66,6 +71,8 @@ export interface OptionSpec {
   readonly default?: number | string | Formula;
   /** Accepted texts, where it is an enumeration. */
   readonly values?: readonly string[];
+  /** The list of the program that has the accepted texts, where they are no matter of the configuration. */
+  readonly valuesFrom?: keyof ProgramLists;
   /** Smallest and largest accepted number, where the type does not say it. */
   readonly min?: number;
   readonly max?: number;

@@ -1,9 +1,5 @@
 import { described, type OptionSpec, sectionOptions } from './option.ts';
 
-/** What `quorum.provider` can name; the daemon has a maker for each (`src/daemon/engines.ts`). */
-const QUORUM_PROVIDERS = ['corosync_votequorum', 'corosync_ykd'] as const;
-export type QuorumProviderName = (typeof QUORUM_PROVIDERS)[number];
-
 const ON_OFF = ['on', 'off'] as const;
 /** On or off. */
 const SWITCH = { type: 'u8', min: 0, max: 1 } as const;
@@ -29,7 +25,7 @@ const quorum = sectionOptions('quorum', { reload: 'start', cmap: 'refused' }, [
   {
     key: 'provider',
     type: 'str',
-    values: QUORUM_PROVIDERS,
+    valuesFrom: 'quorumProviders',
     reload: 'no',
     cmap: 'stored',
     doc: 'Who decides about quorum; without it every node is always quorate.',

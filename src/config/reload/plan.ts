@@ -4,6 +4,7 @@ import { ConfigError, type ConfigWarning } from '../errors.ts';
 import type { Icmap } from '../icmap/index.ts';
 import { type LoadedConfiguration, loadConfiguration } from '../load.ts';
 import type { LoggingConfig } from '../logging-config.ts';
+import type { ProgramLists } from '../options/option.ts';
 import type { UnresolvedAddress } from '../totem/resolve-nodes.ts';
 import type { LinkConfig, MemberConfig, TotemConfig } from '../totem-config.ts';
 import { diffMaps, diffTotem, type KeyChange, type TotemDiff } from './diff.ts';
@@ -20,7 +21,7 @@ export interface ReloadPlan {
   readonly ok: true;
   readonly loaded: LoadedConfiguration;
   readonly changes: readonly KeyChange[];
-  /** Changed in the file, but kept as they are (`unchangeableNotice`). */
+  /** Changed in the file, but kept as they are; each is logged (services/cfg/reload.ts). */
   readonly ignoredKeys: readonly string[];
   readonly totem: TotemConfig;
   readonly totemDiff: TotemDiff;
@@ -47,6 +48,7 @@ export interface ReloadInput {
   readonly totem: TotemConfig;
   readonly stateDirectory?: string;
   readonly environment?: ConfigEnvironment;
+  readonly lists?: ProgramLists;
 }
 
 const RECREATE =
@@ -65,6 +67,7 @@ export async function planReload(input: ReloadInput): Promise<ReloadPlan | Refus
       live,
       ...(input.environment === undefined ? {} : { environment: input.environment }),
       ...(input.stateDirectory === undefined ? {} : { stateDirectory: input.stateDirectory }),
+      ...(input.lists === undefined ? {} : { lists: input.lists }),
     },
   );
   if (!loaded.ok) return refused(loaded.errors, loaded.errors.map(failureLine));

@@ -11,10 +11,6 @@ export const UNCHANGEABLE_KEYS: readonly string[] = [
 /** Keys below these are deleted from the live map when the file no longer has them (1.10 step 5). */
 export const RELOAD_PREFIXES = ['logging.', 'totem.', 'nodelist.', 'quorum.', 'uidgid.config.', 'nozzle.'] as const;
 
-/** Stock's notice for each of the keys that `keepUnchangeable` returns. */
-export const unchangeableNotice = (key: string): string =>
-  `Modified entry '${key}' in corosync.conf cannot be changed at run-time`;
-
 /**
  * Puts the live values of the unchangeable keys into a staging map and returns the keys that the file has changed.
  * A key that vanished from the file stays too: stock deletes it, and cannot take it back before its next start.
