@@ -86,6 +86,7 @@ export type FromRing =
   | { readonly op: 'configurationChange'; readonly change: ConfigurationChange }
   | { readonly op: 'sync'; readonly step: SyncStep }
   | { readonly op: 'syncCompleted'; readonly ringId: RingId }
+  /** Nothing but its socket is left of it, shut down: the main thread closes that. */
   | { readonly op: 'clientClosed'; readonly id: number }
   /** Processes joined or left a group, on whatever node; a part of them when there are many. */
   | {

@@ -9,6 +9,7 @@ import type { ClientDescriptor } from '../lib/client-descriptor.ts';
 import { Repeats } from '../lib/repeats.ts';
 import type { Credentials } from '../os/credentials.ts';
 import { errnoName } from '../os/errno.ts';
+import { closeFd } from '../os/fd.ts';
 import type { FlowState } from '../services/host/flow-control.ts';
 import type { IpcFront, IpcFrontPorts } from './ipc-front.ts';
 import {
@@ -94,6 +95,7 @@ export class IpcServerFront implements IpcFront {
     const client = this.ending.get(connectionId);
     if (client === undefined) return;
     this.ending.delete(connectionId);
+    closeFd(client.fd);
     this.server.remoteClosed(client);
   }
 

@@ -4,7 +4,10 @@
  */
 export interface ClientDescriptor {
   readonly id: number;
-  /** Connected setup socket, non-blocking, not watched by anybody; the receiver closes it. */
+  /**
+   * Connected setup socket, non-blocking; the receiver closes it. Another thread only shuts it down: the main thread, which sees by it that the
+   * client is gone, closes it when that thread has reported the end, so there is no moment at which it sees neither.
+   */
   readonly fd: number;
   readonly pid: number;
   readonly euid: number;

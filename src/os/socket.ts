@@ -152,7 +152,7 @@ export const connectSocket = (fd: number, address: number, bytes: number): numbe
 export const listenSocket = (fd: number, backlog: number): number => orErrno(cListen(fd, backlog));
 /** The new descriptor, non-blocking and close-on-exec. */
 export const acceptSocket = (fd: number): number => orErrno(cAccept4(fd, 0, 0, SOCK_NONBLOCK | SOCK_CLOEXEC));
-/** Both directions. */
+/** Ends both directions: the peer sees the end of the stream. -errno when there is no peer. */
 export const shutdownSocket = (fd: number): number => orErrno(cShutdown(fd, 2));
 
 export function setOptionInt(fd: number, level: number, option: number, value: number): number {

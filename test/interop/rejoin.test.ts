@@ -18,6 +18,9 @@ const WAYS = {
   'gone-cfg': 200,
   'gone-quorum': 200,
   'gone-votequorum': 200,
+  'gone-cpg': 200,
+  'gone-cpg-joined': 100,
+  'gone-cpg-finalize': 100,
   // The last: the daemon ends.
   shutdown: 1,
 };

@@ -408,8 +408,11 @@ export class ServerConnection {
     return this.flowControlWord;
   }
 
-  /** Ends everything: socket, rings, files. Idempotent. Nobody may touch offsets of this connection afterwards. */
-  close(): void {
+  /**
+   * Ends everything: socket, rings, files. Idempotent. Nobody may touch offsets of this connection afterwards. A socket of which another thread
+   * keeps count `stays` open for that thread to close, and is only shut down here.
+   */
+  close(socket: 'closes' | 'stays' = 'closes'): void {
     if (this.closed) return;
     this.closed = true;
     this.fault ??= 'closed';
@@ -419,7 +422,8 @@ export class ServerConnection {
       }
     }
     this.removeFiles();
-    this.socket.close();
+    if (socket === 'closes') this.socket.close();
+    else this.socket.shutDown();
     this.queue.clear();
     this.statistics.queued = 0;
     this.pool.give(this.slot);

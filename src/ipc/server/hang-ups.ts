@@ -3,13 +3,13 @@ import { EPOLLET, EPOLLRDHUP, Epoll } from '../../os/epoll.ts';
 const EVENTS_MAX = 64;
 
 /**
- * Which clients that another thread serves have hung up: seen at once by whoever has to know, without waiting for that thread. The
- * sockets stay the other thread's; one that it closes is not watched any more.
+ * Which clients that another thread serves have ended, on either side: seen at once by whoever has to know, without waiting for that thread,
+ * because nobody but this one closes their sockets.
  */
 export class HangUps {
   private readonly epoll = new Epoll(EVENTS_MAX);
 
-  /** Once the client's socket has ended, `take` returns the id. A socket that cannot be watched is not. */
+  /** Once the client's socket has ended, `take` returns the id; until it is closed. A socket that cannot be watched is not. */
   watch(fd: number, id: number): void {
     this.epoll.add(fd, EPOLLRDHUP | EPOLLET, id);
   }

@@ -49,8 +49,13 @@ export class SetupSocket {
     }
   }
 
-  close(): void {
+  /** The client sees the end of the stream. */
+  shutDown(): void {
     shutdownSocket(this.fd);
+  }
+
+  close(): void {
+    this.shutDown();
     closeFd(this.fd);
   }
 }

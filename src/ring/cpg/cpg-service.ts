@@ -10,7 +10,7 @@ import { Repeats } from '../../lib/repeats.ts';
 import type { Arena } from '../../os/arena.ts';
 import { monotonicMs } from '../../os/clock.ts';
 import { Errno, errnoName } from '../../os/errno.ts';
-import { closeFd } from '../../os/fd.ts';
+import { shutdownSocket } from '../../os/socket.ts';
 import type { CpgAddress } from '../../services/codec/base.ts';
 import { SCRATCH_BYTES } from '../../services/cpg/cpg-connection.ts';
 import { CpgCore } from '../../services/cpg/cpg-core.ts';
@@ -131,13 +131,13 @@ export class CpgService implements CpgHost, RingEngine {
     const connection = ServerConnection.attach(this.pool, descriptor);
     if (typeof connection === 'number') {
       removeConnectionFiles(descriptor);
-      closeFd(descriptor.fd);
+      shutdownSocket(descriptor.fd);
       this.refused(descriptor, connection);
       return;
     }
     const scratch = this.takeScratch(connection.arena);
     if (scratch < 0) {
-      connection.close();
+      connection.close('stays');
       this.refused(descriptor, scratch);
       return;
     }
@@ -321,7 +321,7 @@ export class CpgService implements CpgHost, RingEngine {
   /** The kernel's part of the end, which costs most. Others have heard that the client is gone. */
   private release(endMs: number): void {
     for (let connection = this.released.pop(); connection !== undefined; connection = this.released.pop()) {
-      connection.close();
+      connection.close('stays');
       this.env.bridge.send({ op: 'clientClosed', id: connection.id });
       if (monotonicMs() >= endMs) return;
     }

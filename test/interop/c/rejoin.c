@@ -118,9 +118,28 @@ static void changed(cmap_handle_t h, cmap_track_handle_t t, int32_t event, const
   (void)h, (void)t, (void)event, (void)key, (void)n, (void)o, (void)data;
 }
 
-/** Connects to a service, with trackers where it has them; returns the descriptor of the connection. */
+/** Connects to a service, with trackers where it has them; returns the descriptor of the connection, or -1 when it says good-bye at once. */
 static int connect_to(const char *service) {
   int fd = -1;
+  if (strcmp(service, "cpg-finalize") == 0) {
+    cpg_handle_t h;
+    must(service, cpg_initialize(&h, &callbacks));
+    cpg_finalize(h);
+    return fd;
+  }
+  if (strcmp(service, "cpg-joined") == 0) {
+    // In a group of its own name in each round, so that no leave is on its way.
+    static int round = 0;
+    struct cpg_name own = {.length = 0};
+    cpg_handle_t h;
+    own.length = snprintf(own.value, sizeof own.value, "gone-%d", round++);
+    must(service, cpg_initialize(&h, &callbacks));
+    cs_error_t error;
+    while ((error = cpg_join(h, &own)) == CS_ERR_TRY_AGAIN) usleep(50);
+    must(service, error);
+    must(service, cpg_fd_get(h, &fd));
+    return fd;
+  }
   if (strcmp(service, "cmap") == 0) {
     cmap_handle_t h;
     cmap_track_handle_t tracker;
@@ -163,7 +182,8 @@ static void counted(const char *service, int rounds) {
   must("cmap_initialize_map", cmap_initialize_map(&stats, CMAP_MAP_STATS));
   for (int i = 0; i < rounds; i++) {
     uint64_t active = number(stats, "stats.ipcs.global.active"), closed = number(stats, "stats.ipcs.global.closed");
-    cut_fd(connect_to(service));
+    int fd = connect_to(service);
+    if (fd >= 0) cut_fd(fd);
     int right = number(stats, "stats.ipcs.global.active") == active && number(stats, "stats.ipcs.global.closed") == closed + 1;
     statuses[right ? CS_OK : CS_ERR_TIMEOUT]++;
     for (int wait = 0; !right && wait < 1000 && number(stats, "stats.ipcs.global.active") != active; wait++) usleep(100);
