@@ -2,7 +2,7 @@ import { ringSeqNewer } from '../lib/ring-seq.ts';
 import { TotemDrop, type TotemDropReason } from './drop-reason.ts';
 import { TOTEM_LIMITS } from './limits.ts';
 import { isSubset, lowest, sameSet, subtract, union } from './node-set.ts';
-import { LEAP, requestAhead, takeNextRingSeq } from './reservation.ts';
+import { LEAP, requestAhead, requestLeap, takeNextRingSeq } from './reservation.ts';
 import type { RingState } from './state.ts';
 import { Stat } from './statistics.ts';
 import { isUnheard } from './suspicion.ts';
@@ -45,8 +45,8 @@ export function receiveJoin(s: RingState, at: number, length: number, littleEndi
   if (wokeFromPause(s)) return TotemDrop.STALE_JOIN;
   if (ringSeqNewer(join.ringSeq, s.ringSeqMax) && ringSeqNewer(join.ringSeq, s.ring.seq)) {
     s.ringSeqMax = join.ringSeq;
-    // A leap is reserved only when it is taken: each visit to the disk costs more than a forged JOIN.
     if (join.ringSeq - s.ring.seq < LEAP) requestAhead(s, s.ringSeqMax);
+    else requestLeap(s, s.ringSeqMax);
   }
   if (s.draining) return TotemDrop.STALE_JOIN;
   switch (s.state) {

@@ -14,6 +14,20 @@ const SCATTER = 2 ** 40;
 /** After so many confirmations of the disk for one commit, JOINs that raise the number meanwhile do not count any more. */
 const WAITS_MAX = 3;
 
+/**
+ * A JOIN is a leap ahead, so the next ring's number is one too, and nobody knows which. Each node would ask its disk when the commit token arrives, one
+ * after the other, while the token waits: where the disk is not much faster than the token timeout no such ring forms, and the next attempt leaps
+ * elsewhere. So all ask at once, for all numbers that the leap may land on; forged JOINs cost one write in a consensus timeout. Who crashes
+ * begins there: somewhere, as a leap does, and never at the end of the circle, behind which the ids of the first rings come again.
+ */
+export function requestLeap(s: RingState, ringSeq: number): void {
+  if (s.nowMs - s.diskWait.leapAskedMs < s.timings.consensusMs) return;
+  const upTo = ringSeqAfter(ringSeq, SCATTER + Math.floor(s.random() * SCATTER));
+  if (!ringSeqNewer(upTo, s.diskWait.reserved)) return;
+  s.diskWait.leapAskedMs = s.nowMs;
+  ask(s, upTo);
+}
+
 /** Asks for the next block when fewer than `ENOUGH` numbers behind `ringSeq` are reserved or asked for. */
 export function requestAhead(s: RingState, ringSeq: number): void {
   if (!ringSeqNewer(ringSeqAfter(ringSeq, ENOUGH), s.diskWait.requested)) return;

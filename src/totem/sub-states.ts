@@ -147,6 +147,8 @@ export class DiskWait {
   /** The ring seq that was chosen for a leap, and for which `ringSeqMax`; -1: none. */
   leapFrom = -1;
   leapTo = 0;
+  /** When the disk was asked last for what a leap may land on. */
+  leapAskedMs = Number.NEGATIVE_INFINITY;
 
   constructor(reserved: number) {
     this.requested = reserved;
