@@ -5,7 +5,6 @@ import type { TotemChanges, TotemConfig } from '../config/totem-config.ts';
 import type { KnetReport } from '../knet/effects.ts';
 import { assert } from '../lib/assert.ts';
 import type { ClientDescriptor } from '../lib/client-descriptor.ts';
-import { dropKey } from '../lib/drop-key.ts';
 import type { FrameMemory } from '../lib/frame-memory.ts';
 import { packetsFor } from '../lib/packet-charge.ts';
 import type { ConfigurationChange, RingId } from '../lib/ring-id.ts';
@@ -13,15 +12,7 @@ import type { Arena } from '../os/arena.ts';
 import { monotonicMs } from '../os/clock.ts';
 import { SyncCore, type SyncHost, type SyncPhase, type SyncStatus } from '../services/sync/sync-core.ts';
 import { SYNC_DROP_REASONS, type SyncDropReason } from '../services/sync/sync-messages.ts';
-import {
-  DROP_NAMES,
-  Group,
-  HISTOGRAM_NAMES,
-  ProcessGroups,
-  SRP_STATISTICS,
-  type TotemObserver,
-  type TotemUser,
-} from '../totem/index.ts';
+import { Group, ProcessGroups, type TotemObserver, type TotemUser } from '../totem/index.ts';
 import { makeTransport } from '../transport/make-transport.ts';
 import type { RingTransport, StatCounter, TransportHost } from '../transport/transport.ts';
 import { type DropCounters, dropCounters } from './drop-counters.ts';
@@ -36,6 +27,7 @@ import { ROUTER_DROP_REASONS, ServiceRouter } from './service-router.ts';
 import { observeServices, RING_ENGINES } from './services.ts';
 import { SyncFlight } from './sync-flight.ts';
 import { TotemLog } from './totem-log.ts';
+import { TOTEM_STATISTICS } from './totem-statistics.ts';
 
 type StartMessage = Extract<ToRing, { op: 'start' }>;
 
@@ -102,11 +94,6 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
     this.transport = transport;
     this.reloads = new ReloadGate(this.nodeId, keys, (reason) => env.bridge.send({ op: 'cryptoFailed', reason }));
     const { arena } = env;
-    const statistics = [
-      ...SRP_STATISTICS.map((name) => `srp.${name}`),
-      ...DROP_NAMES.map(totemDropKey),
-      ...HISTOGRAM_NAMES.map((name) => `hist.${name}`),
-    ];
     this.phases = new PhaseTimes(this.observer(), (name) => env.statistics.counter(name), monotonicMs, Date.now);
     const ownGroups = start.remoteServices.flatMap(({ processGroup }) => processGroup ?? []);
     this.groups = new ProcessGroups({
@@ -126,7 +113,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
         (nodeId) => this.config.members.some((member) => member.nodeId === nodeId) || this.isMember(nodeId),
       ),
       random: Math.random,
-      statistics: env.statistics.range(statistics),
+      statistics: env.statistics.range(TOTEM_STATISTICS),
       nowMs: this.turnMs,
       user: this,
     });
@@ -471,6 +458,3 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
     this.syncDrops[reason]();
   }
 }
-
-/** Slot 0 is no reason, and has a name that nobody is shown. */
-const totemDropKey = (name: string): string => (name === 'NONE' ? 'drop.none' : dropKey('totem', name));

@@ -2,17 +2,17 @@ import t from 'tap';
 import { frameMemory } from '../../src/lib/frame-memory.ts';
 import { dropCounters } from '../../src/ring/drop-counters.ts';
 import { ROUTER_DROP_REASONS, ServiceRouter } from '../../src/ring/service-router.ts';
-import { SharedStatistics } from '../../src/ring/shared-statistics.ts';
 import { Group } from '../../src/totem/index.ts';
+import { TestStatistics } from './shown-counters.ts';
 
 const OWN = Group.SERVICES + 1;
 
 /** Services 1 and 3 on the main thread, 14 there with a process group of its own, 2 here. */
 function router() {
   const scene: string[] = [];
-  const values = new Float64Array(16);
-  const statistics = new SharedStatistics(values);
-  const dropped = () => [...values.subarray(0, ROUTER_DROP_REASONS.length)];
+  const statistics = new TestStatistics();
+  /** As the statistics map shows them. */
+  const dropped = () => ROUTER_DROP_REASONS.map((reason) => statistics.drops('services', reason));
   const made = new ServiceRouter(
     {
       handOver: (nodeId, bytes, offset, length) =>

@@ -9,6 +9,8 @@ import * as wire from '../../src/services/codec/cmap.ts';
 import { nameValue } from '../../src/services/codec/fields.ts';
 import { CmapFn, ServiceId } from '../../src/services/codec/ids.ts';
 import { messageError } from '../../src/services/codec/struct.ts';
+import { ENGINE_DROP_REASONS } from '../../src/services/host/engine-host.ts';
+import { mapOfMain, shownDrops } from '../ring/shown-counters.ts';
 import { QuorumCluster, QuorumNode } from './cluster.ts';
 import type { FakeConnection } from './fake-node.ts';
 import { FakeRing } from './fake-ring.ts';
@@ -270,6 +272,15 @@ t.test('what the ring says is not believed', async (t) => {
   node.host.deliver(2, far);
   t.same(node.failures, []);
   t.match(node.host.drops, { short: 1, noService: 2, noFunction: 1 });
+  const map = mapOfMain(node.host.drops, { file: 7, syslog: 8 });
+  t.same(
+    ENGINE_DROP_REASONS.map((reason) => shownDrops(map, 'engines', reason)),
+    [1, 2, 1],
+  );
+  t.same(
+    ['file', 'syslog'].map((reason) => shownDrops(map, 'log', reason)),
+    [7, 8],
+  );
   t.ok(cmapInteger(CmapType.U8, 1));
   t.equal(node.cmap.getU64(`runtime.services.cmap.${CmapFn.MCAST}.rx`), 3n);
 });

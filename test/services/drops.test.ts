@@ -1,4 +1,5 @@
 import t from 'tap';
+import { dropCounters } from '../../src/ring/drop-counters.ts';
 import { CPG_EXEC_JOIN, CPG_EXEC_MCAST, encodeJoinList } from '../../src/services/codec/cpg.ts';
 import { groupNameValue } from '../../src/services/codec/fields.ts';
 import { CpgFn } from '../../src/services/codec/ids.ts';
@@ -7,7 +8,16 @@ import { CPG_DROP_REASONS, type CpgDropReason } from '../../src/services/cpg/cpg
 import { CPG_LIMITS } from '../../src/services/cpg/cpg-limits.ts';
 import { SyncCore } from '../../src/services/sync/sync-core.ts';
 import { encodeBarrier, SYNC_DROP_REASONS, type SyncDropReason } from '../../src/services/sync/sync-messages.ts';
+import { TestStatistics } from '../ring/shown-counters.ts';
 import { name, ToyCluster, type ToyNode } from './cpg/toy-cluster.ts';
+
+/** What was dropped, counted by the ring thread's counters and read through the statistics map: how often the first reason stands there. */
+function shown(layer: string, reasons: readonly string[], dropped: readonly string[]): number | null {
+  const statistics = new TestStatistics();
+  const counters = dropCounters(statistics, layer, reasons);
+  for (const reason of dropped) counters[reason]!();
+  return statistics.drops(layer, dropped[0]!);
+}
 
 /** One bad message of each kind. That of an event that is too large needs a ring of events: test/ring/cpg-clients.test.ts. */
 const CPG_MESSAGES: Readonly<Record<Exclude<CpgDropReason, 'tooLargeForClient'>, (node: ToyNode) => void>> = {
@@ -45,6 +55,7 @@ for (const [reason, act] of Object.entries(CPG_MESSAGES)) {
     cluster.run();
     act(node!);
     t.same(node!.dropped, [reason]);
+    t.equal(shown('cpg', CPG_DROP_REASONS, node!.dropped), 1);
   });
 }
 
@@ -94,6 +105,7 @@ for (const [reason, act] of Object.entries(SYNC_MESSAGES)) {
     sync.configurationChange({ kind: 'regular', ...common });
     act(sync);
     t.same(dropped, [reason]);
+    t.equal(shown('sync', SYNC_DROP_REASONS, dropped), 1);
   });
 }
 

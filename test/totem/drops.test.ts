@@ -1,11 +1,13 @@
 import t from 'tap';
 import { dropKey } from '../../src/lib/drop-key.ts';
+import { TOTEM_STATISTICS } from '../../src/ring/totem-statistics.ts';
 import { Capability } from '../../src/totem/capabilities.ts';
 import { DROP_NAMES, TotemDrop, type TotemDropReason } from '../../src/totem/drop-reason.ts';
 import { TOTEM_LIMITS } from '../../src/totem/limits.ts';
 import { Encapsulated } from '../../src/totem/wire/header.ts';
 import { numberMcast, writeMcastHeader } from '../../src/totem/wire/mcast.ts';
 import type { OrfToken } from '../../src/totem/wire/orf-token.ts';
+import { mapOver, shownDrops } from '../ring/shown-counters.ts';
 import { LoneNode } from './lone-node.ts';
 
 type Act = (node: LoneNode) => TotemDropReason | null;
@@ -103,6 +105,11 @@ for (const [name, act] of Object.entries(FRAMES)) {
     const returned = act(node);
     if (returned !== null) t.equal(DROP_NAMES[returned], name);
     t.ok(node.groups.srp.state.statistics.drops(reason) >= 1, 'counted');
+    const map = mapOver(
+      node.groups.srp.state.statistics.values,
+      TOTEM_STATISTICS.map((key, slot) => [key, slot] as const),
+    );
+    t.ok((shownDrops(map, 'totem', name) ?? 0) >= 1, 'and in the statistics map');
   });
 }
 

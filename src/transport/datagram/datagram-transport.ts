@@ -1,6 +1,5 @@
 import type { LinkConfig, TotemConfig } from '../../config/totem-config.ts';
 import { assert } from '../../lib/assert.ts';
-import { dropKey } from '../../lib/drop-key.ts';
 import { closeFd } from '../../os/fd.ts';
 import {
   FrameClass,
@@ -8,6 +7,7 @@ import {
   type MulticastSocket,
   type WatchedInterface,
 } from '../../totem/interface.ts';
+import { transportDrop } from '../drops.ts';
 import { LoopbackQueue } from '../loopback-queue.ts';
 import type { LinkStatus, RingTransport, TransportHost } from '../transport.ts';
 import { DRAIN_FRAMES_MAX, discardWaiting } from './drain.ts';
@@ -93,9 +93,9 @@ export class DatagramTransport implements RingTransport {
       arena,
       () => sockets.sendFd,
       () => sockets.destinations,
-      host.counter(dropKey('transport', 'sendFailed')),
+      transportDrop(host, 'sendFailed'),
     );
-    this.loopback = new LoopbackQueue(arena, host.counter(dropKey('transport', 'loopbackFull')));
+    this.loopback = new LoopbackQueue(arena, transportDrop(host, 'loopbackFull'));
     this.monitor = new InterfaceMonitor(
       {
         find: () => findInterface(link.bindAddress),

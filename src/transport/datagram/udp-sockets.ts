@@ -1,6 +1,6 @@
 import type { LinkConfig, TotemConfig } from '../../config/totem-config.ts';
-import { dropKey } from '../../lib/drop-key.ts';
 import { encodeSockaddr, SOCKADDR_BYTES_MAX } from '../../os/sockaddr.ts';
+import { transportDrop } from '../drops.ts';
 import type { TransportHost } from '../transport.ts';
 import { openDatagramSocket } from './datagram-socket.ts';
 import type { DatagramInput, DatagramSockets } from './datagram-transport.ts';
@@ -38,11 +38,11 @@ export class UdpSockets implements DatagramSockets {
   private readonly scratchName: number;
 
   constructor(
-    private readonly host: TransportHost,
+    private readonly host: Pick<TransportHost, 'arena' | 'counter'>,
     private readonly link: LinkConfig,
   ) {
     const { arena } = host;
-    const truncated = host.counter(dropKey('transport', 'truncated'));
+    const truncated = transportDrop(host, 'truncated');
     this.multicasts = { fd: -1, batch: new ReceiveBatch(arena, RECEIVE_BUFFERS, truncated) };
     this.tokens = { fd: -1, batch: new ReceiveBatch(arena, RECEIVE_BUFFERS, truncated) };
     this.inputs = [this.multicasts, this.tokens];

@@ -1,7 +1,7 @@
 import type { LinkConfig, TotemConfig } from '../../config/totem-config.ts';
-import { dropKey } from '../../lib/drop-key.ts';
 import { SOCKADDR_BYTES_MAX } from '../../os/sockaddr.ts';
 import { ANYBODY, directSender } from '../../totem/wire/direct-sender.ts';
+import { transportDrop } from '../drops.ts';
 import { countOne, type StatCounter, type TransportHost } from '../transport.ts';
 import { openDatagramSocket } from './datagram-socket.ts';
 import type { DatagramInput, DatagramSockets } from './datagram-transport.ts';
@@ -33,16 +33,16 @@ export class UdpuSockets implements DatagramSockets {
   private readonly scratchName: number;
 
   constructor(
-    private readonly host: TransportHost,
+    private readonly host: Pick<TransportHost, 'arena' | 'counter' | 'nowMs'>,
     private readonly link: LinkConfig,
     readonly destinations: MemberAddresses,
   ) {
-    const truncated = host.counter(dropKey('transport', 'truncated'));
+    const truncated = transportDrop(host, 'truncated');
     this.input = { fd: -1, batch: new ReceiveBatch(host.arena, RECEIVE_BUFFERS, truncated) };
     this.inputs = [this.input];
     this.scratchName = host.arena.allocate(SOCKADDR_BYTES_MAX, 8);
-    this.rejected = host.counter(dropKey('transport', 'unlisted'));
-    this.foreign = host.counter(dropKey('transport', 'foreignSender'));
+    this.rejected = transportDrop(host, 'unlisted');
+    this.foreign = transportDrop(host, 'foreignSender');
   }
 
   open(at: InterfaceAddress, { ipDscp }: TotemConfig): void {

@@ -17,6 +17,7 @@ import { decodeSockaddr, encodeSockaddr, SOCKADDR_BYTES_MAX } from '../../os/soc
 import { FrameClass, type FrameClassValue } from '../../totem/interface.ts';
 import { ANYBODY, directSender } from '../../totem/wire/direct-sender.ts';
 import { DRAIN_FRAMES_MAX } from '../datagram/drain.ts';
+import { transportDrop } from '../drops.ts';
 import { LoopbackQueue } from '../loopback-queue.ts';
 import {
   countOne,
@@ -121,8 +122,8 @@ export class KnetTransport implements RingTransport {
       pendingError: (fd) => this.readErrors(fd),
     });
     this.probes = new ProbeSender(arena, this.errors, (fd) => this.errorEntry(fd));
-    this.foreign = host.counter(dropKey('transport', 'foreignSender'));
-    this.loopback = new LoopbackQueue(arena, host.counter(dropKey('transport', 'loopbackFull')));
+    this.foreign = transportDrop(host, 'foreignSender');
+    this.loopback = new LoopbackQueue(arena, transportDrop(host, 'loopbackFull'));
     this.scratchName = arena.allocate(SOCKADDR_BYTES_MAX, 8);
     this.endNames = arena.allocate(LINK_ENDS_MAX * SOCKADDR_BYTES_MAX, 64);
     const provider = new OpensslProvider(arena);
