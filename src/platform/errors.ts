@@ -14,6 +14,12 @@ export class StoreError extends RondoError<StoreErrorCode> {
 export type MachineErrorCode =
   /** The command was applied, and its result is known to other members only. */
   | 'RONDO_RESULT_LOST'
+  /** As many requests, jobs or names as are allowed. */
+  | 'RONDO_MACHINE_FULL'
+  /** A party of the barrier died, and the barrier breaks then; or others expect another number of parties. */
+  | 'RONDO_BARRIER_BROKEN'
+  /** The job or lease is not this program's any more: its time was over, or it was ended already. */
+  | 'RONDO_NOT_HELD'
   /** A watch asks for changes that are not kept any more. */
   | 'RONDO_REVISION_GONE'
   /** The machine was closed while the call waited. A command may be applied all the same. */
@@ -26,4 +32,25 @@ export type MachineErrorCode =
 /** A replicated machine did not do what was asked of it. */
 export class MachineError extends RondoError<MachineErrorCode> {
   static override readonly errorName = 'MachineError';
+}
+
+export type RpcErrorCode =
+  /** No reply in time; the call may have been carried out all the same. */
+  | 'RONDO_RPC_TIMEOUT'
+  /** The member died, left, was cut off, or was no member when its turn came. If it was one, the call may have been carried out. */
+  | 'RONDO_RPC_MEMBER_LEFT'
+  /** This program's own connection was lost: what became of the call is not known. */
+  | 'RONDO_RPC_INTERRUPTED'
+  /** The member's handler threw; the message is its. */
+  | 'RONDO_RPC_FAILED'
+  /** Too many calls: of this program, or running at that member. */
+  | 'RONDO_RPC_BUSY'
+  /** Nobody was there who could reply. */
+  | 'RONDO_RPC_NOBODY'
+  /** `close()`. */
+  | 'RONDO_RPC_CLOSED';
+
+/** A call of another member has no result. */
+export class RpcError extends RondoError<RpcErrorCode> {
+  static override readonly errorName = 'RpcError';
 }

@@ -202,7 +202,9 @@ export class TestCluster {
   private async reform(): Promise<void> {
     const runs = (nodeId: number): boolean => this.ring.nodes.get(nodeId)?.paused === false;
     const parts = this.reach.map((group) => group.filter(runs)).filter((group) => group.length > 0);
-    const changed = parts.filter((part) => [...this.ring.membersOf(part[0]!)].join() !== sorted(part).join());
+    const isRing = (part: readonly number[]): boolean =>
+      part.every((nodeId) => [...this.ring.membersOf(nodeId)].join() === sorted(part).join());
+    const changed = parts.filter((part) => !isRing(part)); // who was paused is still in a ring that the others have left
     const without = changed.flat().filter((nodeId) => {
       const part = changed.find((members) => members.includes(nodeId));
       return this.ring.membersOf(nodeId).some((other) => part?.includes(other) !== true);

@@ -1,3 +1,4 @@
+import { clockOf } from '../../src/platform/group-link.ts';
 import type { TestCluster } from '../../src/testing/index.ts';
 
 /** How a node is called in the set of those that are paused. */
@@ -29,3 +30,7 @@ export async function wakeAll(cluster: TestCluster, paused: Set<string>): Promis
     paused.delete(nodeName(nodeId));
   }
 }
+
+/** Virtual time passes, on one node: a program there that stalls does, too. */
+export const restOn = (cluster: TestCluster, nodeId: number, ms: number): Promise<void> =>
+  new Promise((resolve) => void clockOf(cluster.connectOptions(nodeId)).setTimer(ms, resolve));

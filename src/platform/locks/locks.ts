@@ -1,15 +1,21 @@
 import { checkedSignal } from '../../client/abort.ts';
-import { checkedAmount, checkedText } from '../../client/arguments.ts';
+import { checkedAmount } from '../../client/arguments.ts';
 import type { Clock } from '../../client/clock.ts';
-import type { CallOptions, ConnectOptions } from '../../client/session.ts';
+import type { CallOptions } from '../../client/session.ts';
 import { MachineError } from '../errors.ts';
 import { clockOf } from '../group-link.ts';
-import { type MachineMember, Replicated, type ReplicatedOptions } from '../replicated/replicated.ts';
+import {
+  type MachineMember,
+  Replicated,
+  type ReplicatedOptions,
+  type SharedOptions,
+  tokenOf,
+} from '../replicated/replicated.ts';
 import { type LockCommand, type LockHolder, LockTable } from './lock-table.ts';
+import { checkedName } from './names.ts';
+import { SignsOfLife, WAIT_FACTOR } from './signs-of-life.ts';
 
-export interface LocksOptions
-  extends ConnectOptions,
-    Pick<ReplicatedOptions<never, never>, 'quorum' | 'nodesMin' | 'store' | 'openMs' | 'patienceMs'> {
+export interface LocksOptions extends Omit<SharedOptions, 'name'> {
   /** Programs with the same name share their locks. Default `default`. */
   readonly name?: string;
   /**
@@ -43,12 +49,6 @@ export interface LockOwner extends MachineMember {
 const LEASE_MS_DEFAULT = 2_000;
 /** `close` waits so long for its locks to be given back; they expire otherwise. */
 const CLOSE_MS = 1_000;
-/** Signs of life in a lease. */
-const BEATS = 4;
-/** Others wait longer than the holder: their clocks may run faster. */
-const WAIT_FACTOR = 1.25;
-const NAME_BYTES_MAX = 1024;
-const TOKEN_SHIFT = 64n;
 
 type LockResult = ReturnType<LockTable['apply']>;
 
@@ -83,15 +83,17 @@ export class Locks {
   private machine!: Replicated<LockCommand, LockResult>;
   private members: readonly MachineMember[] = [];
   private lastRequest = 0;
-  /** The others are known to have heard of this member since then. */
-  private heardMs = Number.NEGATIVE_INFINITY;
-  private beating = false;
-  private leaseTimer = { cancel: (): void => {} };
+  private readonly signs: SignsOfLife;
   private expiryTimer = { cancel: (): void => {} };
 
   private constructor(options: LocksOptions) {
     this.clock = clockOf(options);
     this.leaseMs = checkedAmount(options.leaseMs, 'leaseMs', LEASE_MS_DEFAULT);
+    this.signs = new SignsOfLife(this.clock, this.leaseMs, {
+      barrier: () => this.machine.barrier({ timeoutMs: Number.POSITIVE_INFINITY }),
+      needed: () => this.held.size > 0,
+      silent: () => this.loseAll(),
+    });
   }
 
   static async open(options: LocksOptions = {}): Promise<Locks> {
@@ -100,8 +102,7 @@ export class Locks {
     const machine: ReplicatedOptions<LockCommand, LockResult> = {
       ...rest,
       name: `locks.${name}`,
-      apply: (command, { from, ringSeq, index }) =>
-        locks.apply(command, from, (BigInt(ringSeq) << TOKEN_SHIFT) | BigInt(index)),
+      apply: (command, context) => locks.apply(command, context.from, tokenOf(context)),
       snapshot: () => locks.table.save(),
       restore: (bytes) => locks.restored(bytes),
       members: (members, { index }) => locks.membersChanged(members, index),
@@ -141,7 +142,7 @@ export class Locks {
   /** Who holds the lock now. */
   async owner(name: string, options: CallOptions = {}): Promise<LockOwner | null> {
     await this.machine.barrier(options);
-    const holder = this.table.holderOf(checkedName(name));
+    const holder = this.table.holderOf(checkedName(name, 'a lock'));
     if (holder === null) return null;
     const member = this.members.find(({ life }) => life === holder.life);
     return { nodeId: member?.nodeId ?? 0, pid: member?.pid ?? 0, life: holder.life, token: holder.token };
@@ -151,7 +152,7 @@ export class Locks {
   async close(): Promise<void> {
     const releases = [...this.held].map(([request, { name }]) => this.release(name, request));
     await Promise.race([Promise.allSettled(releases), this.pause(CLOSE_MS)]);
-    this.leaseTimer.cancel();
+    this.signs.stop();
     this.expiryTimer.cancel();
     await this.machine.close();
     for (const { failed } of this.requests.values()) failed(closed());
@@ -174,7 +175,7 @@ export class Locks {
     timeoutMs: number,
     signal?: AbortSignal,
   ): Promise<Lock | null | 'lost'> {
-    checkedName(name);
+    checkedName(name, 'a lock');
     checkedSignal(signal);
     const request = ++this.lastRequest;
     const startedMs = this.clock.nowMs();
@@ -212,10 +213,10 @@ export class Locks {
     const controller = new AbortController();
     this.held.set(request, { name, controller });
     const { startedMs } = this.requests.get(request) ?? { startedMs: null };
-    if (startedMs !== null && this.clock.nowMs() - startedMs < this.leaseMs / 2) this.heard(startedMs);
-    else await Promise.race([this.beat(), gone]);
+    if (startedMs !== null && this.clock.nowMs() - startedMs < this.leaseMs / 2) this.signs.heard(startedMs);
+    else await Promise.race([this.signs.beat(), gone]);
     if (!this.held.has(request)) return 'lost';
-    this.keepBeating();
+    this.signs.keep();
     const release = (): Promise<void> => this.release(name, request);
     return { name, token, lost: controller.signal, release, [Symbol.asyncDispose]: release };
   }
@@ -331,36 +332,6 @@ export class Locks {
     });
   }
 
-  // ── signs of life
-
-  private heard(startedMs: number): void {
-    this.heardMs = Math.max(this.heardMs, startedMs);
-    this.leaseTimer.cancel();
-    const leftMs = Math.max(0, this.heardMs + this.leaseMs - this.clock.nowMs());
-    this.leaseTimer = this.clock.setTimer(leftMs, () => this.loseAll());
-  }
-
-  private async beat(): Promise<void> {
-    const startedMs = this.clock.nowMs();
-    await this.machine.barrier({ timeoutMs: Number.POSITIVE_INFINITY });
-    this.heard(startedMs);
-  }
-
-  private keepBeating(): void {
-    if (this.beating) return;
-    this.beating = true;
-    this.clock.setTimer(this.leaseMs / BEATS, () => {
-      const beat = this.held.size > 0 ? this.beat() : Promise.resolve();
-      beat
-        .then(() => {
-          this.beating = false;
-          if (this.held.size > 0) this.keepBeating();
-          else this.leaseTimer.cancel();
-        })
-        .catch(() => this.loseAll());
-    });
-  }
-
   private loseAll(): void {
     for (const [request, { controller, name }] of [...this.held]) this.lose(request, controller, name);
   }
@@ -375,9 +346,3 @@ export class Locks {
 }
 
 const closed = (): MachineError => new MachineError('RONDO_MACHINE_CLOSED', 'the locks were closed');
-
-function checkedName(name: string): string {
-  const bytes = Buffer.byteLength(checkedText(name, 'the name of a lock'));
-  if (bytes > 0 && bytes <= NAME_BYTES_MAX) return name;
-  throw new MachineError('RONDO_MACHINE_FAILED', `the name of a lock has 1 to ${NAME_BYTES_MAX} bytes, not ${bytes}`);
-}

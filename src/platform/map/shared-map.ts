@@ -1,18 +1,18 @@
 import { checkedText } from '../../client/arguments.ts';
 import { EventStream } from '../../client/event-stream.ts';
-import type { CallOptions, ConnectOptions } from '../../client/session.ts';
+import type { CallOptions } from '../../client/session.ts';
 import { MachineError } from '../errors.ts';
-import { Replicated, type ReplicatedOptions, type SubmitOptions } from '../replicated/replicated.ts';
+import {
+  Replicated,
+  type ReplicatedOptions,
+  type SharedOptions,
+  type SubmitOptions,
+} from '../replicated/replicated.ts';
 
 /** What JSON has. */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
-export interface SharedMapOptions
-  extends ConnectOptions,
-    Pick<ReplicatedOptions<never, never>, 'quorum' | 'nodesMin' | 'store' | 'openMs' | 'patienceMs'> {
-  /** Programs with the same name share the map. */
-  readonly name: string;
-}
+export type SharedMapOptions = SharedOptions;
 
 export interface MapEntry<V> {
   readonly value: V;

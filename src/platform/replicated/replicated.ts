@@ -27,6 +27,11 @@ export interface ApplyContext extends OrderPlace {
   readonly from: string;
 }
 
+const TOKEN_SHIFT = 64n;
+
+/** A number that grows along the order for ever: the sequence of the ring, and the place. */
+export const tokenOf = ({ ringSeq, index }: OrderPlace): bigint => (BigInt(ringSeq) << TOKEN_SHIFT) | BigInt(index);
+
 /** A member of a machine: one life of one process. */
 export interface MachineMember {
   readonly nodeId: number;
@@ -62,6 +67,11 @@ export interface ReplicatedOptions<Command, Result> extends ConnectOptions {
   /** How a lost connection is made again; `null`: the machine fails then. Default 100 ms to 5 s. */
   readonly backoff?: Backoff | null;
 }
+
+/** What everything takes that stands on a replicated machine. Programs with the same name share it. */
+export interface SharedOptions
+  extends ConnectOptions,
+    Pick<ReplicatedOptions<never, never>, 'name' | 'quorum' | 'nodesMin' | 'store' | 'openMs' | 'patienceMs'> {}
 
 export interface SubmitOptions extends CallOptions {
   /** Default 60 000; `Infinity`: no limit. */
