@@ -1,6 +1,9 @@
 import t from 'tap';
 import { KeyBox, keyRecord } from '../../src/bridge/key-box.ts';
+import { MainBridge } from '../../src/bridge/main-bridge.ts';
 import { RecordWriter, recordRingBytes, recordRingMemory } from '../../src/bridge/record-ring.ts';
+import { RingBridge } from '../../src/bridge/ring-bridge.ts';
+import { allocateShared } from '../../src/bridge/shared-layout.ts';
 import { EventQueue } from '../../src/ipc/server/event-queue.ts';
 import { RingPool } from '../../src/ipc/server/pool.ts';
 import { KNET_LIMITS } from '../../src/knet/constants.ts';
@@ -77,9 +80,12 @@ t.test('a datagram reaches the core from outside of its region', async (t) => {
 });
 
 t.test('what is received fits what was offered', async (t) => {
-  const batch = new ReceiveBatch(Arena.map(1 << 20), 2, counter());
+  const arena = Arena.map(1 << 20);
+  const batch = new ReceiveBatch(arena, 2, counter());
   t.throws(() => batch.receive(-1, 3), /no more is offered than there is/);
   t.throws(() => batch.receive(-1, 0), /no more is offered than there is/);
+  const greedy = new ReceiveBatch(arena, 2, counter(), undefined, (_fd, _headers, offered) => offered + 1);
+  t.throws(() => greedy.receive(-1, 1), /no more is filled than was offered/);
   const packets = new RxBatch();
   for (let i = 0; i < KNET_LIMITS.rxPacketsMax; i++) packets.add(0, 1, 0, 0);
   t.throws(() => packets.add(0, 1, 0, 0), /finds room/);
@@ -124,3 +130,21 @@ t.test('rings and events of a connection', async (t) => {
   queue.bytes = 5;
   t.throws(() => queue.shiftInto(new Uint8Array(10), 0), /an event that was pushed/);
 });
+
+t.test(
+  'records between the threads are of a kind that the other side knows, and are counted while they wait',
+  async (t) => {
+    const shared = allocateShared();
+    const ring = new RingBridge(shared, () => {});
+    const main = new MainBridge(shared, () => {});
+    const bytes = new Uint8Array(100_000);
+    const waiting = (): number => Number(Reflect.get(ring, 'waitingBytes'));
+    while (waiting() === 0) ring.deliver(1, bytes, 0, bytes.length);
+    while (main.drain({ message: () => {}, deliver: () => {} }));
+    Reflect.set(ring, 'waitingBytes', 1);
+    t.throws(() => ring.flush(), /what leaves had come to wait/);
+    while (main.drain({ message: () => {}, deliver: () => {} }));
+    (Reflect.get(ring, 'writer') as RecordWriter).tryWrite(99, 0, bytes, 0, 4);
+    t.throws(() => main.drain({ message: () => {}, deliver: () => {} }), /unknown record from the ring thread/);
+  },
+);

@@ -2,6 +2,7 @@ import { Socket } from 'node:net';
 import { type ResourceLimits, Worker } from 'node:worker_threads';
 import { MainBridge } from '../../src/bridge/main-bridge.ts';
 import type { FromRing, RingQuery, ToRing } from '../../src/bridge/messages.ts';
+import type { RecordWriter } from '../../src/bridge/record-ring.ts';
 import {
   DEFAULT_RING_WORKER_OPTIONS,
   type FlightMemory,
@@ -200,6 +201,11 @@ export class TestRing {
       return true;
     });
     return value;
+  }
+
+  sendUnknownRecord(): void {
+    (Reflect.get(this.bridge, 'writer') as RecordWriter).tryWrite(99, 0, new Uint8Array(4), 0, 4);
+    this.send({ op: 'servicesLoaded' }); // wakes the thread
   }
 
   async stop(): Promise<void> {

@@ -59,6 +59,18 @@ t.test('a start that is refused', async (t) => {
   );
 });
 
+t.test('a record of a kind that the ring thread does not know is a bug, and ends it', async (t) => {
+  const one = new TestRing();
+  one.start(totemConfig(1, 1, testPort(7)));
+  await one.synced([1]);
+  one.sendUnknownRecord();
+  await one.exited;
+  t.match(
+    one.messages.find(({ op }) => op === 'fatal'),
+    { message: /unknown record from the main thread/ },
+  );
+});
+
 t.test('frames in locked memory', async (t) => {
   const ring = new TestRing({ lockMemory: true });
   ring.start(totemConfig(1, 1, testPort(6)));

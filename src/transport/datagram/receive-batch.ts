@@ -50,6 +50,8 @@ export class ReceiveBatch {
     private readonly truncated: StatCounter,
     /** Where `size` buffers of BUFFER_BYTES lie, for who keeps them in a layout of its own. */
     buffers = arena.allocate(size * BUFFER_BYTES, 4096),
+    /** The kernel; tests give one of their own. */
+    private readonly read: typeof receiveMessages = receiveMessages,
   ) {
     this.headers = arena.allocate(size * MMSGHDR_BYTES, 64);
     const iovecs = arena.allocate(size * IOVEC_BYTES, 64);
@@ -75,7 +77,7 @@ export class ReceiveBatch {
       resetForReceive(this.arena, this.headers + i * MMSGHDR_BYTES, SOCKADDR_BYTES_MAX, CMSG_SLOT_BYTES);
     }
     assert(buffersMax > 0 && buffersMax <= this.size, 'no more is offered than there is');
-    const count = receiveMessages(fd, this.arena.address + this.headers, buffersMax, MSG_DONTWAIT);
+    const count = this.read(fd, this.arena.address + this.headers, buffersMax, MSG_DONTWAIT);
     assert(count <= buffersMax, 'no more is filled than was offered');
     this.count = Math.max(count, 0); // an ICMP error of an earlier send ends up here too: nothing to read this time
     this.error = Math.min(count, 0);
