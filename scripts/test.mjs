@@ -34,6 +34,7 @@ function prepare() {
   if (!existsSync(join(ROOT, 'node_modules/tap')))
     runOrExit('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund']);
   runOrExit(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', join(ROOT, 'tsconfig.json')]);
+  runOrExit(process.execPath, [join(ROOT, 'scripts/commonjs.mjs')]);
   runOrExit(process.execPath, [join(ROOT, 'scripts/bundle.mjs')]);
   runOrExit(process.execPath, [join(ROOT, 'scripts/interpreter.mjs')]);
 }

@@ -36,7 +36,7 @@ export interface ChannelOptions {
 /**
  * How tests put a channel of their own below a client: an option under this key, which the package does not export.
  */
-export const OPEN_CHANNEL: unique symbol = Symbol('rondo.openChannel');
+export const OPEN_CHANNEL: unique symbol = Symbol.for('rondo.openChannel');
 
 export interface ChannelHook {
   readonly [OPEN_CHANNEL]?: OpenChannel;
