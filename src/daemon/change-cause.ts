@@ -1,5 +1,6 @@
 import { type RingId, ringIdEquals } from '../lib/ring-id.ts';
 import { FLIGHT_STATES, type FlightRecord, type FlightRecordOf, LINK_CAUSES } from '../observe/flight/index.ts';
+import { timeText } from '../observe/why/index.ts';
 import { GATHER_REASONS } from '../totem/index.ts';
 
 /** Shorter ones are everywhere. */
@@ -48,10 +49,10 @@ function trigger(record: FlightRecord, name: (nodeId: number) => string): readon
     case 'leave':
       return [`${name(record.node)} took its leave`];
     case 'pause':
-      return record.ms >= PAUSE_MS_MIN ? [`this node did not run for ${seconds(record.ms)}`] : [];
+      return record.ms >= PAUSE_MS_MIN ? [`this node did not run for ${timeText(record.ms)}`] : [];
     case 'tokenLost':
       return FLIGHT_STATES[record.state] === 'operational'
-        ? [`no token for ${seconds(record.silentMs)} (timeout ${seconds(record.timeoutMs)})`]
+        ? [`no token for ${timeText(record.silentMs)} (timeout ${timeText(record.timeoutMs)})`]
         : [];
     case 'link':
       return record.up === 0
@@ -63,7 +64,6 @@ function trigger(record: FlightRecord, name: (nodeId: number) => string): readon
 }
 
 const causeText = (cause: string | undefined): string => (cause === undefined || cause === '' ? '' : ` (${cause})`);
-const seconds = (ms: number): string => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
 
 function reasonText({ reason, node }: FlightRecordOf<'gather'>, name: (nodeId: number) => string): string {
   const text = (GATHER_REASONS[reason] ?? 'unknown').replace(/\.$/, '');

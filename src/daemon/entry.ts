@@ -7,7 +7,9 @@ process.on('SIGUSR1', () => {});
 const REFUSED = 1;
 const FATAL = 15;
 
-/** For the time before there is a log. Whoever starts a daemon reads one line, not a stack. */
+/**
+ * For the time before there is a log. The name is that of program-name.ts, which cannot be imported: it would run before the first statement. Whoever starts a daemon reads one line, not a stack.
+ */
 function endWith(status: number, text: string): never {
   process.stderr.write(`${process.title === 'corosync' ? 'corosync' : 'rondod'}: ${text}\n`);
   process.exit(status);

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import type { ClusterEvent, Notice } from './notice.ts';
+import { type Notice, statusWord } from './notice.ts';
 import type { Delivery } from './receiver.ts';
 
 /** Stock's notifyd: path and interface of its signals, on the system bus. */
@@ -20,44 +20,23 @@ export interface Signal {
  */
 export function dbusSignals({ host, nodeId, event }: Pick<Notice, 'host' | 'nodeId' | 'event'>): readonly Signal[] {
   const here: readonly Argument[] = [`string:${host}`, `uint32:${nodeId}`];
+  const status: Argument = `string:${statusWord(event)}`;
   switch (event.kind) {
     case 'quorum':
-      return [{ member: 'QuorumStateChange', args: [...here, `string:${statusWord(event)}`] }];
+      return [{ member: 'QuorumStateChange', args: [...here, status] }];
     case 'node': {
       const address = event.address ?? 'unknown';
       const node: readonly Argument[] = [`string:${event.name ?? address}`, `uint32:${event.peerId}`];
-      return [{ member: 'NodeStateChange', args: [...node, `string:${address}`, `string:${statusWord(event)}`] }];
+      return [{ member: 'NodeStateChange', args: [...node, `string:${address}`, status] }];
     }
     case 'client':
-      return [
-        {
-          member: 'ConnectionStateChange',
-          args: [...here, `string:${event.client}`, `string:${statusWord(event)}`],
-        },
-      ];
+      return [{ member: 'ConnectionStateChange', args: [...here, `string:${event.client}`, status] }];
     case 'link': {
-      const link: readonly Argument[] = [`uint32:${event.peerId}`, `uint32:${event.link}`];
-      const args: readonly Argument[] = [...here, ...link, `string:${statusWord(event)}`];
+      const args: readonly Argument[] = [...here, `uint32:${event.peerId}`, `uint32:${event.link}`, status];
       return ['QuorumStateChange', 'LinkStateChange'].map((member) => ({ member, args }));
     }
     default:
       return [];
-  }
-}
-
-/** How D-Bus and SNMP call the new state. */
-export function statusWord(event: ClusterEvent): string {
-  switch (event.kind) {
-    case 'quorum':
-      return event.quorate ? 'quorate' : 'not quorate';
-    case 'link':
-      return event.up ? 'operational' : 'disconnected';
-    case 'client':
-      return event.connected ? 'connected' : 'disconnected';
-    case 'daemon':
-      return event.reachable ? 'connected' : 'disconnected';
-    default:
-      return event.joined ? 'joined' : 'left';
   }
 }
 

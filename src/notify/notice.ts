@@ -81,22 +81,42 @@ export interface Notice {
   readonly event: ClusterEvent;
 }
 
-export function eventName(event: ClusterEvent): EventName {
+/** Of the two things that each kind of event can be, the better one: quorum was gained, a node joined, a link went up. */
+function isGain(event: ClusterEvent): boolean {
   switch (event.kind) {
     case 'quorum':
-      return event.quorate ? 'quorum.gained' : 'quorum.lost';
-    case 'node':
-      return event.joined ? 'node.joined' : 'node.left';
+      return event.quorate;
     case 'link':
-      return event.up ? 'link.up' : 'link.down';
-    case 'process':
-      return event.joined ? 'process.joined' : 'process.left';
+      return event.up;
     case 'client':
-      return event.connected ? 'client.connected' : 'client.disconnected';
+      return event.connected;
     case 'daemon':
-      return event.reachable ? 'daemon.found' : 'daemon.lost';
+      return event.reachable;
+    default:
+      return event.joined;
   }
 }
+
+/** What the two are called: the notice, and the new state in signals and traps of stock's notifyd. */
+const NAMES: Readonly<Record<EventKind, readonly [gain: EventName, loss: EventName]>> = {
+  quorum: ['quorum.gained', 'quorum.lost'],
+  node: ['node.joined', 'node.left'],
+  link: ['link.up', 'link.down'],
+  process: ['process.joined', 'process.left'],
+  client: ['client.connected', 'client.disconnected'],
+  daemon: ['daemon.found', 'daemon.lost'],
+};
+const STATUSES: Readonly<Record<EventKind, readonly [gain: string, loss: string]>> = {
+  quorum: ['quorate', 'not quorate'],
+  node: ['joined', 'left'],
+  link: ['operational', 'disconnected'],
+  process: ['joined', 'left'],
+  client: ['connected', 'disconnected'],
+  daemon: ['connected', 'disconnected'],
+};
+
+export const eventName = (event: ClusterEvent): EventName => NAMES[event.kind][isGain(event) ? 0 : 1];
+export const statusWord = (event: ClusterEvent): string => STATUSES[event.kind][isGain(event) ? 0 : 1];
 
 /** One line in stock's words, as its notifyd logs it (config-and-tools.md 3.7); processes and the daemon are ours. */
 export function noticeText({ host, nodeId, event }: Pick<Notice, 'host' | 'nodeId' | 'event'>): string {
@@ -110,17 +130,18 @@ function subject(host: string, nodeId: number, event: ClusterEvent): string {
 }
 
 function predicate(event: ClusterEvent): string {
+  const status = statusWord(event);
   switch (event.kind) {
     case 'quorum':
       return event.quorate ? 'is now quorate' : 'has lost quorum';
     case 'node':
-      return event.joined ? 'joined' : 'left';
+      return status;
     case 'link':
-      return `link ${event.link} to node ${event.peerId} is now ${event.up ? 'operational' : 'disconnected'}`;
+      return `link ${event.link} to node ${event.peerId} is now ${status}`;
     case 'process':
-      return `process ${event.pid} of node ${event.peerId} ${event.joined ? 'joined' : 'left'} group ${event.group}`;
+      return `process ${event.pid} of node ${event.peerId} ${status} group ${event.group}`;
     case 'client':
-      return `${event.client} is now ${event.connected ? 'connected to' : 'disconnected from'} corosync`;
+      return `${event.client} is now ${status} ${event.connected ? 'to' : 'from'} corosync`;
     case 'daemon':
       return event.reachable ? 'has its daemon again' : 'has lost its daemon';
   }

@@ -1,8 +1,7 @@
 import { createSocket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { type Ber, berInteger, berOid, berSequence, berText, berTicks, berTrap, berUnsigned } from './ber.ts';
-import { statusWord } from './dbus.ts';
-import type { Notice } from './notice.ts';
+import { type Notice, statusWord } from './notice.ts';
 import type { Delivery } from './receiver.ts';
 import type { Target } from './target.ts';
 

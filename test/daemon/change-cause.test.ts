@@ -45,7 +45,7 @@ t.test('what led to a ring, and nothing that belongs to another', async (t) => {
       record(19_000, 4, { kind: 'tokenLost', state: 0, silentMs: 1004, timeoutMs: 1000, timer: 0 }),
       gather(19_000, 2),
     ),
-    'link 0 to node3 went down (timeout); no token for 1.0 s (timeout 1.0 s)',
+    'link 0 to node3 went down (timeout); no token for 1.00 s (timeout 1.00 s)',
   );
   t.equal(why(gather(19_000, 12, 3)), 'node3 began it: join during operational state');
   t.equal(

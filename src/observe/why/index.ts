@@ -2,3 +2,4 @@ export type { DaemonLife, MembershipChange } from './change.ts';
 export { daemonLives, membershipChanges } from './changes.ts';
 export { timeline, timelineLines } from './timeline.ts';
 export { changeLines, lifeLines } from './why-text.ts';
+export { timeText } from './words.ts';
