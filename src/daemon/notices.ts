@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import type { FromRing } from '../bridge/messages.ts';
 import { type Icmap, TrackEvent } from '../config/icmap/index.ts';
+import { Allowance } from '../lib/allowance.ts';
 import { type CmapValue, cmapText } from '../lib/cmap-value.ts';
 import { failureText } from '../lib/failure.ts';
 import type { LogFunction } from '../lib/log.ts';
@@ -24,6 +25,9 @@ export interface NoticeParts {
 /** Where a client's connection is in the statistics, and the key that names it. */
 const CLIENTS_PREFIX = 'stats.ipcs.';
 const CLIENT_KEY = /^stats\.ipcs\.service\d+\.(\d+)\.(0x[0-9a-f]+)\.procname$/;
+/** Clients that come and go cost the cluster's own tools nothing beyond so many notices, at once and in the long run: each may start a command. */
+const CLIENTS_AT_ONCE = 256;
+const CLIENTS_PER_SECOND = 64;
 const LINKS_PREFIX = 'stats.knet.';
 const MEMBERS_PREFIX = 'runtime.members.';
 const BOTH_WAYS = TrackEvent.ADD | TrackEvent.DELETE | TrackEvent.PREFIX;
@@ -37,6 +41,7 @@ export class Notices {
   private readonly ends: (() => void)[] = [];
   /** By key of the statistics map: ends the watch of a link. */
   private readonly links = new Map<string, () => void>();
+  private readonly clients = new Allowance(CLIENTS_AT_ONCE, CLIENTS_PER_SECOND);
   private quorate = false;
 
   private constructor(
@@ -133,7 +138,7 @@ export class Notices {
   private watchClients(): void {
     this.track(CLIENTS_PREFIX, BOTH_WAYS, (event, key, value) => {
       const [, pid, pointer] = CLIENT_KEY.exec(key) ?? [];
-      if (pid === undefined || pointer === undefined) return;
+      if (pid === undefined || pointer === undefined || !this.clients.take(performance.now())) return;
       const client = `${pointer}.${pid}.${textOf(value) ?? ''}`;
       this.send({ kind: 'client', client, connected: event === TrackEvent.ADD });
     });

@@ -1,4 +1,5 @@
 import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { DaemonExit, ExitCode } from './exit-codes.ts';
 
@@ -75,6 +76,7 @@ function isWritableDirectory(directory: string): boolean {
   }
 }
 
+/** Never a place where others can make directories. */
 function homeState(env: NodeJS.ProcessEnv): string {
-  return env['XDG_STATE_HOME'] || join(env['HOME'] || '/tmp', '.local', 'state');
+  return env['XDG_STATE_HOME'] || join(env['HOME'] || homedir(), '.local', 'state');
 }

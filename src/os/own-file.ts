@@ -2,9 +2,12 @@ import {
   closeSync,
   constants,
   fsyncSync,
+  lstatSync,
   openSync,
   readSync,
   renameSync,
+  rmSync,
+  type Stats,
   statSync,
   symlinkSync,
   unlinkSync,
@@ -70,6 +73,23 @@ export function replaceLink(path: string, target: string): void {
 /** Removes a name, whatever it is; no link is followed. */
 export function removeOwnFile(path: string): void {
   inPlace(path, ({ directory, name }) => removeName(inDirectory(directory, name)));
+}
+
+/**
+ * Removes a directory with all that is in it, in a place where others can make names, too: only one that this user made and that nobody else can
+ * write into. Whatever else has the name stays: a removal with root's rights that goes down into what somebody else made can be led elsewhere
+ * by exchanging a directory for a link meanwhile. Returns whether it is gone.
+ */
+export function removeOwnDirectory(path: string): boolean {
+  let stat: Stats;
+  try {
+    stat = lstatSync(path);
+  } catch {
+    return true;
+  }
+  if (!stat.isDirectory() || stat.uid !== process.geteuid?.() || (stat.mode & 0o022) !== 0) return false;
+  rmSync(path, { recursive: true, force: true });
+  return true;
 }
 
 /** Why others could change what a directory holds; `null`: they cannot. */

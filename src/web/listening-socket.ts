@@ -2,7 +2,7 @@ import { closeSync, lstatSync, unlinkSync } from 'node:fs';
 import type { ListenAddress } from '../lib/listen-address.ts';
 import { scratch } from '../os/arena.ts';
 import { check } from '../os/errno.ts';
-import { closeFd } from '../os/fd.ts';
+import { changeModeFd, closeFd } from '../os/fd.ts';
 import { AF_INET, AF_INET6, AF_UNIX, encodeSockaddr, encodeUnixPath } from '../os/sockaddr.ts';
 import {
   bindSocket,
@@ -17,6 +17,9 @@ import {
 } from '../os/socket.ts';
 import { findPlace, inDirectory } from '../os/trusted-path.ts';
 import { WEB_LIMITS } from './limits.ts';
+
+/** Who may write a socket's file may connect: its owner. */
+const OWN_MODE = 0o600;
 
 /** A listening socket, or an error that says why not. A unix socket that an earlier daemon left is replaced; only the daemon's user may connect to it. */
 export function openListeningSocket(address: ListenAddress): number {
@@ -47,6 +50,7 @@ function bindUnix(fd: number, path: string): void {
     const left = lstatSync(inside, { throwIfNoEntry: false });
     if (left?.isSocket() === true) unlinkSync(inside);
     else if (left !== undefined) throw new Error('there is something that is no socket');
+    changeModeFd(fd, OWN_MODE); // the file gets it, whatever the umask
     check(bindSocket(fd, scratch.address, encodeUnixPath(scratch.u8, 0, inside)), 'bind');
   } finally {
     closeSync(directory);

@@ -1,7 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { sweepAbandoned } from '../../src/cli/demo/cluster.ts';
 import { findPort, writeLayout } from '../../src/cli/demo/generate.ts';
 import { type DemoView, type NodeView, OrderLog, ordersAgree, Rate } from '../../src/cli/demo/model.ts';
 import { clip, renderView } from '../../src/cli/demo/render.ts';
@@ -113,4 +114,19 @@ t.test('the generated configuration is one that the daemon takes, for every node
     }
     rmSync(join(directory, 'authkey'), { force: true });
   }
+});
+
+t.test('what demonstrations left is removed, and nothing that others can have put in its place', async (t) => {
+  const directory = t.testdir({});
+  const names = ['rondo-demo-4194305-aaaaaa', 'rondo-demo-4194305-bbbbbb', 'rondo-demo-4194305-toolong'] as const;
+  for (const name of names) {
+    mkdirSync(join(directory, name), { mode: 0o700 });
+    writeFileSync(join(directory, name, 'node1.conf'), '');
+  }
+  chmodSync(join(directory, names[1]), 0o777);
+  sweepAbandoned(directory);
+  t.same(
+    names.map((name) => existsSync(join(directory, name, 'node1.conf'))),
+    [false, true, true],
+  );
 });

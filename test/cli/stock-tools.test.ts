@@ -1,4 +1,14 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  lchownSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -6,6 +16,8 @@ import { getopt, wholeNumber } from '../../src/cli/stock/getopt.ts';
 import { TOOLS } from '../../src/cli/stock/index.ts';
 import { scanDouble, scanI64, scanU64 } from '../../src/cli/stock/scan.ts';
 import { escaped } from '../../src/cli/stock/tool.ts';
+
+const ROOT = process.geteuid?.() === 0;
 
 /** Runs a tool without a daemon. */
 async function run(name: string, ...args: readonly string[]) {
@@ -85,4 +97,25 @@ t.test('a key has the size that was asked for, and only its owner reads it', asy
     status: 2,
     err: /^corosync-keygen: Could not create .*: No such file or directory\n$/,
   });
+});
+
+t.test("a key is not written into another user's file, nor where his link leads", { skip: !ROOT }, async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'rondo-keygen-'));
+  chmodSync(directory, 0o1777);
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const planted = join(directory, 'authkey');
+  const link = join(directory, 'link');
+  const victim = join(directory, 'victim');
+  writeFileSync(planted, 'his');
+  chownSync(planted, 65534, 65534);
+  writeFileSync(victim, "root's");
+  symlinkSync(victim, link);
+  lchownSync(link, 65534, 65534);
+  for (const [path, why] of [
+    [planted, /Could not create .*: It belongs to user 65534\n$/],
+    [link, /Could not create .*: Symbolic link link of another user\n$/],
+  ] as const)
+    t.match(await run('corosync-keygen', '-k', path), { status: 2, err: why });
+  t.equal(readFileSync(planted, 'utf8'), 'his');
+  t.equal(readFileSync(victim, 'utf8'), "root's");
 });

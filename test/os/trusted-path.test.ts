@@ -20,7 +20,14 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { createOwnFile, exposure, readOwnFile, replaceLink, replaceOwnFile } from '../../src/os/own-file.ts';
+import {
+  createOwnFile,
+  exposure,
+  readOwnFile,
+  removeOwnDirectory,
+  replaceLink,
+  replaceOwnFile,
+} from '../../src/os/own-file.ts';
 import { openLogFile, openTrusted } from '../../src/os/trusted-path.ts';
 
 const ROOT = process.geteuid?.() === 0;
@@ -126,4 +133,26 @@ t.test('own files: planted names go, what they lead to stays', { skip: ROOT ? fa
   t.notOk(readdirSync(state).includes('ringid_1.tmp'));
   t.match(exposure(state), /user 65534/);
   t.equal(exposure(directory('mine')), null);
+});
+
+t.test('a tree is removed only if this user made it and nobody else can write into it', { skip: !ROOT }, async (t) => {
+  const tree = (name: string, owner: number, mode: number): string => {
+    const path = directory(name, owner, mode);
+    writeFileSync(join(path, 'file'), '');
+    return path;
+  };
+  t.equal(removeOwnDirectory(tree('own-tree', 0, 0o700)), true);
+  t.same(statSync(join(top, 'own-tree'), { throwIfNoEntry: false }), undefined);
+  t.equal(removeOwnDirectory(join(top, 'own-tree')), true, 'gone already');
+  for (const [name, owner, mode] of [
+    ['theirs', NOBODY, 0o700],
+    ['open-to-all', 0, 0o777],
+    ['open-to-a-group', 0, 0o770],
+  ] as const) {
+    t.equal(removeOwnDirectory(tree(name, owner, mode)), false, name);
+    t.equal(readFileSync(join(top, name, 'file'), 'utf8'), '', name);
+  }
+  symlinkSync('theirs', join(top, 'a-link'));
+  t.equal(removeOwnDirectory(join(top, 'a-link')), false);
+  t.ok(statSync(join(top, 'theirs', 'file')).isFile());
 });

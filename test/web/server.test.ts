@@ -1,7 +1,10 @@
+import { chmodSync, realpathSync, statSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { parseListenAddress } from '../../src/lib/listen-address.ts';
+import { closeFd } from '../../src/os/fd.ts';
 import { Followers } from '../../src/web/followers.ts';
 import type { GuardRules } from '../../src/web/guard.ts';
 import { WEB_LIMITS } from '../../src/web/limits.ts';
@@ -223,4 +226,13 @@ t.test('addresses', async (t) => {
     '1.2.3:1',
   ])
     t.type(parseListenAddress(text), 'string', text);
+});
+
+t.test('a unix socket is for its owner, whatever the umask of whoever started the daemon', async (t) => {
+  const path = join(realpathSync(t.testdir({})), 'web.sock');
+  chmodSync(dirname(path), 0o700);
+  const umask = process.umask(0);
+  t.teardown(() => process.umask(umask));
+  closeFd(openListeningSocket({ kind: 'unix', path }));
+  t.equal(statSync(path).mode & 0o777, 0o600);
 });

@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { processExists } from '../../os/credentials.ts';
+import { removeOwnDirectory } from '../../os/own-file.ts';
 import { DaemonProcess } from './daemon-process.ts';
 import { type DemoLayout, findPort, writeLayout } from './generate.ts';
 import { CHANGES_KEPT, type Change, type DemoView, type NodeView, ordersAgree } from './model.ts';
@@ -184,14 +185,9 @@ function nodeView(daemon: DaemonProcess, observer: NodeObserver): NodeView {
 }
 
 /** A demonstration that was killed leaves its directory; its daemons stopped by themselves. */
-function sweepAbandoned(): void {
-  for (const name of readdirSync(tmpdir())) {
+export function sweepAbandoned(directory: string = tmpdir()): void {
+  for (const name of readdirSync(directory)) {
     const pid = new RegExp(`^${DIRECTORY_PREFIX}(\\d+)-\\w{6}$`).exec(name)?.[1];
-    if (pid === undefined || processExists(Number(pid))) continue;
-    try {
-      rmSync(join(tmpdir(), name), { recursive: true, force: true });
-    } catch {
-      // Another user's.
-    }
+    if (pid !== undefined && !processExists(Number(pid))) removeOwnDirectory(join(directory, name));
   }
 }

@@ -1,12 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { appendFileSync, readdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { appendFileSync } from 'node:fs';
+import { sweepStaleDirectories } from '../../ipc/server/sweep.ts';
 import type { DemoNode } from './generate.ts';
 import type { ProcessState } from './model.ts';
 
 /** As bin/rondod starts it; the second says where a debugger could listen: nowhere. */
 const NODE_FLAGS = ['--single-threaded', '--inspect-port=[ff02::1]:9229'];
-const SHM_DIRECTORY = '/dev/shm';
 const STDERR_KEPT_CHARS = 2000;
 
 /** One daemon as a child process, started as often as wanted. */
@@ -98,17 +97,15 @@ export class DaemonProcess {
 
   /** For an exit handler: nothing asynchronous. */
   destroy(): void {
-    const { pid } = this;
-    if (pid === null) return;
+    if (this.pid === null) return;
     this.child?.kill('SIGKILL');
-    removeSharedMemory(pid);
+    sweepStaleDirectories();
   }
 
   private ended(text: string): void {
-    const { pid } = this;
     this.child = null;
     this.state = this.wish === 'kill' ? 'killed' : this.wish === 'stop' ? 'stopped' : 'failed';
-    if (pid !== null) removeSharedMemory(pid);
+    sweepStaleDirectories(); // of a killed daemon's connections
     const reason = this.state === 'failed' ? this.stderrText.trim().split('\n').at(-1) : undefined;
     this.onChange(reason === undefined || reason === '' ? text : `${text}: ${reason}`);
   }
@@ -120,18 +117,5 @@ export class DaemonProcess {
     } catch {
       // The directory is being removed.
     }
-  }
-}
-
-/** A killed daemon leaves its connections' directories behind: `qb-<daemon>-<client>-<fd>-<random>`. */
-export function removeSharedMemory(daemonPid: number): void {
-  let names: string[] = [];
-  try {
-    names = readdirSync(SHM_DIRECTORY);
-  } catch {
-    return;
-  }
-  for (const name of names) {
-    if (name.startsWith(`qb-${daemonPid}-`)) rmSync(join(SHM_DIRECTORY, name), { recursive: true, force: true });
   }
 }

@@ -1,4 +1,5 @@
-import { closeSync, constants, fchmodSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { openTrusted } from '../../os/trusted-path.ts';
 import { getopt, type LongOption } from './getopt.ts';
 import { EXIT_SUCCESS, type Tool, type ToolIo } from './tool.ts';
 
@@ -82,7 +83,7 @@ function generate(io: ToolIo, program: string, { keyFile, randomFile, keyBytes }
     }
     let file: number;
     try {
-      file = openSync(keyFile, constants.O_CREAT | constants.O_WRONLY | constants.O_TRUNC, 0o600);
+      file = openKeyFile(keyFile);
     } catch (error) {
       return fail(Failure.CREATE, `Could not create ${keyFile}`, error);
     }
@@ -98,6 +99,23 @@ function generate(io: ToolIo, program: string, { keyFile, randomFile, keyBytes }
     return EXIT_SUCCESS;
   } finally {
     key.fill(0);
+  }
+}
+
+/**
+ * A new or emptied file of root's or of this user. In a directory where others can make files one of theirs may be there already, open: they would
+ * read the key; or a link of theirs to something of root's.
+ */
+function openKeyFile(path: string): number {
+  const file = openTrusted(path, constants.O_CREAT | constants.O_WRONLY, 0o600, 'orDevice');
+  try {
+    const stat = fstatSync(file);
+    if (stat.uid !== 0 && stat.uid !== process.geteuid?.()) throw new Error(`it belongs to user ${stat.uid}`);
+    if (stat.isFile()) ftruncateSync(file);
+    return file;
+  } catch (error) {
+    closeSync(file);
+    throw error;
   }
 }
 

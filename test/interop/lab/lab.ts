@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { removeOwnDirectory } from '../../../src/os/own-file.ts';
 import { type ClusterOptions, corosyncConf, type NodePlan, planNode } from './conf.ts';
 import { NEWER_ROOT } from './host.ts';
 import { type DaemonKind, LabNode } from './node.ts';
@@ -155,6 +156,6 @@ function sweep(): void {
   for (const name of readdirSync(tmpdir())) {
     const owner = new RegExp(`^${PREFIX}${PROCESS_SPACE}-(\\d+)-`).exec(name)?.[1];
     if (owner === undefined || Number(owner) === process.pid || isAlive(Number(owner))) continue;
-    rmSync(join(tmpdir(), name), { recursive: true, force: true });
+    removeOwnDirectory(join(tmpdir(), name));
   }
 }
