@@ -5,11 +5,13 @@ import {
   decodeVotequorumNodeList,
   decodeVotequorumQuorum,
   InfoFlag,
+  QDEVICE_EXTRA_INFO_BYTES,
   QDEVICE_NAME_BYTES,
   VOTEQUORUM_CALLS,
   VQ_EXPECTED_VOTES_EVENT,
+  VQ_EXTRA_INFO_EVENT,
 } from '../services/codec/votequorum.ts';
-import { checkedBoolean, checkedInteger, checkedText } from './arguments.ts';
+import { checkedBoolean, checkedInteger, checkedText, type MessageData, messageBytes } from './arguments.ts';
 import { Connection } from './connection.ts';
 import { decodeOrFail, orFail } from './decode.ts';
 import { ArgumentError } from './errors.ts';
@@ -44,6 +46,8 @@ export interface VoteInfo {
     readonly masterWins: boolean;
     readonly votes: number;
     readonly name: string;
+    /** It says something of its node: `deviceExtraInfo`. */
+    readonly hasExtraInfo: boolean;
   };
 }
 
@@ -55,7 +59,9 @@ export type VotequorumEvent =
       readonly nodes: readonly { readonly nodeId: number; readonly state: NodeState }[];
     }
   | { readonly type: 'expectedVotes'; readonly expectedVotes: number }
-  | { readonly type: 'nodes'; readonly ringId: RingIdentity; readonly members: readonly number[] };
+  | { readonly type: 'nodes'; readonly ringId: RingIdentity; readonly members: readonly number[] }
+  /** What the device of a node says of it; no byte: nothing any more. */
+  | { readonly type: 'deviceExtraInfo'; readonly nodeId: number; readonly data: Uint8Array };
 
 const EXPECTED_HINTS: StatusHints = {
   [CsError.INVALID_PARAM]: 'With that number this part would lose quorum, or has more votes than that already',
@@ -71,7 +77,7 @@ export class Votequorum extends Connection {
     this.hub = new WatchHub(session, {
       start: () => session.call(VOTEQUORUM_CALLS.trackStart, track, 'votequorum: watching'),
       stop: () => session.call(VOTEQUORUM_CALLS.trackStop, {}, 'votequorum: ending the watch'),
-      kindOf: ({ type }) => type,
+      kindOf: (event) => (event.type === 'deviceExtraInfo' ? `${event.type} ${event.nodeId}` : event.type),
       asCurrent: (event) => event,
     });
   }
@@ -110,6 +116,7 @@ export class Votequorum extends Connection {
         masterWins: has(InfoFlag.QDEVICE_MASTER_WINS),
         votes: info.qdeviceVotes,
         name: info.qdeviceName,
+        hasExtraInfo: has(InfoFlag.QDEVICE_HAS_EXTRA_INFO),
       },
     };
   }
@@ -159,6 +166,28 @@ export class Votequorum extends Connection {
   }
 
   /**
+   * Says something of this node beyond the vote of its device, to whoever watches on any node; `null` takes it back. It ends with the
+   * registration. Daemons before Corosync's votequorum of April 2026 do not know the request.
+   * @param data at most 4096 bytes
+   * @throws CsStatusError NOT_EXIST: no device is registered on this node.
+   */
+  async setDeviceExtraInfo(data: MessageData | null, options: CallOptions = {}): Promise<void> {
+    const tail = data === null ? new Uint8Array(0) : messageBytes(data, 'extra info');
+    if (tail.length > QDEVICE_EXTRA_INFO_BYTES)
+      throw new ArgumentError(`${tail.length} bytes of extra info`, `At most ${QDEVICE_EXTRA_INFO_BYTES}`);
+    const what = 'votequorum: setting extra info of the device';
+    await this.session.call(VOTEQUORUM_CALLS.setExtraInfo, { length: tail.length }, what, { ...options, tail });
+  }
+
+  /** What the device of a node says of it; no byte: nothing. @throws CsStatusError NOT_EXIST: no such node. */
+  async deviceExtraInfo(nodeId: number, options: CallOptions = {}): Promise<Uint8Array> {
+    const values = { nodeId: checkedInteger(nodeId, 'a node id') };
+    const reply = await this.session.exchange(VOTEQUORUM_CALLS.getExtraInfo, values, options);
+    const { length } = reply.requireOk(`votequorum: extra info of node ${nodeId}`).values;
+    return new Uint8Array(reply.tailBytes(length));
+  }
+
+  /**
    * The current state first, then every change. A connection may have several watches; each ends with its loop, its signal, or
    * the connection.
    */
@@ -186,6 +215,12 @@ export class Votequorum extends Connection {
       case VotequorumResponse.NODE_LIST: {
         const { ringId, nodes } = orFail(decodeVotequorumNodeList(event), 'votequorum node list');
         this.hub.push({ type: 'nodes', ringId, members: nodes });
+        break;
+      }
+      case VotequorumResponse.EXTRA_INFO: {
+        const { nodeId, length } = decodeOrFail(VQ_EXTRA_INFO_EVENT, event);
+        const bytes = orFail(VQ_EXTRA_INFO_EVENT.tailBytes(event, length), 'votequorum extra info');
+        this.hub.push({ type: 'deviceExtraInfo', nodeId, data: new Uint8Array(bytes) });
         break;
       }
       default: // of a later version

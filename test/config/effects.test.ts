@@ -351,6 +351,12 @@ const EFFECTS: Readonly<Record<string, Effect>> = {
     seen: stored('system.ipc_instance'),
     user: ['daemon/main.ts', 'ipc_instance'],
   },
+  'system.compatibility': {
+    beside: CRYPTO,
+    text: block('system', 'compatibility: next'),
+    seen: stored('system.compatibility'),
+    user: ['config/totem/compatibility.ts', 'system.compatibility'],
+  },
   'system.flight_size': {
     text: block('system', 'flight_size: 1000000'),
     seen: stored('system.flight_size'),

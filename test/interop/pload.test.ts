@@ -26,7 +26,6 @@ async function outcome(kind: DaemonKind): Promise<Outcome> {
     const node = lab.node(1);
     for (const [key, type, value] of SETTINGS) await node.tool('corosync-cmapctl', '-s', key, type, value);
     const end = await node.daemon?.exited;
-    // Stock often ends before its last words are in the file.
     const lines = [...node.log().matchAll(/^.* corosync (\w+ +\[PLOAD *\].*)$/gm)]
       .map(([, text]) => text ?? '')
       .filter((line) => !line.endsWith('the hard way'));
@@ -43,9 +42,15 @@ async function outcome(kind: DaemonKind): Promise<Outcome> {
   }
 }
 
+/** Stock often ends before its last words are in its file; on a busy machine that may be the figures, too. */
+async function stockOutcome(tries = 4): Promise<Outcome> {
+  const found = await outcome('stock');
+  return tries <= 1 || found.lines.some((line) => line.includes(' Writes ')) ? found : stockOutcome(tries - 1);
+}
+
 t.test('the load generator, beside stock', { skip: skipReason(['ours', 'stock']) }, async (t) => {
-  t.setTimeout(60_000);
-  const [ours, stock] = await Promise.all([outcome('ours'), outcome('stock')]);
+  t.setTimeout(180_000);
+  const [ours, stock] = await Promise.all([outcome('ours'), stockOutcome()]);
   t.same(ours.lines, stock.lines);
   t.match(
     stock.lines.join('\n'),

@@ -100,6 +100,76 @@ t.test('what a node says of itself does not undo what it has done since', async 
   }
 });
 
+t.test('what a device says of its node beyond the vote reaches everybody, joiners too', async (t) => {
+  const { cluster, devices } = await withDevices(3, {}, [1, 2]);
+  const [first, second] = devices as [Device, Device];
+  const set = (device: Device, text: string): number => {
+    const tail = Buffer.from(text);
+    const status = device.connection.status(wire.VQ_SET_EXTRA_INFO.message({ length: tail.length }, tail));
+    cluster.ring.settle();
+    return status;
+  };
+  const seen = ({ connection }: Device): string[] =>
+    connection.events
+      .filter((event) => messageId(event) === VotequorumResponse.EXTRA_INFO)
+      .map((event) => {
+        const { nodeId, length, context } = wire.VQ_EXTRA_INFO_EVENT.decode(event)!;
+        return `${context} ${nodeId} ${Buffer.from(wire.VQ_EXTRA_INFO_EVENT.tailBytes(event, length)!)}`;
+      });
+  const get = (nodeId: number, of: number): string | number => {
+    const connection = cluster.node(nodeId).connect(ServiceId.VOTEQUORUM);
+    const response = connection.call(wire.VQ_GET_EXTRA_INFO.message({ nodeId: of }))!;
+    if (messageError(response) !== CsError.OK) return messageError(response);
+    const { length } = wire.VQ_GET_EXTRA_INFO_RESPONSE.decode(response)!;
+    return Buffer.from(wire.VQ_GET_EXTRA_INFO_RESPONSE.tailBytes(response, length)!).toString();
+  };
+  t.equal(set(first, 'disk 1'), CsError.NOT_EXIST, 'no device is registered yet');
+  t.equal(first.register(), CsError.OK);
+  t.equal(second.register(), CsError.OK);
+  t.equal(set(first, 'x'.repeat(4097)), CsError.INVALID_PARAM);
+  const short = wire.VQ_SET_EXTRA_INFO.message({ length: 40 }, Buffer.from('less'));
+  t.equal(first.connection.status(short), CsError.INVALID_PARAM, 'more than was sent');
+  t.equal(set(first, 'disk 1'), CsError.OK);
+  t.same(
+    [get(1, 1), get(2, 1), get(3, 1), get(2, 2), get(2, 9)],
+    ['disk 1', 'disk 1', 'disk 1', '', CsError.NOT_EXIST],
+  );
+  t.same(seen(second), ['5 1 disk 1']);
+  t.equal(cluster.node(3).info(1).flags & 1024, 1024);
+
+  const late = new Device(cluster, 3);
+  late.track();
+  t.same(seen(late), ['5 1 disk 1'], 'with the current state');
+  cluster.ring.partition([1, 2], [3]);
+  cluster.ring.settle();
+  t.equal(set(first, 'disk 2'), CsError.OK);
+  t.equal(get(3, 1), 'disk 1');
+  cluster.ring.partition([1, 2, 3]);
+  cluster.ring.settle();
+  t.equal(get(3, 1), 'disk 2', 'sent again in the sync');
+
+  t.equal(first.unregister(), CsError.OK);
+  t.equal(get(3, 1), '');
+  t.equal(seen(late).at(-1), '5 1 ');
+  t.equal(cluster.node(3).info(1).flags & 1024, 0);
+});
+
+t.test('extra info of other nodes that is malformed is logged and changes nothing', async (t) => {
+  const { cluster, devices } = await withDevices(2, {}, [1, 2]);
+  for (const device of devices) device.register();
+  const say = (values: { nodeId: number; length: number }, tail: string): void => {
+    const message = wire.VQ_EXEC_EXTRA_INFO.message(values, Buffer.from(tail));
+    cluster.node(1).deliver({ from: 2, group: 'a', bytes: message });
+  };
+  say({ nodeId: 1, length: 50 }, 'short');
+  say({ nodeId: 1, length: 5000 }, 'x'.repeat(5000));
+  say({ nodeId: 77, length: 1 }, 'x');
+  t.equal(cluster.node(1).info(1).flags & 1024, 0);
+  const logged = ['Malformed extra info for node 1 from node 2', 'Oversized extra info for node 1! Ignoring'];
+  for (const text of logged) t.ok(cluster.node(1).logged(text), text);
+  t.ok(cluster.node(1).logged('Failed to find node 77 for set extra info'));
+});
+
 t.test('the last one with the device survives', async (t) => {
   const { cluster, devices } = await withDevices(3, {}, [1, 2, 3]);
   for (const device of devices) device.register();

@@ -2,9 +2,15 @@ import { lookupService } from 'node:dns/promises';
 import { COROSYNC_VERSION } from '../../lib/corosync-version.ts';
 import { CsError } from '../../lib/errors.ts';
 import type { ResponseOf } from '../../services/codec/call.ts';
-import { TrackFlag } from '../../services/codec/ids.ts';
+import { TrackFlag, VotequorumResponse } from '../../services/codec/ids.ts';
 import { decodeQuorumChangeV0, QUORUM_CALLS } from '../../services/codec/quorum.ts';
-import { decodeVotequorumNodeList, InfoFlag, VOTEQUORUM_CALLS } from '../../services/codec/votequorum.ts';
+import { messageId } from '../../services/codec/struct.ts';
+import {
+  decodeVotequorumNodeList,
+  InfoFlag,
+  VOTEQUORUM_CALLS,
+  VQ_EXTRA_INFO_EVENT,
+} from '../../services/codec/votequorum.ts';
 import { nodeAddresses } from './addresses.ts';
 import { Arrivals } from './arrivals.ts';
 import { getopt, wholeNumber } from './getopt.ts';
@@ -17,7 +23,7 @@ const U32_MAX = 0xffff_ffff;
 const PAD = 10;
 const VOTEQUORUM = 'corosync_votequorum';
 
-type Action = 'nodes' | 'status' | 'setVotes' | 'setExpected' | 'monitor' | 'unregister';
+type Action = 'nodes' | 'status' | 'setVotes' | 'setExpected' | 'monitor' | 'unregister' | 'watch' | 'setExtraInfo';
 
 interface Settings {
   action: Action;
@@ -28,6 +34,10 @@ interface Settings {
   allAddresses: boolean;
   parsable: boolean;
   order: 'a' | 'i' | 'n';
+  watchQuorum: boolean;
+  watchExtraInfo: boolean;
+  /** `null`: none from now on. */
+  extraInfo: string | null;
 }
 
 const ACTIONS: Readonly<Record<string, Action>> = {
@@ -37,13 +47,16 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   f: 'unregister',
   e: 'setExpected',
   v: 'setVotes',
+  W: 'watch',
+  X: 'setExtraInfo',
+  C: 'setExtraInfo',
 };
 
 /** `corosync-quorumtool`: quorum, votes and the quorum device. */
 export const QUORUMTOOL: Tool = {
   name: 'corosync-quorumtool',
   async run(args, io, program) {
-    const { options, errors } = getopt(program, args, 'VHaslpmfe:v:hin:o:');
+    const { options, errors } = getopt(program, args, 'VHaslpmfe:v:hin:o:W:X:C');
     const settings: Settings = {
       action: 'status',
       votes: 0,
@@ -53,6 +66,9 @@ export const QUORUMTOOL: Tool = {
       allAddresses: false,
       parsable: false,
       order: 'a',
+      watchQuorum: false,
+      watchExtraInfo: false,
+      extraInfo: null,
     };
     for (const { letter, value } of options) {
       if (letter === '?' || letter === 'h') {
@@ -108,6 +124,18 @@ function take(settings: Settings, letter: string, value: string): string | null 
       settings.votes = votes;
       break;
     }
+    case 'W':
+      settings.watchQuorum ||= value.includes('q');
+      settings.watchExtraInfo ||= value.includes('x');
+      if (!settings.watchQuorum && !settings.watchExtraInfo)
+        return 'Invalid watch option. valid watch options are q(quorum) or x(qdevice extra info)';
+      break;
+    case 'X':
+      settings.extraInfo = value;
+      break;
+    case 'C':
+      settings.extraInfo = null;
+      break;
     case 'o':
       if (value !== 'a' && value !== 'i' && value !== 'n')
         return 'Invalid ordering option. valid orders are a(address), i(node ID) or n(name)';
@@ -138,6 +166,7 @@ class Quorumtool {
   private ringRep = 0;
   private readonly changes = new Arrivals<View>();
   private readonly nodeLists = new Arrivals<number>();
+  private readonly watched = new Arrivals<string>();
 
   constructor(
     private readonly io: ToolIo,
@@ -169,6 +198,7 @@ class Quorumtool {
       void service.ended.then(() => {
         this.changes.end();
         this.nodeLists.end();
+        this.watched.end();
       });
     }
     return true;
@@ -194,6 +224,10 @@ class Quorumtool {
         });
       case 'unregister':
         return this.withVotes('You cannot unregister quorum device', (votequorum) => this.unregister(votequorum));
+      case 'watch':
+        return this.watch();
+      case 'setExtraInfo':
+        return this.withVotes('You cannot set quorum device extra info', (votequorum) => this.setExtraInfo(votequorum));
     }
   }
 
@@ -215,6 +249,15 @@ class Quorumtool {
     if ((flags & InfoFlag.QDEVICE_REGISTERED) === 0) return EXIT_SUCCESS;
     const status = await votequorum.status(VOTEQUORUM_CALLS.qdeviceUnregister, { name });
     return this.outcome(status, 'Unable to unregister quorum device');
+  }
+
+  private async setExtraInfo(votequorum: Service): Promise<number> {
+    const { extraInfo } = this.settings;
+    const tail = Buffer.from(extraInfo === null ? '' : `${extraInfo}\0`);
+    const status = await votequorum.status(VOTEQUORUM_CALLS.setExtraInfo, { length: tail.length }, { tail });
+    if (status === CsError.OK) return EXIT_SUCCESS;
+    this.complain(`Failed to set extra info ${statusText(status)}`);
+    return EXIT_FAILURE;
   }
 
   private async showStatus(): Promise<number> {
@@ -256,13 +299,8 @@ class Quorumtool {
       this.io.out('\nQuorum is not configured - cannot monitor\n');
       return this.showStatus();
     }
-    const status = await this.quorum.status(QUORUM_CALLS.trackStart, { trackFlags: TrackFlag.CHANGES });
-    if (status !== CsError.OK) return this.outcome(status, 'Unable to start quorum status tracking');
-    if (this.votequorum !== null) {
-      const track = { context: 0n, trackFlags: TrackFlag.CHANGES };
-      const started = await this.votequorum.status(VOTEQUORUM_CALLS.trackStart, track);
-      if (started !== CsError.OK) return this.outcome(started, 'Unable to start votequorum status tracking');
-    }
+    const failed = await this.trackChanges();
+    if (failed !== null) return failed;
     for (;;) {
       const view = await this.changes.next();
       const rep = view === null || this.votequorum === null ? 0 : await this.nodeLists.next();
@@ -272,6 +310,32 @@ class Quorumtool {
       this.io.out('\n');
       if (printed !== CsError.OK) return this.outcome(printed, 'Unable to display quorum data');
     }
+  }
+
+  /** Changes of quorum, and what quorum devices say of their nodes, a line each. */
+  private async watch(): Promise<number> {
+    if (!this.hasProvider) {
+      this.io.out('\nQuorum is not configured - cannot monitor\n');
+      return EXIT_FAILURE;
+    }
+    const failed = await this.trackChanges();
+    if (failed !== null) return failed;
+    this.io.out('Watching for updates:\n');
+    for (;;) {
+      const line = await this.watched.next();
+      if (line === null) return this.outcome(CsError.LIBRARY, 'Unable to dispatch quorum status');
+      this.io.out(line);
+    }
+  }
+
+  /** `null`, or the exit status of a failure. */
+  private async trackChanges(): Promise<number | null> {
+    const status = await this.quorum.status(QUORUM_CALLS.trackStart, { trackFlags: TrackFlag.CHANGES });
+    if (status !== CsError.OK) return this.outcome(status, 'Unable to start quorum status tracking');
+    if (this.votequorum === null) return null;
+    const track = { context: 0n, trackFlags: TrackFlag.CHANGES };
+    const started = await this.votequorum.status(VOTEQUORUM_CALLS.trackStart, track);
+    return started === CsError.OK ? null : this.outcome(started, 'Unable to start votequorum status tracking');
   }
 
   /** The status of the local node's votes. */
@@ -294,12 +358,18 @@ class Quorumtool {
 
   private async printNodes({ members }: View): Promise<void> {
     const { io, settings, votequorum } = this;
-    const rows: { readonly nodeId: number; readonly info: Info | null; readonly name: string }[] = [];
+    const rows: {
+      readonly nodeId: number;
+      readonly info: Info | null;
+      readonly name: string;
+      readonly extra: string;
+    }[] = [];
     for (const nodeId of members) {
       const info = (await votequorum?.call(VOTEQUORUM_CALLS.getInfo, { nodeId })) ?? null;
       if (typeof info === 'number') io.out(`Unable to get node ${nodeId} info\n`);
       const values = info === null || typeof info === 'number' ? null : info.values;
-      rows.push({ nodeId, info: values, name: await this.nameOf(nodeId) });
+      const name = await this.nameOf(nodeId);
+      rows.push({ nodeId, info: values, name, extra: await this.extraInfoOf(nodeId, values) });
     }
     const hasDevice = rows.some(({ info }) => info !== null && (info.flags & InfoFlag.QDEVICE_REGISTERED) !== 0);
     const first = rows[0]?.info ?? null;
@@ -311,11 +381,11 @@ class Quorumtool {
     );
     if (settings.order === 'i') rows.sort((a, b) => a.nodeId - b.nodeId);
     if (settings.order === 'n') rows.sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
-    for (const { nodeId, info, name } of rows) {
+    for (const { nodeId, info, name, extra } of rows) {
       const local = nodeId === this.nodeId ? ' (local)' : '';
       io.out(
         `${this.idText(nodeId)}${votes ? padded(String(info?.votes ?? 0)) : ''}` +
-          `${deviceColumn ? padded(deviceState(info)) : ''}${foreign(io, name)}${local}\n`,
+          `${deviceColumn ? padded(deviceState(info)) : ''}${foreign(io, name)}${extra}${local}\n`,
       );
     }
     if (!hasDevice || first === null) return;
@@ -326,6 +396,13 @@ class Quorumtool {
       `${this.idText(0)}${padded(String(casts ? qdeviceVotes : 0))}           ${foreign(io, qdeviceName)}` +
         `${casts ? '' : ` (votes ${qdeviceVotes})`}\n`,
     );
+  }
+
+  private async extraInfoOf(nodeId: number, info: Info | null): Promise<string> {
+    const both = InfoFlag.QDEVICE_REGISTERED | InfoFlag.QDEVICE_HAS_EXTRA_INFO;
+    if (info === null || (info.flags & both) !== both || this.votequorum === null) return '';
+    const reply = await this.votequorum.call(VOTEQUORUM_CALLS.getExtraInfo, { nodeId });
+    return typeof reply === 'number' ? '' : ` [${extraInfoText(reply.tailBytes(reply.values.length))}]`;
   }
 
   private idText(nodeId: number): string {
@@ -361,10 +438,18 @@ class Quorumtool {
     const change = decodeQuorumChangeV0(event);
     if (change === null) return;
     const { quorate, ringId, view } = change;
+    if (this.settings.watchQuorum) this.watched.push(quorate ? 'Quorate\n' : 'Not quorate\n');
     this.changes.push({ quorate, ringSeq: ringId.seq.toString(16), members: view });
   }
 
   private takeVotequorum(event: Uint8Array): void {
+    if (messageId(event) === VotequorumResponse.EXTRA_INFO) {
+      const info = VQ_EXTRA_INFO_EVENT.decode(event);
+      const bytes = info === null ? null : VQ_EXTRA_INFO_EVENT.tailBytes(event, info.length);
+      if (info === null || bytes === null || !this.settings.watchExtraInfo) return;
+      this.watched.push(`${padded(String(info.nodeId))}${extraInfoText(bytes)}\n`);
+      return;
+    }
     const list = decodeVotequorumNodeList(event);
     if (list !== null) this.nodeLists.push(list.ringId.rep);
   }
@@ -411,6 +496,14 @@ function deviceState(info: Info | null): string {
   ].join(',');
 }
 
+/** Text if it is that and ends with a NUL, else the bytes. */
+function extraInfoText(info: Uint8Array): string {
+  if (info.length === 0) return '<unset>';
+  const text = Buffer.from(info.buffer, info.byteOffset, info.length - 1).toString('latin1');
+  if (info.at(-1) === 0 && /^[ -~]*$/.test(text)) return text;
+  return `${info.length} bytes: ${Array.from(info, (byte) => `${byte.toString(16).toUpperCase().padStart(2, '0')} `).join('')}`;
+}
+
 const padded = (text: string): string => `${text.padStart(PAD)} `;
 const hex = (nodeId: number): string => `0x${nodeId.toString(16).padStart(8, '0')}`;
 
@@ -447,6 +540,9 @@ ${program} <options>
   -i             show node IP addresses instead of the resolved name
   -o <a|n|i>     order by [a] IP address (default), [n] name, [i] nodeid
   -f             forcefully unregister a quorum device *DANGEROUS* (*)
+  -W <q|x|qx>    watch for update messages. q quorum status, x extra info (votequorum only)
+  -X <string>    set qdevice extra info on the node running the command (votequorum only)
+  -C             clear qdevice extra info on the node running the command (votequorum only)
   -h             show this help text
   -V             show version and exit
 

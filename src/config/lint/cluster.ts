@@ -36,11 +36,31 @@ export function lintCluster(map: Icmap, totem: TotemConfig, positions: Positions
       'Write a nice value, max or min',
     );
   }
+  lintNext(totem, positions, findings);
   for (const { linkId } of totem.links) {
     const key = `totem.interface.${linkId}.knet_transport`;
     if (map.getString(key) !== 'sctp') continue;
     findings.add('sctp', positions.get(key), key, 'The daemon does not start with knet over SCTP', 'Use udp');
   }
+}
+
+/** What works with 3.1 and will not with the release after 3.1.10 (docs/compatibility.md). */
+function lintNext(totem: TotemConfig, positions: Positions, findings: Findings): void {
+  const { transport, crypto } = totem;
+  const [key, what, hint] =
+    transport !== 'knet'
+      ? ([
+          'totem.transport',
+          `Transport ${transport} is plain text and is not part of`,
+          'Change to transport: knet',
+        ] as const)
+      : ([
+          'totem.crypto_cipher',
+          `Without ${crypto.cipher === 'none' ? 'crypto_cipher' : 'crypto_hash'} this ring is not encrypted and not heard by`,
+          'corosync-keygen, copy the key to all nodes, crypto_cipher: aes256 and crypto_hash: sha256 on all',
+        ] as const);
+  if (transport === 'knet' && crypto.cipher !== 'none' && crypto.hash !== 'none') return;
+  findings.add('plain-text', positions.get(key), key, `${what} the next release of Corosync`, hint);
 }
 
 const readsAsOn = (map: Icmap, key: string): boolean => ['yes', 'on'].includes(map.getString(key) ?? '');

@@ -1,6 +1,8 @@
 import { type OptionSpec, sectionOptions } from './option.ts';
 
 export const STATE_DIRECTORY_DEFAULT = '/var/lib/corosync';
+/** Releases of stock whose defaults can be chosen. */
+export const COMPATIBILITY = ['3.1', 'next'] as const;
 const YES_NO = ['yes', 'no'] as const;
 const LISTEN_RANGE = 'ADDRESS:PORT, [IPV6]:PORT or unix:/PATH';
 
@@ -38,6 +40,14 @@ const system = sectionOptions('system', { reload: 'no', cmap: 'refused' }, [
       'no part of the set-up of the network needs privileges here, so that it cannot fail for want of them',
     withoutEffectValues: ['yes'],
     doc: 'Go on when the privileged set-up of the network fails.',
+  },
+  {
+    key: 'compatibility',
+    type: 'str',
+    default: '3.1',
+    values: COMPATIBILITY,
+    extension: true,
+    doc: 'Whose defaults hold. 3.1: those of Corosync 3.1. next: those of the release after 3.1.10, knet only, encrypted with aes256 and sha256 unless the file names others, plain text refused; the same on all nodes (compatibility.md).',
   },
   {
     key: 'state_dir',

@@ -1,6 +1,7 @@
 import { CmapType, type CmapValue, cmapInteger, cmapIntegerRange, cmapStringBytes } from '../../lib/cmap-value.ts';
 import { COMPRESSION_NAMES } from '../options/knet.ts';
 import { OPTION_TYPE_CODE, type OptionType } from '../options/option.ts';
+import { COMPATIBILITY } from '../options/system.ts';
 import { CRYPTO_CIPHERS, CRYPTO_HASHES, CRYPTO_MODELS, IP_VERSIONS } from '../options/totem.ts';
 import { latin1Bytes } from './lexer.ts';
 
@@ -74,6 +75,7 @@ const ENUMERATIONS: ReadonlyMap<string, Enumeration> = new Map<string, Enumerati
   ['system.qb_ipc_type', { values: ['native', 'shm', 'socket'], stockMessage: 'Invalid system.qb_ipc_type' }],
   ['system.sched_rr', { values: ['yes', 'no'], stockMessage: 'Invalid system.sched_rr value' }],
   ['system.move_to_root_cgroup', { values: ['yes', 'no', 'auto'], stockMessage: 'Invalid system.move_to_root_cgroup' }],
+  ['system.compatibility', { values: COMPATIBILITY, stockMessage: 'Invalid system.compatibility' }],
   [
     'system.allow_knet_handle_fallback',
     { values: ['yes', 'no'], stockMessage: 'Invalid system.allow_knet_handle_fallback' },

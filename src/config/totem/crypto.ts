@@ -3,6 +3,7 @@ import { systemReason } from '../environment.ts';
 import { type KeyFile, KeyMaterial, keyFileExposure, NotAKeyFile } from '../key-material.ts';
 import { CRYPTO_CIPHERS, CRYPTO_HASHES, KEY_FILE_DEFAULT } from '../options/totem.ts';
 import type { CryptoConfig } from '../totem-config.ts';
+import { followsNext } from './compatibility.ts';
 import type { TotemContext } from './context.ts';
 import { readText } from './settings.ts';
 
@@ -16,13 +17,22 @@ function oneOf<T extends string>(values: readonly T[], text: string | null, othe
 /** Cipher and hash from `secauth` and the explicit keys, which win; `null` stands for a cipher without a hash. */
 function readSuite(context: TotemContext): { readonly cipher: Cipher; readonly hash: Hash } {
   const { map } = context;
-  const secure = map.getString('totem.secauth') === 'on';
+  const isNext = followsNext(map);
+  const secure = (map.getString('totem.secauth') ?? (isNext ? 'on' : 'off')) === 'on';
   const cipher = oneOf<Cipher>(CRYPTO_CIPHERS, map.getString('totem.crypto_cipher'), secure ? 'aes256' : 'none');
   const hash = oneOf<Hash>(CRYPTO_HASHES, map.getString('totem.crypto_hash'), secure ? 'sha256' : 'none');
   if (cipher !== 'none' && hash === 'none') {
     throw context.error('RONDO_CONFIG_CRYPTO', 'crypto_cipher requires crypto_hash with value other than none', {
       key: map.has('totem.crypto_cipher') ? 'totem.crypto_cipher' : 'totem.secauth',
       hint: 'Add crypto_hash: sha256',
+    });
+  }
+  if (isNext && (cipher === 'none' || hash === 'none')) {
+    throw context.error('RONDO_CONFIG_CRYPTO', 'corosync is compiled to require enabled encryption', {
+      key:
+        ['totem.crypto_cipher', 'totem.crypto_hash', 'totem.secauth'].find((key) => map.has(key)) ??
+        'totem.crypto_hash',
+      hint: 'Leave out crypto_cipher, crypto_hash and secauth, or write system.compatibility: 3.1',
     });
   }
   return { cipher, hash };

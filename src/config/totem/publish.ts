@@ -3,6 +3,7 @@ import { KNET_LINK } from '../options/knet.ts';
 import type { OptionSpec, OptionValue } from '../options/option.ts';
 import type { ActingParts, TotemConfig } from '../totem-config.ts';
 import { ACTING } from './acting.ts';
+import { followsNext } from './compatibility.ts';
 import type { TotemReading } from './read-totem.ts';
 
 /**
@@ -33,7 +34,10 @@ const PUBLISHED_OF_LINK = KNET_LINK.filter(isPublished);
 /** `runtime.config.totem.…`: the values in force. Called again whenever they change. */
 export function publishRuntimeTotem(map: Icmap, totem: TotemConfig): void {
   for (const { part, row } of PUBLISHED) publish(map, 'runtime.config.totem.', row, totem[part]);
-  for (const { linkId, knet } of totem.links) {
+  // Stock has it since 3.1.10, for knet; a tool of 3.1.7 that lists the keys would see one too many.
+  const showsPorts = totem.transport === 'knet' && followsNext(map);
+  for (const { linkId, knet, port } of totem.links) {
+    if (showsPorts) map.setU16(`runtime.config.totem.interface.${linkId}.mcastport`, port);
     for (const row of PUBLISHED_OF_LINK) publish(map, `runtime.config.totem.interface.${linkId}.`, row, knet);
   }
 }

@@ -5,6 +5,7 @@ import type { KnetLinkSettings, LinkConfig, MemberConfig, TotemConfig, Transport
 import { readActingParts, readKnetLink } from './acting.ts';
 import { familyOf } from './addresses.ts';
 import { checkDuplicateIds, checkMultiLink } from './check-nodes.ts';
+import { followsNext } from './compatibility.ts';
 import type { TotemContext } from './context.ts';
 import { readCrypto } from './crypto.ts';
 import {
@@ -111,10 +112,12 @@ function tokenNodeCount(nodes: readonly NodeEntry[], generated: ReadonlyMap<numb
 function readTransport(context: TotemContext): TransportName {
   const text = readText(context.map, 'totem', 'transport');
   const transport = TRANSPORTS.find((name) => name === text);
-  if (transport !== undefined) return transport;
-  throw context.error('RONDO_CONFIG_TOTEM', 'Invalid transport type. Should be udpu, udp or knet', {
+  const isNext = followsNext(context.map);
+  if (transport !== undefined && (!isNext || transport === 'knet')) return transport;
+  const names = isNext ? 'knet' : 'udpu, udp or knet';
+  throw context.error('RONDO_CONFIG_TOTEM', `Invalid transport type. Should be ${names}`, {
     key: 'totem.transport',
-    hint: 'Write knet, udpu or udp',
+    hint: isNext ? 'Write knet, or system.compatibility: 3.1' : 'Write knet, udpu or udp',
   });
 }
 

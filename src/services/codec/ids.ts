@@ -20,7 +20,13 @@ export const CpgFn = {
   PARTIAL_MCAST: 6,
 } as const;
 export const PloadFn = { START: 0, MCAST: 1 } as const;
-export const VotequorumFn = { NODE_INFO: 0, RECONFIGURE: 1, QDEVICE_REGISTER: 2, QDEVICE_RENAME: 3 } as const;
+export const VotequorumFn = {
+  NODE_INFO: 0,
+  RECONFIGURE: 1,
+  QDEVICE_REGISTER: 2,
+  QDEVICE_RENAME: 3,
+  QDEVICE_EXTRA_INFO: 4,
+} as const;
 
 export const CmapRequest = {
   SET: 0,
@@ -122,5 +128,15 @@ export const VotequorumRequest = {
   QDEVICE_UPDATE: 7,
   QDEVICE_POLL: 8,
   QDEVICE_MASTER_WINS: 9,
+  SET_EXTRA_INFO: 10,
+  GET_EXTRA_INFO: 11,
 } as const;
-export const VotequorumResponse = { STATUS: 0, GET_INFO: 1, QUORUM: 3, EXPECTED_VOTES: 4, NODE_LIST: 5 } as const;
+export const VotequorumResponse = {
+  STATUS: 0,
+  GET_INFO: 1,
+  QUORUM: 3,
+  EXPECTED_VOTES: 4,
+  NODE_LIST: 5,
+  GET_EXTRA_INFO: 6,
+  EXTRA_INFO: 7,
+} as const;

@@ -7,6 +7,8 @@ import { encodeList, execStruct, RequestStruct, ResponseStruct, Struct } from '.
 
 /** IPC and node-to-node messages of votequorum (services.md 7.2, 1.6). */
 export const QDEVICE_NAME_BYTES = 255;
+/** What a quorum device may say of its node beyond its vote. */
+export const QDEVICE_EXTRA_INFO_BYTES = 4096;
 
 export const VQ_GET_INFO = new RequestStruct(VotequorumRequest.GET_INFO, 'req_lib_votequorum_getinfo', 24, {
   nodeId: u32('nodeid', 16),
@@ -58,6 +60,19 @@ export const VQ_QDEVICE_MASTER_WINS = new RequestStruct(
   280,
   { ...named, allow: u32('allow', 272) },
 );
+export const VQ_SET_EXTRA_INFO = new RequestStruct(
+  VotequorumRequest.SET_EXTRA_INFO,
+  'req_lib_votequorum_set_qdevice_extra_info',
+  24,
+  { length: u32('ei_size', 16) },
+  { name: 'extra_info', offset: 20 },
+);
+export const VQ_GET_EXTRA_INFO = new RequestStruct(
+  VotequorumRequest.GET_EXTRA_INFO,
+  'req_lib_votequorum_get_qdevice_extra_info',
+  24,
+  { nodeId: u32('nodeid', 16) },
+);
 
 /** Flags of the get-info response. */
 export const InfoFlag = {
@@ -71,6 +86,7 @@ export const InfoFlag = {
   QDEVICE_ALIVE: 128,
   QDEVICE_CAST_VOTE: 256,
   QDEVICE_MASTER_WINS: 512,
+  QDEVICE_HAS_EXTRA_INFO: 1024,
 } as const;
 
 const infoFields = (at: number, ids: { nodeId: string; state: string; votes: string; expected: string }) =>
@@ -109,6 +125,13 @@ export const VOTEQUORUM_INFO = new Struct(
   }),
 );
 export const VQ_STATUS_RESPONSE = new ResponseStruct(VotequorumResponse.STATUS, 'res_lib_votequorum_status', 24, {});
+export const VQ_GET_EXTRA_INFO_RESPONSE = new ResponseStruct(
+  VotequorumResponse.GET_EXTRA_INFO,
+  'res_lib_votequorum_get_qdevice_extra_info',
+  32,
+  { length: u32('ei_size', 24) },
+  { name: 'extra_info', offset: 28 },
+);
 
 /** The requests of libvotequorum. */
 export const VOTEQUORUM_CALLS = {
@@ -122,6 +145,8 @@ export const VOTEQUORUM_CALLS = {
   qdeviceUpdate: call(VQ_QDEVICE_UPDATE, VQ_STATUS_RESPONSE),
   qdevicePoll: call(VQ_QDEVICE_POLL, VQ_STATUS_RESPONSE),
   qdeviceMasterWins: call(VQ_QDEVICE_MASTER_WINS, VQ_STATUS_RESPONSE),
+  setExtraInfo: call(VQ_SET_EXTRA_INFO, VQ_STATUS_RESPONSE),
+  getExtraInfo: call(VQ_GET_EXTRA_INFO, VQ_GET_EXTRA_INFO_RESPONSE),
 } as const;
 
 export const VQ_QUORUM_EVENT = new ResponseStruct(
@@ -143,6 +168,13 @@ export const VQ_NODE_LIST_EVENT = new ResponseStruct(
   56,
   { context: u64('context', 24), ringId: libraryRingId('ring_id.', 32), nodeCount: u32('node_list_entries', 48) },
   { name: 'node_list', offset: 56 },
+);
+export const VQ_EXTRA_INFO_EVENT = new ResponseStruct(
+  VotequorumResponse.EXTRA_INFO,
+  'res_lib_votequorum_qdevice_extra_info_notification',
+  48,
+  { context: u64('context', 24), nodeId: u32('nodeid', 32), length: u32('ei_size', 40) },
+  { name: 'extra_info', offset: 48 },
 );
 
 export interface VotequorumQuorumEvent {
@@ -192,6 +224,7 @@ export const NodeFlag = {
   QDEVICE_ALIVE: 32,
   QDEVICE_CAST_VOTE: 64,
   QDEVICE_MASTER_WINS: 128,
+  QDEVICE_EXTRA_INFO: 256,
 } as const;
 
 export const VQ_NODE_INFO = execStruct(ServiceId.VOTEQUORUM, VotequorumFn.NODE_INFO, 'req_exec_quorum_nodeinfo', 32, {
@@ -232,10 +265,20 @@ export const VQ_EXEC_QDEVICE_RENAME = execStruct(
   renamed,
 );
 
+export const VQ_EXEC_EXTRA_INFO = execStruct(
+  ServiceId.VOTEQUORUM,
+  VotequorumFn.QDEVICE_EXTRA_INFO,
+  'req_exec_quorum_qdevice_set_extra_info',
+  24,
+  { nodeId: u32('nodeid', 16), length: u32('ei_size', 20) },
+  { name: 'extra_info', offset: 24 },
+);
+
 /** Messages of votequorum between the nodes. */
 export const VOTEQUORUM_MESSAGES = {
   nodeInfo: VQ_NODE_INFO,
   reconfigure: VQ_RECONFIGURE,
   qdeviceRegistration: VQ_EXEC_QDEVICE_REGISTER,
   qdeviceRename: VQ_EXEC_QDEVICE_RENAME,
+  qdeviceExtraInfo: VQ_EXEC_EXTRA_INFO,
 } as const;

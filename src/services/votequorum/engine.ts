@@ -19,6 +19,7 @@ import type {
 import { readDynamic, readStatic, type StaticConfiguration } from './configuration.ts';
 import { VotequorumCore } from './core.ts';
 import { type Evaluation, evaluate } from './evaluation.ts';
+import { DeviceExtraInfo } from './extra-info.ts';
 import { respondStatus, type VotequorumCall, votequorumCalls } from './library.ts';
 import { QuorumDevice } from './qdevice.ts';
 import { TIE_BREAKER_TYPE } from './quorum-math.ts';
@@ -52,6 +53,7 @@ const WORDS: Readonly<Record<Message, string>> = {
   reconfigure: 'reconfiguration',
   qdeviceRegistration: 'registration',
   qdeviceRename: 'rename',
+  qdeviceExtraInfo: 'extra info',
 };
 
 /** Service 5: quorum by votes (services.md 7). */
@@ -87,6 +89,7 @@ class VotequorumService implements RunningService<VotequorumCall, Message> {
   private readonly core: VotequorumCore;
   private readonly device: QuorumDevice;
   private readonly trackers: VotequorumTrackers;
+  private readonly extraInfo: DeviceExtraInfo;
   private windowTimer: EngineTimer | null = null;
   private windowMs = 0;
   private syncInfoSent = false;
@@ -103,8 +106,9 @@ class VotequorumService implements RunningService<VotequorumCall, Message> {
     this.core = this.makeCore();
     this.device = new QuorumDevice(this.core, context, respondStatus);
     this.trackers = new VotequorumTrackers(this.core);
-    const { core, device, trackers, fixed } = this;
-    this.calls = votequorumCalls({ core, device, context, trackers });
+    this.extraInfo = new DeviceExtraInfo(this.core, this.device, this.trackers, context);
+    const { core, device, trackers, extraInfo, fixed } = this;
+    this.calls = votequorumCalls({ core, device, context, trackers, extraInfo });
     for (const text of fixed.warnings) context.log('warning', 'VOTEQ', text);
     this.loadTrackingBarrier();
     this.applyStatic();
@@ -253,6 +257,7 @@ class VotequorumService implements RunningService<VotequorumCall, Message> {
         qdeviceRegistration: ({ operation, name }, nodeId) =>
           this.device.registrationDelivered(operation, name, nodeId),
         qdeviceRename: ({ oldName, newName }) => this.device.renameDelivered(oldName, newName),
+        qdeviceExtraInfo: (values, nodeId, message) => this.extraInfo.delivered(values, nodeId, message),
       },
       (name, nodeId) =>
         this.context.log('warning', 'VOTEQ', `Malformed ${WORDS[name]} from node ${nodeId}`, 'malformed'),
@@ -276,10 +281,11 @@ class VotequorumService implements RunningService<VotequorumCall, Message> {
   }
 
   private syncProcess(): boolean {
-    const { device, context, trackers } = this;
+    const { device, context, trackers, extraInfo } = this;
     if (!this.syncInfoSent) {
       this.syncInfoSent = true;
       device.sendOwnInfo();
+      extraInfo.sendIfSet();
       device.sendDeviceInfo();
       device.sendRegistration();
       trackers.sendNodeList();

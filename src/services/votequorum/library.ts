@@ -6,6 +6,7 @@ import * as wire from '../codec/votequorum.ts';
 import { InfoFlag, NodeFlag, ReconfigureParam } from '../codec/votequorum.ts';
 import type { CallHandler, EngineConnection, MainEngineContext } from '../engine.ts';
 import type { VotequorumCore } from './core.ts';
+import type { DeviceExtraInfo } from './extra-info.ts';
 import type { QuorumDevice } from './qdevice.ts';
 import { tally } from './summary.ts';
 import type { VotequorumTrackers } from './trackers.ts';
@@ -16,6 +17,7 @@ export interface LibraryParts {
   readonly device: QuorumDevice;
   readonly context: MainEngineContext;
   readonly trackers: VotequorumTrackers;
+  readonly extraInfo: DeviceExtraInfo;
 }
 
 export type VotequorumCall = keyof typeof wire.VOTEQUORUM_CALLS;
@@ -25,7 +27,7 @@ export const respondStatus = (connection: EngineConnection, status: CsStatus): v
 
 /** The requests of libvotequorum (services.md 7.9). */
 export function votequorumCalls(parts: LibraryParts): Readonly<Record<VotequorumCall, CallHandler>> {
-  const { device, trackers } = parts;
+  const { device, trackers, extraInfo } = parts;
   return serve(wire.VOTEQUORUM_CALLS, {
     getInfo: ({ nodeId }) => getInfo(parts, nodeId),
     setExpected: ({ expectedVotes }) => setExpected(parts, expectedVotes),
@@ -33,10 +35,12 @@ export function votequorumCalls(parts: LibraryParts): Readonly<Record<Votequorum
     trackStart: ({ context, trackFlags }, connection) => trackStart(parts, connection, context, trackFlags),
     trackStop: (_, connection) => (trackers.stop(connection) ? CsError.OK : CsError.NOT_EXIST),
     qdeviceRegister: ({ name }, connection) => device.register(connection, name),
-    qdeviceUnregister: ({ name }) => device.unregister(name),
+    qdeviceUnregister: ({ name }) => device.unregister(name, () => extraInfo.clear()),
     qdeviceUpdate: ({ oldName, newName }) => device.rename(oldName, newName),
     qdevicePoll: ({ name, castVote, ringId }) => device.poll(name, castVote !== 0, ringId),
     qdeviceMasterWins: ({ name, allow }) => device.setMasterWins(name, allow !== 0),
+    setExtraInfo: ({ length }, _, request) => extraInfo.set(wire.VQ_SET_EXTRA_INFO.tailBytes(request, length)),
+    getExtraInfo: ({ nodeId }) => extraInfo.get(nodeId),
   });
 }
 
@@ -59,7 +63,7 @@ function getInfo({ core, device }: LibraryParts, nodeId: number): Uint8Array {
   });
 }
 
-/** Six flags of this daemon, four of the node that was asked for (services.md 7.2). */
+/** Six flags of this daemon, five of the node that was asked for (services.md 7.2). */
 function infoFlags(core: VotequorumCore, recordFlags: number): number {
   const local: readonly (readonly [boolean, number])[] = [
     [core.twoNode, InfoFlag.TWO_NODE],
@@ -74,6 +78,7 @@ function infoFlags(core: VotequorumCore, recordFlags: number): number {
     [NodeFlag.QDEVICE_ALIVE, InfoFlag.QDEVICE_ALIVE],
     [NodeFlag.QDEVICE_CAST_VOTE, InfoFlag.QDEVICE_CAST_VOTE],
     [NodeFlag.QDEVICE_MASTER_WINS, InfoFlag.QDEVICE_MASTER_WINS],
+    [NodeFlag.QDEVICE_EXTRA_INFO, InfoFlag.QDEVICE_HAS_EXTRA_INFO],
   ];
   let flags = 0;
   for (const [on, flag] of local) if (on) flags |= flag;

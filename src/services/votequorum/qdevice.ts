@@ -108,7 +108,8 @@ export class QuorumDevice {
     return null;
   }
 
-  unregister(name: string): CsStatus {
+  /** `beforeInfo`: what else goes with the device is told before this node's info. */
+  unregister(name: string, beforeInfo: () => void): CsStatus {
     if (!this.isRegistered) return CsError.NOT_EXIST;
     if (name !== this.name) return CsError.INVALID_PARAM;
     this.timer?.cancel();
@@ -116,6 +117,7 @@ export class QuorumDevice {
     this.waitsForPoll = false;
     const { QDEVICE_REGISTERED, QDEVICE_ALIVE, QDEVICE_CAST_VOTE, QDEVICE_MASTER_WINS } = NodeFlag;
     this.core.us.set(QDEVICE_REGISTERED | QDEVICE_ALIVE | QDEVICE_CAST_VOTE | QDEVICE_MASTER_WINS, false);
+    beforeInfo();
     this.sendOwnInfo();
     multicast(this.context, VQ_EXEC_QDEVICE_REGISTER, registration(QdeviceOperation.UNREGISTER, name));
     return CsError.OK;

@@ -1,3 +1,5 @@
+import { NodeFlag } from '../codec/votequorum.ts';
+
 /** States of a node record; the numbers are those of the library. */
 export const RecordState = { NONE: 0, MEMBER: 1, DEAD: 2, LEAVING: 3 } as const;
 
@@ -15,6 +17,9 @@ export class NodeRecord {
   votes = 0;
   expectedVotes = 0;
   flags = 0;
+  /** What its quorum device says of it beyond the vote. */
+  extraInfo: Uint8Array = new Uint8Array(0);
+
   constructor(readonly nodeId: number) {}
 
   get isMember(): boolean {
@@ -27,6 +32,11 @@ export class NodeRecord {
 
   set(flag: number, on: boolean): void {
     this.flags = on ? this.flags | flag : this.flags & ~flag;
+  }
+
+  setExtraInfo(info: Uint8Array): void {
+    this.extraInfo = info;
+    this.set(NodeFlag.QDEVICE_EXTRA_INFO, info.length > 0);
   }
 
   info(): NodeInfo {

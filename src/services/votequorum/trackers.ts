@@ -2,7 +2,7 @@ import { exactRingId } from '../../lib/ring-id.ts';
 import * as wire from '../codec/votequorum.ts';
 import type { EngineConnection } from '../engine.ts';
 import type { VotequorumCore } from './core.ts';
-import { QDEVICE_NODE_ID } from './records.ts';
+import { type NodeRecord, QDEVICE_NODE_ID } from './records.ts';
 
 /** Clients that hear of changes, each with the context that it gave (services.md 7.2). */
 export class VotequorumTrackers {
@@ -26,6 +26,8 @@ export class VotequorumTrackers {
   sendCurrent(connection: EngineConnection, context: bigint): void {
     connection.dispatch(this.nodeList(context));
     connection.dispatch(this.quorum(context));
+    for (const record of this.core.records.all())
+      if (record.has(wire.NodeFlag.QDEVICE_EXTRA_INFO)) connection.dispatch(extraInfo(record, context));
   }
 
   sendQuorum(): void {
@@ -39,6 +41,10 @@ export class VotequorumTrackers {
   sendExpectedVotes(): void {
     const { expectedVotes } = this.core.us;
     this.sendAll((context) => wire.VQ_EXPECTED_VOTES_EVENT.ok({ context, expectedVotes }));
+  }
+
+  sendExtraInfo(record: NodeRecord): void {
+    this.sendAll((context) => extraInfo(record, context));
   }
 
   /** There may be thousands, most of them with the same context: the event is made once for those that follow each other. */
@@ -62,3 +68,6 @@ export class VotequorumTrackers {
     return wire.encodeVotequorumNodeList({ context, ringId: exactRingId(this.core.ringId), nodes: this.core.members });
   }
 }
+
+const extraInfo = ({ nodeId, extraInfo: info }: NodeRecord, context: bigint): Uint8Array =>
+  wire.VQ_EXTRA_INFO_EVENT.ok({ context, nodeId, length: info.length }, info);
