@@ -42,6 +42,7 @@ import { ScheduleWatch } from './schedule-watch.ts';
 import {
   addStatistics,
   RingCounters,
+  showConfigSource,
   showEngineDrops,
   showFlight,
   showLinks,
@@ -56,6 +57,8 @@ import { rondoVersion } from './version.ts';
 const COUNTERS_MS = 500;
 
 export interface DaemonParts extends LogPorts {
+  /** As which node of its list the configuration is read, where an option says so. */
+  readonly nodeName: string | null;
   readonly configuration: LoadedConfiguration;
   readonly stateDirectory: string;
   readonly ringIds: RingIdStore;
@@ -133,6 +136,7 @@ export class Daemon {
     showMemory(this.statistics);
     showLogLosses(this.statistics, () => parts.lostLines());
     showFlight(this.statistics, parts.flight.path);
+    showConfigSource(this.statistics, configuration.file, parts.nodeName);
     this.inForce = new ConfigurationInForce(this.cmap, totem, {
       send: (message) => this.ring.send(message),
       sendKey: (fingerprint, key) => this.ring.sendKey(fingerprint, key),

@@ -146,6 +146,7 @@ async function serve(parts: ServeParts): Promise<ExitCodeValue> {
   const daemon = new Daemon({
     configuration: { ...result, file: parts.file },
     environment: environmentFor(options),
+    nodeName: options.nodeName,
     stateDirectory,
     ringIds: new RingIdStore(stateDirectory, result.totem.nodeId),
     scheduling: parts.scheduling,

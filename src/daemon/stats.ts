@@ -172,6 +172,13 @@ export function showFlight(statistics: StatsMap, path: string | null): void {
   statistics.add({ prefix: `${OWN_PREFIX}flight.`, table, discreet: true, read: () => path ?? '' });
 }
 
+/** `rondo.config.`: which file this daemon has read, and as which node of its list where an option said so; for tools that look at the file again. */
+export function showConfigSource(statistics: StatsMap, file: string, node: string | null): void {
+  const table: StatsTable = { file: CmapType.STRING, node: CmapType.STRING };
+  const read = (name: string): string => (name === 'file' ? file : (node ?? ''));
+  statistics.add({ prefix: `${OWN_PREFIX}config.`, table, discreet: true, read });
+}
+
 /** Counters of our own, `rondo.…`: among others what was dropped and why. */
 export function showOwnCounters(statistics: StatsMap, ring: RingCounters): void {
   const tables = new Map<string, Record<string, CmapTypeCode>>();

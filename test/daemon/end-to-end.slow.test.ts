@@ -98,6 +98,22 @@ for (const transport of ['udpu', 'knet'] as const) {
         'read-only',
       );
       t.equal(await runCli(['status', '-i', 'rondo-nobody'], captureIo()), 3);
+
+      const { configFile } = cluster.layout.nodes[1]!;
+      const checked = captureIo();
+      t.equal(await runCli(['config', 'check', '--json', '-i', cluster.instance(1)], checked), 0, checked.text);
+      t.match(
+        JSON.parse(checked.text),
+        { file: configFile, ok: true, summary: { nodeId: 2 } },
+        'the file that the daemon has read, as its node',
+      );
+      const planned = captureIo();
+      t.equal(await runCli(['config', 'plan', '-i', cluster.instance(1)], planned), 0, planned.text);
+      t.match(planned.text, `${configFile} says what is in force`);
+      const looked = captureIo();
+      await runCli(['doctor', '--seconds', '0', '-i', cluster.instance(1)], looked);
+      t.match(looked.text, /^Looked at machine, configuration and ring: /m);
+      t.equal(await runCli(['config', 'check', '-i', 'rondo-nobody'], captureIo()), 1, 'nobody knows the file');
     });
 
     await t.test('reload: as a whole, or not at all', SLOW, async (t) => {

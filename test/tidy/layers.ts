@@ -58,9 +58,21 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'lib',
     'pino',
   ],
+  /** Captures of a ring's traffic: the decoders of the protocol cores, with the keys and libraries around them. */
+  decode: [
+    'os',
+    'totem',
+    'knet',
+    'transport/knet/crypto-provider.ts',
+    'transport/knet/library-compression.ts',
+    'services/codec',
+    'services/connectivity/messages.ts',
+    'lib',
+  ],
   cli: [
     'notify',
     'client',
+    'decode',
     'services/codec',
     'services/votequorum/forecast.ts',
     'services/quorum/providers.ts',

@@ -2,16 +2,30 @@ import { Cfg } from '../../client/cfg.ts';
 import { Cmap } from '../../client/cmap.ts';
 import { type ConfigError, type ConfigWarning, warningText } from '../../config/errors.ts';
 import { CONFIG_FILE_DEFAULT, type LoadResult, loadConfiguration } from '../../config/load.ts';
+import { RondoError } from '../../lib/errors.ts';
 import { checking } from '../checking-environment.ts';
 import type { Command, CommandContext } from '../command.ts';
 import { type ConfigPlan, liveMap, planConfiguration } from '../config-plan.ts';
+import { configSource } from '../config-source.ts';
 import { CliExit } from '../exit-codes.ts';
 import { emit } from '../output.ts';
 import { nodeViews } from '../views.ts';
 
+async function sourceOf(
+  context: CommandContext,
+): Promise<{ readonly file: string; readonly node: string | undefined }> {
+  const { file, node } = await configSource(context, context.positionals[0]);
+  if (file === null)
+    throw new RondoError(
+      'RONDO_NO_FILE',
+      'the instance does not run, so nobody knows its configuration file',
+      'Name the file',
+    );
+  return { file, node };
+}
+
 async function check(context: CommandContext): Promise<number> {
-  const file = context.positionals[0] ?? CONFIG_FILE_DEFAULT;
-  const { node } = context.values;
+  const { file, node } = await sourceOf(context);
   const result = await loadConfiguration({ file }, { purpose: 'test', ...checking(node) });
   if (result.ok) result.key?.wipe();
   emit(context, resultJson(result), () => resultLines(result));
@@ -70,13 +84,13 @@ function resultLines(result: LoadResult): string[] {
 
 /** What a reload would do here, and which nodes have what now. */
 async function plan(context: CommandContext): Promise<number> {
-  const file = context.positionals[0] ?? CONFIG_FILE_DEFAULT;
+  const { file, node } = await sourceOf(context);
   const cmap = await Cmap.connect(context.connect);
   const stats = await Cmap.connect({ ...context.connect, map: 'stats' });
   const cfg = await Cfg.connect(context.connect);
   try {
     const own = await cfg.localNodeId();
-    const planned = await planConfiguration(file, context.values['node'], await liveMap(cmap));
+    const planned = await planConfiguration(file, node, await liveMap(cmap));
     const views = await nodeViews(stats);
     const here = views.find(({ nodeId }) => nodeId === own)?.configuration;
     const nodes = views.map(({ nodeId, configuration }) => ({
@@ -121,7 +135,7 @@ export const CONFIG_COMMANDS: readonly Command[] = [
     words: 'config check',
     arguments: '[FILE]',
     summary: 'check a configuration file, unknown keys included',
-    details: `Default file: ${CONFIG_FILE_DEFAULT}. Reports FILE:LINE:COLUMN, what is wrong and what to do. Exit 4 when the file is not usable.`,
+    details: `Default: the running daemon's file, else ${CONFIG_FILE_DEFAULT}. Reports FILE:LINE:COLUMN, what is wrong and what to do. Exit 4 when the file is not usable.`,
     options: { node: { type: 'string' }, strict: { type: 'boolean' } },
     optionHelp: [
       { flag: '--node NAME', text: 'check it as this node of its list (default: this host)' },
@@ -138,7 +152,7 @@ export const CONFIG_COMMANDS: readonly Command[] = [
     words: 'config plan',
     arguments: '[FILE]',
     summary: 'show what a reload of a file would change, when each key acts, and which nodes differ',
-    details: `Default file: ${CONFIG_FILE_DEFAULT}. Changes nothing. Each node reads its own file at a reload; what they have in force now is compared. Exit 4 when the reload would be refused.`,
+    details: `Default: the running daemon's file, else ${CONFIG_FILE_DEFAULT}. Changes nothing. Each node reads its own file at a reload; what they have in force now is compared. Exit 4 when the reload would be refused.`,
     options: { node: { type: 'string' } },
     optionHelp: [{ flag: '--node NAME', text: 'read it as this node of its list (default: this host)' }],
     examples: ['rondo config plan', 'rondo config plan new.conf --json'],

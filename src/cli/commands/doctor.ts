@@ -4,6 +4,7 @@ import { CONFIG_FILE_DEFAULT } from '../../config/load.ts';
 import { runningInstances } from '../../ipc/instances.ts';
 import { CsStatusError } from '../../lib/errors.ts';
 import type { Command, CommandContext } from '../command.ts';
+import { configSource } from '../config-source.ts';
 import { type Finding, inOrder, type Severity } from '../doctor/finding.ts';
 import { type RingFacts, ringFindings } from '../doctor/live.ts';
 import { lookAtMachine } from '../doctor/look-machine.ts';
@@ -18,13 +19,12 @@ const SECONDS_MAX = 3600;
 async function doctor(context: CommandContext): Promise<number> {
   const { values } = context;
   const seconds = secondsOf(values['seconds']);
-  const file = typeof values['config'] === 'string' ? values['config'] : CONFIG_FILE_DEFAULT;
   const traces = daemonTraces(context);
-  // A named instance has a file of its own, which only who started it knows.
-  const isFileUnknown = values['config'] === undefined && instanceOf(context) !== '';
+  const source = await configSource(context, values['config']);
+  const isFileUnknown = source.file === null;
   const preflight = values['preflight'] === true;
   // The file first: the ring's part compares with it. Whether the daemon can be asked is seen by asking.
-  const first = await lookAtMachine(file, values['node'], traces);
+  const first = await lookAtMachine(source.file ?? CONFIG_FILE_DEFAULT, source.node, traces);
   let daemon = traces;
   let ring: RingFacts | null = null;
   if (!preflight && traces.state !== 'stopped' && traces.state !== 'silent') {
@@ -110,7 +110,10 @@ export const DOCTOR_COMMAND: Command = {
     strict: { type: 'boolean' },
   },
   optionHelp: [
-    { flag: '-c, --config FILE', text: `the configuration (default ${CONFIG_FILE_DEFAULT})` },
+    {
+      flag: '-c, --config FILE',
+      text: `the configuration (default: the running daemon's, else ${CONFIG_FILE_DEFAULT})`,
+    },
     { flag: '--node NAME', text: 'look at it as this node of its list (default: this host)' },
     { flag: '-s, --seconds SECONDS', text: `for how long the ring is watched (default ${SECONDS_DEFAULT})` },
     { flag: '--preflight', text: 'only what a start needs' },

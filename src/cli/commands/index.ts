@@ -1,8 +1,10 @@
 import type { Command } from '../command.ts';
+import { BLACKBOX_COMMANDS } from './blackbox.ts';
 import { CMAP_COMMANDS } from './cmap.ts';
 import { completionCommand } from './completion.ts';
 import { CONTROL_COMMANDS } from './control.ts';
 import { CPG_COMMANDS } from './cpg.ts';
+import { DECODE_COMMAND } from './decode.ts';
 import { DOCTOR_COMMAND } from './doctor.ts';
 import { INSTANCES_COMMAND } from './instances.ts';
 import { KEY_COMMANDS } from './key.ts';
@@ -24,6 +26,8 @@ export const COMMANDS: readonly Command[] = [
   ...QUORUM_COMMANDS,
   QUORUM_EXPLAIN_COMMAND,
   ...WHY_COMMANDS,
+  DECODE_COMMAND,
+  ...BLACKBOX_COMMANDS,
   ...CPG_COMMANDS,
   ...CMAP_COMMANDS,
   ...CONTROL_COMMANDS,

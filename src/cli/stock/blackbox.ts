@@ -1,25 +1,39 @@
-import { spawnSync } from 'node:child_process';
-import { printableLines } from '../../lib/printable.ts';
+import { printable } from '../../lib/printable.ts';
+import type { BlackboxEntry } from '../../observe/log/blackbox-reader.ts';
+import { loadBlackbox, priorityName } from '../blackbox.ts';
 import { CMAPCTL } from './cmapctl.ts';
-import { EXIT_FAILURE, type Tool } from './tool.ts';
+import { EXIT_FAILURE, EXIT_SUCCESS, type Tool } from './tool.ts';
 
 const FILE = '/var/lib/corosync/fdata';
-const READER = '/usr/sbin/qb-blackbox';
 
-/** `corosync-blackbox`: makes the daemon write its flight data, and shows it with libqb's reader. */
+/** `corosync-blackbox`: makes the daemon write its flight data, and shows it. */
 export const BLACKBOX: Tool = {
   name: 'corosync-blackbox',
   async run(_args, io) {
     for (const key of ['runtime.blackbox.dump_state', 'runtime.blackbox.dump_flight_data']) {
       await CMAPCTL.run(['-s', key, 'str', String(Math.floor(Date.now() / 1000))], io, CMAPCTL.name);
     }
-    const { status, stdout, stderr, error } = spawnSync(READER, [FILE], { maxBuffer: 256 * 1024 * 1024 });
-    if (error !== undefined) {
-      io.err(`${READER}: ${error.message}: it is in the package libqb-tools\n`);
-      return EXIT_FAILURE;
+    io.out(`Dumping the contents of ${FILE}\n`);
+    try {
+      const { entries, problem } = loadBlackbox(FILE);
+      for (const entry of entries) io.out(`${io.terminal ? printable(entryLine(entry)) : entryLine(entry)}\n`);
+      if (problem === null) return EXIT_SUCCESS;
+      io.err(`corosync-blackbox: ${FILE}: ${problem}\n`);
+    } catch (error) {
+      io.err(`corosync-blackbox: ${error instanceof Error ? error.message : String(error)}\n`);
     }
-    io.out(io.terminal ? printableLines(stdout.toString()) : stdout);
-    io.err(stderr.toString());
-    return status ?? EXIT_FAILURE;
+    return EXIT_FAILURE;
   },
 };
+
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'] as const;
+
+/** As libqb's reader shows it, in local time. */
+function entryLine({ timeMs, priority, function: name, line, tags, message }: BlackboxEntry): string {
+  const at = new Date(timeMs);
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const clock = [at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(':');
+  const day = `${MONTHS[at.getMonth()]!} ${two(at.getDate())}`;
+  const milliseconds = String(at.getMilliseconds()).padStart(3, '0');
+  return `${priorityName(priority).padEnd(7)} ${day} ${clock}.${milliseconds} ${name}(${line}):${tags}: ${message}`;
+}
