@@ -11,10 +11,7 @@ import type { GENERAL } from './options/totem.ts';
 export type TransportName = 'udp' | 'udpu' | 'knet';
 
 /** Timers and parameters of the ring protocol (totem.md 3), defaults and derivations applied. The rows are in options/timing.ts. */
-export type TotemTimings = Omit<Settings<typeof TIMING>, 'tokenCoefficientMs'> & {
-  /** No option of its own: made from `token` without its coefficient. */
-  readonly silenceMs: number;
-};
+export type TotemTimings = Omit<Settings<typeof TIMING>, 'tokenCoefficientMs'>;
 
 export type KnetLinkSettings = Settings<typeof KNET_LINK>;
 

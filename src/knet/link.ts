@@ -22,6 +22,8 @@ const CLOCK_SLACK_MS = 0.000_5;
 /** A PING that was not answered is sent again after this share of the interval, and not before this time. */
 const PING_AGAIN_SHARE = 1 / 32;
 const PING_AGAIN_MS_MIN = 25;
+/** … and not after this one, unless the round trip is long: that a large ring has a long interval says nothing about the link. */
+const PING_AGAIN_MS_MAX = 50;
 /** How far a slower reply raises the estimate of the quickest ones. */
 const QUICKEST_RISE = 1 / 64;
 /** Weight of one PING in the share of those that are not answered. */
@@ -156,7 +158,11 @@ export class Link {
     const { pingIntervalMs } = this.config;
     const eager = this.connected || this.lastPingMs < this.eagerUntilMs;
     if (!eager || this.lastPingReturned) return this.lastPingMs + pingIntervalMs;
-    const again = Math.max(PING_AGAIN_MS_MIN, pingIntervalMs * PING_AGAIN_SHARE, (4 * this.quickestUs) / 1000);
+    const again = Math.max(
+      PING_AGAIN_MS_MIN,
+      Math.min(PING_AGAIN_MS_MAX, pingIntervalMs * PING_AGAIN_SHARE),
+      (4 * this.quickestUs) / 1000,
+    );
     return this.lastPingMs + Math.min(pingIntervalMs, again);
   }
 

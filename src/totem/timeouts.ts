@@ -5,7 +5,7 @@ import { isAgreed } from './membership.ts';
 import { subtract } from './node-set.ts';
 import type { RingState } from './state.ts';
 import { Stat } from './statistics.ts';
-import { askMembers, reportSilence } from './suspicion.ts';
+import { askMembers, reportSilence, watchMember } from './suspicion.ts';
 import { Timer, type TimerValue } from './timer-table.ts';
 import {
   armResend,
@@ -71,6 +71,9 @@ export function timerExpired(s: RingState, timer: TimerValue): void {
       return;
     case Timer.SUSPICION:
       reportSilence(s);
+      return;
+    case Timer.WATCH:
+      watchMember(s);
       return;
     case Timer.STATISTICS:
       summarize(s);

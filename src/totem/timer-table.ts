@@ -14,9 +14,11 @@ export const Timer = {
   STATISTICS: 10,
   /** While a member is silent. */
   SUSPICION: 11,
+  /** When the next member is asked whether it lives. */
+  WATCH: 12,
 } as const;
 export type TimerValue = (typeof Timer)[keyof typeof Timer];
-const TIMERS = 12;
+const TIMERS = 13;
 
 export class TimerTable {
   private readonly deadlines = new Float64Array(TIMERS).fill(Number.POSITIVE_INFINITY);

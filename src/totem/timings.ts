@@ -24,6 +24,6 @@ export interface SrpTimings {
   /** Token visits after which a missing message is asked for. */
   readonly missCountConst: number;
   readonly cancelTokenHoldOnRetransmit: boolean;
-  /** Silence on all links after which a member is dead if all others see it, too (suspicion.ts); counts below `tokenMs` only. */
+  /** Silence on all links after which a member is dead if all others see it, too (suspicion.ts); counts below `tokenMs` only; 0 = never. */
   readonly silenceMs: number;
 }

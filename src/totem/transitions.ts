@@ -47,6 +47,7 @@ const STOPPED_IN_GATHER = [
   Timer.MERGE,
   Timer.HEARTBEAT,
   Timer.SUSPICION,
+  Timer.WATCH,
 ] as const;
 
 /** ENTER GATHER (totem.md 4.3). `node`: whose message is the reason, if one is. */
@@ -194,6 +195,7 @@ export function enterOperational(s: RingState): void {
   notePresence(s);
   s.suspicion.changedMs = s.nowMs; // what is silent to others is not known in a new ring
   if (s.suspicion.someone) s.timers.start(Timer.SUSPICION, 0);
+  if (s.network.heartbeats !== null && membership.memb.length > 1) s.timers.start(Timer.WATCH, 0);
   s.statistics.add(Stat.operational_entered);
   s.statistics.set(Stat.continuous_gather, 0);
   s.observer.report({ kind: 'operational', ringId: s.ring, members: membership.memb, joined, left, lost });

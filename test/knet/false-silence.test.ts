@@ -12,6 +12,8 @@ const HOURS = Number(process.env['FALSE_SILENCE_HOURS'] ?? 0.25);
 const SEED = Number(process.env['FALSE_SILENCE_SEED'] ?? 1);
 const LIMIT_MS = 2_000 + 3_000 / 16;
 const STEP_MS = 2;
+/** As Totem does: a member is watched by the one before it. */
+const WATCH_MS = 200;
 /** Between two pauses of a node: less would be one long pause. */
 const RUN_MS_MIN = 1_000;
 const SETTLED_MS = 10_000;
@@ -32,6 +34,7 @@ function longestSilence(seed: number, hours: number, { nodes, links, loss, pause
   sim.network = () => !random.chance(loss);
   const all = [...sim.nodes.values()];
   const wakesMs = new Map(all.map((node) => [node, 0]));
+  const watchedMs = new Map(all.map((node) => [node, 0]));
   const sockets = new Map(all.map((node) => [node, [] as Packet[]]));
   const found = { silentMs: 0, died: 0, linksDown: 0, pauses: 0 };
   const endMs = sim.nowMs + hours * 3_600_000;
@@ -42,6 +45,10 @@ function longestSilence(seed: number, hours: number, { nodes, links, loss, pause
       if (sim.nowMs < wakesMs.get(node)!) continue;
       for (const packet of sockets.get(node)!.splice(0)) node.accept(packet);
       node.core.tick(sim.nowMs);
+      if (sim.nowMs >= watchedMs.get(node)! + WATCH_MS) {
+        watchedMs.set(node, sim.nowMs);
+        node.core.probeHost(all[(all.indexOf(node) + 1) % all.length]!.nodeId, sim.nowMs);
+      }
       node.core.flush();
       if (sim.nowMs < SETTLED_MS) continue;
       for (const host of node.core.hosts.list)

@@ -1,9 +1,25 @@
-import { formula, onlyYes, sectionOptions } from './option.ts';
+import { type Basis, formula, onlyYes, sectionOptions } from './option.ts';
 
 const YES_NO = ['yes', 'no'] as const;
 const TIMEOUT_MS_MIN = 30;
 /** Stock's bound is a timer tick of ten milliseconds with a margin, and the hold may be smaller than other timeouts. */
 const HOLD_MS_MIN = 14;
+
+/**
+ * Silence on all links for this share of `token` is a death when all others see it, too. What the coefficient adds is the time that a larger ring
+ * takes, and says nothing about one node. With the default of 3000 ms a pause of two seconds is no death.
+ */
+const SILENCE_SHARE = 2 / 3;
+/** … and this share of the token timeout in force, eight of the PINGs that follow an unanswered one: around a pause some may be lost. */
+const SILENCE_SLACK_SHARE = 1 / 16;
+const SILENCE_SLACK_MS_MAX = 300;
+/** Below this, lost packets and a busy machine look like a death. */
+const SILENCE_MS_MIN = 300;
+
+function silenceMs({ tokenMs, tokenNodes, tokenCoefficientMs }: Basis): number {
+  const ownMs = Math.max(0, tokenMs - Math.max(0, tokenNodes - 2) * tokenCoefficientMs);
+  return Math.trunc(ownMs * SILENCE_SHARE + Math.min(SILENCE_SLACK_MS_MAX, tokenMs * SILENCE_SLACK_SHARE));
+}
 
 /** As stock's unsigned numbers wrap. */
 const u32 = (value: number): number => value >>> 0;
@@ -193,6 +209,17 @@ export const TIMING = sectionOptions('totem', { reload: 'yes', cmap: 'live' }, [
     field: 'missCountConst',
     published: true,
     doc: 'Token visits with a missing message before it is asked for again. At the default, a ring without stock members asks at the second visit.',
+  },
+  {
+    key: 'host_silence',
+    type: 'u32',
+    default: formula('2/3 of token without its coefficient, and 1/16 of token in force, 300 at most', silenceMs),
+    unit: 'ms',
+    range: `0, or >= ${SILENCE_MS_MIN}`,
+    inForce: (ms) => (ms === 0 ? 0 : Math.max(ms, SILENCE_MS_MIN)),
+    field: 'silenceMs',
+    zeroCounts: true,
+    doc: 'knet, without stock members (which ignore it): a member that no other member has heard for so long on any link is dead before the token timeout is over. Longer pauses of a host are taken for its death; 0 switches it off, and the token timeout decides.',
   },
   {
     key: 'cancel_token_hold_on_retransmit',

@@ -6,20 +6,9 @@ import { readSettings } from './settings.ts';
 
 /** All timings in force. `tokenNodes` is the number of nodes with an address on link 0. */
 export function readTimings(map: Icmap, tokenNodes: number): TotemTimings {
-  const { tokenCoefficientMs, ...timings } = readSettings(TIMING, map, 'totem.', { tokenNodes });
-  const grown = Math.max(0, tokenNodes - 2) * tokenCoefficientMs;
-  const ownMs = Math.max(0, timings.tokenMs - grown);
-  const silenceMs = Math.trunc(ownMs * SILENCE_SHARE + timings.tokenMs * SILENCE_SLACK);
-  return { ...timings, silenceMs };
+  const { tokenCoefficientMs: _, ...timings } = readSettings(TIMING, map, 'totem.', { tokenNodes });
+  return timings;
 }
-
-/**
- * Silence on all links for this share of `token` is a death when all others see it, too. What the coefficient adds is the time that a larger ring
- * takes, and says nothing about one node. With the default of 3000 ms a pause of two seconds is no death.
- */
-const SILENCE_SHARE = 2 / 3;
-/** … and this share of the token timeout in force, eight of the PINGs that follow an unanswered one: around a pause some may be lost. */
-const SILENCE_SLACK = 1 / 16;
 
 export interface TimingProblem {
   readonly key: string;
