@@ -63,6 +63,19 @@ export interface EngineSet {
 /** The services of the ring thread, as this one knows them; what runs there: `src/ring/services.ts`. */
 export const RING_SERVICES: readonly ServiceDeclaration[] = [CPG_SERVICE];
 
+/** The engines of this thread that are loaded before those of the ring thread, in this order. */
+function firstEngines(needs: EngineDependencies): readonly ServiceEngine<MainEngineContext>[] {
+  const { cmap, statistics, addressesOf } = needs;
+  const daemonUid = process.geteuid?.() ?? 0;
+  const agreement = new ReloadAgreement(needs.cfg.reloader);
+  return [
+    new CmapEngine({ cmap, statistics, addressesOf, daemonUid, shutdown: (reason) => needs.shutdown(reason) }),
+    new CfgEngine({ ...needs.cfg, agreement }),
+    agreement,
+    new ConnectivityEngine(needs.connectivity),
+  ];
+}
+
 export function engineSet(needs: EngineDependencies): EngineSet {
   let host: EngineHost | null = null;
   /** The one that is being loaded, for the message when that fails; a provider counts as quorum, as in stock. */
@@ -91,15 +104,7 @@ export function engineSet(needs: EngineDependencies): EngineSet {
     decisions,
     quorateChanged: (quorate) => host!.setQuorate(quorate),
   });
-  const { cmap, statistics, addressesOf } = needs;
-  const daemonUid = process.geteuid?.() ?? 0;
-  const agreement = new ReloadAgreement(needs.cfg.reloader);
-  const first = [
-    new CmapEngine({ cmap, statistics, addressesOf, daemonUid, shutdown: (reason) => needs.shutdown(reason) }),
-    new CfgEngine({ ...needs.cfg, agreement }),
-    agreement,
-    new ConnectivityEngine(needs.connectivity),
-  ];
+  const first = firstEngines(needs);
   const all: readonly ServiceEngine<MainEngineContext>[] = [
     ...first,
     ...needs.system,
