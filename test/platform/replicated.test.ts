@@ -155,6 +155,7 @@ t.test('all die at once: what was confirmed comes back from disk', async (t) => 
   const second = Counter.open(cluster, 1, { ...store(1), name: 'other' });
   await t.rejects(cluster.run(second), StoreError, 'a directory has one owner');
   await Promise.all(members.map(({ machine }) => machine.close())); // leaves nothing that a SIGKILL would not leave
+  writeFileSync(join(home, '1', 'lock'), `${process.ppid} 1\n`); // but its lock; and its process id is another process's now
   await cluster.close();
   appendFileSync(
     join(home, '1', readdirSync(join(home, '1')).find((name) => name.startsWith('log'))!),
@@ -214,6 +215,10 @@ t.test('refusals', async (t) => {
   const cluster = await createTestCluster(3);
   await t.rejects(Counter.open(cluster, 1, { name: '' }), MachineError);
   await t.rejects(Counter.open(cluster, 1, { openMs: -1 }), ArgumentError);
+  const codec = { encode: () => ({ length: 2 ** 28 }) as Uint8Array, decode: () => ({ add: 1 }) };
+  const wordy = await cluster.run(Counter.open(cluster, 1, { name: 'wordy', nodesMin: 1, codec }));
+  await t.rejects(wordy.add(1), ArgumentError, 'too long to be agreed on');
+  await cluster.run(wordy.machine.close());
   await t.rejects(cluster.run(Counter.open(cluster, 1, { openMs: 3000 })), /fewer nodes than needed \(2\)/);
   await t.rejects(Counter.open(cluster, 1, { signal: AbortSignal.abort(new Error('no')) }), /no/);
   const stops = new AbortController();

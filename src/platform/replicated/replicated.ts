@@ -3,6 +3,8 @@ import { abortable, checkedSignal } from '../../client/abort.ts';
 import { checkedAmount, checkedText } from '../../client/arguments.ts';
 import type { Clock } from '../../client/clock.ts';
 import { type Codec, jsonCodec } from '../../client/codecs.ts';
+import { CPG_MESSAGE_BYTES_MAX } from '../../client/cpg.ts';
+import { ArgumentError } from '../../client/errors.ts';
 import { decodeMessagePack } from '../../client/message-pack.ts';
 import type { CallOptions, ConnectOptions } from '../../client/session.ts';
 import { MachineError } from '../errors.ts';
@@ -217,7 +219,7 @@ export class Replicated<Command, Result> implements ReplicaHost {
    * @throws MachineError. After RONDO_MACHINE_TIMEOUT, RONDO_MACHINE_CLOSED or an abort the command may be applied all the same.
    */
   submit(command: Command, options: SubmitOptions = {}): Promise<Result> {
-    return this.enter<Result>(() => this.runningCore().submit(this.codec.encode(command)), options);
+    return this.enter<Result>(() => this.runningCore().submit(checkedCommand(this.codec.encode(command))), options);
   }
 
   /** Resolves when everything that was confirmed anywhere before this call is applied here: what is read then is up to date. */
@@ -424,6 +426,16 @@ export class Replicated<Command, Result> implements ReplicaHost {
     const member = this.members.find((other) => memberName(other) === from);
     if (member !== undefined) this.digests.note(index, member, digest);
   }
+}
+
+/** What the envelope of a command needs besides it. */
+const ENVELOPE_BYTES = 4096;
+const COMMAND_BYTES_MAX = CPG_MESSAGE_BYTES_MAX - ENVELOPE_BYTES;
+
+/** A longer one would never get its place. */
+function checkedCommand(bytes: Uint8Array): Uint8Array {
+  if (bytes.length <= COMMAND_BYTES_MAX) return bytes;
+  throw new ArgumentError(`a command of ${bytes.length} bytes, at most ${COMMAND_BYTES_MAX} are agreed on`);
 }
 
 function checkedName(name: string): void {

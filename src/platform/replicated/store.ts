@@ -169,20 +169,20 @@ async function syncDirectory(directory: string): Promise<void> {
 /** Directories that this process has open: its own lock files would not keep it out. */
 const held = new Map<number, string>();
 
-/** A lock file names its process; that of a dead one is taken over. */
+/** A lock file names its process, and when that began, because process ids come again: that of a dead one is taken over. */
 async function takeLock(path: string): Promise<FileHandle> {
   for (let tries = 0; tries < 2; tries++) {
     try {
       const handle = await open(path, 'wx', 0o600);
-      await handle.write(`${process.pid}\n`);
+      await handle.write(`${process.pid} ${await startOf(process.pid)}\n`);
       held.set(handle.fd, path);
       return handle;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
-    const pid = Number.parseInt(await readFile(path, 'utf8').catch(() => ''), 10);
+    const [pid = 0, start = ''] = lockHolder(await readFile(path, 'utf8').catch(() => ''));
     const own = pid === process.pid && ![...held.values()].includes(path);
-    if (!own && isAlive(pid)) {
+    if (!own && (await isAlive(pid, start))) {
       throw new StoreError(
         'RONDO_STORE_LOCKED',
         `${path} is held by process ${pid}`,
@@ -200,12 +200,28 @@ async function releaseLock(lock: FileHandle, directory: string): Promise<void> {
   await unlink(join(directory, LOCK_FILE)).catch(() => {});
 }
 
-function isAlive(pid: number): boolean {
+function lockHolder(text: string): [number, string] {
+  const [pid = '', start = ''] = text.trim().split(' ');
+  return [Number(pid), start];
+}
+
+async function isAlive(pid: number, start: string): Promise<boolean> {
   if (!Number.isInteger(pid) || pid <= 0) return false;
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
+  const now = await startOf(pid);
+  return start === '' || now === '' || start === now;
 }
+
+/** When a process began, in ticks since the machine did; empty where that is not known. */
+async function startOf(pid: number): Promise<string> {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  // The name in parentheses may have spaces: the fields are counted from behind it.
+  return text.slice(text.lastIndexOf(')') + 2).split(' ')[START_FIELD] ?? '';
+}
+
+/** The 22nd field, the third of which is the first behind the name. */
+const START_FIELD = 19;
