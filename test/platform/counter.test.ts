@@ -55,6 +55,27 @@ t.test('every addition counts once and returns its own sum, through cuts, pauses
   }
 });
 
+t.test('an addition that was applied while its submitter was away has its result all the same', async (t) => {
+  const cluster = await createTestCluster(3, { seed: 11 });
+  const counters = await cluster.run(
+    Promise.all(cluster.nodeIds.map((id) => Counter.open({ ...cluster.connectOptions(id), name: 'n' }))),
+  );
+  const sums: bigint[] = [];
+  for (let cut = 0; cut < 12; cut++) {
+    const adding = Promise.all(Array.from({ length: 10 }, () => counters[0]!.add()));
+    for (let turns = 0; turns < cut; turns++) await new Promise(setImmediate);
+    await cluster.partition([1], [2, 3]);
+    await cluster.heal();
+    sums.push(...(await cluster.run(adding)));
+  }
+  t.same(
+    sums,
+    sums.map((_, at) => BigInt(at + 1)),
+  );
+  await cluster.run(Promise.all(counters.map((counter) => counter.close())));
+  await cluster.close();
+});
+
 t.test('amounts; what is refused; a counter on disk', async (t) => {
   const home = mkdtempSync(join(tmpdir(), 'rondo-counter-'));
   t.teardown(() => rmSync(home, { recursive: true, force: true }));

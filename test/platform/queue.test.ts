@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { Queue } from '../../src/platform/index.ts';
+import { QueueTable } from '../../src/platform/queue/queue-table.ts';
 import { createTestCluster, type TestCluster } from '../../src/testing/index.ts';
 import { seeded } from '../services/fake-clock.ts';
 import { restOn, throwFault, wakeAll } from './fault-dice.ts';
@@ -167,4 +168,30 @@ t.test('jobs survive on disk; those that somebody had are given again', async (t
   t.match(await cluster.run(queue.take()), { value: 8, attempt: 2 }, 'after its worker has been away for long enough');
   await cluster.run(queue.close());
   await cluster.close();
+});
+
+t.test('an end of the time that was announced before it was prolonged is without effect', async (t) => {
+  const table = new QueueTable();
+  const value = new Uint8Array(1);
+  t.equal(table.apply({ op: 'put', value, jobsMax: 9 }, 'p', 1), 1);
+  const take = { op: 'take', wait: false, visibilityMs: 10, attemptsMax: 2 } as const;
+  t.equal(table.apply({ ...take, request: 1 }, 'w', 2), 1);
+  t.equal(table.apply({ op: 'extend', request: 1, visibilityMs: 10 }, 'w', 3), 1);
+  table.apply({ op: 'overdue', id: 1, term: 2 }, 'x', 4);
+  t.match(table.held('w', 1), { id: 1, attempts: 1 });
+  table.apply({ op: 'overdue', id: 1, term: 3 }, 'x', 5);
+  t.equal(table.held('w', 1), null);
+  t.equal(table.apply({ op: 'confirm', request: 1 }, 'w', 6), 0, 'too late');
+  t.equal(table.apply({ ...take, request: 2 }, 'w', 7), 1);
+  table.members(new Set(['x']), 8);
+  t.same(table.absent, [['w', 8]]);
+  table.members(new Set(['x', 'w']), 9);
+  table.apply({ op: 'expire', life: 'w', since: 8 }, 'x', 10);
+  t.equal(table.held('w', 2)?.id, 1, 'it came back before its time was over');
+  table.members(new Set(['x']), 11);
+  table.apply({ op: 'expire', life: 'w', since: 11 }, 'x', 12);
+  t.match(table.deadJobs, [{ id: 1, attempts: 2, reason: 'its worker died' }]);
+  const copy = new QueueTable();
+  copy.load(structuredClone(table.save()));
+  t.same(copy.save(), table.save());
 });

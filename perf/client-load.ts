@@ -1,0 +1,46 @@
+/** The client of this project under load, as `clientload.c` is that of libcpg: both|receive GROUP SIZE SECONDS. Run by client.ts. */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Cpg } from '../src/client/index.ts';
+
+const [mode, group = 'perf', size = '64', seconds = '2'] = process.argv.slice(2);
+const cpg = await Cpg.connect({ waitReadyMs: 30_000 });
+await cpg.join(group);
+let received = 0;
+let bytesSeen = 0;
+const reading = (async () => {
+  for await (const event of cpg.events()) {
+    if (event.type !== 'message') continue;
+    received++;
+    bytesSeen += event.data.length + event.data[event.data.length - 1]!;
+  }
+})();
+reading.catch(() => {});
+console.log('ready');
+
+const data = new Uint8Array(Number(size));
+let isOver = false;
+const sending = (async () => {
+  while (mode === 'both' && !isOver) await cpg.send(data);
+})();
+while (received === 0) await delay(1);
+// A fresh process compiles its hot code during its first second.
+await delay(1_000);
+
+const RESOLUTION_MS = 1;
+const loop = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+loop.enable();
+const first = received;
+const startedMs = performance.now();
+const cpu = process.cpuUsage();
+await delay(Number(seconds) * 1000);
+const messages = received - first;
+const took = (performance.now() - startedMs) / 1000;
+const { user, system } = process.cpuUsage(cpu);
+loop.disable();
+const late = (ns: number): number => Math.max(0, ns / 1e6 - RESOLUTION_MS);
+const figures = { messages, seconds: took, cpuMs: (user + system) / 1000 };
+console.log(JSON.stringify({ ...figures, loopMaxMs: late(loop.max), loopP99Ms: late(loop.percentile(99)) }));
+isOver = true;
+await sending.catch(() => {});
+process.exit(bytesSeen < 0 ? 1 : 0);

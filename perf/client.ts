@@ -1,0 +1,94 @@
+/**
+ * The client of this project beside libcpg's, on the same daemon: one process that sends without a pause and gets its messages back, and one that
+ * only receives what a C program sends.
+ *
+ *   node dist/perf/client.js [--kinds ours,stock] [--sizes 64,1400,100000] [--seconds 2] [--rounds 3]
+ */
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import type { DaemonKind } from '../test/interop/lab/node.ts';
+import type { Running } from '../test/interop/lab/process.ts';
+import { program } from '../test/interop/lab/programs.ts';
+import { Rig } from './rig.ts';
+
+const { values } = parseArgs({
+  options: {
+    kinds: { type: 'string', default: 'ours,stock' },
+    sizes: { type: 'string', default: '64,1400,100000' },
+    seconds: { type: 'string', default: '2' },
+    rounds: { type: 'string', default: '3' },
+  },
+});
+const seconds = Number(values.seconds);
+const LOAD = fileURLToPath(new URL('./client-load.js', import.meta.url));
+
+interface LoadFigures {
+  readonly messages: number;
+  readonly seconds: number;
+  readonly cpuMs: number;
+  readonly loopMaxMs: number;
+  readonly loopP99Ms: number;
+}
+
+const clients = {
+  c: async () => [await program('clientload')],
+  js: async () => [process.execPath, LOAD],
+} as const;
+type ClientKind = keyof typeof clients;
+
+async function started(rig: Rig, client: ClientKind, mode: string, size: number, forSeconds: number): Promise<Running> {
+  const [command = '', ...rest] = await clients[client]();
+  const running = rig.first.space.start(command, [...rest, mode, 'perf', String(size), String(forSeconds)]);
+  await running.waitFor(/ready/);
+  return running;
+}
+
+async function figuresOf(running: Running): Promise<LoadFigures> {
+  const [line] = await running.waitFor(/^\{.*\}$/m, (seconds + 30) * 1000);
+  await running.stop('SIGKILL');
+  return JSON.parse(line) as LoadFigures;
+}
+
+async function measure(rig: Rig, client: ClientKind, mode: 'both' | 'receive', size: number): Promise<LoadFigures> {
+  const measured = await started(rig, client, mode, size, seconds);
+  const sender = mode === 'receive' ? await started(rig, 'c', 'both', size, seconds + 4) : null;
+  const figures = await figuresOf(measured);
+  await sender?.stop('SIGKILL');
+  return figures;
+}
+
+const median = (numbers: readonly number[]): number => [...numbers].sort((a, b) => a - b)[numbers.length >> 1] ?? 0;
+const rate = ({ messages, seconds: took }: LoadFigures): number => messages / took;
+const costUs = ({ messages, cpuMs }: LoadFigures): number => (cpuMs * 1000) / Math.max(1, messages);
+
+console.log(
+  '| Daemon | Load | Bytes | C, messages a second | JS | JS / C | C, µs of CPU a message | JS | Event loop, p99 ms | worst ms |',
+);
+console.log('|---|---|--:|--:|--:|--:|--:|--:|--:|--:|');
+for (const kind of values.kinds.split(',') as DaemonKind[]) {
+  await Rig.with({ nodes: 1, dress: 'udpu', condition: 'ordinary' }, kind, async (rig) => {
+    for (const mode of ['both', 'receive'] as const) {
+      for (const size of values.sizes.split(',').map(Number)) {
+        const results: Record<ClientKind, LoadFigures[]> = { c: [], js: [] };
+        for (let round = 0; round < Number(values.rounds); round++) {
+          for (const client of ['c', 'js'] as const) results[client].push(await measure(rig, client, mode, size));
+        }
+        const { c, js } = results;
+        const rates = [median(c.map(rate)), median(js.map(rate))] as const;
+        const row = [
+          kind,
+          mode === 'both' ? 'send and receive' : 'receive',
+          size,
+          Math.round(rates[0]),
+          Math.round(rates[1]),
+          (rates[1] / rates[0]).toFixed(2),
+          median(c.map(costUs)).toFixed(1),
+          median(js.map(costUs)).toFixed(1),
+          median(js.map(({ loopP99Ms }) => loopP99Ms)).toFixed(1),
+          Math.max(...js.map(({ loopMaxMs }) => loopMaxMs)).toFixed(1),
+        ];
+        console.log(`| ${row.join(' | ')} |`);
+      }
+    }
+  });
+}
