@@ -129,6 +129,12 @@ const OURS: readonly DaemonKind[] = ['ours', 'ours'];
 const [two = OURS] = mixtures([OURS]);
 const vote = ['votes: 1'];
 const CASES: readonly DeviceCase[] = [
+  {
+    options: { algorithm: 'ffsplit', tls: 'required', device: vote, server: 'ours', client: 'ours' },
+    kinds: two,
+    steps: TWO_NODES,
+    rare: false,
+  },
   { options: { algorithm: 'ffsplit', tls: 'off', device: vote }, kinds: two, steps: TWO_NODES, rare: false },
   { options: { algorithm: 'lms', tls: 'required' }, kinds: two, steps: TWO_NODES, rare: false },
   { options: { algorithm: 'ffsplit', tls: 'required', device: vote }, kinds: two, steps: TWO_NODES, rare: true },
@@ -163,7 +169,7 @@ async function agree(sides: readonly [DeviceLab, DeviceLab]): Promise<readonly [
 
 async function play(t: Test, { options, kinds, steps }: DeviceCase): Promise<void> {
   const stock = await DeviceLab.create(
-    options,
+    { ...options, server: 'stock', client: 'stock' },
     kinds.map((): DaemonKind => 'stock'),
   );
   const ours = await DeviceLab.create(options, kinds);
@@ -181,9 +187,10 @@ async function play(t: Test, { options, kinds, steps }: DeviceCase): Promise<voi
 }
 
 for (const one of CASES) {
-  const { algorithm, tls } = one.options;
+  const { algorithm, tls, server = 'stock', client = 'stock' } = one.options;
   const master = one.options.device?.find((line) => line.startsWith('master_wins'));
-  const name = `${algorithm}, TLS ${tls}, ${master === undefined ? '' : `${master}, `}${describe(one.kinds)}`;
+  const programs = `qnetd ${server}, qdevice ${client}`;
+  const name = `${algorithm}, TLS ${tls}, ${programs}, ${master === undefined ? '' : `${master}, `}${describe(one.kinds)}`;
   const skip = qdeviceUnavailable() || skipReason(one.kinds, one.rare, name);
   t.test(name, { skip }, async (t) => {
     t.setTimeout(600_000);

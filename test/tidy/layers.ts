@@ -38,6 +38,10 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'type config',
     'lib',
   ],
+  /** The quorum device's protocol and the arbiter's algorithms: pure. */
+  qnet: ['lib'],
+  /** The two daemons around them: sockets, TLS, control sockets, keys. */
+  arbiter: ['qnet', 'client', 'os', 'lib'],
   /** What others may watch: metrics and the page. */
   web: ['os', 'lib'],
   /** Events to receivers outside: used by the daemon and by commands. */
@@ -71,6 +75,8 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ],
   cli: [
     'notify',
+    'arbiter',
+    'qnet',
     'client',
     'decode',
     'services/codec',
@@ -86,7 +92,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Folders whose code is a function of its arguments: no I/O, clock, randomness or logging. */
-export const PURE = ['totem', 'knet', 'lib'] as const;
+export const PURE = ['totem', 'knet', 'qnet', 'lib'] as const;
 
 /**
  * Hubs, which join the parts of a thread, and who may know them: whoever makes them. A part that imports its hub, if only as a type, can

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ROOT, type Source } from './sources.ts';
 
 /** The documents of docs/protocol that comments may quote. */
-export const BOOK = ['totem', 'knet', 'libqb-ipc', 'services', 'config-and-tools'] as const;
+export const BOOK = ['totem', 'knet', 'libqb-ipc', 'services', 'config-and-tools', 'qnet'] as const;
 export type BookName = (typeof BOOK)[number];
 
 /** What one document of the protocol book offers to be quoted: `4.8`, `trap 36`, `T16`. */

@@ -24,7 +24,7 @@ for (const [signal, number] of [
 ] as const) {
   process.once(signal, () => {
     abort.abort();
-    process.exit(128 + number);
+    if (tool.daemon !== true) process.exit(128 + number);
   });
 }
 

@@ -1,5 +1,6 @@
-import { copyFileSync, mkdirSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { ROOT } from './host.ts';
 import { Lab } from './lab.ts';
 import type { DaemonKind, LabNode } from './node.ts';
 import { type Running, sleep, until } from './process.ts';
@@ -12,6 +13,10 @@ export interface DeviceOptions {
   readonly tls: 'off' | 'required';
   /** Further lines for `device {}`. */
   readonly device?: readonly string[];
+  /** Whose arbiter it is. Default: stock's. */
+  readonly server?: DaemonKind;
+  /** Whose device runs on the nodes. Default: stock's. */
+  readonly client?: DaemonKind;
 }
 
 /** What the stock tools say on every node of a cluster with a device, and on the device's server. */
@@ -46,7 +51,7 @@ export class DeviceLab {
   async startServer(): Promise<void> {
     await this.lab.wire.must('mkdir', ['-p', '/run/corosync-qnetd', '/etc/corosync/qnetd']);
     const tls = this.options.tls === 'off' ? 'off' : 'on';
-    this.server = this.lab.wire.start('corosync-qnetd', ['-f', '-4', '-s', tls]);
+    this.server = this.lab.wire.start(programOf('corosync-qnetd', this.options.server), ['-f', '-4', '-s', tls]);
   }
 
   async stopServer(): Promise<void> {
@@ -55,7 +60,7 @@ export class DeviceLab {
 
   async startDevice(node: LabNode): Promise<void> {
     await node.space.must('mkdir', ['-p', '/run/corosync-qdevice']);
-    this.devices.set(node, node.space.start('corosync-qdevice', ['-f']));
+    this.devices.set(node, node.space.start(programOf('corosync-qdevice', this.options.client), ['-f']));
   }
 
   async stopDevice(node: LabNode, signal: NodeJS.Signals): Promise<void> {
@@ -102,6 +107,16 @@ export class DeviceLab {
     await sleep(100);
     await this.lab.close();
   }
+}
+
+/** Stock's program, or ours of that name. */
+function programOf(name: string, kind: DaemonKind = 'stock'): string {
+  if (kind === 'stock') return name;
+  const directory = join(ROOT, 'dist/lab-tools');
+  const path = join(directory, name);
+  mkdirSync(directory, { recursive: true });
+  if (!existsSync(path)) symlinkSync(join(ROOT, 'bin/corosync-tool'), path);
+  return path;
 }
 
 /** Without what differs between two runs: dates, rings, TCP ports, and which reply was the last besides the valid one. */

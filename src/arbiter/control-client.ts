@@ -1,0 +1,30 @@
+import { connect } from 'node:net';
+
+/** What the daemon sent, its status line apart. */
+export interface ControlOutcome {
+  /** `OK`, `Error`, or whatever else it was. */
+  readonly status: string;
+  readonly text: string;
+}
+
+const REPLY_BYTES_MAX = 32 * 1024 * 1024;
+
+/** Sends one command to the socket of a daemon. Rejects with the error of the connection. */
+export function controlRequest(path: string, line: string): Promise<ControlOutcome> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    let reply = '';
+    socket.setEncoding('utf8');
+    socket.once('error', reject);
+    socket.on('data', (text: string) => {
+      reply += text;
+      if (reply.length > REPLY_BYTES_MAX) socket.destroy(new Error('the reply is too long'));
+    });
+    socket.once('end', () => {
+      const end = reply.indexOf('\n');
+      if (end < 0) resolve({ status: reply, text: '' });
+      else resolve({ status: reply.slice(0, end).replaceAll('\r', ''), text: reply.slice(end + 1) });
+    });
+    socket.write(line);
+  });
+}

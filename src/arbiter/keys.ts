@@ -1,0 +1,118 @@
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { createOwnFile, readOwnFile } from '../os/own-file.ts';
+
+/** Files of a directory of keys, in PEM. */
+export const TlsFile = {
+  AUTHORITY: 'ca.crt',
+  AUTHORITY_KEY: 'ca.key',
+  CERTIFICATE: 'node.crt',
+  KEY: 'node.key',
+} as const;
+const FILE_BYTES_MAX = 64 * 1024;
+const PKCS12_BYTES_MAX = 256 * 1024;
+const TOOL_MS_MAX = 15_000;
+const TOOL_PLACES = ['/usr/bin', '/usr/local/bin'];
+
+/** What a TLS context is made of. Private keys are bytes. */
+export interface TlsKeys {
+  readonly ca: Buffer;
+  readonly cert?: Buffer;
+  readonly key?: Buffer;
+  /** Certificate and key together, as NSS gives them out. */
+  readonly pfx?: Buffer;
+  readonly passphrase?: string;
+}
+
+/** Why there are no keys, and what to do. */
+export class KeyProblem extends Error {
+  override readonly name = 'KeyProblem';
+}
+
+export interface NssNames {
+  readonly authority: string;
+  readonly certificate: string;
+}
+
+/**
+ * The keys of a directory: PEM files, or else what an NSS database of stock's there holds, asked of NSS's own tools. `certificate` says
+ * whether there must be one with its key: a device without it can talk to servers that require none.
+ */
+export function loadKeys(directory: string, names: NssNames, certificate: 'required' | 'optional'): TlsKeys {
+  const read = (name: string): Buffer | null => {
+    const bytes = readOwnFile(join(directory, name), FILE_BYTES_MAX);
+    return bytes === null ? null : Buffer.from(bytes);
+  };
+  const ca = read(TlsFile.AUTHORITY);
+  if (ca === null) return fromDatabase(directory, names, certificate);
+  const [cert, key] = [read(TlsFile.CERTIFICATE), read(TlsFile.KEY)];
+  if (cert !== null && key !== null) return { ca, cert, key };
+  if (certificate === 'optional') return { ca };
+  throw new KeyProblem(
+    `${directory} lacks ${TlsFile.CERTIFICATE} or ${TlsFile.KEY}. Make it with the certutil command`,
+  );
+}
+
+export const hasDatabase = (directory: string): boolean =>
+  ['cert9.db', 'cert8.db'].some((name) => existsSync(join(directory, name)));
+
+function fromDatabase(directory: string, names: NssNames, certificate: 'required' | 'optional'): TlsKeys {
+  if (!hasDatabase(directory))
+    throw new KeyProblem(
+      `${directory} has neither ${TlsFile.AUTHORITY} nor an NSS database. Make keys with the certutil command`,
+    );
+  const ca = tool('certutil', ['-L', '-d', directory, '-n', names.authority, '-a']);
+  // Where others cannot look: the database's own directory may be readable for a group.
+  const work = mkdtempSync('/run/corosync-keys-');
+  try {
+    const passphrase = randomBytes(24).toString('base64url');
+    const [secret, file] = [join(work, 'word'), join(work, 'keys.p12')];
+    createOwnFile(secret, Buffer.from(`${passphrase}\n`), 0o600, false);
+    const password = existsSync(join(directory, 'pwdfile.txt')) ? ['-k', join(directory, 'pwdfile.txt')] : [];
+    const how = ['-n', names.certificate, '-w', secret, '-c', 'AES-128-CBC', '-C', 'AES-128-CBC', ...password];
+    try {
+      tool('pk12util', ['-o', file, '-d', directory, ...how]);
+    } catch (error) {
+      if (certificate === 'optional') return { ca };
+      throw error;
+    }
+    const pfx = readOwnFile(file, PKCS12_BYTES_MAX);
+    if (pfx === null) throw new KeyProblem(`pk12util wrote no keys of ${directory}`);
+    return { ca, pfx: Buffer.from(pfx), passphrase };
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** Runs a program by its absolute path, without a shell, with nothing of the environment. */
+export function tool(name: string, args: readonly string[], input?: Buffer): Buffer {
+  const path = TOOL_PLACES.map((place) => join(place, name)).find((candidate) => existsSync(candidate));
+  if (path === undefined) throw new KeyProblem(`${name} is not installed in ${TOOL_PLACES.join(' or ')}`);
+  try {
+    return execFileSync(path, args, {
+      ...(input === undefined ? {} : { input }),
+      env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
+      timeout: TOOL_MS_MAX,
+      maxBuffer: 1024 * 1024,
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+  } catch (error) {
+    const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim().split('\n').at(-1) : '';
+    throw new KeyProblem(`${name} failed${said === '' ? '' : `: ${said}`}`, { cause: error });
+  }
+}
+
+/** The names that a certificate is for: its common name, and host names. */
+export function isCertificateFor(
+  subject: { CN?: string | string[] } | undefined,
+  alternatives: string | undefined,
+  name: string,
+): boolean {
+  const common = subject?.CN;
+  const names = [common ?? []].flat();
+  for (const part of alternatives?.split(', ') ?? [])
+    if (part.startsWith('DNS:')) names.push(part.slice('DNS:'.length));
+  return names.some((candidate) => candidate.toLowerCase() === name.toLowerCase());
+}

@@ -1,0 +1,28 @@
+import { closeSync, constants, ftruncateSync, mkdirSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { lockFile } from '../os/file-lock.ts';
+import { openTrusted } from '../os/trusted-path.ts';
+
+const RUN_DIRECTORY_MODE = 0o770;
+
+/** Lock and pid file of a daemon, held for the life of the process. `null`: another instance has it. Throws what the system says. */
+export function takeLock(path: string): number | null {
+  try {
+    mkdirSync(dirname(path), { mode: RUN_DIRECTORY_MODE });
+  } catch {
+    // It is there, or opening the file says why not.
+  }
+  const fd = openTrusted(path, constants.O_RDWR | constants.O_CREAT, 0o640);
+  try {
+    if (!lockFile(fd)) {
+      closeSync(fd);
+      return null;
+    }
+    ftruncateSync(fd, 0);
+    writeSync(fd, `${process.pid}\n`);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}

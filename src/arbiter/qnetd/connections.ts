@@ -1,0 +1,282 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import {
+  createServer as createTlsServer,
+  type SecureContextOptions,
+  type TLSSocket,
+  type Server as TlsServer,
+} from 'node:tls';
+import type { LogLevel } from '../../lib/log.ts';
+import { Arbiter, type ArbiterClient, type ArbiterSettings } from '../../qnet/arbiter.ts';
+import { QnetFramer } from '../../qnet/framer.ts';
+import { isCertificateFor } from '../keys.ts';
+
+export interface ConnectionLimits {
+  /** 0: as many as `CLIENTS_MAX`. */
+  readonly clientsMax: number;
+  readonly perAddressMax: number;
+  /** Until INIT is done. */
+  readonly handshakeMs: number;
+  /** Messages that wait to be sent to a client. */
+  readonly sendMessagesMax: number;
+  readonly backlog: number;
+  readonly watchesClients: boolean;
+  /** A client is cut off when this many of its heartbeat intervals pass without a message. */
+  readonly silenceFactor: number;
+}
+
+/** Where `-m 0` says that there is no limit, descriptors and memory are. */
+const CLIENTS_MAX = 10_000;
+
+interface Link {
+  readonly client: ArbiterClient;
+  readonly framer: QnetFramer;
+  readonly remote: string;
+  socket: Socket | TLSSocket;
+  waiting: number;
+  ends: boolean;
+  silence: NodeJS.Timeout | null;
+  handshake: NodeJS.Timeout | null;
+  timer: NodeJS.Timeout | null;
+}
+
+/** TCP and TLS of an arbiter: listens, cuts streams into messages, holds its limits. */
+export class Connections {
+  readonly arbiter: Arbiter;
+  private readonly links = new Map<ArbiterClient, Link>();
+  private readonly perAddress = new Map<string, number>();
+  private readonly servers: Server[] = [];
+  private readonly tls: TlsServer | null;
+  /** By both ends of the connection: who becomes secure. */
+  private readonly handshaking = new Map<string, Link>();
+  /** Since the start, for metrics. */
+  readonly counts = { accepted: 0, refused: 0, received: 0, sent: 0, cut: 0 };
+
+  constructor(
+    private readonly settings: ArbiterSettings,
+    private readonly limits: ConnectionLimits,
+    keys: SecureContextOptions | null,
+    private readonly log: (level: LogLevel, message: string, kind?: string) => void,
+  ) {
+    this.arbiter = new Arbiter(settings, {
+      send: (client, message) => this.send(client, message),
+      startTls: () => {}, // once its message has been handled: what follows is not ours to read
+      disconnect: (client) => this.end(client),
+      certificateIsFor: (client, name) => this.certificateIsFor(client, name),
+      heartbeatChanged: (client) => this.watch(client),
+      setTimer: (client, on) => this.setTimer(client, on),
+      log,
+    });
+    this.tls = keys === null ? null : this.tlsServer(keys);
+  }
+
+  private tlsServer(keys: SecureContextOptions): TlsServer {
+    const requestCert = this.settings.clientCertificateRequired;
+    const { handshakeMs } = this.limits;
+    const server = createTlsServer({
+      ...keys,
+      requestCert,
+      rejectUnauthorized: requestCert,
+      handshakeTimeout: handshakeMs,
+    });
+    server.on('secureConnection', (socket) => this.secured(socket));
+    server.on('tlsClientError', ({ message }, socket) => {
+      const link = this.handshaking.get(endsOf(socket));
+      this.log('error', `TLS of client ${link?.remote ?? '?'} failed: ${message}`, 'TLS failed');
+      if (link !== undefined) this.end(link.client);
+    });
+    return server;
+  }
+
+  /** Rejects when it cannot listen. */
+  listen(host: string | null, port: number, family: 4 | 6 | null): Promise<void> {
+    const server = createServer((socket) => this.accept(socket));
+    this.servers.push(server);
+    return new Promise((resolve, reject) => {
+      server.once('error', reject);
+      const { backlog } = this.limits;
+      // Without an address and a family: both, or what the host has.
+      const address = host ?? (family === 4 ? '0.0.0.0' : family === 6 ? '::' : undefined);
+      const where = address === undefined ? { port } : { host: address, port };
+      server.listen({ ...where, backlog, ipv6Only: family === 6 }, () => {
+        server.off('error', reject);
+        server.on('error', ({ message }) => this.log('error', `Listening socket: ${message}`));
+        resolve();
+      });
+    });
+  }
+
+  close(): void {
+    for (const server of this.servers) server.close();
+    this.tls?.close();
+    for (const { client, socket } of [...this.links.values()]) {
+      this.arbiter.disconnected(client, true);
+      socket.destroy();
+    }
+  }
+
+  private accept(socket: Socket): void {
+    const { clientsMax, perAddressMax, handshakeMs } = this.limits;
+    const address = (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '');
+    const present = this.perAddress.get(address) ?? 0;
+    if (this.links.size >= (clientsMax === 0 ? CLIENTS_MAX : clientsMax) || present >= perAddressMax) {
+      const limit = present >= perAddressMax ? `${perAddressMax} of its address` : `${this.links.size} in all`;
+      this.log(
+        'error',
+        `Maximum clients reached (${limit}). Not accepting connection of ${address}`,
+        'clients reached',
+      );
+      this.counts.refused += 1;
+      socket.destroy();
+      return;
+    }
+    this.counts.accepted += 1;
+    this.perAddress.set(address, present + 1);
+    // As stock's sockets, which take both families, show an address of version 4.
+    const shown = address.includes(':') ? address : `::ffff:${address}`;
+    const remote = `${this.dual(socket) ? shown : address}:${socket.remotePort}`;
+    const client = this.arbiter.connected(remote);
+    const framer = new QnetFramer(this.settings.receiveBytesMax);
+    const handshake = setTimeout(() => {
+      if (client.cluster !== null) return;
+      this.log(
+        'warning',
+        `Client ${remote} did not finish its handshake within ${handshakeMs} ms. Disconnecting`,
+        'handshake',
+      );
+      this.end(client);
+    }, handshakeMs);
+    const link: Link = {
+      client,
+      framer,
+      remote,
+      socket,
+      waiting: 0,
+      ends: false,
+      silence: null,
+      handshake,
+      timer: null,
+    };
+    this.links.set(client, link);
+    socket.setNoDelay(true);
+    socket.once('close', () => this.closed(link, address));
+    this.attach(link, socket);
+  }
+
+  private readonly dual = (socket: Socket): boolean => socket.remoteFamily === 'IPv6';
+
+  private attach(link: Link, socket: Socket | TLSSocket): void {
+    link.socket = socket;
+    socket.on('error', ({ message }) => this.log('debug', `Client ${link.remote}: ${message}`, 'client error'));
+    socket.on('end', () => socket.destroy());
+    socket.on('data', (chunk: Uint8Array) => this.read(link, chunk));
+  }
+
+  private read(link: Link, chunk: Uint8Array): void {
+    for (let at = 0; !link.ends; ) {
+      const taken = link.framer.take(chunk, at);
+      if (taken === null) return;
+      at = taken.next;
+      this.counts.received += 1;
+      link.silence?.refresh();
+      const { client } = link;
+      const plain = !client.tlsStarted;
+      if (taken.framed.message === null) this.arbiter.skipped(client, taken.framed.error);
+      else this.arbiter.received(client, taken.framed.message);
+      if (plain && client.tlsStarted) {
+        this.secure(link, chunk.subarray(at));
+        return;
+      }
+    }
+  }
+
+  /** What has come behind STARTTLS goes to TLS. */
+  private secure(link: Link, rest: Uint8Array): void {
+    const raw = link.socket;
+    raw.removeAllListeners('data');
+    raw.removeAllListeners('end');
+    raw.pause();
+    if (rest.length > 0) raw.unshift(Buffer.from(rest));
+    this.handshaking.set(endsOf(raw), link);
+    this.tls?.emit('connection', raw);
+  }
+
+  private secured(socket: TLSSocket): void {
+    const link = this.handshaking.get(endsOf(socket));
+    if (link === undefined) {
+      socket.destroy();
+      return;
+    }
+    this.handshaking.delete(endsOf(socket));
+    this.attach(link, socket);
+  }
+
+  private certificateIsFor(client: ArbiterClient, name: string): boolean | null {
+    const link = this.links.get(client);
+    if (link === undefined || !('getPeerCertificate' in link.socket)) return null;
+    const { subject, subjectaltname } = link.socket.getPeerCertificate();
+    return subject === undefined ? null : isCertificateFor(subject, subjectaltname, name);
+  }
+
+  private send(client: ArbiterClient, message: Uint8Array): void {
+    const link = this.links.get(client);
+    if (link === undefined || link.ends || !link.socket.writable) return;
+    if (link.waiting >= this.limits.sendMessagesMax) {
+      this.log('error', `Client ${link.remote} does not read what it is sent. Disconnecting`, 'send queue');
+      this.counts.cut += 1;
+      this.end(client);
+      return;
+    }
+    link.waiting += 1;
+    this.counts.sent += 1;
+    link.socket.write(message, () => {
+      link.waiting -= 1;
+    });
+  }
+
+  /** Soon: the arbiter may be in the middle of something. */
+  private end(client: ArbiterClient): void {
+    const link = this.links.get(client);
+    if (link === undefined || link.ends) return;
+    link.ends = true;
+    setImmediate(() => link.socket.destroy());
+  }
+
+  private watch(client: ArbiterClient): void {
+    const link = this.links.get(client);
+    if (link === undefined) return;
+    if (link.handshake !== null) clearTimeout(link.handshake);
+    link.handshake = null;
+    if (!this.limits.watchesClients) return;
+    if (link.silence !== null) clearTimeout(link.silence);
+    const ms = Math.floor(client.heartbeatMs * this.limits.silenceFactor);
+    link.silence = setTimeout(() => {
+      this.log(
+        'warning',
+        `Client ${link.remote} doesn't sent any message during ${ms}ms. Disconnecting`,
+        'silent client',
+      );
+      this.end(client);
+    }, ms);
+  }
+
+  private setTimer(client: ArbiterClient, on: boolean): void {
+    const link = this.links.get(client);
+    if (link === undefined) return;
+    if (link.timer !== null) clearTimeout(link.timer);
+    link.timer = on ? setTimeout(() => this.arbiter.timer(client), client.heartbeatMs / 4) : null;
+  }
+
+  private closed(link: Link, address: string): void {
+    const { client } = link;
+    for (const timer of [link.silence, link.handshake, link.timer]) if (timer !== null) clearTimeout(timer);
+    const present = this.perAddress.get(address) ?? 1;
+    if (present > 1) this.perAddress.set(address, present - 1);
+    else this.perAddress.delete(address);
+    for (const [ends, other] of this.handshaking) if (other === link) this.handshaking.delete(ends);
+    this.arbiter.disconnected(client);
+    this.links.delete(client);
+  }
+}
+
+const endsOf = (socket: Socket): string =>
+  `${socket.localAddress} ${socket.localPort} ${socket.remoteAddress} ${socket.remotePort}`;

@@ -1,0 +1,137 @@
+import { notifyServiceManager } from '../../os/service-manager.ts';
+import type { ArbiterSettings } from '../../qnet/arbiter.ts';
+import { arbiterListText, arbiterStatusObject, arbiterStatusText } from '../../qnet/arbiter-status.ts';
+import { TlsMode } from '../../qnet/ids.ts';
+import { type ControlReply, ControlSocket } from '../control-socket.ts';
+import { loadKeys } from '../keys.ts';
+import { takeLock } from '../lock.ts';
+import { ProcessLog } from '../process-log.ts';
+import { Connections } from './connections.ts';
+import { serveMetrics } from './metrics.ts';
+import type { QnetdSettings } from './qnetd-settings.ts';
+
+export const QNETD_NAME = 'corosync-qnetd';
+/** An arbiter for more has another limit of memory than this anyway. */
+const CLUSTERS_MAX = 4096;
+export const AUTHORITY_NAME = 'QNet CA';
+
+export interface QnetdOptions {
+  /** Empty: every address. */
+  readonly hosts: readonly string[];
+  readonly port: number;
+  readonly family: 4 | 6 | null;
+  readonly foreground: boolean;
+  readonly debug: boolean;
+  readonly bump: boolean;
+  /** `TlsMode`. */
+  readonly tls: number;
+  readonly clientCertificateRequired: boolean;
+  readonly clientsMax: number;
+  readonly settings: QnetdSettings;
+}
+
+/** Runs the arbiter until `signal` aborts or a client of the control socket ends it. Returns the exit status. */
+export async function runQnetd(options: QnetdOptions, signal: AbortSignal): Promise<number> {
+  const { settings, foreground, debug, bump } = options;
+  const log = new ProcessLog({ ident: QNETD_NAME, toStderr: foreground, debug, bump });
+  const ends = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  let shutdown: () => void = () => {};
+  const asked = new Promise<void>((resolve) => {
+    shutdown = resolve;
+  });
+  try {
+    const lock = takeLock(settings.lock_file);
+    if (lock === null) {
+      log.log('error', 'Another instance is running');
+      return 1;
+    }
+    const connections = makeConnections(options, log);
+    const control = await ControlSocket.open(
+      {
+        path: settings.local_socket_file,
+        umask: settings.local_socket_umask,
+        gid: settings.local_socket_gid,
+        backlog: settings.local_socket_backlog,
+        clientsMax: settings.ipc_max_clients,
+        receiveBytesMax: settings.ipc_max_receive_size,
+        sendBytesMax: settings.ipc_max_send_size,
+      },
+      (words) => command(words, connections, options, shutdown),
+      log.log,
+    );
+    const hosts = options.hosts.length === 0 ? [null] : options.hosts;
+    for (const host of hosts) await connections.listen(host, options.port, options.family);
+    const metrics = settings.metrics === '' ? null : await serveMetrics(settings.metrics, connections);
+    log.log('debug', 'QNetd ready to provide service');
+    notifyServiceManager('READY=1');
+    await Promise.race([ends, asked]);
+    control.close();
+    metrics?.close();
+    connections.close();
+    return 0;
+  } catch (error) {
+    log.log('crit', error instanceof Error ? error.message : String(error), 'start failed');
+    return 1;
+  } finally {
+    log.close();
+  }
+}
+
+function arbiterSettings({ tls, clientCertificateRequired, settings }: QnetdOptions): ArbiterSettings {
+  return {
+    tls,
+    clientCertificateRequired,
+    heartbeatMsMin: settings.heartbeat_interval_min,
+    heartbeatMsMax: settings.heartbeat_interval_max,
+    receiveBytesMax: settings.max_client_receive_size,
+    sendBytesMax: settings.max_client_send_size,
+    keepActivePartition: settings.keep_active_partition_tie_breaker,
+    clustersMax: CLUSTERS_MAX,
+  };
+}
+
+function makeConnections(options: QnetdOptions, log: ProcessLog): Connections {
+  const { settings, tls } = options;
+  const names = { authority: AUTHORITY_NAME, certificate: settings.cert_nickname };
+  const keys = tls === TlsMode.UNSUPPORTED ? null : loadKeys(settings.nss_db_dir, names, 'required');
+  const limits = {
+    clientsMax: options.clientsMax,
+    perAddressMax: settings.max_clients_per_address,
+    handshakeMs: settings.handshake_timeout,
+    sendMessagesMax: settings.max_client_send_buffers,
+    backlog: settings.listen_backlog,
+    watchesClients: settings.dpd_enabled,
+    silenceFactor: settings.dpd_interval_coefficient,
+  };
+  return new Connections(arbiterSettings(options), limits, keys, log.log);
+}
+
+function command(
+  words: readonly string[],
+  { arbiter }: Connections,
+  options: QnetdOptions,
+  shutdown: () => void,
+): ControlReply {
+  const [name = '', ...rest] = words;
+  const facts = {
+    listening: (options.hosts.length === 0 ? ['*'] : options.hosts).map((host) => `${host}:${options.port}`).join(', '),
+    clientsMax: options.clientsMax,
+  };
+  const verbose = rest.some((word) => word.toLowerCase() === 'verbose');
+  switch (name.toLowerCase()) {
+    case '':
+      return { error: 'No command specified' };
+    case 'shutdown':
+      return { text: '', after: shutdown };
+    case 'status':
+      return { text: arbiterStatusText(arbiter, arbiterSettings(options), facts, verbose) };
+    case 'json':
+      return { text: `${JSON.stringify(arbiterStatusObject(arbiter, arbiterSettings(options), facts), null, 2)}\n` };
+    case 'list': {
+      const at = rest.findIndex((word) => word.toLowerCase() === 'cluster');
+      return { text: arbiterListText(arbiter, at < 0 ? '' : (rest[at + 1] ?? ''), verbose) };
+    }
+    default:
+      return { error: `Unknown command '${name}'` };
+  }
+}
