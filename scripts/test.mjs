@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const PARALLEL = 2;
 /** Labs mostly wait for timers of the protocol, and each has its own network. */
-const LABS_PARALLEL = 3;
+const LABS_PARALLEL = Number(process.env.RONDO_LABS_PARALLEL ?? 3);
 const LAB = /^test\/(interop|security)\//;
 /** Run alone, after the others: they measure time, use much memory or build networks. */
 const SERIAL = /^test\/(interop|security|conformance|sim|perf)\/|\.slow\.test\.ts$/;
@@ -66,7 +66,9 @@ const isSerial = (file) => SERIAL.test(file) && !QUICK.test(file);
 const children = new Set();
 process.on('SIGINT', () => stopAll(130));
 process.on('SIGTERM', () => stopAll(143));
+let stopping = false;
 function stopAll(status) {
+  stopping = true;
   for (const child of children) child.kill('SIGTERM');
   setTimeout(() => process.exit(status), 2000);
 }
@@ -125,7 +127,7 @@ function report({ file, reader, errors, seconds }) {
 async function runAll(files, parallel) {
   const queue = [...files];
   const work = async () => {
-    for (let file = queue.shift(); file !== undefined; file = queue.shift()) report(await runFile(file));
+    for (let file = queue.shift(); file !== undefined && !stopping; file = queue.shift()) report(await runFile(file));
   };
   await Promise.all(Array.from({ length: parallel }, work));
 }

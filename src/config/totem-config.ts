@@ -33,7 +33,7 @@ export interface MemberConfig {
 
 export interface CryptoConfig {
   readonly model: string;
-  readonly cipher: 'none' | 'aes128' | 'aes192' | 'aes256';
+  readonly cipher: 'none' | 'aes128' | 'aes192' | 'aes256' | 'aes128-ctr' | 'aes192-ctr' | 'aes256-ctr';
   readonly hash: 'none' | 'md5' | 'sha1' | 'sha224' | 'sha256' | 'sha384' | 'sha512';
   /** Tells keys apart (key-material.ts); empty when crypto is off. The key itself goes its own way, as bytes. */
   readonly keyFingerprint: string;

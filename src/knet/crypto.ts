@@ -1,12 +1,16 @@
 import type { FrameMemory } from '../lib/frame-memory.ts';
 import { CLEAR_SIZES, type CryptoSizes } from './mtu.ts';
 
-export type CipherName = 'none' | 'aes128' | 'aes192' | 'aes256';
+export type CipherName = 'none' | BlockCipherName | CounterCipherName;
+/** AES-CBC with padding. */
+type BlockCipherName = 'aes128' | 'aes192' | 'aes256';
+/** AES-CTR, as long as its plaintext: kronosnet has it since May 2026 (knet.md 5.1). */
+type CounterCipherName = 'aes128-ctr' | 'aes192-ctr' | 'aes256-ctr';
 export type HashName = 'none' | 'md5' | 'sha1' | 'sha224' | 'sha256' | 'sha384' | 'sha512';
 
 /** Packets to seal or open, by index. All offsets lie in the memory that the provider was made for. */
 export interface PacketBatch {
-  /** First byte of the sealed packet, a multiple of 4. When sealing, the plaintext lies `saltBytes` further. */
+  /** First byte of the sealed packet; a multiple of 4 where lengths are, with padding or in clear. When sealing, the plaintext lies `saltBytes` further. */
   readonly offset: Int32Array;
   /** Sealing: length of the plaintext. Opening: length of the sealed packet. */
   readonly length: Int32Array;
@@ -57,11 +61,24 @@ export const DIGEST_BYTES: Readonly<Record<HashName, number>> = {
 };
 
 /** The AES key is this long a prefix of the key file (knet.md 5.2). */
-export const CIPHER_KEY_BYTES: Readonly<Record<CipherName, number>> = { none: 0, aes128: 16, aes192: 24, aes256: 32 };
+export const CIPHER_KEY_BYTES: Readonly<Record<CipherName, number>> = {
+  none: 0,
+  aes128: 16,
+  aes192: 24,
+  aes256: 32,
+  'aes128-ctr': 16,
+  'aes192-ctr': 24,
+  'aes256-ctr': 32,
+};
+
+export const CIPHER_MODES = ['cbc', 'ctr'] as const;
+export type CipherMode = (typeof CIPHER_MODES)[number];
+
+export const cipherMode = (cipher: CipherName): CipherMode => (cipher.endsWith('-ctr') ? 'ctr' : 'cbc');
 
 export function cryptoSizes(cipher: CipherName, hash: HashName): CryptoSizes {
-  const block = cipher === 'none' ? 0 : 16;
-  return { saltBytes: block, blockBytes: block, digestBytes: DIGEST_BYTES[hash] };
+  const saltBytes = cipher === 'none' ? 0 : 16;
+  return { saltBytes, blockBytes: cipherMode(cipher) === 'cbc' ? saltBytes : 0, digestBytes: DIGEST_BYTES[hash] };
 }
 
 /** Index of clear text among the configurations (knet.md 5.4). */

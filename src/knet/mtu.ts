@@ -4,7 +4,7 @@ import { KNET } from './constants.ts';
 export interface CryptoSizes {
   /** The IV in front: 16 with a cipher. */
   readonly saltBytes: number;
-  /** Cipher block: 16 with a cipher. Hash-only configurations have none (stock forgets that: knet.md trap 19). */
+  /** What plaintext is padded to: 16 with AES-CBC, 0 with AES-CTR. Hash-only configurations have none (stock forgets that: knet.md trap 19). */
   readonly blockBytes: number;
   readonly digestBytes: number;
 }

@@ -19,7 +19,7 @@ const ALIGN = 4;
  *                                                                  link 7: p0 … p3, token      (a run is prolonged
  *   in order of queueing for every link                            link 3: p4                   while it is contiguous)
  *
- * Only what is clear text may be unaligned: sealed packets have lengths that are multiples of 4, so IVs are too.
+ * Packets with padding have lengths that are multiples of 4, so IVs are aligned; without it (counter mode, hash only) they may stand anywhere.
  */
 export class TxQueue {
   readonly offset = new Int32Array(KNET_LIMITS.txPacketsMax);

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import koffi from 'koffi';
+import { assert } from '../lib/assert.ts';
 
 /**
  * OpenSSL as it is inside of the node executable, which exports its symbols: nothing to install, the same version that
@@ -14,9 +15,8 @@ const P = 'uintptr_t';
 export interface EvpFunctions {
   readonly cipherContextNew: () => number;
   readonly cipherContextFree: (context: number) => void;
-  readonly aes128cbc: () => number;
-  readonly aes192cbc: () => number;
-  readonly aes256cbc: () => number;
+  /** The cipher of a key of so many bits. */
+  readonly aes: (bits: number, mode: 'cbc' | 'ctr') => number;
   readonly cipherInit: (
     context: number,
     cipher: number,
@@ -85,9 +85,12 @@ export function evpFunctions(): EvpFunctions | null {
   const base = findAll({
     cipherContextNew: ['EVP_CIPHER_CTX_new', P, []],
     cipherContextFree: ['EVP_CIPHER_CTX_free', 'void', [P]],
-    aes128cbc: ['EVP_aes_128_cbc', P, []],
-    aes192cbc: ['EVP_aes_192_cbc', P, []],
-    aes256cbc: ['EVP_aes_256_cbc', P, []],
+    'aes128-cbc': ['EVP_aes_128_cbc', P, []],
+    'aes192-cbc': ['EVP_aes_192_cbc', P, []],
+    'aes256-cbc': ['EVP_aes_256_cbc', P, []],
+    'aes128-ctr': ['EVP_aes_128_ctr', P, []],
+    'aes192-ctr': ['EVP_aes_192_ctr', P, []],
+    'aes256-ctr': ['EVP_aes_256_ctr', P, []],
     cipherInit: ['EVP_CipherInit_ex', 'int', [P, P, P, P, P, 'int']],
     cipherUpdate: ['EVP_CipherUpdate', 'int', [P, P, P, P, 'int']],
     setPadding: ['EVP_CIPHER_CTX_set_padding', 'int', [P, 'int']],
@@ -104,7 +107,16 @@ export function evpFunctions(): EvpFunctions | null {
     sha512: ['EVP_sha512', P, []],
   });
   if (base === null) return null;
-  return { ...base, digest: (name) => base[name]() };
+  const ciphers: Readonly<Record<string, () => number>> = base;
+  return {
+    ...base,
+    aes: (bits, mode) => {
+      const cipher = ciphers[`aes${bits}-${mode}`];
+      assert(cipher !== undefined, `AES has no keys of ${bits} bits`);
+      return cipher();
+    },
+    digest: (name) => base[name](),
+  };
 }
 
 /** The kernels, or null: another architecture, a CPU without the instructions, or a build without them. */

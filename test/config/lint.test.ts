@@ -62,6 +62,15 @@ t.test('system.compatibility: next', async (t) => {
   t.match(encrypted, { ok: true, totem: { crypto: { cipher: 'aes256', hash: 'sha256' } } });
   t.equal(encrypted.ok && encrypted.map.getU16('runtime.config.totem.interface.0.mcastport'), 5405);
   t.match(await load(`${key}\ncrypto_cipher: aes128`), { totem: { crypto: { cipher: 'aes128', hash: 'sha256' } } });
+  const named = async (name: string): Promise<string> => {
+    const result = await load(`${key}\ncrypto_cipher: ${name}`);
+    return result.ok ? result.totem.crypto.cipher : (result.errors[0]?.message ?? '');
+  };
+  const names = ['aes256-ctr', 'aes-128-ctr', 'aes192-cbc', 'aes-256-cbc'];
+  const found: string[] = [];
+  for (const name of names) found.push(await named(name));
+  t.same(found, ['aes256-ctr', 'aes128-ctr', 'aes192', 'aes256']);
+  for (const name of ['aes-256', 'aes256-gcm', 'aes512-ctr']) t.match(await named(name), /Invalid cipher type/);
   t.match(await errors(`${key}\nsecauth: off`), [/require enabled encryption/]);
   t.match(await errors(`${key}\ncrypto_hash: none`), [/crypto_cipher requires crypto_hash/]);
   t.match(await errors(`${key}\ncrypto_cipher: none`), [/require enabled encryption/]);

@@ -146,6 +146,7 @@ t.test('CVE-2026-15811: no key is left in memory when its configuration is dropp
     ['multi-block', 'aes256', 'sha256'],
     ['multi-block', 'aes128', 'sha512'],
     ['openssl', 'aes192', 'sha1'],
+    ['multi-block', 'aes128-ctr', 'sha256'],
   ];
   for (const [best, cipher, hash] of cases) {
     const inverted = randomBytes(128);

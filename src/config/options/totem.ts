@@ -12,6 +12,11 @@ export const IP_VERSIONS = ['ipv4', 'ipv6', 'ipv4-6', 'ipv6-4'] as const;
 export const CRYPTO_MODELS = ['nss', 'openssl'] as const;
 /** Orders of these lists are the orders of stock's messages. */
 export const CRYPTO_CIPHERS = ['none', 'aes256', 'aes192', 'aes128'] as const;
+/** Further names, of kronosnet after 1.35: the mode may be said, with and without a hyphen. */
+export const CRYPTO_CIPHER_NAMES: readonly string[] = [
+  ...CRYPTO_CIPHERS,
+  ...[256, 192, 128].flatMap((bits) => ['ctr', 'cbc'].flatMap((mode) => [`aes${bits}-${mode}`, `aes-${bits}-${mode}`])),
+];
 export const CRYPTO_HASHES = ['none', 'md5', 'sha1', 'sha256', 'sha384', 'sha512'] as const;
 export const LINK_MODES = ['active', 'passive', 'rr'] as const;
 
@@ -115,8 +120,8 @@ const crypto = sectionOptions('totem', { reload: 'yes', cmap: 'refused' }, [
     key: 'crypto_cipher',
     type: 'str',
     default: 'none',
-    values: CRYPTO_CIPHERS,
-    doc: 'Encryption of knet packets. Needs a crypto_hash other than none.',
+    values: CRYPTO_CIPHER_NAMES,
+    doc: 'Encryption of knet packets. Needs a crypto_hash other than none. AES-CTR needs kronosnet after 1.35 on all nodes, or ours.',
   },
   { key: 'crypto_hash', type: 'str', default: 'none', values: CRYPTO_HASHES, doc: 'Authentication of knet packets.' },
   {

@@ -2,7 +2,7 @@ import { CmapType, type CmapValue, cmapInteger, cmapIntegerRange, cmapStringByte
 import { COMPRESSION_NAMES } from '../options/knet.ts';
 import { OPTION_TYPE_CODE, type OptionType } from '../options/option.ts';
 import { COMPATIBILITY } from '../options/system.ts';
-import { CRYPTO_CIPHERS, CRYPTO_HASHES, CRYPTO_MODELS, IP_VERSIONS } from '../options/totem.ts';
+import { CRYPTO_CIPHER_NAMES, CRYPTO_CIPHERS, CRYPTO_HASHES, CRYPTO_MODELS, IP_VERSIONS } from '../options/totem.ts';
 import { latin1Bytes } from './lexer.ts';
 
 /** `a, b or c`, as stock writes lists in its messages. */
@@ -69,7 +69,7 @@ interface Enumeration {
 const ENUMERATIONS: ReadonlyMap<string, Enumeration> = new Map<string, Enumeration>([
   ['totem.ip_version', { values: IP_VERSIONS, stockMessage: 'Invalid ip_version type' }],
   ['totem.crypto_model', should('crypto model', CRYPTO_MODELS)],
-  ['totem.crypto_cipher', should('cipher type', CRYPTO_CIPHERS)],
+  ['totem.crypto_cipher', { ...should('cipher type', CRYPTO_CIPHERS), values: CRYPTO_CIPHER_NAMES }],
   ['totem.crypto_hash', should('hash type', CRYPTO_HASHES)],
   ['totem.knet_compression_model', should('compression model', COMPRESSION_NAMES)],
   ['system.qb_ipc_type', { values: ['native', 'shm', 'socket'], stockMessage: 'Invalid system.qb_ipc_type' }],

@@ -14,12 +14,20 @@ function oneOf<T extends string>(values: readonly T[], text: string | null, othe
   return values.find((value) => value === text) ?? otherwise;
 }
 
+/** `aes-256-ctr` is `aes256-ctr`, `aes256-cbc` is `aes256`. */
+function cipherOf(text: string | null, otherwise: Cipher): Cipher {
+  const [, bits, mode] = /^aes-?(128|192|256)(?:-(ctr|cbc))?$/.exec(text ?? '') ?? [];
+  if (bits === undefined || (text?.startsWith('aes-') && mode === undefined))
+    return oneOf(CRYPTO_CIPHERS, text, otherwise);
+  return `aes${bits as '128' | '192' | '256'}${mode === 'ctr' ? '-ctr' : ''}`;
+}
+
 /** Cipher and hash from `secauth` and the explicit keys, which win; `null` stands for a cipher without a hash. */
 function readSuite(context: TotemContext): { readonly cipher: Cipher; readonly hash: Hash } {
   const { map } = context;
   const isNext = followsNext(map);
   const secure = (map.getString('totem.secauth') ?? (isNext ? 'on' : 'off')) === 'on';
-  const cipher = oneOf<Cipher>(CRYPTO_CIPHERS, map.getString('totem.crypto_cipher'), secure ? 'aes256' : 'none');
+  const cipher = cipherOf(map.getString('totem.crypto_cipher'), secure ? 'aes256' : 'none');
   const hash = oneOf<Hash>(CRYPTO_HASHES, map.getString('totem.crypto_hash'), secure ? 'sha256' : 'none');
   if (cipher !== 'none' && hash === 'none') {
     throw context.error('RONDO_CONFIG_CRYPTO', 'crypto_cipher requires crypto_hash with value other than none', {

@@ -7,17 +7,17 @@ export interface Lanes {
   readonly at: Int32Array;
   /** Bytes under the digest. */
   readonly macBytes: Int32Array;
-  /** AES blocks behind the IV; 0 makes the lane idle. */
-  readonly blocks: Int32Array;
+  /** Bytes for the cipher behind the IV, whole blocks with CBC; 0 makes the lane idle. */
+  readonly cipherBytes: Int32Array;
 }
 
 export const makeLanes = (): Lanes => ({
   at: new Int32Array(LANES),
   macBytes: new Int32Array(LANES),
-  blocks: new Int32Array(LANES),
+  cipherBytes: new Int32Array(LANES),
 });
 
-/** AES-CBC without padding, whole blocks. */
+/** AES-CBC of whole blocks, or AES-CTR. */
 export interface CipherEngine {
   readonly name: string;
   /** In place, with the IV that stands in front of each lane. */

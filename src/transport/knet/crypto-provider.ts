@@ -1,9 +1,11 @@
 import { createHash, randomFillSync } from 'node:crypto';
 import {
   CIPHER_KEY_BYTES,
+  type CipherMode,
   type CipherName,
   type CryptoProvider,
   type CryptoSuite,
+  cipherMode,
   DIGEST_BYTES,
   type HashName,
 } from '../../knet/crypto.ts';
@@ -67,16 +69,17 @@ export class OpensslProvider implements CryptoProvider {
     return new Suite(
       `${cipher}/${hash}`,
       this.packets,
-      cipher === 'none' ? null : this.cipherEngine(key.subarray(0, CIPHER_KEY_BYTES[cipher])),
+      cipher === 'none' ? null : this.cipherEngine(key.subarray(0, CIPHER_KEY_BYTES[cipher]), cipherMode(cipher)),
       this.macEngine(hash, key),
+      cipher !== 'none' && cipherMode(cipher) === 'cbc',
       this.random,
     );
   }
 
-  private cipherEngine(key: Uint8Array): CipherEngine {
-    if (this.kernels !== null) return new MultiBlockCipher(this.kernels, this.packets, key);
-    if (this.evp !== null) return new EvpCipher(this.evp, this.packets, key);
-    return new NodeCipher(this.packets, key);
+  private cipherEngine(key: Uint8Array, mode: CipherMode): CipherEngine {
+    if (this.kernels !== null && mode === 'cbc') return new MultiBlockCipher(this.kernels, this.packets, key);
+    if (this.evp !== null) return new EvpCipher(this.evp, this.packets, key, mode);
+    return new NodeCipher(this.packets, key, mode);
   }
 
   private macEngine(hash: Exclude<HashName, 'none'>, key: Uint8Array): MacEngine {

@@ -10,6 +10,7 @@ const IV_POOL_BYTES = 4_096;
  * Encrypt-then-MAC of knet (knet.md 5.1, 5.3) over any pair of engines:
  *
  *   | IV 16 | AES-CBC(plaintext, PKCS#7) | HMAC of everything before |        with a cipher
+ *   | IV 16 | AES-CTR(plaintext) | HMAC of everything before |                in counter mode, whose first counter is the IV
  *   | plaintext | HMAC |                                                      without
  */
 export class Suite implements CryptoSuite {
@@ -29,10 +30,11 @@ export class Suite implements CryptoSuite {
     private readonly packets: Arena,
     private readonly cipher: CipherEngine | null,
     private readonly mac: MacEngine,
+    private readonly pads: boolean,
     private readonly random: (bytes: Uint8Array) => void,
   ) {
     this.saltBytes = cipher === null ? 0 : BLOCK;
-    this.blockBytes = this.saltBytes;
+    this.blockBytes = pads ? this.saltBytes : 0;
     this.digestBytes = mac.digestBytes;
     this.digestWords = new Uint32Array(mac.digests.buffer, mac.digests.byteOffset, mac.digests.length >> 2);
     this.engine = cipher === null || cipher.name === mac.name ? mac.name : `${cipher.name} + ${mac.name}`;
@@ -56,14 +58,12 @@ export class Suite implements CryptoSuite {
         lanes.macBytes[lane] = plain;
         continue;
       }
-      assert((at & 3) === 0, 'IVs are aligned to words');
-      this.writeIv(at >> 2);
-      const blocks = (plain >>> 4) + 1;
-      const padding = blocks * BLOCK - plain;
-      const end = at + BLOCK + blocks * BLOCK;
+      this.writeIv(at);
+      const padding = this.pads ? BLOCK - (plain & (BLOCK - 1)) : 0;
+      const end = at + BLOCK + plain + padding;
       for (let i = end - padding; i < end; i++) packets.u8[i] = padding;
-      lanes.blocks[lane] = blocks;
-      lanes.macBytes[lane] = BLOCK + blocks * BLOCK;
+      lanes.cipherBytes[lane] = plain + padding;
+      lanes.macBytes[lane] = end - at;
     }
     cipher?.encrypt(lanes, count);
     mac.compute(lanes, count);
@@ -82,18 +82,25 @@ export class Suite implements CryptoSuite {
     for (let i = 0; i < this.digestBytes; i++) u8[to + i] = this.mac.digests[from + i]!;
   }
 
-  private writeIv(word: number): void {
+  private writeIv(to: number): void {
     if (this.ivAt >= this.ivs.length) {
       this.random(new Uint8Array(this.ivs.buffer));
       this.ivAt = 0;
     }
-    const to = this.packets.u32;
     const at = this.ivAt;
-    to[word] = this.ivs[at]!;
-    to[word + 1] = this.ivs[at + 1]!;
-    to[word + 2] = this.ivs[at + 2]!;
-    to[word + 3] = this.ivs[at + 3]!;
     this.ivAt = at + 4;
+    if ((to & 3) !== 0) {
+      // Behind a packet of counter mode, which has any length.
+      const { data } = this.packets;
+      for (let i = 0; i < 4; i++) data.setUint32(to + 4 * i, this.ivs[at + i]!, true);
+      return;
+    }
+    const words = this.packets.u32;
+    const word = to >> 2;
+    words[word] = this.ivs[at]!;
+    words[word + 1] = this.ivs[at + 1]!;
+    words[word + 2] = this.ivs[at + 2]!;
+    words[word + 3] = this.ivs[at + 3]!;
   }
 
   open(batch: PacketBatch, first: number, count: number, scratchDelta: number): void {
@@ -110,7 +117,7 @@ export class Suite implements CryptoSuite {
     let any = false;
     for (let lane = 0; lane < count; lane++) {
       const body = batch.length[first + lane]! - size;
-      const whole = cipher === null ? body > 0 : body >= 2 * BLOCK && body % BLOCK === 0;
+      const whole = this.pads ? body >= 2 * BLOCK && body % BLOCK === 0 : body > this.saltBytes;
       lanes.at[lane] = batch.offset[first + lane]!;
       lanes.macBytes[lane] = whole ? body : 0;
       any ||= whole;
@@ -119,7 +126,7 @@ export class Suite implements CryptoSuite {
     for (let lane = 0; lane < count; lane++) {
       const bytes = lanes.macBytes[lane]!;
       const authentic = bytes > 0 && this.matches(lane, lanes.at[lane]! + bytes);
-      lanes.blocks[lane] = authentic ? (bytes - BLOCK) >>> 4 : 0;
+      lanes.cipherBytes[lane] = authentic ? bytes - BLOCK : 0;
       batch.plainOffset[first + lane] = cipher === null ? lanes.at[lane]! : lanes.at[lane]! + BLOCK + delta;
       batch.plainLength[first + lane] = authentic ? bytes : OpenFailure.AUTHENTICATION;
     }
@@ -127,7 +134,8 @@ export class Suite implements CryptoSuite {
     cipher.decrypt(lanes, count, delta);
     for (let lane = 0; lane < count; lane++) {
       if (batch.plainLength[first + lane]! < 0) continue;
-      batch.plainLength[first + lane] = this.unpadded(batch.plainOffset[first + lane]!, lanes.blocks[lane]! * BLOCK);
+      const length = lanes.cipherBytes[lane]!;
+      batch.plainLength[first + lane] = this.pads ? this.unpadded(batch.plainOffset[first + lane]!, length) : length;
     }
   }
 

@@ -1,3 +1,4 @@
+import type { CipherMode } from '../../knet/crypto.ts';
 import { assert } from '../../lib/assert.ts';
 import { Arena } from '../../os/arena.ts';
 import type { EvpFunctions } from '../../os/openssl.ts';
@@ -9,7 +10,7 @@ const LENGTH_AT = 3072;
 const DIGESTS_AT = 2048;
 const KEEP = 0;
 
-/** AES-CBC through OpenSSL's public functions, contexts made once: the portable way. */
+/** AES through OpenSSL's public functions, contexts made once: the portable way. */
 export class EvpCipher implements CipherEngine {
   readonly name = 'openssl';
   private readonly encryptor: number;
@@ -21,8 +22,9 @@ export class EvpCipher implements CipherEngine {
     private readonly evp: EvpFunctions,
     private readonly packets: Arena,
     key: Uint8Array,
+    mode: CipherMode,
   ) {
-    const cipher = key.length === 16 ? evp.aes128cbc() : key.length === 24 ? evp.aes192cbc() : evp.aes256cbc();
+    const cipher = evp.aes(key.length * 8, mode);
     this.scratch.u8.set(key, KEY_AT);
     this.encryptor = this.context(cipher, 1);
     this.decryptor = this.context(cipher, 0);
@@ -49,12 +51,12 @@ export class EvpCipher implements CipherEngine {
   private run(context: number, lanes: Lanes, count: number, delta: number, encrypt: number): void {
     const { evp, scratch } = this;
     for (let lane = 0; lane < count; lane++) {
-      const blocks = lanes.blocks[lane]!;
-      if (blocks === 0) continue;
+      const bytes = lanes.cipherBytes[lane]!;
+      if (bytes === 0) continue;
       const iv = this.packets.address + lanes.at[lane]!;
       const input = iv + 16;
       evp.cipherInit(context, KEEP, KEEP, KEEP, iv, encrypt);
-      evp.cipherUpdate(context, input + delta, scratch.address + LENGTH_AT, input, blocks * 16);
+      evp.cipherUpdate(context, input + delta, scratch.address + LENGTH_AT, input, bytes);
     }
   }
 

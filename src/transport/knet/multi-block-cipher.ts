@@ -65,7 +65,7 @@ export class MultiBlockCipher implements CipherEngine {
     let busy = false;
     for (let lane = 0; lane < wide; lane++) {
       const word = (DESCRIPTORS + lane * DESCRIPTOR_BYTES) >> 2;
-      const blocks = lane < count ? lanes.blocks[lane]! : 0;
+      const blocks = lane < count ? lanes.cipherBytes[lane]! >>> 4 : 0;
       words[word + 4] = blocks;
       if (blocks === 0) continue;
       busy = true;

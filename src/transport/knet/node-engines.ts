@@ -1,8 +1,9 @@
 import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
+import type { CipherMode } from '../../knet/crypto.ts';
 import type { Arena } from '../../os/arena.ts';
 import { type CipherEngine, DIGEST_STRIDE, LANES, type Lanes, type MacEngine } from './crypto-engine.ts';
 
-/** AES-CBC with node:crypto, for builds whose executable exports nothing. An object per packet: slow, but everywhere. */
+/** AES with node:crypto, for builds whose executable exports nothing. An object per packet: slow, but everywhere. */
 export class NodeCipher implements CipherEngine {
   readonly name = 'node:crypto';
   private readonly algorithm: string;
@@ -11,15 +12,16 @@ export class NodeCipher implements CipherEngine {
   constructor(
     private readonly packets: Arena,
     key: Uint8Array,
+    mode: CipherMode,
   ) {
     this.key = Buffer.from(key);
-    this.algorithm = `aes-${key.length * 8}-cbc`;
+    this.algorithm = `aes-${key.length * 8}-${mode}`;
   }
 
   encrypt(lanes: Lanes, count: number): void {
     const bytes = this.packets.u8;
     for (let lane = 0; lane < count; lane++) {
-      const length = lanes.blocks[lane]! * 16;
+      const length = lanes.cipherBytes[lane]!;
       if (length === 0) continue;
       const at = lanes.at[lane]!;
       const cipher = createCipheriv(this.algorithm, this.key, bytes.slice(at, at + 16)).setAutoPadding(false);
@@ -31,7 +33,7 @@ export class NodeCipher implements CipherEngine {
   decrypt(lanes: Lanes, count: number, delta: number): void {
     const bytes = this.packets.u8;
     for (let lane = 0; lane < count; lane++) {
-      const length = lanes.blocks[lane]! * 16;
+      const length = lanes.cipherBytes[lane]!;
       if (length === 0) continue;
       const at = lanes.at[lane]!;
       const decipher = createDecipheriv(this.algorithm, this.key, bytes.slice(at, at + 16)).setAutoPadding(false);

@@ -33,7 +33,7 @@ function prepare(packets: Arena, shape: readonly number[]): Lanes {
   for (let i = 0; i < packets.u8.length; i++) packets.u8[i] = (i * 167 + (i >> 8)) & 0xff;
   shape.forEach((blocks, lane) => {
     lanes.at[lane] = lane * SLOT_BYTES;
-    lanes.blocks[lane] = blocks;
+    lanes.cipherBytes[lane] = blocks * 16;
     lanes.macBytes[lane] = blocks === 0 ? 0 : 16 + blocks * 16;
   });
   return lanes;

@@ -5,6 +5,7 @@ import t from 'tap';
 import {
   CIPHER_KEY_BYTES,
   type CipherName,
+  cipherMode,
   type HashName,
   OpenFailure,
   type PacketBatch,
@@ -26,7 +27,7 @@ interface Vector {
 const file = new URL('../../../../test/vectors/knet.json', import.meta.url);
 const vectors = (JSON.parse(readFileSync(file, 'utf8')) as { vectors: Vector[] }).vectors;
 const ENGINES: readonly EngineName[] = ['multi-block', 'openssl', 'node:crypto'];
-const CIPHERS: readonly CipherName[] = ['none', 'aes128', 'aes192', 'aes256'];
+const CIPHERS = Object.keys(CIPHER_KEY_BYTES) as CipherName[];
 const HASHES: readonly HashName[] = ['md5', 'sha1', 'sha224', 'sha256', 'sha384', 'sha512'];
 const SLOT = 4_096;
 const PACKETS = 20;
@@ -141,6 +142,20 @@ t.test('combinations and keys that stock refuses', async (t) => {
   t.throws(() => provider.load('aes256', 'sha256', randomBytes(4097)), { code: 'RONDO_KNET_KEY' });
 });
 
+for (const engine of ENGINES) {
+  t.test(`counter mode has no padding, engine ${engine}`, async (t) => {
+    const suite = new OpensslProvider(arena, { best: engine }).load('aes256-ctr', 'sha256', randomBytes(256));
+    t.same([suite.saltBytes, suite.blockBytes, suite.digestBytes], [16, 0, 32]);
+    t.match(suite.engine, engine === 'node:crypto' ? 'node:crypto' : 'openssl', 'the kernels are of the other mode');
+    for (const length of [0, 16, 47, 48]) {
+      batch.length[0] = length;
+      suite.open(batch, 0, 1, DELTA);
+      t.equal(batch.plainLength[0], OpenFailure.AUTHENTICATION, `${length} bytes are no packet`);
+    }
+    suite.wipe();
+  });
+}
+
 t.test('authentic packets with broken padding', async (t) => {
   const provider = new OpensslProvider(arena);
   const key = randomBytes(128);
@@ -163,7 +178,7 @@ function reference(cipher: CipherName, hash: string, key: Buffer, at: number, pl
   if (cipher !== 'none') {
     const bytes = CIPHER_KEY_BYTES[cipher];
     const iv = bytesAt(at, 16);
-    const encryptor = createCipheriv(`aes-${bytes * 8}-cbc`, key.subarray(0, bytes), iv);
+    const encryptor = createCipheriv(`aes-${bytes * 8}-${cipherMode(cipher)}`, key.subarray(0, bytes), iv);
     body = Buffer.concat([iv, encryptor.update(plain), encryptor.final()]);
   }
   return Buffer.concat([body, createHmac(hash, key).update(body).digest()]);

@@ -114,6 +114,7 @@ t.test('the key changes under load without a message lost', async (t) => {
   for (const next of [
     second,
     { ...first, cipher: 'aes192' as const },
+    { ...first, cipher: 'aes256-ctr' as const },
     crypto('none', 'none', new Uint8Array()),
     first,
   ]) {
