@@ -347,9 +347,11 @@ class RunningDevice {
         this.device.quorumChanged(event.quorate, nodes);
         break;
       }
-      default:
+      case 'expectedVotes':
         this.expectedVotes = event.expectedVotes;
         await this.checkVotes();
+        break;
+      case 'deviceExtraInfo': // what other devices say
     }
   }
 
