@@ -236,6 +236,10 @@ t.test('what only a start reads does not refuse a reload: it is reported', async
   );
   const again = await loadConfiguration({ file }, { purpose: 'start', environment });
   t.notOk(again.ok, 'the same file refuses a start');
+  writeFileSync(file, config(`link_mode: ${'x'.repeat(80)}\n`, [['10.9.0.1']]));
+  const long = await planReload({ file, live, totem: loaded.totem, environment });
+  t.equal(long.ok, true, 'nor does one that is too long');
+  t.equal((await loadConfiguration({ file }, { purpose: 'start', environment })).ok, false);
 });
 
 t.test('logging: what stands before a wrong value acts, the rest stays', async (t) => {

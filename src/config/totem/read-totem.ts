@@ -124,10 +124,11 @@ function readTransport(context: TotemContext): TransportName {
 function readLinkMode(context: TotemContext): string {
   const linkMode = readText(context.map, 'totem', 'link_mode');
   if (linkMode.length <= LINK_MODE_BYTES_MAX) return linkMode;
-  throw context.error('RONDO_CONFIG_TOTEM', 'totem.link_mode is too long', {
-    key: 'totem.link_mode',
-    hint: 'Write passive, active or rr',
-  });
+  const hint = 'Write passive, active or rr';
+  context.refuseStart(
+    context.error('RONDO_CONFIG_TOTEM', 'totem.link_mode is too long', { key: 'totem.link_mode', hint }),
+  );
+  return 'passive'; // a reload keeps the one in force
 }
 
 function checkLinkMode(context: TotemContext, linkMode: string): LinkPolicy {
