@@ -11,6 +11,14 @@ const memcpy = bind<(to: number, from: number, bytes: number) => number>('memcpy
   'size_t',
 ]);
 
+const nameToIndex = bind<(name: string) => number>('if_nametoindex', 'uint32_t', ['str']);
+
+/**
+ * Number of an interface in the network namespace of this process (/sys may show another one's); 0: there is none of that name. An alias has that of its
+ * interface.
+ */
+export const interfaceIndexOf = (name: string): number => nameToIndex(name.replace(/:.*$/, ''));
+
 /** One address of this host, whatever the state of its interface. */
 export interface HostAddress {
   /** Of the interface, with the label of an alias. */

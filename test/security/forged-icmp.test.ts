@@ -8,7 +8,7 @@ import { memberships, spoofIcmp } from './spoof.ts';
 /**
  * Somebody on the network without the key, who knows addresses and ports, forges ICMP to node 1 of an encrypted ring: "port unreachable" from node 2, and
  * "fragmentation needed" with an MTU of 68. Stock takes the link down at the first; ours asks for a PONG, and loses no packet by either. The same on
- * udpu and udp rings, where the kernel believes the second: it cuts packets into pieces of `net.ipv4.route.min_pmtu` (552 bytes) for ten minutes.
+ * udpu and udp rings, where the kernel believes the second for stock: it cuts packets into pieces of `net.ipv4.route.min_pmtu` (552 bytes) for ten minutes.
  */
 const GROUP = '239.192.106.83';
 const DRESSES = {
@@ -27,6 +27,12 @@ const FORGERIES = [
 
 const linkStat = async (node: LabNode, name: string): Promise<number> =>
   Number(await node.cmap(`stats.knet.node2.link0.${name}`, 'stats'));
+
+/** Packets that the kernel of the node's host cut into pieces. */
+async function cutPackets(node: LabNode): Promise<number> {
+  const [names = '', values = ''] = (await node.space.shell("grep '^Ip:' /proc/net/snmp")).split('\n');
+  return Number(values.split(' ')[names.split(' ').indexOf('FragOKs')]);
+}
 
 async function throughput(node: LabNode): Promise<number> {
   const args = ['flood', '3000', `${SECONDS}`];
@@ -48,7 +54,11 @@ for (const [dress, kind] of (['knet, encrypted', 'udpu', 'udp'] as const).flatMa
     for (const node of members) node.startDaemon();
     await lab.waitRing(members, 60_000);
     for (const { what, code, mtu } of FORGERIES) {
-      const before = { rings: memberships(victim), downs: isKnet ? await linkStat(victim, 'down_count') : 0 };
+      const before = {
+        rings: memberships(victim),
+        downs: isKnet ? await linkStat(victim, 'down_count') : 0,
+        cut: await cutPackets(victim),
+      };
       const [sent, rate] = await Promise.all([
         spoofIcmp(attacker, victim, other, code, mtu, RATE, SECONDS),
         throughput(victim).catch(() => 0),
@@ -57,13 +67,15 @@ for (const [dress, kind] of (['knet, encrypted', 'udpu', 'udp'] as const).flatMa
       const rings = memberships(victim) - before.rings;
       const downs = isKnet ? (await linkStat(victim, 'down_count')) - before.downs : 0;
       const size = isKnet ? await linkStat(victim, 'mtu') : MTU_UNKNOWN;
+      const cut = (await cutPackets(victim)) - before.cut;
       t.comment(
-        `${kind}, ${what}: ${rings} memberships, link down ${downs} times, ${rate} messages/s, link MTU ${size}`,
+        `${kind}, ${what}: ${rings} memberships, link down ${downs} times, ${rate} messages/s, link MTU ${size}, ${cut} packets cut`,
       );
       if (kind === 'ours') {
         t.equal(rings, 0, `${what}: no membership`);
         t.equal(downs, 0, 'the link stays up');
         t.ok(size > 1_300, `the MTU stays: ${size}`);
+        t.equal(cut, 0, 'no packet is cut into pieces');
         if (!isKnet) t.ok(rate > 0, 'clients are served');
       }
       await lab.waitRing(members, 60_000);

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { assert } from '../../lib/assert.ts';
 import { check } from '../../os/errno.ts';
+import { interfaceIndexOf } from '../../os/interfaces.ts';
 import { parseIp } from '../../os/sockaddr.ts';
 import { IPPROTO_IP, IPPROTO_IPV6, IpOption, Ipv6Option, setOptionBytes, setOptionInt } from '../../os/socket.ts';
 import type { InterfaceAddress } from './interface-address.ts';
@@ -32,14 +32,8 @@ export function setMulticastOptions(fd: number, at: InterfaceAddress, ttl: numbe
   }
 }
 
-export function interfaceIndex({ name, index }: InterfaceAddress): number {
-  if (index > 0) return index;
-  try {
-    return Number(readFileSync(`/sys/class/net/${name.replace(/:.*$/, '')}/ifindex`, 'utf8'));
-  } catch {
-    return 0;
-  }
-}
+export const interfaceIndex = ({ name, index }: InterfaceAddress): number =>
+  index > 0 ? index : interfaceIndexOf(name);
 
 function u32(value: number): Uint8Array {
   return new Uint8Array(Uint32Array.of(value).buffer); // native order, as the kernel wants it
