@@ -66,7 +66,11 @@ export type ToRing =
   /** Closes the clients of a ring-thread engine (cpg multicasts its leaves), part of the orderly shutdown. */
   | { readonly op: 'unloadService'; readonly serviceId: number }
   /** Drain the queues, send the leave message, close the sockets, respond with `stopped`. */
-  | { readonly op: 'stop' };
+  | { readonly op: 'stop' }
+  /** Close the sockets and end at once, without a leave message: to the others this node died. */
+  | { readonly op: 'die' }
+  /** Do nothing at all while the state word PAUSED is 1: to the others this node hangs. */
+  | { readonly op: 'pause' };
 
 /** `heap`: bytes in use on the ring thread's heap, for watching that it allocates nothing in steady state. */
 export type RingQuery = 'links' | 'clients' | 'engines' | 'stats' | 'heap';

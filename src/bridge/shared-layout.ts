@@ -18,6 +18,8 @@ export const StateWord = {
   MAIN_WANTS_ROOM: 1,
   /** 1 while the ring thread waits in epoll and wants the eventfd. */
   RING_ASLEEP: WORDS_PER_LINE,
+  /** 1 while the ring thread is paused (`pause`); written by the main thread. */
+  PAUSED: WORDS_PER_LINE + 1,
   // Written by the ring thread only:
   /** 1 from the first configuration change on until the last barrier; 1 at start (services.md 3.1). */
   SYNC_IN_PROGRESS: 2 * WORDS_PER_LINE,

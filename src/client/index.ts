@@ -39,8 +39,10 @@ export { ArgumentError, ConnectionError, type ConnectionErrorCode, StateError, t
 export { Evs, type EvsConfigurationEvent, type EvsEventRecord, type EvsMessage } from './evs.ts';
 export type { MessagePackValue } from './message-pack.ts';
 export { type NodeListEvent, Quorum, type QuorumEvent, type RingIdentity } from './quorum.ts';
+export type { Reply } from './reply.ts';
 export { type SuperviseOptions, supervise } from './sam/monitor.ts';
 export type { SamPolicy, SamState } from './sam/monitor-core.ts';
 export { type HealthCheck, Sam } from './sam/sam.ts';
+export { type ServiceCallOptions, ServiceClient } from './service-client.ts';
 export type { CallOptions, ConnectOptions } from './session.ts';
 export { type NodeState, type VoteInfo, Votequorum, type VotequorumEvent } from './votequorum.ts';

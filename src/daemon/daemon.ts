@@ -77,6 +77,10 @@ export interface DaemonParts extends LogPorts {
   makeIpc(ports: IpcFrontPorts): IpcFront;
   /** The first synchronisation is over: clients are served. Once. */
   ready(): void;
+  /** The ring thread hangs for good: ends whatever this node runs in. */
+  abort(): void;
+  /** Whether the node may act on the machine: watchdog device, reboot. */
+  readonly ownsMachine: boolean;
 }
 
 /**
@@ -173,6 +177,7 @@ export class Daemon {
       aborts: (reason) => {
         this.writeEnd('hang', ExitCode.FATAL, reason);
         parts.flight.flush();
+        parts.abort();
       },
       gone: () => this.queries.fail(),
       failed: (error) => this.ringFailed(error),
@@ -211,6 +216,26 @@ export class Daemon {
   stop(reason: string, status: ExitCodeValue = ExitCode.OK): Promise<void> {
     this.stopping ??= this.stopInOrder(reason, status);
     return this.stopping;
+  }
+
+  /** As SIGKILL does to the daemon of a process of its own: the ring is not left, to the others this node died. */
+  async kill(): Promise<void> {
+    this.resume();
+    this.ring.send({ op: 'die' });
+    await settlesWithin(STOP_STEP_MS_MAX, this.ringPhase.whenGone);
+    await this.stop('killed', ExitCode.KILLED);
+  }
+
+  /** As SIGSTOP, for the ring thread: the node takes no part in the ring until `resume`. */
+  pause(): void {
+    Atomics.store(this.ring.views.state, StateWord.PAUSED, 1);
+    this.ring.send({ op: 'pause' });
+  }
+
+  resume(): void {
+    const { state } = this.ring.views;
+    Atomics.store(state, StateWord.PAUSED, 0);
+    Atomics.notify(state, StateWord.PAUSED);
   }
 
   dumpState(): void {
@@ -454,7 +479,7 @@ export class Daemon {
       quorumDecided: (quorate, members) => this.notices?.quorumDecided(quorate, members),
       unloadRemote: (serviceId) => this.ringPhase.unload(serviceId),
       publish: (serviceId, name) => this.ipc.publish(serviceId, name),
-      system: systemEngines(log, {
+      system: systemEngines(log, parts.ownsMachine, {
         exit: () => this.finished.resolve(ExitCode.PLOAD_DONE),
         dumpFlightData: () => parts.dumpFlightData(),
       }),

@@ -51,6 +51,8 @@ export class IpcServerFront implements IpcFront {
   constructor(
     private readonly ports: IpcFrontPorts,
     instance: string,
+    /** Process id of the only process that is let in; `null`: who has the right. */
+    private readonly onlyPid: number | null = null,
   ) {
     this.server = new IpcServer({
       instance,
@@ -121,6 +123,7 @@ export class IpcServerFront implements IpcFront {
   // ---- who may connect (services.md 2.1) ----
 
   private authorize(client: Credentials, serviceId: number, fd: number): number {
+    if (this.onlyPid !== null && client.pid !== this.onlyPid) return EACCES;
     const left = descriptorsLeft(fd);
     if (left <= DESCRIPTORS.low) this.descriptorsLow = true;
     else if (left > DESCRIPTORS.enough) this.descriptorsLow = false;

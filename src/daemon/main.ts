@@ -35,6 +35,8 @@ import { versionText } from './version.ts';
 
 /** One for this thread, one for all others: the ring thread seldom allocates. */
 const MALLOC_ARENAS = 2;
+/** What the log gets to write its last lines when the ring thread hangs. */
+const LAST_WORDS_MS = 1000;
 /** One for files and one for names that do not resolve: libuv gives names half of them at most. */
 const POOL_THREADS = '2';
 
@@ -163,6 +165,13 @@ async function serve(parts: ServeParts): Promise<ExitCodeValue> {
     flight,
     lostLines: () => log.lost,
     makeIpc: (ports) => new IpcServerFront(ports, instance),
+    ownsMachine: true,
+    abort: () => {
+      setTimeout(() => {
+        process.removeAllListeners('SIGABRT'); // its listener would write the flight data once more
+        process.kill(process.pid, 'SIGABRT');
+      }, LAST_WORDS_MS);
+    },
     // Once: READY repeated at every membership change means nothing (config-and-tools.md T11).
     ready: () => {
       parts.startPriority.end();

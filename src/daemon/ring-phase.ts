@@ -11,8 +11,6 @@ import type { RingIdStore } from './ring-id-store.ts';
 export const STOP_STEP_MS_MAX = 5_000;
 /** A ring thread that stalls this long will not come back. */
 const HANG_END_SECONDS = 30;
-/** What the log gets to write its last lines. */
-const LAST_WORDS_MS = 1000;
 
 export interface RingPhasePorts {
   readonly log: LogFunction;
@@ -21,7 +19,7 @@ export interface RingPhasePorts {
   /** The messages of the thread, while it runs. */
   readonly messages: Pick<RingThreadHandler, 'message' | 'deliver'>;
   dumpFlightData(): void;
-  /** The process is about to abort: the flight recorder gets its last record. */
+  /** An orderly exit would wait for the thread: the process aborts, or its program learns that the node is lost. */
   aborts(reason: string): void;
   /** The thread is gone: whoever waits for something from it must not wait any longer. */
   gone(): void;
@@ -41,6 +39,11 @@ export class RingPhase implements Phase {
   private ringSeqUsed = 0;
 
   constructor(private readonly ports: RingPhasePorts) {}
+
+  /** Resolves when the thread has ended. */
+  get whenGone(): Promise<void> {
+    return this.exited.promise;
+  }
 
   begin(): void {
     this.ports.thread.start({
@@ -96,11 +99,6 @@ export class RingPhase implements Phase {
     log('emerg', 'MAIN', `${text}: the daemon aborts`);
     dumpFlightData();
     aborts(text);
-    // An orderly exit would wait for the thread.
-    setTimeout(() => {
-      process.removeAllListeners('SIGABRT'); // its listener would write the flight data once more
-      process.kill(process.pid, 'SIGABRT');
-    }, LAST_WORDS_MS);
   }
 
   private ended(error: Error | null): void {

@@ -14,9 +14,10 @@ export interface SystemPorts {
   dumpFlightData(): void;
 }
 
-/** Engines that have to do with the machine and not with the cluster: pload, mon, wd, in stock's order of loading. */
+/** Engines that have to do with the machine and not with the cluster: pload, mon, wd, in stock's order of loading. wd only where the node owns the machine. */
 export function systemEngines(
   log: LogFunction,
+  ownsMachine: boolean,
   { exit, dumpFlightData }: SystemPorts,
 ): ServiceEngine<MainEngineContext>[] {
   const monotonicNs = (): bigint => process.hrtime.bigint();
@@ -25,9 +26,10 @@ export function systemEngines(
     dumpFlightData(); // the machine goes down under us
     if (!act()) log('emerg', 'WD', `${what} is not permitted`);
   };
+  const engines = [new PloadEngine({ exit }), new MonEngine({ sampler: systemSampler, monotonicNs })];
+  if (!ownsMachine) return engines;
   return [
-    new PloadEngine({ exit }),
-    new MonEngine({ sampler: systemSampler, monotonicNs }),
+    ...engines,
     new WatchdogEngine({
       open: linuxWatchdog(setWatchdogTimeout),
       monotonicNs,

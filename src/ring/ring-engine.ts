@@ -55,6 +55,8 @@ export interface RingEngine extends RingHandler {
   readonly needsRetry: boolean;
   /** All connections end, with the messages about that on the ring. */
   closeAll(): void;
+  /** After `closeAll`, at the end of the thread: gives descriptors back, which a program that goes on would lose. */
+  dispose(): void;
   describeClients(): readonly unknown[];
   /** For the state dump. */
   describe(): unknown;

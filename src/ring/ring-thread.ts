@@ -106,6 +106,7 @@ export class RingThread {
       }
     }
     this.descriptors.close();
+    this.arena.unmap(); // a program may go on, and start another node
   }
 
   private turn(nowMs: number): number {
@@ -240,6 +241,14 @@ export class RingThread {
       case 'stop':
         this.stopAtMs = ring === null ? 0 : monotonicMs() + DRAIN_MS;
         if (ring === null) this.end();
+        break;
+      case 'die':
+        ring?.die();
+        this.bridge.flush();
+        this.ended = true;
+        break;
+      case 'pause':
+        Atomics.wait(this.bridge.views.state, StateWord.PAUSED, 1);
         break;
       default:
         unreachable(message);

@@ -292,6 +292,16 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
     this.groups.srp.leave();
     this.transport.flush();
     this.transport.close();
+    for (const engine of this.engines) engine.dispose();
+  }
+
+  /** As a process that is killed: clients hang up, sockets close, nobody is told. */
+  die(): void {
+    this.transport.close();
+    for (const engine of this.engines) {
+      engine.closeAll();
+      engine.dispose();
+    }
   }
 
   /** Whether everything that was multicast has left. */

@@ -9,15 +9,21 @@ interface Conditions {
   readonly types: string;
   readonly default: string;
 }
-type Entry = string | { readonly import: Conditions; readonly require?: Conditions };
+type Entry = string | Conditions | { readonly import: Conditions; readonly require: Conditions };
 const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
   readonly private?: boolean;
   readonly type: string;
   readonly exports: Readonly<Record<string, Entry>>;
 };
-const entries = Object.entries(manifest.exports).flatMap(([name, entry]) =>
-  typeof entry === 'string' ? [] : [{ name, ...entry }],
-);
+interface NamedEntry {
+  readonly name: string;
+  readonly import: Conditions;
+  readonly require?: Conditions;
+}
+const entries = Object.entries(manifest.exports).flatMap(([name, entry]): NamedEntry[] => {
+  if (typeof entry === 'string') return [];
+  return 'import' in entry ? [{ name, ...entry }] : [{ name, import: entry }];
+});
 const { closure } = (await import(join(ROOT, 'scripts/imports.mjs'))) as {
   readonly closure: (entries: readonly string[]) => {
     readonly files: readonly string[];

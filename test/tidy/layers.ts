@@ -42,6 +42,17 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   qnet: ['lib'],
   /** The two daemons around them: sockets, TLS, control sockets, keys. */
   arbiter: ['qnet', 'client', 'os', 'lib'],
+  /** A node within a program: the daemon without its process. */
+  node: [
+    'daemon',
+    'client',
+    'config',
+    'ipc/names.ts',
+    'services/host/engine-modules.ts',
+    'cli/demo/generate.ts',
+    'os',
+    'lib',
+  ],
   /** What others may watch: metrics and the page. */
   web: ['os', 'lib'],
   /** Events to receivers outside: used by the daemon and by commands. */
@@ -99,7 +110,7 @@ export const PURE = ['totem', 'knet', 'qnet', 'lib'] as const;
  * reach everything; it gets a narrow interface of its own instead.
  */
 export const HUBS: Readonly<Record<string, readonly string[]>> = {
-  'src/daemon/daemon.ts': ['src/daemon/main.ts'],
+  'src/daemon/daemon.ts': ['src/daemon/main.ts', 'src/node/create-node.ts'],
   'src/ring/running-ring.ts': ['src/ring/ring-thread.ts'],
   'src/ring/ring-thread.ts': ['src/ring/run.ts'],
 };

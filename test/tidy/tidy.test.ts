@@ -31,6 +31,7 @@ const ENTRIES = [
   'src/services/api.ts',
   'src/services/evs/engine.ts',
   'src/services/examples/kv/engine.ts',
+  'src/node/index.ts',
   'src/platform/entry.ts',
   'src/testing/index.ts',
   'src/web/page/page.ts',

@@ -171,6 +171,11 @@ export class CpgService implements CpgHost, RingEngine {
     this.release(Number.POSITIVE_INFINITY);
   }
 
+  dispose(): void {
+    this.slow.dispose();
+    this.zeroCopy.dispose();
+  }
+
   /** Requests of all clients that have some; returns how many. */
   serve(nowMs: number): number {
     this.ended = false;

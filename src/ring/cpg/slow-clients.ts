@@ -32,13 +32,18 @@ export class SlowClients<Client extends SlowClient> {
   private reports = 0;
 
   constructor(
-    descriptors: Descriptors,
+    private readonly descriptors: Descriptors,
     /** A connection broke while its events were moved. */
     private readonly broken: (client: Client) => void,
   ) {
     descriptors.add(this.watch.fd, () => {
       this.reports += this.watch.take();
     });
+  }
+
+  dispose(): void {
+    this.descriptors.remove(this.watch.fd);
+    this.watch.close();
   }
 
   add(client: Client, nowMs: number): void {

@@ -60,6 +60,10 @@ export class ZeroCopyFiles implements ZeroCopyRegions {
     private readonly quota: UserQuota = zeroCopyQuota(getLimit('NOFILE').soft),
   ) {}
 
+  dispose(): void {
+    closeFd(this.directory);
+  }
+
   open(connectionId: number, path: string, mapBytes: number): boolean {
     const name = PATH.exec(path)?.[1];
     if (name === undefined) return this.refuse(connectionId, 'its path is not one that libcpg makes');

@@ -1,0 +1,154 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { getPriority, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import t, { type Test } from 'tap';
+import { Cpg, type CpgEvent, Quorum } from '../../src/client/index.ts';
+import { createLoopbackCluster, createNode } from '../../src/node/index.ts';
+import { until } from '../daemon/loopback-cluster.ts';
+
+t.setTimeout(170_000);
+
+const ENTRY = fileURLToPath(new URL('../../src/platform/entry.js', import.meta.url));
+const PORT = 20_000 + 2 * (process.pid % 9000);
+
+function configText(port: number): string {
+  return `totem {
+  version: 2
+  cluster_name: embedded
+  transport: udpu
+  interface {
+    linknumber: 0
+    mcastport: ${port}
+  }
+}
+nodelist {
+  node {
+    ring0_addr: 127.0.0.1
+    name: here
+    nodeid: 7
+  }
+}
+quorum {
+  provider: corosync_votequorum
+}
+`;
+}
+
+function stateDirectory(t: Test): string {
+  const directory = mkdtempSync(join(tmpdir(), 'rondo-node-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** What a node must not change of its process. */
+const processState = (): unknown => ({
+  signals: process.eventNames().filter((name) => String(name).startsWith('SIG')),
+  uncaught: process.listenerCount('uncaughtException') + process.listenerCount('unhandledRejection'),
+  directory: process.cwd(),
+  mask: process.umask(),
+  title: process.title,
+  priority: getPriority(),
+  environment: { ...process.env },
+  locked: /VmLck:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1],
+});
+const descriptors = (): number => readdirSync('/proc/self/fd').length;
+
+async function firstMessage(cpg: Cpg): Promise<string> {
+  for await (const event of cpg.events()) if (event.type === 'message') return Buffer.from(event.data).toString();
+  throw new Error('the stream ended');
+}
+
+t.test('a node in this process serves this process, and changes nothing of it', async (t) => {
+  const before = processState();
+  const node = await createNode({ config: configText(PORT), stateDir: stateDirectory(t), node: 'here' });
+  t.teardown(() => node.close());
+  t.equal(node.nodeId, 7);
+  const cpg = await Cpg.connect(node.connectOptions());
+  await cpg.join('own');
+  const place = await cpg.send('hello', { confirm: 'delivered' });
+  t.type(place.index, 'number');
+  t.equal(await firstMessage(cpg), 'hello');
+  const quorum = await Quorum.connect(node.connectOptions());
+  t.equal(await quorum.isQuorate(), true);
+  t.same(processState(), before);
+
+  const { instance } = node.connectOptions();
+  const program = `import { Cpg } from ${JSON.stringify(ENTRY)};
+    await Cpg.connect({ instance: ${JSON.stringify(instance)} }).catch((error) => console.log(error.code));`;
+  const other = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program]);
+  t.match(other.stdout, 'RONDO_DENIED', 'no other process is let in');
+
+  await node.close();
+  t.equal(await node.ended, 'closed');
+  t.equal((await cpg.ended)?.code, 'RONDO_DISCONNECTED');
+  await node.close();
+  quorum.destroy();
+});
+
+t.test('nothing is left of nodes that came and went', async (t) => {
+  const state = stateDirectory(t);
+  const once = async (): Promise<number> => {
+    const node = await createNode({ config: configText(PORT), stateDir: state, node: 'here' });
+    await node.close();
+    return descriptors();
+  };
+  await once();
+  const first = await once();
+  t.ok((await once()) <= first, 'descriptors');
+});
+
+t.test('why a node cannot be is said', async (t) => {
+  const state = stateDirectory(t);
+  await t.rejects(createNode({ config: 'totem {\n', stateDir: state }), { code: 'RONDO_NODE_CONFIG' });
+  await t.rejects(createNode({ config: configText(PORT), stateDir: state, ipc: 'a/b' }), { code: 'RONDO_NODE_CONFIG' });
+  const node = await createNode({ config: configText(PORT), stateDir: state, node: 'here' });
+  t.teardown(() => node.close());
+  await t.rejects(createNode({ config: configText(PORT), stateDir: state, node: 'here' }), {
+    code: 'RONDO_NODE_START',
+    message: /state directory/,
+  });
+  await t.rejects(createNode({ config: configText(PORT), stateDir: stateDirectory(t), node: 'here' }), {
+    code: 'RONDO_NODE_START',
+  });
+});
+
+t.test('three nodes in this process: killed, started, paused', async (t) => {
+  await using cluster = await createLoopbackCluster(3);
+  const events: CpgEvent[] = [];
+  const [one, two, three] = await Promise.all(
+    cluster.nodeIds.map(async (nodeId) => {
+      const cpg = await Cpg.connect(cluster.connectOptions(nodeId));
+      await cpg.join('group');
+      return cpg;
+    }),
+  );
+  const reading = (async () => {
+    for await (const event of one!.events()) events.push(event);
+  })();
+  const members = (): readonly number[] => {
+    const last = events.findLast((event) => event.type === 'membership');
+    return last?.type === 'membership' ? last.members.map(({ nodeId }) => nodeId).sort() : [];
+  };
+  await until(() => members().join() === '1,2,3', 'all members');
+  await three!.send('from three', { confirm: 'delivered' });
+  await until(() => events.some((event) => event.type === 'message' && event.nodeId === 3), 'the message');
+
+  await cluster.kill(2);
+  t.equal((await two!.ended)?.code, 'RONDO_DISCONNECTED');
+  await until(() => members().join() === '1,3', 'node 2 is gone');
+  await cluster.start(2);
+  const again = await Cpg.connect(cluster.connectOptions(2));
+  await again.join('group');
+  await until(() => members().join() === '1,2,3', 'node 2 is back');
+
+  cluster.pause(3);
+  await until(() => members().join() === '1,2', 'node 3 stalls');
+  cluster.resume(3);
+  await until(() => members().join() === '1,2,3', 'node 3 goes on');
+  await one!.close();
+  await reading;
+  for (const cpg of [three!, again]) cpg.destroy();
+});
