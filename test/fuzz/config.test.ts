@@ -10,7 +10,7 @@ import { loadConfiguration } from '../../src/config/load.ts';
 import { OPTIONS } from '../../src/config/options/index.ts';
 import { latin1, latin1Bytes } from '../../src/config/parser/lexer.ts';
 import { parseOptions } from '../../src/daemon/options.ts';
-import { Random } from '../sim/random.ts';
+import { Random } from '../../src/sim/random.ts';
 
 /**
  * Files and command lines that nobody would write, made from the vectors by changes that keep their structure: sections

@@ -1,4 +1,4 @@
-import { Random } from '../sim/random.ts';
+import { Random } from '../../src/sim/random.ts';
 
 const EXTREMES = [0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_fffe, 0xffff_ffff];
 const NOISE_BYTES_MAX = 200;

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { frameMemory } from '../../src/lib/frame-memory.ts';
+import { Random } from '../../src/sim/random.ts';
 import { Assembler } from '../../src/totem/assembler.ts';
 import { TotemDrop } from '../../src/totem/drop-reason.ts';
 import { checkCommitToken, encodeCommitToken, readCommitToken } from '../../src/totem/wire/commit-token.ts';
@@ -9,7 +10,6 @@ import { decodeHoldCancel, HoldCancel } from '../../src/totem/wire/hold-cancel.t
 import { checkJoin, encodeJoin, readJoin } from '../../src/totem/wire/join.ts';
 import { decodeMergeDetect, MergeDetect } from '../../src/totem/wire/merge-detect.ts';
 import { decodeOrfToken, encodeOrfToken, OrfToken } from '../../src/totem/wire/orf-token.ts';
-import { Random } from '../sim/random.ts';
 import { CAPTURES, fromHex } from '../totem/hex.ts';
 
 /** Every decoder alone, on mutated captures and on noise. `FUZZ_FRAMES` as in totem.test.ts. */

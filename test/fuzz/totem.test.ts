@@ -1,5 +1,5 @@
 import t from 'tap';
-import { Random } from '../sim/random.ts';
+import { Random } from '../../src/sim/random.ts';
 import { FuzzTarget } from './totem-harness.ts';
 
 /**

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { Random } from '../sim/random.ts';
+import { Random } from '../../src/sim/random.ts';
 import { KnetSim, type Packet } from './helpers.ts';
 
 t.setTimeout(600_000); // the machine may be busy

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { frameMemory } from '../../src/lib/frame-memory.ts';
-import { Random } from '../sim/random.ts';
+import { Random } from '../../src/sim/random.ts';
 import { KnetSim, message, type SimNode } from './helpers.ts';
 
 /** A message that was sent before goes out again. */

@@ -1,5 +1,6 @@
 import { type FrameMemory, frameMemory } from '../../src/lib/frame-memory.ts';
 import { type ConfigurationChange, type RingId, ringIdText } from '../../src/lib/ring-id.ts';
+import { EventHeap } from '../../src/sim/event-heap.ts';
 import {
   GATHER_REASONS,
   Group,
@@ -10,7 +11,6 @@ import {
   type TotemReport,
 } from '../../src/totem/index.ts';
 import { checkInvariants, checkOwnership } from '../../src/totem/invariants.ts';
-import { EventHeap } from '../sim/event-heap.ts';
 import { coreOptions, timings } from '../totem/bench.ts';
 import { type FrameName, frameName, frameText, withoutTrailer } from './frame-text.ts';
 

@@ -1,9 +1,9 @@
 import { frameMemory } from '../../src/lib/frame-memory.ts';
 import { RING_SEQ_MAX } from '../../src/lib/ring-seq.ts';
+import type { EventHeap } from '../../src/sim/event-heap.ts';
+import { Random } from '../../src/sim/random.ts';
 import { FrameType, HEADER } from '../../src/totem/wire/header.ts';
 import { encodeJoin } from '../../src/totem/wire/join.ts';
-import type { EventHeap } from './event-heap.ts';
-import { Random } from './random.ts';
 
 const RECORDED_MAX = 1500;
 const SCRATCH_BYTES = 4096;

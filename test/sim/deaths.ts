@@ -1,4 +1,4 @@
-import { Random } from './random.ts';
+import { Random } from '../../src/sim/random.ts';
 import type { World } from './world.ts';
 
 /** As knet's: an error and two PINGs that nobody answered, the first of them at the next packet to the dead. */

@@ -1,4 +1,4 @@
-import { Random } from './random.ts';
+import { Random } from '../../src/sim/random.ts';
 import type { World } from './world.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { Random } from './random.ts';
+import { Random } from '../../src/sim/random.ts';
 import type { World } from './world.ts';
 
 /** PINGs in a token timeout, and how many of them stay without a PONG before a peer counts as silent. */

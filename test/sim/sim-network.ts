@@ -1,5 +1,5 @@
-import type { EventHeap } from './event-heap.ts';
-import type { Random } from './random.ts';
+import type { EventHeap } from '../../src/sim/event-heap.ts';
+import type { Random } from '../../src/sim/random.ts';
 
 /** How the network behaves; a fault changes it, healing restores it. */
 export interface Weather {

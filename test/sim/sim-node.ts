@@ -1,6 +1,7 @@
 import type { FrameMemory } from '../../src/lib/frame-memory.ts';
 import type { ConfigurationChange } from '../../src/lib/ring-id.ts';
 import { SyncCore, type SyncParticipant } from '../../src/services/sync/sync-core.ts';
+import type { Random } from '../../src/sim/random.ts';
 import { FrameClass, Group, ProcessGroups, type SrpTimings } from '../../src/totem/index.ts';
 import { checkInvariants, checkOwnership } from '../../src/totem/invariants.ts';
 import { Timer } from '../../src/totem/timer-table.ts';
@@ -9,7 +10,6 @@ import { FrameType, HEADER, readU64 } from '../../src/totem/wire/header.ts';
 import { MCAST, MCAST_HEADER_BYTES } from '../../src/totem/wire/mcast.ts';
 import type { Checker, View } from './checker.ts';
 import { giveMemory, takeMemory } from './memory-store.ts';
-import type { Random } from './random.ts';
 import { SimCpg } from './sim-cpg.ts';
 
 const FRAME_NAMES = ['ORF token', 'MCAST', 'MERGE_DETECT', 'JOIN', 'commit token', 'HOLD_CANCEL', 'SILENCE'];

@@ -1,14 +1,14 @@
 import { ringSeqNewer } from '../../src/lib/ring-seq.ts';
+import { EventHeap } from '../../src/sim/event-heap.ts';
+import { Random } from '../../src/sim/random.ts';
 import type { SrpTimings } from '../../src/totem/index.ts';
 import { Attacker } from './attacker.ts';
 import { Checker } from './checker.ts';
 import type { Coverage } from './coverage.ts';
 import { Deaths } from './deaths.ts';
-import { EventHeap } from './event-heap.ts';
 import { nextFault } from './faults.ts';
 import { Hardships } from './hardships.ts';
 import { Heartbeats } from './heartbeats.ts';
-import { Random } from './random.ts';
 import { SimNetwork } from './sim-network.ts';
 import { SimNode, type SimNodeWorld } from './sim-node.ts';
 

@@ -73,6 +73,16 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'lib',
     'pino',
   ],
+  /** Predictions: the daemon's cores of all nodes on virtual time. */
+  sim: [
+    'totem',
+    'knet',
+    'transport/knet/knet-config.ts',
+    'transport/knet/knet-addresses.ts',
+    'services/sync',
+    'type config',
+    'lib',
+  ],
   /** Captures of a ring's traffic: the decoders of the protocol cores, with the keys and libraries around them. */
   decode: [
     'os',
@@ -90,6 +100,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'qnet',
     'client',
     'decode',
+    'sim',
     'services/codec',
     'services/votequorum/forecast.ts',
     'services/quorum/providers.ts',

@@ -13,6 +13,7 @@ import { NODE_COMMANDS } from './node.ts';
 import { NOTIFY_COMMAND } from './notify.ts';
 import { QUORUM_COMMANDS } from './quorum.ts';
 import { QUORUM_EXPLAIN_COMMAND } from './quorum-explain.ts';
+import { SIMULATE_COMMAND } from './simulate.ts';
 import { STATUS_COMMAND } from './status.ts';
 import { TOP_COMMAND } from './top.ts';
 import { WHY_COMMANDS } from './why.ts';
@@ -27,6 +28,7 @@ export const COMMANDS: readonly Command[] = [
   QUORUM_EXPLAIN_COMMAND,
   ...WHY_COMMANDS,
   DECODE_COMMAND,
+  SIMULATE_COMMAND,
   ...BLACKBOX_COMMANDS,
   ...CPG_COMMANDS,
   ...CMAP_COMMANDS,
