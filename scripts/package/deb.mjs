@@ -33,7 +33,7 @@ const needed = [
   ...['libc6', 'util-linux (>= 2.31)', 'mawk | awk', 'findutils', 'lsb-base (>= 3.0-6)', 'xsltproc'],
 ];
 // What the tools of these packages did, ours do: they cannot be installed beside it.
-const replaced = ['corosync-notifyd', 'corosync-vqsim'].filter((name) =>
+const replaced = ['corosync-notifyd', 'corosync-qdevice', 'corosync-qnetd', 'corosync-vqsim'].filter((name) =>
   files.some((path) => path.endsWith(`/man8/${name}.8.gz`)),
 );
 const control = {
@@ -59,6 +59,8 @@ const CONFFILES = [
   'corosync/corosync.conf',
   'default/corosync',
   'default/corosync-notifyd',
+  'default/corosync-qdevice',
+  'default/corosync-qnetd',
   'init.d/corosync',
   'logrotate.d/corosync',
 ];

@@ -27,7 +27,13 @@ export const version = `${corosyncVersion}+rondo${manifest.version}`;
 
 const HOME = 'usr/lib/rondo';
 /** Where stock's packages have these; the others are for root, and in sbin. */
-const IN_BIN = ['corosync-blackbox', 'corosync-xmlproc'];
+const IN_BIN = [
+  'corosync-blackbox',
+  'corosync-xmlproc',
+  'corosync-qnetd',
+  'corosync-qnetd-certutil',
+  'corosync-qnetd-tool',
+];
 const RIGHTS = { file: 0o644, program: 0o755 };
 
 /** Writes the tree below `directory`. `node`: the path of a Node.js to go into it, or null for the system's. */
@@ -78,7 +84,17 @@ export function stage(directory, { node = null } = {}) {
   write('lib/systemd/system/corosync.service', unit.replace('LogsDirectory=cluster', 'LogsDirectory=cluster corosync'));
   write('lib/systemd/system/corosync-notifyd.service', conf('package/corosync-notifyd.service'));
   write('etc/default/corosync-notifyd', conf('package/default-notifyd'));
-  for (const path of ['etc/corosync/uidgid.d', 'var/lib/corosync', 'var/log/corosync'])
+  for (const name of ['qdevice', 'qnetd']) {
+    write(`lib/systemd/system/corosync-${name}.service`, conf(`package/corosync-${name}.service`));
+    write(`etc/default/corosync-${name}`, conf(`package/default-${name}`));
+  }
+  for (const path of [
+    'etc/corosync/qdevice',
+    'etc/corosync/qnetd',
+    'etc/corosync/uidgid.d',
+    'var/lib/corosync',
+    'var/log/corosync',
+  ])
     mkdirSync(at(path), { recursive: true });
 
   // Documents and manual pages.

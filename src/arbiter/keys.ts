@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createOwnFile, readOwnFile } from '../os/own-file.ts';
 
@@ -65,7 +66,7 @@ function fromDatabase(directory: string, names: NssNames, certificate: 'required
     );
   const ca = tool('certutil', ['-L', '-d', directory, '-n', names.authority, '-a']);
   // Where others cannot look: the database's own directory may be readable for a group.
-  const work = mkdtempSync('/run/corosync-keys-');
+  const work = mkdtempSync(join(tmpdir(), 'corosync-keys-'));
   try {
     const passphrase = randomBytes(24).toString('base64url');
     const [secret, file] = [join(work, 'word'), join(work, 'keys.p12')];

@@ -128,12 +128,29 @@ const HALVES: readonly Step[] = [
 const OURS: readonly DaemonKind[] = ['ours', 'ours'];
 const [two = OURS] = mixtures([OURS]);
 const vote = ['votes: 1'];
+/** Our arbiter and our device, with stock's or with each other: every algorithm, with TLS and without. */
+const SIDES: readonly (readonly [DaemonKind, DaemonKind])[] = [
+  ['ours', 'ours'],
+  ['ours', 'stock'],
+  ['stock', 'ours'],
+];
+const MIXED: readonly DeviceCase[] = SIDES.flatMap(([server, client]) =>
+  (['ffsplit', 'lms', '2nodelms'] as const).flatMap((algorithm) =>
+    (['required', 'off'] as const).map((tls) => ({
+      options: { algorithm, tls, server, client, ...(algorithm === 'ffsplit' ? { device: vote } : {}) },
+      kinds: two,
+      steps: algorithm === '2nodelms' ? NOT_ALONE : TWO_NODES,
+      rare: !(algorithm === 'ffsplit' && tls === 'required' && server === client),
+    })),
+  ),
+);
 const CASES: readonly DeviceCase[] = [
+  ...MIXED,
   {
-    options: { algorithm: 'ffsplit', tls: 'required', device: vote, server: 'ours', client: 'ours' },
-    kinds: two,
-    steps: TWO_NODES,
-    rare: false,
+    options: { algorithm: 'ffsplit', tls: 'off', device: vote, server: 'ours', client: 'ours' },
+    kinds: [...OURS, ...OURS],
+    steps: HALVES,
+    rare: true,
   },
   { options: { algorithm: 'ffsplit', tls: 'off', device: vote }, kinds: two, steps: TWO_NODES, rare: false },
   { options: { algorithm: 'lms', tls: 'required' }, kinds: two, steps: TWO_NODES, rare: false },
@@ -178,7 +195,7 @@ async function play(t: Test, { options, kinds, steps }: DeviceCase): Promise<voi
       await Promise.all([stock, ours].map((side) => act(side)));
       await Promise.all([stock, ours].map((side) => side.reach(quorate)));
       const [expected, actual] = await agree([stock, ours]);
-      if (!t.same(actual, expected, name)) t.comment(ours.lab.logs(40));
+      if (!t.same(actual, expected, name)) t.comment(`${ours.lab.logs(40)}\n${ours.logs(20)}`);
     }
   } finally {
     await stock.close();

@@ -1,4 +1,5 @@
 import { BLACKBOX } from './blackbox.ts';
+import { QDEVICE_CERTUTIL_TOOL, QNETD_CERTUTIL_TOOL } from './certutil.ts';
 import { CFGTOOL } from './cfgtool.ts';
 import { CMAPCTL } from './cmapctl.ts';
 import { CPGTOOL } from './cpgtool.ts';
@@ -19,8 +20,10 @@ export const TOOLS: readonly Tool[] = [
   KEYGEN,
   NOTIFYD,
   QDEVICE,
+  QDEVICE_CERTUTIL_TOOL,
   QDEVICE_TOOL,
   QNETD,
+  QNETD_CERTUTIL_TOOL,
   QNETD_TOOL,
   QUORUMTOOL,
 ];

@@ -101,6 +101,13 @@ export class DeviceLab {
     return views;
   }
 
+  /** The last lines of what devices and server wrote. */
+  logs(lines: number): string {
+    const last = (text: string): string => text.trimEnd().split('\n').slice(-lines).join('\n');
+    const devices = [...this.devices].map(([node, { errors }]) => `--- device of ${node.plan.name}\n${last(errors)}`);
+    return [...devices, `--- server\n${last(this.server?.errors ?? '')}`].join('\n');
+  }
+
   async close(): Promise<void> {
     for (const device of this.devices.values()) device.signal('SIGKILL');
     this.server?.signal('SIGKILL');

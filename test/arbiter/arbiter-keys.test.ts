@@ -1,0 +1,175 @@
+import { execFileSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { certificateDer, KeyDirectory } from '../../src/arbiter/authority.ts';
+import { loadKeys, type TlsKeys } from '../../src/arbiter/keys.ts';
+import { ServerLink } from '../../src/arbiter/qdevice/server-link.ts';
+import { Connections } from '../../src/arbiter/qnetd/connections.ts';
+import { QnetMessageType, TlsMode } from '../../src/qnet/ids.ts';
+import { decodeQnet, encodeQnet } from '../../src/qnet/messages.ts';
+import { SETTINGS } from '../qnet/arbiter-harness.ts';
+
+const NAMES = { authority: 'QNet CA', certificate: 'Cluster Cert' };
+const nss = existsSync('/usr/bin/certutil') && existsSync('/usr/bin/pk12util');
+const openssl = existsSync('/usr/bin/openssl') ? false : 'openssl is not installed';
+t.setTimeout(120_000); // making RSA keys takes its time
+const work = mkdtempSync(join(tmpdir(), 'rondo-arbiter-'));
+t.teardown(() => rmSync(work, { recursive: true, force: true }));
+
+function directory(name: string): KeyDirectory {
+  const keys = new KeyDirectory(join(work, name));
+  keys.make(0o770);
+  return keys;
+}
+
+/** The authority with its server, and the keys of a cluster, as the commands make them. */
+function make(cluster = 'lab'): {
+  readonly server: KeyDirectory;
+  readonly node: KeyDirectory;
+  readonly other: KeyDirectory;
+} {
+  const all = {
+    server: directory(`server-${cluster}`),
+    node: directory(`node-${cluster}`),
+    other: directory(`other-${cluster}`),
+  };
+  all.server.makeAuthority('QNet CA');
+  all.server.makeServer('Qnetd Server');
+  const authority = readFileSync(all.server.file('ca.crt'));
+  for (const keys of [all.node, all.other])
+    keys.importAuthority(Buffer.concat([Buffer.from('Certificate:\n  text\n'), authority]));
+  const certificate = certificateDer(all.server.sign(all.node.makeRequest(cluster)));
+  all.other.importPkcs12(all.node.importSigned(certificate, 'Cluster Cert'));
+  return all;
+}
+
+/** What a device gets for PREINIT and INIT over TLS: an error code, or why the connection ended. */
+async function converse(server: TlsKeys, client: TlsKeys, cluster: string, name = 'Qnetd Server'): Promise<string> {
+  const port = await freePort();
+  const limits = {
+    clientsMax: 0,
+    perAddressMax: 2,
+    handshakeMs: 5000,
+    sendMessagesMax: 32,
+    backlog: 4,
+    watchesClients: true,
+    silenceFactor: 1.5,
+  };
+  const connections = new Connections({ ...SETTINGS, tls: TlsMode.REQUIRED }, limits, server, () => {});
+  await connections.listen('127.0.0.1', port, null);
+  try {
+    return await new Promise<string>((resolve) => {
+      const limit = { receiveBytesMax: 1 << 15, sendMessagesMax: 10, connectMs: 5000 };
+      const link = ServerLink.open(
+        { host: '127.0.0.1', port, family: 4 },
+        limit,
+        {
+          opened: () =>
+            link.send(encodeQnet(QnetMessageType.PREINIT, { sequence: 1, clusterName: Buffer.from(cluster) })),
+          received: (bytes) => {
+            const message = decodeQnet(bytes);
+            if (message?.type === QnetMessageType.PREINIT_REPLY) {
+              link.send(encodeQnet(QnetMessageType.STARTTLS, { sequence: 2 }));
+              link.startTls(client, name);
+              const init = { nodeId: 1, algorithm: 1, heartbeatMs: 8000, tieBreaker: { mode: 1, nodeId: 0 } };
+              const ringId = { nodeId: 1, seq: 4n };
+              link.send(encodeQnet(QnetMessageType.INIT, { sequence: 3, ...init, ringId }));
+            } else {
+              resolve(`error ${message?.error}`);
+              link.end('shutdown');
+            }
+          },
+          closed: (why) => resolve(why),
+        },
+        () => {},
+      );
+    });
+  } finally {
+    connections.close();
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+t.test('keys that we make', { skip: openssl }, async (t) => {
+  const { server, node, other } = make();
+  const [serverKeys, nodeKeys, otherKeys] = [server, node, other].map(({ path }) =>
+    loadKeys(path, NAMES, 'required'),
+  ) as [TlsKeys, TlsKeys, TlsKeys];
+  t.equal(await converse(serverKeys, nodeKeys, 'lab'), 'error 0', 'the node that made the request');
+  t.equal(await converse(serverKeys, otherKeys, 'lab'), 'error 0', 'one that has the key from it');
+  t.equal(await converse(serverKeys, nodeKeys, 'another'), 'serverClosed', 'a certificate of another cluster');
+  t.equal(await converse(serverKeys, nodeKeys, 'lab', 'Somebody'), 'incompatible', 'a server with another name');
+  t.equal(await converse(serverKeys, { ca: nodeKeys.ca }, 'lab'), 'serverClosed', 'no certificate');
+  const strangers = make('strangers');
+  const stranger = loadKeys(strangers.node.path, NAMES, 'required');
+  t.not(await converse(serverKeys, stranger, 'strangers'), 'error 0', 'another authority');
+  t.equal(statSync(node.file('node.key')).mode & 0o777, 0o600);
+  t.equal(statSync(server.file('ca.key')).mode & 0o777, 0o600);
+  t.throws(() => node.importSigned(readFileSync(server.file('node.crt')), 'x'), /not for the key/);
+  t.throws(() => loadKeys(join(work, 'nothing'), NAMES, 'required'), /neither ca\.crt nor an NSS database/);
+});
+
+t.test('a name in which OpenSSL would find more than a name', { skip: openssl }, async (t) => {
+  const name = 'a/CN=Qnetd Server+O=x,\\é';
+  const keys = directory('odd');
+  keys.makeAuthority('QNet CA');
+  keys.makeServer(name);
+  const { subject } = new X509Certificate(readFileSync(keys.file('node.crt'))).toLegacyObject();
+  t.same(subject, { __proto__: null, CN: name });
+});
+
+t.test(
+  'an NSS database, and its tools with our files',
+  { skip: openssl || (!nss && "NSS's tools are not installed") },
+  async (t) => {
+    const { server, node } = make('nss');
+    const database = join(work, 'database');
+    mkdirSync(database);
+    const password = join(database, 'pwdfile.txt');
+    writeFileSync(password, '');
+    const run = (name: string, ...args: readonly string[]): Buffer => execFileSync(name, args, { stdio: 'pipe' });
+    run('certutil', '-N', '-d', database, '-f', password);
+    run(
+      'certutil',
+      '-A',
+      '-d',
+      database,
+      '-t',
+      'CT,c,c',
+      '-n',
+      'QNet CA',
+      '-f',
+      password,
+      '-i',
+      server.file('ca.crt'),
+      '-a',
+    );
+    writeFileSync(join(work, 'node.p12'), node.importSigned(readFileSync(node.file('node.crt')), 'Cluster Cert'));
+    run('pk12util', '-i', join(work, 'node.p12'), '-d', database, '-W', '', '-k', password);
+    await throughDatabase(t, server, database);
+    // What stock's certutil exports is read, too.
+    run('pk12util', '-o', join(work, 'stock.p12'), '-d', database, '-W', '', '-n', 'Cluster Cert');
+    const third = directory('third');
+    third.importAuthority(run('certutil', '-L', '-d', database, '-n', 'QNet CA', '-r'));
+    third.importPkcs12(readFileSync(join(work, 'stock.p12')));
+    const keys = loadKeys(third.path, NAMES, 'required');
+    t.equal(await converse(loadKeys(server.path, NAMES, 'required'), keys, 'nss'), 'error 0');
+  },
+);
+
+async function throughDatabase(t: Test, server: KeyDirectory, database: string): Promise<void> {
+  const keys = loadKeys(database, NAMES, 'required');
+  t.ok(keys.pfx, 'the database gave its key');
+  t.equal(await converse(loadKeys(server.path, NAMES, 'required'), keys, 'nss'), 'error 0');
+}
