@@ -52,6 +52,7 @@ export class ServiceClient extends Connection {
   /**
    * What the response carries. TRY_AGAIN is repeated, as everywhere (`tryAgainMs`).
    *
+   * @throws CsStatusError: the engine's status is another one than OK.
    */
   async call<Q extends Fields, A extends Fields>(
     call: Call<Q, A>,

@@ -1,0 +1,51 @@
+// The pages of the site in their order: section, then files as they are in the checkout.
+export const SECTIONS = [
+  ['Begin', ['README.md', 'docs/start.md', 'docs/concepts.md', 'docs/guarantees.md']],
+  ['Programs', ['docs/client.md', 'docs/platform.md', 'docs/cookbook.md', 'examples/README.md']],
+  ['Engines', ['docs/service-engines.md', 'docs/tutorial-lock-service.md']],
+  [
+    'Operators',
+    [
+      'docs/operations.md',
+      'docs/migration.md',
+      'docs/packages.md',
+      'docs/configuration.md',
+      'docs/cli.md',
+      'docs/doctor.md',
+      'docs/troubleshooting/membership.md',
+      'docs/notify.md',
+      'docs/metrics.md',
+      'docs/qdevice.md',
+      'docs/flight-recorder.md',
+    ],
+  ],
+  [
+    'Beside stock',
+    [
+      'docs/comparison.md',
+      'docs/compatibility.md',
+      'docs/performance.md',
+      'docs/reliability.md',
+      'docs/faults.md',
+      'docs/security.md',
+      'SECURITY.md',
+    ],
+  ],
+  [
+    'Inside',
+    [
+      'docs/architecture.md',
+      'docs/totem-core.md',
+      'docs/knet-design.md',
+      'docs/protocol/README.md',
+      'docs/protocol/totem.md',
+      'docs/protocol/knet.md',
+      'docs/protocol/libqb-ipc.md',
+      'docs/protocol/services.md',
+      'docs/protocol/config-and-tools.md',
+      'docs/protocol/qnet.md',
+      'HACKING.md',
+      'CHANGELOG.md',
+    ],
+  ],
+];
