@@ -20,7 +20,7 @@ export type Condition = (typeof CONDITIONS)[number];
  * Clients have the highest priority of ordinary programs. A client that others keep off the processor makes its ring go round with half empty
  * packets: the daemons' cost a message then doubles, and what is measured is what else the machine does.
  */
-const AHEAD_OF_OTHERS = ['-n', '-20'];
+export const AHEAD_OF_OTHERS = ['-n', '-20'];
 
 /** Shown in tables. */
 export const CONDITION_TEXT: Readonly<Record<Condition, string>> = {

@@ -1,8 +1,9 @@
 import { connect, type Socket } from 'node:net';
 import { ClientRings } from '../../src/ipc/client/rings.ts';
 import { exchangeSetup } from '../../src/ipc/client/setup.ts';
+import { SocketInput } from '../../src/ipc/client/socket-input.ts';
 import { socketDirectory, socketPath } from '../../src/ipc/names.ts';
-import { decodeConnectionResponse, isAccepted } from '../../src/ipc/protocol.ts';
+import { CONNECTION_RESPONSE_BYTES, decodeConnectionResponse, isAccepted } from '../../src/ipc/protocol.ts';
 import { Handshakes } from '../../src/ipc/server/handshakes.ts';
 import { IpcListener } from '../../src/ipc/server/listener.ts';
 import { Peek } from '../../src/lib/qbring/reader.ts';
@@ -46,9 +47,10 @@ export class RawCpgClient {
   }
 
   static async connect(instance: string, messageBytesMax = 1 << 20): Promise<RawCpgClient> {
-    const socket = connect({ path: socketPath(`${instance}-cpg`, socketDirectory()) });
+    const input = new SocketInput(CONNECTION_RESPONSE_BYTES);
+    const socket = connect({ path: socketPath(`${instance}-cpg`, socketDirectory()), onread: input.onread });
     const response = decodeConnectionResponse(
-      await exchangeSetup(socket, instance, messageBytesMax, { timeoutMs: 10_000 }),
+      await exchangeSetup(socket, input, instance, messageBytesMax, { timeoutMs: 10_000 }),
     );
     if (typeof response === 'string' || !isAccepted(response)) throw new Error(`refused: ${JSON.stringify(response)}`);
     return new RawCpgClient(socket, new ClientRings(response, process.geteuid?.() ?? 0));

@@ -1,15 +1,22 @@
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RondoError } from '../../lib/errors.ts';
 import { Peek } from '../../lib/qbring/reader.ts';
 import { errnoName } from '../../os/errno.ts';
 import { futexWake } from '../../os/futex.ts';
 import { serverPidOfRing, socketName } from '../names.ts';
-import { ConnectionType, decodeConnectionResponse, IPC_LIMITS, isAccepted } from '../protocol.ts';
+import {
+  CONNECTION_RESPONSE_BYTES,
+  ConnectionType,
+  decodeConnectionResponse,
+  IPC_LIMITS,
+  isAccepted,
+} from '../protocol.ts';
 import { dial } from './dial.ts';
 import { hangUpReason, type Peer } from './hang-up.ts';
 import { ClientRings } from './rings.ts';
 import { exchangeSetup, IpcConnectError, printableError } from './setup.ts';
+import { SocketInput } from './socket-input.ts';
 
 /** A response is looked for at every turn of the loop this long, then by a timer, rarely when it takes long. */
 const SPIN_MS = 0.2;
@@ -21,6 +28,8 @@ const LONG_POLL_MS = 10;
  * whose program also sends at full speed: every turn has its sends, and a few events only.
  */
 const EVENTS_TURN_MS = 2;
+/** Of the event ring, for which bytes of the socket are read at a time. */
+const SHARES = 8;
 /** Events between two looks at the clock. */
 const EVENTS_PER_LOOK = 64;
 
@@ -63,16 +72,21 @@ export class IpcClient {
   private eventsPending = 0;
   private paused = false;
   private turnScheduled = false;
+  private turnEndMs = 0;
+  private readingStopped = false;
+  /** Length of the last event. */
+  private eventBytes = 0;
   private ended = false;
   private hangUp: Error | null = null;
 
   private constructor(
     private readonly socket: Socket,
+    private readonly input: SocketInput,
     private readonly rings: ClientRings,
     private readonly handler: IpcClientHandler,
     private readonly peer: Peer,
   ) {
-    socket.on('data', (bytes) => this.eventsAnnounced(bytes.length));
+    input.onNotices = (count) => this.eventsAnnounced(count);
     // ECONNRESET: the server closed while bytes of ours were unread.
     socket.on('error', (cause) => this.hungUp(printableError(cause)));
     socket.on('close', () => this.hungUp(null));
@@ -88,11 +102,12 @@ export class IpcClient {
   ): Promise<IpcClient> {
     const name = socketName(service, instance);
     const { fd, uid } = dial(name);
-    const socket = new Socket({ fd });
+    const input = new SocketInput(CONNECTION_RESPONSE_BYTES);
+    const socket = input.socket(fd);
     try {
       const { connectTimeoutMs: timeoutMs = CONNECT_MS_DEFAULT, signal } = options;
       const setup = signal === undefined ? { timeoutMs } : { timeoutMs, signal };
-      const bytes = await exchangeSetup(socket, name, IPC_LIMITS.messageBytesDefault, setup);
+      const bytes = await exchangeSetup(socket, input, name, IPC_LIMITS.messageBytesDefault, setup);
       const response = decodeConnectionResponse(bytes);
       if (typeof response === 'string') throw new IpcConnectError('EPROTO', `${name}: ${response}`);
       if (!isAccepted(response)) {
@@ -106,7 +121,7 @@ export class IpcClient {
         );
       }
       const peer = { socketName: name, pid: serverPidOfRing(response.rings[0]) };
-      return new IpcClient(socket, new ClientRings(response, uid), handler, peer);
+      return new IpcClient(socket, input, new ClientRings(response, uid), handler, peer);
     } catch (error) {
       socket.destroy();
       throw error;
@@ -201,9 +216,12 @@ export class IpcClient {
     if (this.hangUp === null) this.sendNext();
   };
 
-  private eventsAnnounced(count: number): void {
+  /** `false`: bytes of further events are read when these have been taken. */
+  private eventsAnnounced(count: number): boolean {
     this.eventsPending += count;
-    this.takeEvents();
+    if (!this.turnScheduled) this.takeEvents();
+    if (this.turnScheduled) this.readingStopped = true;
+    return !this.turnScheduled;
   }
 
   private scheduleTurn(): void {
@@ -211,15 +229,30 @@ export class IpcClient {
     this.turnScheduled = true;
     setImmediate(() => {
       this.turnScheduled = false;
+      this.turnEndMs = 0;
       this.takeEvents();
+      if (!this.readingStopped || this.turnScheduled || this.ended) return;
+      this.readingStopped = false;
+      this.socket.resume();
     });
+  }
+
+  /** Several reads of the socket may come in one turn of the loop: they have its time together. */
+  private turnIsOver(): boolean {
+    const nowMs = performance.now();
+    if (this.turnEndMs === 0) {
+      this.turnEndMs = nowMs + EVENTS_TURN_MS;
+      setImmediate(() => {
+        if (!this.turnScheduled) this.turnEndMs = 0;
+      });
+    }
+    return nowMs > this.turnEndMs;
   }
 
   private takeEvents(): void {
     const ring = this.rings.event;
-    const endMs = performance.now() + EVENTS_TURN_MS;
-    for (let taken = 1; this.eventsPending > 0 && !this.paused && !this.ended; taken++) {
-      if (taken % EVENTS_PER_LOOK === 0 && performance.now() > endMs) {
+    for (let taken = 0; this.eventsPending > 0 && !this.paused && !this.ended; taken++) {
+      if (taken % EVENTS_PER_LOOK === 0 && this.turnIsOver()) {
         this.scheduleTurn();
         return;
       }
@@ -240,6 +273,10 @@ export class IpcClient {
   /** The one that `peek` found. */
   private takeEvent(): void {
     const ring = this.rings.event;
+    if (ring.length !== this.eventBytes) {
+      this.eventBytes = ring.length;
+      this.input.setShare(this.rings.eventBytes / SHARES, ring.length);
+    }
     this.handler.event(ring.u8.subarray(ring.offset, ring.offset + ring.length));
     if (this.ended) return;
     ring.reclaim();

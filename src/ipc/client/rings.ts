@@ -56,6 +56,11 @@ export class ClientRings {
     return Atomics.load(i32, (header >> 2) + QB_HEADER.flowControlWord);
   }
 
+  /** Size of the event ring. */
+  get eventBytes(): number {
+    return this.dataBytes;
+  }
+
   /** Gives the mappings up; the arena is kept for the next connection. */
   close(): void {
     if (!this.open) return;

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { RondoError } from '../../lib/errors.ts';
-import { CONNECTION_REQUEST_BYTES, CONNECTION_RESPONSE_BYTES, encodeConnectionRequest } from '../protocol.ts';
+import { CONNECTION_REQUEST_BYTES, encodeConnectionRequest } from '../protocol.ts';
+import type { SocketInput } from './socket-input.ts';
 
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
@@ -32,17 +33,16 @@ export interface SetupOptions {
 /** Sends the set-up request and collects the response; removes its listeners again. @throws the signal's reason */
 export function exchangeSetup(
   socket: Socket,
+  input: SocketInput,
   name: string,
   maxMessageBytes: number,
   { timeoutMs, signal }: SetupOptions,
 ): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    const parts: Uint8Array[] = [];
-    let length = 0;
     const finish = (result: Uint8Array | IpcConnectError): void => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', aborted);
-      socket.off('data', data).off('error', failed).off('close', closed);
+      socket.off('error', failed).off('close', closed);
       socket.on('error', () => {}); // one that comes between two listeners is followed by 'close'
       socket.pause();
       if (result instanceof Error) reject(result);
@@ -63,16 +63,8 @@ export function exchangeSetup(
       Math.min(timeoutMs, TIMER_MS_MAX),
     );
     signal?.addEventListener('abort', aborted, { once: true });
-    const data = (bytes: Uint8Array): void => {
-      parts.push(bytes);
-      length += bytes.length;
-      if (length < CONNECTION_RESPONSE_BYTES) return;
-      const all = Buffer.concat(parts);
-      const early = all.subarray(CONNECTION_RESPONSE_BYTES); // event bytes that came with it
-      if (early.length > 0) socket.unshift(early);
-      finish(all.subarray(0, CONNECTION_RESPONSE_BYTES));
-    };
-    socket.on('data', data).on('error', failed).on('close', closed);
+    input.onResponse = finish;
+    socket.on('error', failed).on('close', closed);
     const request = new Uint8Array(CONNECTION_REQUEST_BYTES);
     encodeConnectionRequest(new DataView(request.buffer), 0, maxMessageBytes);
     socket.write(request);
