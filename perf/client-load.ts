@@ -1,18 +1,20 @@
-/** The client of this project under load, as `clientload.c` is that of libcpg: both|receive GROUP SIZE SECONDS. Run by client.ts. */
+/** The client of this project under load, as `clientload.c` is that of libcpg: both|receive|borrow GROUP SIZE SECONDS. Run by client.ts. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Cpg } from '../src/client/index.ts';
+import { Cpg, type CpgMessageEvent } from '../src/client/index.ts';
 
 const [mode, group = 'perf', size = '64', seconds = '2'] = process.argv.slice(2);
-const cpg = await Cpg.connect({ waitReadyMs: 30_000 });
-await cpg.join(group);
 let received = 0;
 let bytesSeen = 0;
+const seen = ({ data }: CpgMessageEvent): void => {
+  received++;
+  bytesSeen += data.length + data[data.length - 1]!;
+};
+const cpg = await Cpg.connect({ waitReadyMs: 30_000, ...(mode === 'borrow' ? { onMessage: seen } : {}) });
+await cpg.join(group);
 const reading = (async () => {
   for await (const event of cpg.events()) {
-    if (event.type !== 'message') continue;
-    received++;
-    bytesSeen += event.data.length + event.data[event.data.length - 1]!;
+    if (event.type === 'message') seen(event);
   }
 })();
 reading.catch(() => {});

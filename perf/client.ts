@@ -36,6 +36,8 @@ const clients = {
   c: async () => [await program('clientload')],
   js: async () => [process.execPath, LOAD],
 } as const;
+const MODES = { both: 'send and receive', receive: 'receive', borrow: 'receive by `onMessage`' } as const;
+type LoadMode = keyof typeof MODES;
 type ClientKind = keyof typeof clients;
 
 async function started(rig: Rig, client: ClientKind, mode: string, size: number, forSeconds: number): Promise<Running> {
@@ -51,9 +53,9 @@ async function figuresOf(running: Running): Promise<LoadFigures> {
   return JSON.parse(line) as LoadFigures;
 }
 
-async function measure(rig: Rig, client: ClientKind, mode: 'both' | 'receive', size: number): Promise<LoadFigures> {
-  const measured = await started(rig, client, mode, size, seconds);
-  const sender = mode === 'receive' ? await started(rig, 'c', 'both', size, seconds + 4) : null;
+async function measure(rig: Rig, client: ClientKind, mode: LoadMode, size: number): Promise<LoadFigures> {
+  const measured = await started(rig, client, client === 'c' && mode === 'borrow' ? 'receive' : mode, size, seconds);
+  const sender = mode !== 'both' ? await started(rig, 'c', 'both', size, seconds + 4) : null;
   const figures = await figuresOf(measured);
   await sender?.stop('SIGKILL');
   return figures;
@@ -69,7 +71,7 @@ console.log(
 console.log('|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|');
 for (const kind of values.kinds.split(',') as DaemonKind[]) {
   await Rig.with({ nodes: 1, dress: 'udpu', condition: 'ordinary' }, kind, async (rig) => {
-    for (const mode of ['both', 'receive'] as const) {
+    for (const mode of Object.keys(MODES) as LoadMode[]) {
       for (const size of values.sizes.split(',').map(Number)) {
         const results: Record<ClientKind, LoadFigures[]> = { c: [], js: [] };
         for (let round = 0; round < Number(values.rounds); round++) {
@@ -79,7 +81,7 @@ for (const kind of values.kinds.split(',') as DaemonKind[]) {
         const rates = [median(c.map(rate)), median(js.map(rate))] as const;
         const row = [
           kind,
-          mode === 'both' ? 'send and receive' : 'receive',
+          MODES[mode],
           size,
           Math.round(rates[0]),
           Math.round(rates[1]),

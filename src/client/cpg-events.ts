@@ -77,7 +77,11 @@ export class CpgEventDecoder {
   private groupBytes: Uint8Array = new Uint8Array(0);
   private groupText = '';
 
-  constructor(private readonly messageBytesMax: number) {}
+  /** `borrows`: data of messages in one piece is the event's own memory. */
+  constructor(
+    private readonly messageBytesMax: number,
+    private readonly borrows = false,
+  ) {}
 
   /** `null`: nothing to report yet (a fragment, or an event of a later version). */
   decode(event: Uint8Array): CpgEvent | null {
@@ -102,7 +106,8 @@ export class CpgEventDecoder {
     const nodeId = view.getUint32(DELIVER.nodeId, true);
     const pid = view.getUint32(DELIVER.pid, true);
     if (bytes > this.messageBytesMax) return { type: 'oversize', group, nodeId, pid, bytes };
-    return { type: 'message', group, nodeId, pid, data: piece(event, DELIVER.data, bytes) };
+    const data = this.borrows ? part(event, DELIVER.data, bytes) : piece(event, DELIVER.data, bytes);
+    return { type: 'message', group, nodeId, pid, data };
   }
 
   private fragment(event: Uint8Array): CpgEvent | null {
@@ -191,9 +196,12 @@ function checkedView(event: Uint8Array, bytesMin: number): DataView {
 }
 
 /** A copy: the event's memory is used again. */
-function piece(event: Uint8Array, offset: number, bytes: number): Uint8Array {
+const piece = (event: Uint8Array, offset: number, bytes: number): Uint8Array =>
+  new Uint8Array(part(event, offset, bytes));
+
+function part(event: Uint8Array, offset: number, bytes: number): Uint8Array {
   if (bytes > event.length - offset) throw malformed(`${bytes} bytes announced in an event of ${event.length}`);
-  return new Uint8Array(event.subarray(offset, offset + bytes));
+  return event.subarray(offset, offset + bytes);
 }
 
 const malformed = (what: string): ConnectionError =>

@@ -5,7 +5,7 @@ import { abortable, checkedSignal, within } from './abort.ts';
 import { checkedAmount, checkedText, type MessageData, messageBytes } from './arguments.ts';
 import { Confirmations, type CpgPlace } from './confirmations.ts';
 import { Connection } from './connection.ts';
-import { type CpgEvent, CpgEventDecoder, type CpgProcess } from './cpg-events.ts';
+import { type CpgEvent, CpgEventDecoder, type CpgMessageEvent, type CpgProcess } from './cpg-events.ts';
 import { ArgumentError, endReason, StateError } from './errors.ts';
 import { EventStream } from './event-stream.ts';
 import { MessageQueue } from './message-queue.ts';
@@ -50,6 +50,12 @@ export interface CpgOptions extends ConnectOptions {
   readonly queueBytes?: number;
   /** Longer messages of others are skipped, each with an `oversize` event. Default 256 MiB, the most that is sent. */
   readonly messageBytesMax?: number;
+  /**
+   * Called at once with each message, in order with what `events()` has, which then has all but messages. `data` is not copied: it is memory
+   * that is shared with the daemon, valid during the call only, and never changed. What it throws ends the connection. Default: messages
+   * are events.
+   */
+  readonly onMessage?: (message: CpgMessageEvent) => void;
 }
 
 /** Until when a `send` waits. `delivered`: until the message has come back in the order of the group, and its place is known. */
@@ -88,11 +94,12 @@ export class Cpg extends Connection {
   private constructor(
     queueBytes: number,
     messageBytesMax: number,
+    private readonly onMessage: CpgOptions['onMessage'],
     /** Node id of the daemon that this is connected to. */
     readonly nodeId: number,
   ) {
     super();
-    this.decoder = new CpgEventDecoder(messageBytesMax);
+    this.decoder = new CpgEventDecoder(messageBytesMax, onMessage !== undefined);
     this.stream = new EventStream(queueBytes, {
       onFull: () => this.session.hold(this.stream),
       onDrained: () => this.session.release(this.stream),
@@ -111,7 +118,7 @@ export class Cpg extends Connection {
     });
     try {
       const { nodeId } = await session.call(CPG_CALLS.localGet, {}, 'cpg local node id', options);
-      cpg = new Cpg(queueBytes, messageBytesMax, nodeId);
+      cpg = new Cpg(queueBytes, messageBytesMax, options.onMessage, nodeId);
     } catch (error) {
       session.close();
       throw error;
@@ -271,7 +278,8 @@ export class Cpg extends Connection {
     const decoded = this.decoder.decode(event);
     if (decoded === null) return;
     this.note(decoded);
-    this.stream.push(decoded, EVENT_OVERHEAD_BYTES + (decoded.type === 'message' ? decoded.data.length : 0));
+    if (decoded.type === 'message' && this.onMessage !== undefined) this.onMessage(decoded);
+    else this.stream.push(decoded, EVENT_OVERHEAD_BYTES + (decoded.type === 'message' ? decoded.data.length : 0));
   }
 
   private note(event: CpgEvent): void {
