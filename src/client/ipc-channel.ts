@@ -28,6 +28,9 @@ const REASONS: Readonly<Record<string, readonly [ConnectionErrorCode, string]>> 
 /** The channel over shared memory. */
 export const openIpcChannel: OpenChannel = async (service, options, handler) => {
   const { instance, timeoutMs: connectTimeoutMs, signal } = options;
+  const lacking = runtimeLacks(process.versions);
+  if (lacking !== null)
+    throw new ConnectionError('RONDO_CONNECT', lacking, 'Run this program with Node.js 20 or later');
   try {
     const setup = signal === undefined ? { connectTimeoutMs } : { connectTimeoutMs, signal };
     return await IpcClient.connect(service, instance, handler, setup);
@@ -38,6 +41,14 @@ export const openIpcChannel: OpenChannel = async (service, options, handler) => 
     throw new ConnectionError(code, error.message, advice, { cause: error });
   }
 };
+
+/** Why no connection can be made in a runtime that is not Node.js; `null`: it can. Test clusters work in all of them. */
+export function runtimeLacks(versions: NodeJS.Dict<string>): string | null {
+  if (versions['bun'] !== undefined) return 'Bun makes no socket of a descriptor, which a connection to a daemon needs';
+  if (versions['deno'] !== undefined)
+    return 'Deno does not report who owns a file, by which a client knows the daemon that it talks to';
+  return null;
+}
 
 /** What to do when nobody listens, which depends on who does. */
 export function notRunningHint(
