@@ -6,6 +6,7 @@ import { trackedFingerprint } from '../config/fingerprint.ts';
 import { Icmap } from '../config/icmap/index.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
 import { KEY_FILE_DEFAULT } from '../config/options/totem.ts';
+import type { ConnectivityView } from '../lib/connectivity.ts';
 import { COROSYNC_VERSION } from '../lib/corosync-version.ts';
 import { failureText, stackOf } from '../lib/failure.ts';
 import { END_CAUSES, FLIGHT_TRANSPORTS } from '../observe/flight/index.ts';
@@ -114,6 +115,7 @@ export class Daemon {
   private stopping: Promise<void> | null = null;
   /** What ends this daemon before its time. */
   private failure: string | null = null;
+  private seen: readonly ConnectivityView[] = [];
   private loading = false;
   private isReady = false;
 
@@ -464,7 +466,10 @@ export class Daemon {
         version: rondoVersion(),
         key: () => inForce.keyId,
         keyFile: () => keyFile.id(),
-        changed: (views) => showViews(this.statistics, views),
+        changed: (views) => {
+          this.seen = [...views.values()];
+          showViews(this.statistics, views);
+        },
       },
       cfg: cfgPorts({
         reloader: this.changes,
@@ -505,6 +510,7 @@ export class Daemon {
       loopTurns: () => word(StateWord.LOOP_TURNS),
       quorum: () => this.engines.quorum(),
       clients: () => this.ipc.stats.byService(),
+      seen: () => this.seen,
       ringHeap: () => this.queries.ask('heap'),
       flightRecords: () => this.parts.flight.recent(),
     });

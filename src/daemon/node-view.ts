@@ -1,5 +1,6 @@
 import { StateWord } from '../bridge/shared-layout.ts';
 import type { TotemConfig } from '../config/totem-config.ts';
+import type { ConnectivityView } from '../lib/connectivity.ts';
 import { DURATION_SLOTS, type DurationReading, readDurations } from '../lib/durations.ts';
 import type { RingId } from '../lib/ring-id.ts';
 import { monotonicMs } from '../os/clock.ts';
@@ -23,6 +24,8 @@ export interface ViewSources {
   quorum(): QuorumStanding;
   clients(): readonly ServiceClients[];
   memory(): MemoryView;
+  /** What the nodes say of their links. */
+  seen(): readonly ConnectivityView[];
 }
 
 export interface RingNow {
@@ -49,6 +52,7 @@ export function nodeView(sources: ViewSources, ring: RingNow): NodeSnapshot {
     },
     nodes: peers(totem, ring.members, standing),
     links: links(totem, ring.members, counter),
+    seen: sources.seen(),
     quorum: quorumOf(standing),
     queue: {
       usedPackets: Math.max(0, word(StateWord.QUEUE_TOTAL) - word(StateWord.QUEUE_FREE) - QUEUE_KEPT_BACK),

@@ -21,6 +21,9 @@ export interface PageState {
   };
   readonly nodes: readonly PageNode[];
   readonly links: readonly PageLink[];
+  /** Every link as either end of it sees it, and what is wrong between two nodes, in words. */
+  readonly matrix: readonly SeenPair[];
+  readonly faults: readonly string[];
   readonly quorum: {
     readonly provider: string;
     readonly quorate: boolean;
@@ -54,6 +57,15 @@ export interface PageLink {
   readonly address: string;
   readonly connected: boolean;
   readonly latencyUs: number | null;
+}
+
+export interface SeenPair {
+  readonly from: number;
+  readonly to: number;
+  readonly link: number;
+  readonly up: boolean;
+  readonly heard: boolean;
+  readonly latencyUs: number;
 }
 
 export interface PageChange {

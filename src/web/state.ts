@@ -1,3 +1,4 @@
+import { connectivityFaults, faultText } from '../lib/connectivity.ts';
 import { ringIdText } from '../lib/ring-id.ts';
 import type { PageChange, PageState, Sample } from './page-state.ts';
 import { quorumWords } from './quorum-words.ts';
@@ -45,6 +46,10 @@ export function pageState(
       connected,
       latencyUs,
     })),
+    matrix: view.seen.flatMap(({ nodeId, links }) =>
+      links.map(({ peerId, link, up, heard, latencyUs }) => ({ from: nodeId, to: peerId, link, up, heard, latencyUs })),
+    ),
+    faults: connectivityFaults(view.seen).map(faultText),
     quorum: {
       provider: quorum.provider,
       quorate: quorum.quorate,

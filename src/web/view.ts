@@ -1,3 +1,4 @@
+import type { ConnectivityView } from '../lib/connectivity.ts';
 import type { DurationReading } from '../lib/durations.ts';
 import type { RingId } from '../lib/ring-id.ts';
 
@@ -8,6 +9,8 @@ export interface NodeSnapshot {
   /** In the order of the node list. */
   readonly nodes: readonly PeerView[];
   readonly links: readonly LinkView[];
+  /** The links of all nodes that say how they see theirs, this one included. */
+  readonly seen: readonly ConnectivityView[];
   readonly quorum: QuorumView;
   readonly queue: QueueView;
   /** By service. */

@@ -144,6 +144,7 @@ t.test(name, { skip: skipReason(KINDS) || browserUnavailable(), timeout: 300_000
 
   await third.cut({ link: 1, peers: [lab.node(1)] });
   await shows(page, 'links', /node3[\d.]+ msdown/);
+  await shows(page, 'matrix', /node1–0: [\d.]+ ms, 1: [\d.]+ ms0: [\d.]+ ms, 1: down/);
   await shows(page, 'ring', /a link is down/);
   await sleep(600);
   await picture(page, 'cut-link');

@@ -37,6 +37,24 @@ export const sampleView = (more: Partial<NodeSnapshot> = {}): NodeSnapshot => ({
     { nodeId: 2, linkId: 0, address: '10.0.0.2', connected: true, latencyUs: 150, prefix: 'stats.knet.node2.link0.' },
     { nodeId: 3, linkId: 0, address: '10.0.0.3', connected: false, latencyUs: null, prefix: 'stats.knet.node3.link0.' },
   ],
+  seen: [
+    {
+      nodeId: 1,
+      configuration: 'c',
+      version: '0.1.0',
+      key: 'k',
+      keyFile: 'k',
+      links: [{ peerId: 2, link: 0, up: true, heard: true, latencyUs: 150, mtu: 1397, downs: 1 }],
+    },
+    {
+      nodeId: 2,
+      configuration: 'c',
+      version: '0.1.0',
+      key: 'k',
+      keyFile: 'k',
+      links: [{ peerId: 1, link: 0, up: false, heard: true, latencyUs: 0, mtu: 1397, downs: 2 }],
+    },
+  ],
   quorum: {
     provider: 'votequorum',
     quorate: true,

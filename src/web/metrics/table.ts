@@ -1,3 +1,4 @@
+import type { SeenLink } from '../../lib/connectivity.ts';
 import type { LinkView, NodeSnapshot } from '../view.ts';
 import type { Emit, Metric } from './metric.ts';
 
@@ -25,6 +26,11 @@ function eachLink(view: NodeSnapshot, emit: Emit<number>, value: (link: LinkView
     const found = value(link);
     if (found !== null) emit(found, link.nodeId, nameOf(view, link.nodeId), link.linkId);
   }
+}
+const PAIR_LABELS = ['from_id', 'to_id', 'link'] as const;
+function eachPair(view: NodeSnapshot, emit: Emit<number>, value: (link: SeenLink) => number): void {
+  for (const { nodeId, links } of view.seen)
+    for (const link of links) emit(value(link), nodeId, link.peerId, link.link);
 }
 const LINK_LABELS = ['node_id', 'node', 'link'] as const;
 const ofLink =
@@ -355,6 +361,22 @@ const LINKS: readonly Metric[] = [
     labels: LINK_LABELS,
     source: 'stats.knet.node<N>.link<L>.down_count',
     read: ofLink('down_count'),
+  },
+  {
+    name: 'rondo_pair_link_up',
+    type: 'gauge',
+    help: 'Whether a node uses its link to another, as it says itself: both directions of each pair, from one node.',
+    labels: PAIR_LABELS,
+    source: 'rondo.view.node<N>.peer<M>.link<L>.up; none of stock nodes',
+    read: (view, emit) => eachPair(view, emit, ({ up }) => bit(up)),
+  },
+  {
+    name: 'rondo_pair_link_heard',
+    type: 'gauge',
+    help: 'Whether packets of the other node arrive, whatever becomes of its own ones: 1 here and 0 of rondo_pair_link_up is a one-way link.',
+    labels: PAIR_LABELS,
+    source: 'rondo.view.node<N>.peer<M>.link<L>.heard; none of stock nodes',
+    read: (view, emit) => eachPair(view, emit, ({ heard }) => bit(heard)),
   },
 ];
 

@@ -1,4 +1,4 @@
-import type { PageChange, PageState } from '../page-state.ts';
+import type { PageChange, PageState, SeenPair } from '../page-state.ts';
 import { byId, html, renew, setText } from './elements.ts';
 import { amount, clockTime, counted, megabytes, milliseconds, span } from './words.ts';
 
@@ -11,6 +11,7 @@ export function showPanels(state: PageState): void {
   showQuorum(state);
   showChanges(state);
   showLinks(state);
+  showMatrix(state);
   showLocal(state);
 }
 
@@ -107,6 +108,35 @@ function showLinks({ links, nodes, node }: PageState): void {
     return [html('thead', {}, head), html('tbody', {}, ...rows)];
   });
 }
+
+/** Who (row) sees whom (column) how: only nodes that say so have a row. */
+function showMatrix({ matrix, faults, nodes }: PageState): void {
+  const key = JSON.stringify([matrix.map((pair) => [pair, latency(pair.latencyUs)]), nodes, faults]);
+  renew(byId('matrix', HTMLElement), key, () => {
+    const nameOf = (id: number): string => nodes.find((node) => node.id === id)?.name ?? `node ${id}`;
+    const ids = [...new Set(matrix.flatMap(({ from, to }) => [from, to]))].sort((a, b) => a - b);
+    const head = html(
+      'tr',
+      {},
+      html('th', { scope: 'col' }, 'sees'),
+      ...ids.map((id) => html('th', { scope: 'col' }, nameOf(id))),
+    );
+    const rows = ids.map((from) => {
+      const cells = ids.map((to) => {
+        const pairs = matrix.filter((pair) => pair.from === from && pair.to === to);
+        if (pairs.length === 0) return html('td', { class: 'none' }, from === to ? '–' : '?');
+        const down = pairs.some(({ up }) => !up);
+        return html('td', { class: down ? 'down' : 'up' }, pairs.map(pairText).join(', '));
+      });
+      return html('tr', {}, html('th', { scope: 'row' }, nameOf(from)), ...cells);
+    });
+    return [html('thead', {}, head), html('tbody', {}, ...rows)];
+  });
+  renew(byId('faults', HTMLElement), JSON.stringify(faults), () => faults.map((text) => html('li', {}, text)));
+}
+
+const pairText = ({ link, up, heard, latencyUs }: SeenPair): string =>
+  `${link}: ${up ? latency(latencyUs) : heard ? 'down, heard' : 'down'}`;
 
 const latency = (us: number | null): string =>
   us === null || us === 0 ? 'up' : milliseconds(Math.round(us / 10) / 100);
