@@ -202,15 +202,30 @@ async function serve(parts: ServeParts): Promise<ExitCodeValue> {
   return status;
 }
 
-/** A bug of ours: the flight recorder is written, and the process ends at once; a half-dead node would do harm. */
+/**
+ * A bug of ours: the flight recorder is written, and the process ends at once; a half-dead node would do harm. The bug may be in the log or the recorder
+ * itself, so no step depends on the one before it.
+ */
 function crashed(error: unknown, { log, stateDirectory, flight }: ServeParts): never {
-  log.write('debug', 'MAIN', stackOf(error), 'unexpected'); // the flight recorder keeps it
-  log.write('emerg', 'MAIN', `Unexpected error: ${failureText(error)}`, 'unexpected');
-  log.dumpFlightData(stateDirectory);
-  flight.main.write('end', { status: ExitCode.FATAL, cause: END_CAUSES.indexOf('crash'), reason: failureText(error) });
-  flight.flush();
-  log.write('error', 'MAIN', `Corosync Cluster Engine exiting with status ${ExitCode.FATAL}`);
-  log.flush();
+  const reason = failureText(error);
+  const steps = [
+    () => log.write('debug', 'MAIN', stackOf(error), 'unexpected'), // the flight recorder keeps it
+    () => log.write('emerg', 'MAIN', `Unexpected error: ${reason}`, 'unexpected'),
+    () => log.dumpFlightData(stateDirectory),
+    () => flight.main.write('end', { status: ExitCode.FATAL, cause: END_CAUSES.indexOf('crash'), reason }),
+    () => flight.flush(),
+    () => log.write('error', 'MAIN', `Corosync Cluster Engine exiting with status ${ExitCode.FATAL}`),
+    () => log.flush(),
+  ];
+  let failed = false;
+  for (const step of steps) {
+    try {
+      step();
+    } catch {
+      failed = true;
+    }
+  }
+  if (failed) process.stderr.write(`Unexpected error: ${reason}\n`);
   process.exit(ExitCode.FATAL);
 }
 
