@@ -15,7 +15,7 @@ export function controlRequest(path: string, line: string): Promise<ControlOutco
     const socket = connect(path);
     let reply = '';
     socket.setEncoding('utf8');
-    socket.once('error', reject);
+    socket.on('error', reject); // more than one can come: a refused client's write fails after its read
     socket.on('data', (text: string) => {
       reply += text;
       if (reply.length > REPLY_BYTES_MAX) socket.destroy(new Error('the reply is too long'));
