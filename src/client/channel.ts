@@ -10,6 +10,8 @@ export interface Channel {
   /** Stops and starts taking events; the daemon keeps what is not taken, up to its own limit. */
   pauseEvents(): void;
   resumeEvents(): void;
+  /** Whether the open channel keeps the process alive. Left out: it never does. */
+  keepAlive?(on: boolean): void;
   /** Idempotent. Pending calls fail. */
   close(): void;
 }

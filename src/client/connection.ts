@@ -26,6 +26,18 @@ export abstract class Connection {
     this.session.close();
   }
 
+  /** From now on this connection does not keep the process alive: a program ends when it waits for nothing else. A call on its way is waited for. */
+  unref(): this {
+    this.session.keepAlive(false);
+    return this;
+  }
+
+  /** The opposite of `unref`. */
+  ref(): this {
+    this.session.keepAlive(true);
+    return this;
+  }
+
   /** For `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();

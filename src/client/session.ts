@@ -211,6 +211,10 @@ export class Session {
     this.open();
   }
 
+  keepAlive(on: boolean): void {
+    this.channel?.keepAlive?.(on);
+  }
+
   close(): void {
     this.end(null);
     this.channel?.close();

@@ -162,6 +162,12 @@ export class IpcClient {
     this.scheduleTurn();
   }
 
+  /** Whether the open connection keeps the process alive, as it does at first. A call on its way does in any case. */
+  keepAlive(on: boolean): void {
+    if (on) this.socket.ref();
+    else this.socket.unref();
+  }
+
   /** Idempotent; pending calls fail. */
   close(): void {
     this.end(null);
