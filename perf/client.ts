@@ -70,7 +70,7 @@ console.log(
 );
 console.log('|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|');
 for (const kind of values.kinds.split(',') as DaemonKind[]) {
-  await Rig.with({ nodes: 1, dress: 'udpu', condition: 'ordinary' }, kind, async (rig) => {
+  await Rig.with({ nodes: 1, dress: 'udpu', condition: 'quiet' }, kind, async (rig) => {
     for (const mode of Object.keys(MODES) as LoadMode[]) {
       for (const size of values.sizes.split(',').map(Number)) {
         const results: Record<ClientKind, LoadFigures[]> = { c: [], js: [] };
