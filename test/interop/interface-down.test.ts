@@ -7,7 +7,7 @@ import { sleep, until } from './lab/process.ts';
 
 /** Booting hosts start the cluster before the network. */
 const WITHOUT_MS = 2_500;
-const FORMS_MS = 15_000;
+const FORMS_MS = 40_000;
 /** IPv6 addresses go with the link, and have to be given again. */
 async function giveAddress(node: LabNode): Promise<void> {
   const address = node.plan.addresses[0] ?? '';

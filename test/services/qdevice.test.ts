@@ -77,6 +77,22 @@ t.test('a device without votes has as many as make it decisive', async (t) => {
   t.equal(cluster.node(1).info().qdeviceName, NAME);
 });
 
+t.test('after a registration the node speaks of itself before it speaks of its device', async (t) => {
+  // A stock node that has just joined and does not know the node yet ends by an assertion when it hears of the device first.
+  const { cluster, devices } = await withDevices(1, {}, [1]);
+  const [{ connection }] = devices as [Device];
+  const node = cluster.node(1);
+  const before = connection.responses.length;
+  connection.call(wire.VQ_QDEVICE_REGISTER.message({ name: NAME }));
+  while (connection.responses.length === before && cluster.ring.step());
+  const subjects: number[] = [];
+  while (node.hasOutgoing()) {
+    const info = wire.VQ_NODE_INFO.decode(node.nextOutgoing()!.bytes);
+    if (info !== null) subjects.push(info.nodeId);
+  }
+  t.same(subjects, [1, 0]);
+});
+
 t.test('what a node says of itself does not undo what it has done since', async (t) => {
   const { cluster, devices } = await withDevices(1, {}, [1]);
   const [{ connection }] = devices as [Device];

@@ -187,8 +187,9 @@ export class QuorumDevice {
       return;
     }
     this.core.us.set(NodeFlag.QDEVICE_REGISTERED, true);
-    this.sendDeviceInfo();
+    // A stock node that has just joined and does not know this one yet ends by an assertion when its device comes first (as stock sends them).
     this.sendOwnInfo();
+    this.sendDeviceInfo();
     this.respond(connection, CsError.OK);
   }
 
