@@ -1,0 +1,104 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import { LoopbackCluster, until } from '../daemon/loopback-cluster.ts';
+
+t.setTimeout(400_000);
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+
+/** An example that runs, and what it has printed. */
+class Example {
+  output = '';
+  private readonly child: ChildProcess;
+  private readonly closed: Promise<void>;
+
+  constructor(instance: string, name: string, ...args: readonly string[]) {
+    const env = { ...process.env, RONDO_IPC_INSTANCE: instance };
+    this.child = spawn(process.execPath, [join(ROOT, 'examples', `${name}.mjs`), ...args], { cwd: ROOT, env });
+    for (const stream of [this.child.stdout, this.child.stderr])
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        this.output += text;
+      });
+    this.closed = new Promise((resolve) => this.child.once('close', () => resolve()));
+  }
+
+  count(pattern: RegExp): number {
+    return [...this.output.matchAll(new RegExp(pattern, 'g'))].length;
+  }
+
+  async prints(pattern: RegExp, times = 1): Promise<void> {
+    await until(() => this.count(pattern) >= times, `${pattern} ${times} times in:\n${this.output}`);
+  }
+
+  says(text: string): void {
+    this.child.stdin?.write(`${text}\n`);
+  }
+
+  async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    this.child.kill(signal);
+    await this.closed;
+  }
+
+  done(): Promise<void> {
+    return this.closed;
+  }
+}
+
+t.test('the examples do what they say on a ring of three', async (t) => {
+  const cluster = await LoopbackCluster.create(3, 'udpu');
+  t.teardown(() => cluster.end());
+  for (const index of [0, 1, 2]) cluster.start(index);
+  await cluster.members(0, [1, 2, 3]);
+  const running: Example[] = [];
+  t.teardown(() => Promise.all(running.map((example) => example.end('SIGKILL'))));
+  const start = (index: number, name: string, ...args: readonly string[]): Example => {
+    const example = new Example(cluster.instance(index), name, ...args);
+    running.push(example);
+    return example;
+  };
+
+  await t.test('chat', async (t) => {
+    const alice = start(0, 'chat', 'alice');
+    const bob = start(1, 'chat', 'bob');
+    await Promise.all([alice.prints(/\* 2 here/), bob.prints(/\* 2 here/)]);
+    alice.says('hello');
+    await bob.prints(/alice: hello/);
+    bob.says('hello, alice');
+    await alice.prints(/bob: hello, alice/);
+    const lines = ({ output }: Example) => output.split('\n').filter((line) => line.includes(': '));
+    t.same(lines(alice), lines(bob), 'the same lines in the same order');
+    await Promise.all([alice.end(), bob.end()]);
+  });
+
+  await t.test('cron runs in one program at a time', async (t) => {
+    const programs = [0, 1, 2].map((index) => start(index, 'cron', '100'));
+    await Promise.all(programs.map((program) => program.prints(/ready/)));
+    await until(() => programs.some(({ output }) => output.includes('leading')), 'a leader');
+    const [leader] = programs.filter(({ output }) => output.includes('leading'));
+    await leader!.prints(/run \d+ of term/, 3);
+    t.equal(programs.filter(({ output }) => output.includes('leading')).length, 1);
+    await leader!.end('SIGKILL');
+    const others = programs.filter((program) => program !== leader);
+    await until(() => others.some(({ output }) => output.includes('leading')), 'the next leader');
+    const tokens = programs.flatMap(({ output }) =>
+      [...output.matchAll(/leading, term (\d+)/g)].map(([, at]) => BigInt(at!)),
+    );
+    t.ok(tokens.length === 2 && tokens[0] !== tokens[1], `terms ${tokens.join(' ')}`);
+    const last = others.find(({ output }) => output.includes('leading'));
+    await last!.end(); // in order, with another member there that hears of it
+    t.match(last!.output, /term \d+ is over/);
+    await Promise.all(others.map((program) => program.end('SIGKILL')));
+  });
+
+  await t.test('config is followed everywhere', async (t) => {
+    const watchers = [1, 2].map((index) => start(index, 'config', 'watch'));
+    await Promise.all(watchers.map((watcher) => watcher.prints(/watching/)));
+    const set = start(0, 'config', 'set', 'colour', 'blue');
+    await Promise.all(watchers.map((watcher) => watcher.prints(/colour = blue/)));
+    await set.done();
+    t.match(set.output, /revision \d+/);
+    await Promise.all(watchers.map((watcher) => watcher.end()));
+  });
+});
