@@ -12,6 +12,7 @@ export const SECTIONS = [
       'docs/configuration.md',
       'docs/cli.md',
       'docs/doctor.md',
+      'docs/simulate.md',
       'docs/troubleshooting/membership.md',
       'docs/notify.md',
       'docs/metrics.md',
