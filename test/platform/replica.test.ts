@@ -108,3 +108,32 @@ t.test('three and five nodes with disks, which also die, one by one and at once'
   }
   t.ok(confirmed > 5 * SEEDS, `${confirmed} commands were confirmed`);
 });
+
+t.test('two of three nodes go on after one of them was left out for a while, and caught up or not', async (t) => {
+  for (let seed = SEED_FIRST; seed < SEED_FIRST + SEEDS; seed++) {
+    const world = new ReplicaWorld(seed, 3, false);
+    world.form([1, 2, 3]);
+    world.settle();
+    world.kill(3);
+    world.form([1, 2]);
+    world.wander(world.int(100));
+    for (let act = 0; act < 6; act++) {
+      pause(world, 1 + world.int(2));
+      world.nodes.get(1)!.submit();
+      world.nodes.get(2)!.submit();
+      for (let i = world.int(4); i >= 0; i--) {
+        world.wander(world.int(30));
+        world.tick(600);
+      }
+      for (const node of world.nodes.values()) node.paused = false;
+      world.wander(world.int(60));
+    }
+    world.settle();
+    const found = [...world.violations];
+    for (const { core, nodeId } of world.nodes.values()) {
+      if (core.currentState !== 'active') found.push(`node ${nodeId} is ${core.currentState}: ${core.reason}`);
+    }
+    if (found.length > 0) t.fail(`seed ${seed}: ${found.join('; ')}`);
+  }
+  t.pass();
+});

@@ -99,7 +99,10 @@ export class ReplicaCore {
   private readonly exchange: Exchange;
   /** The last epoch of which this member has the whole state. */
   private epoch: Epoch | null = null;
-  /** The others may have gone on without this member, on this very node. */
+  /**
+   * Another process of this node may have acknowledged more than this member has: its state does not stand for its node any more. As long as
+   * this member is in the group it knows: whatever is agreed on there is agreed on by a plan that it sees, too.
+   */
   private stale = false;
   private plan: Plan | null = null;
   private ring: { readonly seq: number; readonly rep: number } | null = null;
@@ -116,8 +119,9 @@ export class ReplicaCore {
   /** What can be acknowledged once so many calls of `persist` are safe. */
   private readonly unsafe: { readonly calls: number; readonly length: number; readonly epoch: Epoch }[] = [];
   private safeLength = -1;
-  private lateSinceMs: number | null = null;
   private lateFor = '';
+  private lateForMs = 0;
+  private lastTickMs = Number.NEGATIVE_INFINITY;
 
   constructor(
     private readonly options: ReplicaOptions,
@@ -267,16 +271,20 @@ export class ReplicaCore {
     this.acknowledge();
   }
 
-  /** Time passes: whoever holds up the others is left out. */
+  /** Time passes: whoever holds up the others is left out. A pause of this process itself is not held against them: it has not read what they sent. */
   tick(nowMs: number): void {
+    const { patienceMs } = this.options;
+    const passedMs = Math.min(nowMs - this.lastTickMs, patienceMs / 2);
+    this.lastTickMs = nowMs;
     const late = this.whoIsLate();
     if (late === '' || late !== this.lateFor) {
       this.lateFor = late;
-      this.lateSinceMs = nowMs;
+      this.lateForMs = 0;
       return;
     }
-    if (nowMs - (this.lateSinceMs ?? nowMs) < this.options.patienceMs) return;
-    this.lateSinceMs = nowMs;
+    this.lateForMs += passedMs;
+    if (this.lateForMs < patienceMs) return;
+    this.lateForMs = 0;
     const { view } = this.exchange;
     const [kind, member] = late.split(' ') as [string, string];
     if (kind === 'view') this.startView(this.exchange.members.filter((other) => other !== member));
@@ -361,9 +369,7 @@ export class ReplicaCore {
   private onEvict({ view, member }: Extract<ReplicaMessage, { type: 'evict' }>): void {
     if (!this.exchange.evict(view, member)) return;
     this.anotherRound();
-    if (member !== this.self) return;
-    this.stale = true;
-    this.host.send({ type: 'rejoin', view });
+    if (member === this.self) this.host.send({ type: 'rejoin', view });
   }
 
   private install(plan: Plan): void {
@@ -377,7 +383,7 @@ export class ReplicaCore {
       this.setState('active');
       this.sendPending();
     } else {
-      this.stale = true;
+      if (plan.hasOtherOf(this.self)) this.stale = true;
       this.receiver = new SnapshotReceiver(plan.source);
       this.receiver.later.push(plan.viewEntry());
       this.setState('joining');

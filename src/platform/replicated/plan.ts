@@ -57,6 +57,11 @@ export class Plan {
     return nodeCount(this.full) >= this.nodesMin;
   }
 
+  /** Whether another process of the same node is a member. */
+  hasOtherOf(self: string): boolean {
+    return this.members.some((member) => member !== self && nodeOf(member) === nodeOf(self));
+  }
+
   /** One of those that have not acknowledged so much. */
   slowest(length: number, self: string): string | undefined {
     return [...this.full].find((member) => member !== self && (this.acks.get(member) ?? -1) < length);
