@@ -18,9 +18,18 @@ const directory = mkdtempSync(join(tmpdir(), 'rondo-containment-'));
 t.teardown(() => rmSync(directory, { recursive: true, force: true }));
 
 const FATAL = 15;
+interface Plant {
+  readonly part: string;
+  readonly module: string;
+  readonly method: string;
+  readonly afterMs: number;
+  /** So many go well first. */
+  readonly calls?: number;
+}
+
 /** After so long, so that the daemon serves; 0 for what happens once. */
 const LATER_MS = 3000;
-const PLANTS = [
+const PLANTS: readonly Plant[] = [
   { part: 'the ring thread', module: 'totem/index.js', method: 'TotemSrp.prototype.tick', afterMs: LATER_MS },
   {
     part: 'a view that is handed over',
@@ -34,22 +43,38 @@ const PLANTS = [
     method: 'MainBridge.prototype.drain',
     afterMs: LATER_MS,
   },
-  { part: 'a log sink', module: 'observe/log/line-writer.js', method: 'LineWriter.prototype.write', afterMs: LATER_MS },
-] as const;
+  // A daemon at rest logs nothing: in the middle of the lines of its start.
+  {
+    part: 'a log sink',
+    module: 'observe/log/line-writer.js',
+    method: 'LineWriter.prototype.write',
+    afterMs: 0,
+    calls: 8,
+  },
+];
 
-/** Loaded by each thread before anything else. */
-const plant = (module: string, method: string, afterMs: number): string => `
+/** Loaded by each thread before anything else. The program runs from its modules: its bundle has copies of its own. */
+const plant = ({ module, method, afterMs, calls = 0 }: Plant): string => `
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import * as m from ${JSON.stringify(SOURCES + module)};
+const { openSync } = fs;
+fs.openSync = (path, ...words) => {
+  if (String(path).includes('/bundle/')) throw new Error('no bundle');
+  return openSync(path, ...words);
+};
+syncBuiltinESMExports();
+let left = ${calls};
 const original = m.${method};
 const fromMs = performance.now() + ${afterMs};
 m.${method} = function (...words) {
-  if (performance.now() > fromMs) throw new Error('planted');
+  if (performance.now() > fromMs && left-- <= 0) throw new Error('planted');
   return original.apply(this, words);
 };
 `;
 
-for (const { part, module, method, afterMs } of PLANTS) {
-  t.test(`an exception in ${part}`, async (t) => {
+for (const one of PLANTS) {
+  t.test(`an exception in ${one.part}`, async (t) => {
     const port = await findPort(['127.0.0.1'], Math.random);
     const node = {
       nodeId: 1,
@@ -65,7 +90,7 @@ for (const { part, module, method, afterMs } of PLANTS) {
     rmSync(node.logFile, { force: true });
     writeFileSync(node.configFile, configText([node], node, 'udpu', port, ''));
     const preload = join(directory, 'plant.mjs');
-    writeFileSync(preload, plant(module, method, afterMs));
+    writeFileSync(preload, plant(one));
     const words = ['--import', preload, DAEMON_ENTRY, '-f', '-c', node.configFile, '-l', node.lockFile];
     const places = ['--ipc-instance', node.instance, '--state-dir', directory, '--node', node.name];
     const child = spawn(process.execPath, [...words, ...places], { stdio: ['ignore', 'ignore', 'pipe'] });
