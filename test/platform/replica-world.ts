@@ -54,8 +54,10 @@ export class ToyNode implements ReplicaHost {
 
   constructor(
     private readonly world: ReplicaWorld,
+    /** Its node, or `size` + 1 and so on: a second program of a node. */
     readonly nodeId: number,
     readonly lifeNumber: number,
+    self: Member,
     private readonly inherited: Base | null,
     private readonly hasDisk: boolean,
   ) {
@@ -71,7 +73,7 @@ export class ToyNode implements ReplicaHost {
       },
       this,
     );
-    this.core.connected({ nodeId, pid: lifeNumber });
+    this.core.connected(self);
   }
 
   submit(): void {
@@ -169,9 +171,19 @@ export class ReplicaWorld {
     readonly size: number,
     private readonly hasDisk: boolean,
     readonly quorum = true,
+    /** Nodes that run a second program. */
+    private readonly seconds: readonly number[] = [],
   ) {
     this.random = seeded(seed);
-    for (let nodeId = 1; nodeId <= size; nodeId++) this.boot(nodeId);
+    for (const program of this.programs) this.boot(program);
+  }
+
+  get programs(): number[] {
+    return Array.from({ length: this.size + this.seconds.length }, (_, at) => at + 1);
+  }
+
+  hostOf(program: number): number {
+    return program <= this.size ? program : this.seconds[program - this.size - 1]!;
   }
 
   int(below: number): number {
@@ -202,7 +214,8 @@ export class ReplicaWorld {
   boot(nodeId: number): void {
     const life = (this.lives.get(nodeId) ?? 0) + 1;
     this.lives.set(nodeId, life);
-    this.nodes.set(nodeId, new ToyNode(this, nodeId, life, this.remains.get(nodeId) ?? null, this.hasDisk));
+    const remains = this.remains.get(nodeId) ?? null;
+    this.nodes.set(nodeId, new ToyNode(this, nodeId, life, this.member(nodeId), remains, this.hasDisk));
   }
 
   kill(nodeId: number): void {
@@ -212,6 +225,43 @@ export class ReplicaWorld {
     this.remains.set(nodeId, node.remains);
     this.nodes.delete(nodeId);
     this.rings.delete(nodeId);
+  }
+
+  /** A program dies; its daemon stays in the ring and announces it. What the others of its node have still to read, they read. */
+  killProgram(program: number): void {
+    const place = this.rings.get(program);
+    if (place === undefined) return;
+    for (const other of this.neighboursOf(program)) this.readAll(other);
+    place.ring.log.push({ left: this.member(program) });
+    this.kill(program);
+    for (const other of this.neighboursOf(program)) other.hasState = false; // until it is active again
+  }
+
+  private neighboursOf(program: number): ToyNode[] {
+    return [...this.nodes.values()].filter(
+      ({ nodeId }) => nodeId !== program && this.hostOf(nodeId) === this.hostOf(program),
+    );
+  }
+
+  private readAll(node: ToyNode): void {
+    const place = this.rings.get(node.nodeId)!;
+    while (place.cursor < place.ring.log.length) this.deliver(node.nodeId, place.ring.log[place.cursor++]!);
+    while (node.inbox.length > 0) node.inbox.shift()!();
+  }
+
+  /** A program starts on a node whose daemon is in a ring. */
+  startProgram(program: number): void {
+    const [neighbour] = this.neighboursOf(program);
+    const place = neighbour === undefined ? undefined : this.rings.get(neighbour.nodeId);
+    if (place === undefined || this.nodes.has(program)) return;
+    const { ring } = place;
+    const cursor = ring.log.length;
+    this.boot(program);
+    this.rings.set(program, { ring, cursor });
+    const node = this.nodes.get(program)!;
+    node.members = this.membersAt(ring, cursor);
+    ring.log.push({ joined: this.member(program) });
+    this.reportQuorum(node, ring);
   }
 
   /** The program of a node is killed and comes again: its daemon stays in the ring, and announces it to the others. */
@@ -230,7 +280,7 @@ export class ReplicaWorld {
   }
 
   private member(nodeId: number): Member {
-    return { nodeId, pid: this.lives.get(nodeId)! };
+    return { nodeId: this.hostOf(nodeId), pid: this.lives.get(nodeId)! * 10 + (nodeId > this.size ? nodeId : 0) };
   }
 
   private membersAt(ring: RingOf, cursor: number): Member[] {
@@ -246,7 +296,9 @@ export class ReplicaWorld {
   form(...parts: readonly (readonly number[])[]): void {
     const old = new Map(this.rings);
     for (const part of parts) {
-      const nodes = part.filter((nodeId) => this.nodes.has(nodeId)).sort((a, b) => a - b);
+      const nodes = [...this.nodes.keys()]
+        .filter((program) => part.includes(this.hostOf(program)))
+        .sort((a, b) => this.hostOf(a) - this.hostOf(b) || a - b);
       if (nodes.length > 0) this.formOne(nodes, old);
     }
   }
@@ -254,7 +306,7 @@ export class ReplicaWorld {
   private formOne(nodes: readonly number[], old: ReadonlyMap<number, { ring: RingOf; cursor: number }>): void {
     this.seq += 4;
     const members = nodes.map((nodeId) => this.member(nodeId));
-    const ring: RingOf = { seq: this.seq, rep: nodes[0]!, nodes, members, log: [] };
+    const ring: RingOf = { seq: this.seq, rep: this.hostOf(nodes[0]!), nodes, members, log: [] };
     const ends = new Map<RingOf, { readonly until: number; readonly gapAt: number }>();
     for (const nodeId of nodes) {
       const place = old.get(nodeId);
@@ -270,7 +322,7 @@ export class ReplicaWorld {
         const item = place.ring.log[at]!;
         const { nodeId: from } = 'from' in item ? item.from : 'left' in item ? item.left : item.joined;
         // Behind a gap only what companions sent is delivered.
-        if (at < gapAt || companions.includes(from)) this.deliver(nodeId, item);
+        if (at < gapAt || companions.some((program) => this.hostOf(program) === from)) this.deliver(nodeId, item);
       }
     }
     for (const nodeId of nodes) {
@@ -292,7 +344,7 @@ export class ReplicaWorld {
   /** Comes on another connection: not in order with the rest. */
   private readonly quorumEvents: (() => boolean)[] = [];
   private reportQuorum(node: ToyNode, ring: RingOf): void {
-    const quorate = ring.nodes.length > this.size / 2;
+    const quorate = new Set(ring.nodes.map((program) => this.hostOf(program))).size > this.size / 2;
     const nodesMin = Math.floor(this.size / 2) + 1;
     this.quorumEvents.push(() => {
       if (node.running && node.paused) return false;

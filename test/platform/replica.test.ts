@@ -29,6 +29,38 @@ function finish(world: ReplicaWorld): string[] {
   return found;
 }
 
+/** Programs of node 1 come and go, and stall while the other one goes on. */
+function neighbours(seed: number): ReplicaWorld {
+  const world = new ReplicaWorld(seed, 3, false, true, [1]);
+  const ids = [1, 2, 3];
+  world.form(ids);
+  world.settle();
+  for (let act = 0; act < 30; act++) {
+    const dice = world.int(12);
+    const program = world.chance(0.5) ? 1 : 4;
+    if (dice < 4) for (const node of world.nodes.values()) node.submit();
+    else if (dice === 4) pause(world, program);
+    else if (dice === 5) for (const node of world.nodes.values()) node.paused = false;
+    else if (dice === 6 && world.nodes.size === 4 && othersHaveState(world, 1)) world.killProgram(program);
+    else if (dice === 7) for (const other of [1, 4]) world.startProgram(other);
+    else if (dice === 8) world.form(...split(world, ids));
+    else if (dice === 9) world.form(ids);
+    else if (dice === 10 && othersHaveState(world, 3)) world.restartProgram(3);
+    else for (let i = 0; i < 3; i++) world.tick(300);
+    world.wander(world.int(120));
+    if (world.chance(0.3)) world.tick(300);
+  }
+  return world;
+}
+
+/** Some program of each other node has the newest state of its node. */
+function othersHaveState(world: ReplicaWorld, host: number): boolean {
+  const nodes = [...world.nodes.values()];
+  return [1, 2, 3].every(
+    (other) => other === host || nodes.some((node) => world.hostOf(node.nodeId) === other && node.hasState),
+  );
+}
+
 function story(seed: number, size: number, disk: boolean): ReplicaWorld {
   const world = new ReplicaWorld(seed, size, disk);
   const ids = [...world.nodes.keys()];
@@ -62,7 +94,7 @@ function killMost(world: ReplicaWorld, ids: readonly number[]): void {
 }
 
 function bootAll(world: ReplicaWorld): void {
-  for (let nodeId = 1; nodeId <= world.size; nodeId++) if (!world.nodes.has(nodeId)) world.boot(nodeId);
+  for (const program of world.programs) if (!world.nodes.has(program)) world.boot(program);
 }
 
 function burst(world: ReplicaWorld, count: number): void {
@@ -137,3 +169,34 @@ t.test('two of three nodes go on after one of them was left out for a while, and
   }
   t.pass();
 });
+
+t.test(
+  'a program that stalls while another one of its node goes on and dies: nothing is lost, nothing waits',
+  async (t) => {
+    for (let seed = SEED_FIRST; seed < SEED_FIRST + SEEDS; seed++) {
+      const found = finish(neighbours(seed));
+      if (found.length > 0) t.fail(`seed ${seed}: ${found.slice(0, 4).join('; ')}`);
+      const world = new ReplicaWorld(seed, 3, false, true, [1]);
+      world.form([1, 2, 3]);
+      world.settle();
+      world.kill(3);
+      world.form([1, 2]);
+      world.wander(world.int(200));
+      pause(world, 1);
+      for (let i = 0; i < 4; i++) {
+        world.nodes.get(4)!.submit();
+        world.wander(200);
+        world.tick(600);
+      }
+      world.killProgram(4);
+      world.wander(world.int(100));
+      for (const node of world.nodes.values()) node.paused = false;
+      world.nodes.get(1)!.submit();
+      world.settle();
+      for (const { core, nodeId } of world.nodes.values()) {
+        if (core.currentState !== 'active') t.fail(`seed ${seed}: node ${nodeId}: ${core.reason}`);
+      }
+      t.same(world.violations, []);
+    }
+  },
+);

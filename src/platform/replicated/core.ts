@@ -105,6 +105,9 @@ export class ReplicaCore {
    */
   private stale = false;
   private plan: Plan | null = null;
+  /** The last epoch that began in the group, with or without this member, while this member was in it. */
+  private lastEpoch: Epoch | null = null;
+  private numberSeen = 0;
   private ring: { readonly seq: number; readonly rep: number } | null = null;
   private quorumState: QuorumState | null = null;
   private receiver: SnapshotReceiver | null = null;
@@ -209,6 +212,7 @@ export class ReplicaCore {
     this.exchange.forget();
     this.ring = null;
     this.quorumState = null;
+    this.lastEpoch = null;
     this.stale = true;
     this.suspend();
   }
@@ -340,14 +344,17 @@ export class ReplicaCore {
       nodesMin: this.quorumState?.nodesMin ?? 1,
       nodesAll: this.quorumState?.nodesAll ?? 1,
       life: this.options.life,
+      numberSeen: Math.max(this.numberSeen, this.epoch?.number ?? 0),
       have: this.have,
     });
   }
 
   private get have(): Have {
-    const { epoch, stale } = this;
-    if (epoch === null) return { epoch: null, length: 0, chain: 0, stale: false };
-    return { epoch, length: this.log.length, chain: this.log.chain, stale };
+    const { epoch, stale, ring } = this;
+    if (epoch === null) return { epoch: null, length: 0, chain: 0, stale: false, newest: false };
+    const isOfRing = epoch.ringSeq === ring?.seq && epoch.ringRep === ring.rep;
+    const newest = !stale && isOfRing && sameEpoch(epoch, this.lastEpoch);
+    return { epoch, length: this.log.length, chain: this.log.chain, stale, newest };
   }
 
   private onState(from: string, state: Extract<ReplicaMessage, { type: 'state' }>): void {
@@ -374,6 +381,8 @@ export class ReplicaCore {
 
   private install(plan: Plan): void {
     this.plan = plan;
+    this.lastEpoch = plan.epoch;
+    this.numberSeen = plan.epoch.number;
     const isFull = plan.full.has(this.self);
     const joiners = plan.members.length > plan.full.size;
     if (this.options.merges && plan.mergers.includes(this.self)) this.submit(this.host.snapshot(), 'merge');

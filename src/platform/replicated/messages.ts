@@ -17,6 +17,11 @@ export interface Have {
   readonly chain: number;
   /** Others on the same node may have had more: it does not say that its node has the newest state. */
   readonly stale: boolean;
+  /**
+   * It has the state of the last epoch of the ring that there is, and was in the group since: nobody can have more. Another epoch of this ring
+   * it would have seen, and another ring that may act there is not.
+   */
+  readonly newest: boolean;
 }
 
 /** `view`: who is a member now. `merge`: the state of another part. `check`: digests are compared. The rest is the program's. */
@@ -61,6 +66,8 @@ export type ReplicaMessage =
       readonly nodesMin: number;
       readonly nodesAll: number;
       readonly life: string;
+      /** Of the last epoch that it has seen begin, with the whole state or without: no other epoch gets that number. */
+      readonly numberSeen: number;
       readonly have: Have;
     }
   | { readonly type: 'command'; readonly epoch: Epoch; readonly entry: Entry }

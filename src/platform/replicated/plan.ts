@@ -34,11 +34,12 @@ export class Plan {
     const all = participants.map((member): [string, StateMessage] => [member, states.get(member)!]);
     const holders = all.filter(([, { have }]) => have.epoch !== null);
     const nodesMin = quorum ? Math.max(...all.map(([, { nodesMin }]) => nodesMin)) : 1;
-    if (quorum && !mayBegin(all, holders, nodesMin)) return null;
+    const leftOut = exchange.members.filter((member) => !participants.includes(member));
+    if (quorum && !mayBegin(all, holders, nodesMin, leftOut)) return null;
     const source = best(holders.length > 0 ? holders : all, quorum);
     const { have } = states.get(source)!;
     const full = all.filter(([, state]) => sameState(state.have, have)).map(([member]) => member);
-    const number = Math.max(...all.map(([, state]) => state.have.epoch?.number ?? 0)) + 1;
+    const number = Math.max(...all.map(([, { numberSeen }]) => numberSeen)) + 1;
     const lives = new Map(all.map(([member, { life }]) => [member, life]));
     const epoch = { ringSeq: ring.seq, ringRep: ring.rep, number };
     const mergers = quorum ? [] : representatives(holders, have);
@@ -75,20 +76,25 @@ export class Plan {
 }
 
 /**
- * All are quorate in this ring, and so many nodes have the state that one of them has the newest; or every node is here; or nobody has
- * any, and it begins.
+ * All are quorate in this ring, and so many nodes have the state that one of them has the newest; or one knows that it has it; or every node
+ * is here; or nobody has any, and it begins. A node of which a process is left out for now is not here: that one may have the newest.
  */
 function mayBegin(
   all: readonly (readonly [string, StateMessage])[],
   holders: readonly (readonly [string, StateMessage])[],
   nodesMin: number,
+  leftOut: readonly string[],
 ): boolean {
   if (all.some(([, { quorate }]) => !quorate)) return false;
-  const nodes = nodeCount(all.map(([member]) => member));
-  if (nodes < nodesMin) return false;
+  const members = all.map(([member]) => member);
+  if (nodeCount(members) < nodesMin) return false;
+  if (holders.some(([, { have }]) => have.newest)) return true;
+  const away = leftOut.map(nodeOf);
+  const here = nodeCount(members.filter((member) => !away.includes(nodeOf(member))));
   const nodesAll = Math.max(...all.map(([, state]) => state.nodesAll));
   const sure = holders.filter(([, { have }]) => !have.stale).map(([member]) => member);
-  return holders.length === 0 || nodes >= nodesAll || nodeCount(sure) >= nodesMin;
+  if (holders.length === 0) return here >= nodesMin;
+  return here >= nodesAll || nodeCount(sure) >= nodesMin;
 }
 
 /** The member whose state is the newest. Without quorum parts may have gone on side by side: the one with more members counts then. */
