@@ -7,6 +7,7 @@ import {
   InfoFlag,
   QDEVICE_EXTRA_INFO_BYTES,
   QDEVICE_NAME_BYTES,
+  TRACK_KNOWS_EXTRA_INFO,
   VOTEQUORUM_CALLS,
   VQ_EXPECTED_VOTES_EVENT,
   VQ_EXTRA_INFO_EVENT,
@@ -73,7 +74,7 @@ export class Votequorum extends Connection {
 
   private constructor(protected override readonly session: Session) {
     super();
-    const track = { context: 0n, trackFlags: TrackFlag.CURRENT | TrackFlag.CHANGES };
+    const track = { context: 0n, trackFlags: TrackFlag.CURRENT | TrackFlag.CHANGES | TRACK_KNOWS_EXTRA_INFO };
     this.hub = new WatchHub(session, {
       start: () => session.call(VOTEQUORUM_CALLS.trackStart, track, 'votequorum: watching'),
       stop: () => session.call(VOTEQUORUM_CALLS.trackStop, {}, 'votequorum: ending the watch'),

@@ -33,8 +33,11 @@ class Device {
     return status;
   }
 
+  /** As ours do: extra info is known. */
+  flags: number = wire.TRACK_KNOWS_EXTRA_INFO;
+
   track(): void {
-    this.connection.call(wire.VQ_TRACK_START.message({ context: 5n, trackFlags: TrackFlag.CHANGES }));
+    this.connection.call(wire.VQ_TRACK_START.message({ context: 5n, trackFlags: TrackFlag.CHANGES | this.flags }));
   }
 
   latestRing() {
@@ -164,10 +167,20 @@ t.test('what a device says of its node beyond the vote reaches everybody, joiner
   cluster.ring.settle();
   t.equal(get(3, 1), 'disk 2', 'sent again in the sync');
 
+  const old = new Device(cluster, 2);
+  old.flags = 0;
+  old.track();
+  t.equal(set(first, 'disk 3'), CsError.OK);
+  t.equal(seen(late).at(-1), '5 1 disk 3');
+  t.same(seen(old), [], 'a library of before would end its caller');
+
   t.equal(first.unregister(), CsError.OK);
   t.equal(get(3, 1), '');
   t.equal(seen(late).at(-1), '5 1 ');
   t.equal(cluster.node(3).info(1).flags & 1024, 0);
+  const before = seen(late).length;
+  t.equal(second.unregister(), CsError.OK);
+  t.equal(seen(late).length, before, 'of one that said nothing there is nothing to take back');
 });
 
 t.test('extra info of other nodes that is malformed is logged and changes nothing', async (t) => {

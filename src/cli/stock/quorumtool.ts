@@ -8,6 +8,7 @@ import { messageId } from '../../services/codec/struct.ts';
 import {
   decodeVotequorumNodeList,
   InfoFlag,
+  TRACK_KNOWS_EXTRA_INFO,
   VOTEQUORUM_CALLS,
   VQ_EXTRA_INFO_EVENT,
 } from '../../services/codec/votequorum.ts';
@@ -333,7 +334,7 @@ class Quorumtool {
     const status = await this.quorum.status(QUORUM_CALLS.trackStart, { trackFlags: TrackFlag.CHANGES });
     if (status !== CsError.OK) return this.outcome(status, 'Unable to start quorum status tracking');
     if (this.votequorum === null) return null;
-    const track = { context: 0n, trackFlags: TrackFlag.CHANGES };
+    const track = { context: 0n, trackFlags: TrackFlag.CHANGES | TRACK_KNOWS_EXTRA_INFO };
     const started = await this.votequorum.status(VOTEQUORUM_CALLS.trackStart, track);
     return started === CsError.OK ? null : this.outcome(started, 'Unable to start votequorum status tracking');
   }

@@ -24,6 +24,8 @@ export const VQ_TRACK_START = new RequestStruct(VotequorumRequest.TRACK_START, '
   context: u64('context', 16),
   trackFlags: u32('track_flags', 24),
 });
+/** In `track_flags`, ours: the client knows the event of extra info. Stock ignores it. */
+export const TRACK_KNOWS_EXTRA_INFO = 1 << 30;
 export const VQ_TRACK_STOP = new RequestStruct(VotequorumRequest.TRACK_STOP, 'req_lib_votequorum_general', 16, {});
 const named = { name: chars('name', 16, QDEVICE_NAME_BYTES) } as const;
 export const VQ_QDEVICE_REGISTER = new RequestStruct(

@@ -105,7 +105,7 @@ class VotequorumService implements RunningService<VotequorumCall, Message> {
     this.fixed = readStatic(cmap);
     this.core = this.makeCore();
     this.device = new QuorumDevice(this.core, context, respondStatus);
-    this.trackers = new VotequorumTrackers(this.core);
+    this.trackers = new VotequorumTrackers(this.core, cmap.getString('system.compatibility') === 'next');
     this.extraInfo = new DeviceExtraInfo(this.core, this.device, this.trackers, context);
     const { core, device, trackers, extraInfo, fixed } = this;
     this.calls = votequorumCalls({ core, device, context, trackers, extraInfo });

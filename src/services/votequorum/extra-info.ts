@@ -3,7 +3,7 @@ import { multicast } from '../codec/message.ts';
 import type { RequestStruct, Values } from '../codec/struct.ts';
 import * as wire from '../codec/votequorum.ts';
 import { NodeFlag, QDEVICE_EXTRA_INFO_BYTES } from '../codec/votequorum.ts';
-import type { MainEngineContext } from '../engine.ts';
+import type { EngineConnection, MainEngineContext } from '../engine.ts';
 import type { VotequorumCore } from './core.ts';
 import type { QuorumDevice } from './qdevice.ts';
 import type { VotequorumTrackers } from './trackers.ts';
@@ -25,7 +25,8 @@ export class DeviceExtraInfo {
   ) {}
 
   /** A request: for this node, as long as its device is registered. No byte: it has none. */
-  set(info: Uint8Array | null): CsStatus {
+  set(info: Uint8Array | null, connection: EngineConnection): CsStatus {
+    this.trackers.knowsExtraInfo(connection);
     if (!this.device.canOperate) return CsError.ACCESS;
     if (info === null || info.length > QDEVICE_EXTRA_INFO_BYTES) return CsError.INVALID_PARAM;
     if (!this.device.isRegistered) return CsError.NOT_EXIST;
@@ -35,7 +36,8 @@ export class DeviceExtraInfo {
   }
 
   /** A request: the response. */
-  get(nodeId: number): Uint8Array {
+  get(nodeId: number, connection: EngineConnection): Uint8Array {
+    this.trackers.knowsExtraInfo(connection);
     const response = wire.VQ_GET_EXTRA_INFO_RESPONSE;
     if (!this.device.canOperate) return response.message(CsError.ACCESS);
     const record = this.core.records.find(nodeId);
@@ -50,6 +52,7 @@ export class DeviceExtraInfo {
 
   /** The device of this node was unregistered. */
   clear(): void {
+    if (!this.core.us.has(NodeFlag.QDEVICE_EXTRA_INFO)) return;
     this.core.us.setExtraInfo(NONE);
     this.send();
   }

@@ -39,8 +39,9 @@ export function votequorumCalls(parts: LibraryParts): Readonly<Record<Votequorum
     qdeviceUpdate: ({ oldName, newName }) => device.rename(oldName, newName),
     qdevicePoll: ({ name, castVote, ringId }) => device.poll(name, castVote !== 0, ringId),
     qdeviceMasterWins: ({ name, allow }) => device.setMasterWins(name, allow !== 0),
-    setExtraInfo: ({ length }, _, request) => extraInfo.set(wire.VQ_SET_EXTRA_INFO.tailBytes(request, length)),
-    getExtraInfo: ({ nodeId }) => extraInfo.get(nodeId),
+    setExtraInfo: ({ length }, connection, request) =>
+      extraInfo.set(wire.VQ_SET_EXTRA_INFO.tailBytes(request, length), connection),
+    getExtraInfo: ({ nodeId }, connection) => extraInfo.get(nodeId, connection),
   });
 }
 
@@ -115,6 +116,7 @@ function trackStart(
   context: bigint,
   flags: number,
 ): CsStatus {
+  if ((flags & wire.TRACK_KNOWS_EXTRA_INFO) !== 0) trackers.knowsExtraInfo(connection);
   if ((flags & (TrackFlag.CURRENT | TrackFlag.CHANGES)) !== 0) trackers.sendCurrent(connection, context);
   if (trackers.has(connection)) return CsError.EXIST;
   if ((flags & (TrackFlag.CHANGES | TrackFlag.CHANGES_ONLY)) !== 0) trackers.start(connection, context);

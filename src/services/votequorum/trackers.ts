@@ -8,7 +8,19 @@ import { type NodeRecord, QDEVICE_NODE_ID } from './records.ts';
 export class VotequorumTrackers {
   private readonly tracking = new Map<EngineConnection, bigint>();
 
-  constructor(private readonly core: VotequorumCore) {}
+  /** Those that know extra info: a library of before calls an event that it does not know an error of its own, and programs end. */
+  private readonly knowing = new WeakSet<EngineConnection>();
+
+  /** @param allKnow every library here is of the release after 3.1.10 */
+  constructor(
+    private readonly core: VotequorumCore,
+    private readonly allKnow: boolean,
+  ) {}
+
+  /** It asked for extra info, or set some. */
+  knowsExtraInfo(connection: EngineConnection): void {
+    this.knowing.add(connection);
+  }
 
   has(connection: EngineConnection): boolean {
     return this.tracking.has(connection);
@@ -26,6 +38,7 @@ export class VotequorumTrackers {
   sendCurrent(connection: EngineConnection, context: bigint): void {
     connection.dispatch(this.nodeList(context));
     connection.dispatch(this.quorum(context));
+    if (!this.allKnow && !this.knowing.has(connection)) return;
     for (const record of this.core.records.all())
       if (record.has(wire.NodeFlag.QDEVICE_EXTRA_INFO)) connection.dispatch(extraInfo(record, context));
   }
@@ -44,7 +57,8 @@ export class VotequorumTrackers {
   }
 
   sendExtraInfo(record: NodeRecord): void {
-    this.sendAll((context) => extraInfo(record, context));
+    for (const [connection, context] of this.tracking)
+      if (this.allKnow || this.knowing.has(connection)) connection.dispatch(extraInfo(record, context));
   }
 
   /** There may be thousands, most of them with the same context: the event is made once for those that follow each other. */
