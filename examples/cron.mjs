@@ -5,10 +5,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Election } from 'rondo';
 
 const everyMs = Number(process.argv[2] ?? 1000);
+const election = await Election.open({ name: 'example.cron' });
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stop.abort());
-
-const election = await Election.open({ name: 'example.cron' });
 console.log('ready');
 for await (const term of election.terms({ signal: stop.signal })) {
   console.log(`leading, term ${term.token}`);

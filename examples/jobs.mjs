@@ -19,8 +19,11 @@ if (what === 'put') {
     console.log(`began job ${job.id}: ${job.value.text}${job.attempt > 1 ? ` (attempt ${job.attempt})` : ''}`);
     await delay(workMs, undefined, { signal: job.lost }).then(
       async () => {
-        await job.confirm();
-        console.log(`done job ${job.id}`);
+        const outcome = await job.confirm({ timeoutMs: 10_000 }).then(
+          () => 'done',
+          () => 'not confirmed:',
+        );
+        console.log(`${outcome} job ${job.id}`); // without a majority it may be done again
       },
       () => console.log(`lost job ${job.id}`), // somebody else does it again
     );

@@ -15,7 +15,7 @@ class Example {
   private readonly closed: Promise<void>;
 
   constructor(instance: string, name: string, ...args: readonly string[]) {
-    const env = { ...process.env, RONDO_IPC_INSTANCE: instance };
+    const env = { ...process.env, RONDO_IPC_INSTANCE: instance, WORK_MS: '300' };
     this.child = spawn(process.execPath, [join(ROOT, 'examples', `${name}.mjs`), ...args], { cwd: ROOT, env });
     for (const stream of [this.child.stdout, this.child.stderr])
       stream?.setEncoding('utf8').on('data', (text: string) => {
@@ -34,6 +34,10 @@ class Example {
 
   says(text: string): void {
     this.child.stdin?.write(`${text}\n`);
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
   }
 
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
@@ -72,6 +76,24 @@ t.test('the examples do what they say on a ring of three', async (t) => {
     await Promise.all([alice.end(), bob.end()]);
   });
 
+  await t.test('jobs survive the death of their worker, and a stall of another one', async (t) => {
+    const workers = [0, 1, 2].map((index) => start(index, 'jobs', 'work'));
+    await Promise.all(workers.map((worker) => worker.prints(/ready/)));
+    const texts = Array.from({ length: 12 }, (_, index) => `text${index}`);
+    const put = start(0, 'jobs', 'put', ...texts);
+    const victim = workers[2]!;
+    await victim.prints(/began job/);
+    await victim.end('SIGKILL');
+    workers[0]!.signal('SIGSTOP'); // for longer than the others wait for it
+    await put.done();
+    workers[0]!.signal('SIGCONT');
+    t.equal(put.count(/job \d+: text/), texts.length);
+    const all = (): string => workers.map(({ output }) => output).join('');
+    const done = (): Set<string> => new Set([...all().matchAll(/done job (\d+)/g)].map(([, id]) => id!));
+    await until(() => done().size === texts.length, `all jobs:\n${all()}`);
+    await Promise.all(workers.map((worker) => worker.end()));
+  });
+
   await t.test('cron runs in one program at a time', async (t) => {
     const programs = [0, 1, 2].map((index) => start(index, 'cron', '100'));
     await Promise.all(programs.map((program) => program.prints(/ready/)));
@@ -87,9 +109,12 @@ t.test('the examples do what they say on a ring of three', async (t) => {
     );
     t.ok(tokens.length === 2 && tokens[0] !== tokens[1], `terms ${tokens.join(' ')}`);
     const last = others.find(({ output }) => output.includes('leading'));
-    await last!.end(); // in order, with another member there that hears of it
+    await Promise.all(others.filter((program) => program !== last).map((program) => program.end('SIGKILL')));
+    const startedMs = performance.now();
+    await last!.end(); // in order, without a majority that could agree on anything
     t.match(last!.output, /term \d+ is over/);
-    await Promise.all(others.map((program) => program.end('SIGKILL')));
+    const tookMs = performance.now() - startedMs;
+    t.ok(tookMs < 20_000, `it took ${tookMs} ms to end`);
   });
 
   await t.test('config is followed everywhere', async (t) => {

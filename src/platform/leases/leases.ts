@@ -87,7 +87,7 @@ export class Lease {
     this.extend(startedMs, ttlMs);
   }
 
-  /** Gives it back; resolves when others can have it. May be repeated. */
+  /** Gives it back; resolves when others can have it, after a second in any case: they get it then when its time is over. May be repeated. */
   async release(): Promise<void> {
     if (this.controller.signal.aborted) return;
     this.finish('it was released');
@@ -181,11 +181,10 @@ export class Leases {
     return { nodeId, pid, life, token: BigInt(token) };
   }
 
-  /** Gives all leases back, if that can be agreed on within their time, and leaves. */
+  /** Gives all leases back, if that can be agreed on within a second, and leaves: they end by their time otherwise. */
   async close(): Promise<void> {
     this.end = new MachineError('RONDO_MACHINE_CLOSED', 'the leases were closed');
-    const releases = Promise.allSettled([...this.held].map((lease) => lease.release()));
-    await this.deadlines.limit(releases, CLOSE_MS, () => this.end!).catch(() => {});
+    await Promise.allSettled([...this.held].map((lease) => lease.release()));
     this.expiries.stop();
     await this.machine.close();
     for (const { wake } of [...this.lookouts]) wake();
@@ -207,7 +206,8 @@ export class Leases {
     checkedSignal(signal);
     if (this.end !== null) throw this.end;
     const request = ++this.lastRequest;
-    const release = (): Promise<unknown> => this.machine.submit({ op: 'release', name, request }, FOREVER);
+    const release = (): Promise<void> =>
+      this.deadlines.givenBack(this.machine.submit({ op: 'release', name, request }, FOREVER));
     const startedMs = this.clock.nowMs();
     const more = signal === undefined ? {} : { signal };
     let token: string | null;
@@ -227,7 +227,7 @@ export class Leases {
         const limit = { timeoutMs: lease.remainingMs };
         return (await this.machine.submit({ op: 'renew', name, request, ttlMs: renewMs }, limit)) === 'renewed';
       },
-      release: async () => void (await release()),
+      release,
       over: () => void this.held.delete(lease),
     };
     const lease = new Lease(name, BigInt(token), this.clock, hooks, ttlMs);
@@ -285,8 +285,5 @@ export class Leases {
     for (const { wake } of [...this.lookouts]) wake();
   }
 }
-
-/** `close` waits so long for its leases to be given back; they expire otherwise. */
-const CLOSE_MS = 1_000;
 
 const checkedTtl = (ttlMs: number): number => checkedInteger(ttlMs, 'ttlMs', TTL_MS_MIN, TTL_MS_MAX);

@@ -4,6 +4,7 @@ import type { Clock } from '../../client/clock.ts';
 import type { CallOptions } from '../../client/session.ts';
 import { MachineError } from '../errors.ts';
 import { clockOf } from '../group-link.ts';
+import { Deadlines } from '../replicated/deadlines.ts';
 import {
   type MachineMember,
   Replicated,
@@ -37,7 +38,7 @@ export interface Lock {
   readonly token: bigint;
   /** Fires when the lock is held no longer: before anybody else can hold it, unless this whole process stalls. */
   readonly lost: AbortSignal;
-  /** Gives it back; resolves when others can have it. May be repeated. */
+  /** Gives it back; resolves when others can have it, after a second in any case: they get it then as soon as there is a majority. May be repeated. */
   release(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -47,8 +48,6 @@ export interface LockOwner extends MachineMember {
 }
 
 const LEASE_MS_DEFAULT = 2_000;
-/** `close` waits so long for its locks to be given back; they expire otherwise. */
-const CLOSE_MS = 1_000;
 
 type LockResult = ReturnType<LockTable['apply']>;
 
@@ -84,10 +83,12 @@ export class Locks {
   private members: readonly MachineMember[] = [];
   private lastRequest = 0;
   private readonly signs: SignsOfLife;
+  private readonly deadlines: Deadlines;
   private expiryTimer = { cancel: (): void => {} };
 
   private constructor(options: LocksOptions) {
     this.clock = clockOf(options);
+    this.deadlines = new Deadlines(this.clock);
     this.leaseMs = checkedAmount(options.leaseMs, 'leaseMs', LEASE_MS_DEFAULT);
     this.signs = new SignsOfLife(this.clock, this.leaseMs, {
       barrier: () => this.machine.barrier({ timeoutMs: Number.POSITIVE_INFINITY }),
@@ -148,24 +149,21 @@ export class Locks {
     return { nodeId: member?.nodeId ?? 0, pid: member?.pid ?? 0, life: holder.life, token: holder.token };
   }
 
-  /** Gives all locks back and leaves. */
+  /** Gives all locks back, if that can be agreed on within a second, and leaves: they expire otherwise. */
   async close(): Promise<void> {
     const releases = [...this.held].map(([request, { name }]) => this.release(name, request));
-    await Promise.race([Promise.allSettled(releases), this.pause(CLOSE_MS)]);
+    await Promise.allSettled(releases);
     this.signs.stop();
     this.expiryTimer.cancel();
     await this.machine.close();
     for (const { failed } of this.requests.values()) failed(closed());
     this.requests.clear();
     this.loseAll();
+    this.deadlines.clear();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  private pause(ms: number): Promise<void> {
-    return new Promise((resolve) => void this.clock.setTimer(ms, resolve));
   }
 
   /** `lost`: it was this program's, and is not any more, before it could be handed out. */
@@ -226,7 +224,7 @@ export class Locks {
     if (held === undefined) return;
     this.held.delete(request);
     held.controller.abort(new MachineError('RONDO_MACHINE_CLOSED', `the lock '${name}' was released`));
-    await this.send({ op: 'release', name, request });
+    await this.deadlines.givenBack(this.send({ op: 'release', name, request }));
   }
 
   /** The result may be known to others only, when this member was away: then the table, which came from them, says what became of it. */

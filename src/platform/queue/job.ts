@@ -1,10 +1,17 @@
 import { checkedInteger } from '../../client/arguments.ts';
 import type { Clock } from '../../client/clock.ts';
 import { MachineError } from '../errors.ts';
+import type { SubmitOptions } from '../replicated/replicated.ts';
+
+interface Rejection {
+  readonly reason: string;
+}
 
 interface JobHooks {
   /** `false`: it is not this worker's any more. */
-  submit(op: 'confirm' | 'extend' | 'cancel' | { readonly reason: string }, visibilityMs: number): Promise<boolean>;
+  submit(op: 'confirm' | 'extend' | Rejection, visibilityMs: number, options: SubmitOptions): Promise<boolean>;
+  /** Resolves also when that is not agreed on in time. */
+  release(): Promise<void>;
   over(): void;
 }
 
@@ -36,26 +43,34 @@ export class Job<T> {
     return this.controller.signal;
   }
 
-  /** It is done, and leaves the queue. @throws MachineError RONDO_NOT_HELD: the time was over, another worker may do it again. */
-  confirm(): Promise<void> {
-    return this.finish('confirm');
+  /**
+   * It is done, and leaves the queue.
+   *
+   * @throws MachineError RONDO_NOT_HELD: the time was over, another worker may do it again. As `Replicated.submit`: it may be confirmed, or be
+   * done again.
+   */
+  confirm(options: SubmitOptions = {}): Promise<void> {
+    return this.finish('confirm', options);
   }
 
   /** It failed: it is given again, at once and before later ones, or given up after `attemptsMax` attempts. */
-  reject(reason = 'rejected'): Promise<void> {
-    return this.finish({ reason: String(reason).slice(0, REASON_CHARS_MAX) });
+  reject(reason = 'rejected', options: SubmitOptions = {}): Promise<void> {
+    return this.finish({ reason: String(reason).slice(0, REASON_CHARS_MAX) }, options);
   }
 
-  /** Back to the queue as if it had not been taken. */
+  /** Back to the queue as if it had not been taken; others get it later if that cannot be agreed on within a second. */
   async release(): Promise<void> {
-    if (!this.controller.signal.aborted) await this.finish('cancel').catch(() => {});
+    if (this.controller.signal.aborted) return;
+    const released = this.hooks.release();
+    this.lose('it was released');
+    await released.catch(() => {});
   }
 
   /** Its time begins again, from this call on. @param visibilityMs Default: as before. */
-  async extend(visibilityMs = this.visibilityMs): Promise<void> {
+  async extend(visibilityMs = this.visibilityMs, options: SubmitOptions = {}): Promise<void> {
     checkedVisibility(visibilityMs);
     const startedMs = this.clock.nowMs();
-    const isHeld = !this.controller.signal.aborted && (await this.hooks.submit('extend', visibilityMs));
+    const isHeld = !this.controller.signal.aborted && (await this.hooks.submit('extend', visibilityMs, options));
     if (!isHeld || this.controller.signal.aborted) throw this.lose('its time was over');
     this.begin(startedMs, visibilityMs);
   }
@@ -82,9 +97,9 @@ export class Job<T> {
     return error;
   }
 
-  private async finish(op: 'confirm' | 'cancel' | { readonly reason: string }): Promise<void> {
+  private async finish(op: 'confirm' | Rejection, options: SubmitOptions): Promise<void> {
     if (this.controller.signal.aborted) throw this.lose('it was finished, or its time was over');
-    const done = this.hooks.submit(op, 0);
+    const done = this.hooks.submit(op, 0, options);
     this.lose('it was finished');
     if (!(await done)) throw this.lose('its time was over');
   }

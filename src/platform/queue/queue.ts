@@ -37,7 +37,6 @@ const VISIBILITY_MS_DEFAULT = 30_000;
 const ATTEMPTS_DEFAULT = 5;
 const JOBS_DEFAULT = 10_000;
 const LEASE_MS_DEFAULT = 2_000;
-const CLOSE_MS = 1_000;
 const FOREVER = { timeoutMs: Number.POSITIVE_INFINITY };
 
 interface Request {
@@ -157,12 +156,11 @@ export class Queue<T> {
     return this.table.deadJobs.map((job) => ({ ...job, value: this.codec.decode(job.value) }));
   }
 
-  /** Gives its jobs back and leaves. */
+  /** Gives its jobs back, if that can be agreed on within a second, and leaves: others get them later otherwise. */
   async close(): Promise<void> {
     this.end = new MachineError('RONDO_MACHINE_CLOSED', 'the queue was closed');
     for (const { failed } of this.requests.values()) failed(this.end);
-    const back = Promise.allSettled([...this.held.values()].map((job) => job.release()));
-    await this.deadlines.limit(back, CLOSE_MS, () => this.end!).catch(() => {});
+    await Promise.allSettled([...this.held.values()].map((job) => job.release()));
     this.expiries.stop();
     this.signs.stop();
     await this.machine.close();
@@ -243,15 +241,16 @@ export class Queue<T> {
   private makeJob(request: number, { id, value, attempts }: QueuedJob): Job<T> {
     const { visibilityMs } = this;
     return new Job<T>(id, this.codec.decode(value), attempts, this.clock, visibilityMs, {
-      submit: async (op, ms) => {
+      submit: async (op, ms, options) => {
         const command: QueueCommand =
           typeof op === 'object'
             ? { op: 'reject', request, reason: op.reason }
             : op === 'extend'
               ? { op, request, visibilityMs: ms }
               : { op, request };
-        return (await this.machine.submit(command, FOREVER)) === 1;
+        return (await this.machine.submit(command, options)) === 1;
       },
+      release: () => this.deadlines.givenBack(this.machine.submit({ op: 'cancel', request }, FOREVER)),
       over: () => void this.held.delete(request),
     });
   }
