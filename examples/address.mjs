@@ -10,11 +10,11 @@ const has = () =>
   execFileSync('ip', ['-o', 'address', 'show', 'dev', device], { encoding: 'utf8' }).includes(` ${address} `);
 const drop = () => has() && ip('address', 'del', address, 'dev', device);
 
-const stop = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stop.abort());
 drop(); // of a life that ended without cleaning up
 
 const election = await Election.open({ name: `address.${address}` });
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stop.abort());
 console.log('ready');
 for await (const term of election.terms({ signal: stop.signal })) {
   ip('address', 'add', address, 'dev', device);
