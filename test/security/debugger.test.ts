@@ -7,7 +7,7 @@ import { FULL, skipReason } from '../interop/lab/cases.ts';
 import { ROOT } from '../interop/lab/host.ts';
 import { Lab } from '../interop/lab/lab.ts';
 import type { LabNode } from '../interop/lab/node.ts';
-import { sleep } from '../interop/lab/process.ts';
+import { sleep, until } from '../interop/lab/process.ts';
 
 const SKIP = skipReason(['ours']);
 const SIGNAL_EVERY_MS = 3;
@@ -27,10 +27,16 @@ function tcpListeners(pid: number): readonly string[] {
   });
 }
 
-/** SIGUSR1 again and again, until `until` resolves; what listened meanwhile. */
-async function storm(pid: number, until: Promise<unknown>): Promise<{ sent: number; listeners: readonly string[] }> {
+/** The lab's own programs in front of the daemon die of the signal; bit 9 of the mask is SIGUSR1. */
+function ignoresUsr1(pid: number): boolean {
+  const mask = /^SigIgn:\s*(\w+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? '0';
+  return (Number.parseInt(mask.slice(-4), 16) & 0x200) !== 0;
+}
+
+/** SIGUSR1 again and again, until `ended` resolves; what listened meanwhile. */
+async function storm(pid: number, ended: Promise<unknown>): Promise<{ sent: number; listeners: readonly string[] }> {
   let going = true;
-  void until.then(() => {
+  void ended.then(() => {
     going = false;
   });
   const found = new Set<string>();
@@ -65,7 +71,11 @@ t.test('SIGUSR1 opens no debugger, from the first moment to the last', { skip: S
   }
 
   const daemon = node.startDaemon();
-  await sleep(100); // the lab's own programs in front of it die of the signal
+  await until(
+    'the launcher, which ignores the signal from its first line',
+    async () => ignoresUsr1(daemon.pid) || null,
+    20_000,
+  );
   const started = await storm(daemon.pid, up(lab, node));
   t.ok(daemon.alive, `alive after ${started.sent} signals while it started: ${daemon.errors.slice(-300)}`);
   t.strictSame(started.listeners, []);
