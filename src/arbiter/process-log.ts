@@ -1,20 +1,9 @@
 import { writeSync } from 'node:fs';
 import { LineLimit } from '../lib/line-limit.ts';
-import type { LogLevel } from '../lib/log.ts';
+import { type LogLevel, severity } from '../lib/log.ts';
 import { printable } from '../lib/printable.ts';
 import { openSyslog, type SyslogConnection } from '../os/syslog.ts';
 
-const PRIORITY: Readonly<Record<LogLevel, number>> = {
-  emerg: 0,
-  alert: 1,
-  crit: 2,
-  error: 3,
-  warning: 4,
-  notice: 5,
-  info: 6,
-  debug: 7,
-  trace: 7,
-};
 const FACILITY_DAEMON = 3;
 const MONTH_AND_TIME = /^\w+ (\w+ \d\d) \d+ (\d\d:\d\d:\d\d)/;
 
@@ -66,7 +55,7 @@ export class ProcessLog {
         // Nobody reads it: syslog has it.
       }
     }
-    const priority = FACILITY_DAEMON * 8 + Math.min(PRIORITY[level], bump ? PRIORITY.info : PRIORITY.debug);
+    const priority = FACILITY_DAEMON * 8 + Math.min(severity[level], bump ? severity.info : severity.debug);
     this.syslog?.send(
       Buffer.from(`<${priority}>${day.replace(/ 0/, '  ')} ${time} ${ident}[${process.pid}]: ${message}`),
     );

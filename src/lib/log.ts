@@ -4,6 +4,19 @@
  */
 export type LogLevel = 'emerg' | 'alert' | 'crit' | 'error' | 'warning' | 'notice' | 'info' | 'debug' | 'trace';
 
+/** Severity of a level: 0 (emerg) to 7 (debug), 8 (trace). */
+export const severity: Readonly<Record<LogLevel, number>> = {
+  emerg: 0,
+  alert: 1,
+  crit: 2,
+  error: 3,
+  warning: 4,
+  notice: 5,
+  info: 6,
+  debug: 7,
+  trace: 8,
+};
+
 /**
  * Names of parts in the log, which select `logger_subsys` sections: stock's (config-and-tools.md 4.3), MAIN, TOTEM, KNET, QB, SERV, SYNC …
  * A service writes its own, which stands in its folder and nowhere else.

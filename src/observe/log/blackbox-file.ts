@@ -1,5 +1,5 @@
+import { severity } from '../../lib/log.ts';
 import { type LogRecord, sanitize } from './format.ts';
-import { severity } from './levels.ts';
 
 /** What libqb's `qb-blackbox` expects first in a file whose entries have times with nanoseconds (its version 2). */
 const FILE_HEADER = [0, 0xccbb_ccbb, 0xbbcc_bbcc, 2, 0] as const;

@@ -1,6 +1,5 @@
 import type { LoggingConfig, SubsystemLogging } from '../../config/logging-config.ts';
-import type { LogLevel } from '../../lib/log.ts';
-import { severity } from './levels.ts';
+import { type LogLevel, severity } from '../../lib/log.ts';
 
 /** Least important severity that a subsystem sends to each kind of destination. */
 export interface Thresholds {

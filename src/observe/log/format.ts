@@ -1,7 +1,6 @@
 import type { TimestampMode } from '../../config/logging-config.ts';
-import type { LogLevel } from '../../lib/log.ts';
+import { type LogLevel, severity } from '../../lib/log.ts';
 import { printableLine } from '../../lib/printable.ts';
-import { severity } from './levels.ts';
 
 /** Longest line of stock; longer ones are cut (config-and-tools.md 4.2). */
 export const LINE_CHARACTERS_MAX = 512;

@@ -13,19 +13,6 @@ export const LEVELS: readonly LogLevel[] = [
   'trace',
 ];
 
-/** Severity of a level: 0 (emerg) to 7 (debug), 8 (trace). */
-export const severity: Readonly<Record<LogLevel, number>> = {
-  emerg: 0,
-  alert: 1,
-  crit: 2,
-  error: 3,
-  warning: 4,
-  notice: 5,
-  info: 6,
-  debug: 7,
-  trace: 8,
-};
-
 /** Numbers of the levels for pino: higher is more important. */
 export const PINO_LEVELS: Readonly<Record<LogLevel, number>> = {
   emerg: 80,
