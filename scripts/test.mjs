@@ -16,6 +16,8 @@ const PARALLEL = 2;
 /** Labs mostly wait for timers of the protocol, and each has its own network. */
 const LABS_PARALLEL = Number(process.env.RONDO_LABS_PARALLEL ?? 3);
 const LAB = /^test\/(interop|security)\//;
+/** The longest labs begin first, so that none of them runs on by itself at the end. */
+const LONG_FIRST = ['fast-detection', 'knet-ring', 'qdevice', 'package.', 'pacemaker', 'derived-values'];
 /** Run alone, after the others: they measure time, use much memory or build networks. */
 const SERIAL = /^test\/(interop|security|conformance|sim|perf)\/|\.slow\.test\.ts$/;
 /** Serial ones that are quick enough to be unit tests all the same. */
@@ -148,8 +150,12 @@ await runAll(
   files.filter((file) => isSerial(file) && !LAB.test(file)),
   1,
 );
+const rank = (file) => {
+  const at = LONG_FIRST.findIndex((name) => file.includes(`/${name}`));
+  return at < 0 ? LONG_FIRST.length : at;
+};
 await runAll(
-  files.filter((file) => isSerial(file) && LAB.test(file)),
+  files.filter((file) => isSerial(file) && LAB.test(file)).sort((one, other) => rank(one) - rank(other)),
   LABS_PARALLEL,
 );
 // Real daemons meet real time here: what failed is run once more, alone, and reported as unstable if it passes then.

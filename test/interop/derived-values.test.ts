@@ -15,7 +15,7 @@ import { UNCHANGEABLE_KEYS } from '../../src/config/reload/unchangeable.ts';
 import { publishRuntimeTotem } from '../../src/config/totem/publish.ts';
 import type { TotemConfig } from '../../src/config/totem-config.ts';
 import { cmapTypeName, cmapValueText } from '../../src/lib/cmap-value.ts';
-import { isConfiguration, runStock, STOCK_ADDRESSES, stockUnavailable } from './stock-daemon.ts';
+import { isConfiguration, runStock, STOCK_ADDRESSES, stockUnavailable } from '../config/stock-daemon.ts';
 
 /**
  * Every key that a running stock daemon has from a generated file, those that it derives included, and the ports that it
