@@ -1,8 +1,8 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { chownSync, existsSync, lstatSync, mkdirSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { readOwnFile, removeOwnFile, replaceOwnFile } from '../os/own-file.ts';
-import { hasDatabase, KeyProblem, TlsFile, tool } from './keys.ts';
+import { type FileOwner, makeOwnDirectory, readOwnFile, removeOwnFile, replaceOwnFile } from '../os/own-file.ts';
+import { certificatesIn, hasDatabase, KeyProblem, TlsFile, tool } from './keys.ts';
 
 /** 1,200 months, as stock's. */
 const VALID_DAYS = '36525';
@@ -14,7 +14,6 @@ const FIRST_SERIAL = 100;
 const REQUEST_KEY = 'request.key';
 export const PUBLIC_MODE = 0o644;
 const KEY_MODE = 0o600;
-const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/;
 
 /** A directory of keys (`TlsFile`), with what makes them: OpenSSL's command, by its absolute path. */
 export class KeyDirectory {
@@ -30,20 +29,17 @@ export class KeyDirectory {
 
   /** Makes the directory, with the owner of the one above it. */
   make(mode: number): void {
-    mkdirSync(this.path, { recursive: true, mode });
-    this.own(this.path);
+    mkdirSync(dirname(this.path), { recursive: true, mode });
+    makeOwnDirectory(this.path, mode, this.owner());
   }
 
   write(name: string, bytes: Uint8Array, mode: number): void {
-    replaceOwnFile(this.file(name), bytes, mode);
-    this.own(this.file(name));
+    replaceOwnFile(this.file(name), bytes, mode, this.owner());
   }
 
   /** Root makes files for the user who runs the daemon: who owns the directory of the configuration. */
-  private own(path: string): void {
-    if (process.geteuid?.() !== 0) return;
-    const { uid, gid } = lstatSync(dirname(this.path));
-    if (!lstatSync(path).isSymbolicLink()) chownSync(path, uid, gid);
+  private owner(): FileOwner | null {
+    return process.geteuid?.() === 0 ? lstatSync(dirname(this.path)) : null;
   }
 
   private newKey(name: string): void {
@@ -142,11 +138,8 @@ export class KeyDirectory {
       }
     };
     const certificate = certificatePem(read('-clcerts', '-nokeys'));
-    this.write(
-      TlsFile.KEY,
-      createPrivateKey(read('-nocerts')).export({ type: 'pkcs8', format: 'pem' }) as Uint8Array,
-      KEY_MODE,
-    );
+    // By OpenSSL's command: Node.js gives keys out as strings, which nobody can wipe.
+    this.write(TlsFile.KEY, tool('openssl', ['pkey'], read('-nocerts')), KEY_MODE);
     this.write(TlsFile.CERTIFICATE, certificate, PUBLIC_MODE);
   }
 }
@@ -162,7 +155,7 @@ const formOf = (bytes: Buffer): string => (bytes.includes('-----BEGIN ') ? 'PEM'
 
 /** The first certificate of a file: PEM with or without text around it, or DER. */
 function certificatePem(bytes: Buffer): Buffer {
-  const [pem] = PEM_CERTIFICATE.exec(bytes.toString('latin1')) ?? [];
+  const [pem] = certificatesIn(bytes);
   try {
     return Buffer.from(new X509Certificate(pem ?? bytes).toString());
   } catch (error) {

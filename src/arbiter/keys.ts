@@ -1,9 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { randomBytes, X509Certificate } from 'node:crypto';
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { keyFileExposure } from '../config/key-material.ts';
 import { createOwnFile, readOwnFile } from '../os/own-file.ts';
+import { trustedFile } from '../os/trusted-path.ts';
 
 /** Files of a directory of keys, in PEM. */
 export const TlsFile = {
@@ -39,9 +41,14 @@ export interface NssNames {
 
 /**
  * The keys of a directory: PEM files, or else what an NSS database of stock's there holds, asked of NSS's own tools. `certificate` says
- * whether there must be one with its key: a device without it can talk to servers that require none.
+ * whether there must be one with its key: a device without it can talk to servers that require none. `warn` hears of a key that others can read.
  */
-export function loadKeys(directory: string, names: NssNames, certificate: 'required' | 'optional'): TlsKeys {
+export function loadKeys(
+  directory: string,
+  names: NssNames,
+  certificate: 'required' | 'optional',
+  warn: (text: string) => void,
+): TlsKeys {
   const read = (name: string): Buffer | null => {
     const bytes = readOwnFile(join(directory, name), FILE_BYTES_MAX);
     return bytes === null ? null : Buffer.from(bytes);
@@ -49,7 +56,12 @@ export function loadKeys(directory: string, names: NssNames, certificate: 'requi
   const ca = read(TlsFile.AUTHORITY);
   if (ca === null) return fromDatabase(directory, names, certificate);
   const [cert, key] = [read(TlsFile.CERTIFICATE), read(TlsFile.KEY)];
-  if (cert !== null && key !== null) return { ca, cert, key };
+  if (cert !== null && key !== null) {
+    const path = join(directory, TlsFile.KEY);
+    const exposure = keyFileExposure(statSync(path), process.geteuid?.() ?? 0);
+    if (exposure !== null) warn(`The private key ${path} is not secret: ${exposure}`);
+    return { ca, cert, key };
+  }
   if (certificate === 'optional') return { ca };
   throw new KeyProblem(
     `${directory} lacks ${TlsFile.CERTIFICATE} or ${TlsFile.KEY}. Make it with the certutil command`,
@@ -87,12 +99,12 @@ function fromDatabase(directory: string, names: NssNames, certificate: 'required
   }
 }
 
-/** Runs a program by its absolute path, without a shell, with nothing of the environment. */
+/** Runs a program by its absolute path, which nobody but root may be able to change, without a shell, with nothing of the environment. */
 export function tool(name: string, args: readonly string[], input?: Buffer): Buffer {
   const path = TOOL_PLACES.map((place) => join(place, name)).find((candidate) => existsSync(candidate));
   if (path === undefined) throw new KeyProblem(`${name} is not installed in ${TOOL_PLACES.join(' or ')}`);
   try {
-    return execFileSync(path, args, {
+    return execFileSync(trustedFile(path), args, {
       ...(input === undefined ? {} : { input }),
       env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
       timeout: TOOL_MS_MAX,
@@ -116,4 +128,18 @@ export function isCertificateFor(
   for (const part of alternatives?.split(', ') ?? [])
     if (part.startsWith('DNS:')) names.push(part.slice('DNS:'.length));
   return names.some((candidate) => candidate.toLowerCase() === name.toLowerCase());
+}
+
+const PEM_CERTIFICATES = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;
+
+/** The certificates of a text in PEM, with whatever else it holds. */
+export const certificatesIn = (pem: Buffer): readonly string[] => pem.toString('latin1').match(PEM_CERTIFICATES) ?? [];
+
+/** Whether one of the authorities (PEM) has signed a certificate (DER). When either is valid is not looked at. */
+export function isSignedBy(certificate: Buffer, authorities: Buffer): boolean {
+  const judged = new X509Certificate(certificate);
+  return certificatesIn(authorities).some((pem) => {
+    const authority = new X509Certificate(pem);
+    return authority.ca && judged.checkIssued(authority) && judged.verify(authority.publicKey);
+  });
 }

@@ -80,7 +80,7 @@ export class NotAKeyFile extends Error {
 }
 
 /** Who may do more with a key file than its owner should let them; `null`: nobody. */
-export function keyFileExposure({ mode, uid, gid }: KeyFile, ownUid: number): string | null {
+export function keyFileExposure({ mode, uid, gid }: Omit<KeyFile, 'bytes'>, ownUid: number): string | null {
   if (uid !== 0 && uid !== ownUid) return `it belongs to user ${uid}`;
   if ((mode & 0o002) !== 0) return 'everybody can write it';
   if ((mode & 0o004) !== 0) return 'everybody can read it';

@@ -1,8 +1,11 @@
 import {
   closeSync,
   constants,
+  fchownSync,
+  fstatSync,
   fsyncSync,
   lstatSync,
+  mkdirSync,
   openSync,
   readSync,
   renameSync,
@@ -39,13 +42,19 @@ export function createOwnFile(path: string, bytes: Uint8Array, mode: number, dur
   inPlace(path, (place) => writeNew(inDirectory(place.directory, place.name), bytes, mode, durable));
 }
 
-/** Replaces a file as a whole, and durably: after a crash it has the old bytes or the new ones. */
-export function replaceOwnFile(path: string, bytes: Uint8Array, mode: number): void {
+/** For whom root makes a file. */
+export interface FileOwner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Replaces a file as a whole, and durably: after a crash it has the old bytes or the new ones. It has its owner before it has its name. */
+export function replaceOwnFile(path: string, bytes: Uint8Array, mode: number, owner: FileOwner | null = null): void {
   inPlace(path, ({ directory, name }) => {
     const temporary = inDirectory(directory, `${name}.tmp`);
     removeName(temporary); // left by a crash, or planted: the name is removed, what it points to stays
     try {
-      writeNew(temporary, bytes, mode);
+      writeNew(temporary, bytes, mode, true, owner);
       renameSync(temporary, inDirectory(directory, name));
     } catch (error) {
       removeName(temporary);
@@ -54,6 +63,26 @@ export function replaceOwnFile(path: string, bytes: Uint8Array, mode: number): v
     const fd = openSync(`/proc/self/fd/${directory}/.`, constants.O_RDONLY | constants.O_DIRECTORY);
     try {
       fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  });
+}
+
+/** Makes a directory for an owner; one that is there stays as it is. Whoever may write beside it cannot have another one given away. */
+export function makeOwnDirectory(path: string, mode: number, owner: FileOwner | null): void {
+  inPlace(path, ({ directory, name }) => {
+    const made = inDirectory(directory, name);
+    try {
+      mkdirSync(made, mode);
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return;
+      throw error;
+    }
+    if (owner === null) return;
+    const fd = openSync(made, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    try {
+      if (fstatSync(fd).uid === process.geteuid?.()) fchownSync(fd, owner.uid, owner.gid);
     } finally {
       closeSync(fd);
     }
@@ -118,10 +147,11 @@ function removeName(path: string): void {
   }
 }
 
-function writeNew(path: string, bytes: Uint8Array, mode: number, durable = true): void {
+function writeNew(path: string, bytes: Uint8Array, mode: number, durable = true, owner: FileOwner | null = null): void {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
   const fd = openSync(path, flags, mode);
   try {
+    if (owner !== null) fchownSync(fd, owner.uid, owner.gid);
     for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
     if (durable) fsyncSync(fd);
   } finally {

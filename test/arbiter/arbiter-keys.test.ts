@@ -1,6 +1,18 @@
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lchownSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,6 +37,8 @@ function directory(name: string): KeyDirectory {
   keys.make(0o770);
   return keys;
 }
+
+const noWarning = (text: string): void => void t.fail(text);
 
 /** The authority with its server, and the keys of a cluster, as the commands make them. */
 function make(cluster = 'lab'): {
@@ -104,7 +118,7 @@ async function freePort(): Promise<number> {
 t.test('keys that we make', { skip: openssl }, async (t) => {
   const { server, node, other } = make();
   const [serverKeys, nodeKeys, otherKeys] = [server, node, other].map(({ path }) =>
-    loadKeys(path, NAMES, 'required'),
+    loadKeys(path, NAMES, 'required', noWarning),
   ) as [TlsKeys, TlsKeys, TlsKeys];
   t.equal(await converse(serverKeys, nodeKeys, 'lab'), 'error 0', 'the node that made the request');
   t.equal(await converse(serverKeys, otherKeys, 'lab'), 'error 0', 'one that has the key from it');
@@ -112,13 +126,59 @@ t.test('keys that we make', { skip: openssl }, async (t) => {
   t.equal(await converse(serverKeys, nodeKeys, 'lab', 'Somebody'), 'incompatible', 'a server with another name');
   t.equal(await converse(serverKeys, { ca: nodeKeys.ca }, 'lab'), 'serverClosed', 'no certificate');
   const strangers = make('strangers');
-  const stranger = loadKeys(strangers.node.path, NAMES, 'required');
+  const stranger = loadKeys(strangers.node.path, NAMES, 'required', noWarning);
   t.not(await converse(serverKeys, stranger, 'strangers'), 'error 0', 'another authority');
+  const warnings: string[] = [];
+  chmodSync(node.file('node.key'), 0o644);
+  loadKeys(node.path, NAMES, 'required', (text) => warnings.push(text));
+  t.match(warnings, [/node\.key is not secret: everybody can read it/]);
+  chmodSync(node.file('node.key'), 0o600);
   t.equal(statSync(node.file('node.key')).mode & 0o777, 0o600);
   t.equal(statSync(server.file('ca.key')).mode & 0o777, 0o600);
   t.throws(() => node.importSigned(readFileSync(server.file('node.crt')), 'x'), /not for the key/);
-  t.throws(() => loadKeys(join(work, 'nothing'), NAMES, 'required'), /neither ca\.crt nor an NSS database/);
+  t.throws(() => loadKeys(join(work, 'nothing'), NAMES, 'required', noWarning), /neither ca\.crt nor an NSS database/);
 });
+
+t.test('a certificate that has expired: of the authority, and of anybody', { skip: openssl }, async (t) => {
+  const { server, node } = make('expired');
+  const nodeKeys = loadKeys(node.path, NAMES, 'required', noWarning);
+  const { ca, key } = loadKeys(server.path, NAMES, 'required', noWarning);
+  const impostor = directory('impostor');
+  impostor.makeAuthority('QNet CA');
+  const run = (...args: readonly string[]): Buffer => execFileSync('/usr/bin/openssl', args, { stdio: 'pipe' });
+  const [request, expired] = [join(work, 'request'), ['-days', '-1', '-set_serial', '9']];
+  run('req', '-new', '-key', server.file('node.key'), '-subj', '/CN=Qnetd Server', '-out', request);
+  const signedBy = ({ path }: KeyDirectory): Buffer =>
+    run('x509', '-req', '-in', request, '-CA', join(path, 'ca.crt'), '-CAkey', join(path, 'ca.key'), ...expired);
+  const selfSigned = run('x509', '-req', '-in', request, '-signkey', server.file('node.key'), '-days', '-1');
+  const outcome = (cert: Buffer): Promise<string> => converse({ ca, key: key!, cert }, nodeKeys, 'expired');
+  t.equal(await outcome(signedBy(server)), 'error 0', 'that of the authority still serves');
+  t.equal(await outcome(selfSigned), 'incompatible', 'one that its owner has signed');
+  t.equal(await outcome(signedBy(impostor)), 'incompatible', 'one of another authority with the same name');
+});
+
+t.test(
+  'root makes keys in a directory of another user, who exchanges it',
+  { skip: openssl || (process.geteuid?.() !== 0 && 'needs root') },
+  (t) => {
+    const place = mkdtempSync(join(work, 'of-user-'));
+    chownSync(place, 65_534, 65_534);
+    const keys = new KeyDirectory(join(place, 'keys'));
+    keys.make(0o770);
+    keys.write('ca.crt', Buffer.from('x'), 0o644);
+    t.same([statSync(keys.path).uid, statSync(keys.file('ca.crt')).uid], [65_534, 65_534], 'they are his');
+    const [victim, file] = [join(work, 'of-root'), join(work, 'of-root', 'ca.crt')];
+    mkdirSync(victim);
+    writeFileSync(file, 'root');
+    rmSync(keys.path, { recursive: true });
+    symlinkSync(victim, keys.path);
+    lchownSync(keys.path, 65_534, 65_534);
+    t.throws(() => keys.make(0o770), /symbolic link/);
+    t.throws(() => keys.write('ca.crt', Buffer.from('x'), 0o644), /symbolic link/);
+    t.same([statSync(victim).uid, statSync(file).uid, readFileSync(file, 'utf8')], [0, 0, 'root']);
+    t.end();
+  },
+);
 
 t.test('a name in which OpenSSL would find more than a name', { skip: openssl }, async (t) => {
   const name = 'a/CN=Qnetd Server+O=x,\\é';
@@ -163,13 +223,13 @@ t.test(
     const third = directory('third');
     third.importAuthority(run('certutil', '-L', '-d', database, '-n', 'QNet CA', '-r'));
     third.importPkcs12(readFileSync(join(work, 'stock.p12')));
-    const keys = loadKeys(third.path, NAMES, 'required');
-    t.equal(await converse(loadKeys(server.path, NAMES, 'required'), keys, 'nss'), 'error 0');
+    const keys = loadKeys(third.path, NAMES, 'required', noWarning);
+    t.equal(await converse(loadKeys(server.path, NAMES, 'required', noWarning), keys, 'nss'), 'error 0');
   },
 );
 
 async function throughDatabase(t: Test, server: KeyDirectory, database: string): Promise<void> {
-  const keys = loadKeys(database, NAMES, 'required');
+  const keys = loadKeys(database, NAMES, 'required', noWarning);
   t.ok(keys.pfx, 'the database gave its key');
-  t.equal(await converse(loadKeys(server.path, NAMES, 'required'), keys, 'nss'), 'error 0');
+  t.equal(await converse(loadKeys(server.path, NAMES, 'required', noWarning), keys, 'nss'), 'error 0');
 }

@@ -140,7 +140,7 @@ class RunningDevice {
     this.expectedVotes = (await this.votequorum.info()).expectedVotes;
     if (this.config.device.tls !== TlsMode.UNSUPPORTED) {
       const names = { authority: AUTHORITY_NAME, certificate: settings.net_nss_client_cert_nickname };
-      this.keys = loadKeys(settings.net_nss_db_dir, names, 'optional');
+      this.keys = loadKeys(settings.net_nss_db_dir, names, 'optional', this.warn);
     }
     this.device = new Device(this.config.device, this.ports());
     this.device.configurationChanged(await readNodes(this.cmap), await readConfigVersion(this.cmap));

@@ -93,7 +93,8 @@ function arbiterSettings({ tls, clientCertificateRequired, settings }: QnetdOpti
 function makeConnections(options: QnetdOptions, log: ProcessLog): Connections {
   const { settings, tls } = options;
   const names = { authority: AUTHORITY_NAME, certificate: settings.cert_nickname };
-  const keys = tls === TlsMode.UNSUPPORTED ? null : loadKeys(settings.nss_db_dir, names, 'required');
+  const warn = (text: string): void => log.log('warning', text);
+  const keys = tls === TlsMode.UNSUPPORTED ? null : loadKeys(settings.nss_db_dir, names, 'required', warn);
   const limits = {
     clientsMax: options.clientsMax,
     perAddressMax: settings.max_clients_per_address,
