@@ -502,6 +502,7 @@ export class Daemon {
         startedAtMs: performance.timeOrigin,
       },
       cmap: this.cmap,
+      positions: this.parts.configuration.positions,
       log: this.parts.log,
       counters: this.counters,
       watch: this.watch,

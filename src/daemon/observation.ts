@@ -1,5 +1,6 @@
-import type { Icmap } from '../config/icmap/index.ts';
-import { keyFileExposure, readKeyFile } from '../config/key-material.ts';
+import { type Position, positionText } from '../config/errors.ts';
+import { type Icmap, TRACK_CHANGES, type Tracker } from '../config/icmap/index.ts';
+import { cmapNumber } from '../lib/cmap-value.ts';
 import { failureText } from '../lib/failure.ts';
 import { type ListenAddress, listenAddressText, parseListenAddress, sameListenAddress } from '../lib/listen-address.ts';
 import type { LogFunction } from '../lib/log.ts';
@@ -13,14 +14,14 @@ import { type ExpositionFormat, renderMetrics } from '../web/metrics/exposition.
 import { METRICS } from '../web/metrics/table.ts';
 import { readPageFiles } from '../web/page-files.ts';
 import type { PageChange } from '../web/page-state.ts';
-import { WebServer } from '../web/server.ts';
+import { type WebAccess, WebServer } from '../web/server.ts';
 import { pageState } from '../web/state.ts';
-import { BearerToken } from '../web/token.ts';
 import type { NodeSnapshot } from '../web/view.ts';
 import { causeOfRing } from './change-cause.ts';
 import { MemoryWatch } from './memory-watch.ts';
 import { nodeView, type RingNow, type ViewSources } from './node-view.ts';
 import type { Phase } from './phases.ts';
+import { isOpenToAll, readWebAccess, WebAccessError } from './web-access.ts';
 
 const SAMPLE_MS = 1_000;
 const CHANGES_KEPT = 20;
@@ -29,7 +30,9 @@ const EXPLAIN_MS = 100;
 const PULSE_SECONDS_MAX = 4;
 
 export interface ObservationPorts extends Omit<ViewSources, 'memory'> {
-  readonly cmap: Pick<Icmap, 'getString'>;
+  readonly cmap: Pick<Icmap, 'getString' | 'track' | 'untrack'>;
+  /** Where keys stand in the file. */
+  readonly positions: ReadonlyMap<string, Position>;
   readonly log: LogFunction;
   /** Turns of the ring thread's loop. */
   loopTurns(): number;
@@ -43,6 +46,14 @@ interface Place {
   readonly address: ListenAddress;
   readonly features: readonly Feature[];
 }
+interface OpenPlace {
+  readonly server: WebServer;
+  readonly address: ListenAddress;
+  access: WebAccess;
+}
+
+/** 1 while a reload is under way. */
+const RELOAD_KEY = 'config.reload_in_progress';
 
 /** Metrics and the page, where the configuration wants them: the daemon's parts on one side, HTTP on the other. What fails here ends nothing else. */
 export class Observation implements Phase {
@@ -50,7 +61,8 @@ export class Observation implements Phase {
   private readonly memory: MemoryWatch;
   private readonly history = new History();
   private readonly renderings = new Map<ExpositionFormat, { readonly atMs: number; readonly text: Promise<string> }>();
-  private servers: WebServer[] = [];
+  private open: OpenPlace[] = [];
+  private reloads: Tracker | null = null;
   private ring: RingNow = { ringId: NO_RING, members: [] };
   private changes: readonly PageChange[] = [];
   private timer: NodeJS.Timeout | null = null;
@@ -69,7 +81,10 @@ export class Observation implements Phase {
     const places = this.places();
     if (places.length === 0) return;
     for (const place of places) this.openPlace(place);
-    if (this.servers.length === 0) return;
+    if (this.open.length === 0) return;
+    this.reloads = this.ports.cmap.track(RELOAD_KEY, TRACK_CHANGES, (_event, _key, value) => {
+      if (value !== null && cmapNumber(value) === 0) this.renew();
+    });
     this.memory.start();
     this.timer = setInterval(() => this.second(), SAMPLE_MS);
     this.timer.unref();
@@ -79,8 +94,9 @@ export class Observation implements Phase {
     if (this.timer !== null) clearInterval(this.timer);
     if (this.explaining !== null) clearTimeout(this.explaining);
     this.memory.stop();
-    for (const server of this.servers) server.close();
-    this.servers = [];
+    if (this.reloads !== null) this.ports.cmap.untrack(this.reloads);
+    for (const { server } of this.open) server.close();
+    this.open = [];
   }
 
   /** The ring thread reports another membership. */
@@ -93,7 +109,7 @@ export class Observation implements Phase {
     const change = { at: Date.now(), ring: ringIdText(ringId), members, joined, left: this.left, why: '' };
     this.changes = [change, ...this.changes].slice(0, CHANGES_KEPT);
     this.left = [];
-    if (this.servers.length > 0) this.explainLater(ringId);
+    if (this.open.length > 0) this.explainLater(ringId);
   }
 
   /** Once the recorder has all of it, and once for many changes in a row. */
@@ -142,18 +158,19 @@ export class Observation implements Phase {
     if (text === null) return null;
     const address = parseListenAddress(text);
     if (typeof address !== 'string') return address;
-    this.refuse(`system.${feature} ${text}`, address, 'write for example 127.0.0.1:9180');
+    this.refuse([`system.${feature}`], text, address, 'write for example 127.0.0.1:9180');
     return null;
   }
 
   private openPlace({ address, features }: Place): void {
-    const what = features.map((feature) => `system.${feature}`).join(' and ');
+    const what = features.map((feature) => `system.${feature}`);
     const where = listenAddressText(address);
     try {
-      const token = this.token();
-      if (token === null && address.kind === 'tcp' && !address.loopback) {
-        const todo = 'give a file with a token (system.http_token_file), or a loopback address';
-        this.refuse(`${what} ${where}`, 'everybody in the network could read it', todo);
+      const access = readWebAccess(this.ports.cmap, address);
+      if (isOpenToAll(access, address)) {
+        const todo =
+          'give a file with a token (system.http_token_file), a certificate and its key (system.http_certificate_file, http_key_file), or a loopback address';
+        this.refuse(what, where, 'everybody in the network could read it', todo);
         return;
       }
       const page = features.includes('dashboard') ? { files: readPageFiles(), followers: this.followers() } : null;
@@ -163,42 +180,67 @@ export class Observation implements Phase {
         health: () => this.health(),
         readiness: () => this.readiness(),
       };
-      // With a token no name helps a foreign site: a browser does not send it by itself.
-      const rules = { token, localNamesOnly: token === null };
-      const server = new WebServer(openListeningSocket(address), content, rules, (text) =>
+      const server = new WebServer(openListeningSocket(address), content, access, (text) =>
         this.ports.log('warning', 'MAIN', text, 'web'),
       );
       server.open();
-      this.servers.push(server);
+      this.open.push({ server, address, access });
       const paths = features.map((feature) => (feature === 'metrics' ? '/metrics' : '/')).join(' and ');
-      this.ports.log(
-        'info',
-        'MAIN',
-        `Serving ${paths} at ${where}${token === null ? '' : ', to those who have the token'}`,
-      );
+      this.reportServing(`Serving ${paths} at ${where}`, address, access);
     } catch (error) {
-      this.refuse(`${what} ${where}`, failureText(error), 'the daemon goes on without it');
+      this.refuse(what, where, failureText(error), 'the daemon goes on without it', error);
     }
   }
 
-  private refuse(what: string, why: string, todo: string): void {
-    this.ports.log('error', 'MAIN', `${what} is not served: ${why}; ${todo}`, 'not served');
+  private reportServing(what: string, address: ListenAddress, { rules, tls }: WebAccess): void {
+    const { log } = this.ports;
+    const secure = tls === null ? '' : ` over TLS (${tls.description})`;
+    log('info', 'MAIN', `${what}${secure}${rules.token === null ? '' : ', to those who have the token'}`, 'serving');
+    if (tls?.caution != null) this.warnOf('system.http_certificate_file', `The certificate: ${tls.caution}`);
+    if (rules.token === null && address.kind === 'tcp' && !address.loopback)
+      log('warning', 'MAIN', `${what}: everybody who reaches it may read; system.http_token_file says who may`, 'web');
   }
 
-  /** Throws when a token is wanted and its file cannot serve. */
-  private token(): BearerToken | null {
-    const path = this.ports.cmap.getString('system.http_token_file');
-    if (path === null) return null;
-    const file = readKeyFile(path, WEB_LIMITS.tokenBytesMax + 2);
-    try {
-      const exposure = keyFileExposure(file, process.geteuid?.() ?? 0);
-      if (exposure !== null) throw new Error(`the token file ${path} is not secret: ${exposure}`);
-      const token = BearerToken.from(file.bytes);
-      if (typeof token === 'string') throw new Error(`the token file ${path} cannot serve: ${token}`);
-      return token;
-    } finally {
-      file.bytes.fill(0);
+  /** After a reload: token, certificate and key are read again, so that a renewed one is used. What cannot serve leaves the old ones in force. */
+  private renew(): void {
+    for (const place of this.open) {
+      const where = listenAddressText(place.address);
+      try {
+        const access = readWebAccess(this.ports.cmap, place.address);
+        const [before, now] = [place.access.tls?.fingerprint, access.tls?.fingerprint];
+        place.access = access;
+        place.server.admit(access);
+        if (now === before) continue;
+        this.ports.log(
+          'info',
+          'MAIN',
+          `${where} has another certificate from now on: ${access.tls?.description}`,
+          'certificate',
+        );
+        if (access.tls?.caution != null)
+          this.warnOf('system.http_certificate_file', `The certificate: ${access.tls.caution}`);
+      } catch (error) {
+        this.warnOf(
+          keyOf(error),
+          `${where} goes on with the token and the certificate that it has: ${failureText(error)}`,
+        );
+      }
     }
+  }
+
+  private refuse(what: readonly string[], where: string, why: string, todo: string, error?: unknown): void {
+    const place = this.placeOf(keyOf(error) ?? what[0]);
+    const text = `${place}${what.join(' and ')} ${where} is not served: ${why}; ${todo}`;
+    this.ports.log('error', 'MAIN', text, 'not served');
+  }
+
+  private warnOf(key: string | undefined, text: string): void {
+    this.ports.log('warning', 'MAIN', `${this.placeOf(key)}${text}`, 'web access');
+  }
+
+  /** FILE:LINE:COLUMN, where the file has the key. */
+  private placeOf(key: string | undefined): string {
+    return key === undefined ? '' : positionText(this.ports.positions.get(key));
   }
 
   // ---- what is shown ----
@@ -237,3 +279,5 @@ export class Observation implements Phase {
     return missing.join('; ');
   }
 }
+
+const keyOf = (error: unknown): string | undefined => (error instanceof WebAccessError ? error.key : undefined);

@@ -14,6 +14,8 @@ export interface GuardRules {
   readonly token: BearerToken | null;
   /** Only names that cannot belong to somebody else's site are taken as the host: an attacker's name that leads here (DNS rebinding) is not. */
   readonly localNamesOnly: boolean;
+  /** How the page is reached: part of its own origin. */
+  readonly scheme: 'http' | 'https';
 }
 
 /** Parts of the page that say nothing about the cluster: a browser gets them before it can ask for a token. */
@@ -27,7 +29,8 @@ export function refusalOf(request: IncomingMessage, openness: Openness, rules: G
   if (host === null) return { status: 400, text: 'one Host is needed' };
   if (rules.localNamesOnly && !isLocalName(host))
     return { status: 421, text: 'the Host must be a numeric address or localhost' };
-  if (isForeign(request, host, openness)) return { status: 403, text: 'other sites may not read this' };
+  if (isForeign(request, `${rules.scheme}://${host}`, openness))
+    return { status: 403, text: 'other sites may not read this' };
   if (rules.token !== null && openness === 'protected' && !rules.token.matches(request.headers.authorization))
     return { status: 401, text: 'Authorization: Bearer, with the token of system.http_token_file' };
   return null;
@@ -47,9 +50,9 @@ function isLocalName(host: string): boolean {
 }
 
 /** Whether another site's page causes the request. Following a link to the page is all that it may. */
-function isForeign({ headers }: IncomingMessage, host: string, openness: Openness): boolean {
+function isForeign({ headers }: IncomingMessage, own: string, openness: Openness): boolean {
   const { origin } = headers;
-  if (origin !== undefined && origin !== `http://${host}`) return true;
+  if (origin !== undefined && origin !== own) return true;
   const site = headers['sec-fetch-site'];
   if (site === undefined || site === 'same-origin' || site === 'none') return false;
   return openness === 'protected' || headers['sec-fetch-mode'] !== 'navigate';

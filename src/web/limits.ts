@@ -13,7 +13,9 @@ export const WEB_LIMITS = {
   headerBytesMax: 8_192,
   headersMax: 64,
   pathBytesMax: 256,
-  /** From the connection to the end of the request, and to the end of the response. */
+  /** Of TLS. */
+  handshakeMs: 3_000,
+  /** From the connection, or its handshake, to the end of the request, and to the end of the response. */
   requestMs: 3_000,
   responseMs: 10_000,
   /** A follower for whom this much waits is too slow, and is left out until it has read; for how long, before it is cut. */
@@ -24,4 +26,6 @@ export const WEB_LIMITS = {
   /** Fewer bytes than this are guessed. */
   tokenBytesMin: 16,
   tokenBytesMax: 1_024,
+  /** A certificate with those that lead to its authority, or a key. */
+  pemBytesMax: 64 << 10,
 } as const;

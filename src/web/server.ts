@@ -6,6 +6,7 @@ import { type GuardRules, type Openness, type RequestRefusal, refusalOf } from '
 import { WEB_LIMITS } from './limits.ts';
 import { CONTENT_TYPES, type ExpositionFormat, formatFor } from './metrics/exposition.ts';
 import type { PageFile } from './page-files.ts';
+import type { TlsIdentity } from './tls.ts';
 
 /** What there is to see at one address. */
 export interface WebContent {
@@ -16,6 +17,13 @@ export interface WebContent {
   /** What is wrong; empty: nothing. */
   health(): string;
   readiness(): string;
+}
+
+/** Who gets in, and how. */
+export interface WebAccess {
+  readonly rules: GuardRules;
+  /** `null`: plain HTTP. */
+  readonly tls: TlsIdentity | null;
 }
 
 interface Exchange {
@@ -50,7 +58,7 @@ export class WebServer {
   constructor(
     fd: number,
     private readonly content: WebContent,
-    private readonly rules: GuardRules,
+    private access: WebAccess,
     private readonly report: (text: string) => void,
   ) {
     this.http = requestReader((request, response) => void this.serve(request, response));
@@ -60,10 +68,17 @@ export class WebServer {
       (error) => report(`Web: ${error.message}`),
     );
     this.routes = this.table();
+    this.admit(access);
   }
 
   open(): void {
     this.gate.open();
+  }
+
+  /** For requests that come from now on. Whether there is TLS does not change. */
+  admit(access: WebAccess): void {
+    access.tls?.secured((socket) => this.read(socket));
+    this.access = access;
   }
 
   close(): void {
@@ -72,6 +87,13 @@ export class WebServer {
   }
 
   private taken(socket: Socket): void {
+    const { tls } = this.access;
+    if (tls === null) this.read(socket);
+    else tls.handshake(socket);
+  }
+
+  /** Plain, or secured. */
+  private read(socket: Socket): void {
     this.endAfter(socket, WEB_LIMITS.requestMs);
     socket.once('close', () => this.goOn(socket));
     this.http.emit('connection', socket);
@@ -111,7 +133,7 @@ export class WebServer {
     response.on('error', () => response.destroy());
     const path = (request.url ?? '').split('?', 1)[0] ?? '';
     const [openness, route] = this.routes.get(path) ?? (['protected', notThere] as const);
-    const refusal = refusalOf(request, openness, this.rules);
+    const refusal = refusalOf(request, openness, this.access.rules);
     try {
       if (refusal !== null) this.refuse({ request, response }, refusal);
       else await route({ request, response });

@@ -376,7 +376,17 @@ const EFFECTS: Readonly<Record<string, Effect>> = {
   'system.http_token_file': {
     text: block('system', 'http_token_file: /etc/corosync/http-token'),
     seen: stored('system.http_token_file'),
-    user: ['daemon/observation.ts', 'system.http_token_file'],
+    user: ['daemon/web-access.ts', 'system.http_token_file'],
+  },
+  'system.http_certificate_file': {
+    text: block('system', 'http_certificate_file: /etc/corosync/http.crt'),
+    seen: stored('system.http_certificate_file'),
+    user: ['daemon/web-access.ts', 'system.http_certificate_file'],
+  },
+  'system.http_key_file': {
+    text: block('system', 'http_key_file: /etc/corosync/http.key'),
+    seen: stored('system.http_key_file'),
+    user: ['daemon/web-access.ts', 'system.http_key_file'],
   },
   'system.notify': {
     text: block('system', 'notify: mq:/x'),

@@ -14,7 +14,7 @@ import { BearerToken } from '../../src/web/token.ts';
 
 const PORT_FIRST = 21_000 + (process.pid % 2000) * 4;
 let lastPort = PORT_FIRST;
-const OPEN: GuardRules = { token: null, localNamesOnly: true };
+const OPEN: GuardRules = { token: null, localNamesOnly: true, scheme: 'http' };
 
 interface Response {
   readonly status: number;
@@ -61,7 +61,7 @@ function serve(t: Test, rules: GuardRules = OPEN): { readonly port: number; rend
       health: () => '',
       readiness: () => 'not quorate',
     },
-    rules,
+    { rules, tls: null },
     (text) => t.comment(text),
   );
   server.open();
@@ -116,7 +116,7 @@ t.test('a token opens what is protected, by any name of the host', async (t) => 
   const bytes = Buffer.from('0123456789abcdefghij\n');
   const token = BearerToken.from(bytes);
   if (typeof token === 'string') throw new Error(token);
-  const { port } = serve(t, { token, localNamesOnly: false });
+  const { port } = serve(t, { token, localNamesOnly: false, scheme: 'http' });
   const ask = async (authorization: string, path = '/metrics'): Promise<number> =>
     (await get(port, path, authorization === '' ? '' : `Authorization: ${authorization}\r\n`, 'node1.example')).status;
   t.equal(await ask('Bearer 0123456789abcdefghij'), 200);

@@ -6,6 +6,7 @@ import { lintCluster, lintQuorum } from './cluster.ts';
 import { Findings } from './findings.ts';
 import { lintKeys } from './keys.ts';
 import { lintValues } from './values.ts';
+import { lintWeb } from './web.ts';
 
 /**
  * Everything that is accepted, as stock accepts it, but is probably not what was meant: in the order of the file.
@@ -22,6 +23,7 @@ export function lintConfiguration(
   if (totem !== null) {
     lintCluster(parsed.map, totem, parsed.positions, findings);
     lintQuorum(parsed.map, parsed.positions, lists, findings);
+    lintWeb(parsed.map, parsed.positions, findings);
   }
   return findings.warnings.toSorted((a, b) => {
     const [left, right] = [a.position, b.position];

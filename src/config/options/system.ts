@@ -91,7 +91,21 @@ const system = sectionOptions('system', { reload: 'no', cmap: 'refused' }, [
     type: 'str',
     extension: true,
     names: 'path',
-    doc: 'File with the token that readers of both must bring; kept as a key file is. Without it only loopback addresses and unix sockets are taken.',
+    doc: 'File with the token that readers of both must bring; kept as a key file is; read again at a reload. Without it, or TLS, only loopback addresses and unix sockets are taken.',
+  },
+  {
+    key: 'http_certificate_file',
+    type: 'str',
+    extension: true,
+    names: 'path',
+    doc: 'Certificate with which both are served over TLS, PEM, those that lead to its authority after it; read again at a reload. Unset: plain HTTP. Unix sockets stay plain.',
+  },
+  {
+    key: 'http_key_file',
+    type: 'str',
+    extension: true,
+    names: 'path',
+    doc: 'Private key of that certificate, PEM, without a passphrase; kept as a key file is; read again at a reload.',
   },
   {
     key: 'notify',
