@@ -1,7 +1,7 @@
-/** The client of this project under load, as `clientload.c` is that of libcpg: both|receive|borrow GROUP SIZE SECONDS. Run by client.ts. */
+/** The client of this project under load, as `clientload.c` is that of libcpg: both|receive|lend|borrow GROUP SIZE SECONDS. Run by client.ts. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Cpg, type CpgMessageEvent } from '../src/client/index.ts';
+import { Cpg, type CpgMessageEvent, type CpgOptions } from '../src/client/index.ts';
 
 const [mode, group = 'perf', size = '64', seconds = '2'] = process.argv.slice(2);
 let received = 0;
@@ -10,7 +10,9 @@ const seen = ({ data }: CpgMessageEvent): void => {
   received++;
   bytesSeen += data.length + data[data.length - 1]!;
 };
-const cpg = await Cpg.connect({ waitReadyMs: 30_000, ...(mode === 'borrow' ? { onMessage: seen } : {}) });
+const receiving: CpgOptions =
+  mode === 'borrow' ? { onMessage: seen } : { messageMemory: mode === 'lend' ? 'lent' : 'owned' };
+const cpg = await Cpg.connect({ waitReadyMs: 30_000, ...receiving });
 await cpg.join(group);
 const reading = (async () => {
   for await (const event of cpg.events()) {

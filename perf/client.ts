@@ -2,7 +2,7 @@
  * The client of this project beside libcpg's, on the same daemon: one process that sends without a pause and gets its messages back, and one that
  * only receives what a C program sends.
  *
- *   node dist/perf/client.js [--kinds ours,stock] [--sizes 64,1400,100000] [--seconds 2] [--rounds 3]
+ *   node dist/perf/client.js [--kinds ours,stock] [--sizes 64,1400,100000] [--seconds 2] [--rounds 3] [--modes both,receive,lend,borrow]
  */
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -17,6 +17,7 @@ const { values } = parseArgs({
     sizes: { type: 'string', default: '64,1400,100000' },
     seconds: { type: 'string', default: '2' },
     rounds: { type: 'string', default: '3' },
+    modes: { type: 'string', default: 'both,receive,lend,borrow' },
   },
 });
 const seconds = Number(values.seconds);
@@ -36,7 +37,12 @@ const clients = {
   c: async () => [await program('clientload')],
   js: async () => [process.execPath, LOAD],
 } as const;
-const MODES = { both: 'send and receive', receive: 'receive', borrow: 'receive by `onMessage`' } as const;
+const MODES = {
+  both: 'send and receive',
+  receive: 'receive',
+  lend: 'receive, memory lent',
+  borrow: 'receive by `onMessage`',
+} as const;
 type LoadMode = keyof typeof MODES;
 type ClientKind = keyof typeof clients;
 
@@ -54,7 +60,7 @@ async function figuresOf(running: Running): Promise<LoadFigures> {
 }
 
 async function measure(rig: Rig, client: ClientKind, mode: LoadMode, size: number): Promise<LoadFigures> {
-  const measured = await started(rig, client, client === 'c' && mode === 'borrow' ? 'receive' : mode, size, seconds);
+  const measured = await started(rig, client, client === 'c' && mode !== 'both' ? 'receive' : mode, size, seconds);
   const sender = mode !== 'both' ? await started(rig, 'c', 'both', size, seconds + 4) : null;
   const figures = await figuresOf(measured);
   await sender?.stop('SIGKILL');
@@ -71,7 +77,7 @@ console.log(
 console.log('|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|');
 for (const kind of values.kinds.split(',') as DaemonKind[]) {
   await Rig.with({ nodes: 1, dress: 'udpu', condition: 'quiet' }, kind, async (rig) => {
-    for (const mode of Object.keys(MODES) as LoadMode[]) {
+    for (const mode of values.modes.split(',') as LoadMode[]) {
       for (const size of values.sizes.split(',').map(Number)) {
         const results: Record<ClientKind, LoadFigures[]> = { c: [], js: [] };
         for (let round = 0; round < Number(values.rounds); round++) {

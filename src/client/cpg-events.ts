@@ -77,10 +77,10 @@ export class CpgEventDecoder {
   private groupBytes: Uint8Array = new Uint8Array(0);
   private groupText = '';
 
-  /** `borrows`: data of messages in one piece is the event's own memory. */
+  /** `keep`: what becomes of the event's own memory, which is used again, as data of a message in one piece. */
   constructor(
     private readonly messageBytesMax: number,
-    private readonly borrows = false,
+    private readonly keep: (data: Uint8Array) => Uint8Array = copied,
   ) {}
 
   /** `null`: nothing to report yet (a fragment, or an event of a later version). */
@@ -106,8 +106,7 @@ export class CpgEventDecoder {
     const nodeId = view.getUint32(DELIVER.nodeId, true);
     const pid = view.getUint32(DELIVER.pid, true);
     if (bytes > this.messageBytesMax) return { type: 'oversize', group, nodeId, pid, bytes };
-    const data = this.borrows ? part(event, DELIVER.data, bytes) : piece(event, DELIVER.data, bytes);
-    return { type: 'message', group, nodeId, pid, data };
+    return { type: 'message', group, nodeId, pid, data: this.keep(part(event, DELIVER.data, bytes)) };
   }
 
   private fragment(event: Uint8Array): CpgEvent | null {
@@ -125,7 +124,7 @@ export class CpgEventDecoder {
       this.forget(key); // the sender does not do what it announced: the message is not one
       return null;
     }
-    assembly.pieces?.push(piece(event, FRAGMENT.data, bytes));
+    assembly.pieces?.push(copied(part(event, FRAGMENT.data, bytes)));
     if (type !== FragmentType.LAST) return null;
     this.forget(key);
     if (assembly.haveBytes !== assembly.totalBytes) return null;
@@ -195,9 +194,7 @@ function checkedView(event: Uint8Array, bytesMin: number): DataView {
   return viewOf(event);
 }
 
-/** A copy: the event's memory is used again. */
-const piece = (event: Uint8Array, offset: number, bytes: number): Uint8Array =>
-  new Uint8Array(part(event, offset, bytes));
+const copied = (data: Uint8Array): Uint8Array => new Uint8Array(data);
 
 function part(event: Uint8Array, offset: number, bytes: number): Uint8Array {
   if (bytes > event.length - offset) throw malformed(`${bytes} bytes announced in an event of ${event.length}`);

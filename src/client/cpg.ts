@@ -8,6 +8,7 @@ import { Connection } from './connection.ts';
 import { type CpgEvent, CpgEventDecoder, type CpgMessageEvent, type CpgProcess } from './cpg-events.ts';
 import { ArgumentError, endReason, StateError } from './errors.ts';
 import { EventStream } from './event-stream.ts';
+import { LentMemory } from './lent-memory.ts';
 import { MessageQueue } from './message-queue.ts';
 import type { StatusHints } from './reply.ts';
 import { type CallOptions, type ConnectOptions, Session } from './session.ts';
@@ -56,6 +57,11 @@ export interface CpgOptions extends ConnectOptions {
    * are events.
    */
   readonly onMessage?: (message: CpgMessageEvent) => void;
+  /**
+   * `lent`: `data` of a message from `events()` is valid until the next event is asked for, or the loop is left; its memory is used again then. For
+   * programs that receive much and are done with each message in its turn of the loop. Default `owned`: it belongs to the program.
+   */
+  readonly messageMemory?: 'owned' | 'lent';
 }
 
 /** Until when a `send` waits. `delivered`: until the message has come back in the order of the group, and its place is known. */
@@ -95,11 +101,12 @@ export class Cpg extends Connection {
     queueBytes: number,
     messageBytesMax: number,
     private readonly onMessage: CpgOptions['onMessage'],
+    private readonly memory: LentMemory | null,
     /** Node id of the daemon that this is connected to. */
     readonly nodeId: number,
   ) {
     super();
-    this.decoder = new CpgEventDecoder(messageBytesMax, onMessage !== undefined);
+    this.decoder = new CpgEventDecoder(messageBytesMax, onMessage === undefined ? memory?.copy : (data) => data);
     this.stream = new EventStream(queueBytes, {
       onFull: () => this.session.hold(this.stream),
       onDrained: () => this.session.release(this.stream),
@@ -110,6 +117,7 @@ export class Cpg extends Connection {
   static async connect(options: CpgOptions = {}): Promise<Cpg> {
     const queueBytes = checkedAmount(options.queueBytes, 'queueBytes', QUEUE_BYTES_DEFAULT);
     const messageBytesMax = checkedAmount(options.messageBytesMax, 'messageBytesMax', CPG_MESSAGE_BYTES_MAX);
+    const memory = options.messageMemory === 'lent' ? new LentMemory() : null;
     let cpg: Cpg | null = null;
     const early: Uint8Array[] = [];
     const session = await Session.open('cpg', options, (event) => {
@@ -118,7 +126,7 @@ export class Cpg extends Connection {
     });
     try {
       const { nodeId } = await session.call(CPG_CALLS.localGet, {}, 'cpg local node id', options);
-      cpg = new Cpg(queueBytes, messageBytesMax, options.onMessage, nodeId);
+      cpg = new Cpg(queueBytes, messageBytesMax, options.onMessage, memory, nodeId);
     } catch (error) {
       session.close();
       throw error;
@@ -223,7 +231,8 @@ export class Cpg extends Connection {
    * where it ended. See `CpgOptions.queueBytes` for what happens to a slow reader.
    */
   events(options: CallOptions = {}): AsyncIterableIterator<CpgEvent> {
-    return this.stream.loop(options.signal);
+    const loop = this.stream.loop(options.signal);
+    return this.memory?.lending(loop) ?? loop;
   }
 
   /** Processes that are in the group now. */
@@ -278,6 +287,7 @@ export class Cpg extends Connection {
     const decoded = this.decoder.decode(event);
     if (decoded === null) return;
     this.note(decoded);
+    this.queue.wake(); // the daemon has taken requests meanwhile
     if (decoded.type === 'message' && this.onMessage !== undefined) this.onMessage(decoded);
     else this.stream.push(decoded, EVENT_OVERHEAD_BYTES + (decoded.type === 'message' ? decoded.data.length : 0));
   }

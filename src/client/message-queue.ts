@@ -1,6 +1,7 @@
-import { onAbort, pause } from './abort.ts';
+import { onAbort } from './abort.ts';
 import type { Session } from './session.ts';
 
+/** Room is looked for so often while nothing says that there might be some. */
 const PAUSE_MS = 1;
 
 interface Queued {
@@ -29,6 +30,7 @@ export class MessageQueue {
   private readonly queue: Queued[] = [];
   private progressMs = 0;
   private idle: Promise<void> | null = null;
+  private endPause: (() => void) | null = null;
 
   constructor(
     private readonly session: Pick<Session, 'timeoutMs' | 'late'>,
@@ -42,6 +44,11 @@ export class MessageQueue {
   /** Resolves when nothing waits any more. */
   drained(): Promise<void> {
     return this.idle ?? Promise.resolve();
+  }
+
+  /** There may be room: the queue looks before its pause is over. A daemon does not report room, but what comes from it shows that it is at work. */
+  wake(): void {
+    this.endPause?.();
   }
 
   /** `data` belongs to the queue. The signal has not fired. */
@@ -95,9 +102,20 @@ export class MessageQueue {
       while (!item.givenUp && !this.output.post(item.data)) {
         const sinceMs = Math.max(this.progressMs, item.enqueuedMs);
         if (performance.now() - sinceMs > this.session.timeoutMs) throw this.session.late();
-        await pause(PAUSE_MS);
+        await this.pause();
       }
     }
     this.progressMs = performance.now();
+  }
+
+  private pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.endPause?.(), PAUSE_MS);
+      this.endPause = () => {
+        clearTimeout(timer);
+        this.endPause = null;
+        resolve();
+      };
+    });
   }
 }

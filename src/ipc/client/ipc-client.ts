@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RondoError } from '../../lib/errors.ts';
 import { Peek } from '../../lib/qbring/reader.ts';
+import { TurnShare } from '../../lib/turn-share.ts';
 import { errnoName } from '../../os/errno.ts';
 import { futexWake } from '../../os/futex.ts';
 import { serverPidOfRing, socketName } from '../names.ts';
@@ -24,14 +25,15 @@ const POLL_MS = 1;
 const LONG_WAIT_MS = 200;
 const LONG_POLL_MS = 10;
 /**
- * Events are taken for this long in one turn, so that timers and other connections get theirs. A number of events instead would make a reader lag
+ * Events are taken for this long in one turn, by all connections of the thread together. A number of events instead would make a reader lag
  * whose program also sends at full speed: every turn has its sends, and a few events only.
  */
-const EVENTS_TURN_MS = 2;
+const eventsShare = new TurnShare(1);
 /** Of the event ring, for which bytes of the socket are read at a time. */
 const SHARES = 8;
-/** Events between two looks at the clock. */
+/** Events, and bytes of them, between two looks at the clock. */
 const EVENTS_PER_LOOK = 64;
+const BYTES_PER_LOOK = 64 * 1024;
 
 export interface IpcClientHandler {
   /** `event` lies in the ring: valid during the call only. */
@@ -72,7 +74,6 @@ export class IpcClient {
   private eventsPending = 0;
   private paused = false;
   private turnScheduled = false;
-  private turnEndMs = 0;
   private readingStopped = false;
   /** Length of the last event. */
   private eventBytes = 0;
@@ -233,34 +234,29 @@ export class IpcClient {
   private scheduleTurn(): void {
     if (this.turnScheduled || this.ended || this.eventsPending === 0) return;
     this.turnScheduled = true;
-    setImmediate(() => {
-      this.turnScheduled = false;
-      this.turnEndMs = 0;
-      this.takeEvents();
-      if (!this.readingStopped || this.turnScheduled || this.ended) return;
-      this.readingStopped = false;
-      this.socket.resume();
-    });
+    eventsShare.later(this.turn);
   }
 
-  /** Several reads of the socket may come in one turn of the loop: they have its time together. */
-  private turnIsOver(): boolean {
-    const nowMs = performance.now();
-    if (this.turnEndMs === 0) {
-      this.turnEndMs = nowMs + EVENTS_TURN_MS;
-      setImmediate(() => {
-        if (!this.turnScheduled) this.turnEndMs = 0;
-      });
-    }
-    return nowMs > this.turnEndMs;
-  }
+  private readonly turn = (): void => {
+    this.turnScheduled = false;
+    this.takeEvents();
+    if (!this.readingStopped || this.turnScheduled || this.ended) return;
+    this.readingStopped = false;
+    this.socket.resume();
+  };
 
   private takeEvents(): void {
     const ring = this.rings.event;
-    for (let taken = 0; this.eventsPending > 0 && !this.paused && !this.ended; taken++) {
-      if (taken % EVENTS_PER_LOOK === 0 && this.turnIsOver()) {
-        this.scheduleTurn();
-        return;
+    let untilLook = 0;
+    let bytesUntilLook = 0;
+    while (this.eventsPending > 0 && !this.paused && !this.ended) {
+      if (untilLook === 0 || bytesUntilLook <= 0) {
+        if (eventsShare.isOver()) {
+          this.scheduleTurn();
+          return;
+        }
+        untilLook = EVENTS_PER_LOOK;
+        bytesUntilLook = BYTES_PER_LOOK;
       }
       const found = ring.peek();
       if (found === Peek.FAULT) {
@@ -272,6 +268,8 @@ export class IpcClient {
         return;
       }
       this.eventsPending--;
+      untilLook--;
+      bytesUntilLook -= ring.length;
       this.takeEvent();
     }
   }
