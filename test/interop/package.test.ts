@@ -77,9 +77,11 @@ class Tree {
 }
 
 t.test('our package in place of stock’s', { skip: unavailable() }, async (t) => {
-  t.setTimeout(900_000);
+  t.setTimeout(1_200_000);
   const directory = mkdtempSync(join(tmpdir(), 'rondo-package-'));
-  await must(process.execPath, [join(ROOT, 'scripts/package/deb.mjs'), '--out', directory], { timeoutMs: STORY_MS });
+  await must(process.execPath, [join(ROOT, 'scripts/package/deb.mjs'), '--out', directory], {
+    timeoutMs: 2 * STORY_MS,
+  });
   const [deb = ''] = readdirSync(directory).filter((name) => name.endsWith('.deb'));
   const tree = await Tree.over(join(directory, 'tree'), join(directory, deb));
   t.teardown(async () => {
