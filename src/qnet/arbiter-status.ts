@@ -1,3 +1,4 @@
+import { printable } from '../lib/printable.ts';
 import type { Arbiter, ArbiterClient, ArbiterCluster, ArbiterSettings } from './arbiter.ts';
 import {
   ALGORITHM_TITLES,
@@ -52,7 +53,7 @@ export function arbiterListText(arbiter: Arbiter, only: string, verbose: boolean
 }
 
 function clusterLines(cluster: ArbiterCluster, verbose: boolean): string[] {
-  const lines = [`Cluster "${cluster.name}":`];
+  const lines = [`Cluster "${printable(cluster.name)}":`];
   const [first] = cluster.clients;
   if (first !== undefined) {
     const keeps = cluster.clients.every(keepsActive) ? ' (KAP Tie-breaker)' : '';

@@ -13,6 +13,7 @@ import {
   Vote,
 } from './ids.ts';
 import {
+  CLUSTER_NODES_MAX,
   decodeQnet,
   echoReply,
   encodeQnet,
@@ -23,6 +24,11 @@ import {
   type QnetRingId,
   type QnetTieBreaker,
 } from './messages.ts';
+
+/** Lines of a configuration are not longer. */
+const CLUSTER_NAME_BYTES_MAX = 512;
+/** Nodes in the lists of all clients. */
+const LISTED_IN_ALL_MAX = 500_000;
 
 /** A node of a cluster, connected. Made by `Arbiter.connected`; only the arbiter changes it. */
 export class ArbiterClient implements Voter {
@@ -96,6 +102,7 @@ type Handler = (client: ArbiterClient, message: QnetMessage, bytes: Uint8Array) 
 export class Arbiter {
   readonly clusters = new Map<string, ArbiterCluster>();
   readonly clients = new Set<ArbiterClient>();
+  private listed = 0;
   private readonly handlers: Readonly<Partial<Record<number, Handler>>> = {
     [QnetMessageType.PREINIT]: (client, message) => this.preinit(client, message),
     [QnetMessageType.STARTTLS]: (client, message) => this.startTls(client, message),
@@ -122,9 +129,10 @@ export class Arbiter {
   /** The connection has ended. `serverEnds`: nobody gets a vote any more. */
   disconnected(client: ArbiterClient, serverEnds = false): void {
     if (!this.clients.delete(client)) return;
+    this.listed -= listedBy(client);
     const { cluster } = client;
     if (cluster === null) return;
-    this.ports.log('debug', `Client ${client.address} (${who(client)}) disconnect`);
+    this.ports.log('debug', `Client ${client.address} (${who(client)}) disconnect`, 'client left');
     cluster.rules.left(client, serverEnds);
     this.ports.setTimer(client, false);
     cluster.clients.splice(cluster.clients.indexOf(client), 1);
@@ -198,6 +206,10 @@ export class Arbiter {
       this.refuse(client, message, ReplyError.REQUIRED_OPTION_MISSING);
       return;
     }
+    if (message.clusterName.length > CLUSTER_NAME_BYTES_MAX) {
+      this.refuse(client, message, ReplyError.UNDECODABLE);
+      return;
+    }
     // Its cluster is that of its INIT, and its certificate was judged by this name.
     if (client.cluster === null && !client.certificateVerified)
       client.clusterName = new TextDecoder().decode(message.clusterName);
@@ -257,6 +269,7 @@ export class Arbiter {
     Object.assign(client, { nodeId, ringId, heartbeatMs, tieBreaker, algorithm });
     client.keepsActivePartition = keepActivePartition;
     const cluster = this.clusters.get(client.clusterName);
+    if ((cluster?.clients.length ?? 0) >= CLUSTER_NODES_MAX) return ReplyError.INTERNAL;
     for (const other of cluster?.clients ?? []) {
       if (other.tieBreaker.mode !== tieBreaker.mode || other.tieBreaker.nodeId !== tieBreaker.nodeId)
         return ReplyError.TIE_BREAKER_DIFFERS;
@@ -271,7 +284,7 @@ export class Arbiter {
     client.cluster = joined;
     joined.rules.joined(client);
     this.ports.heartbeatChanged(client);
-    this.ports.log('debug', `New client connected: ${client.address} (${who(client)})`);
+    this.ports.log('debug', `New client connected: ${client.address} (${who(client)})`, 'client came');
     return ReplyError.NONE;
   }
 
@@ -319,6 +332,12 @@ export class Arbiter {
 
   private nodeList(client: ArbiterClient, message: QnetMessage): void {
     const { sequence, listType, nodes = [], configVersion } = message;
+    if (this.listed + nodes.length > LISTED_IN_ALL_MAX) {
+      this.ports.log('error', `The lists of all clients have ${this.listed} nodes: no more are kept`, 'lists full');
+      this.refuse(client, message, ReplyError.INTERNAL);
+      return;
+    }
+    const before = listedBy(client);
     const judged = this.judgeList(client, message, nodes);
     if (sequence === undefined || listType === undefined || judged === null) {
       this.refuse(client, message, ReplyError.REQUIRED_OPTION_MISSING);
@@ -342,6 +361,7 @@ export class Arbiter {
         client.configuration = nodes;
         client.configVersion = configVersion ?? null;
     }
+    this.listed += listedBy(client) - before;
     noteVote(client, judged.vote);
     const { ringId } = client;
     const reply = { sequence, listType, ringId, vote: judged.vote };
@@ -410,6 +430,9 @@ function noteVote(client: ArbiterClient, vote: number): void {
   client.vote = vote;
   if (vote === Vote.ACK || vote === Vote.NACK) client.decidedVote = vote;
 }
+
+const listedBy = ({ configuration, membership, quorumList }: ArbiterClient): number =>
+  configuration.length + membership.length + quorumList.length;
 
 const numbered = (sequence: number | undefined): QnetOptions => (sequence === undefined ? {} : { sequence });
 const who = ({ clusterName, nodeId }: ArbiterClient): string =>

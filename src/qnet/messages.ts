@@ -4,8 +4,8 @@ import { QnetMessageType, TieBreakerMode } from './ids.ts';
 export const QNET_HEADER_BYTES = 6;
 const OPTION_HEADER_BYTES = 4;
 const OPTION_BYTES_MAX = 0xffff;
-/** More than any cluster has; a list of this many fills a message of the default size. */
-export const LISTED_NODES_MAX = 4096;
+/** No ring has more. */
+export const CLUSTER_NODES_MAX = 384;
 
 export interface QnetRingId {
   readonly nodeId: number;
@@ -246,7 +246,7 @@ function decodeOptions(view: DataView, only: ReadonlySet<number> | null = null):
       const value: unknown = row[1].decode(new DataView(view.buffer, view.byteOffset + at, length));
       if (value === null) return null;
       if (row[0] !== 'nodes') options[row[0]] = value;
-      else if (nodes.push(value) > LISTED_NODES_MAX) return null;
+      else if (nodes.push(value) > CLUSTER_NODES_MAX) return null;
     }
     at += length;
   }

@@ -65,7 +65,7 @@ function make(cluster = 'lab'): {
 async function converse(server: TlsKeys, client: TlsKeys, cluster: string, name = 'Qnetd Server'): Promise<string> {
   const port = await freePort();
   const limits = {
-    clientsMax: 0,
+    clientsMax: 100,
     perAddressMax: 2,
     handshakeMs: 5000,
     sendMessagesMax: 32,

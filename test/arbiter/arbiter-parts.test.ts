@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { controlRequest } from '../../src/arbiter/control-client.ts';
 import { ControlSocket } from '../../src/arbiter/control-socket.ts';
 import { controlWords, quotedWord } from '../../src/arbiter/control-words.ts';
 import { type HeuristicCommand, HeuristicsRunner } from '../../src/arbiter/qdevice/heuristics-runner.ts';
+import { type CastVote, VotePoll } from '../../src/arbiter/qdevice/vote-poll.ts';
 import { QNETD_SETTING_KINDS, qnetdSettings } from '../../src/arbiter/qnetd/qnetd-settings.ts';
 import { applySettings } from '../../src/arbiter/settings.ts';
 import { Heuristics } from '../../src/qnet/ids.ts';
@@ -91,6 +92,11 @@ t.test('heuristics', async (t) => {
   t.equal(await run([command('/bin/true'), command('/bin/false')]), Heuristics.FAIL, 'one fails');
   t.equal(await run([command('true')]), Heuristics.FAIL, 'not an absolute path');
   t.equal(await run([command('/no/such/program')]), Heuristics.FAIL, 'not there');
+  const mark = join(work, 'started');
+  const failed = await run([command('/bin/true \0'), command(`/bin/sh -c "echo x > ${mark}"`)]);
+  t.equal(failed, Heuristics.FAIL, 'a line that the system refuses');
+  await sleep(200);
+  t.equal(existsSync(mark), false, 'those behind it are not started');
   const pid = join(work, 'pid');
   t.equal(await run([command(`/bin/sh -c "sleep 60 & echo $! > ${pid}; wait"`)], 1500), Heuristics.FAIL, 'too slow');
   await sleep(100);
@@ -102,6 +108,28 @@ t.test('heuristics', async (t) => {
   await run([command(`/bin/sh -c "env > ${env}"`)]);
   t.notMatch(readFileSync(env, 'utf8'), /HOME=/, 'no variables of ours');
   runner.close();
+});
+
+t.test('votes that come faster than they can be cast', async (t) => {
+  const cast: CastVote[] = [];
+  const waits: (() => void)[] = [];
+  const polls = new VotePoll(async (vote) => {
+    cast.push(vote);
+    await new Promise<void>((resolve) => waits.push(resolve));
+  });
+  const ring = (seq: bigint) => ({ rep: 1, seq });
+  for (let seq = 1n; seq <= 1000n; seq++) polls.poll({ vote: seq % 2n === 0n, ringId: ring(seq) });
+  while (waits.length > 0) {
+    waits.pop()!();
+    await sleep(1);
+  }
+  const expected: CastVote[] = [
+    { vote: false, ringId: ring(1n) },
+    { vote: true, ringId: ring(1000n) },
+  ];
+  t.same(cast, expected, 'the first and the last, each for its own ring');
+  polls.poll({ vote: true, ringId: ring(1001n) });
+  t.equal(cast.length, 3, 'and afterwards as before');
 });
 
 /** Ended processes that nobody has reaped are not alive. */

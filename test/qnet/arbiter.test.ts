@@ -2,7 +2,7 @@ import t from 'tap';
 import type { ArbiterClient } from '../../src/qnet/arbiter.ts';
 import { arbiterListText, arbiterStatusText } from '../../src/qnet/arbiter-status.ts';
 import { NodeListType, QnetMessageType, ReplyError, TlsMode, Vote } from '../../src/qnet/ids.ts';
-import { encodeQnet, type QnetOptions } from '../../src/qnet/messages.ts';
+import { CLUSTER_NODES_MAX, encodeQnet, type QnetOptions } from '../../src/qnet/messages.ts';
 import { ArbiterHarness, nodes, SETTINGS } from './arbiter-harness.ts';
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
@@ -36,6 +36,56 @@ t.test('an INIT is judged', async (t) => {
     t.match(reply, { type: QnetMessageType.INIT_REPLY, error, requestBytesMax: 32768, replyBytesMax: 32768 }, name);
     t.equal(client.cluster === null, error !== ReplyError.NONE, `${name}: in the cluster or not`);
   }
+});
+
+t.test('a cluster that is too much: of nodes, in its name, in its lists', async (t) => {
+  const harness = new ArbiterHarness();
+  for (let id = 1; id <= CLUSTER_NODES_MAX; id++) harness.join(id);
+  t.throws(() => harness.join(CLUSTER_NODES_MAX + 1), new RegExp(`refused: ${ReplyError.INTERNAL}`));
+  harness.join(1, {}, 'another');
+  const client = harness.connect();
+  const preinit = (bytes: number): unknown[] =>
+    harness.request(client, QnetMessageType.PREINIT, { clusterName: text('x'.repeat(bytes)) });
+  t.match(preinit(513), [{ error: ReplyError.UNDECODABLE }], 'a name that no configuration can have');
+  t.match(preinit(512), [{ type: QnetMessageType.PREINIT_REPLY }]);
+  const list = nodes(...Array.from({ length: CLUSTER_NODES_MAX + 1 }, (_, id) => id + 1));
+  const [member] = harness.arbiter.clients;
+  const listed = { sequence: 9, listType: NodeListType.INITIAL_CONFIG, nodes: list };
+  t.match(harness.request(member!, QnetMessageType.NODE_LIST, listed), [{ error: ReplyError.UNDECODABLE }]);
+});
+
+t.test('lists of all clients together are bounded', async (t) => {
+  const harness = new ArbiterHarness();
+  const list = nodes(...Array.from({ length: CLUSTER_NODES_MAX }, (_, id) => id + 1));
+  const outcome = (client: ArbiterClient): number | undefined =>
+    harness.request(client, QnetMessageType.NODE_LIST, { sequence: 3, listType: 3, quorate: 1, nodes: list })[0]?.error;
+  const all: ArbiterClient[] = [];
+  let refused = false;
+  while (!refused && all.length < 2000) {
+    all.push(harness.join(1, {}, `cluster${all.length}`));
+    refused = outcome(all.at(-1)!) === ReplyError.INTERNAL;
+  }
+  t.ok(refused, `after ${all.length} clients`);
+  t.ok(all.length * CLUSTER_NODES_MAX < 510_000);
+  for (const client of all.slice(0, 2)) harness.arbiter.disconnected(client);
+  t.equal(outcome(all.at(-1)!), undefined, 'those who left make room');
+});
+
+t.test('a decision among as many nodes as there can be is quick', async (t) => {
+  const harness = new ArbiterHarness();
+  const list = nodes(...Array.from({ length: CLUSTER_NODES_MAX }, (_, id) => id + 1));
+  const half = list.slice(0, CLUSTER_NODES_MAX / 2);
+  const clients = half.map(({ nodeId }) => harness.join(nodeId));
+  const send = (client: ArbiterClient, listType: number, listed: typeof list): void => {
+    const ringId = { nodeId: 1, seq: 4n };
+    harness.request(client, QnetMessageType.NODE_LIST, { sequence: 3, listType, ringId, nodes: listed });
+  };
+  for (const client of clients) send(client, NodeListType.INITIAL_CONFIG, list);
+  for (const client of clients) send(client, NodeListType.MEMBERSHIP, half);
+  const before = process.cpuUsage();
+  for (const client of clients.slice(0, 10)) send(client, NodeListType.MEMBERSHIP, half.toReversed());
+  const { user, system } = process.cpuUsage(before);
+  t.ok((user + system) / 1000 < 3000, `10 decisions took ${(user + system) / 1000} ms of processor time`);
 });
 
 t.test('the order of messages', async (t) => {

@@ -48,12 +48,14 @@ export class HeuristicsRunner {
       end(Heuristics.FAIL);
     }, timeoutMs);
     let left = commands.length;
-    for (const command of commands)
+    for (const command of commands) {
       this.spawn(command, run, (passed) => {
         left -= 1;
         if (!passed) end(Heuristics.FAIL);
         else if (left === 0) end(Heuristics.PASS);
       });
+      if (this.run !== run) return; // one could not be started: nobody waits for the others
+    }
   }
 
   /** Kills what runs. */
@@ -77,7 +79,15 @@ export class HeuristicsRunner {
       return;
     }
     const env = { PATH, LC_ALL: 'C' };
-    const child = spawn(program, args, { cwd: '/', env, stdio: 'ignore', detached: true });
+    let child: ChildProcess;
+    try {
+      child = spawn(program, args, { cwd: '/', env, stdio: 'ignore', detached: true });
+    } catch (error) {
+      // A line that is no command, or a system at its end.
+      this.log('error', `Heuristics exec ${name} cannot be started: ${error instanceof Error ? error.message : error}`);
+      ended(false);
+      return;
+    }
     this.running.set(child, run);
     child.once('error', ({ message }) => {
       this.running.delete(child);

@@ -22,6 +22,7 @@ import {
 import { HeuristicsRunner } from './heuristics-runner.ts';
 import type { QdeviceSettings } from './qdevice-settings.ts';
 import { ServerLink } from './server-link.ts';
+import { type CastVote, VotePoll } from './vote-poll.ts';
 
 export const QDEVICE_NAME = 'corosync-qdevice';
 const AUTHORITY_NAME = 'QNet CA';
@@ -89,6 +90,7 @@ class RunningDevice {
   private expectedVotes = 0;
   private syncs = false;
   private connectMayBegin = false;
+  private readonly votePoll = new VotePoll((vote) => this.cast(vote));
   private lastPoll: { readonly at: Date; readonly vote: boolean } | null = null;
   private connectedSince: Date | null = null;
   private lastEcho: Date | null = null;
@@ -211,7 +213,10 @@ class RunningDevice {
         if (this.keys !== null) this.link?.startTls(this.keys, this.options.settings.net_nss_qnetd_cn);
       },
       setReplyBytesMax: (bytes) => this.link?.setReceiveBytesMax(bytes),
-      poll: (vote) => void this.poll(vote),
+      poll: (vote) => {
+        this.lastPoll = { at: new Date(), vote };
+        this.votePoll.poll({ vote, ringId: this.ringId });
+      },
       setVoteTimer: (on) => this.repeat('vote', on ? voteTimerMs : null, () => this.device.voteTimer()),
       setEchoTimer: (on) => this.repeat('echo', on ? device.heartbeatMs : null, () => this.device.echoTimer()),
       setHeuristicsTimer: (on) => {
@@ -251,10 +256,9 @@ class RunningDevice {
     });
   }
 
-  private async poll(vote: boolean): Promise<void> {
-    this.lastPoll = { at: new Date(), vote };
+  private async cast({ vote, ringId }: CastVote): Promise<void> {
     try {
-      await this.votequorum.devicePoll(this.options.settings.votequorum_device_name, vote, this.ringId);
+      await this.votequorum.devicePoll(this.options.settings.votequorum_device_name, vote, ringId);
     } catch (error) {
       if (error instanceof CsStatusError && error.status === CsError.TRY_AGAIN) return;
       if (error instanceof CsStatusError && error.status === CsError.MESSAGE_ERROR) {

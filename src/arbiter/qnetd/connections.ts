@@ -6,13 +6,14 @@ import {
   type Server as TlsServer,
 } from 'node:tls';
 import type { LogLevel } from '../../lib/log.ts';
+import { parseIp } from '../../os/sockaddr.ts';
 import { Arbiter, type ArbiterClient, type ArbiterSettings } from '../../qnet/arbiter.ts';
 import { QnetFramer } from '../../qnet/framer.ts';
 import { isCertificateFor } from '../keys.ts';
 
 export interface ConnectionLimits {
-  /** 0: as many as `CLIENTS_MAX`. */
   readonly clientsMax: number;
+  /** Of an address of version 4, or of a network of 64 bits: whoever has one address of version 6 has all of its network. */
   readonly perAddressMax: number;
   /** Until INIT is done. */
   readonly handshakeMs: number;
@@ -24,8 +25,10 @@ export interface ConnectionLimits {
   readonly silenceFactor: number;
 }
 
-/** Where `-m 0` says that there is no limit, descriptors and memory are. */
-const CLIENTS_MAX = 10_000;
+/** Of a message of a client whose INIT is not done: PREINIT and INIT of any version are shorter. */
+const FIRST_BYTES_MAX = 2048;
+/** Of a timer. */
+const DELAY_MS_MAX = 2 ** 31 - 1;
 
 interface Link {
   readonly client: ArbiterClient;
@@ -34,6 +37,8 @@ interface Link {
   socket: Socket | TLSSocket;
   waiting: number;
   ends: boolean;
+  /** Of its TLS handshake; empty: there was none. */
+  handshakeKey: string;
   silence: NodeJS.Timeout | null;
   handshake: NodeJS.Timeout | null;
   timer: NodeJS.Timeout | null;
@@ -44,6 +49,8 @@ export class Connections {
   readonly arbiter: Arbiter;
   private readonly links = new Map<ArbiterClient, Link>();
   private readonly perAddress = new Map<string, number>();
+  /** Whose INIT is not done, the oldest first. */
+  private readonly beginners = new Set<Link>();
   private readonly servers: Server[] = [];
   private readonly tls: TlsServer | null;
   /** By both ends of the connection: who becomes secure. */
@@ -115,27 +122,20 @@ export class Connections {
   }
 
   private accept(socket: Socket): void {
-    const { clientsMax, perAddressMax, handshakeMs } = this.limits;
+    const { handshakeMs } = this.limits;
     const address = (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '');
-    const present = this.perAddress.get(address) ?? 0;
-    if (this.links.size >= (clientsMax === 0 ? CLIENTS_MAX : clientsMax) || present >= perAddressMax) {
-      const limit = present >= perAddressMax ? `${perAddressMax} of its address` : `${this.links.size} in all`;
-      this.log(
-        'error',
-        `Maximum clients reached (${limit}). Not accepting connection of ${address}`,
-        'clients reached',
-      );
-      this.counts.refused += 1;
+    const place = placeOf(address);
+    if (!this.admits(place, address)) {
       socket.destroy();
       return;
     }
     this.counts.accepted += 1;
-    this.perAddress.set(address, present + 1);
+    this.perAddress.set(place, (this.perAddress.get(place) ?? 0) + 1);
     // As stock's sockets, which take both families, show an address of version 4.
     const shown = address.includes(':') ? address : `::ffff:${address}`;
     const remote = `${this.dual(socket) ? shown : address}:${socket.remotePort}`;
     const client = this.arbiter.connected(remote);
-    const framer = new QnetFramer(this.settings.receiveBytesMax);
+    const framer = new QnetFramer(Math.min(FIRST_BYTES_MAX, this.settings.receiveBytesMax));
     const handshake = setTimeout(() => {
       if (client.cluster !== null) return;
       this.log(
@@ -152,14 +152,34 @@ export class Connections {
       socket,
       waiting: 0,
       ends: false,
+      handshakeKey: '',
       silence: null,
       handshake,
       timer: null,
     };
     this.links.set(client, link);
+    this.beginners.add(link);
     socket.setNoDelay(true);
-    socket.once('close', () => this.closed(link, address));
+    socket.once('close', () => this.closed(link, place));
     this.attach(link, socket);
+  }
+
+  /** Where all places are taken, the oldest whose INIT is not done gives up its own. */
+  private admits(place: string, address: string): boolean {
+    const { clientsMax, perAddressMax } = this.limits;
+    const present = this.perAddress.get(place) ?? 0;
+    if (present < perAddressMax && this.links.size < clientsMax) return true;
+    const [oldest] = this.beginners;
+    if (present < perAddressMax && oldest !== undefined) {
+      this.log('warning', `Maximum clients reached: ${oldest.remote} gives up its place`, 'place given up');
+      this.counts.cut += 1;
+      this.end(oldest.client);
+      return true;
+    }
+    const limit = present >= perAddressMax ? `${perAddressMax} of its address` : `${this.links.size} in all`;
+    this.log('error', `Maximum clients reached (${limit}). Not accepting connection of ${address}`, 'clients reached');
+    this.counts.refused += 1;
+    return false;
   }
 
   private readonly dual = (socket: Socket): boolean => socket.remoteFamily === 'IPv6';
@@ -196,7 +216,8 @@ export class Connections {
     raw.removeAllListeners('end');
     raw.pause();
     if (rest.length > 0) raw.unshift(Buffer.from(rest));
-    this.handshaking.set(endsOf(raw), link);
+    link.handshakeKey = endsOf(raw);
+    this.handshaking.set(link.handshakeKey, link);
     this.tls?.emit('connection', raw);
   }
 
@@ -238,6 +259,7 @@ export class Connections {
     const link = this.links.get(client);
     if (link === undefined || link.ends) return;
     link.ends = true;
+    this.beginners.delete(link);
     setImmediate(() => link.socket.destroy());
   }
 
@@ -246,9 +268,11 @@ export class Connections {
     if (link === undefined) return;
     if (link.handshake !== null) clearTimeout(link.handshake);
     link.handshake = null;
+    this.beginners.delete(link);
+    link.framer.setBytesMax(this.settings.receiveBytesMax);
     if (!this.limits.watchesClients) return;
     if (link.silence !== null) clearTimeout(link.silence);
-    const ms = Math.floor(client.heartbeatMs * this.limits.silenceFactor);
+    const ms = Math.min(DELAY_MS_MAX, Math.floor(client.heartbeatMs * this.limits.silenceFactor));
     link.silence = setTimeout(() => {
       this.log(
         'warning',
@@ -266,13 +290,14 @@ export class Connections {
     link.timer = on ? setTimeout(() => this.arbiter.timer(client), client.heartbeatMs / 4) : null;
   }
 
-  private closed(link: Link, address: string): void {
+  private closed(link: Link, place: string): void {
     const { client } = link;
     for (const timer of [link.silence, link.handshake, link.timer]) if (timer !== null) clearTimeout(timer);
-    const present = this.perAddress.get(address) ?? 1;
-    if (present > 1) this.perAddress.set(address, present - 1);
-    else this.perAddress.delete(address);
-    for (const [ends, other] of this.handshaking) if (other === link) this.handshaking.delete(ends);
+    const present = this.perAddress.get(place) ?? 1;
+    if (present > 1) this.perAddress.set(place, present - 1);
+    else this.perAddress.delete(place);
+    this.beginners.delete(link);
+    if (this.handshaking.get(link.handshakeKey) === link) this.handshaking.delete(link.handshakeKey);
     this.arbiter.disconnected(client);
     this.links.delete(client);
   }
@@ -280,3 +305,9 @@ export class Connections {
 
 const endsOf = (socket: Socket): string =>
   `${socket.localAddress} ${socket.localPort} ${socket.remoteAddress} ${socket.remotePort}`;
+
+/** What counts as one address. */
+export function placeOf(address: string): string {
+  const bytes = parseIp(address.split('%')[0]!);
+  return bytes?.length === 16 ? Buffer.from(bytes.subarray(0, 8)).toString('hex') : address;
+}

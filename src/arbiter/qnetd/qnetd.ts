@@ -1,3 +1,4 @@
+import { getLimit } from '../../os/schedule.ts';
 import { notifyServiceManager } from '../../os/service-manager.ts';
 import type { ArbiterSettings } from '../../qnet/arbiter.ts';
 import { arbiterListText, arbiterStatusObject, arbiterStatusText } from '../../qnet/arbiter-status.ts';
@@ -13,6 +14,10 @@ import type { QnetdSettings } from './qnetd-settings.ts';
 export const QNETD_NAME = 'corosync-qnetd';
 /** An arbiter for more has another limit of memory than this anyway. */
 const CLUSTERS_MAX = 4096;
+/** Where `-m 0` says that there is no limit, descriptors and memory are. */
+const CLIENTS_MAX = 10_000;
+/** Of the process itself, the listening sockets, the tools and those who read metrics. */
+const OWN_DESCRIPTORS = 128;
 export const AUTHORITY_NAME = 'QNet CA';
 
 export interface QnetdOptions {
@@ -96,7 +101,7 @@ function makeConnections(options: QnetdOptions, log: ProcessLog): Connections {
   const warn = (text: string): void => log.log('warning', text);
   const keys = tls === TlsMode.UNSUPPORTED ? null : loadKeys(settings.nss_db_dir, names, 'required', warn);
   const limits = {
-    clientsMax: options.clientsMax,
+    clientsMax: clientsMax(options.clientsMax, log),
     perAddressMax: settings.max_clients_per_address,
     handshakeMs: settings.handshake_timeout,
     sendMessagesMax: settings.max_client_send_buffers,
@@ -105,6 +110,12 @@ function makeConnections(options: QnetdOptions, log: ProcessLog): Connections {
     silenceFactor: settings.dpd_interval_coefficient,
   };
   return new Connections(arbiterSettings(options), limits, keys, log.log);
+}
+
+function clientsMax(wanted: number, log: ProcessLog): number {
+  const room = Math.max(1, getLimit('NOFILE').soft - OWN_DESCRIPTORS);
+  if (wanted > room) log.log('warning', `There are descriptors for ${room} clients, not for ${wanted}`);
+  return Math.min(wanted === 0 ? CLIENTS_MAX : wanted, room);
 }
 
 function command(

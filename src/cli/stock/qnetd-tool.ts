@@ -67,7 +67,7 @@ async function request(
       io.out(foreignLines(io, outcome.text));
       return Status.OK;
     case 'error':
-      io.err(`Error: ${outcome.text}`);
+      io.err(`Error: ${foreignLines(io, outcome.text)}`);
       return Status.RETURNED_ERROR;
     default:
       io.err(`${program}: Unknown status line returned by IPC server\n`);

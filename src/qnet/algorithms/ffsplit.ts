@@ -1,5 +1,5 @@
 import { Heuristics, ReplyError, Vote } from '../ids.ts';
-import { allListed, hasNode } from '../members.ts';
+import { hasNode, nodesKey } from '../members.ts';
 import { type QnetNode, type QnetRingId, sameQnetRing } from '../messages.ts';
 import type { RulePorts, Rules, TimerVerdict, Voter, VoteVerdict } from './rules.ts';
 import { preferred } from './two-node-lms.ts';
@@ -134,15 +134,22 @@ export class FfsplitRules<V extends Voter> implements Rules<V> {
   /** The members of the part that gets the vote; `null`: none can be quorate. */
   private select(views: readonly View<V>[]): readonly QnetNode[] | null {
     const keeps = this.ports.voters().every(({ keepsActivePartition }) => keepsActivePartition);
+    const byNode = viewsByNode(views);
     let best: View<V> | null = null;
-    for (const view of views) if (this.isBetter(view, best, views, keeps)) best = view;
+    let bestPoints = NO_POINTS;
+    for (const view of views) {
+      const half = view.configuration.length / 2;
+      if (view.membership.length < half) continue;
+      const mine = points(view, byNode);
+      if (view.membership.length === half && !this.isPreferred(view, mine, best, bestPoints, keeps)) continue;
+      best = view;
+      bestPoints = mine;
+    }
     return best?.membership ?? null;
   }
 
-  private isBetter(view: View<V>, best: View<V> | null, views: readonly View<V>[], keeps: boolean): boolean {
-    const half = view.configuration.length / 2;
-    if (view.membership.length !== half) return view.membership.length > half;
-    const [mine, its] = [points(view, views), points(best, views)];
+  /** Whether one half is to have the vote rather than the best part so far. */
+  private isPreferred(view: View<V>, mine: Points, best: View<V> | null, its: Points, keeps: boolean): boolean {
     if (mine.score !== its.score) return mine.score > its.score;
     if (mine.connected !== its.connected) return mine.connected > its.connected;
     if (keeps && best !== null) {
@@ -159,11 +166,20 @@ function viewOf<V extends Voter>(voter: V): View<V> {
   return { voter, configuration, membership, ringId, heuristics };
 }
 
+const viewsByNode = <V extends Voter>(views: readonly View<V>[]): ReadonlyMap<number, View<V>> =>
+  new Map(views.map((view) => [view.voter.nodeId, view]));
+
+interface Points {
+  readonly connected: number;
+  readonly score: number;
+}
+const NO_POINTS: Points = { connected: 0, score: 0 };
+
 /** Connected members of a part; a point for each, one more when its heuristics pass, one less when they fail. */
-function points<V extends Voter>(view: View<V> | null, views: readonly View<V>[]) {
+function points<V extends Voter>(view: View<V>, byNode: ReadonlyMap<number, View<V>>): Points {
   let [connected, score] = [0, 0];
-  for (const { nodeId } of view?.membership ?? []) {
-    const other = views.find(({ voter }) => voter.nodeId === nodeId);
+  for (const { nodeId } of view.membership) {
+    const other = byNode.get(nodeId);
     if (other === undefined) continue;
     connected += 1;
     score += other.heuristics === Heuristics.PASS ? 2 : other.heuristics === Heuristics.FAIL ? 0 : 1;
@@ -171,15 +187,17 @@ function points<V extends Voter>(view: View<V> | null, views: readonly View<V>[]
   return { connected, score };
 }
 
-/** All have the same configuration, and those of one part the same ring and the same members. */
+/** All have the same configuration, and those of one part the same ring and the same members. (Everybody is a member of his own part.) */
 function isStable<V extends Voter>(views: readonly View<V>[]): boolean {
+  const byNode = viewsByNode(views);
+  const [first] = views;
   return views.every(
     (one) =>
-      views.every((other) => one === other || allListed(one.configuration, other.configuration)) &&
+      nodesKey(one.configuration) === nodesKey(first!.configuration) &&
       one.membership.every(({ nodeId }) => {
-        const other = views.find(({ voter }) => voter.nodeId === nodeId);
+        const other = byNode.get(nodeId);
         if (other === undefined) return true;
-        return sameQnetRing(one.ringId, other.ringId) && allListed(one.membership, other.membership);
+        return sameQnetRing(one.ringId, other.ringId) && nodesKey(one.membership) === nodesKey(other.membership);
       }),
   );
 }
