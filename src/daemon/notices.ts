@@ -48,12 +48,13 @@ export class Notices {
     private readonly parts: NoticeParts,
     targets: readonly string[],
   ) {
-    const { nodeId, log } = parts;
+    const { nodeId, cmap, log } = parts;
     this.notifier = new Notifier({
       host: hostname(),
       nodeId,
       nowMs: () => performance.now(),
-      checkCommand: trustedFile,
+      authorityFile: cmap.getString('system.notify_ca_file'),
+      checkFile: trustedFile,
       complain: (target, text) => log('warning', 'MAIN', printable(`Notices to ${target}: ${text}`), 'notices'),
     });
     for (const target of targets) {

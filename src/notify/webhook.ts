@@ -1,4 +1,5 @@
-import type { IncomingMessage, RequestOptions } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import type { RequestOptions } from 'node:https';
 import { noticeJson } from './notice.ts';
 import type { Delivery } from './receiver.ts';
 
@@ -23,14 +24,20 @@ export interface WebhookPorts {
 export const pauseMs = (attempt: number, random: number): number =>
   Math.round(Math.min(PAUSE_MS_MAX, PAUSE_MS_FIRST * 2 ** (attempt - 1)) * (0.5 + random / 2));
 
-/** Posts the JSON. The same idempotency key comes with every attempt; redirections are not followed. */
-export function webhookDelivery(url: string, ports: WebhookPorts = WORLD): Delivery {
+/** Of whom the server's certificate must be, PEM; `null`: of an authority that Node.js knows. */
+export type Authorities = Buffer | null;
+
+/**
+ * Posts the JSON. The same idempotency key comes with every attempt; redirections are not followed. Over https nothing is sent before the
+ * server's certificate has been checked, whatever the environment says.
+ */
+export function webhookDelivery(url: string, authorities: Authorities = null, ports: WebhookPorts = WORLD): Delivery {
   return {
     async deliver(notice, dropped, signal) {
       const body = Buffer.from(noticeJson(notice, dropped));
       let problem = '';
       for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
-        const status = await post(url, body, notice.id, signal).catch((error: Error) => error);
+        const status = await post({ url, authorities }, body, notice.id, signal).catch((error: Error) => error);
         if (typeof status === 'number' && status >= 200 && status < 300) return;
         problem = typeof status === 'number' ? `HTTP status ${status}` : status.message || status.name;
         const final = typeof status === 'number' && status < 500 && !TRY_LATER.includes(status);
@@ -43,12 +50,19 @@ export function webhookDelivery(url: string, ports: WebhookPorts = WORLD): Deliv
 }
 
 /** The status. The response's body is not read: whatever its size, nothing of it is kept. */
-async function post(url: string, body: Buffer, key: string, signal: AbortSignal): Promise<number> {
+async function post(
+  { url, authorities }: { readonly url: string; readonly authorities: Authorities },
+  body: Buffer,
+  key: string,
+  signal: AbortSignal,
+): Promise<number> {
   // Only who has a webhook loads them.
   const { request } = url.startsWith('https:') ? await import('node:https') : await import('node:http');
   const options: RequestOptions = {
     method: 'POST',
     agent: false,
+    rejectUnauthorized: true, // NODE_TLS_REJECT_UNAUTHORIZED would undo it
+    ...(authorities === null ? {} : { ca: authorities }),
     headers: {
       'content-type': 'application/json',
       'content-length': body.length,

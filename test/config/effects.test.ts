@@ -393,6 +393,11 @@ const EFFECTS: Readonly<Record<string, Effect>> = {
     seen: stored('system.notify'),
     user: ['daemon/notices.ts', 'system.notify'],
   },
+  'system.notify_ca_file': {
+    text: block('system', 'notify_ca_file: /etc/corosync/ca.crt'),
+    seen: stored('system.notify_ca_file'),
+    user: ['daemon/notices.ts', 'system.notify_ca_file'],
+  },
   'resources.watchdog_device': {
     text: block('resources', 'watchdog_device: /dev/x'),
     seen: stored('resources.watchdog_device'),

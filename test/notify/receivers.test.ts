@@ -82,22 +82,26 @@ t.test('a webhook is tried again with the same key, later and later, but not whe
   const ports = { random: () => 0.5, pause: async (ms: number) => void pauses.push(ms) };
   const down = await hook(t, [503, 0, 429, 200]);
   const notice = noticeOf(NODE(2));
-  await webhookDelivery(down.url, ports).deliver(notice, 0, never);
+  await webhookDelivery(down.url, null, ports).deliver(notice, 0, never);
   t.same(new Set(down.requests.map(({ key }) => key)), new Set([notice.id]));
   t.equal(down.requests.length, 4);
   t.match(JSON.parse(down.requests[3]?.body ?? ''), { event: 'node.left', peerId: 2 });
   t.ok(pauses[1]! > pauses[0]! && pauses[2]! > pauses[1]!, String(pauses));
   const refusing = await hook(t, [400]);
-  await t.rejects(webhookDelivery(refusing.url, ports).deliver(notice, 0, never), /HTTP status 400$/);
+  await t.rejects(webhookDelivery(refusing.url, null, ports).deliver(notice, 0, never), /HTTP status 400$/);
   t.equal(refusing.requests.length, 1);
   const dead = await hook(
     t,
     Array.from({ length: 20 }, () => 500),
   );
-  await t.rejects(webhookDelivery(dead.url, ports).deliver(notice, 0, never), /500, 8 times/);
+  await t.rejects(webhookDelivery(dead.url, null, ports).deliver(notice, 0, never), /500, 8 times/);
   t.equal(dead.requests.length, ATTEMPTS_MAX);
   const elsewhere = await hook(t, [302]);
-  await t.rejects(webhookDelivery(elsewhere.url, ports).deliver(notice, 0, never), /302/, 'no redirection is followed');
+  await t.rejects(
+    webhookDelivery(elsewhere.url, null, ports).deliver(notice, 0, never),
+    /302/,
+    'no redirection is followed',
+  );
   t.ok(pauseMs(30, 1) <= 30_000 && pauseMs(1, 0) >= 250 && pauseMs(2, 0) !== pauseMs(2, 1));
 });
 

@@ -10,11 +10,16 @@ export interface CertificateFiles {
   readonly key: string;
 }
 
-/** A self-signed certificate for 127.0.0.1 and localhost, which is its own authority. */
-export function makeCertificate(directory: string, name: string, more: readonly string[] = []): CertificateFiles {
+/** A self-signed certificate, which is its own authority. */
+export function makeCertificate(
+  directory: string,
+  name: string,
+  more: readonly string[] = [],
+  names = 'IP:127.0.0.1,DNS:localhost',
+): CertificateFiles {
   const [certificate, key] = [join(directory, `${name}.crt`), join(directory, `${name}.key`)];
   const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-noenc'];
-  const who = ['-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'];
+  const who = ['-subj', `/CN=${name}`, '-addext', `subjectAltName=${names}`];
   const files = ['-keyout', key, '-out', certificate];
   execFileSync('openssl', ['req', '-x509', ...curve, ...who, ...files, '-days', '2', ...more], { stdio: 'pipe' });
   chmodSync(key, 0o400);

@@ -1,5 +1,7 @@
 import { hostname } from 'node:os';
+import { failureText } from '../../lib/failure.ts';
 import { printable } from '../../lib/printable.ts';
+import { readAuthorities } from '../../notify/authorities.ts';
 import { EVENT_KINDS, type EventKind, noticeJson, noticeText } from '../../notify/notice.ts';
 import { Notifier } from '../../notify/notifier.ts';
 import { parseTarget, TARGET_FORMS, TARGETS_MAX } from '../../notify/target.ts';
@@ -19,13 +21,13 @@ function kindsOf(text: string): readonly EventKind[] {
   });
 }
 
-function checkTargets(targets: readonly string[]): void {
-  for (const target of targets) {
-    try {
-      parseTarget(target);
-    } catch (error) {
-      throw new UsageError(error instanceof Error ? error.message : String(error), 'notify');
-    }
+/** What would fail later is found before anything is watched. */
+function checkArguments(targets: readonly string[], authorityFile: string | null): void {
+  try {
+    for (const target of targets) parseTarget(target);
+    if (authorityFile !== null) readAuthorities(authorityFile);
+  } catch (error) {
+    throw new UsageError(failureText(error), 'notify');
   }
 }
 
@@ -42,7 +44,8 @@ function complaints({ io }: CommandContext): (target: string, text: string) => v
 
 async function notify(context: CommandContext): Promise<number> {
   const { positionals, values, io, connect, json } = context;
-  checkTargets(positionals);
+  const authorityFile = typeof values['ca'] === 'string' ? values['ca'] : null;
+  checkArguments(positionals, authorityFile);
   const kinds = kindsOf(typeof values['events'] === 'string' ? values['events'] : KINDS_DEFAULT);
   const notifier: { current: Notifier | null } = { current: null };
   const watch = new ClusterWatch({
@@ -53,6 +56,7 @@ async function notify(context: CommandContext): Promise<number> {
         host: hostname(),
         nodeId,
         nowMs: () => performance.now(),
+        authorityFile,
         complain: complaints(context),
       });
       notifier.current = made;
@@ -78,9 +82,13 @@ export const NOTIFY_COMMAND: Command = {
   arguments: '[TARGET…]',
   summary: 'send changes of quorum, nodes, links, processes and clients to commands, webhooks, D-Bus, SNMP, queues',
   details: `Until interrupted, through restarts of the daemon, too. A target is one of ${TARGET_FORMS}; without one the events are printed. What each gets: docs/notify.md.`,
-  options: { events: { type: 'string', short: 'e' }, print: { type: 'boolean', short: 'p' } },
+  options: { events: { type: 'string', short: 'e' }, ca: { type: 'string' }, print: { type: 'boolean', short: 'p' } },
   optionHelp: [
     { flag: '-e, --events KIND,…', text: `which: ${EVENT_KINDS.join(', ')} (default ${KINDS_DEFAULT})` },
+    {
+      flag: '--ca FILE',
+      text: 'authorities that servers of https targets are checked against, PEM, instead of those that Node.js knows',
+    },
     { flag: '-p, --print', text: 'print the events as well' },
   ],
   examples: ['rondo notify --json', 'rondo notify mq:/rondo exec:/usr/local/sbin/on-cluster-event'],

@@ -114,6 +114,13 @@ const system = sectionOptions('system', { reload: 'no', cmap: 'refused' }, [
     names: 'program',
     doc: 'Who is notified of changes of quorum, members, links and clients: up to 8 targets with blanks between (exec:/PATH, http://…, https://…, dbus:, snmp:HOST, mq:/NAME), see notify.md. A wrong one is found at start only.',
   },
+  {
+    key: 'notify_ca_file',
+    type: 'str',
+    extension: true,
+    names: 'path',
+    doc: 'Certificates of the authorities, PEM, that the servers of https targets are checked against. Unset: those that Node.js knows.',
+  },
 ]);
 
 const RESOURCE_KEYS = [
