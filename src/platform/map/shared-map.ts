@@ -2,6 +2,7 @@ import { checkedText } from '../../client/arguments.ts';
 import { EventStream } from '../../client/event-stream.ts';
 import type { CallOptions } from '../../client/session.ts';
 import { MachineError } from '../errors.ts';
+import type { ReplicaState } from '../replicated/core.ts';
 import {
   Replicated,
   type ReplicatedOptions,
@@ -127,6 +128,11 @@ export class SharedMap<V extends JsonValue> {
     this.watches.add(watch);
     this.forward(watch);
     return stream.endOn(signal);
+  }
+
+  /** `active`: this member takes part. Else `get()` and `entries()` may be old: it has no majority, is cut off, or gets the state. */
+  get state(): ReplicaState {
+    return this.machine.state;
   }
 
   async close(): Promise<void> {
