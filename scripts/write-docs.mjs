@@ -1,5 +1,6 @@
 // Writes the documents that are made from tables: docs/configuration.md, docs/cli.md, docs/metrics.md and man/rondo.1. Build first.
 import { writeFileSync } from 'node:fs';
+import { QNETD_METRICS } from '../dist/src/arbiter/qnetd/metrics.js';
 import { COMMANDS } from '../dist/src/cli/commands/index.js';
 import { manualPage } from '../dist/src/cli/manual.js';
 import { cliMarkdown } from '../dist/src/cli/markdown.js';
@@ -11,5 +12,5 @@ import { METRICS } from '../dist/src/web/metrics/table.js';
 const write = (name, text) => writeFileSync(new URL(`../docs/${name}`, import.meta.url), text);
 write('configuration.md', optionsMarkdown(PROGRAM_LISTS));
 write('cli.md', cliMarkdown(COMMANDS));
-write('metrics.md', metricsMarkdown(METRICS));
+write('metrics.md', metricsMarkdown(METRICS, QNETD_METRICS));
 write('../man/rondo.1', manualPage(COMMANDS));

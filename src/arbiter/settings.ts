@@ -9,6 +9,42 @@ export type SettingKind =
 export type SettingValue = number | boolean | string | null;
 export type SettingKinds = Readonly<Record<string, SettingKind>>;
 
+const INT_MAX = 2 ** 31 - 1;
+const U32_MAX = 2 ** 32 - 1;
+
+/** An integer from `min` on, of the type that stock keeps it in. */
+export const intKind = (min: number) => ({ kind: 'number', min, max: INT_MAX }) as const;
+export const u32Kind = (min: number) => ({ kind: 'number', min, max: U32_MAX }) as const;
+export const sizeKind = (min: number) => ({ kind: 'number', min, max: Number.MAX_SAFE_INTEGER }) as const;
+
+/** What both programs have: the lock, and the socket of their tools. */
+export const CONTROL_SETTING_KINDS = {
+  lock_file: { kind: 'text' },
+  local_socket_file: { kind: 'text' },
+  local_socket_umask: { kind: 'umask' },
+  local_socket_gid: { kind: 'group' },
+  local_socket_backlog: intKind(1),
+  ipc_max_clients: sizeKind(0),
+  ipc_max_receive_size: sizeKind(1024),
+  ipc_max_send_size: sizeKind(1024),
+} as const satisfies SettingKinds;
+
+/** Their defaults. `name`: of the program; its files are below /run. */
+export function controlSettings(name: string, ipcSendBytesMax: number) {
+  const run = `/run/${name}/${name}`;
+  return {
+    lock_file: `${run}.pid`,
+    local_socket_file: `${run}.sock`,
+    local_socket_umask: null as number | null,
+    local_socket_gid: null as number | null,
+    local_socket_backlog: 10,
+    ipc_max_clients: 10,
+    ipc_max_receive_size: 4 * 1024,
+    ipc_max_send_size: ipcSendBytesMax,
+  } satisfies Record<string, SettingValue>;
+}
+export type CommonSettings = Readonly<ReturnType<typeof controlSettings>>;
+
 export type SettingProblem =
   | { readonly problem: 'unknown'; readonly name: string }
   | { readonly problem: 'invalid'; readonly name: string; readonly value: string };

@@ -8,9 +8,8 @@ import { type ConfigurationChange, NO_RING, type RingId, ringIdText } from '../l
 import type { FlightRecord } from '../observe/flight/index.ts';
 import { Followers } from '../web/followers.ts';
 import { History } from '../web/history.ts';
-import { WEB_LIMITS } from '../web/limits.ts';
 import { openListeningSocket } from '../web/listening-socket.ts';
-import { type ExpositionFormat, renderMetrics } from '../web/metrics/exposition.ts';
+import { cachedMetrics } from '../web/metrics/exposition.ts';
 import { METRICS } from '../web/metrics/table.ts';
 import { readPageFiles } from '../web/page-files.ts';
 import type { PageChange } from '../web/page-state.ts';
@@ -60,7 +59,7 @@ export class Observation implements Phase {
   readonly name = 'web';
   private readonly memory: MemoryWatch;
   private readonly history = new History();
-  private readonly renderings = new Map<ExpositionFormat, { readonly atMs: number; readonly text: Promise<string> }>();
+  private readonly metrics = cachedMetrics(METRICS, () => this.view());
   private open: OpenPlace[] = [];
   private reloads: Tracker | null = null;
   private ring: RingNow = { ringId: NO_RING, members: [] };
@@ -175,7 +174,7 @@ export class Observation implements Phase {
       }
       const page = features.includes('dashboard') ? { files: readPageFiles(), followers: this.followers() } : null;
       const content = {
-        metrics: features.includes('metrics') ? (format: ExpositionFormat) => this.metrics(format) : null,
+        metrics: features.includes('metrics') ? this.metrics : null,
         page,
         health: () => this.health(),
         readiness: () => this.readiness(),
@@ -250,16 +249,6 @@ export class Observation implements Phase {
       () => JSON.stringify(pageState(this.view(), this.changes, this.history.samples.at(-1) ?? null, Date.now())),
       () => JSON.stringify(this.history.samples),
     );
-  }
-
-  /** One rendering serves all who ask within a second. */
-  private metrics(format: ExpositionFormat): Promise<string> {
-    const nowMs = performance.now();
-    const known = this.renderings.get(format);
-    if (known !== undefined && nowMs - known.atMs < WEB_LIMITS.cacheMs) return known.text;
-    const text = renderMetrics(METRICS, this.view(), format);
-    this.renderings.set(format, { atMs: nowMs, text });
-    return text;
   }
 
   private health(): string {

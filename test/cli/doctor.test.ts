@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
+import { type ArbiterFacts, arbiterFindings, type ServerProbe } from '../../src/cli/doctor/arbiter.ts';
 import { inOrder } from '../../src/cli/doctor/finding.ts';
 import { blockingRules, parseRuleset } from '../../src/cli/doctor/firewall.ts';
 import { type RingFacts, ringFindings } from '../../src/cli/doctor/live.ts';
@@ -121,6 +122,7 @@ const RING: RingFacts = {
     voters: [1, 2, 3, 4].map((nodeId) => ({ name: `n${nodeId}`, votes: 1 })),
     explanation: 'no: 1 vote of 3',
   },
+  arbiter: null,
   quorate: true,
   views: VIEWS,
   fileConfiguration: 'a'.repeat(32),
@@ -139,6 +141,50 @@ const ringCodes = (facts: Partial<RingFacts>): string[] =>
 t.test('a healthy ring has no findings, with stock too, which has no views', async (t) => {
   t.same(ringCodes({}), []);
   t.same(ringCodes({ views: [], votes: null, fileConfiguration: null }), []);
+});
+
+t.test('each thing that can be wrong with a quorum device and its arbiter', async (t) => {
+  const well: ArbiterFacts = {
+    host: 'qnetd',
+    port: 5403,
+    state: 'connected',
+    registered: true,
+    alive: true,
+    castsVote: true,
+    votes: 1,
+    totalVotes: 3,
+    quorum: 2,
+    probe: null,
+  };
+  const found = (facts: Partial<ArbiterFacts>) => arbiterFindings({ ...well, ...facts });
+  t.same(found({}), []);
+  t.same(found({ state: 'unseen' }), [], 'who may not ask the device believes votequorum');
+  t.match(found({ state: 'absent', registered: false, castsVote: false, totalVotes: 1 }), [
+    {
+      code: 'device.stopped',
+      severity: 'error',
+      cause: /1 votes are there, 2 are needed/,
+      mend: /start corosync-qdevice/,
+    },
+  ]);
+  t.match(found({ alive: false, castsVote: false, probe: 'listens' }), [
+    { code: 'device.stopped', mend: /restart corosync-qdevice/ },
+  ]);
+  const dead = { state: 'connecting', castsVote: false } as const;
+  const mends = {
+    refused: /systemctl start corosync-qnetd \(on qnetd\)/,
+    silent: /ping -c 3 qnetd/,
+    unreachable: /ip route get qnetd/,
+    unresolved: /getent hosts qnetd/,
+    listens: /journalctl -u corosync-qnetd \(on qnetd\)/,
+  } as const;
+  for (const [probe, mend] of Object.entries(mends))
+    t.match(found({ ...dead, probe: probe as ServerProbe }), [
+      { code: 'arbiter.unreachable', severity: 'error', what: /qnetd:5403/, mend },
+    ]);
+  t.match(found({ castsVote: false, probe: 'listens' }), [{ code: 'arbiter.withholds', severity: 'warning' }]);
+  t.match(found({ state: 'unseen', castsVote: false, probe: 'refused' }), [{ code: 'arbiter.unreachable' }]);
+  t.same(ringCodes({ arbiter: { ...well, ...dead, probe: 'refused' } }), ['error arbiter.unreachable']);
 });
 
 t.test('each thing that can be wrong with a ring', async (t) => {

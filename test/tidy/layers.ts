@@ -41,7 +41,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   /** The quorum device's protocol and the arbiter's algorithms: pure. */
   qnet: ['lib'],
   /** The two daemons around them: sockets, TLS, control sockets, keys. */
-  arbiter: ['qnet', 'client', 'config/key-material.ts', 'os', 'lib'],
+  arbiter: ['qnet', 'client', 'web', 'config/key-material.ts', 'os', 'lib'],
   /** A node within a program: the daemon without its process. */
   node: [
     'daemon',

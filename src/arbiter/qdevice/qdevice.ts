@@ -6,10 +6,10 @@ import { notifyServiceManager } from '../../os/service-manager.ts';
 import { Device, type DeviceEnd, type DevicePorts } from '../../qnet/device.ts';
 import { type DeviceFacts, deviceStatusObject, deviceStatusText } from '../../qnet/device-status.ts';
 import { DecisionAlgorithm, QnetNodeState, TlsMode } from '../../qnet/ids.ts';
-import { type ControlReply, ControlSocket } from '../control-socket.ts';
+import { ArbiterProcess, type ProcessOptions } from '../arbiter-process.ts';
+import type { ControlReply } from '../control-socket.ts';
 import { loadKeys, type TlsKeys } from '../keys.ts';
-import { takeLock } from '../lock.ts';
-import { ProcessLog } from '../process-log.ts';
+import type { ProcessLog } from '../process-log.ts';
 import {
   type DeviceConfig,
   type HeuristicsConfig,
@@ -20,11 +20,10 @@ import {
   readNodes,
 } from './device-config.ts';
 import { HeuristicsRunner } from './heuristics-runner.ts';
-import type { QdeviceSettings } from './qdevice-settings.ts';
+import { QDEVICE_NAME, type QdeviceSettings } from './qdevice-settings.ts';
 import { ServerLink } from './server-link.ts';
 import { type CastVote, VotePoll } from './vote-poll.ts';
 
-export const QDEVICE_NAME = 'corosync-qdevice';
 const AUTHORITY_NAME = 'QNet CA';
 const NODE_STATES: Readonly<Record<string, number>> = {
   member: QnetNodeState.MEMBER,
@@ -36,41 +35,25 @@ const CALL_MS_MAX = 60_000;
 const RECONNECT_SHARE = 0.9;
 const RETRY_MS = 1000;
 
-export interface QdeviceOptions {
-  readonly foreground: boolean;
-  readonly debug: boolean;
-  readonly bump: boolean;
+export interface QdeviceOptions extends ProcessOptions {
   readonly settings: QdeviceSettings;
 }
 
 /** Runs the device until `signal` aborts, Corosync ends, or the server refuses it for good. Returns the exit status. */
-export async function runQdevice(options: QdeviceOptions, signal: AbortSignal): Promise<number> {
-  const { settings, foreground, debug, bump } = options;
-  const log = new ProcessLog({ ident: QDEVICE_NAME, toStderr: foreground, debug, bump });
+export function runQdevice(options: QdeviceOptions, signal: AbortSignal): Promise<number> {
+  const { settings } = options;
   const connect = { timeoutMs: CALL_MS_MAX, waitReadyMs: settings.max_cs_try_again * RETRY_MS, tryAgainMs: 0 };
-  const opened: { close(): void }[] = [];
-  try {
-    const cmap = await Cmap.connect(connect);
-    opened.push(cmap);
-    if (takeLock(settings.lock_file) === null) {
-      log.log('error', 'Another instance is running');
-      return 1;
-    }
-    const votequorum = await Votequorum.connect(connect);
-    opened.push(votequorum);
-    const running = new RunningDevice(options, log, cmap, votequorum);
-    return await running.run(signal);
-  } catch (error) {
-    log.log('crit', error instanceof Error ? error.message : String(error), 'device failed');
-    return 1;
-  } finally {
-    for (const connection of opened.reverse()) connection.close();
-    log.close();
-  }
+  return ArbiterProcess.run(QDEVICE_NAME, options, async (daemon) => {
+    const cmap = daemon.owns(await Cmap.connect(connect));
+    if (!daemon.lock(settings)) return 1;
+    const votequorum = daemon.owns(await Votequorum.connect(connect));
+    return await new RunningDevice(options, daemon, cmap, votequorum).run(signal);
+  });
 }
 
 /** The device with all that it is connected to. */
 class RunningDevice {
+  private readonly log: ProcessLog;
   private config!: DeviceConfig;
   private heuristicsConfig!: HeuristicsConfig;
   private device!: Device;
@@ -102,19 +85,20 @@ class RunningDevice {
 
   constructor(
     private readonly options: QdeviceOptions,
-    private readonly log: ProcessLog,
+    private readonly daemon: ArbiterProcess,
     private readonly cmap: Cmap,
     private readonly votequorum: Votequorum,
   ) {
+    this.log = daemon.log;
     const { heuristics_max_processes: processesMax, heuristics_use_execvp: searchesPath } = options.settings;
-    this.runner = new HeuristicsRunner({ processesMax, searchesPath }, log.log);
+    this.runner = new HeuristicsRunner({ processesMax, searchesPath }, this.log.log);
   }
 
   async run(signal: AbortSignal): Promise<number> {
     const { settings } = this.options;
     const name = settings.votequorum_device_name;
     await this.votequorum.deviceRegister(name);
-    const control = await this.openControl();
+    await this.daemon.openControl(settings, (words) => this.command(words));
     try {
       await this.configure();
       const events = await this.votequorum.watch();
@@ -126,7 +110,6 @@ class RunningDevice {
       return await this.finished;
     } finally {
       this.stop();
-      control.close();
       await this.votequorum.deviceUnregister(name).catch(() => {});
     }
   }
@@ -150,23 +133,6 @@ class RunningDevice {
   }
 
   private readonly warn = (text: string): void => this.log.log('warning', text);
-
-  private openControl(): Promise<ControlSocket> {
-    const { settings } = this.options;
-    return ControlSocket.open(
-      {
-        path: settings.local_socket_file,
-        umask: settings.local_socket_umask,
-        gid: settings.local_socket_gid,
-        backlog: settings.local_socket_backlog,
-        clientsMax: settings.ipc_max_clients,
-        receiveBytesMax: settings.ipc_max_receive_size,
-        sendBytesMax: settings.ipc_max_send_size,
-      },
-      (words) => this.command(words),
-      this.log.log,
-    );
-  }
 
   private command([name = '', detail = '']: readonly string[]): ControlReply {
     switch (name.toLowerCase()) {

@@ -3,15 +3,14 @@ import { notifyServiceManager } from '../../os/service-manager.ts';
 import type { ArbiterSettings } from '../../qnet/arbiter.ts';
 import { arbiterListText, arbiterStatusObject, arbiterStatusText } from '../../qnet/arbiter-status.ts';
 import { TlsMode } from '../../qnet/ids.ts';
-import { type ControlReply, ControlSocket } from '../control-socket.ts';
+import { ArbiterProcess, type ProcessOptions } from '../arbiter-process.ts';
+import type { ControlReply } from '../control-socket.ts';
 import { loadKeys } from '../keys.ts';
-import { takeLock } from '../lock.ts';
-import { ProcessLog } from '../process-log.ts';
+import type { ProcessLog } from '../process-log.ts';
 import { Connections } from './connections.ts';
 import { serveMetrics } from './metrics.ts';
-import type { QnetdSettings } from './qnetd-settings.ts';
+import { QNETD_NAME, type QnetdSettings } from './qnetd-settings.ts';
 
-export const QNETD_NAME = 'corosync-qnetd';
 /** An arbiter for more has another limit of memory than this anyway. */
 const CLUSTERS_MAX = 4096;
 /** Where `-m 0` says that there is no limit, descriptors and memory are. */
@@ -20,14 +19,11 @@ const CLIENTS_MAX = 10_000;
 const OWN_DESCRIPTORS = 128;
 export const AUTHORITY_NAME = 'QNet CA';
 
-export interface QnetdOptions {
+export interface QnetdOptions extends ProcessOptions {
   /** Empty: every address. */
   readonly hosts: readonly string[];
   readonly port: number;
   readonly family: 4 | 6 | null;
-  readonly foreground: boolean;
-  readonly debug: boolean;
-  readonly bump: boolean;
   /** `TlsMode`. */
   readonly tls: number;
   readonly clientCertificateRequired: boolean;
@@ -36,50 +32,26 @@ export interface QnetdOptions {
 }
 
 /** Runs the arbiter until `signal` aborts or a client of the control socket ends it. Returns the exit status. */
-export async function runQnetd(options: QnetdOptions, signal: AbortSignal): Promise<number> {
-  const { settings, foreground, debug, bump } = options;
-  const log = new ProcessLog({ ident: QNETD_NAME, toStderr: foreground, debug, bump });
-  const ends = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-  let shutdown: () => void = () => {};
-  const asked = new Promise<void>((resolve) => {
-    shutdown = resolve;
-  });
-  try {
-    const lock = takeLock(settings.lock_file);
-    if (lock === null) {
-      log.log('error', 'Another instance is running');
-      return 1;
-    }
-    const connections = makeConnections(options, log);
-    const control = await ControlSocket.open(
-      {
-        path: settings.local_socket_file,
-        umask: settings.local_socket_umask,
-        gid: settings.local_socket_gid,
-        backlog: settings.local_socket_backlog,
-        clientsMax: settings.ipc_max_clients,
-        receiveBytesMax: settings.ipc_max_receive_size,
-        sendBytesMax: settings.ipc_max_send_size,
-      },
-      (words) => command(words, connections, options, shutdown),
-      log.log,
-    );
+export function runQnetd(options: QnetdOptions, signal: AbortSignal): Promise<number> {
+  const { settings } = options;
+  return ArbiterProcess.run(QNETD_NAME, options, async (daemon) => {
+    const { log } = daemon;
+    let end: () => void = () => {};
+    const ends = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    if (!daemon.lock(settings)) return 1;
+    const connections = daemon.owns(makeConnections(options, log));
+    await daemon.openControl(settings, (words) => command(words, connections, options, () => end()));
     const hosts = options.hosts.length === 0 ? [null] : options.hosts;
     for (const host of hosts) await connections.listen(host, options.port, options.family);
-    const metrics = settings.metrics === '' ? null : await serveMetrics(settings.metrics, connections);
+    if (settings.metrics !== '') daemon.owns(serveMetrics(settings, connections, log.log));
     log.log('debug', 'QNetd ready to provide service');
     notifyServiceManager('READY=1');
-    await Promise.race([ends, asked]);
-    control.close();
-    metrics?.close();
-    connections.close();
+    signal.addEventListener('abort', () => end(), { once: true });
+    if (!signal.aborted) await ends;
     return 0;
-  } catch (error) {
-    log.log('crit', error instanceof Error ? error.message : String(error), 'start failed');
-    return 1;
-  } finally {
-    log.close();
-  }
+  });
 }
 
 function arbiterSettings({ tls, clientCertificateRequired, settings }: QnetdOptions): ArbiterSettings {

@@ -11,6 +11,7 @@ import { KEY_COMMANDS } from './key.ts';
 import { LINK_COMMANDS } from './links.ts';
 import { NODE_COMMANDS } from './node.ts';
 import { NOTIFY_COMMAND } from './notify.ts';
+import { QNETD_COMMAND } from './qnetd.ts';
 import { QUORUM_COMMANDS } from './quorum.ts';
 import { QUORUM_EXPLAIN_COMMAND } from './quorum-explain.ts';
 import { SIMULATE_COMMAND } from './simulate.ts';
@@ -26,6 +27,7 @@ export const COMMANDS: readonly Command[] = [
   ...LINK_COMMANDS,
   ...QUORUM_COMMANDS,
   QUORUM_EXPLAIN_COMMAND,
+  QNETD_COMMAND,
   ...WHY_COMMANDS,
   DECODE_COMMAND,
   SIMULATE_COMMAND,

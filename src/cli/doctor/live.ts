@@ -4,6 +4,7 @@ import {
   connectivityFaults,
   faultText,
 } from '../../lib/connectivity.ts';
+import { type ArbiterFacts, arbiterFindings } from './arbiter.ts';
 import type { Finding } from './finding.ts';
 
 export interface MemberFacts {
@@ -51,6 +52,8 @@ export interface RingFacts {
   readonly longestPauseMs: number;
   readonly members: readonly MemberFacts[];
   readonly votes: VoteFacts | null;
+  /** `null`: no quorum device is configured. */
+  readonly arbiter: ArbiterFacts | null;
   readonly quorate: boolean;
   readonly views: readonly ConnectivityView[];
   /** This node's digest of the file as it is now; `null`: it cannot be used. */
@@ -88,6 +91,7 @@ export function ringFindings(facts: RingFacts): readonly Finding[] {
   return [
     ...membershipFindings(facts),
     ...quorumFindings(facts),
+    ...(facts.arbiter === null ? [] : arbiterFindings(facts.arbiter)),
     ...connectivityFindings(facts),
     ...configurationFindings(facts),
     ...timingFindings(facts),

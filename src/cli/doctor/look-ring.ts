@@ -5,6 +5,7 @@ import type { CommandContext } from '../command.ts';
 import { quorumReason } from '../commands/quorum.ts';
 import { nodeViews } from '../views.ts';
 import type { ClientFacts, RingCounts, RingFacts, VoteFacts } from './live.ts';
+import { lookAtArbiter } from './look-arbiter.ts';
 
 const CLIENT_KEY = /^stats\.ipcs\.service\d+\.(\d+)\.(0x[0-9a-f]+)\.(procname|queued|overload)$/;
 const DOWNS_KEY = /^stats\.knet\.node(\d+)\.link(\d+)\.down_count$/;
@@ -40,6 +41,7 @@ export async function lookAtRing(
       longestPauseMs: await longestPause(stats),
       members: status.nodes.map(({ nodeId, name, member }) => ({ nodeId, name, member })),
       votes: votesOf(status),
+      arbiter: await lookAtArbiter(cmap, status),
       quorate: status.quorate,
       views: await nodeViews(stats),
       fileConfiguration,

@@ -1,4 +1,4 @@
-import { controlRequest } from '../../arbiter/control-client.ts';
+import { controlRequest, QDEVICE_SOCKET, QNETD_SOCKET } from '../../arbiter/control-client.ts';
 import { quotedWord } from '../../arbiter/control-words.ts';
 import { getopt } from './getopt.ts';
 import { foreign, type Tool, type ToolIo } from './tool.ts';
@@ -102,7 +102,7 @@ export const QNETD_TOOL: Tool = controlTool({
   name: 'corosync-qnetd-tool',
   daemon: 'qnetd',
   called: 'QNetd',
-  socket: '/run/corosync-qnetd/corosync-qnetd.sock',
+  socket: QNETD_SOCKET,
   letters: 'Hhlsvc:p:',
   usage: '[-Hhlsv] [-c cluster_name] [-p qnetd_ipc_socket_path]',
 });
@@ -112,7 +112,7 @@ export const QDEVICE_TOOL: Tool = controlTool({
   name: 'corosync-qdevice-tool',
   daemon: 'QDevice',
   called: 'QDevice',
-  socket: '/run/corosync-qdevice/corosync-qdevice.sock',
+  socket: QDEVICE_SOCKET,
   letters: 'Hhsvp:',
   usage: '[-Hhsv] [-p qdevice_ipc_socket_path]',
 });

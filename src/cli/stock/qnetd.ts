@@ -1,11 +1,11 @@
-import { spawn } from 'node:child_process';
 import { runQnetd } from '../../arbiter/qnetd/qnetd.ts';
 import { QNETD_SETTING_KINDS, qnetdSettings } from '../../arbiter/qnetd/qnetd-settings.ts';
-import { applySettings, readSwitch, type SettingKinds, type SettingValue } from '../../arbiter/settings.ts';
+import { readSwitch } from '../../arbiter/settings.ts';
 import { COROSYNC_QDEVICE_VERSION } from '../../lib/corosync-version.ts';
 import { ALGORITHM_TITLES, QNET_MESSAGE_NAMES, QNETD_PORT, TlsMode } from '../../qnet/ids.ts';
+import { daemonOptions, runOrDetach, takeDaemonOption } from './daemon-options.ts';
 import { getopt, type Option, wholeNumber } from './getopt.ts';
-import { EXIT_FAILURE, EXIT_SUCCESS, Exit, type Tool, type ToolIo } from './tool.ts';
+import { EXIT_FAILURE, Exit, type Tool } from './tool.ts';
 
 const NAME = 'corosync-qnetd';
 const USAGE = `usage: ${NAME} [-46dfhv] [-l listen_addr] [-p listen_port] [-s tls]
@@ -27,13 +27,10 @@ export const QNETD: Tool = {
       hosts: [] as string[],
       port: QNETD_PORT,
       family: null as 4 | 6 | null,
-      foreground: false,
-      debug: false,
-      bump: false,
       tls: TlsMode.SUPPORTED as number,
       clientCertificateRequired: true,
       clientsMax: 0,
-      settings: qnetdSettings(),
+      ...daemonOptions(qnetdSettings()),
     };
     const refuse = (text: string): never => {
       io.err(`${program}: ${text}\n`);
@@ -44,13 +41,6 @@ export const QNETD: Tool = {
         case '4':
         case '6':
           chosen.family = letter === '4' ? 4 : 6;
-          break;
-        case 'f':
-          chosen.foreground = true;
-          break;
-        case 'd':
-          chosen.bump = chosen.debug;
-          chosen.debug = true;
           break;
         case 'c':
           chosen.clientCertificateRequired =
@@ -66,9 +56,6 @@ export const QNETD: Tool = {
         case 'p':
           chosen.port = wholeNumber(value, 1, 65_535) ?? refuse('host port must be in range 1-65535');
           break;
-        case 'S':
-          takeSettings(value, QNETD_SETTING_KINDS, chosen.settings, io, program);
-          break;
         case 's':
           chosen.tls = TLS_WORDS[value.toLowerCase()] ?? refuse('tls must be one of on, off, req');
           break;
@@ -81,9 +68,9 @@ export const QNETD: Tool = {
           throw new Exit(EXIT_FAILURE);
       }
     };
-    for (const option of options) apply(option);
-    if (!chosen.foreground) return inBackground();
-    return await runQnetd(chosen, io.signal);
+    for (const option of options)
+      if (!takeDaemonOption(option, chosen, QNETD_SETTING_KINDS, io, program)) apply(option);
+    return await runOrDetach(chosen.foreground, () => runQnetd(chosen, io.signal));
   },
 };
 
@@ -93,32 +80,3 @@ const versionText = (): string =>
 Supported algorithms: ${ALGORITHM_TITLES.map((title, number) => `${title} (${number})`).join(', ')}
 Supported message types: ${QNET_MESSAGE_NAMES.map((title, number) => `${title} (${number})`).join(', ')}
 `;
-
-/** `-S`: with stock's messages, and its exit. */
-export function takeSettings(
-  text: string,
-  kinds: SettingKinds,
-  into: Record<string, SettingValue>,
-  io: ToolIo,
-  program: string,
-): void {
-  const result = applySettings(text, kinds, into);
-  if ('problem' in result) {
-    const { problem, name } = result;
-    const what =
-      problem === 'unknown' ? `Unknown option '${name}'` : `Invalid value '${result.value}' for option '${name}'`;
-    io.err(`${program}: ${what}\n`);
-    throw new Exit(EXIT_FAILURE);
-  }
-  for (const name of result) io.err(`${program}: Option '${name}' is deprecated and has no effect anymore\n`);
-}
-
-/** The same again, in a session of its own, in the foreground of nobody. */
-export function inBackground(): number {
-  spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1), '-f'], {
-    cwd: '/',
-    detached: true,
-    stdio: 'ignore',
-  }).unref();
-  return EXIT_SUCCESS;
-}

@@ -1,6 +1,6 @@
 import { DURATION_BOUNDS_MS, type DurationReading } from '../../lib/durations.ts';
-import type { NodeSnapshot } from '../view.ts';
-import type { Metric } from './metric.ts';
+import { WEB_LIMITS } from '../limits.ts';
+import type { HistogramMetric, Metric, NumberMetric } from './metric.ts';
 
 /** `text`: Prometheus's own format 0.0.4; `open`: OpenMetrics 1.0. */
 export type ExpositionFormat = 'text' | 'open';
@@ -26,7 +26,7 @@ function labelText(names: readonly string[], values: readonly (string | number)[
 }
 
 /** The lines of one family; none when it has no values now. */
-export function renderMetric(metric: Metric, view: NodeSnapshot, format: ExpositionFormat): string {
+export function renderMetric<View>(metric: Metric<View>, view: View, format: ExpositionFormat): string {
   const samples = metric.type === 'histogram' ? histogramLines(metric, view) : numberLines(metric, view);
   if (samples.length === 0) return '';
   // OpenMetrics names the family of a counter without its ending, the older format with it.
@@ -36,7 +36,7 @@ export function renderMetric(metric: Metric, view: NodeSnapshot, format: Exposit
   return `${[...head, ...samples].join('\n')}\n`;
 }
 
-function numberLines(metric: Metric & { readonly type: 'gauge' | 'counter' }, view: NodeSnapshot): readonly string[] {
+function numberLines<View>(metric: NumberMetric<View>, view: View): readonly string[] {
   const lines: string[] = [];
   const name = metric.type === 'counter' ? `${metric.name}_total` : metric.name;
   metric.read(view, (value, ...labels) =>
@@ -45,14 +45,14 @@ function numberLines(metric: Metric & { readonly type: 'gauge' | 'counter' }, vi
   return lines;
 }
 
-function histogramLines(metric: Metric & { readonly type: 'histogram' }, view: NodeSnapshot): readonly string[] {
+function histogramLines<View>(metric: HistogramMetric<View>, view: View): readonly string[] {
   const lines: string[] = [];
   metric.read(view, (reading, ...labels) => lines.push(...bucketLines(metric, reading, labels)));
   return lines;
 }
 
-function bucketLines(
-  { name, labels: names = [] }: Metric,
+function bucketLines<View>(
+  { name, labels: names = [] }: HistogramMetric<View>,
   { counts, sumMs }: DurationReading,
   labels: readonly (string | number)[],
 ): readonly string[] {
@@ -72,9 +72,9 @@ function bucketLines(
 const SLICE_MS = 4;
 
 /** The whole exposition. A part that takes long is followed by a turn of the loop: others wait for no more than a part. */
-export async function renderMetrics(
-  metrics: readonly Metric[],
-  view: NodeSnapshot,
+export async function renderMetrics<View>(
+  metrics: readonly Metric<View>[],
+  view: View,
   format: ExpositionFormat,
 ): Promise<string> {
   const parts: string[] = [];
@@ -87,4 +87,20 @@ export async function renderMetrics(
   }
   if (format === 'open') parts.push('# EOF\n');
   return parts.join('');
+}
+
+/** `renderMetrics`, but one rendering serves all who ask within a second. */
+export function cachedMetrics<View>(
+  metrics: readonly Metric<View>[],
+  view: () => View,
+): (format: ExpositionFormat) => Promise<string> {
+  const renderings = new Map<ExpositionFormat, { readonly atMs: number; readonly text: Promise<string> }>();
+  return (format) => {
+    const nowMs = performance.now();
+    const known = renderings.get(format);
+    if (known !== undefined && nowMs - known.atMs < WEB_LIMITS.cacheMs) return known.text;
+    const text = renderMetrics(metrics, view(), format);
+    renderings.set(format, { atMs: nowMs, text });
+    return text;
+  };
 }

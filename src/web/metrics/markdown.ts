@@ -13,19 +13,30 @@ Names that begin with \`ha_cluster_corosync_\` are those of ClusterLabs' ha_clus
 daemon; \`stats.clear.…\` does not touch them. Values are as old as the page: at most a second. The buckets of a histogram end at
 BOUNDS seconds.
 
-| Metric | Type | Labels | What | From |
-|---|---|---|---|---|
 `;
 
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
-function metricRow(metric: Metric): string {
+function metricRow<View>(metric: Metric<View>): string {
   const name = metric.type === 'counter' ? `${metric.name}_total` : metric.name;
   const labels = (metric.labels ?? []).map((label) => `\`${label}\``).join(' ');
   return `| \`${name}\` | ${metric.type} | ${labels || '–'} | ${cell(metric.help)} | ${cell(metric.source)} |\n`;
 }
 
-/** docs/metrics.md. */
-export const metricsMarkdown = (metrics: readonly Metric[]): string =>
+const HEAD = `| Metric | Type | Labels | What | From |
+|---|---|---|---|---|
+`;
+const ARBITER = `
+## The arbiter
+
+\`corosync-qnetd -S metrics=127.0.0.1:9181\` ([qdevice.md](qdevice.md)); made from the table in \`src/arbiter/qnetd/metrics.ts\`. Names of clusters are those that their nodes say.
+
+${HEAD}`;
+
+/** docs/metrics.md: those of a node, and those of an arbiter. */
+export const metricsMarkdown = <View>(metrics: readonly Metric[], ofArbiter: readonly Metric<View>[]): string =>
   INTRODUCTION.replace('BOUNDS', DURATION_BOUNDS_MS.map((ms) => ms / 1000).join(', ')) +
-  metrics.map(metricRow).join('');
+  HEAD +
+  metrics.map(metricRow).join('') +
+  ARBITER +
+  ofArbiter.map(metricRow).join('');

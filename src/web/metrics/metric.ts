@@ -15,15 +15,18 @@ interface MetricBase {
   readonly source: string;
 }
 
-export interface NumberMetric extends MetricBase {
+export interface NumberMetric<View> extends MetricBase {
   readonly type: 'gauge' | 'counter';
-  read(view: NodeSnapshot, emit: Emit<number>): void;
+  read(view: View, emit: Emit<number>): void;
 }
 
-export interface HistogramMetric extends MetricBase {
+export interface HistogramMetric<View> extends MetricBase {
   readonly type: 'histogram';
-  read(view: NodeSnapshot, emit: Emit<DurationReading>): void;
+  read(view: View, emit: Emit<DurationReading>): void;
 }
 
-/** One family of metrics: the single place where its name, type and meaning are written down. Output and documentation follow it. */
-export type Metric = NumberMetric | HistogramMetric;
+/**
+ * One family of metrics: the single place where its name, type and meaning are written down. Output and documentation follow it. `View` is
+ * what the values are read from.
+ */
+export type Metric<View = NodeSnapshot> = NumberMetric<View> | HistogramMetric<View>;
