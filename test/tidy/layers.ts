@@ -17,7 +17,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ipc: ['os', 'lib'],
   client: ['ipc', 'lib', 'os', 'services/codec'],
   /** Building blocks of programs, on top of the client. */
-  platform: ['client', 'lib'],
+  platform: ['client', 'os/errno.ts', 'os/fd.ts', 'lib'],
   services: ['lib', 'config', 'totem/interface.ts', 'ipc/interface.ts'],
   /** Clusters in one process for tests: real engines over a ring without a network. */
   testing: ['services', 'client', 'config', 'lib'],

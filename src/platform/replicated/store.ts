@@ -1,6 +1,8 @@
 import { type FileHandle, mkdir, open, readdir, readFile, rename, truncate, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeMessagePack, encodeMessagePack, type MessagePackValue } from '../../client/message-pack.ts';
+import { Errno, errnoName } from '../../os/errno.ts';
+import { tryLockOpenFile } from '../../os/fd.ts';
 import { StoreError } from '../errors.ts';
 import type { PersistRecord } from './core.ts';
 import type { Base } from './messages.ts';
@@ -61,7 +63,7 @@ export class Store {
       if (sync) await syncDirectory(directory);
       return { store: new Store(directory, sync, file, generation, end ?? 0, lock), base: baseOf(records) };
     } catch (error) {
-      await releaseLock(lock, directory);
+      await lock.close();
       throw error;
     }
   }
@@ -82,7 +84,7 @@ export class Store {
     this.closed = true;
     await this.writing;
     await this.file.close();
-    await releaseLock(this.lock, this.directory);
+    await this.lock.close();
   }
 
   private async write(): Promise<void> {
@@ -166,62 +168,33 @@ async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-/** Directories that this process has open: its own lock files would not keep it out. */
-const held = new Map<number, string>();
-
-/** A lock file names its process, and when that began, because process ids come again: that of a dead one is taken over. */
+/**
+ * The lock (`flock`) belongs to the open file: it ends with it, at the latest with the process, and two that find what a dead process left
+ * cannot both have it. The file stays: with its name gone, somebody could lock another one of that name. It names the process for who looks.
+ */
 async function takeLock(path: string): Promise<FileHandle> {
-  for (let tries = 0; tries < 2; tries++) {
-    try {
-      const handle = await open(path, 'wx', 0o600);
-      await handle.write(`${process.pid} ${await startOf(process.pid)}\n`);
-      held.set(handle.fd, path);
-      return handle;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    }
-    const [pid = 0, start = ''] = lockHolder(await readFile(path, 'utf8').catch(() => ''));
-    const own = pid === process.pid && ![...held.values()].includes(path);
-    if (!own && (await isAlive(pid, start))) {
+  const handle = await open(path, 'a+', 0o600);
+  try {
+    const locked = tryLockOpenFile(handle.fd);
+    if (locked === -Errno.EAGAIN) {
+      const holder = (await readFile(path, 'latin1')).trim();
       throw new StoreError(
         'RONDO_STORE_LOCKED',
-        `${path} is held by process ${pid}`,
+        `${path} is held by ${/^\d+$/.test(holder) ? `process ${holder}` : 'another process'}`,
         'Each member needs a directory of its own',
       );
     }
-    await unlink(path).catch(() => {});
-  }
-  throw new StoreError('RONDO_STORE_LOCKED', `${path} was taken by another process just now`, '');
-}
-
-async function releaseLock(lock: FileHandle, directory: string): Promise<void> {
-  held.delete(lock.fd);
-  await lock.close();
-  await unlink(join(directory, LOCK_FILE)).catch(() => {});
-}
-
-function lockHolder(text: string): [number, string] {
-  const [pid = '', start = ''] = text.trim().split(' ');
-  return [Number(pid), start];
-}
-
-async function isAlive(pid: number, start: string): Promise<boolean> {
-  if (!Number.isInteger(pid) || pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
+    if (locked < 0)
+      throw new StoreError(
+        'RONDO_STORE_LOCKED',
+        `${path} cannot be locked: ${errnoName(locked)}`,
+        'Use a directory of a file system that has locks',
+      );
+    await handle.truncate();
+    await handle.write(`${process.pid}\n`);
+    return handle;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
+    await handle.close();
+    throw error;
   }
-  const now = await startOf(pid);
-  return start === '' || now === '' || start === now;
 }
-
-/** When a process began, in ticks since the machine did; empty where that is not known. */
-async function startOf(pid: number): Promise<string> {
-  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  // The name in parentheses may have spaces: the fields are counted from behind it.
-  return text.slice(text.lastIndexOf(')') + 2).split(' ')[START_FIELD] ?? '';
-}
-
-/** The 22nd field, the third of which is the first behind the name. */
-const START_FIELD = 19;
