@@ -3,6 +3,7 @@ import { randomBytes, X509Certificate } from 'node:crypto';
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createSecureContext, type SecureContext } from 'node:tls';
 import { keyFileExposure } from '../config/key-material.ts';
 import { createOwnFile, readOwnFile } from '../os/own-file.ts';
 import { trustedFile } from '../os/trusted-path.ts';
@@ -27,6 +28,21 @@ export interface TlsKeys {
   /** Certificate and key together, as NSS gives them out. */
   readonly pfx?: Buffer;
   readonly passphrase?: string;
+}
+
+const contexts = new WeakMap<TlsKeys, SecureContext>();
+
+/**
+ * What connections are made with, once for the same keys: NSS seals a PKCS #12 file so that opening it takes a third of a second of
+ * processor time, and a device on a busy node that did so for each connection came too late each time.
+ */
+export function secureContextOf(keys: TlsKeys): SecureContext {
+  const known = contexts.get(keys);
+  if (known !== undefined) return known;
+  const { ca, cert, key, pfx, passphrase } = keys;
+  const context = createSecureContext({ ca, ...(pfx === undefined ? { cert, key } : { pfx, passphrase }) });
+  contexts.set(keys, context);
+  return context;
 }
 
 /** Why there are no keys, and what to do. */

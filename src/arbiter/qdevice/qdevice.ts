@@ -8,7 +8,7 @@ import { type DeviceFacts, deviceStatusObject, deviceStatusText } from '../../qn
 import { DecisionAlgorithm, QnetNodeState, TlsMode } from '../../qnet/ids.ts';
 import { ArbiterProcess, type ProcessOptions } from '../arbiter-process.ts';
 import type { ControlReply } from '../control-socket.ts';
-import { loadKeys, type TlsKeys } from '../keys.ts';
+import { loadKeys, secureContextOf, type TlsKeys } from '../keys.ts';
 import type { ProcessLog } from '../process-log.ts';
 import {
   type DeviceConfig,
@@ -126,6 +126,7 @@ class RunningDevice {
     if (this.config.device.tls !== TlsMode.UNSUPPORTED) {
       const names = { authority: AUTHORITY_NAME, certificate: settings.net_nss_client_cert_nickname };
       this.keys = loadKeys(settings.net_nss_db_dir, names, 'optional', this.warn);
+      secureContextOf(this.keys); // now, and not while a connection waits for it
     }
     this.device = new Device(this.config.device, this.ports());
     this.device.configurationChanged(await readNodes(this.cmap), await readConfigVersion(this.cmap));

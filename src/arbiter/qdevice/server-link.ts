@@ -3,7 +3,7 @@ import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { LogLevel } from '../../lib/log.ts';
 import type { DeviceEnd } from '../../qnet/device.ts';
 import { QnetFramer } from '../../qnet/framer.ts';
-import { isCertificateFor, isSignedBy, type TlsKeys } from '../keys.ts';
+import { isCertificateFor, isSignedBy, secureContextOf, type TlsKeys } from '../keys.ts';
 
 export interface ServerAddress {
   readonly host: string;
@@ -111,14 +111,12 @@ export class ServerLink {
   startTls(keys: TlsKeys, name: string): void {
     this.raw.removeAllListeners('data');
     this.raw.removeAllListeners('end');
-    const { ca, cert, key, pfx, passphrase } = keys;
-    const own = pfx === undefined ? { cert, key } : { pfx, passphrase };
+    const { ca } = keys;
     // Verified by hand: a certificate that has expired is accepted, as by stock, so that a cluster does not lose its arbiter at midnight.
     // Nothing is sent before.
     const socket = connectTls({
       socket: this.raw,
-      ca,
-      ...own,
+      secureContext: secureContextOf(keys),
       rejectUnauthorized: false,
       checkServerIdentity: () => undefined,
     });
