@@ -40,6 +40,8 @@ export const TotemDrop = {
   THROWN_AWAY: 20,
   /** Of a node that a member of this ring does not hear: no ring of all is possible now. */
   UNHEARD: 21,
+  /** Of a node outside of the ring, before all members are known to be operational: it is met when it is heard again. */
+  TOO_EARLY: 22,
 } as const;
 export type TotemDropReason = (typeof TotemDrop)[keyof typeof TotemDrop];
 export const DROP_NAMES = Object.keys(TotemDrop) as readonly (keyof typeof TotemDrop)[];

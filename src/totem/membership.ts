@@ -1,5 +1,6 @@
 import { ringSeqNewer } from '../lib/ring-seq.ts';
 import { TotemDrop, type TotemDropReason } from './drop-reason.ts';
+import { addFailed } from './joins.ts';
 import { TOTEM_LIMITS } from './limits.ts';
 import { isSubset, lowest, sameSet, subtract, union } from './node-set.ts';
 import { LEAP, requestAhead, requestLeap, takeNextRingSeq } from './reservation.ts';
@@ -54,9 +55,13 @@ export function receiveJoin(s: RingState, at: number, length: number, littleEndi
       if (join.failed.includes(s.me)) return TotemDrop.WRONG_STATE;
       if (isPast(s, join.systemFrom, join.ringSeq)) return TotemDrop.PAST_RING; // late: of the round that ended (totem.md trap 17)
       if (isUnheard(s, join.systemFrom)) return TotemDrop.UNHEARD;
+      if (isTooEarly(s, join.systemFrom)) return TotemDrop.TOO_EARLY;
       return processJoin(s, join);
-    case 'gather':
-      return processJoin(s, join);
+    case 'gather': {
+      const result = processJoin(s, join);
+      if (s.state === 'gather') takeSide(s, join);
+      return result;
+    }
     case 'commit':
     case 'recovery': {
       if (!s.membership.newMemb.includes(join.systemFrom) || ringSeqNewer(s.ring.seq, join.ringSeq))
@@ -128,6 +133,25 @@ function adoptLists(s: RingState, join: Join): TotemDropReason {
   return TotemDrop.NONE;
 }
 
+/**
+ * Two candidates that have each other on their failed lists agree on no ring before both have been in one: until then the lists only grow. Who is of neither part and
+ * has both among its candidates waits for both in vain, and they for it, and when the consensus timers go off, at nearly the same time, everybody fails
+ * everybody. So it takes a side at once: that of the lower node, which others who hear the same take, too. Its JOIN is a vote for that part and puts it on the lists
+ * of the other one: both form their rings, and meet with empty lists.
+ */
+function takeSide(s: RingState, join: Join): void {
+  const { membership, disputes } = s;
+  const from = join.systemFrom;
+  if (join.leave || from === s.me || !membership.proc.includes(from)) return;
+  disputes.note(from, join.failed);
+  const candidates = subtract(membership.proc, [...membership.failed, s.me]);
+  const opponents = candidates.includes(from) ? candidates.filter((node) => disputes.between(from, node)) : [];
+  if (opponents.length === 0) return;
+  addFailed(s, lowest(opponents) < from ? [from] : opponents);
+  enterGather(s, Reason.MERGE_JOIN, from);
+  if (isVote(s, join)) countVote(s, join);
+}
+
 /** Whether the process did not run for long, so that this JOIN and all that waits is stale (totem.md 4.15). */
 function wokeFromPause(s: RingState): boolean {
   const pausedMs = s.nowMs - s.pauseRecordMs;
@@ -144,6 +168,13 @@ function wokeFromPause(s: RingState): boolean {
  */
 const isPast = (s: RingState, node: number, ringSeq: number): boolean =>
   s.membership.memb.includes(node) && ringSeqNewer(s.ring.seq, ringSeq);
+
+/**
+ * The first member that becomes operational is a rotation of the token ahead of the last one. If it gathered now, for somebody outside of the ring, the others
+ * would leave RECOVERY, and their failed lists, which only OPERATIONAL empties, would name that very node: two parts with each other on those lists would form
+ * their rings and lose them again for ever. So nobody is met before the token has come round: stock does not wait, and forms a ring or not by luck.
+ */
+const isTooEarly = (s: RingState, node: number): boolean => s.settling && !s.membership.memb.includes(node);
 
 /** An MCAST of another ring (totem.md 4.4): a partition to merge with. */
 export function foreignMessage(s: RingState, systemFrom: number, ringRep: number, ringSeq: number): TotemDropReason {
@@ -179,6 +210,7 @@ function meetForeigner(
   if (s.state === 'operational' && isPast(s, node, ringSeq)) return TotemDrop.PAST_RING;
   if (s.pastRings.has(ringRep, ringSeq)) return TotemDrop.PAST_RING;
   if (s.state === 'operational' && isUnheard(s, node)) return TotemDrop.UNHEARD;
+  if (s.state === 'operational' && isTooEarly(s, node)) return TotemDrop.TOO_EARLY;
   const known = s.membership.proc.includes(node);
   if (s.state === 'gather' && known) return TotemDrop.FOREIGN_RING;
   if (!known && s.membership.proc.length >= TOTEM_LIMITS.processorsMax) return TotemDrop.TOO_MANY_NODES;

@@ -59,6 +59,7 @@ function detectIdle(s: RingState, token: OrfToken): void {
 /** A token of this ring that was not seen before. */
 function visit(s: RingState, token: OrfToken): void {
   s.tokenArrivedMs = s.nowMs;
+  s.settling = false;
   s.pace.returned(s.nowMs);
   s.passage.visit(s);
   s.loss.visit(token.seq);

@@ -1,6 +1,7 @@
 import { assert } from '../lib/assert.ts';
 import type { RingId } from '../lib/ring-id.ts';
 import { ringSeqAfter } from '../lib/ring-seq.ts';
+import { Disputes } from './disputes.ts';
 import { FramePool } from './frame-pool.ts';
 import type { FrameMemory, OriginCounter, SrpState, TotemNetwork, TotemObserver } from './interface.ts';
 import { TOTEM_LIMITS, totemMtu } from './limits.ts';
@@ -101,6 +102,8 @@ export class RingState {
   readonly flow = new FlowControl();
   readonly recovery: Recovery;
   readonly diskWait: DiskWait;
+  /** Who of the candidates will not agree with whom. */
+  readonly disputes = new Disputes();
   /** Who does not hear whom. */
   readonly suspicion = new Silences();
   readonly pace = new TokenPace();
@@ -130,6 +133,8 @@ export class RingState {
   held = false;
   /** Drop every ORF token: true from GATHER until RECOVERY. */
   discardOrf = false;
+  /** OPERATIONAL, and the token has not come round since: other members may still be in RECOVERY. False in a ring of one. */
+  settling = false;
   /** The representative has sent the initial ORF token. */
   originated = false;
   aruCount = 0;

@@ -105,6 +105,7 @@ export function enterCommit(s: RingState, token: CommitToken): void {
   s.setRing(token.ringId);
   s.ringSeqMax = s.ring.seq;
   s.diskWait.reset();
+  s.disputes.forgetRound();
   s.enter('commit');
   armTokenTimers(s);
   s.flow.reset();
@@ -192,6 +193,7 @@ export function enterOperational(s: RingState): void {
   s.old.reset();
   s.lastAru = 0;
   s.enter('operational');
+  s.settling = membership.memb.length > 1;
   notePresence(s);
   s.suspicion.changedMs = s.nowMs; // what is silent to others is not known in a new ring
   if (s.suspicion.someone) s.timers.start(Timer.SUSPICION, 0);

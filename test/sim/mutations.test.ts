@@ -13,8 +13,6 @@ const SEEDS_MAX = Number(process.env['SIM_MUTATION_SEEDS'] ?? 60);
 
 interface Bug {
   readonly name: string;
-  /** The first seed that is tried, where only a rare one leads to the place of the bug: a message half sent and no room to send it again. */
-  readonly from?: number;
   readonly plant: (node: SimNode) => void;
   /** A story that leads to the place of the bug, where the usual faults seldom do. */
   readonly story?: (seed: number, spoil: Bug['plant']) => SimReport;
@@ -57,6 +55,30 @@ function lossInPeace(seed: number, spoil: Bug['plant']): SimReport {
   world.heal();
   world.settle();
   return world.finish();
+}
+
+/**
+ * A node joins in the middle of a long message, and there is no room to send its beginning again: that message is lost to it (docs/totem-core.md), and
+ * nothing else, least of all what stands behind it in the same packet.
+ */
+function noRoomToSendAgain(seed: number, spoil: Bug['plant']): SimReport {
+  const full: Bug['plant'] = (node) => {
+    node.groups['halfSent'].sendAgain = () => false;
+    spoil(node);
+  };
+  const world = new World(seed, { nodes: 3, faults: false, spoil: full });
+  world.network.partition([[0, 1], [2]]);
+  for (let index = 0; index < 3; index++) world.startNode(index);
+  world.runFor(10 * world.timings.tokenMs);
+  const sender = world.nodes[0]!;
+  world.network.heal();
+  for (const bytes of [25_000, 20, 20, 20]) sender.send(bytes);
+  const srp = sender.groups.srp.state;
+  world.runWhile(world.timings.tokenMs, () => srp.newQueue.headContinues && srp.state !== 'operational');
+  world.settle();
+  const report = world.finish();
+  const long = ` message ${sender.options.nodeId}/0/0#0 `;
+  return { ...report, violations: report.violations.filter((text) => !text.includes(long)) };
 }
 
 const state = (node: SimNode) => node.groups.srp.state;
@@ -177,7 +199,7 @@ const BUGS: readonly Bug[] = [
   },
   {
     name: 'a half-sent message shares its packet with others when nodes join',
-    from: 120,
+    story: noRoomToSendAgain,
     plant: (node) => {
       node.groups['halfSent'].isolate = () => {};
     },
@@ -222,6 +244,7 @@ t.test('the stories break no rule by themselves', async (t) => {
   for (let seed = 1; seed <= 10; seed++) {
     t.same(deathInBadWeather(seed, () => {}).violations, [], `death, seed ${seed}`);
     t.same(lossInPeace(seed, () => {}).violations, [], `loss, seed ${seed}`);
+    t.same(noRoomToSendAgain(seed, () => {}).violations, [], `no room, seed ${seed}`);
   }
 });
 
@@ -229,8 +252,7 @@ for (const bug of BUGS) {
   t.test(bug.name, async (t) => {
     let caughtAt = 0;
     let how = '';
-    const { from = 1 } = bug;
-    for (let seed = from; seed < from + SEEDS_MAX && caughtAt === 0; seed++) {
+    for (let seed = 1; seed <= SEEDS_MAX && caughtAt === 0; seed++) {
       try {
         const report = bug.story?.(seed, bug.plant) ?? simulate(seed, { spoil: bug.plant });
         how = report.violations[0] ?? '';

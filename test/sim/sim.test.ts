@@ -18,6 +18,12 @@ const count = replay === undefined ? Number(process.env['SIM_SEEDS'] ?? 40) : 1;
  */
 const REGRESSIONS = replay === undefined && process.env['SIM_FIRST'] === undefined ? [31, 170, 579, 650, 1883] : [];
 
+/** Two parts of a partition that had each other on their failed lists formed their rings again and again, in step, without an end (docs/reliability.md). */
+t.test('two parts that form their rings at once meet', async (t) => {
+  t.same(simulate(92, { nodes: 9, quiet: true, witnesses: false }).violations, []);
+  t.same(simulate(1298).violations, []);
+});
+
 t.test('no seed breaks a rule', async (t) => {
   const sums = { virtualMs: 0, packets: 0, messages: 0, configurations: 0, events: 0 };
   const startMs = performance.now();

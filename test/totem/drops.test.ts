@@ -72,6 +72,12 @@ const FRAMES: Readonly<Record<Exclude<keyof typeof TotemDrop, 'NONE'>, Act>> = {
     state.suspicion.set(3, node.nowMs);
     return node.join({ systemFrom: 3, proc: [3], ringSeq: 100 });
   },
+  TOO_EARLY: (node) => {
+    node.toRecovery();
+    for (let tokenSeq = 1; node.state.state === 'recovery'; tokenSeq++)
+      node.orfToken({ ringRep: 1, ringSeq: 9, tokenSeq, seq: 0, aru: 0 });
+    return node.join({ systemFrom: 3, proc: [3], ringSeq: 100 });
+  },
   STALE_JOIN: (node) => {
     node.toOperational().groups.srp.state.draining = true;
     return node.join({ systemFrom: 3, proc: [3], ringSeq: 100 });
