@@ -4,21 +4,27 @@
  *
  *   node dist/perf/client.js [--kinds ours,stock] [--sizes 64,1400,100000] [--seconds 2] [--rounds 3] [--modes both,receive,lend,borrow]
  */
+
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import type { DaemonKind } from '../test/interop/lab/node.ts';
 import type { Running } from '../test/interop/lab/process.ts';
 import { program } from '../test/interop/lab/programs.ts';
+import { toolOptions } from '../test/tool-options.ts';
 import { AHEAD_OF_OTHERS, Rig } from './rig.ts';
 
-const { values } = parseArgs({
-  options: {
-    kinds: { type: 'string', default: 'ours,stock' },
-    sizes: { type: 'string', default: '64,1400,100000' },
-    seconds: { type: 'string', default: '2' },
-    rounds: { type: 'string', default: '3' },
-    modes: { type: 'string', default: 'both,receive,lend,borrow' },
-  },
+const USAGE = `node dist/perf/client.js [options]   the client of this project beside libcpg's, on the same daemon
+  --kinds ours,stock             daemons
+  --sizes 64,1400,100000         bytes
+  --seconds 2 --rounds 3
+  --modes both,receive,lend,borrow
+`;
+
+const values = toolOptions(USAGE, {
+  kinds: { type: 'string', default: 'ours,stock' },
+  sizes: { type: 'string', default: '64,1400,100000' },
+  seconds: { type: 'string', default: '2' },
+  rounds: { type: 'string', default: '3' },
+  modes: { type: 'string', default: 'both,receive,lend,borrow' },
 });
 const seconds = Number(values.seconds);
 const LOAD = fileURLToPath(new URL('./client-load.js', import.meta.url));

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { parseArgs } from 'node:util';
 import { CIPHER_KEY_BYTES, type CipherName, type HashName, type PacketBatch } from '../src/knet/crypto.ts';
 import { wireLength } from '../src/knet/mtu.ts';
 import { Arena } from '../src/os/arena.ts';
 import { type EngineName, OpensslProvider } from '../src/transport/knet/crypto-provider.ts';
+import { toolOptions } from '../test/tool-options.ts';
 import { cpuCost } from './cpu-cost.ts';
 
 /**
@@ -11,12 +11,16 @@ import { cpuCost } from './cpu-cost.ts';
  *
  *   node dist/perf/crypto.js [--bytes 1400] [--suites aes256/sha256,…] [--batch 40]
  */
-const { values } = parseArgs({
-  options: {
-    bytes: { type: 'string', default: '1400' },
-    suites: { type: 'string', default: 'aes256/sha256,aes128/sha1,aes256/sha512,aes256/md5,none/sha256' },
-    batch: { type: 'string', default: '40' },
-  },
+const USAGE = `node dist/perf/crypto.js [options]   what sealing and opening a packet costs, by engine
+  --bytes 1400
+  --suites aes256/sha256,aes128/sha1,aes256/sha512,aes256/md5,none/sha256
+  --batch 40                     packets
+`;
+
+const values = toolOptions(USAGE, {
+  bytes: { type: 'string', default: '1400' },
+  suites: { type: 'string', default: 'aes256/sha256,aes128/sha1,aes256/sha512,aes256/md5,none/sha256' },
+  batch: { type: 'string', default: '40' },
 });
 const bytes = Number(values.bytes);
 const packets = Number(values.batch);

@@ -1,11 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { labUnavailable, ROOT } from '../test/interop/lab/host.ts';
 import { Lab } from '../test/interop/lab/lab.ts';
 import type { DaemonKind } from '../test/interop/lab/node.ts';
 import { program } from '../test/interop/lab/programs.ts';
+import { toolOptions } from '../test/tool-options.ts';
 
 /**
  * Throughput of a ring whose network loses datagrams: stock's daemon and ours in turn, same machine, same run.
@@ -16,19 +16,28 @@ import { program } from '../test/interop/lab/programs.ts';
  * The loss is that of each datagram on its way into each node, in percent (nftables, `numgen random`). `--rings` names what runs on
  * the nodes, `ours+stock+ours` being a mixed ring. One client of node 1 multicasts without a pause and counts what it gets back.
  */
-const { values } = parseArgs({
-  options: {
-    nodes: { type: 'string', default: '3' },
-    loss: { type: 'string', default: '0,1,5,20' },
-    size: { type: 'string', default: '1400' },
-    links: { type: 'string', default: '1' },
-    seconds: { type: 'string', default: '5' },
-    rounds: { type: 'string', default: '1' },
-    rings: { type: 'string', default: 'stock,ours' },
-    plain: { type: 'boolean', default: false },
-    realtime: { type: 'boolean', default: false },
-    totem: { type: 'string', multiple: true, default: [] },
-  },
+const USAGE = `npm run perf:loss -- [options]   throughput of a ring whose network loses datagrams
+  --nodes 3 --links 1
+  --loss 0,1,5,20                percent of each node's incoming datagrams
+  --size 1400                    bytes of a message
+  --seconds 5 --rounds 1
+  --rings stock,ours             what runs on the nodes; ours+stock+ours: a mixed ring
+  --plain                        without encryption
+  --realtime                     with SCHED_RR
+  --totem 'KEY: VALUE'           a line of the configuration; may be repeated
+`;
+
+const values = toolOptions(USAGE, {
+  nodes: { type: 'string', default: '3' },
+  loss: { type: 'string', default: '0,1,5,20' },
+  size: { type: 'string', default: '1400' },
+  links: { type: 'string', default: '1' },
+  seconds: { type: 'string', default: '5' },
+  rounds: { type: 'string', default: '1' },
+  rings: { type: 'string', default: 'stock,ours' },
+  plain: { type: 'boolean', default: false },
+  realtime: { type: 'boolean', default: false },
+  totem: { type: 'string', multiple: true, default: [] },
 });
 
 interface Row {

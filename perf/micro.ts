@@ -5,6 +5,7 @@ import { RingWriter } from '../src/lib/qbring/writer.ts';
 import { CMAP_GET, CMAP_GET_RESPONSE } from '../src/services/codec/cmap.ts';
 import { CPG_DELIVER, CPG_MCAST } from '../src/services/codec/cpg.ts';
 import { groupNameValue, nameValue } from '../src/services/codec/fields.ts';
+import { toolOptions } from '../test/tool-options.ts';
 import { cpuCost } from './cpu-cost.ts';
 
 /**
@@ -15,6 +16,7 @@ import { cpuCost } from './cpu-cost.ts';
  *   node dist/perf/totem-core.js         ordering
  *   node dist/perf/knet.js               knet's datapath
  */
+toolOptions('node dist/perf/micro.js: what codecs, rings and queues cost; no options', {});
 const MESSAGE_BYTES = 1400;
 const RING_BYTES = 1 << 20;
 

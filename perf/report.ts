@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from '../test/interop/lab/host.ts';
+import { toolOptions } from '../test/tool-options.ts';
 import { type Bar, barChart } from './chart.ts';
 import { history, type Row, type Run } from './history.ts';
 import { CONDITION_TEXT, CONDITIONS } from './rig.ts';
@@ -11,6 +12,10 @@ import { geometricMean, type Spread } from './statistics.ts';
  *
  *   node dist/perf/report.js
  */
+toolOptions(
+  'node dist/perf/report.js: writes the newest figures of perf/history into docs/performance.md; no options',
+  {},
+);
 const PAGE = join(ROOT, 'docs/performance.md');
 const CHART = 'performance.svg';
 const MARKS = { begin: '<!-- figures: node dist/perf/report.js -->', end: '<!-- end of figures -->' };

@@ -1,6 +1,6 @@
-import { parseArgs } from 'node:util';
 import { labUnavailable } from '../test/interop/lab/host.ts';
 import type { DaemonKind } from '../test/interop/lab/node.ts';
+import { toolOptions } from '../test/tool-options.ts';
 import { memory, startTimes } from './footprint.ts';
 import { type Row, save } from './history.ts';
 import { type Figures, idle, message, request, scheduled, smallWrites, throughput } from './measures.ts';
@@ -9,25 +9,27 @@ import { spreads } from './statistics.ts';
 
 /**
  * Stock's daemon and ours in turn, same machine, same run, same C clients; every figure is the median of the rounds.
- *
- *   npm run perf -- [--measures throughput,message,half,requests,writes,idle,start,memory] [--nodes 1,3] [--dress udpu,knet,secure]
- *                   [--conditions quiet,ordinary,neighbour,onecore] [--sizes 64,1400,10000,100000] [--seconds 2] [--rounds 5] [--warmup 2]
- *                   [--history]
- *
- * With --history the figures are added to perf/history/; `node dist/perf/report.js` writes them into docs/performance.md.
  */
-const { values } = parseArgs({
-  options: {
-    measures: { type: 'string', default: 'throughput,message,half,requests,writes,idle,start,memory' },
-    nodes: { type: 'string', default: '1,3' },
-    dress: { type: 'string', default: 'udpu,knet,secure' },
-    conditions: { type: 'string', default: 'quiet' },
-    sizes: { type: 'string', default: '64,1400,10000,100000' },
-    seconds: { type: 'string', default: '2' },
-    rounds: { type: 'string', default: '5' },
-    warmup: { type: 'string', default: '2' },
-    history: { type: 'boolean', default: false },
-  },
+const USAGE = `npm run perf -- [options]        stock's daemon and ours in turn, beside the same C clients
+  --measures throughput,message,half,requests,writes,idle,start,memory
+  --nodes 1,3
+  --dress udpu,knet,secure
+  --conditions quiet             of quiet,ordinary,neighbour,onecore
+  --sizes 64,1400,10000,100000   bytes
+  --seconds 2 --rounds 5 --warmup 2
+  --history                      adds the figures to perf/history/; node dist/perf/report.js writes them into docs/performance.md
+`;
+
+const values = toolOptions(USAGE, {
+  measures: { type: 'string', default: 'throughput,message,half,requests,writes,idle,start,memory' },
+  nodes: { type: 'string', default: '1,3' },
+  dress: { type: 'string', default: 'udpu,knet,secure' },
+  conditions: { type: 'string', default: 'quiet' },
+  sizes: { type: 'string', default: '64,1400,10000,100000' },
+  seconds: { type: 'string', default: '2' },
+  rounds: { type: 'string', default: '5' },
+  warmup: { type: 'string', default: '2' },
+  history: { type: 'boolean', default: false },
 });
 const numbers = (text: string): number[] => text.split(',').map(Number);
 const measures = values.measures.split(',');

@@ -1,9 +1,11 @@
+import { toolOptions } from '../test/tool-options.ts';
 import { MemoryRing } from '../test/totem/memory-ring.ts';
 
 /**
  * What the Totem cores cost by themselves: N nodes in one thread, joined by a queue in memory. Every node sends, every
  * node delivers everything. `node dist/perf/totem-core.js`
  */
+toolOptions('SECONDS=1 node dist/perf/totem-core.js: what the Totem cores cost by themselves; no options', {});
 const SECONDS = Number(process.env['SECONDS'] ?? 1);
 
 function measure(nodes: number, netMtu: number, payloadBytes: number, maxMessages: number): void {

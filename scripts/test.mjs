@@ -29,6 +29,17 @@ const FAILURE_LINES_MAX = 40;
 const AGAIN_MAX = 8;
 
 const args = process.argv.slice(2);
+const USAGE = `node scripts/test.mjs [--unit] [--list] [substring …]
+  --unit      without what takes long or needs a machine of its own
+  --list      which files these are
+  substring   only files whose path contains one of them
+`;
+const unknown = args.find((arg) => arg.startsWith('--') && arg !== '--unit' && arg !== '--list');
+if (unknown !== undefined) {
+  if (unknown !== '--help') process.stderr.write(`there is no option ${unknown}\n`);
+  process[unknown === '--help' ? 'stdout' : 'stderr'].write(USAGE);
+  process.exit(unknown === '--help' ? 0 : 2);
+}
 const filters = args.filter((arg) => !arg.startsWith('--'));
 const unitOnly = args.includes('--unit');
 

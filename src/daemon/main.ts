@@ -111,6 +111,9 @@ async function startDaemon(options: DaemonOptions): Promise<number> {
     const given = { options, result, file, log, stateDirectory, instance };
     try {
       status = await serve({ ...given, scheduling, lockMemory, startPriority, flight });
+    } catch (error) {
+      if (!(error instanceof DaemonExit)) recordCrash(flight, failureText(error));
+      throw error;
     } finally {
       flight.close();
     }
@@ -212,7 +215,7 @@ function crashed(error: unknown, { log, stateDirectory, flight }: ServeParts): n
     () => log.write('debug', 'MAIN', stackOf(error), 'unexpected'), // the flight recorder keeps it
     () => log.write('emerg', 'MAIN', `Unexpected error: ${reason}`, 'unexpected'),
     () => log.dumpFlightData(stateDirectory),
-    () => flight.main.write('end', { status: ExitCode.FATAL, cause: END_CAUSES.indexOf('crash'), reason }),
+    () => recordCrash(flight, reason),
     () => flight.flush(),
     () => log.write('error', 'MAIN', `Corosync Cluster Engine exiting with status ${ExitCode.FATAL}`),
     () => log.flush(),
@@ -228,6 +231,9 @@ function crashed(error: unknown, { log, stateDirectory, flight }: ServeParts): n
   if (failed) process.stderr.write(`Unexpected error: ${reason}\n`);
   process.exit(ExitCode.FATAL);
 }
+
+const recordCrash = ({ main }: FlightRecorder, reason: string): void =>
+  main.write('end', { status: ExitCode.FATAL, cause: END_CAUSES.indexOf('crash'), reason });
 
 interface Loaded {
   readonly result: LoadedConfiguration | FailedConfiguration;

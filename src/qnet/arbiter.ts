@@ -27,9 +27,6 @@ import {
 
 /** Lines of a configuration are not longer. */
 const CLUSTER_NAME_BYTES_MAX = 512;
-/** Nodes in the lists of all clients. */
-const LISTED_IN_ALL_MAX = 500_000;
-
 /** A node of a cluster, connected. Made by `Arbiter.connected`; only the arbiter changes it. */
 export class ArbiterClient implements Voter {
   clusterName: string | null = null;
@@ -80,6 +77,8 @@ export interface ArbiterSettings {
   readonly keepActivePartition: boolean;
   /** All clusters; 0: no limit. */
   readonly clustersMax: number;
+  /** Nodes in the lists of all clients. */
+  readonly listedNodesMax: number;
 }
 
 export interface ArbiterPorts {
@@ -332,7 +331,7 @@ export class Arbiter {
 
   private nodeList(client: ArbiterClient, message: QnetMessage): void {
     const { sequence, listType, nodes = [], configVersion } = message;
-    if (this.listed + nodes.length > LISTED_IN_ALL_MAX) {
+    if (this.listed + nodes.length > this.settings.listedNodesMax) {
       this.ports.log('error', `The lists of all clients have ${this.listed} nodes: no more are kept`, 'lists full');
       this.refuse(client, message, ReplyError.INTERNAL);
       return;

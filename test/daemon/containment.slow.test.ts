@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { configText, findPort } from '../../src/cli/demo/generate.ts';
+import { FLIGHT_FILE, readFlight } from '../../src/observe/flight/index.ts';
 import { DAEMON_ENTRY, READY_MS, until } from './loopback-cluster.ts';
 
 t.setTimeout(300_000); // the machine may be busy
@@ -30,6 +31,12 @@ interface Plant {
 /** After so long, so that the daemon serves; 0 for what happens once. */
 const LATER_MS = 3000;
 const PLANTS: readonly Plant[] = [
+  {
+    part: 'the start, before anybody is served',
+    module: 'daemon/daemon.js',
+    method: 'Daemon.prototype.run',
+    afterMs: 0,
+  },
   { part: 'the ring thread', module: 'totem/index.js', method: 'TotemSrp.prototype.tick', afterMs: LATER_MS },
   {
     part: 'a view that is handed over',
@@ -87,7 +94,7 @@ for (const one of PLANTS) {
       logFile: join(directory, 'corosync.log'),
       page: null,
     };
-    rmSync(node.logFile, { force: true });
+    for (const file of readdirSync(directory)) if (/^fdata|^flight|log$/.test(file)) rmSync(join(directory, file));
     writeFileSync(node.configFile, configText([node], node, 'udpu', port, ''));
     const preload = join(directory, 'plant.mjs');
     writeFileSync(preload, plant(one));
@@ -106,6 +113,10 @@ for (const one of PLANTS) {
     t.equal(status, FATAL, `${child.signalCode}`);
     t.match(log + stderr, /planted/, 'the reason is told');
     t.notMatch(log + stderr, /^\s+at /m, 'no stack');
+    t.ok(existsSync(join(directory, 'fdata')), 'flight data');
+    const records = readFlight(readFileSync(join(directory, FLIGHT_FILE)))?.records ?? [];
+    if (one.part !== 'the ring thread')
+      t.match(records.at(-1), { kind: 'end', reason: /planted/ }, 'the recorder has the reason');
     const refused = await new Promise((resolve) => {
       connect({ path: `\0${node.instance}-cmap` })
         .once('error', () => resolve(true))

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { toolOptions } from '../tool-options.ts';
 import { Explorer, STARTS } from './explorer.ts';
 
 const USAGE = `npm run model -- [options]   every interleaving of deliveries, timeouts, deaths and losses among three real cores
@@ -8,31 +8,25 @@ const USAGE = `npm run model -- [options]   every interleaving of deliveries, ti
   --losses N     frames that are lost on one path (1)
 `;
 
-const { values } = parseArgs({
-  options: {
-    depth: { type: 'string', default: '6' },
-    seconds: { type: 'string', default: '60' },
-    crashes: { type: 'string', default: '1' },
-    losses: { type: 'string', default: '1' },
-    help: { type: 'boolean', default: false },
-  },
+const values = toolOptions(USAGE, {
+  depth: { type: 'string', default: '6' },
+  seconds: { type: 'string', default: '60' },
+  crashes: { type: 'string', default: '1' },
+  losses: { type: 'string', default: '1' },
 });
 
-if (values.help) process.stdout.write(USAGE);
-else {
-  for (const start of STARTS) {
-    const report = new Explorer(start, {
-      depth: Number(values.depth),
-      seconds: Number(values.seconds),
-      crashes: Number(values.crashes),
-      losses: Number(values.losses),
-    }).run();
-    const { states, events, settled, complete, violation } = report;
-    process.stdout.write(
-      `${start}: ${events} events, ${states} states in the last depth, all of depth ${complete} seen, ${settled} states settled\n`,
-    );
-    if (violation === null) continue;
-    process.stdout.write(`  ${violation.text}\n    ${violation.path.join('\n    ')}\n`);
-    process.exitCode = 1;
-  }
+for (const start of STARTS) {
+  const report = new Explorer(start, {
+    depth: Number(values.depth),
+    seconds: Number(values.seconds),
+    crashes: Number(values.crashes),
+    losses: Number(values.losses),
+  }).run();
+  const { states, events, settled, complete, violation } = report;
+  process.stdout.write(
+    `${start}: ${events} events, ${states} states in the last depth, all of depth ${complete} seen, ${settled} states settled\n`,
+  );
+  if (violation === null) continue;
+  process.stdout.write(`  ${violation.text}\n    ${violation.path.join('\n    ')}\n`);
+  process.exitCode = 1;
 }

@@ -11,6 +11,7 @@ export const SETTINGS: ArbiterSettings = {
   sendBytesMax: 1 << 15,
   keepActivePartition: false,
   clustersMax: 0,
+  listedNodesMax: 500_000,
 };
 
 export const nodes = (...ids: readonly number[]): QnetNode[] =>

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+import { toolOptions } from '../tool-options.ts';
 import { Campaign } from './campaign.ts';
 import { asScenario, type Story, shrink } from './shrink.ts';
 import { type SimOptions, type SimReport, simulate, World } from './world.ts';
@@ -19,22 +19,19 @@ npm run sim -- --seed N [options]  one seed: its story, and a shorter one if it 
 `;
 const STORIES_MAX = 3;
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '1' },
-    seeds: { type: 'string', default: '1000000000' },
-    first: { type: 'string', default: '1' },
-    threads: { type: 'string' },
-    attack: { type: 'boolean', default: false },
-    coverage: { type: 'string' },
-    shrink: { type: 'string', default: '60' },
-    seed: { type: 'string' },
-    'faults-ms': { type: 'string' },
-    skip: { type: 'string' },
-    quiet: { type: 'boolean', default: false },
-    'no-witnesses': { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
+const values = toolOptions(USAGE, {
+  minutes: { type: 'string', default: '1' },
+  seeds: { type: 'string', default: '1000000000' },
+  first: { type: 'string', default: '1' },
+  threads: { type: 'string' },
+  attack: { type: 'boolean', default: false },
+  coverage: { type: 'string' },
+  shrink: { type: 'string', default: '60' },
+  seed: { type: 'string' },
+  'faults-ms': { type: 'string' },
+  skip: { type: 'string' },
+  quiet: { type: 'boolean', default: false },
+  'no-witnesses': { type: 'boolean', default: false },
 });
 
 const out = (text: string): void => void process.stdout.write(`${text}\n`);
@@ -106,8 +103,5 @@ async function campaign(): Promise<boolean> {
   return campaign.failed.length === 0;
 }
 
-if (values.help) out(USAGE);
-else {
-  const good = values.seed === undefined ? await campaign() : replay(Number(values.seed));
-  process.exitCode = good ? 0 : 1;
-}
+const good = values.seed === undefined ? await campaign() : replay(Number(values.seed));
+process.exitCode = good ? 0 : 1;

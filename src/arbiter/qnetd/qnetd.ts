@@ -13,6 +13,7 @@ import { QNETD_NAME, type QnetdSettings } from './qnetd-settings.ts';
 
 /** An arbiter for more has another limit of memory than this anyway. */
 const CLUSTERS_MAX = 4096;
+const LISTED_NODES_MAX = 500_000;
 /** Where `-m 0` says that there is no limit, descriptors and memory are. */
 const CLIENTS_MAX = 10_000;
 /** Of the process itself, the listening sockets, the tools and those who read metrics. */
@@ -64,6 +65,7 @@ function arbiterSettings({ tls, clientCertificateRequired, settings }: QnetdOpti
     sendBytesMax: settings.max_client_send_size,
     keepActivePartition: settings.keep_active_partition_tie_breaker,
     clustersMax: CLUSTERS_MAX,
+    listedNodesMax: LISTED_NODES_MAX,
   };
 }
 
