@@ -13,6 +13,7 @@ export const SECTIONS = [
       'docs/cli.md',
       'docs/doctor.md',
       'docs/simulate.md',
+      'docs/troubleshooting/faults.md',
       'docs/troubleshooting/membership.md',
       'docs/notify.md',
       'docs/metrics.md',

@@ -1,4 +1,3 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
@@ -7,29 +6,7 @@ import { ROOT } from './lab/host.ts';
 import { Lab } from './lab/lab.ts';
 import type { LabNode } from './lab/node.ts';
 import { until } from './lab/process.ts';
-
-/** What operators see, for docs/troubleshooting: `RONDO_TRANSCRIPT=1` writes it. */
-class Transcript {
-  private readonly lines: string[] = [];
-
-  say(text: string): void {
-    this.lines.push(text, '');
-  }
-
-  async run(node: LabNode, ...args: readonly string[]): Promise<string> {
-    const { stdout, stderr } = await node.space.run(join(ROOT, 'bin/rondo'), args);
-    const command = `${node.plan.name}# rondo ${args.map((arg) => (/\s/.test(arg) ? `'${arg}'` : arg)).join(' ')}`;
-    this.lines.push('```', command, (stdout + stderr).trimEnd(), '```', '');
-    return stdout + stderr;
-  }
-
-  write(name: string, title: string): void {
-    if (process.env['RONDO_TRANSCRIPT'] === undefined) return;
-    const directory = join(ROOT, 'docs/troubleshooting');
-    mkdirSync(directory, { recursive: true });
-    writeFileSync(join(directory, name), `# ${title}\n\n${this.lines.join('\n').trimEnd()}\n`);
-  }
-}
+import { Transcript } from './lab/transcript.ts';
 
 const RONDO = join(ROOT, 'bin/rondo');
 
@@ -143,5 +120,5 @@ t.test('why the membership changed, asked on each side', { skip: skipReason(['ou
     const { stdout: json } = await one.space.run(RONDO, ['why', '100', '--json']);
     t.match(JSON.parse(json), { nodeId: 1, lives: [{ life: 1, end: null }] });
   });
-  shown.write('membership.md', 'Why did the membership change?');
+  shown.finish(t, 'membership.md', 'Why did the membership change?');
 });
