@@ -173,3 +173,19 @@ t.test('cuts, pauses and deaths by seeds: never two holders, tokens grow in the 
     t.same(problems, [], `seed ${seed}, taken ${taken} times`);
   }
 });
+
+t.test('asking for a lock or its owner is no error for who was away when that was agreed on', async (t) => {
+  const cluster = await createTestCluster(3, { seed: 11 });
+  const [mine] = await cluster.run(Promise.all([1, 2, 3].map((id) => Locks.open(cluster.connectOptions(id)))));
+  for (let cut = 0; cut < 12; cut++) {
+    const acquiring = mine!.acquire('l');
+    const owners = Promise.all(Array.from({ length: 10 }, () => mine!.owner('other')));
+    for (let turns = 0; turns < cut; turns++) await new Promise(setImmediate);
+    await cluster.partition([1], [2, 3]);
+    await cluster.heal();
+    t.same(new Set(await cluster.run(owners)), new Set([null]));
+    const lock = await cluster.run(acquiring);
+    await cluster.run(lock.release());
+  }
+  await cluster.close();
+});

@@ -61,3 +61,27 @@ t.test('changes that are not kept any more are named, not passed over', async (t
   await cluster.run(map.close());
   await cluster.close();
 });
+
+t.test(
+  'changes and barriers that were agreed on while their submitter was away have their results all the same',
+  async (t) => {
+    const cluster = await createTestCluster(3, { seed: 11 });
+    const [map] = await cluster.run(
+      Promise.all([1, 2, 3].map((id) => SharedMap.open<number>({ ...cluster.connectOptions(id), name: 'm' }))),
+    );
+    let revision = 0;
+    for (let cut = 0; cut < 12; cut++) {
+      const changes = Promise.all(Array.from({ length: 10 }, (_, at) => map!.set('k', 10 * cut + at)));
+      const reads = Promise.all(Array.from({ length: 10 }, () => map!.read('k')));
+      for (let turns = 0; turns < cut; turns++) await new Promise(setImmediate);
+      await cluster.partition([1], [2, 3]);
+      await cluster.heal();
+      for (const made of await cluster.run(changes)) {
+        t.ok(made! > revision, `${made} is its own`);
+        revision = made!;
+      }
+      for (const read of await cluster.run(reads)) t.same(read, { value: 10 * cut + 9, revision });
+    }
+    await cluster.close();
+  },
+);

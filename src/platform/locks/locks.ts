@@ -6,6 +6,7 @@ import { MachineError } from '../errors.ts';
 import { clockOf } from '../group-link.ts';
 import { Deadlines } from '../replicated/deadlines.ts';
 import {
+  isResultLost,
   type MachineMember,
   Replicated,
   type ReplicatedOptions,
@@ -232,7 +233,7 @@ export class Locks {
     try {
       return await this.machine.submit(command, { timeoutMs: Number.POSITIVE_INFINITY });
     } catch (error) {
-      if (!(error instanceof MachineError) || error.code !== 'RONDO_RESULT_LOST') throw error;
+      if (!isResultLost(error)) throw error;
       if (command.op === 'acquire') this.waits(command.request);
       this.reconcile();
       return [];

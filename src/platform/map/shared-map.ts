@@ -3,12 +3,8 @@ import { EventStream } from '../../client/event-stream.ts';
 import type { CallOptions } from '../../client/session.ts';
 import { MachineError } from '../errors.ts';
 import type { ReplicaState } from '../replicated/core.ts';
-import {
-  Replicated,
-  type ReplicatedOptions,
-  type SharedOptions,
-  type SubmitOptions,
-} from '../replicated/replicated.ts';
+import { ExactMachine } from '../replicated/exact-machine.ts';
+import type { ApplyContext, SharedOptions, SubmitOptions } from '../replicated/replicated.ts';
 
 /** What JSON has. */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
@@ -51,6 +47,9 @@ interface MapCommand<V> {
   readonly ifRevision: number | null;
 }
 
+/** Entries, history, up to where it is forgotten, last revision. */
+type SavedMap<V> = [[string, MapEntry<V>][], MapChange<V>[], number, number];
+
 /** A map that all members have, with revisions, conditional changes and watches. Values are JSON; `null` stands for none. */
 export class SharedMap<V extends JsonValue> {
   private values = new Map<string, MapEntry<V>>();
@@ -58,7 +57,7 @@ export class SharedMap<V extends JsonValue> {
   /** Changes up to this revision are not in the history. */
   private forgotten = 0;
   private last = 0;
-  private machine!: Replicated<MapCommand<V>, number | null>;
+  private machine!: ExactMachine<MapCommand<V>, number | null>;
   private readonly watches = new Set<{
     readonly stream: EventStream<MapChange<V>>;
     readonly prefix: string;
@@ -67,17 +66,15 @@ export class SharedMap<V extends JsonValue> {
 
   private constructor() {}
 
-  static async open<V extends JsonValue>({ name, ...options }: SharedMapOptions): Promise<SharedMap<V>> {
+  static async open<V extends JsonValue>(options: SharedMapOptions): Promise<SharedMap<V>> {
     const map = new SharedMap<V>();
-    const machine: ReplicatedOptions<MapCommand<V>, number | null> = {
-      ...options,
-      name: `map.${name}`,
-      apply: (command, { index }) => map.apply(command, index),
-      snapshot: () => Buffer.from(JSON.stringify([[...map.values], map.history, map.forgotten, map.last])),
-      restore: (bytes) => map.restore(bytes),
+    const state = {
+      apply: (command: MapCommand<V>, { index }: ApplyContext) => map.apply(command, index),
+      save: (): SavedMap<V> => [[...map.values], map.history, map.forgotten, map.last],
+      load: (saved: unknown) => map.load(saved as SavedMap<V>),
     };
-    await Replicated.open(machine, (made) => {
-      map.machine = made;
+    await ExactMachine.open<MapCommand<V>, number | null>('map', options, state, (machine) => {
+      map.machine = machine;
     });
     return map;
   }
@@ -162,13 +159,7 @@ export class SharedMap<V extends JsonValue> {
     return index;
   }
 
-  private restore(bytes: Uint8Array): void {
-    const saved = JSON.parse(Buffer.from(bytes).toString()) as [
-      [string, MapEntry<V>][],
-      MapChange<V>[],
-      number,
-      number,
-    ];
+  private load(saved: SavedMap<V>): void {
     [, this.history, this.forgotten, this.last] = saved;
     this.values = new Map(saved[0]);
     for (const watch of this.watches) this.forward(watch);

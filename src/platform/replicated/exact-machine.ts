@@ -1,8 +1,10 @@
 import type { Codec } from '../../client/codecs.ts';
 import { decodeMessagePack, encodeMessagePack, type MessagePackValue } from '../../client/message-pack.ts';
 import { MachineError } from '../errors.ts';
+import type { ReplicaState } from './core.ts';
 import {
   type ApplyContext,
+  isResultLost,
   type MachineMember,
   Replicated,
   type SharedOptions,
@@ -43,7 +45,7 @@ export class ExactMachine<Command, Result> {
   /** Part of the state: commands are judged by who was a member at their place. */
   private present = new Map<string, MachineMember>();
 
-  private constructor(private readonly state: AgreedState<Command, Result>) {}
+  private constructor(private readonly agreed: AgreedState<Command, Result>) {}
 
   /** @param early gets the machine before the first call of the state's functions. */
   static async open<Command, Result>(
@@ -72,6 +74,10 @@ export class ExactMachine<Command, Result> {
     return this.machine.life;
   }
 
+  get state(): ReplicaState {
+    return this.machine.state;
+  }
+
   /** The result of the command. @throws as `Replicated.submit`, but RONDO_RESULT_LOST only after the others have forgotten this life. */
   async submit(command: Command, options: SubmitOptions = {}): Promise<Result> {
     if (this.open.size >= OPEN_MAX) {
@@ -87,8 +93,7 @@ export class ExactMachine<Command, Result> {
       const [first] = this.open;
       return await this.machine.submit({ request, done: first!, command }, options);
     } catch (error) {
-      const lost = error instanceof MachineError && error.code === 'RONDO_RESULT_LOST';
-      const found = lost ? this.results.find(this.life, request) : null;
+      const found = isResultLost(error) ? this.results.find(this.life, request) : null;
       if (found === null) throw error;
       return found.result;
     } finally {
@@ -115,7 +120,7 @@ export class ExactMachine<Command, Result> {
   }
 
   private apply({ request, done, command }: Numbered<Command>, context: ApplyContext): Result {
-    const result = this.state.apply(command, context);
+    const result = this.agreed.apply(command, context);
     this.results.note(context.from, request, done, result);
     return result;
   }
@@ -123,12 +128,12 @@ export class ExactMachine<Command, Result> {
   private members(members: readonly MachineMember[], context: ApplyContext): void {
     this.present = new Map(members.map((member) => [member.life, member]));
     this.results.members(new Set(this.present.keys()));
-    this.state.members?.(members, context);
+    this.agreed.members?.(members, context);
   }
 
   private save(): Uint8Array {
     const members = [...this.present.values()];
-    const saved: Saved<Result> = { state: this.state.save(), results: this.results.save(), members };
+    const saved: Saved<Result> = { state: this.agreed.save(), results: this.results.save(), members };
     return encodeMessagePack(saved as unknown as MessagePackValue);
   }
 
@@ -136,7 +141,7 @@ export class ExactMachine<Command, Result> {
     const saved = decodeMessagePack(bytes) as unknown as Saved<Result>;
     this.results.load(saved.results);
     this.present = new Map(saved.members.map((member) => [member.life, member]));
-    this.state.load(saved.state);
+    this.agreed.load(saved.state);
   }
 }
 

@@ -224,7 +224,12 @@ export class Replicated<Command, Result> implements ReplicaHost {
 
   /** Resolves when everything that was confirmed anywhere before this call is applied here: what is read then is up to date. */
   async barrier(options: SubmitOptions = {}): Promise<void> {
-    await this.enter<void>(() => this.runningCore().submit(new Uint8Array(0), 'barrier'), options);
+    try {
+      await this.enter<void>(() => this.runningCore().submit(new Uint8Array(0), 'barrier'), options);
+    } catch (error) {
+      // Agreed on while this member was away: the state that it was given since has everything before.
+      if (!isResultLost(error)) throw error;
+    }
   }
 
   /** Compares the states of all members at one place of the order. */
@@ -427,6 +432,9 @@ export class Replicated<Command, Result> implements ReplicaHost {
     if (member !== undefined) this.digests.note(index, member, digest);
   }
 }
+
+export const isResultLost = (error: unknown): boolean =>
+  error instanceof MachineError && error.code === 'RONDO_RESULT_LOST';
 
 /** What the envelope of a command needs besides it. */
 const ENVELOPE_BYTES = 4096;
