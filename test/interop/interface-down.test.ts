@@ -116,6 +116,25 @@ for (const kind of ['stock', 'ours'] as const) {
   });
 }
 
+/** Neither its address nor its name says which node of the list this host is. */
+for (const transport of ['knet', 'udp', 'udpu'] as const) {
+  const name = `no address and no name, ${transport}`;
+  t.test(name, { skip: skipReason(['stock', 'ours'], transport !== 'knet', name) }, async (t) => {
+    const statuses: (number | null)[] = [];
+    for (const kind of ['stock', 'ours'] as const) {
+      const lab = await Lab.create(options(transport), [kind, 'stock']);
+      t.teardown(() => lab.close());
+      const [node] = lab.nodes as [LabNode, LabNode];
+      await node.space.shell('hostname elsewhere && ip addr flush dev eth0');
+      const daemon = node.startDaemon();
+      const ended = await Promise.race([daemon.exited, sleep(10_000)]);
+      statuses.push(ended === undefined ? null : ended.code);
+      t.comment(`${kind}: ${daemon.alive ? 'waits' : `status ${ended?.code}`}`);
+    }
+    t.equal(statuses[1], statuses[0]);
+  });
+}
+
 /** udpu does not wait: stock ends, too. */
 t.test(
   'udpu ends at its start without its interface',
