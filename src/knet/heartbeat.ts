@@ -90,10 +90,12 @@ export class Heartbeat implements InternalPackets {
   }
 
   private noticePause(nowMs: number): void {
-    const late = this.lastTickMs < 0 ? 0 : nowMs - Math.max(this.lastTickMs, this.plannedMs);
+    const awayMs = this.lastTickMs < 0 ? 0 : nowMs - this.lastTickMs;
+    const late = Math.min(awayMs, nowMs - this.plannedMs);
     this.lastTickMs = nowMs;
     if (late < PAUSE_MS_MIN) return;
-    for (const link of this.hosts.links) link?.forgive(late);
+    // It may have begun at any time since then: none of it counts.
+    for (const link of this.hosts.links) link?.forgive(awayMs);
     for (const host of this.hosts.list) this.endSilence(host);
     this.effects.report({ kind: 'paused', ms: Math.round(late) });
   }
