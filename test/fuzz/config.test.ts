@@ -1,16 +1,12 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import t from 'tap';
 import { COMMANDS } from '../../src/cli/commands/index.ts';
 import { UsageError } from '../../src/cli/exit-codes.ts';
 import { parseInvocation } from '../../src/cli/parse.ts';
-import { type ConfigEnvironment, nodeEnvironment } from '../../src/config/environment.ts';
-import { warningText } from '../../src/config/errors.ts';
-import { loadConfiguration } from '../../src/config/load.ts';
 import { OPTIONS } from '../../src/config/options/index.ts';
 import { latin1, latin1Bytes } from '../../src/config/parser/lexer.ts';
 import { parseOptions } from '../../src/daemon/options.ts';
 import { Random } from '../../src/sim/random.ts';
+import { CONFIG_JUNK, CONFIG_NAMES, CONFIG_VALUES, exampleConfigurations, judgeConfiguration } from './config-judge.ts';
 
 /**
  * Files and command lines that nobody would write, made from the vectors by changes that keep their structure: sections
@@ -19,24 +15,9 @@ import { Random } from '../../src/sim/random.ts';
  */
 const seed = Number(process.env['CONFIG_SEED'] ?? 1);
 const runs = Number(process.env['CONFIG_FUZZ_RUNS'] ?? 3000);
-/** Loading one file, the longest that is made here. */
-const LOAD_MS_MAX = 3_000;
 const GROWTH_BYTES_MAX = 32 << 20;
 
-const directory = join(process.cwd(), 'test/vectors/conf');
-const corpus = readdirSync(directory)
-  .filter((name) => name.endsWith('.conf'))
-  .map((name) => latin1(readFileSync(join(directory, name))));
-
-const VALUES = [
-  '', '0', '-0', '1', '-1', '2', '8', '255', '256', '65535', '65536', '2147483647', '2147483648', '4294967295',
-  '4294967296', '18446744073709551615', '18446744073709551616', '9'.repeat(300), '1e9', '0x10', '٣', 'yes', 'no', 'on',
-  'trace', 'knet', 'udp', 'udpu', 'aes256', 'sha256', 'k'.repeat(200), 'k'.repeat(509), '127.0.0.1', '::1', 'fe80::1%lo',
-  '::ffff:1.2.3.4', '999.1.1.1', '239.1.2.3', 'a.b.c', '.', '..', 'host-a', '__proto__', 'constructor', 'toString',
-  '%s%n', '../../etc/shadow', '\x1b[2J', '\0', 'a{b', 'a}b', 'a:b', ': :', '#', '"', '\xff\xfe', 'lowest', '1 2 3',
-]; // biome-ignore format: a table
-const NAMES = ['totem', 'nodelist', 'node', 'interface', 'member', 'logging', 'logger_subsys', 'logging_daemon', 'quorum', 'device', 'net', 'heuristics', 'uidgid', 'service', 'system', 'resources', 'nozzle', 'pload', '__proto__', 'constructor', 'x'.repeat(240), '']; // biome-ignore format: a table
-const JUNK = ['{', '}', '}}', '{{', ': x', 'key: x', 'key : y', 'a {', 'a { b', '} x', '#', '\r', '\0', 'x'.repeat(600), '\xef\xbb\xbftotem {', 'a:: {', '\t \t']; // biome-ignore format: a table
+const corpus = exampleConfigurations();
 
 class ConfigMutator {
   constructor(private readonly random: Random) {}
@@ -67,14 +48,14 @@ class ConfigMutator {
         lines.splice(at, 0, ...this.pick(corpus).split('\n').slice(random.between(0, 10)));
         break;
       case 3:
-        lines.splice(at, 0, this.pick(JUNK));
+        lines.splice(at, 0, this.pick(CONFIG_JUNK));
         break;
       case 4: // nested deeply
-        for (let depth = random.between(1, 30); depth > 0; depth--) lines.splice(at, 0, `${this.pick(NAMES)} {`);
+        for (let depth = random.between(1, 30); depth > 0; depth--) lines.splice(at, 0, `${this.pick(CONFIG_NAMES)} {`);
         break;
       case 5: {
         const colon = lines[at]!.indexOf(':');
-        if (colon >= 0) lines[at] = `${lines[at]!.slice(0, colon)}: ${this.pick(VALUES)}`;
+        if (colon >= 0) lines[at] = `${lines[at]!.slice(0, colon)}: ${this.pick(CONFIG_VALUES)}`;
         break;
       }
       case 6: // sections change places
@@ -84,7 +65,11 @@ class ConfigMutator {
         const { section, key } = this.pick(OPTIONS);
         const names = section.split('.');
         const name = key.replace('<0-7>', this.pick(['0', '7', '8', '4294967296'])).replace('<NAME>', 'x');
-        lines.push(...names.map((part) => `${part} {`), `${name}: ${this.pick(VALUES)}`, ...names.map(() => '}'));
+        lines.push(
+          ...names.map((part) => `${part} {`),
+          `${name}: ${this.pick(CONFIG_VALUES)}`,
+          ...names.map(() => '}'),
+        );
       }
     }
   }
@@ -98,44 +83,13 @@ class ConfigMutator {
   }
 }
 
-let current = '';
-const environment: ConfigEnvironment = {
-  ...nodeEnvironment(),
-  hostname: () => 'host-a',
-  localAddresses: () => ['127.0.0.1', '::1'],
-  lookup: async (name, family) => (family === 4 && name.startsWith('host') ? ['10.0.0.9'] : []),
-  reverse: async () => null,
-  readFile: async () => latin1Bytes(current),
-  readKeyFile: async () => ({ bytes: new Uint8Array(256).fill(3), mode: 0o400, uid: 0, gid: 0 }),
-  listFiles: async () => [],
-  openForAppend: async () => {},
-  enterDirectory: async () => {},
-  accountId: async () => 77,
-};
-
-/** Loads a text and returns what is wrong with the outcome; `null`: nothing. */
-async function judge(text: string, purpose: 'test' | 'start'): Promise<string | null> {
-  current = text;
-  const before = process.cpuUsage();
-  const result = await loadConfiguration({ file: '/fuzz/corosync.conf' }, { purpose, environment });
-  const { user, system } = process.cpuUsage(before); // not the clock: other work on the machine takes time, too
-  const elapsedMs = (user + system) / 1000;
-  if (elapsedMs > LOAD_MS_MAX) return `took ${Math.round(elapsedMs)} ms`;
-  for (const { position } of result.warnings) if (position !== undefined && position.line < 1) return 'a line below 1';
-  if (result.warnings.some((warning) => /undefined|\[object|NaN/.test(warningText(warning)))) return 'a broken text';
-  if (result.ok) return Object.values(result.totem.timings).includes(Number.NaN) ? 'a timing is no number' : null;
-  if (result.errors.length === 0) return 'refused without an error';
-  // An unknown user with stock's mark for "not found" has no text.
-  return result.errors.some(({ message }) => /undefined|\[object|NaN/.test(message)) ? 'a broken error' : null;
-}
-
 t.test(`${runs} configurations: no exception, no hang, no growth`, { timeout: 60_000 + runs * 20 }, async (t) => {
   const mutator = new ConfigMutator(new Random(seed));
   const kinds = new Map<string, number>();
   let heapBytes = 0;
   for (let run = 0; run < runs; run++) {
     const text = mutator.next();
-    const problem = await judge(text, run % 2 === 0 ? 'test' : 'start').catch((error: unknown) =>
+    const problem = await judgeConfiguration(text, run % 2 === 0 ? 'test' : 'start').catch((error: unknown) =>
       error instanceof Error ? (error.stack ?? error.message) : String(error),
     );
     kinds.set(problem === null ? 'fine' : 'bad', 1);
@@ -171,7 +125,7 @@ t.test(
     };
     for (const [name, text] of Object.entries(files)) {
       const started = performance.now();
-      t.equal(await judge(text, 'test'), null, name);
+      t.equal(await judgeConfiguration(text, 'test'), null, name);
       t.comment(`${name}: ${Math.round(performance.now() - started)} ms`);
     }
   },

@@ -1,35 +1,16 @@
 import t from 'tap';
 import { QnetFramer } from '../../src/qnet/framer.ts';
 import { QnetMessageType } from '../../src/qnet/ids.ts';
-import { decodeQnet, encodeQnet } from '../../src/qnet/messages.ts';
-import { ArbiterHarness, nodes } from '../qnet/arbiter-harness.ts';
+import { decodeQnet } from '../../src/qnet/messages.ts';
+import { ArbiterHarness } from '../qnet/arbiter-harness.ts';
 import { Mutator } from './mutator.ts';
+import { qnetMessages } from './qnet-corpus.ts';
 
 /** What any client of the network may send to an arbiter: no exception, no state that breaks it. `FUZZ_FRAMES` messages, `FUZZ_SEED`. */
 const frames = Number(process.env['FUZZ_FRAMES'] ?? 20_000);
 const seed = Number(process.env['FUZZ_SEED'] ?? 1);
-const ringId = { nodeId: 1, seq: 8n };
-const init = { nodeId: 1, heartbeatMs: 8000, tieBreaker: { mode: 1, nodeId: 0 }, ringId };
-const corpus = [
-  encodeQnet(QnetMessageType.PREINIT, { sequence: 1, clusterName: new TextEncoder().encode('lab') }),
-  encodeQnet(QnetMessageType.STARTTLS, { sequence: 2 }),
-  ...[0, 1, 2, 3].map((algorithm) => encodeQnet(QnetMessageType.INIT, { sequence: 3, ...init, algorithm })),
-  ...[0, 1, 2, 3].map((listType) =>
-    encodeQnet(QnetMessageType.NODE_LIST, {
-      sequence: 4,
-      listType,
-      ringId,
-      quorate: 1,
-      nodes: nodes(1, 2, 3, 4),
-      heuristics: 1,
-    }),
-  ),
-  encodeQnet(QnetMessageType.ASK_FOR_VOTE, { sequence: 5 }),
-  encodeQnet(QnetMessageType.VOTE_INFO_REPLY, { sequence: 1 }),
-  encodeQnet(QnetMessageType.HEURISTICS_CHANGE, { sequence: 6, heuristics: 2 }),
-  encodeQnet(QnetMessageType.SET_OPTION, { sequence: 7, heartbeatMs: 5000, keepActivePartition: 1 }),
-  encodeQnet(QnetMessageType.ECHO_REQUEST, { sequence: 8 }),
-];
+
+const corpus = qnetMessages();
 
 t.test('messages of clients, mutated', async (t) => {
   const mutator = new Mutator(corpus, seed, 16_384);

@@ -1,58 +1,21 @@
 import t from 'tap';
 import { MessageId } from '../../src/ipc/protocol.ts';
-import { ServerConnection } from '../../src/ipc/server/connection.ts';
-import { createConnectionFiles, removeConnectionFiles, ringFileNames } from '../../src/ipc/server/files.ts';
-import { RingPool } from '../../src/ipc/server/pool.ts';
-import { chunkWords, Magic, QB_HEADER, qbDataBytes } from '../../src/lib/qbring/layout.ts';
-import { Arena, scratch } from '../../src/os/arena.ts';
-import { closeFd, OpenFlag, openFileIn } from '../../src/os/fd.ts';
-import { openSocketPair, receiveBytes, sendBytes } from '../../src/os/socket.ts';
+import { chunkWords, Magic } from '../../src/lib/qbring/layout.ts';
+import { scratch } from '../../src/os/arena.ts';
+import { closeFd } from '../../src/os/fd.ts';
+import { receiveBytes, sendBytes } from '../../src/os/socket.ts';
 import { xorshift } from '../lib/xorshift.ts';
+import { HostileBench, RING_DATA_BYTES } from './hostile-bench.ts';
 
 const ROUNDS = Number(process.env['RONDO_FUZZ'] ?? 60_000);
-const MESSAGE_BYTES = 12328;
-const DATA_BYTES = qbDataBytes(MESSAGE_BYTES);
-
 t.setTimeout(120_000);
-const pool = new RingPool(null, 8 << 20, 1);
-const client = Arena.map(4096 + 3 * (QB_HEADER.mappedBytes + 2 * DATA_BYTES));
-
-/** A connection as a client and a server have it, the client's mapping beside the server's. */
-function open(): { connection: ServerConnection; fd: number; rings: { header: number; data: number }[] } {
-  const [server, fd] = openSocketPair();
-  const files = createConnectionFiles('fuzz', server, { pid: process.pid, uid: 0, gid: 0 }, MESSAGE_BYTES);
-  if (typeof files === 'number') throw new Error(`files ${files}`);
-  const fds = ringFileNames('fuzz').map((name) => openFileIn(files.directoryFd, name, OpenFlag.RDWR));
-  const rings = [0, 1, 2].map((i) => {
-    const at = 4096 + i * (QB_HEADER.mappedBytes + 2 * DATA_BYTES);
-    client.mapFile(at, QB_HEADER.mappedBytes, fds[2 * i]!);
-    client.mapFileTwice(at + QB_HEADER.mappedBytes, DATA_BYTES, fds[2 * i + 1]!);
-    return { header: at >> 2, data: (at + QB_HEADER.mappedBytes) >> 2 };
-  });
-  for (const fd of fds) closeFd(fd);
-  const connection = ServerConnection.attach(pool, {
-    id: 1,
-    fd: server,
-    pid: process.pid,
-    euid: 0,
-    egid: 0,
-    serviceId: 2,
-    processName: 'fuzz',
-    ...files,
-    maxMessageBytes: MESSAGE_BYTES,
-  });
-  if (typeof connection === 'number') {
-    removeConnectionFiles(files);
-    throw new Error(`attach ${connection}`);
-  }
-  return { connection, fd, rings };
-}
+const bench = new HostileBench();
 
 t.test('a client writes anything anywhere in its files, at any time', (t) => {
   const seed = Number(process.env['RONDO_FUZZ_SEED'] ?? Date.now() & 0x7fffffff);
   t.comment(`RONDO_FUZZ_SEED=${seed}`);
   const next = xorshift(seed);
-  const { i32, u8 } = client;
+  const { i32, u8 } = bench.client;
   const interesting = [
     0,
     1,
@@ -72,7 +35,7 @@ t.test('a client writes anything anywhere in its files, at any time', (t) => {
   ];
   const faults = new Map<string, number>();
   let served = 0;
-  let { connection, fd, rings } = open();
+  let { connection, fd, rings } = bench.open();
   let position = 0;
   for (let round = 0; round < ROUNDS; round++) {
     // Honest requests, so that there is something to break.
@@ -84,7 +47,7 @@ t.test('a client writes anything anywhere in its files, at any time', (t) => {
       i32[at + 4] = next() % 1000 === 0 ? interesting[next() % interesting.length]! : length; // the size it claims
       if (next() % 3000 === 0) i32[at] = interesting[next() % interesting.length]!;
       i32[at + 1] = Magic.COMMITTED;
-      position = (position + chunkWords(length)) % (DATA_BYTES >> 2);
+      position = (position + chunkWords(length)) % (RING_DATA_BYTES >> 2);
       Atomics.add(i32, rings[0]!.header + 2052, 1);
       if ((next() & 1) === 0) sendBytes(fd, scratch.address, 1, 0);
     }
@@ -97,18 +60,18 @@ t.test('a client writes anything anywhere in its files, at any time', (t) => {
         ring.header + 2,
         ring.header + 2052,
         ring.header + 2053,
-        ring.data + (next() % (DATA_BYTES >> 2)),
+        ring.data + (next() % (RING_DATA_BYTES >> 2)),
       ];
       i32[where[next() % where.length]!] = (next() & 1) === 0 ? next() : interesting[next() % interesting.length]!;
     }
-    if (next() % 5000 === 0) u8.fill(next(), rings[0]!.data << 2, (rings[0]!.data << 2) + DATA_BYTES);
+    if (next() % 5000 === 0) u8.fill(next(), rings[0]!.data << 2, (rings[0]!.data << 2) + RING_DATA_BYTES);
     if (next() % 300 === 0) sendBytes(fd, scratch.address, 1 + (next() % 200), 0);
 
     connection.drainBytes();
     connection.openRings();
     for (let i = next() % 6; i > 0 && connection.peekRequest(); i--) {
       const { requestOffset, requestLength, requestId } = connection;
-      if (requestLength < 16 || requestLength > DATA_BYTES || requestId === MessageId.DISCONNECT)
+      if (requestLength < 16 || requestLength > RING_DATA_BYTES || requestId === MessageId.DISCONNECT)
         throw new Error(`request ${requestLength}`);
       connection.u8.copyWithin(requestOffset, requestOffset, requestOffset + requestLength);
       const response = connection.claimResponse(24 + (next() % 1000));
@@ -139,7 +102,7 @@ t.test('a client writes anything anywhere in its files, at any time', (t) => {
     faults.set(reason, (faults.get(reason) ?? 0) + 1);
     connection.close();
     closeFd(fd);
-    ({ connection, fd, rings } = open());
+    ({ connection, fd, rings } = bench.open());
     position = 0;
   }
   connection.close();
