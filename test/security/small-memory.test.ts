@@ -1,10 +1,11 @@
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { skipReason } from '../interop/lab/cases.ts';
 import { ROOT } from '../interop/lab/host.ts';
 import { Lab } from '../interop/lab/lab.ts';
 import { LoadMember, settle } from '../interop/lab/load.ts';
+import { makeMemoryGroup } from '../interop/lab/memory-group.ts';
 import { alive } from './attacker.ts';
 
 // Clients with large messages on a machine with little memory: a daemon that takes more than there is would be killed by the kernel.
@@ -15,30 +16,13 @@ const MESSAGES = 250;
 const MESSAGE_BYTES = 100_000;
 const SETTLED_MS = 40_000;
 
-/** A control group with a limit on memory, of either version; `null` where none can be made. */
-function makeGroup(name: string): { readonly path: string; readonly peakFile: string } | null {
-  const first = '/sys/fs/cgroup/memory';
-  const [parent, limit, peak] = existsSync(join(first, 'memory.limit_in_bytes'))
-    ? [first, 'memory.limit_in_bytes', 'memory.max_usage_in_bytes']
-    : ['/sys/fs/cgroup', 'memory.max', 'memory.peak'];
-  const path = join(parent, name);
-  try {
-    mkdirSync(path);
-    writeFileSync(join(path, limit), String(LIMIT_BYTES));
-    return { path, peakFile: join(path, peak) };
-  } catch {
-    if (existsSync(path)) rmdirSync(path);
-    return null;
-  }
-}
-
 for (const kind of ['ours', 'stock'] as const) {
   t.test(
     `100 kB messages of ${SENDERS} clients do not kill a node of 160 MB: ${kind}`,
     { skip: skipReason([kind], kind === 'stock') },
     async (t) => {
       t.setTimeout(120_000);
-      const group = makeGroup(`rondo-test-${process.pid}-${kind}`);
+      const group = makeMemoryGroup(`rondo-test-${process.pid}-${kind}`, LIMIT_BYTES);
       if (group === null) {
         t.pass('no control group with a memory limit can be made here', { skip: true });
         return;
