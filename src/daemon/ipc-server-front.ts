@@ -1,8 +1,10 @@
+import type { Icmap } from '../config/icmap/index.ts';
 import { authorizeClient, DESCRIPTORS_FOR_ROOT, descriptorsLeft } from '../ipc/server/access.ts';
+import { datagramRoot } from '../ipc/server/datagram-files.ts';
 import { shrinkProtection } from '../ipc/server/files.ts';
 import { HangUps } from '../ipc/server/hang-ups.ts';
 import type { ServiceHandler } from '../ipc/server/hosted-connection.ts';
-import { isPrivileged } from '../ipc/server/limits.ts';
+import { type IpcTransport, isPrivileged } from '../ipc/server/limits.ts';
 import { IpcServer } from '../ipc/server/server.ts';
 import { sweepStaleDirectories } from '../ipc/server/sweep.ts';
 import type { ClientDescriptor } from '../lib/client-descriptor.ts';
@@ -33,7 +35,11 @@ const DENIALS_PERIOD_MS = 5_000;
 const EACCES = 13;
 const EMFILE = 24;
 
-/** Clients of this daemon, over libqb's shared memory: the engines here, and the hand-over of cpg's to the ring thread. */
+/** How clients' messages travel, by `system.qb_ipc_type`: what is not sockets is shared memory. */
+export const ipcTransport = (config: Pick<Icmap, 'getString'>): IpcTransport =>
+  config.getString('system.qb_ipc_type') === 'socket' ? 'socket' : 'shm';
+
+/** Clients of this daemon, over libqb's protocol: the engines here, and the hand-over of cpg's to the ring thread. */
 export class IpcServerFront implements IpcFront {
   private readonly server: IpcServer;
   private readonly remotes = new Map<number, ClientDescriptor>();
@@ -53,9 +59,11 @@ export class IpcServerFront implements IpcFront {
     instance: string,
     /** Process id of the only process that is let in; `null`: who has the right. */
     private readonly onlyPid: number | null = null,
+    private readonly transport: IpcTransport = 'shm',
   ) {
     this.server = new IpcServer({
       instance,
+      transport,
       authorize: (client, serviceId, fd) => this.authorize(client, serviceId, fd),
       lacking: (service, client, errno, missing) => this.logLacking(service, client, errno, missing),
       ended: (serviceId, reason, pid) => ports.log('debug', 'QB', `service ${serviceId}, client ${pid}: ${reason}`),
@@ -65,7 +73,8 @@ export class IpcServerFront implements IpcFront {
   open(): void {
     const { log } = this.ports;
     for (const name of sweepStaleDirectories())
-      log('info', 'QB', `removed /dev/shm/${name}, left by a daemon that is gone`, 'swept');
+      log('info', 'QB', `removed ${datagramRoot()}/${name}, left by a daemon that is gone`, 'swept');
+    if (this.transport === 'socket') return; // nothing that clients could cut is mapped
     const unprotected = shrinkProtection();
     if (unprotected >= 0) return;
     const what = `ring files cannot be made unshrinkable here (${errnoName(unprotected)}; it takes Linux 6.6 and CAP_LINUX_IMMUTABLE)`;

@@ -18,6 +18,7 @@ export const NO_COUNTERS: ClientCounters = {
   sent: 0,
   invalidRequest: 0,
   overload: 0,
+  strangers: 0,
   wakes: 0,
   looks: 0,
   moderated: false,
@@ -56,6 +57,7 @@ const OWN_READERS = new Map<string, (counters: ClientCounters) => number>([
   ['wakes', ({ wakes }) => wakes],
   ['looks', ({ looks }) => looks],
   ['moderated', ({ moderated }) => (moderated ? 1 : 0)],
+  ['strangers', ({ strangers }) => strangers],
 ]);
 const OWN_TABLE = Object.fromEntries([...OWN_READERS.keys()].map((name) => [name, CmapType.U64]));
 

@@ -20,7 +20,7 @@ import { Daemon } from './daemon.ts';
 import { isBackgroundChild, leaveTerminal, reportUp, startInBackground } from './daemonize.ts';
 import { DaemonExit, ExitCode, type ExitCodeValue } from './exit-codes.ts';
 import { type FlightRecorder, flightBytes, openFlightRecorder } from './flight-recorder.ts';
-import { IpcServerFront } from './ipc-server-front.ts';
+import { IpcServerFront, ipcTransport } from './ipc-server-front.ts';
 import { LockFile } from './lock-file.ts';
 import { DaemonLog } from './log.ts';
 import { type DaemonOptions, parseOptions, USAGE } from './options.ts';
@@ -167,7 +167,7 @@ async function serve(parts: ServeParts): Promise<ExitCodeValue> {
     dumpFlightData: () => log.dumpFlightData(stateDirectory),
     flight,
     lostLines: () => log.lost,
-    makeIpc: (ports) => new IpcServerFront(ports, instance),
+    makeIpc: (ports) => new IpcServerFront(ports, instance, null, ipcTransport(result.map)),
     ownsMachine: true,
     abort: () => {
       setTimeout(() => {

@@ -14,6 +14,19 @@ export const CONNECTION_RESPONSE_BYTES = 12328;
 export const MessageId = { AUTHENTICATE: -1, DISCONNECT: -3 } as const;
 export const ConnectionType = { SOCKET: 0, SHARED_MEMORY: 1 } as const;
 
+/** Ends of the datagram sockets' names, behind the name that the response has in the place of the response ring's (libqb-ipc.md 3.9). */
+export const DatagramName = {
+  /** The daemon's: requests come in, responses go out. */
+  REQUESTS_IN: '-request',
+  EVENTS_OUT: '-event-tx',
+  /** The client's: requests go out, responses come in. */
+  RESPONSES_IN: '-response',
+  EVENTS_IN: '-event',
+} as const;
+/** The control file: { sent i32, flow control i32 } of requests, responses and events. Only the word of the requests means something. */
+export const CONTROL_BYTES = 24;
+export const CONTROL_FLOW_AT = 4;
+
 const NAME_BYTES = 4096;
 const RING_NAME_OFFSETS = [40, 4136, 8232] as const;
 
@@ -52,7 +65,7 @@ export interface Accepted {
   readonly error: 0;
   readonly type: number;
   readonly maxMessageBytes: number;
-  /** Paths without `-header`/`-data`. */
+  /** Paths without `-header`/`-data`; with datagrams the control file, the base of the sockets' names, and nothing. */
   readonly rings: RingNames;
 }
 /** `error` is a positive errno. */
@@ -95,8 +108,9 @@ export function decodeConnectionResponse(bytes: Uint8Array): ConnectionResponse 
   if (maxMessageBytes < IPC_LIMITS.messageBytesMin || maxMessageBytes > IPC_LIMITS.messageBytesMax) {
     return `maximum message size ${maxMessageBytes}`;
   }
-  const [request, response, event] = RING_NAME_OFFSETS.map((at) => decodeName(bytes, at));
-  if (!request || !response || !event) return 'a ring name that is empty or not terminated';
+  const [request, response, named] = RING_NAME_OFFSETS.map((at) => decodeName(bytes, at));
+  const event = type === ConnectionType.SOCKET ? '' : named;
+  if (!request || !response || event == null) return 'a ring name that is empty or not terminated';
   return { error: 0, type, maxMessageBytes, rings: [request, response, event] };
 }
 

@@ -1,3 +1,13 @@
+/** What the daemon has open for a client that uses datagrams (libqb-ipc.md 3.9). */
+export interface ClientDatagramSockets {
+  /** Requests come in and responses go out here. */
+  readonly request: number;
+  /** Events go out here. */
+  readonly event: number;
+  /** File with the word of flow control. */
+  readonly control: number;
+}
+
 /**
  * A client whose handshake is complete, before anybody serves it. Plain data, so that it can go to another thread (cpg's clients go to the
  * ring thread); the receiver owns the descriptors and the files.
@@ -14,10 +24,12 @@ export interface ClientDescriptor {
   readonly egid: number;
   readonly serviceId: number;
   readonly processName: string;
-  /** Directory of the connection under /dev/shm with its ring files, open and locked; the receiver removes and closes it. */
+  /** Directory of the connection, with the files of its rings or the control file, open and locked; the receiver removes and closes it. */
   readonly directory: string;
   readonly directoryFd: number;
   /** The part of the files' names that is the service's socket. */
   readonly service: string;
   readonly maxMessageBytes: number;
+  /** Open, and the receiver's to close; `null`: the client uses shared memory. */
+  readonly datagrams: ClientDatagramSockets | null;
 }

@@ -8,7 +8,7 @@ import { Daemon } from '../daemon/daemon.ts';
 import { Deferred } from '../daemon/deferred.ts';
 import { ExitCode } from '../daemon/exit-codes.ts';
 import { type FlightRecorder, flightBytes, openFlightRecorder } from '../daemon/flight-recorder.ts';
-import { IpcServerFront } from '../daemon/ipc-server-front.ts';
+import { IpcServerFront, ipcTransport } from '../daemon/ipc-server-front.ts';
 import { RingIdStore } from '../daemon/ring-id-store.ts';
 import { StateLock } from '../daemon/state-lock.ts';
 import { PRIVATE_INSTANCE } from '../ipc/names.ts';
@@ -91,7 +91,8 @@ export class EmbeddedNode {
       dumpFlightData: () => {},
       flight: parts.flight,
       lostLines: () => ({ file: 0, syslog: 0 }),
-      makeIpc: (ports) => new IpcServerFront(ports, instance, parts.isPrivate ? process.pid : null),
+      makeIpc: (ports) =>
+        new IpcServerFront(ports, instance, parts.isPrivate ? process.pid : null, ipcTransport(configuration.map)),
       ready: () => this.isReady.resolve(),
       abort: () => this.lost.resolve('failed'),
     });

@@ -24,6 +24,7 @@ export const Errno = {
   EMFILE: 24,
   ENOSPC: 28,
   EPIPE: 32,
+  ENAMETOOLONG: 36,
   ENOSYS: 38,
   EPROTO: 71,
   EBADMSG: 74,

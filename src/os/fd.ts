@@ -8,6 +8,12 @@ const cWrite = bind<(fd: number, address: number, bytes: number) => number>('wri
   'uintptr_t',
   'size_t',
 ]);
+const cPwrite = bind<(fd: number, address: number, bytes: number, at: number) => number>('pwrite', 'int64_t', [
+  'int',
+  'uintptr_t',
+  'size_t',
+  'int64_t',
+]);
 const cOpen = bind<(path: string, flags: number, mode: number) => number>('open', 'int', ['str', 'int', 'int']);
 const cOpenAt = bind<(directory: number, name: string, flags: number, mode: number) => number>('openat', 'int', [
   'int',
@@ -67,6 +73,9 @@ export function duplicateFd(fd: number): number {
 
 export const closeFd = (fd: number): number => orErrno(cClose(fd));
 export const writeFd = (fd: number, address: number, bytes: number): number => orErrno(cWrite(fd, address, bytes));
+/** Writes at a place of the file. */
+export const writeFdAt = (fd: number, address: number, bytes: number, at: number): number =>
+  orErrno(cPwrite(fd, address, bytes, at));
 export const openFile = (path: string, flags: number, mode = 0o600): number =>
   orErrno(cOpen(path, flags | OpenFlag.CLOEXEC, mode));
 export const truncateFd = (fd: number, bytes: number): number => orErrno(cFtruncate(fd, bytes));

@@ -81,6 +81,8 @@ const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
 
 export const MSG_PEEK = 0x02;
+/** The real length of a datagram is returned, even if it was cut. */
+export const MSG_TRUNC = 0x20;
 export const MSG_DONTWAIT = 0x40;
 export const MSG_NOSIGNAL = 0x4000;
 
@@ -154,6 +156,8 @@ export const listenSocket = (fd: number, backlog: number): number => orErrno(cLi
 export const acceptSocket = (fd: number): number => orErrno(cAccept4(fd, 0, 0, SOCK_NONBLOCK | SOCK_CLOEXEC));
 /** Ends both directions: the peer sees the end of the stream. -errno when there is no peer. */
 export const shutdownSocket = (fd: number): number => orErrno(cShutdown(fd, 2));
+/** Nothing can be sent to this socket any more. */
+export const shutdownInput = (fd: number): number => orErrno(cShutdown(fd, 0));
 
 export function setOptionInt(fd: number, level: number, option: number, value: number): number {
   scratch.i32[0] = value;

@@ -1,5 +1,5 @@
 import { assert } from '../lib/assert.ts';
-import { EPOLLERR, EPOLLHUP, EPOLLIN, Epoll } from '../os/epoll.ts';
+import { EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, Epoll } from '../os/epoll.ts';
 import { check } from '../os/errno.ts';
 
 const EVENTS_MAX = 64;
@@ -20,10 +20,19 @@ export class Descriptors {
 
   /** 0, or -errno: the system's limit of watches is reached. For descriptors that somebody else can do without. */
   tryAdd(fd: number, handler: DescriptorHandler): number {
+    return this.watch(fd, EPOLLIN, handler);
+  }
+
+  /** The same for one that is not read at once: its handler is called for what arrives, not for what is there. */
+  tryAddEdges(fd: number, handler: DescriptorHandler): number {
+    return this.watch(fd, EPOLLIN | EPOLLET, handler);
+  }
+
+  private watch(fd: number, events: number, handler: DescriptorHandler): number {
     assert(!this.tagOf.has(fd), 'descriptor added twice');
     let tag = this.handlers.indexOf(null);
     if (tag < 0) tag = this.handlers.length;
-    const added = this.epoll.add(fd, EPOLLIN, tag);
+    const added = this.epoll.add(fd, events, tag);
     if (added < 0) return added;
     this.handlers[tag] = handler;
     this.tagOf.set(fd, tag);

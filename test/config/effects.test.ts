@@ -330,7 +330,11 @@ const EFFECTS: Readonly<Record<string, Effect>> = {
   'logging.logging_daemon.syslog_priority': ofDaemon('syslog_priority: err'),
   'logging.logging_daemon.syslog_level': ofDaemon('syslog_level: err'),
   'logging.logging_daemon.debug': ofDaemon('debug: on'),
-  'system.qb_ipc_type': noEffect('system', 'qb_ipc_type: socket'),
+  'system.qb_ipc_type': {
+    text: block('system', 'qb_ipc_type: socket'),
+    seen: stored('system.qb_ipc_type'),
+    user: ['daemon/ipc-server-front.ts', 'system.qb_ipc_type'],
+  },
   ...Object.fromEntries(
     [
       ['sched_rr', 'no'],

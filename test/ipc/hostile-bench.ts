@@ -1,4 +1,5 @@
-import { ServerConnection } from '../../src/ipc/server/connection.ts';
+import { attachConnection } from '../../src/ipc/server/attach.ts';
+import type { ServerConnection } from '../../src/ipc/server/connection.ts';
 import { createConnectionFiles, removeConnectionFiles, ringFileNames } from '../../src/ipc/server/files.ts';
 import { RingPool } from '../../src/ipc/server/pool.ts';
 import { QB_HEADER, qbDataBytes } from '../../src/lib/qbring/layout.ts';
@@ -36,7 +37,7 @@ export class HostileBench {
       return { header: at >> 2, data: (at + QB_HEADER.mappedBytes) >> 2 };
     });
     for (const fd of fds) closeFd(fd);
-    const connection = ServerConnection.attach(pool, {
+    const connection = attachConnection(pool, {
       id: 1,
       fd: server,
       pid: process.pid,

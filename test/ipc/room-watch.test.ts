@@ -1,5 +1,5 @@
 import t from 'tap';
-import { ServerConnection } from '../../src/ipc/server/connection.ts';
+import { attachConnection } from '../../src/ipc/server/attach.ts';
 import { createConnectionFiles, ringFileNames } from '../../src/ipc/server/files.ts';
 import { RingPool } from '../../src/ipc/server/pool.ts';
 import { RoomWatch } from '../../src/ipc/server/room-watch.ts';
@@ -68,7 +68,7 @@ function connect() {
     closeFd(fd);
   }
   const identity = { id: 1, fd: server, pid: owner.pid, euid: owner.uid, egid: owner.gid, serviceId: 2 };
-  const connection = ServerConnection.attach(new RingPool(null, 8 << 20, 1), {
+  const connection = attachConnection(new RingPool(null, 8 << 20, 1), {
     ...identity,
     processName: 'room',
     ...files,

@@ -16,10 +16,10 @@ class Reader implements SlowClient {
   retries = 0;
   reports = 0;
   emptied = false;
-  readonly connection: { fd: number; roomForQueue: boolean; fault: string | null };
+  readonly connection: { roomFd: number; roomForQueue: boolean; fault: string | null };
 
   constructor(fd: number) {
-    this.connection = { fd, roomForQueue: false, fault: null };
+    this.connection = { roomFd: fd, roomForQueue: false, fault: null };
   }
 
   beginWaiting(nowMs: number): void {
@@ -67,7 +67,7 @@ t.test('looks at a ring in every turn, tries when there is room or time has pass
   t.same(broken, [a]);
   t.equal(slow.nextMs, Number.POSITIVE_INFINITY, 'who is gone leaves no time behind at which to look');
   slow.turn(70);
-  for (const { connection } of [a, b]) closeFd(connection.fd);
+  for (const { connection } of [a, b]) closeFd(connection.roomFd);
   descriptors.close();
 });
 

@@ -5,6 +5,7 @@ import { SocketInput } from '../../src/ipc/client/socket-input.ts';
 import { socketDirectory, socketPath } from '../../src/ipc/names.ts';
 import { CONNECTION_RESPONSE_BYTES, decodeConnectionResponse, isAccepted } from '../../src/ipc/protocol.ts';
 import { Handshakes } from '../../src/ipc/server/handshakes.ts';
+import type { IpcTransport } from '../../src/ipc/server/limits.ts';
 import { IpcListener } from '../../src/ipc/server/listener.ts';
 import { Peek } from '../../src/lib/qbring/reader.ts';
 import { CPG_JOIN } from '../../src/services/codec/cpg.ts';
@@ -12,12 +13,13 @@ import { groupNameValue } from '../../src/services/codec/fields.ts';
 import type { TestRing } from './ring-harness.ts';
 
 /** The main thread's listener for CPG, which hands every client to the ring thread. */
-export function listenForCpg(ring: TestRing, instance: string): IpcListener {
+export function listenForCpg(ring: TestRing, instance: string, transport: IpcTransport = 'shm'): IpcListener {
   let nextId = 1;
   return IpcListener.listen({
     service: 'cpg',
     serviceId: 2,
     instance,
+    transport,
     nextConnectionId: () => nextId++,
     handshakes: new Handshakes(),
     authorize: () => 0,

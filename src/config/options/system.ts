@@ -12,9 +12,7 @@ const system = sectionOptions('system', { reload: 'no', cmap: 'refused' }, [
     type: 'str',
     default: 'native',
     values: ['native', 'shm', 'socket'],
-    withoutEffect: 'clients are served through shared memory only',
-    withoutEffectValues: ['socket'],
-    doc: 'How clients talk to the daemon. Shared memory is the native way.',
+    doc: 'How clients talk to the daemon: through shared memory, which is the native way, or unix sockets, for hosts on which daemon and clients do not share `/dev/shm`.',
   },
   { key: 'sched_rr', type: 'str', default: 'yes', values: YES_NO, doc: 'Run with round-robin real-time scheduling.' },
   {

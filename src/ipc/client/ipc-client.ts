@@ -4,7 +4,6 @@ import { RondoError } from '../../lib/errors.ts';
 import { Peek } from '../../lib/qbring/reader.ts';
 import { TurnShare } from '../../lib/turn-share.ts';
 import { errnoName } from '../../os/errno.ts';
-import { futexWake } from '../../os/futex.ts';
 import { serverPidOfRing, socketName } from '../names.ts';
 import {
   CONNECTION_RESPONSE_BYTES,
@@ -13,6 +12,8 @@ import {
   IPC_LIMITS,
   isAccepted,
 } from '../protocol.ts';
+import type { ClientChannels } from './channels.ts';
+import { ClientDatagrams } from './datagrams.ts';
 import { dial } from './dial.ts';
 import { hangUpReason, type Peer } from './hang-up.ts';
 import { ClientRings } from './rings.ts';
@@ -34,6 +35,8 @@ const SHARES = 8;
 /** Events, and bytes of them, between two looks at the clock. */
 const EVENTS_PER_LOOK = 64;
 const BYTES_PER_LOOK = 64 * 1024;
+/** Datagrams are not counted by anybody: taken until there are none. */
+const UNCOUNTED = 2 ** 30;
 
 export interface IpcClientHandler {
   /** `event` lies in the ring: valid during the call only. */
@@ -66,6 +69,8 @@ interface PendingCall {
  *   call():  request ring → semaphore → one byte on the socket … response ring (no byte: it is looked for)
  *   event(): one byte on the socket ← one chunk in the event ring
  *
+ * or all three as datagrams, without bytes, where the daemon is set up so (libqb-ipc.md 3.9).
+ *
  * One request is on its way at a time; further calls wait here, in order.
  */
 export class IpcClient {
@@ -83,11 +88,12 @@ export class IpcClient {
   private constructor(
     private readonly socket: Socket,
     private readonly input: SocketInput,
-    private readonly rings: ClientRings,
+    private readonly channels: ClientChannels,
     private readonly handler: IpcClientHandler,
     private readonly peer: Peer,
   ) {
-    input.onNotices = (count) => this.eventsAnnounced(count);
+    if (channels.hasBytes) input.onNotices = (count) => this.eventsAnnounced(count);
+    channels.onEvents(() => this.eventsAnnounced(UNCOUNTED));
     // ECONNRESET: the server closed while bytes of ours were unread.
     socket.on('error', (cause) => this.hungUp(printableError(cause)));
     socket.on('close', () => this.hungUp(null));
@@ -115,14 +121,16 @@ export class IpcClient {
         const errno = errnoName(response.error);
         throw new IpcConnectError(errno, `${name}: the daemon refused the connection with ${errno}`);
       }
-      if (response.type !== ConnectionType.SHARED_MEMORY) {
+      if (response.type !== ConnectionType.SHARED_MEMORY && response.type !== ConnectionType.SOCKET) {
         throw new IpcConnectError(
           'ENOTSUP',
-          `${name}: connection type ${response.type}; only shared memory (1) is supported`,
+          `${name}: connection type ${response.type}; shared memory (1) and sockets (0) are supported`,
         );
       }
       const peer = { socketName: name, pid: serverPidOfRing(response.rings[0]) };
-      return new IpcClient(socket, input, new ClientRings(response, uid), handler, peer);
+      const isRings = response.type === ConnectionType.SHARED_MEMORY;
+      const channels = isRings ? new ClientRings(response, uid) : new ClientDatagrams(response, uid);
+      return new IpcClient(socket, input, channels, handler, peer);
     } catch (error) {
       socket.destroy();
       throw error;
@@ -150,7 +158,7 @@ export class IpcClient {
 
   /** Sends a request that has no response. `false`: flow control or a full ring, nothing was sent. */
   tryPost(request: Uint8Array): boolean {
-    if (this.ended || this.rings.flowControl() !== 0) return false;
+    if (this.ended || this.channels.flowControl() !== 0) return false;
     return this.write(request);
   }
 
@@ -167,6 +175,7 @@ export class IpcClient {
   keepAlive(on: boolean): void {
     if (on) this.socket.ref();
     else this.socket.unref();
+    this.channels.keepAlive(on);
   }
 
   /** Idempotent; pending calls fail. */
@@ -175,11 +184,8 @@ export class IpcClient {
   }
 
   private write(request: Uint8Array): boolean {
-    const ring = this.rings.request;
-    if (!ring.tryWrite(request)) return false;
-    ring.publish();
-    if (ring.readerSleeps()) futexWake(this.rings.requestSemaphoreAddress, 1);
-    this.socket.write('r'); // its content means nothing; it must follow the chunk in the same run
+    if (!this.channels.trySend(request)) return false;
+    if (this.channels.hasBytes) this.socket.write('r'); // its content means nothing; it must follow the chunk in the same run
     return true;
   }
 
@@ -187,7 +193,7 @@ export class IpcClient {
     const call = this.calls[0];
     if (call === undefined || this.ended) return;
     // Word 1 closes the ring for everything, word 2 for multicasts only, which `tryPost` minds.
-    if (this.rings.flowControl() === 1 || !this.write(call.request)) {
+    if (this.channels.flowControl() === 1 || !this.write(call.request)) {
       void delay(POLL_MS).then(() => this.sendNext());
       return;
     }
@@ -197,10 +203,10 @@ export class IpcClient {
 
   private readonly awaitResponse = (): void => {
     if (this.ended) return;
-    const ring = this.rings.response;
+    const ring = this.channels.response;
     const found = ring.peek();
     if (found === Peek.FAULT) {
-      this.end(new RondoError('RONDO_IPC_RING', `response ring: ${ring.fault}`));
+      this.end(new RondoError('RONDO_IPC_RING', `responses: ${ring.fault}`));
       return;
     }
     if (found === Peek.EMPTY) {
@@ -246,7 +252,12 @@ export class IpcClient {
   };
 
   private takeEvents(): void {
-    const ring = this.rings.event;
+    this.takeWaitingEvents();
+    if (!this.ended) this.channels.waitForEvents(this.eventsPending === 0);
+  }
+
+  private takeWaitingEvents(): void {
+    const ring = this.channels.event;
     let untilLook = 0;
     let bytesUntilLook = 0;
     while (this.eventsPending > 0 && !this.paused && !this.ended) {
@@ -260,7 +271,7 @@ export class IpcClient {
       }
       const found = ring.peek();
       if (found === Peek.FAULT) {
-        this.end(new RondoError('RONDO_IPC_RING', `event ring: ${ring.fault}`));
+        this.end(new RondoError('RONDO_IPC_RING', `events: ${ring.fault}`));
         return;
       }
       if (found === Peek.EMPTY) {
@@ -276,10 +287,10 @@ export class IpcClient {
 
   /** The one that `peek` found. */
   private takeEvent(): void {
-    const ring = this.rings.event;
+    const ring = this.channels.event;
     if (ring.length !== this.eventBytes) {
       this.eventBytes = ring.length;
-      this.input.setShare(this.rings.eventBytes / SHARES, ring.length);
+      this.input.setShare(this.channels.eventBytes / SHARES, ring.length);
     }
     this.handler.event(ring.u8.subarray(ring.offset, ring.offset + ring.length));
     if (this.ended) return;
@@ -298,7 +309,7 @@ export class IpcClient {
 
   /** All of the ring, also for a reader that held: what is left here is lost with the mapping. Bytes on the socket may be lost already. */
   private takeLastEvents(): void {
-    const ring = this.rings.event;
+    const ring = this.channels.event;
     while (!this.ended && ring.peek() !== Peek.EMPTY && ring.fault === null) this.takeEvent();
   }
 
@@ -306,7 +317,7 @@ export class IpcClient {
     if (this.ended) return;
     this.ended = true;
     this.socket.destroy();
-    this.rings.close();
+    this.channels.close();
     const reason = error ?? new RondoError('RONDO_IPC_CLOSED', 'the connection was closed');
     for (const call of this.calls.splice(0)) call.reject(reason);
     this.handler.closed(error);

@@ -6,17 +6,17 @@ import { isConnectionDirectory, SHARED_MEMORY_DIRECTORY } from '../names.ts';
 
 /** Where libqb puts a connection's directory: shared memory, or where its sockets are if there is none. */
 const PLACES: readonly string[] = [SHARED_MEMORY_DIRECTORY, '/var/run', '/run', '/tmp'];
-const NAME = /^qb-[A-Za-z0-9._-]+-(?:header|data)$/;
+const NAME = /^qb-(?:[A-Za-z0-9._-]+-(?:header|data)|control-[A-Za-z0-9._-]+)$/;
 const HINT = 'This is not what a daemon sends: find out which program listens on the socket';
 
 /**
- * Opens a ring's file by the path that the server gave: a regular file of one name, as long as agreed (a shorter one would be a SIGBUS later),
+ * Opens a connection's file by the path that the server gave: a regular file of one name, as long as agreed (a shorter one would be a SIGBUS later),
  * in a connection's directory, which the server or this user made. Nothing is followed on the way. `serverUid`: who the server is.
  */
-export function openRingFile(path: string, bytesMin: number, serverUid: number): number {
+export function openConnectionFile(path: string, bytesMin: number, serverUid: number): number {
   const directoryPath = dirname(path);
   const name = basename(path);
-  if (!isPlace(directoryPath) || !NAME.test(name)) {
+  if (!isConnectionPlace(directoryPath) || !NAME.test(name)) {
     throw new OsError(Errno.EPROTO, `${JSON.stringify(path)} is not where the files of a connection are`, HINT);
   }
   const directory = openDirectory(directoryPath);
@@ -38,7 +38,7 @@ export function openRingFile(path: string, bytesMin: number, serverUid: number):
 }
 
 /** Servers before libqb 1.0.4 have no directory for each connection. */
-function isPlace(directory: string): boolean {
+export function isConnectionPlace(directory: string): boolean {
   return (
     PLACES.includes(directory) || (PLACES.includes(dirname(directory)) && isConnectionDirectory(basename(directory)))
   );

@@ -5,14 +5,17 @@ import { RingWriter } from '../../lib/qbring/writer.ts';
 import { Arena, PAGE_BYTES } from '../../os/arena.ts';
 import { Errno, OsError } from '../../os/errno.ts';
 import { closeFd } from '../../os/fd.ts';
+import { futexWake } from '../../os/futex.ts';
 import type { Accepted } from '../protocol.ts';
-import { openRingFile } from './ring-files.ts';
+import type { ClientChannels } from './channels.ts';
+import { openConnectionFile } from './ring-files.ts';
 
 /** Arenas of closed connections, by size: address space with views on it is never given back (libqb-ipc.md 7.3). */
 const idleArenas: Arena[] = [];
 
 /** The three rings of a connection, mapped from the client's side (libqb-ipc.md 1.9). */
-export class ClientRings {
+export class ClientRings implements ClientChannels {
+  readonly hasBytes = true;
   readonly request: RingWriter;
   readonly response: RingReader;
   readonly event: RingReader;
@@ -44,11 +47,20 @@ export class ClientRings {
     this.event = new RingReader(this.memories[2]);
   }
 
-  /** Address of the request ring's semaphore, for a futex wake. */
-  get requestSemaphoreAddress(): number {
+  /** Visible to the server at once; the byte on the setup socket has to follow in the same run. */
+  trySend(request: Uint8Array): boolean {
+    if (!this.request.tryWrite(request)) return false;
+    this.request.publish();
     const { header, layout } = this.memories[0];
-    return this.arena.address + header + layout.semaphoreWord * 4;
+    if (this.request.readerSleeps()) futexWake(this.arena.address + header + layout.semaphoreWord * 4, 1);
+    return true;
   }
+
+  onEvents(): void {} // bytes on the setup socket announce them
+
+  waitForEvents(): void {}
+
+  keepAlive(): void {}
 
   /** 0: open; 1: closed for all requests; 2: closed for multicasts (libqb-ipc.md 3.3). */
   flowControl(): number {
@@ -91,7 +103,7 @@ export class ClientRings {
   }
 
   private mapping(path: string, bytesMin: number, map: (fd: number) => number): void {
-    const fd = openRingFile(path, bytesMin, this.serverUid);
+    const fd = openConnectionFile(path, bytesMin, this.serverUid);
     const result = map(fd);
     closeFd(fd);
     if (result < 0) throw new OsError(-result, `mapping ${path}`);

@@ -1,18 +1,10 @@
 import { assert } from '../../lib/assert.ts';
 import type { ClientDescriptor } from '../../lib/client-descriptor.ts';
 import { REQUEST_HEADER_BYTES } from '../../lib/ipc-header.ts';
-import { QB_HEADER, QB_LAYOUT, type RingMemory } from '../../lib/qbring/layout.ts';
-import { Peek, RingReader } from '../../lib/qbring/reader.ts';
-import { RingWriter } from '../../lib/qbring/writer.ts';
 import type { Arena } from '../../os/arena.ts';
-import { errnoName } from '../../os/errno.ts';
-import { closeFd, fillHoles, forbidShrinking, OpenFlag, openFileIn, unlinkFileIn } from '../../os/fd.ts';
-import { futexWake } from '../../os/futex.ts';
-import { fileBytes } from '../../os/stat.ts';
 import { MessageId } from '../protocol.ts';
 import { EventQueue } from './event-queue.ts';
-import { removeConnectionFiles, ringFileNames } from './files.ts';
-import { type RingPool, type Slot, slotRing } from './pool.ts';
+import type { RingPool, Slot } from './pool.ts';
 import { SetupSocket } from './setup-socket.ts';
 import { ConnectionStatistics } from './statistics.ts';
 
@@ -20,16 +12,18 @@ import { ConnectionStatistics } from './statistics.ts';
 const LOOKS_MAX = 128;
 
 /**
- * One client in shared memory, to be driven by whoever owns it: the main thread from libuv, the ring thread from its own loop.
- * Nothing here waits, and nothing is allocated per message.
+ * One client, to be driven by whoever owns it: the main thread from libuv, the ring thread from its own loop. Nothing here waits, and nothing
+ * is allocated per message. How messages travel is the subclass's: rings in shared memory (`RingConnection`), or datagrams
+ * (`DatagramConnection`).
  *
- *   const connection = ServerConnection.attach(pool, descriptor);      // or -errno
+ *   const connection = attachConnection(pool, descriptor);             // or -errno
  *   when `connection.fd` is readable:  connection.drainBytes();        // takes notification bytes
+ *   when `connection.inputFd`, if that is another one, is readable:    connection.noteInput();
  *   in its turn:                       connection.openRings();         // does so once, after the first byte
- *   when it is writable and `connection.notifyOutstanding > 0`:        connection.onWritable();
+ *   when `fd` is writable and `connection.notifyOutstanding > 0`:      connection.onWritable();
  *
  *   while (budget-- > 0 && connection.peekRequest()) {                 // u8, requestOffset, requestLength, requestId
- *     const at = connection.claimResponse(24);                         // -1: the response ring is full
+ *     const at = connection.claimResponse(24);                         // -1: no room for a response
  *     … write at u8/i32[at >> 2] …; connection.commitResponse();       // visible at once, wakes the client
  *     connection.reclaimRequest();
  *   }
@@ -38,21 +32,15 @@ const LOOKS_MAX = 128;
  *   const at = connection.claimEvent(232);                             // -1: no room (or events queue): connection.queueEvent(…)
  *   … write …; connection.commitEvent();                               // any number of them, then once
  *   connection.flushEvents();                                          // visible, bytes sent, wake-up
- *   if (connection.roomForQueue) connection.flushQueue();              // in every turn, and when a `RoomWatch` reports that the client reads
+ *   if (connection.roomForQueue) connection.flushQueue();              // in every turn, and when a `RoomWatch` of `roomFd` reports that the client reads
  *
  *   after any call: if (connection.fault !== null || connection.hungUp) connection.close();
  *
  * Offsets are bytes into `u8`, which is the arena's view (`arena`), common to all connections of one arena.
- *
- * The client is hostile. What it can do to the rings is checked by the ring classes. It could also make the files shorter or punch holes
- * in them, and an access to what is not there is a SIGBUS. So nothing is mapped before the client's first byte shows that it has opened
- * the files. Then they are made unshrinkable, their sizes are compared, holes are filled, and their names are removed (nothing is left behind
- * if we are killed). Where the kernel does not offer that (`shrinkProtection`), the protection is the same as stock's: none.
- *
- * A request can change while it is looked at: read each field once, or copy it first.
  */
-export class ServerConnection {
+export abstract class ServerConnection {
   readonly id: number;
+  /** The setup socket: it reports the client's end. */
   readonly fd: number;
   readonly pid: number;
   readonly euid: number;
@@ -67,40 +55,25 @@ export class ServerConnection {
 
   /** Why the connection has to be closed; null while it is fine. The first reason stays. */
   fault: string | null = null;
-  /** The client has opened the rings: they may be used. */
+  /** The client has opened its side: messages may travel. */
   live = false;
   closed = false;
-  /** It has sent a byte. */
-  private heard = false;
 
   /** The request in hand, after `peekRequest()` returned true. */
   requestOffset = 0;
-  /** `header.size`, checked against the chunk. */
+  /** `header.size`, checked against the message. */
   requestLength = 0;
   requestId = 0;
-  private requestInHand = false;
+  protected requestInHand = false;
 
-  private readonly socket: SetupSocket;
-  private requests!: RingReader;
-  private responses!: RingWriter;
-  private events!: RingWriter;
-  private readonly requestMemory: RingMemory;
-  private readonly responseMemory: RingMemory;
-  private readonly eventMemory: RingMemory;
-  private readonly queue: EventQueue;
-  private hasFiles = true;
-  private flowControlWord = 0;
-  private claimedEvents = 0;
-  private claimedBytes = 0;
-  /** Length of the claim in hand. */
-  private claimBytes = 0;
-  /** A part of the event ring: what is worth a wake-up. */
-  private readonly roomShareBytes: number;
+  protected readonly socket: SetupSocket;
+  protected readonly queue: EventQueue;
+  private flowControlWord: 0 | 1 | 2 = 0;
 
-  private constructor(
+  protected constructor(
     private readonly pool: RingPool,
-    private readonly slot: Slot,
-    private readonly descriptor: ClientDescriptor,
+    protected readonly slot: Slot,
+    protected readonly descriptor: ClientDescriptor,
   ) {
     this.id = descriptor.id;
     this.fd = descriptor.fd;
@@ -115,17 +88,12 @@ export class ServerConnection {
     this.arena = slot.arena;
     this.u8 = slot.arena.u8;
     this.i32 = slot.arena.i32;
-    this.requestMemory = slotRing(slot, 0, descriptor.maxMessageBytes);
-    this.responseMemory = slotRing(slot, 1, descriptor.maxMessageBytes);
-    this.eventMemory = slotRing(slot, 2, descriptor.maxMessageBytes);
-    this.roomShareBytes = this.eventMemory.words; // a quarter: there are four bytes in a word
   }
 
-  /** Takes a client over, with room for its rings. -errno if there is none; then the caller still owns the descriptor. */
-  static attach(pool: RingPool, descriptor: ClientDescriptor): ServerConnection | number {
-    const slot = pool.take(descriptor.maxMessageBytes);
-    return typeof slot === 'number' ? slot : new ServerConnection(pool, slot, descriptor);
-  }
+  /** What becomes readable when a request comes. */
+  abstract get inputFd(): number;
+  /** What a `RoomWatch` watches: it takes bytes again when the client has read events. */
+  abstract get roomFd(): number;
 
   // ---- setup socket --------------------------------------------------------------------------------------------------
 
@@ -137,20 +105,15 @@ export class ServerConnection {
     if (this.fault !== null) return 0;
     const received = this.socket.drain();
     if (this.socket.error !== null) this.fail(this.socket.error);
-    if (received > 0) this.heard = true;
+    if (received > 0) this.noteInput();
     return received;
   }
 
-  /** Opens the rings, which costs some dozen system calls, once the client has sent its first byte; whether it did. */
-  openRings(): boolean {
-    if (!this.isToBeOpened()) return false;
-    this.open();
-    return true;
-  }
+  /** There may be requests. */
+  abstract noteInput(): void;
 
-  private isToBeOpened(): boolean {
-    return this.heard && !this.live && this.fault === null;
-  }
+  /** Opens the rings, which costs some dozen system calls, once the client has sent its first byte; whether it did. */
+  abstract openRings(): boolean;
 
   /** Takes bytes until there are none: the end behind them sets `hungUp`. */
   drainToEnd(): void {
@@ -171,7 +134,7 @@ export class ServerConnection {
   }
 
   /**
-   * The client is gone. Requests that it left in the ring may still be served (stock drops them); then `close()`. The socket stays
+   * The client is gone. Requests that it left behind may still be served (stock drops them); then `close()`. The socket stays
    * readable for ever, so it must not be waited for any more.
    */
   get hungUp(): boolean {
@@ -183,68 +146,16 @@ export class ServerConnection {
     return this.socket.outstanding;
   }
 
-  private open(): void {
-    const { directoryFd, service } = this.descriptor;
-    const rings = [this.requestMemory, this.responseMemory, this.eventMemory];
-    this.slot.mapped = true;
-    ringFileNames(service).forEach((name, i) => {
-      const fd = openFileIn(directoryFd, name, OpenFlag.RDWR | OpenFlag.NONBLOCK);
-      unlinkFileIn(directoryFd, name); // an append-only file keeps its name
-      const ring = rings[i >> 1]!;
-      const result = fd < 0 ? fd : i % 2 === 0 ? this.mapHeader(ring, fd) : this.mapData(ring, fd);
-      if (fd >= 0) closeFd(fd);
-      if (result < 0) this.fail(`ring file ${errnoName(result)}`);
-    });
-    this.removeFiles();
-    if (this.fault !== null) return;
-    this.requests = new RingReader(this.requestMemory);
-    this.responses = new RingWriter(this.responseMemory);
-    this.events = new RingWriter(this.eventMemory);
-    this.live = true;
-    this.writeFlowControl();
-    this.noteFaults();
-  }
-
-  /** Clients cut 4 bytes off two of the header files. */
-  private mapHeader(ring: RingMemory, fd: number): number {
-    const mapped = this.arena.mapFile(ring.header, QB_HEADER.mappedBytes, fd);
-    return mapped < 0 ? mapped : this.secure(fd, QB_LAYOUT.headerBytes);
-  }
-
-  private mapData(ring: RingMemory, fd: number): number {
-    const bytes = ring.words * 4;
-    const mapped = this.arena.mapFileTwice(ring.data, bytes, fd);
-    return mapped < 0 ? mapped : this.secure(fd, bytes);
-  }
-
-  /**
-   * From here on the first `bytes` of the file are there for good, whatever the client does: 0, or -errno. The file is mapped already, because
-   * the kernel maps no append-only file for writing, but nothing of it has been touched.
-   */
-  private secure(fd: number, bytes: number): number {
-    forbidShrinking(fd); // whether this host can: `shrinkProtection`
-    if (fileBytes(fd) < bytes) {
-      this.fail('shrunkFile');
-      return 0;
-    }
-    return fillHoles(fd, bytes);
-  }
-
   // ---- requests ------------------------------------------------------------------------------------------------------
 
-  /** Requests waiting in the ring, by its semaphore; one is taken for granted when the ring is still to be opened. */
-  requestsAvailable(): number {
-    if (!this.live) return this.isToBeOpened() ? 1 : 0;
-    return this.fault === null ? this.requests.available() : 0;
-  }
+  /** Requests that wait; one is taken for granted when the rings are still to be opened. */
+  abstract requestsAvailable(): number;
 
   /** Looks at the next request and checks its frame; false if there is none or the connection is to be closed (`fault`). */
-  peekRequest(): boolean {
-    if (!this.live || this.fault !== null) return false;
-    const found = this.requests.peek();
-    if (found === Peek.EMPTY) return false;
-    if (found === Peek.FAULT) return this.noteFaults();
-    const { offset, length } = this.requests;
+  abstract peekRequest(): boolean;
+
+  /** Takes the message of `length` bytes at `offset` as the request in hand, if its header is right. */
+  protected takeInHand(offset: number, length: number): boolean {
     if (length < REQUEST_HEADER_BYTES) return this.fail('shortRequest');
     const size = this.i32[(offset + 8) >> 2]!;
     const id = this.i32[offset >> 2]!;
@@ -261,73 +172,37 @@ export class ServerConnection {
   reclaimRequest(): void {
     assert(this.requestInHand, 'reclaim follows peek');
     this.requestInHand = false;
-    this.requests.reclaim();
     this.statistics.requests++;
-    this.socket.owed++;
+    this.letGo();
   }
 
+  /** The room of the request in hand may be used again. */
+  protected abstract letGo(): void;
+
   /** Gives the room of reclaimed requests back to the client; once per batch. */
-  releaseRequests(): void {
-    if (!this.live) return;
-    this.requests.release();
-    if (this.requests.fault !== null) this.noteFaults();
-  }
+  abstract releaseRequests(): void;
 
   // ---- responses -----------------------------------------------------------------------------------------------------
 
-  /** Room for a response, or -1: the ring is full (a client that waits for its responses cannot fill it) or not usable. */
-  claimResponse(lengthBytes: number): number {
-    if (!this.live || this.fault !== null) return -1;
-    const at = this.responses.claim(lengthBytes);
-    if (at < 0 && !this.noteFaults()) this.statistics.sendRetries++;
-    return at;
-  }
+  /** Room for a response, or -1: none (a client that waits for its responses cannot take all of it) or not usable. */
+  abstract claimResponse(lengthBytes: number): number;
 
   /** Sends the claimed response; no byte for it (libqb-ipc.md 3.5). */
-  commitResponse(lengthBytes?: number): void {
-    this.responses.commit(lengthBytes);
-    this.responses.publish();
-    this.wake(this.responses, this.responseMemory, 1);
-    this.statistics.responses++;
-  }
+  abstract commitResponse(lengthBytes?: number): void;
 
   // ---- events --------------------------------------------------------------------------------------------------------
 
   /**
-   * Room for an event in the client's ring, or -1: full, older events queue, or not usable. Then `queueEvent` takes it.
+   * Room for an event, or -1: full, older events queue, or not usable. Then `queueEvent` takes it.
    * Longer than `maxMessageBytes` is never possible (libqb's EMSGSIZE): check before.
    */
-  claimEvent(lengthBytes: number): number {
-    if (!this.live || this.fault !== null || this.hungUp || this.queue.waiting) return -1;
-    const at = this.events.claim(lengthBytes);
-    this.claimBytes = lengthBytes;
-    if (at < 0 && !this.noteFaults()) this.statistics.sendRetries++;
-    return at;
-  }
+  abstract claimEvent(lengthBytes: number): number;
 
-  /** Ends the claim; visible to the client after `flushEvents`. */
-  commitEvent(lengthBytes?: number): void {
-    this.events.commit(lengthBytes);
-    this.claimedEvents++;
-    this.claimedBytes += this.claimBytes;
-  }
+  /** Ends the claim; visible to the client after `flushEvents` at the latest. */
+  abstract commitEvent(lengthBytes?: number): void;
 
-  /**
-   * Publishes the committed events: semaphore, then exactly one byte each (libqb-ipc.md 3.6). Cheap when there are none. While others wait
-   * for room the bytes go out in parts, so that a `RoomWatch` reports each time that a part of the ring was read.
-   */
-  flushEvents(): void {
-    if (this.claimedEvents === 0 || this.fault !== null) return;
-    const count = this.events.publish();
-    assert(count === this.claimedEvents, 'every committed event is published');
-    this.claimedEvents = 0;
-    this.statistics.dispatched += count;
-    this.statistics.sent += count;
-    this.wake(this.events, this.eventMemory, count);
-    const parts = this.queue.waiting ? Math.ceil(this.claimedBytes / this.roomShareBytes) : 1;
-    this.claimedBytes = 0;
-    this.notify(count, Math.ceil(count / parts));
-  }
+  /** The committed events are visible. Cheap when there are none. */
+  abstract flushEvents(): void;
 
   /** Keeps an event until there is room; drops it if the client is gone. When the queue's limit is reached the connection has to end (`fault`), and false is returned. */
   queueEvent(source: Uint8Array, offset: number, lengthBytes: number): boolean {
@@ -361,32 +236,14 @@ export class ServerConnection {
     return this.queue.bytes;
   }
 
-  /**
-   * Whether moving queued events on is worth it: there is room for all of them, or for a good part of a ring. A client that
-   * reads one event at a time would otherwise cost a system call for each. Costs one load of shared memory.
-   */
-  get roomForQueue(): boolean {
-    if (!this.live || this.fault !== null || this.hungUp) return false;
-    if (this.queue.overflowed) return true;
-    const head = this.queue.headLength();
-    return head >= 0 && this.events.hasRoom(Math.max(head, Math.min(this.roomShareBytes, this.queue.bytes)));
-  }
+  /** Whether moving queued events on is worth it: there is room for all of them, or for a good part of what the client can hold. */
+  abstract get roomForQueue(): boolean;
 
-  /** Moves queued events into the ring as far as there is room, and flushes. */
-  flushQueue(): void {
-    if (this.queue.overflowed) this.fail('eventQueueFull');
-    if (!this.live || this.fault !== null || this.hungUp || this.queue.count === 0) return;
-    for (let length = this.queue.headLength(); length >= 0; length = this.queue.headLength()) {
-      const at = this.events.claim(length);
-      if (at < 0) {
-        this.noteFaults();
-        break;
-      }
-      this.claimBytes = length;
-      this.queue.shiftInto(this.u8, at);
-      this.commitEvent();
-    }
-    this.flushEvents();
+  /** Moves queued events on as far as there is room, and flushes. */
+  abstract flushQueue(): void;
+
+  /** After queued events were moved on. */
+  protected countQueued(): void {
     this.statistics.queued = this.queue.count;
     if (this.queue.count > 0) return;
     this.statistics.queueing = false;
@@ -401,27 +258,25 @@ export class ServerConnection {
     this.flowControlWord = word;
     this.statistics.flowControl = word;
     this.statistics.flowControlCount++;
-    if (this.live && this.fault === null) this.writeFlowControl();
+    if (this.fault === null) this.showFlowControl(word);
   }
 
-  get flowControl(): number {
+  /** Where the client looks. */
+  protected abstract showFlowControl(word: 0 | 1 | 2): void;
+
+  get flowControl(): 0 | 1 | 2 {
     return this.flowControlWord;
   }
 
   /**
-   * Ends everything: socket, rings, files. Idempotent. Nobody may touch offsets of this connection afterwards. A socket of which another thread
-   * keeps count `stays` open for that thread to close, and is only shut down here.
+   * Ends everything: sockets, rings, files. Idempotent. Nobody may touch offsets of this connection afterwards. A setup socket of which another
+   * thread keeps count `stays` open for that thread to close, and is only shut down here.
    */
   close(socket: 'closes' | 'stays' = 'closes'): void {
     if (this.closed) return;
     this.closed = true;
     this.fault ??= 'closed';
-    if (this.live) {
-      for (const ring of [this.requestMemory, this.responseMemory, this.eventMemory]) {
-        Atomics.store(this.i32, (ring.header >> 2) + QB_HEADER.refCountWord, 0);
-      }
-    }
-    this.removeFiles();
+    this.closeChannels();
     if (socket === 'closes') this.socket.close();
     else this.socket.shutDown();
     this.queue.clear();
@@ -429,32 +284,16 @@ export class ServerConnection {
     this.pool.give(this.slot);
   }
 
-  private writeFlowControl(): void {
-    Atomics.store(this.i32, (this.requestMemory.header >> 2) + QB_HEADER.flowControlWord, this.flowControlWord);
-  }
+  /** What the subclass has open, but for the setup socket. */
+  protected abstract closeChannels(): void;
 
-  private removeFiles(): void {
-    if (this.hasFiles) removeConnectionFiles(this.descriptor);
-    this.hasFiles = false;
-  }
-
-  private wake(writer: RingWriter, ring: RingMemory, count: number): void {
-    if (writer.readerSleeps()) futexWake(this.arena.address + ring.header + ring.layout.semaphoreWord * 4, count);
-  }
-
-  private notify(count: number, writeMax?: number): void {
+  protected notify(count: number, writeMax?: number): void {
     if (this.fault !== null) return;
     this.socket.notify(count, writeMax);
     if (this.socket.error !== null) this.fail(this.socket.error);
   }
 
-  private noteFaults(): false {
-    const fault = this.requests.fault ?? this.responses.fault ?? this.events.fault;
-    if (fault !== null) this.fail(fault);
-    return false;
-  }
-
-  private fail(reason: string): false {
+  protected fail(reason: string): false {
     this.fault ??= reason;
     return false;
   }

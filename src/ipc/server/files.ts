@@ -1,4 +1,5 @@
 import { chmodSync, mkdtempSync } from 'node:fs';
+import type { ClientDatagramSockets } from '../../lib/client-descriptor.ts';
 import { QB_HEADER, QB_LAYOUT, qbDataBytes } from '../../lib/qbring/layout.ts';
 import { initializeQbHeader } from '../../lib/qbring/setup.ts';
 import { Arena } from '../../os/arena.ts';
@@ -35,6 +36,8 @@ export interface ConnectionFiles {
   readonly directoryFd: number;
   /** The part of the names that is the service's socket. */
   readonly service: string;
+  /** Open, for a client that uses datagrams; `null`: the files are rings. */
+  readonly datagrams: ClientDatagramSockets | null;
 }
 
 const KINDS = ['request', 'response', 'event'] as const;
@@ -49,8 +52,11 @@ const template = Arena.map(QB_HEADER.mappedBytes + 4096);
 export const ringFileNames = (service: string): string[] =>
   KINDS.flatMap((kind) => [`qb-${kind}-${service}-header`, `qb-${kind}-${service}-data`]);
 
+/** Name of the only file of a client that uses datagrams (libqb-ipc.md 3.9). */
+export const controlFileName = (service: string): string => `qb-control-${service}`;
+
 /** What the client is given. */
-export const ringNames = ({ directory, service }: Omit<ConnectionFiles, 'directoryFd'>): RingNames => [
+export const ringNames = ({ directory, service }: Pick<ConnectionFiles, 'directory' | 'service'>): RingNames => [
   `${directory}/qb-request-${service}`,
   `${directory}/qb-response-${service}`,
   `${directory}/qb-event-${service}`,
@@ -66,37 +72,51 @@ export function createConnectionFiles(
   peer: Credentials,
   maxMessageBytes: number,
 ): ConnectionFiles | number {
-  let directory: string;
-  try {
-    directory = mkdtempSync(`${SHARED_MEMORY_DIRECTORY}/qb-${process.pid}-${peer.pid}-${fd}-`);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).errno ?? -Errno.EACCES;
-  }
-  const directoryFd = openDirectory(directory);
-  if (directoryFd < 0) {
-    removeDirectory(directory);
-    return directoryFd;
-  }
-  const files: ConnectionFiles = { directory, directoryFd, service };
+  const place = createConnectionDirectory(SHARED_MEMORY_DIRECTORY, fd, peer);
+  if (typeof place === 'number') return place;
+  const files: ConnectionFiles = { ...place, service, datagrams: null };
   const result = fill(files, peer, qbDataBytes(maxMessageBytes));
   if (result === 0) return files;
   removeConnectionFiles(files);
   return result;
 }
 
+/** A connection's directory, empty, open and locked, not to be found by others before `openToClients`; -errno: nothing is left. */
+export function createConnectionDirectory(
+  root: string,
+  fd: number,
+  peer: Credentials,
+): Pick<ConnectionFiles, 'directory' | 'directoryFd'> | number {
+  let directory: string;
+  try {
+    directory = mkdtempSync(`${root}/qb-${process.pid}-${peer.pid}-${fd}-`);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).errno ?? -Errno.EACCES;
+  }
+  const directoryFd = openDirectory(directory);
+  const locked = directoryFd < 0 ? directoryFd : tryLockOpenFile(directoryFd);
+  if (locked === 0) return { directory, directoryFd };
+  removeDirectory(directory);
+  if (directoryFd >= 0) closeFd(directoryFd);
+  return locked;
+}
+
+/** The directory is complete: 0, or -errno. */
+export function openToClients({ directory }: Pick<ConnectionFiles, 'directory'>): number {
+  try {
+    chmodSync(directory, DIRECTORY_MODE); // ours, in a sticky directory: nobody can put another one in its place
+    return 0;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).errno ?? -Errno.EACCES;
+  }
+}
+
 function fill(files: ConnectionFiles, peer: Credentials, dataBytes: number): number {
-  const locked = tryLockOpenFile(files.directoryFd);
-  if (locked < 0) return locked;
   for (const ring of ringNames(files)) {
     const result = createRing(files.directoryFd, ring, peer, dataBytes);
     if (result < 0) return result;
   }
-  try {
-    chmodSync(files.directory, DIRECTORY_MODE); // ours, in a sticky directory: nobody can put another one in its place
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).errno ?? -Errno.EACCES;
-  }
-  return 0;
+  return openToClients(files);
 }
 
 function createRing(directoryFd: number, ring: string, peer: Credentials, dataBytes: number): number {
@@ -125,22 +145,42 @@ function createFile(
   contentAt: number,
   contentBytes: number,
 ): number {
+  const fd = createClientFile(directoryFd, name, bytes, peer);
+  if (fd < 0) return fd;
+  const written = writeFd(fd, template.address + contentAt, contentBytes);
+  closeFd(fd);
+  return Math.min(written, 0);
+}
+
+/** A file of zeroes that the client may open: its descriptor, or -errno. */
+export function createClientFile(directoryFd: number, name: string, bytes: number, peer: Credentials): number {
   const fd = openFileIn(directoryFd, name, CREATE);
   if (fd < 0) return fd;
-  let result = allocateFile(fd, bytes);
-  if (result === 0) result = Math.min(writeFd(fd, template.address + contentAt, contentBytes), 0);
+  const result = allocateFile(fd, bytes);
   // Not root: then only clients of our own user can connect, and they can open the files as they are (as in libqb).
   changeOwnerFd(fd, peer.uid, peer.gid);
   changeModeFd(fd, 0o600);
+  if (result === 0) return fd;
   closeFd(fd);
   return result;
 }
 
 /** Removes files and directory, and lets go of them. */
-export function removeConnectionFiles({ directory, directoryFd, service }: ConnectionFiles): void {
-  for (const name of ringFileNames(service)) unlinkFileIn(directoryFd, name);
+export function removeConnectionFiles({ directory, directoryFd, service, datagrams }: ConnectionFiles): void {
+  for (const name of datagrams === null ? ringFileNames(service) : [controlFileName(service)])
+    unlinkFileIn(directoryFd, name);
   removeDirectory(directory);
   closeFd(directoryFd);
+}
+
+/** The same, and everything else that was opened for a client that nobody will serve. */
+export function discardConnectionFiles(files: ConnectionFiles): void {
+  removeConnectionFiles(files);
+  if (files.datagrams !== null) closeDatagramSockets(files.datagrams);
+}
+
+export function closeDatagramSockets({ request, event, control }: ClientDatagramSockets): void {
+  for (const fd of [request, event, control]) if (fd >= 0) closeFd(fd);
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { ClientDescriptor } from '../../lib/client-descriptor.ts';
 import { FdWatcher } from '../../os/watch.ts';
-import { ServerConnection } from './connection.ts';
+import { attachConnection } from './attach.ts';
+import type { ServerConnection } from './connection.ts';
 import { isPrivileged } from './limits.ts';
 import type { RingPool } from './pool.ts';
 import type { ConnectionStatistics } from './statistics.ts';
@@ -42,6 +43,9 @@ export class HostedConnection {
   /** The engine's own. */
   context: unknown = undefined;
   private readonly watcher: FdWatcher;
+  /** Of the socket on which requests come, where that is another one; paused while its requests have to wait. */
+  private readonly input: FdWatcher | null;
+  private inputPaused = false;
   private readonly privileged: boolean;
   private scheduled = false;
   private watchingWritable = false;
@@ -52,19 +56,20 @@ export class HostedConnection {
   ) {
     this.privileged = isPrivileged(core.euid);
     this.watcher = new FdWatcher(core.fd, this.onReady);
+    this.input = core.inputFd === core.fd ? null : new FdWatcher(core.inputFd, this.onInput);
   }
 
   /** Maps the rings and starts to watch; -errno if that is not possible, and the client is still the caller's. */
   static attach(pool: RingPool, client: ClientDescriptor, owner: ConnectionOwner): HostedConnection | number {
-    const core = ServerConnection.attach(pool, client);
+    const core = attachConnection(pool, client);
     return typeof core === 'number' ? core : new HostedConnection(core, owner);
   }
 
   get id(): number {
     return this.core.id;
   }
-  get fd(): number {
-    return this.core.fd;
+  get roomFd(): number {
+    return this.core.roomFd;
   }
   get pid(): number {
     return this.core.pid;
@@ -165,11 +170,31 @@ export class HostedConnection {
     if (this.watchingWritable) core.onWritable();
     core.drainBytes();
     if (hungUp) core.drainToEnd(); // in this turn: others' requests come after it
-    if (core.hungUp || core.fault !== null) this.watcher.stop(); // it would be ready for ever
-    // What costs something waits for the user's turn; root has his at once.
+    if (core.hungUp || core.fault !== null) this.stopWatching(); // it would be ready for ever
+    this.takeTurn();
+  };
+
+  private readonly onInput = (): void => {
+    if (this.core.closed) return;
+    this.core.noteInput();
+    this.takeTurn();
+    this.pauseInput();
+  };
+
+  /** What costs something waits for the user's turn; root has his at once. */
+  private takeTurn(): void {
     if (this.privileged) this.serve();
     else this.schedule();
-  };
+  }
+
+  /** Requests that have to wait leave their socket readable: it is not watched meanwhile. */
+  private pauseInput(): void {
+    const { core, input } = this;
+    const paused = this.scheduled || core.flowControl !== 0;
+    if (input === null || core.closed || paused === this.inputPaused) return;
+    this.inputPaused = paused;
+    input.watch(!paused, false);
+  }
 
   private readonly serve = (): void => {
     const { core } = this;
@@ -180,10 +205,11 @@ export class HostedConnection {
     if (core.closed) return;
     if (more) this.schedule();
     else if (core.hungUp) {
-      this.end('disconnected'); // after what it left in the ring was served
+      this.end('disconnected'); // after what it left behind was served
       return;
     }
     this.settle();
+    this.pauseInput();
   };
 
   /** One turn: up to the budget; whether more wait, which get theirs after timers and others had theirs. */
@@ -230,7 +256,7 @@ export class HostedConnection {
       return;
     }
     if (core.hungUp) {
-      this.watcher.stop();
+      this.stopWatching();
       this.schedule(); // serve what is left, then end
       return;
     }
@@ -240,9 +266,14 @@ export class HostedConnection {
     this.watcher.watch(true, outstanding);
   }
 
+  private stopWatching(): void {
+    this.watcher.stop();
+    this.input?.stop();
+  }
+
   private end(reason: string): void {
     if (this.core.closed) return;
-    this.watcher.stop();
+    this.stopWatching();
     this.owner.notSlow(this);
     this.core.close();
     this.owner.ended(this, reason);

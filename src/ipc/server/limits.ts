@@ -2,6 +2,9 @@ import { readFileSync } from 'node:fs';
 import { getLimit } from '../../os/schedule.ts';
 import { IPC_LIMITS } from '../protocol.ts';
 
+/** How clients' messages travel: rings in shared memory, or datagrams (`system.qb_ipc_type`). */
+export type IpcTransport = 'shm' | 'socket';
+
 /** Bounds on what local users can take, all of them by user and in all. What root needs is kept back from the others. */
 export const CLIENT_LIMITS = {
   /** Connections in all, if descriptors and mappings allow as many. */
@@ -29,28 +32,28 @@ const MAPPINGS_PER_CONNECTION = 10;
 /** What Node.js, V8 and the rings of the network use at most, and the share of all mappings that stays free for them. */
 const MAPPINGS_OF_THE_PROCESS = 2_000;
 const MAPPINGS_FREE_SHARE = 0.1;
-/** Socket and directory, until the client's first byte. */
-const DESCRIPTORS_PER_CONNECTION = 2;
+/** Socket and directory, until the client's first byte; over datagrams two more sockets and the control file. */
+const DESCRIPTORS_PER_CONNECTION = { shm: 2, socket: 5 } as const;
 /** What the daemon has open, and those that stock keeps back (libqb-ipc.md 4.3). */
 const DESCRIPTORS_OF_THE_PROCESS = 192;
 const CONNECTIONS_MIN = 8;
 
 /** How many connections this process can have, by what the kernel allows it. */
-export function connectionsMax(descriptors: number, mappings: number): number {
+export function connectionsMax(descriptors: number, mappings: number, transport: IpcTransport = 'shm'): number {
   const byMappings = (mappings * (1 - MAPPINGS_FREE_SHARE) - MAPPINGS_OF_THE_PROCESS) / MAPPINGS_PER_CONNECTION;
-  const byDescriptors = (descriptors - DESCRIPTORS_OF_THE_PROCESS) / DESCRIPTORS_PER_CONNECTION;
+  const byDescriptors = (descriptors - DESCRIPTORS_OF_THE_PROCESS) / DESCRIPTORS_PER_CONNECTION[transport];
   return Math.max(CONNECTIONS_MIN, Math.floor(Math.min(CLIENT_LIMITS.connectionsMax, byMappings, byDescriptors)));
 }
 
 /** The same with the numbers of this machine. */
-export function connectionsMaxHere(): number {
+export function connectionsMaxHere(transport: IpcTransport = 'shm'): number {
   let mappings = 65_530;
   try {
     mappings = Number(readFileSync('/proc/sys/vm/max_map_count', 'latin1'));
   } catch {
     // Linux's default
   }
-  return connectionsMax(getLimit('NOFILE').soft, mappings);
+  return connectionsMax(getLimit('NOFILE').soft, mappings, transport);
 }
 
 /** What a connection counts: large rings take the address space of several. */

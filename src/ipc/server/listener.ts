@@ -30,8 +30,10 @@ import {
   encodeConnectionResponse,
   IPC_LIMITS,
 } from '../protocol.ts';
-import { type ConnectionFiles, createConnectionFiles, removeConnectionFiles, ringNames } from './files.ts';
+import { createDatagramFiles, datagramNames, datagramRoot } from './datagram-files.ts';
+import { type ConnectionFiles, createConnectionFiles, discardConnectionFiles, ringNames } from './files.ts';
 import type { Handshakes, SilentClient } from './handshakes.ts';
+import type { IpcTransport } from './limits.ts';
 
 export interface ListenerOptions {
   /** Service name of stock: `cmap`. */
@@ -39,6 +41,8 @@ export interface ListenerOptions {
   readonly serviceId: number;
   /** Named IPC instance; empty for stock's socket names. */
   readonly instance: string;
+  /** How messages travel. */
+  readonly transport: IpcTransport;
   /** Unique for the life of the daemon. */
   nextConnectionId(): number;
   /** Shared by all services: whose turn it is. */
@@ -68,6 +72,9 @@ const ACCEPT_MAX = 4096;
 const ACCEPT_MS = 3;
 /** The clock is looked at after so many. */
 const ACCEPT_BATCH = 32;
+/** What a connection takes, for the log. */
+const RING_NEEDS = `room for ring files in ${SHARED_MEMORY_DIRECTORY}`;
+const DATAGRAM_NEEDS = `room for the control file in ${datagramRoot()}, or a descriptor for it and two sockets`;
 /** No descriptors left: how long not to listen. */
 const PAUSE_MS = 100;
 
@@ -206,11 +213,12 @@ export class IpcListener {
       return;
     }
     const name = socketName(this.options.service, this.options.instance);
-    const files = createConnectionFiles(name, fd, credentials, maxMessageBytes);
+    const create = this.usesDatagrams ? createDatagramFiles : createConnectionFiles;
+    const files = create(name, fd, credentials, maxMessageBytes);
     const result = typeof files === 'number' ? files : this.establish(fd, credentials, files, maxMessageBytes);
     if (result >= 0) return;
     this.options.release(credentials, maxMessageBytes);
-    this.refuse(fd, -result, credentials, `room for ring files in ${SHARED_MEMORY_DIRECTORY}: ${errnoName(result)}`);
+    this.refuse(fd, -result, credentials, `${this.usesDatagrams ? DATAGRAM_NEEDS : RING_NEEDS}: ${errnoName(result)}`);
   }
 
   private establish(fd: number, peer: Credentials, files: ConnectionFiles, maxMessageBytes: number): number {
@@ -227,19 +235,25 @@ export class IpcListener {
     };
     const prepared = this.options.prepare(client);
     if (prepared < 0) {
-      removeConnectionFiles(files);
+      discardConnectionFiles(files);
       return prepared;
     }
     encodeConnectionResponse(
       response.u8,
       0,
-      { error: 0, type: ConnectionType.SHARED_MEMORY, maxMessageBytes, rings: ringNames(files) },
+      this.usesDatagrams
+        ? { error: 0, type: ConnectionType.SOCKET, maxMessageBytes, rings: datagramNames(files) }
+        : { error: 0, type: ConnectionType.SHARED_MEMORY, maxMessageBytes, rings: ringNames(files) },
       client.id,
     );
     // One write (libqb-ipc.md trap 2). It fits an empty socket; if the client is gone already, the owner learns it from the socket.
     sendBytes(fd, response.address, CONNECTION_RESPONSE_BYTES, MSG_NOSIGNAL);
     this.options.established(client);
     return 0;
+  }
+
+  private get usesDatagrams(): boolean {
+    return this.options.transport === 'socket';
   }
 
   private refuse(fd: number, errno: number, credentials: Credentials, missing?: string): void {

@@ -3,6 +3,7 @@ import type { Credentials } from '../../os/credentials.ts';
 import { Admission } from './admission.ts';
 import { Handshakes } from './handshakes.ts';
 import { type ConnectionOwner, HostedConnection, type ServiceHandler } from './hosted-connection.ts';
+import { connectionsMaxHere, type IpcTransport } from './limits.ts';
 import { IpcListener } from './listener.ts';
 import { RingPool } from './pool.ts';
 import { SlowConnections } from './slow-connections.ts';
@@ -12,6 +13,8 @@ import { UserTurns } from './user-turns.ts';
 export interface IpcServerOptions {
   /** Named IPC instance, empty for stock's socket names. */
   readonly instance: string;
+  /** How messages travel; rings in shared memory when it is left out. */
+  readonly transport?: IpcTransport;
   /** 0, or the errno that the client gets: see `authorizeClient`. */
   authorize(client: Credentials, serviceId: number, fd: number): number;
   /** A handshake was refused or a connection ended, for the log. */
@@ -38,7 +41,8 @@ interface Service {
 export class IpcServer {
   readonly statistics = new ServerStatistics();
   private readonly pool = new RingPool();
-  private readonly admission = new Admission();
+  private readonly admission: Admission;
+  private readonly transport: IpcTransport;
   private readonly handshakes = new Handshakes();
   private readonly turns = new UserTurns(TURN_MS);
   private readonly services = new Map<number, Service>();
@@ -46,7 +50,10 @@ export class IpcServer {
   private readonly slow = new SlowConnections();
   private lastConnectionId = 0;
 
-  constructor(private readonly options: IpcServerOptions) {}
+  constructor(private readonly options: IpcServerOptions) {
+    this.transport = options.transport ?? 'shm';
+    this.admission = new Admission(connectionsMaxHere(this.transport));
+  }
 
   /** Opens the socket of a service of this thread. Throws OsError. */
   publish(service: string, serviceId: number, handler: ServiceHandler): void {
@@ -140,6 +147,7 @@ export class IpcServer {
       service,
       serviceId,
       instance: this.options.instance,
+      transport: this.transport,
       nextConnectionId: () => ++this.lastConnectionId,
       handshakes: this.handshakes,
       authorize: (client, fd) => this.options.authorize(client, serviceId, fd),

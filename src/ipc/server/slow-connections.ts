@@ -20,13 +20,13 @@ export class SlowConnections {
     if (this.connections.has(connection)) return;
     this.connections.add(connection);
     this.watch ??= this.open();
-    this.watch.room.begin(connection.fd);
+    this.watch.room.begin(connection.roomFd);
     this.timer ??= setTimeout(this.onTime, RETRY_MS.min);
   }
 
   /** Before its socket is closed. */
   remove(connection: HostedConnection): void {
-    if (this.connections.delete(connection)) this.watch?.room.end(connection.fd);
+    if (this.connections.delete(connection)) this.watch?.room.end(connection.roomFd);
     if (this.connections.size === 0) this.close();
   }
 

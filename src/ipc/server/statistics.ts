@@ -18,6 +18,8 @@ export class ConnectionStatistics {
   sent = 0;
   invalidRequest = 0;
   overload = 0;
+  /** Datagrams that others sent in the client's place. */
+  strangers = 0;
   /** Times that the client's byte woke the ring thread, and looks at its ring while its bytes do not. */
   wakes = 0;
   looks = 0;

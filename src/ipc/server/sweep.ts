@@ -2,21 +2,22 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { closeFd, openDirectory, removeDirectory, tryLockOpenFile, unlinkFileIn } from '../../os/fd.ts';
 import { statusOf } from '../../os/stat.ts';
-import { isConnectionDirectory, SHARED_MEMORY_DIRECTORY } from '../names.ts';
+import { isConnectionDirectory } from '../names.ts';
+import { datagramRoot } from './datagram-files.ts';
 import { DIRECTORY_MODE } from './files.ts';
 
-const RING_FILE = /^qb-(?:request|response|event)-.+-(?:header|data)$/;
-const RING_FILES = 6;
+const CONNECTION_FILE = /^qb-(?:(?:request|response|event)-.+-(?:header|data)|control-.+)$/;
+const CONNECTION_FILES_MAX = 6;
 const PERMISSIONS = 0o7777;
 
 /**
  * Removes the connection directories that daemons like this one left behind when they were killed. Anybody can make directories in
  * shared memory, so: only one that this user made and that others cannot write, looked at through a descriptor of the directory itself, and
- * nothing but the six files of a connection in it, by name, without going deeper. One whose daemon lives is locked: process ids say
+ * nothing but the files of a connection in it, by name, without going deeper. One whose daemon lives is locked: process ids say
  * nothing, because daemons of other containers may share the memory. Those of stock's daemons carry no such mark and stay, as with
  * stock. Returns the names removed.
  */
-export function sweepStaleDirectories(root: string = SHARED_MEMORY_DIRECTORY): string[] {
+export function sweepStaleDirectories(root: string = datagramRoot()): string[] {
   return list(root).filter((entry) => isConnectionDirectory(entry) && removeIfStale(join(root, entry)));
 }
 
@@ -28,7 +29,7 @@ function removeIfStale(path: string): boolean {
     if (status === null || status.uid !== process.geteuid?.()) return false;
     if ((status.mode & PERMISSIONS) !== DIRECTORY_MODE || tryLockOpenFile(fd) < 0) return false;
     const names = list(`/proc/self/fd/${fd}`);
-    if (names.length > RING_FILES || !names.every((name) => RING_FILE.test(name))) return false;
+    if (names.length > CONNECTION_FILES_MAX || !names.every((name) => CONNECTION_FILE.test(name))) return false;
     for (const name of names) unlinkFileIn(fd, name);
     return removeDirectory(path) === 0;
   } finally {

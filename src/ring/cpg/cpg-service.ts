@@ -1,6 +1,7 @@
 import type { ProcessPlace } from '../../bridge/messages.ts';
-import { ServerConnection } from '../../ipc/server/connection.ts';
-import { removeConnectionFiles } from '../../ipc/server/files.ts';
+import { attachConnection } from '../../ipc/server/attach.ts';
+import type { ServerConnection } from '../../ipc/server/connection.ts';
+import { discardConnectionFiles } from '../../ipc/server/files.ts';
 import { RingPool } from '../../ipc/server/pool.ts';
 import { Allowance } from '../../lib/allowance.ts';
 import type { ClientDescriptor } from '../../lib/client-descriptor.ts';
@@ -128,9 +129,9 @@ export class CpgService implements CpgHost, RingEngine {
   attach(descriptor: ClientDescriptor): void {
     // Who hung up before this one connected is gone before its first request: leaves precede its join.
     this.env.descriptors.wait(0);
-    const connection = ServerConnection.attach(this.pool, descriptor);
+    const connection = attachConnection(this.pool, descriptor);
     if (typeof connection === 'number') {
-      removeConnectionFiles(descriptor);
+      discardConnectionFiles(descriptor);
       shutdownSocket(descriptor.fd);
       this.refused(descriptor, connection);
       return;
@@ -143,12 +144,26 @@ export class CpgService implements CpgHost, RingEngine {
     }
     const client = new AttachedCpgClient(connection, this.core, scratch, this.clientEvents);
     this.clients.set(client.id, client);
-    const watched = this.env.descriptors.tryAdd(connection.fd, (hungUp) => this.readable(client, hungUp));
+    const watched = this.watch(client);
     if (watched < 0) {
       this.log('error', 'QB', `Client ${descriptor.pid} cannot be watched: ${errnoName(watched)}`, 'not watched');
       this.close(client);
     }
     // Flow control of a connection made during a sync starts open (services.md 2.3).
+  }
+
+  /** 0, or -errno. */
+  private watch(client: AttachedCpgClient): number {
+    const { descriptors } = this.env;
+    const { fd, inputFd } = client.connection;
+    const watched = descriptors.tryAdd(fd, (hungUp) => this.readable(client, hungUp));
+    if (watched < 0 || inputFd === fd) return watched;
+    return descriptors.tryAddEdges(inputFd, () => this.input(client));
+  }
+
+  private unwatch({ connection: { fd, inputFd } }: AttachedCpgClient): void {
+    this.env.descriptors.remove(fd);
+    this.env.descriptors.remove(inputFd);
   }
 
   private refused(descriptor: ClientDescriptor, errno: number): void {
@@ -244,10 +259,17 @@ export class CpgService implements CpgHost, RingEngine {
     this.doorbells.activate(client);
   }
 
+  /** A datagram came. Its socket stays readable until it is taken, so it reports arrivals only; it is looked at until it is empty. */
+  private input(client: AttachedCpgClient): void {
+    client.connection.noteInput();
+    client.connection.statistics.wakes++;
+    this.doorbells.activate(client);
+  }
+
   /** Hung up: not to be waited for any more. What it left in its ring is served first, unless it broke something. */
   private hungUp(client: AttachedCpgClient): void {
     if (this.gone.has(client)) return;
-    this.env.descriptors.remove(client.connection.fd);
+    this.unwatch(client);
     client.goneAtMs = this.ring.nowMs() + FAREWELL_MS;
     this.gone.add(client);
     this.goneRetryMs = 0;
@@ -312,7 +334,7 @@ export class CpgService implements CpgHost, RingEngine {
       const who = `${connection.processName} (${connection.pid})`;
       this.log('warning', 'CPG', `Connection of ${who} closed: ${connection.fault}`, 'closed');
     }
-    this.env.descriptors.remove(connection.fd);
+    this.unwatch(client);
     this.doorbells.remove(client);
     this.slow.remove(client);
     this.gone.delete(client);

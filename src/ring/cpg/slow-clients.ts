@@ -9,7 +9,7 @@ export interface SlowClient {
   watched: boolean;
   /** When to look again by time. */
   readonly retryAtMs: number;
-  readonly connection: { readonly fd: number; readonly roomForQueue: boolean; readonly fault: string | null };
+  readonly connection: { readonly roomFd: number; readonly roomForQueue: boolean; readonly fault: string | null };
   beginWaiting(nowMs: number): void;
   /** Some client has taken bytes off its socket. */
   noteReads(nowMs: number): void;
@@ -92,7 +92,7 @@ export class SlowClients<Client extends SlowClient> {
       if (client.watched) continue;
       client.watched = true;
       this.watched.push(client);
-      this.watch.begin(client.connection.fd);
+      this.watch.begin(client.connection.roomFd);
     }
   }
 
@@ -100,7 +100,7 @@ export class SlowClients<Client extends SlowClient> {
     if (!client.watched) return;
     client.watched = false;
     drop(this.watched, client);
-    this.watch.end(client.connection.fd);
+    this.watch.end(client.connection.roomFd);
   }
 }
 

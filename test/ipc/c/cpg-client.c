@@ -9,6 +9,10 @@
  *   truncate RING      connects, one call, tries to make the files of its RING (request, response, event) empty, one more call
  *   truncate RING early  the same before the first call: then the server must hang up
  *   scribble           connects, one call, fills its request ring with garbage and rings the bell
+ *   late MS            connects, sleeps, one call: the server's sockets stay open to strangers meanwhile
+ *   cut                over sockets: one call, makes the control file empty, before the first call, too; more calls
+ *   garbage N          over sockets: one call, sends N bytes of garbage as a request; the server must hang up
+ *   stranger MS        is no client: sends multicasts to the request sockets of all others
  *   die                connects, commits half a chunk into the request ring, kills itself
  */
 #define _GNU_SOURCE
@@ -24,6 +28,8 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/un.h>
+#include <stddef.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -68,15 +74,45 @@ static int openRing(const char *kind, const char *part) {
 	snprintf(mine, sizeof mine, "-%d-", getpid());
 	while ((entry = readdir(shm))) {
 		if (strncmp(entry->d_name, "qb-", 3) || !strstr(entry->d_name + 3, mine)) continue;
-		snprintf(path, sizeof path, "/dev/shm/%s/qb-%s-cpg-%s", entry->d_name, kind, part);
+		snprintf(path, sizeof path, part ? "/dev/shm/%s/qb-%s-cpg-%s" : "/dev/shm/%s/qb-%s-cpg", entry->d_name, kind, part);
 		return open(path, O_RDWR);
 	}
 	return -1;
 }
 
+/* The socket on which requests go out, over sockets. */
+static int requestSocket(void) {
+	for (int fd = 3; fd < 64; fd++) {
+		struct sockaddr_un peer;
+		socklen_t length = sizeof peer;
+		if (getpeername(fd, (struct sockaddr *)&peer, &length) || peer.sun_family != AF_UNIX || length < 4) continue;
+		if (strstr(peer.sun_path + 1, "-request")) return fd;
+	}
+	return -1;
+}
+
+static int stranger(unsigned ms) {
+	struct { int32_t id, p0, size, p1, error, p2; uint32_t length, p3, guarantee, p4; uint32_t value; } message = { .id = 2, .size = 44, .length = 4, .value = 0xdeadbeef };
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0), sent = 0;
+	for (double end = now() + ms / 1e3; now() < end; usleep(200)) {
+		FILE *names = fopen("/proc/net/unix", "r");
+		char line[400], *name, *tail;
+		while (fgets(line, sizeof line, names)) {
+			if (!(name = strchr(line, '@')) || !(tail = strstr(name, "-request"))) continue;
+			struct sockaddr_un to = { .sun_family = AF_UNIX };
+			memcpy(to.sun_path + 1, name + 1, tail + 8 - name - 1);
+			if (sendto(fd, &message, sizeof message, MSG_DONTWAIT, (struct sockaddr *)&to, sizeof to) > 0) sent++;
+		}
+		fclose(names);
+	}
+	printf("sent: %d\n", sent);
+	return sent == 0;
+}
+
 int main(int argc, char **argv) {
 	const char *mode = argv[1];
 	unsigned n = argc > 2 ? atoi(argv[2]) : 0, bytes = argc > 3 ? atoi(argv[3]) : 0;
+	if (!strcmp(mode, "stranger")) return stranger(n);
 	connectCpg();
 	if (!strcmp(mode, "calls")) {
 		double start = now();
@@ -126,6 +162,25 @@ int main(int argc, char **argv) {
 			else if (rc != CS_ERR_TRY_AGAIN) fail("mcast", rc);
 		}
 		_exit(0);
+	} else if (!strcmp(mode, "late")) {
+		usleep(n * 1000);
+		return call() != CS_OK;
+	} else if (!strcmp(mode, "cut")) {
+		int control = openRing("control", NULL);
+		if (control < 0) { perror("open"); return 2; }
+		for (int i = 0; i < 3; i++) if (ftruncate(control, i) != 0 || ftruncate(control, 24) != 0 || call() != CS_OK) return 1;
+	} else if (!strcmp(mode, "garbage")) {
+		int fd;
+		if (call() != CS_OK) return 1;
+		unsigned char *bytes = malloc(n + 1);
+		srand(getpid());
+		for (unsigned i = 0; i < n; i++) bytes[i] = rand();
+		if (n >= 16) { *(int32_t *)(bytes + 8) = 0x7fffffff; bytes[3] &= 0x7f; }
+		if (send(requestSocket(), bytes, n, 0) != (ssize_t)n) return 2;
+		usleep(200000);
+		cs_error_t rc = cpg_local_get(handle, &n);
+		printf("hung up: %s\n", rc == CS_OK ? "no" : "yes");
+		return rc == CS_OK;
 	} else if (!strcmp(mode, "truncate")) {
 		int data = openRing(argv[2], "data"), header = openRing(argv[2], "header"), early = argc > 3;
 		if (data < 0 || header < 0) { perror("open"); return 2; }
