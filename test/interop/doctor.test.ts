@@ -3,48 +3,13 @@ import { join } from 'node:path';
 import t from 'tap';
 import { skipReason } from './lab/cases.ts';
 import { corosyncConf } from './lab/conf.ts';
+import { finding, findings } from './lab/doctor.ts';
 import { ROOT } from './lab/host.ts';
 import { Lab } from './lab/lab.ts';
-import type { LabNode } from './lab/node.ts';
 import { sleep, until } from './lab/process.ts';
 
 /** The doctor on a ring of three: nothing is wrong; then one thing after the other is. */
 const RONDO = join(ROOT, 'bin/rondo');
-
-interface Finding {
-  readonly code: string;
-  readonly severity: string;
-  readonly what: string;
-  readonly evidence: readonly string[];
-}
-
-async function findings(
-  node: LabNode,
-  ...args: readonly string[]
-): Promise<{ status: number; found: readonly Finding[] }> {
-  const { code, stdout, stderr } = await node.tool(RONDO, 'doctor', '--json', ...args);
-  if (stdout === '') throw new Error(`doctor: status ${code}: ${stderr}`);
-  return { status: code, found: JSON.parse(stdout).findings };
-}
-
-/** Asks again until the code is among the findings: links need their time to go down. */
-async function finding(node: LabNode, code: string, timeoutMs = 30_000): Promise<Finding> {
-  let last: readonly Finding[] = [];
-  return await until(
-    `${code} on ${node.plan.name}`,
-    async () => {
-      const { status, found } = await findings(node, '--seconds', '1');
-      last = found;
-      const one = found.find((each) => each.code === code);
-      if (one !== undefined && one.severity === 'error' && status !== 4)
-        throw new Error(`status ${status} with an error`);
-      return one ?? null;
-    },
-    timeoutMs,
-  ).catch((error: Error) => {
-    throw new Error(`${error.message}; found: ${last.map((each) => `${each.code} ${each.what}`).join('; ')}`);
-  });
-}
 
 /** Runs `rondo top` on a pseudo-terminal, presses p and q, and prints what came. */
 const ON_TERMINAL = `
