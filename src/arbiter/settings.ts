@@ -2,7 +2,14 @@ import { readFileSync } from 'node:fs';
 
 /** An advanced setting (`-S name=value`): a number within bounds, a switch, a text, a umask or a group. */
 export type SettingKind =
-  | { readonly kind: 'number'; readonly min: number; readonly max: number; readonly fraction?: boolean }
+  | {
+      readonly kind: 'number';
+      readonly min: number;
+      readonly max: number;
+      readonly fraction?: boolean;
+      /** Why it is read and checked, and nothing else: told to whoever gives it. */
+      readonly withoutEffect?: string;
+    }
   | { readonly kind: 'switch' | 'text' | 'umask' | 'group' | 'ignored' }
   | { readonly kind: 'words'; readonly words: readonly string[] };
 /** Numbers for numbers, umasks and groups; `null`: left as it is. */
@@ -49,13 +56,13 @@ export type SettingProblem =
   | { readonly problem: 'unknown'; readonly name: string }
   | { readonly problem: 'invalid'; readonly name: string; readonly value: string };
 
-/** `name=value[,name2=value2…]` as stock reads it; the names of settings that are no more. Throws nothing: a problem is returned. */
+/** `name=value[,name2=value2…]` as stock reads it; what is to be said of those that do nothing. Throws nothing: a problem is returned. */
 export function applySettings(
   text: string,
   kinds: SettingKinds,
   into: Record<string, SettingValue>,
 ): SettingProblem | readonly string[] {
-  const ignored: string[] = [];
+  const notes: string[] = [];
   for (const part of text.split(',')) {
     const equals = part.indexOf('=');
     const [name, value] = equals < 0 ? [part, ''] : [part.slice(0, equals), part.slice(equals + 1)];
@@ -63,14 +70,16 @@ export function applySettings(
     const found = Object.keys(kinds).find((key) => key === name.toLowerCase());
     if (found === undefined) return { problem: 'unknown', name };
     const kind = kinds[found]!;
-    if (kind.kind === 'ignored') ignored.push(name);
+    if (kind.kind === 'ignored') notes.push(`Option '${name}' is deprecated and has no effect anymore`);
     else {
       const read = readSetting(kind, value);
       if (read === undefined) return { problem: 'invalid', name, value };
-      into[found] = read;
+      const why = kind.kind === 'number' ? kind.withoutEffect : undefined;
+      if (why === undefined) into[found] = read;
+      else notes.push(`Option '${name}' has no effect here: ${why}`);
     }
   }
-  return ignored;
+  return notes;
 }
 
 function readSetting(kind: SettingKind, value: string): SettingValue | undefined {

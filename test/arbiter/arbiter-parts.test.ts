@@ -1,16 +1,18 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { controlRequest } from '../../src/arbiter/control-client.ts';
 import { ControlSocket } from '../../src/arbiter/control-socket.ts';
 import { controlWords, quotedWord } from '../../src/arbiter/control-words.ts';
 import { type HeuristicCommand, HeuristicsRunner } from '../../src/arbiter/qdevice/heuristics-runner.ts';
+import { QDEVICE_SETTING_KINDS, qdeviceSettings } from '../../src/arbiter/qdevice/qdevice-settings.ts';
 import { type CastVote, VotePoll } from '../../src/arbiter/qdevice/vote-poll.ts';
 import { QNETD_SETTING_KINDS, qnetdSettings } from '../../src/arbiter/qnetd/qnetd-settings.ts';
-import { applySettings } from '../../src/arbiter/settings.ts';
+import { applySettings, type SettingKind } from '../../src/arbiter/settings.ts';
 import { Heuristics } from '../../src/qnet/ids.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'rondo-arbiter-parts-'));
@@ -23,7 +25,7 @@ t.test('advanced settings', async (t) => {
     ['listen_backlog=0', { problem: 'invalid', name: 'listen_backlog', value: '0' }],
     ['listen_backlog=1x', { problem: 'invalid', name: 'listen_backlog', value: '1x' }],
     ['nothing=1', { problem: 'unknown', name: 'nothing' }],
-    ['dpd_interval=1000', ['dpd_interval']],
+    ['dpd_interval=1000', ["Option 'dpd_interval' is deprecated and has no effect anymore"]],
     ['dpd_interval_coefficient=2.5', [], 'dpd_interval_coefficient', 2.5],
     ['local_socket_umask=0077', [], 'local_socket_umask', 0o77],
     ['local_socket_umask=8', { problem: 'invalid', name: 'local_socket_umask', value: '8' }],
@@ -37,6 +39,30 @@ t.test('advanced settings', async (t) => {
     const settings: Record<string, string | number | boolean | null> = qnetdSettings();
     t.same(applySettings(text, QNETD_SETTING_KINDS, settings), expected, text);
     if (name !== undefined) t.equal(settings[name], value, `${text}: its value`);
+  }
+});
+
+t.test('each setting has a default and is used, or whoever gives it is told that it does nothing', async (t) => {
+  const folder = fileURLToPath(new URL('../../../src/arbiter/', import.meta.url));
+  const users = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('settings.ts'))
+    .map((name) => readFileSync(join(folder, name), 'utf8'))
+    .join('\n');
+  const programs = [
+    [QNETD_SETTING_KINDS, qnetdSettings()],
+    [QDEVICE_SETTING_KINDS, qdeviceSettings()],
+  ] as const;
+  for (const [kinds, defaults] of programs) {
+    for (const [name, kind] of Object.entries<SettingKind>(kinds)) {
+      if (name in defaults) {
+        t.match(users, new RegExp(`\\b${name}\\b`), `${name} is used`);
+        continue;
+      }
+      const value = kind.kind === 'number' ? kind.min : 1;
+      t.match(applySettings(`${name}=${value}`, kinds, {}), [/ has no effect /], name);
+      if (kind.kind === 'number')
+        t.match(applySettings(`${name}=${kind.min - 1}`, kinds, {}), { problem: 'invalid' }, `${name} is checked`);
+    }
   }
 });
 

@@ -9,13 +9,18 @@ import {
   u32Kind,
 } from '../settings.ts';
 
+/** Stock runs the commands of heuristics from a process of its own, and kills the ones that are late politely first. */
+const NO_HEURISTICS_PROCESS = 'no process of its own runs the commands of heuristics';
+const KILLED_AT_ONCE = 'commands of heuristics that are late are killed at once';
+const GROWS = 'what is sent first is as long as it has to be';
+
 /** `-S` of `corosync-qdevice`. */
 export const QDEVICE_SETTING_KINDS = {
   ...CONTROL_SETTING_KINDS,
   max_cs_try_again: intKind(1),
   votequorum_device_name: { kind: 'text' },
-  heuristics_ipc_max_send_buffers: sizeKind(10),
-  heuristics_ipc_max_send_receive_size: sizeKind(1024),
+  heuristics_ipc_max_send_buffers: { ...sizeKind(10), withoutEffect: NO_HEURISTICS_PROCESS },
+  heuristics_ipc_max_send_receive_size: { ...sizeKind(1024), withoutEffect: NO_HEURISTICS_PROCESS },
   heuristics_min_timeout: u32Kind(250),
   heuristics_max_timeout: u32Kind(250),
   heuristics_min_interval: u32Kind(250),
@@ -23,10 +28,10 @@ export const QDEVICE_SETTING_KINDS = {
   heuristics_max_execs: sizeKind(1),
   heuristics_use_execvp: { kind: 'switch' },
   heuristics_max_processes: sizeKind(1),
-  heuristics_kill_list_interval: u32Kind(250),
+  heuristics_kill_list_interval: { ...u32Kind(250), withoutEffect: KILLED_AT_ONCE },
   net_nss_db_dir: { kind: 'text' },
   net_initial_msg_receive_size: sizeKind(16),
-  net_initial_msg_send_size: sizeKind(16),
+  net_initial_msg_send_size: { ...sizeKind(16), withoutEffect: GROWS },
   net_min_msg_send_size: sizeKind(16),
   net_max_msg_receive_size: sizeKind(16),
   net_max_send_buffers: sizeKind(2),

@@ -51,7 +51,7 @@ function takeSettings(
     io.err(`${program}: ${what}\n`);
     throw new Exit(EXIT_FAILURE);
   }
-  for (const name of result) io.err(`${program}: Option '${name}' is deprecated and has no effect anymore\n`);
+  for (const note of result) io.err(`${program}: ${note}\n`);
 }
 
 /** Runs it in the foreground, or the same again in a session of its own, in the foreground of nobody. */
