@@ -14,6 +14,7 @@ import {
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
+import { tablePages } from './pages.mjs';
 import { helpPage, manualPage } from './roff.mjs';
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -102,6 +103,7 @@ export function stage(directory, { node = null } = {}) {
   for (const name of ['docs', 'README.md', 'CHANGELOG.md', 'SECURITY.md']) copy(join(root, name), join(docs, name));
   copy(join(root, 'conf/examples'), join(docs, 'examples'));
   copy(join(root, 'conf/package/openrc'), join(docs, 'examples/openrc'));
+  for (const name of ['ansible', 'container']) copy(join(root, 'conf', name), join(docs, 'examples', name));
   copy(join(root, 'LICENSE'), join(docs, 'copyright'));
   const page = (name, section, text) =>
     write(`usr/share/man/man${section}/${name}.${section}.gz`, gzipSync(text, { level: 9 }));
@@ -114,6 +116,8 @@ export function stage(directory, { node = null } = {}) {
     const markdown = readFileSync(join(root, 'docs', file), 'utf8');
     page(name, section, manualPage(markdown, { name, section, title, date, version: manifest.version }));
   }
+  for (const { name, section, title, markdown } of tablePages(root))
+    page(name, section, manualPage(markdown, { name, section, title, date, version: manifest.version }));
   for (const name of Object.keys(manifest.bin).filter((name) => name.startsWith('corosync-'))) {
     const head = {
       name,

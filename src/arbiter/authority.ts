@@ -2,7 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync, lstatSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type FileOwner, makeOwnDirectory, readOwnFile, removeOwnFile, replaceOwnFile } from '../os/own-file.ts';
-import { certificatesIn, hasDatabase, KeyProblem, TlsFile, tool } from './keys.ts';
+import { certificatesIn, hasDatabase, KeyProblem, NSS_MARK, TlsFile, tool } from './keys.ts';
 
 /** 1,200 months, as stock's. */
 const VALID_DAYS = '36525';
@@ -14,6 +14,8 @@ const FIRST_SERIAL = 100;
 const REQUEST_KEY = 'request.key';
 export const PUBLIC_MODE = 0o644;
 const KEY_MODE = 0o600;
+/** Of the arbiter's own key: its user is in the group of the directory, and owns nothing there. */
+const DAEMON_KEY_MODE = 0o640;
 
 /** A directory of keys (`TlsFile`), with what makes them: OpenSSL's command, by its absolute path. */
 export class KeyDirectory {
@@ -42,8 +44,17 @@ export class KeyDirectory {
     return process.geteuid?.() === 0 ? lstatSync(dirname(this.path)) : null;
   }
 
-  private newKey(name: string): void {
-    this.write(name, tool('openssl', ['genpkey', ...RSA]), KEY_MODE);
+  private newKey(name: string, mode = KEY_MODE): void {
+    this.write(name, tool('openssl', ['genpkey', ...RSA]), mode);
+  }
+
+  /** Says to pcs that there are keys here. */
+  mark(): void {
+    this.write(
+      NSS_MARK,
+      Buffer.from('# The keys beside this file are in PEM: nothing is here for NSS.\n'),
+      PUBLIC_MODE,
+    );
   }
 
   makeAuthority(subject: string): void {
@@ -59,7 +70,7 @@ export class KeyDirectory {
 
   /** A key and its certificate, signed here. */
   makeServer(subject: string): void {
-    this.newKey(TlsFile.KEY);
+    this.newKey(TlsFile.KEY, DAEMON_KEY_MODE);
     this.write(TlsFile.CERTIFICATE, this.sign(this.requestOf(TlsFile.KEY, subject)), PUBLIC_MODE);
   }
 

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes, X509Certificate } from 'node:crypto';
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSecureContext, type SecureContext } from 'node:tls';
@@ -15,9 +15,13 @@ export const TlsFile = {
   CERTIFICATE: 'node.crt',
   KEY: 'node.key',
 } as const;
+/** What says to pcs that a directory has keys: it looks for a file of an NSS database. To NSS it is an empty list of modules. */
+export const NSS_MARK = 'pkcs11.txt';
 const FILE_BYTES_MAX = 64 * 1024;
 const PKCS12_BYTES_MAX = 256 * 1024;
-const TOOL_MS_MAX = 15_000;
+const GROUP_READS = 0o040;
+/** NSS's tools seal and open with hundreds of thousands of rounds: seconds on a busy host. */
+const TOOL_MS_MAX = 60_000;
 const TOOL_PLACES = ['/usr/bin', '/usr/local/bin'];
 
 /** What a TLS context is made of. Private keys are bytes. */
@@ -74,7 +78,10 @@ export function loadKeys(
   const [cert, key] = [read(TlsFile.CERTIFICATE), read(TlsFile.KEY)];
   if (cert !== null && key !== null) {
     const path = join(directory, TlsFile.KEY);
-    const exposure = keyFileExposure(statSync(path), process.geteuid?.() ?? 0);
+    const { mode, uid, gid } = statSync(path);
+    // The group of the daemon's own user may read it: that is how root gives it the key.
+    const seenMode = gid === process.getegid?.() ? mode & ~GROUP_READS : mode;
+    const exposure = keyFileExposure({ mode: seenMode, uid, gid }, process.geteuid?.() ?? 0);
     if (exposure !== null) warn(`The private key ${path} is not secret: ${exposure}`);
     return { ca, cert, key };
   }
@@ -99,7 +106,7 @@ function fromDatabase(directory: string, names: NssNames, certificate: 'required
     const passphrase = randomBytes(24).toString('base64url');
     const [secret, file] = [join(work, 'word'), join(work, 'keys.p12')];
     createOwnFile(secret, Buffer.from(`${passphrase}\n`), 0o600, false);
-    const password = existsSync(join(directory, 'pwdfile.txt')) ? ['-k', join(directory, 'pwdfile.txt')] : [];
+    const password = passwordOf(directory);
     const how = ['-n', names.certificate, '-w', secret, '-c', 'AES-128-CBC', '-C', 'AES-128-CBC', ...password];
     try {
       tool('pk12util', ['-o', file, '-d', directory, ...how]);
@@ -112,6 +119,17 @@ function fromDatabase(directory: string, names: NssNames, certificate: 'required
     return { ca, pfx: Buffer.from(pfx), passphrase };
   } finally {
     rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** Stock's databases have an empty password, which nobody needs to give; another one is in this file, if the daemon's user may read it. */
+function passwordOf(directory: string): readonly string[] {
+  const path = join(directory, 'pwdfile.txt');
+  try {
+    accessSync(path, constants.R_OK);
+    return ['-k', path];
+  } catch {
+    return [];
   }
 }
 
@@ -128,6 +146,8 @@ export function tool(name: string, args: readonly string[], input?: Buffer): Buf
       stdio: ['pipe', 'pipe', 'pipe'],
     });
   } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ETIMEDOUT')
+      throw new KeyProblem(`${name} did not end within ${TOOL_MS_MAX / 1000} s`, { cause: error });
     const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim().split('\n').at(-1) : '';
     throw new KeyProblem(`${name} failed${said === '' ? '' : `: ${said}`}`, { cause: error });
   }

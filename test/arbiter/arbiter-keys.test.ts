@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import {
   chmodSync,
@@ -179,6 +179,21 @@ t.test(
     t.end();
   },
 );
+
+t.test('pcs and NSS see a directory of our keys as one that has keys', { skip: openssl }, async (t) => {
+  const keys = directory('marked');
+  keys.makeAuthority('QNet CA');
+  keys.mark();
+  const look =
+    'from pcs.lib.corosync.qdevice_net import _nss_certificate_db_initialized as f; import sys; print(f(sys.argv[1]))';
+  const pcs = spawnSync('/usr/bin/python3', ['-c', look, keys.path], { encoding: 'utf8' });
+  if (/No module named/.test(pcs.stderr)) t.comment('pcs is not installed');
+  else t.equal(pcs.stdout, 'True\n', pcs.stderr);
+  if (!nss) return t.comment("NSS's tools are not installed");
+  // The way back: stock's command makes its database in the same place.
+  execFileSync('certutil', ['-N', '-d', keys.path, '--empty-password'], { stdio: 'pipe' });
+  t.match(execFileSync('certutil', ['-L', '-d', keys.path], { encoding: 'utf8' }), /Certificate Nickname/);
+});
 
 t.test('a name in which OpenSSL would find more than a name', { skip: openssl }, async (t) => {
   const name = 'a/CN=Qnetd Server+O=x,\\é';

@@ -66,7 +66,16 @@ t.test('rpmbuild accepts the spec', { skip: without('rpmbuild', 'rpm') }, async 
   const [name = ''] = readdirSync(out);
   const { stdout } = spawnSync('rpm', ['-qlp', '--nosignature', join(out, name)], { encoding: 'utf8' });
   const files = stdout.split('\n');
-  for (const path of ['/usr/sbin/corosync', '/usr/lib/systemd/system/corosync.service', '/etc/sysconfig/corosync'])
+  for (const path of [
+    '/usr/sbin/corosync',
+    '/usr/sbin/corosync-qdevice',
+    '/usr/bin/corosync-qnetd',
+    '/usr/lib/systemd/system/corosync.service',
+    '/usr/lib/systemd/system/corosync-qdevice.service',
+    '/usr/lib/systemd/system/corosync-qnetd.service',
+    '/etc/sysconfig/corosync',
+    '/etc/sysconfig/corosync-qnetd',
+  ])
     t.ok(files.includes(path), path);
 });
 
@@ -76,4 +85,45 @@ t.test('scripts are what a POSIX shell reads', async (t) => {
     t.equal(status, 0, `${path}: ${stderr}`);
   }
   t.match(readFileSync(join(PACKAGE, 'openrc'), 'utf8'), /^#!\/sbin\/openrc-run\n/);
+});
+
+t.test('the files for other tools are what these read', { skip: without('python3') }, async (t) => {
+  const conf = join(ROOT, 'conf');
+  const files = readdirSync(join(conf, 'ansible'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.yml'))
+    .map((name) => join(conf, 'ansible', name));
+  t.ok(files.length >= 5, `${files.length} of Ansible`);
+  const read = 'import sys, yaml\nfor path in sys.argv[1:]: list(yaml.safe_load_all(open(path)))';
+  const yaml = spawnSync('python3', ['-c', read, ...files, join(conf, 'container/pod.yaml')], { encoding: 'utf8' });
+  if (/No module named/.test(yaml.stderr)) t.comment('needs python3-yaml');
+  else t.equal(yaml.status, 0, yaml.stderr);
+  if (!hasCommand('ansible-playbook')) t.comment('Ansible is not installed: its syntax is not checked');
+  else {
+    const options = ['--syntax-check', '-i', 'node1,', join(conf, 'ansible/site.yml')];
+    const checked = spawnSync('ansible-playbook', options, { encoding: 'utf8', cwd: join(conf, 'ansible') });
+    t.equal(checked.status, 0, checked.stderr);
+  }
+});
+
+t.test('manual pages that are made from tables', { skip: without('man') }, async (t) => {
+  const module = `import { tablePages } from '${ROOT}/scripts/package/pages.mjs'; import { manualPage } from '${ROOT}/scripts/package/roff.mjs';
+    const head = { date: '2026-01-01', version: '0' };
+    console.log(JSON.stringify(tablePages('${ROOT}').map((page) => [page.name, manualPage(page.markdown, { ...page, ...head })])));`;
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', module], { encoding: 'utf8' });
+  if (stdout === '') throw new Error(stderr);
+  const pages = new Map(JSON.parse(stdout) as readonly (readonly [string, string])[]);
+  const work = directory(t);
+  const shown = (name: string): string => {
+    const file = join(work, name);
+    writeFileSync(file, pages.get(name) ?? '');
+    const { stdout: text, stderr: warnings } = spawnSync('man', ['--warnings', '-l', file], {
+      encoding: 'utf8',
+      env: { ...process.env, MANWIDTH: '200', LC_ALL: 'C.UTF-8', MANPAGER: 'cat' },
+    });
+    t.equal(warnings, '', `${name} without warnings`);
+    return text;
+  };
+  t.match(shown('votequorum'), /auto_tie_breaker_node[\s\S]*quorum_votes[\s\S]*exec_/);
+  t.match(shown('cmap_keys'), /runtime\.force_gather[\s\S]*mtt_rx_token/);
+  t.match(shown('corosync_overview'), /rondo doctor/);
 });

@@ -16,12 +16,13 @@ const CLUSTER_NICKNAME = 'Cluster Cert';
 const QNETD_CERTUTIL = 'corosync-qnetd-certutil';
 const USAGE_STATUS = 2;
 const SECRET_MODE = 0o600;
+/** Nobody but root makes keys; the arbiter's user is in the group. */
+const DIRECTORY_MODE = 0o750;
 
 interface Given {
   operation: string;
   certificate: string;
   cluster: string;
-  groupWrites: boolean;
   shell: string;
   copy: string;
 }
@@ -29,13 +30,14 @@ interface Given {
 /** Reads a command line; a number is the exit status. */
 function given(args: readonly string[], letters: string, io: ToolIo, program: string) {
   const { options, operands, errors } = getopt(program, args, letters);
-  const values: Given = { operation: '', certificate: '', cluster: '', groupWrites: true, shell: 'ssh', copy: 'scp' };
+  const values: Given = { operation: '', certificate: '', cluster: '', shell: 'ssh', copy: 'scp' };
   for (const { letter, value } of options) {
     if (letter === 'c') values.certificate = value;
     else if (letter === 'n') values.cluster = value;
     else if (letter === 'S') values.shell = value;
     else if (letter === 'C') values.copy = value;
-    else if (letter === 'G') values.groupWrites = false;
+    else if (letter === 'G')
+      continue; // no group writes here anyway
     else if (letter === '?') {
       const [, missing] = /requires an argument -- '(.)'/.exec(errors[0] ?? '') ?? [];
       const [, unknown = ''] = /-- '(.)'/.exec(errors[0] ?? '') ?? [];
@@ -68,21 +70,22 @@ export const QNETD_CERTUTIL_TOOL: Tool = {
     const values = given(args, 'Ghisc:n:', io, program);
     if (values === null) return EXIT_FAILURE;
     const keys = new KeyDirectory(QNETD_KEYS);
-    if (values.operation === 'i') return guarded(io, () => initAuthority(keys, values.groupWrites, io));
+    if (values.operation === 'i') return guarded(io, () => initAuthority(keys, io));
     if (values.operation === 's') return guarded(io, () => signCluster(keys, values, io, program));
     io.out(qnetdUsage(program));
     return EXIT_SUCCESS;
   },
 };
 
-function initAuthority(keys: KeyDirectory, groupWrites: boolean, io: ToolIo): number {
+function initAuthority(keys: KeyDirectory, io: ToolIo): number {
   if (keys.isThere)
     throw new KeyProblem(`Certificate database (${keys.path}) already exists. Delete it to initialize new db`);
   io.out(`Creating ${keys.path}\n`);
-  keys.make(groupWrites ? 0o770 : 0o750);
+  keys.make(DIRECTORY_MODE);
   io.out('Creating new CA\n');
   keys.makeAuthority('QNet CA');
   keys.makeServer('Qnetd Server');
+  keys.mark();
   keys.write(AUTHORITY_FILE, readInput(keys.file(TlsFile.AUTHORITY)), PUBLIC_MODE);
   io.out(`QNetd CA certificate is exported as ${keys.file(AUTHORITY_FILE)}\n`);
   return EXIT_SUCCESS;
@@ -138,9 +141,10 @@ function present(keys: KeyDirectory, program: string): KeyDirectory {
 function initNode(keys: KeyDirectory, authority: Buffer, io: ToolIo): number {
   if (keys.isThere) throw new KeyProblem('Certificate database already exists. Delete it to continue');
   io.out(`Creating ${keys.path}\n`);
-  keys.make(0o770);
+  keys.make(DIRECTORY_MODE);
   io.out('Importing CA\n');
   keys.importAuthority(authority);
+  keys.mark();
   return EXIT_SUCCESS;
 }
 
