@@ -40,7 +40,7 @@ ${readFileSync(join(root, 'README.md'), 'utf8')
   .replaceAll("'rondo'", "'rondo-client'")}\n
 See [docs/client.md](docs/client.md) and [docs/platform.md](docs/platform.md), where the package is called \`rondo\`: \`npm install rondo@npm:rondo-client\` gives it that name.\n`,
 );
-const { name, version, license, type, keywords, engines, main, types, exports, dependencies } = manifest;
+const { name, version, license, type, keywords, engines, publishConfig, main, types, exports, dependencies } = manifest;
 writeFileSync(
   join(tree, 'package.json'),
   `${JSON.stringify(
@@ -52,6 +52,7 @@ writeFileSync(
       type,
       keywords,
       engines,
+      publishConfig,
       sideEffects: false,
       main,
       types,

@@ -12,6 +12,7 @@ interface Conditions {
 type Entry = string | Conditions | { readonly import: Conditions; readonly require: Conditions };
 const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
   readonly private?: boolean;
+  readonly publishConfig: unknown;
   readonly type: string;
   readonly exports: Readonly<Record<string, Entry>>;
 };
@@ -45,6 +46,7 @@ function typeOf(file: string): string {
 // The rules that publint and arethetypeswrong judge by.
 t.test('every condition has its file, its types beside it, of its own kind of module', { skip }, async (t) => {
   t.notOk(manifest.private);
+  t.same(manifest.publishConfig, { access: 'public', provenance: true });
   for (const { name, import: es, require: common } of entries) {
     for (const [kind, conditions] of [
       ['module', es],
