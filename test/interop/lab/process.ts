@@ -33,6 +33,7 @@ export class Running {
     child.on('error', (error) => {
       this.errors += String(error);
     });
+    child.stdin?.on('error', () => undefined); // it may end while something is written to it
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.output += text;
       for (const listener of [...this.listeners]) listener();
@@ -115,7 +116,6 @@ export function start(command: string, args: readonly string[], options: SpawnOp
 
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const process = start(command, args, { ...(options.env === undefined ? {} : { env: options.env }) });
-  process.child.stdin?.on('error', () => undefined);
   process.child.stdin?.end(options.input ?? '');
   const timer = setTimeout(() => {
     process.errors += `\n(killed after ${options.timeoutMs ?? 30_000} ms)`;
