@@ -18,6 +18,7 @@ export const SECTIONS = [
       'docs/notify.md',
       'docs/metrics.md',
       'docs/qdevice.md',
+      'docs/postgresql-failover.md',
       'docs/flight-recorder.md',
     ],
   ],

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from 'node:child_process';
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { appendFileSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from '../daemon/loopback-cluster.ts';
@@ -64,6 +64,18 @@ export class Postgres {
   query(text: string): string {
     const args = ['-XqAt', '-v', 'ON_ERROR_STOP=1', '-c', text, this.url];
     return execFileSync('psql', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  }
+
+  /** A program of the server's package. */
+  program(name: string): string {
+    return join(this.bin, name);
+  }
+
+  /** Whoever starts the server from now on: with its socket there, and over TCP for everybody in its networks. */
+  acceptsNetwork(sockets: string): void {
+    const settings = `listen_addresses = '*'\nunix_socket_directories = '${sockets}'\nfsync = off\n`;
+    appendFileSync(join(this.data, 'postgresql.conf'), settings);
+    appendFileSync(join(this.data, 'pg_hba.conf'), 'host all all samenet trust\n');
   }
 
   /** A session that begins so and stays, as long as its process. */
