@@ -30,7 +30,7 @@ const sums = files.map(
 );
 const needed = [
   values['with-node'] ? 'libstdc++6' : 'nodejs (>= 20)',
-  ...['libc6', 'util-linux (>= 2.31)', 'mawk | awk', 'findutils', 'lsb-base (>= 3.0-6)', 'xsltproc'],
+  ...['libc6', 'util-linux (>= 2.31)', 'mawk | awk', 'findutils', 'adduser', 'lsb-base (>= 3.0-6)', 'xsltproc'],
 ];
 // What the tools of these packages did, ours do: they cannot be installed beside it.
 const replaced = ['corosync-notifyd', 'corosync-qdevice', 'corosync-qnetd', 'corosync-vqsim'].filter((name) =>
@@ -62,6 +62,9 @@ const CONFFILES = [
   'default/corosync-qdevice',
   'default/corosync-qnetd',
   'init.d/corosync',
+  'init.d/corosync-notifyd',
+  'init.d/corosync-qdevice',
+  'init.d/corosync-qnetd',
   'logrotate.d/corosync',
 ];
 
@@ -76,7 +79,7 @@ put(
 );
 put('conffiles', CONFFILES.map((name) => `/etc/${name}\n`).join(''));
 put('md5sums', sums.join(''));
-for (const name of ['postinst', 'prerm', 'postrm'])
+for (const name of ['preinst', 'postinst', 'prerm', 'postrm'])
   put(name, readFileSync(join(root, 'conf/package/debian', name)), 0o755);
 
 // The same commit makes the same bytes.

@@ -35,6 +35,33 @@ const IN_BIN = [
   'corosync-qnetd-certutil',
   'corosync-qnetd-tool',
 ];
+/** The programs beside the daemon, as scripts of SysV and OpenRC start them. */
+const DAEMONS = {
+  notifyd: {
+    NAME: 'corosync-notifyd',
+    PATH: '/usr/sbin/corosync-notifyd',
+    TITLE: 'Notices of the cluster engine',
+    AFTER: 'corosync',
+    USER: 'root',
+    OPTIONS: 'OPTIONS',
+  },
+  qdevice: {
+    NAME: 'corosync-qdevice',
+    PATH: '/usr/sbin/corosync-qdevice',
+    TITLE: 'Quorum device',
+    AFTER: 'corosync',
+    USER: 'root',
+    OPTIONS: 'COROSYNC_QDEVICE_OPTIONS',
+  },
+  qnetd: {
+    NAME: 'corosync-qnetd',
+    PATH: '/usr/bin/corosync-qnetd',
+    TITLE: 'Arbiter of quorum devices',
+    AFTER: '',
+    USER: 'coroqnetd',
+    OPTIONS: 'COROSYNC_QNETD_OPTIONS',
+  },
+};
 const RIGHTS = { file: 0o644, program: 0o755 };
 
 /** Writes the tree below `directory`. `node`: the path of a Node.js to go into it, or null for the system's. */
@@ -83,11 +110,15 @@ export function stage(directory, { node = null } = {}) {
   write('etc/logrotate.d/corosync', logrotate);
   const unit = conf('corosync.service').toString().replace('/usr/bin/rondod', '/usr/sbin/corosync');
   write('lib/systemd/system/corosync.service', unit.replace('LogsDirectory=cluster', 'LogsDirectory=cluster corosync'));
-  write('lib/systemd/system/corosync-notifyd.service', conf('package/corosync-notifyd.service'));
-  write('etc/default/corosync-notifyd', conf('package/default-notifyd'));
-  for (const name of ['qdevice', 'qnetd']) {
+  for (const [name, facts] of Object.entries(DAEMONS)) {
     write(`lib/systemd/system/corosync-${name}.service`, conf(`package/corosync-${name}.service`));
     write(`etc/default/corosync-${name}`, conf(`package/default-${name}`));
+    const filled = (file) =>
+      conf(`package/${file}`)
+        .toString()
+        .replace(/@(\w+)@/g, (_, key) => facts[key]);
+    write(`etc/init.d/corosync-${name}`, filled('init.d-daemon'), RIGHTS.program);
+    write(`usr/share/doc/corosync/examples/openrc-corosync-${name}`, filled('openrc-daemon'));
   }
   for (const path of [
     'etc/corosync/qdevice',
@@ -167,7 +198,7 @@ function setModes(directory) {
   for (const entry of readdirSync(directory, { withFileTypes: true, recursive: true })) {
     if (entry.isSymbolicLink()) continue;
     const path = join(entry.parentPath ?? entry.path, entry.name);
-    const program = entry.isDirectory() || /\/(bin\/[^.]+|node|init\.d\/corosync|corosync-xmlproc)$/.test(path);
+    const program = entry.isDirectory() || /\/(bin\/[^.]+|node|init\.d\/corosync[^/]*|corosync-xmlproc)$/.test(path);
     chmodSync(path, program ? RIGHTS.program : RIGHTS.file);
   }
 }

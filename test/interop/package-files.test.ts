@@ -80,7 +80,16 @@ t.test('rpmbuild accepts the spec', { skip: without('rpmbuild', 'rpm') }, async 
 });
 
 t.test('scripts are what a POSIX shell reads', async (t) => {
-  for (const path of ['init.d', 'corosync-xmlproc', 'debian/postinst', 'debian/prerm', 'debian/postrm']) {
+  for (const path of [
+    'init.d',
+    'init.d-daemon',
+    'openrc-daemon',
+    'corosync-xmlproc',
+    'debian/preinst',
+    'debian/postinst',
+    'debian/prerm',
+    'debian/postrm',
+  ]) {
     const { status, stderr } = spawnSync('sh', ['-n', join(PACKAGE, path)], { encoding: 'utf8' });
     t.equal(status, 0, `${path}: ${stderr}`);
   }

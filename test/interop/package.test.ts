@@ -117,6 +117,52 @@ t.test('our package in place of stock’s', { skip: unavailable() }, async (t) =
     t.match(seen, /^Local node ID 1, transport knet$/m);
   });
 
+  await t.test('pcs sets up an arbiter and a node’s keys; the arbiter runs as its own user', async (t) => {
+    t.setTimeout(240_000);
+    const asked = 'corosync-qnetd-tool -s && ps -C corosync-qnetd -o user= && rondo qnetd status --json';
+    const arbiter = (script: string): Promise<string> =>
+      inTree(`/etc/init.d/corosync-qnetd start && ${script}; status=$?; /etc/init.d/corosync-qnetd stop; exit $status`);
+    if ((await tree.run('test -e /etc/corosync/qnetd/nssdb/cert9.db')).code === 0)
+      t.match(
+        await arbiter(asked),
+        /^TLS:\s+Supported[\s\S]*^coroqnetd$[\s\S]*"tls": "supported"/m,
+        'with stock’s database',
+      );
+    await inTree('rm -rf /etc/corosync/qnetd/nssdb');
+    t.match(await inTree('pcs qdevice setup model net 2>&1'), /initialized/);
+    t.match(
+      (await tree.run('pcs qdevice setup model net')).stderr,
+      /already initialized/,
+      'pcs sees that there are keys',
+    );
+    t.match(await arbiter(asked), /^coroqnetd$/m, 'with ours');
+    t.match(
+      await inTree('stat -c "%U:%G %a" /etc/corosync/qnetd/nssdb/*.key'),
+      /^root:coroqnetd 600\nroot:coroqnetd 640\n$/,
+    );
+    // What pcs does on the nodes and on the arbiter's host, by its own functions.
+    const client = [
+      'import logging, os',
+      'from pcs.lib.corosync import qdevice_net as q',
+      'from pcs.lib.external import CommandRunner',
+      'from pcs.cli.reports.processor import ReportProcessorToConsole as P',
+      'r = CommandRunner(logging.getLogger(), P())',
+      'ca = open("/etc/corosync/qnetd/nssdb/qnetd-cacert.crt", "rb").read()',
+      'q.client_setup(r, ca)',
+      'q.client_setup(r, ca)', // removes what is there, and makes it again
+      'signed = q.qdevice_sign_certificate_request(r, q.client_generate_certificate_request(r, "lab"), "lab")',
+      'q.client_import_certificate_and_key(r, q.client_cert_request_to_pk12(r, signed))',
+      'print(q.client_initialized(), sorted(os.listdir("/etc/corosync/qdevice/net/nssdb")))',
+      'q.client_destroy()',
+      'print(os.path.exists("/etc/corosync/qdevice/net/nssdb"))',
+    ];
+    await inTree(`cat >/tmp/client.py <<'END'\n${client.join('\n')}\nEND`);
+    t.match(
+      await inTree('/usr/bin/python3 /tmp/client.py'),
+      /^True \[.*'ca\.crt'.*'node\.crt', 'node\.key'.*\nFalse\n$/,
+    );
+  });
+
   const full = FULL ? false : 'only with RONDO_LAB_FULL=1';
   await t.test('what stands above sees what it sees on stock', { skip: full }, async (t) => {
     t.setTimeout(400_000);
