@@ -2,18 +2,19 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { makeCertificate, noOpenssl } from '../web/certificates.ts';
 import { skipReason } from './lab/cases.ts';
 import { hasCommand, ROOT } from './lab/host.ts';
 import { Lab } from './lab/lab.ts';
 import type { LabNode } from './lab/node.ts';
 import { must, run, until } from './lab/process.ts';
 
-// Debian's Prometheus scrapes three nodes, all rules load, and one fires when a link is cut.
+// Debian's Prometheus scrapes three nodes over TLS, all rules load, and one fires when a link is cut.
 
 const TOKEN = 'a-token-of-the-lab-0123456789';
 const PROMETHEUS = '127.0.0.1:19090';
 const KINDS = ['ours', 'ours', 'ours'] as const;
-const unavailable = skipReason(KINDS) || (!hasCommand('prometheus') && 'needs Debian’s prometheus');
+const unavailable = skipReason(KINDS) || noOpenssl || (!hasCommand('prometheus') && 'needs Debian’s prometheus');
 
 interface Result<T> {
   readonly data: T;
@@ -35,18 +36,21 @@ function quickRules(): string {
 
 t.test(
   'prometheus scrapes three nodes, and an alert fires when a link is cut',
-  { skip: unavailable, timeout: 170_000 },
+  { skip: unavailable, timeout: 230_000 },
   async (t) => {
     const lab = await Lab.create({ transport: 'knet', links: 2, crypto: { cipher: 'aes256', hash: 'sha256' } }, KINDS);
     t.teardown(() => lab.close());
     for (const node of lab.nodes) {
-      writeFileSync(join(node.space.directory, 'etc/http-token'), `${TOKEN}\n`, { mode: 0o400 });
+      const etc = join(node.space.directory, 'etc');
+      writeFileSync(join(etc, 'http-token'), `${TOKEN}\n`, { mode: 0o400 });
+      makeCertificate(etc, 'http', [], `IP:${node.plan.addresses[0]}`);
     }
     lab.writeConfs();
     const confs = lab.nodes.map((node) => readFileSync(node.confFile, 'utf8'));
     for (const [at, node] of lab.nodes.entries()) {
-      const more = `  metrics: ${node.plan.addresses[0]}:9180\n  http_token_file: /etc/corosync/http-token\n`;
-      node.writeConf((confs[at] ?? '').replace(/^system \{\n/m, (head) => head + more));
+      const files = ['http_token_file: /etc/corosync/http-token', 'http_certificate_file: /etc/corosync/http.crt'];
+      const more = [`metrics: ${node.plan.addresses[0]}:9180`, ...files, 'http_key_file: /etc/corosync/http.key', ''];
+      node.writeConf((confs[at] ?? '').replace(/^system \{\n/m, (head) => head + more.join('\n')));
       node.startDaemon();
     }
     await lab.waitRing(lab.nodes);
@@ -54,6 +58,8 @@ t.test(
     t.teardown(() => rmSync(directory, { recursive: true, force: true }));
     writeFileSync(join(directory, 'rules.yml'), quickRules());
     writeFileSync(join(directory, 'token'), TOKEN, { mode: 0o400 });
+    const authorities = lab.nodes.map(({ space }) => readFileSync(join(space.directory, 'etc/http.crt'), 'latin1'));
+    writeFileSync(join(directory, 'nodes.crt'), authorities.join(''));
     const targets = lab.nodes.map(({ plan }) => `'${plan.addresses[0]}:9180'`).join(', ');
     writeFileSync(
       join(directory, 'prometheus.yml'),
@@ -61,6 +67,8 @@ t.test(
 rule_files: ['${directory}/rules.yml']
 scrape_configs:
   - job_name: rondo
+    scheme: https
+    tls_config: { ca_file: '${directory}/nodes.crt' }
     authorization: { credentials_file: '${directory}/token' }
     static_configs: [{ targets: [${targets}] }]
 `,
@@ -120,35 +128,45 @@ scrape_configs:
     t.same(await value('sum(rondo_link_up)'), ['12']);
 
     await first.cut({ peers: [second], link: 1 });
-    const firing = await until(
-      'RondoLinkDown fires',
-      async () => {
-        const { alerts } = await query<{
-          readonly alerts: readonly { readonly state: string; readonly labels: Readonly<Record<string, string>> }[];
-        }>(first, 'alerts');
-        const found = alerts.filter(
-          ({ state, labels }) => state === 'firing' && labels['alertname'] === 'RondoLinkDown',
-        );
-        return found.length > 0 ? found : null;
-      },
-      40_000,
-    );
+    type Alert = { readonly state: string; readonly labels: Readonly<Record<string, string>> };
+    const fires = (name: string): Promise<readonly Alert[]> =>
+      until(
+        `${name} fires`,
+        async () => {
+          const { alerts } = await query<{ readonly alerts: readonly Alert[] }>(first, 'alerts');
+          const found = alerts.filter(({ state, labels }) => state === 'firing' && labels['alertname'] === name);
+          return found.length > 0 ? found : null;
+        },
+        40_000,
+      );
+    const firing = await fires('RondoLinkDown');
     t.match(firing[0]?.labels, { link: '1', node: /^node[12]$/ });
     t.same(await value('ha_cluster_corosync_quorate'), ['1', '1', '1'], 'the ring goes on over the other link');
     await first.heal();
-    await until('it is resolved', async () => ((await value('sum(rondo_link_up)'))[0] === '12' ? true : null), 40_000);
+    const resolved = (): Promise<true> =>
+      until('it is resolved', async () => ((await value('sum(rondo_link_up)'))[0] === '12' ? true : null), 40_000);
+    await resolved();
 
-    const bare = `import urllib.request, urllib.error
-try: urllib.request.urlopen('http://${second.plan.addresses[0]}:9180/metrics', timeout=5)
+    await first.cut({ peers: [second], link: 1, direction: 'in' });
+    const oneWay = await fires('RondoLinkOneWay');
+    t.match(oneWay[0]?.labels, { link: '1', from_id: '2', to_id: '1' }, 'node 2 hears node 1, and is not heard');
+    await first.heal();
+    await resolved();
+
+    const context = `import ssl, urllib.request, urllib.error
+tls = ssl.create_default_context(cafile='${directory}/nodes.crt')
+`;
+    const bare = `${context}
+try: urllib.request.urlopen('https://${second.plan.addresses[0]}:9180/metrics', timeout=5, context=tls)
 except urllib.error.HTTPError as error: print(error.code)`;
     t.equal(
       (await first.space.run('python3', ['-c', bare])).stdout.trim(),
       '401',
       'without the token nobody reads them',
     );
-    const open = `import urllib.request
-request = urllib.request.Request('http://${second.plan.addresses[0]}:9180/metrics', headers={'Authorization': 'Bearer ${TOKEN}'})
-print(urllib.request.urlopen(request, timeout=5).read().decode(), end='')`;
+    const open = `${context}
+request = urllib.request.Request('https://${second.plan.addresses[0]}:9180/metrics', headers={'Authorization': 'Bearer ${TOKEN}'})
+print(urllib.request.urlopen(request, timeout=5, context=tls).read().decode(), end='')`;
     const { stdout: text } = await first.space.run('python3', ['-c', open]);
     t.same(
       await run('promtool', ['check', 'metrics'], { input: text }),
