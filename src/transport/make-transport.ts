@@ -17,7 +17,7 @@ export function makeTransport(host: TransportHost, config: TotemConfig): MadeTra
   switch (config.transport) {
     case 'udp':
       return {
-        transport: new DatagramTransport(host, config, (...parts) => new UdpSockets(parts[0], parts[1])),
+        transport: new DatagramTransport(host, config, (...parts) => new UdpSockets(...parts)),
         keys: null,
       };
     case 'udpu':

@@ -69,7 +69,7 @@ export interface LinkStatus {
     readonly connected: boolean;
     readonly mtu: number;
     readonly latencyUs: number;
-    /** Monotonic time of the last packet that came from there this way; 0: none has; `null`: this transport does not know. */
+    /** Monotonic time of the last packet that came from there this way; 0: none has; `null`: this node itself. */
     readonly heardMs: number | null;
   }[];
 }

@@ -122,3 +122,20 @@ t.test('why the membership changed, asked on each side', { skip: skipReason(['ou
   });
   shown.finish(t, 'membership.md', 'Why did the membership change?');
 });
+
+for (const transport of ['udpu', 'udp'] as const) {
+  t.test(`${transport} has no PINGs: who was silent, and for how long`, { skip: skipReason(['ours']) }, async (t) => {
+    t.setTimeout(90_000);
+    const lab = await Lab.up({ transport, tokenMs: 1000 }, ['ours', 'ours', 'ours']);
+    t.teardown(() => lab.close());
+    const [one, two, three] = [lab.node(1), lab.node(2), lab.node(3)];
+    three.freeze();
+    await lab.waitRing([one, two]);
+    const seen = await explained(one, /node 3 left\. Members: 1 2$/m);
+    t.match(seen, /Why: no token came|node 2 had given the ring up/);
+    t.match(seen, /Node 3 had been silent for [\d.]+ (?:ms|s) on link 0/);
+    three.thaw();
+    await lab.waitRing(lab.nodes);
+    t.match(await explained(three, /This node did not run for/), /why it lost the ring, not its peers/);
+  });
+}

@@ -80,7 +80,7 @@ const DATAGRAMS: Readonly<Record<TransportDropReason, (bench: Bench) => Promise<
         t.notOk(batch.next());
       });
     cut(new UdpuSockets(bench, config.links[0]!, members).inputs[0]!);
-    const udp = new UdpSockets(bench, config.links[0]!);
+    const udp = new UdpSockets(bench, config.links[0]!, members);
     for (const input of udp.inputs) cut(input);
     t.equal(bench.statistics.drops('transport', 'truncated'), 3, 'udpu, and both sockets of udp');
   },

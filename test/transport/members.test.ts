@@ -1,7 +1,12 @@
 import t from 'tap';
 import { Arena } from '../../src/os/arena.ts';
 import { encodeSockaddr } from '../../src/os/sockaddr.ts';
+import type { DatagramSockets } from '../../src/transport/datagram/datagram-transport.ts';
 import { compareMembers, MemberAddresses } from '../../src/transport/datagram/members.ts';
+import { UdpSockets } from '../../src/transport/datagram/udp-sockets.ts';
+import { UdpuSockets } from '../../src/transport/datagram/udpu-sockets.ts';
+import { totemConfig } from '../ring/ring-harness.ts';
+import { TestStatistics } from '../ring/shown-counters.ts';
 
 t.test('a node keeps the address that it had, also when a reload says otherwise', async (t) => {
   const member = (nodeId: number, address: string | null) => ({ nodeId, name: `n${nodeId}`, addresses: [address] });
@@ -28,6 +33,44 @@ t.test('whose address a datagram comes from, this node included', async (t) => {
     t.same(
       [1, 2, 3, 4].map((other) => members.isAddressOf(source, other)),
       [1, 2, 3, 4].map((other) => node < 4 && other === node),
+    );
+  }
+});
+
+t.test('when a member was heard last: over udp, and over udpu whoever may send', async (t) => {
+  const arena = Arena.map(8 << 20);
+  const config = totemConfig(1, 3, 5405);
+  const link = config.links[0]!;
+  const statistics = new TestStatistics();
+  let nowMs = 0;
+  const host = { arena, nowMs: () => nowMs, counter: (name: string) => statistics.counter(name) };
+  const open = { ...config, filter: { ...config.filter, blockUnlistedIps: false } };
+  for (const make of [
+    (members: MemberAddresses) => new UdpSockets(host, link, members),
+    (members: MemberAddresses) => new UdpuSockets(host, link, members),
+  ]) {
+    const members = new MemberAddresses(arena, 1, 4);
+    members.set(
+      [1, 2, 3].map((id) => ({ nodeId: id, name: '', addresses: [`10.0.0.${id}`] })),
+      5405,
+      0,
+    );
+    const sockets: DatagramSockets = make(members);
+    const { batch } = sockets.inputs[0]!;
+    const source = arena.allocate(32, 8);
+    batch.source = source;
+    for (const [ms, node] of [
+      [10, 2],
+      [20, 3],
+      [30, 9],
+    ] as const) {
+      nowMs = ms;
+      encodeSockaddr(arena.u8, source, `10.0.0.${node}`, 5404, 0);
+      t.equal(sockets.accepts(batch, open), true);
+    }
+    t.same(
+      [1, 2, 3, 9].map((id) => members.heardAt(id)),
+      [0, 10, 20, 0],
     );
   }
 });

@@ -41,8 +41,6 @@ export interface DatagramSockets {
   readonly fatalWithoutInterface: boolean;
   /** A multicast membership may be gone although the address is not. */
   readonly rebindAlways: boolean;
-  /** It is known from which member a datagram came. */
-  readonly hearsMembers: boolean;
   /** Members that come or go are logged, as stock's udpu does. */
   readonly logsMembers: boolean;
   /** Opens all of them on this address. Throws an OsError with nothing left open that it does not name. */
@@ -197,9 +195,7 @@ export class DatagramTransport implements RingTransport {
   }
 
   linkStatus(): readonly LinkStatus[] {
-    const { hearsMembers } = this.sockets;
-    const heardAt = (nodeId: number): number | null => (hearsMembers ? this.members.heardAt(nodeId) : null);
-    return [datagramLinkStatus(this.config, this.link, this.monitor.state === 'regular', heardAt)];
+    return [datagramLinkStatus(this.config, this.link, this.monitor.state === 'regular', this.members)];
   }
 
   close(): void {

@@ -123,7 +123,7 @@ export function datagramLinkStatus(
   config: TotemConfig,
   link: LinkConfig,
   up: boolean,
-  heardAt: (nodeId: number) => number | null,
+  heard: Pick<MemberAddresses, 'heardAt'>,
 ): LinkStatus {
   const peers = config.members.map(({ nodeId, addresses }) => ({
     nodeId,
@@ -132,7 +132,7 @@ export function datagramLinkStatus(
     connected: up,
     mtu: config.netMtu,
     latencyUs: 0,
-    heardMs: heardAt(nodeId),
+    heardMs: heard.heardAt(nodeId),
   }));
   return { linkId: link.linkId, localAddress: link.bindAddress, up, peers };
 }

@@ -5,6 +5,7 @@ import type { TransportHost } from '../transport.ts';
 import { openDatagramSocket } from './datagram-socket.ts';
 import type { DatagramInput, DatagramSockets } from './datagram-transport.ts';
 import type { InterfaceAddress } from './interface-address.ts';
+import type { MemberAddresses } from './members.ts';
 import { interfaceIndex, joinGroup, setMulticastOptions } from './multicast-group.ts';
 import { ReceiveBatch } from './receive-batch.ts';
 
@@ -29,7 +30,6 @@ export class UdpSockets implements DatagramSockets {
   readonly multicasts: DatagramInput;
   readonly fatalWithoutInterface = false;
   readonly rebindAlways = true;
-  readonly hearsMembers = false;
   readonly logsMembers = false;
   sendFd = -1;
   /** The socket address of the group, the one destination of every multicast. */
@@ -38,8 +38,9 @@ export class UdpSockets implements DatagramSockets {
   private readonly scratchName: number;
 
   constructor(
-    private readonly host: Pick<TransportHost, 'arena' | 'counter'>,
+    private readonly host: Pick<TransportHost, 'arena' | 'counter' | 'nowMs'>,
     private readonly link: LinkConfig,
+    private readonly members: MemberAddresses,
   ) {
     const { arena } = host;
     const truncated = transportDrop(host, 'truncated');
@@ -67,7 +68,9 @@ export class UdpSockets implements DatagramSockets {
     destinations.nameBytes = encodeSockaddr(arena.u8, destinations.first, multicastAddress, port, interfaceIndex(at));
   }
 
-  accepts(): boolean {
+  /** Whoever sends to the group is heard; that a member did is noted, for who wants to know how long one has been silent. */
+  accepts(batch: ReceiveBatch): boolean {
+    this.members.hear(batch.source, this.host);
     return true;
   }
 }

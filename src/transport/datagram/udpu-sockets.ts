@@ -24,7 +24,6 @@ export class UdpuSockets implements DatagramSockets {
   readonly multicasts = null;
   readonly fatalWithoutInterface = true;
   readonly rebindAlways = false;
-  readonly hearsMembers = true;
   readonly logsMembers = true;
   sendFd = -1;
   private readonly input: DatagramInput;
@@ -59,9 +58,10 @@ export class UdpuSockets implements DatagramSockets {
 
   /** Without `block_unlisted_ips: no`, only members are heard, each for himself only: what is sent in one hop comes from its sender's address. */
   accepts(batch: ReceiveBatch, { filter }: TotemConfig): boolean {
-    if (!filter.blockUnlistedIps) return true;
     const { source } = batch;
-    if (!this.destinations.hear(source, this.host)) return count(this.rejected);
+    const isMember = this.destinations.hear(source, this.host);
+    if (!filter.blockUnlistedIps) return true;
+    if (!isMember) return count(this.rejected);
     const sender = directSender(this.host.arena.data, batch.offset, batch.bytes);
     return sender === ANYBODY || this.destinations.isAddressOf(source, sender) || count(this.foreign);
   }
