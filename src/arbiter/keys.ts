@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes, X509Certificate } from 'node:crypto';
-import { accessSync, constants, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSecureContext, type SecureContext } from 'node:tls';
@@ -109,7 +109,7 @@ function fromDatabase(directory: string, names: NssNames, certificate: 'required
     const password = passwordOf(directory);
     const how = ['-n', names.certificate, '-w', secret, '-c', 'AES-128-CBC', '-C', 'AES-128-CBC', ...password];
     try {
-      tool('pk12util', ['-o', file, '-d', directory, ...how]);
+      tool('pk12util', ['-o', file, '-d', copyOfDatabase(directory, work), ...how]);
     } catch (error) {
       if (certificate === 'optional') return { ca };
       throw error;
@@ -120,6 +120,23 @@ function fromDatabase(directory: string, names: NssNames, certificate: 'required
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
+}
+
+/** Only these hold certificates and keys; the list of modules (pkcs11.txt) has the path of the original in it, and NSS makes a new one. */
+const DATABASE_FILES = ['cert9.db', 'key4.db', 'cert8.db', 'key3.db'];
+const DATABASE_BYTES_MAX = 16 * 1024 * 1024;
+
+/** pk12util opens a database to write, with no option against that; the daemon's user may only read it, as stock's package makes it. */
+function copyOfDatabase(directory: string, work: string): string {
+  const copy = join(work, 'database');
+  mkdirSync(copy, { mode: 0o700 });
+  for (const name of DATABASE_FILES) {
+    const bytes = readOwnFile(join(directory, name), DATABASE_BYTES_MAX);
+    if (bytes === null) continue;
+    createOwnFile(join(copy, name), bytes, 0o600, false);
+    bytes.fill(0);
+  }
+  return copy;
 }
 
 /** Stock's databases have an empty password, which nobody needs to give; another one is in this file, if the daemon's user may read it. */

@@ -233,6 +233,7 @@ t.test(
     writeFileSync(join(work, 'node.p12'), node.importSigned(readFileSync(node.file('node.crt')), 'Cluster Cert'));
     run('pk12util', '-i', join(work, 'node.p12'), '-d', database, '-W', '', '-k', password);
     await throughDatabase(t, server, database);
+    if (process.getuid?.() === 0) t.equal(asReader(database), 'its key', 'for one who may only read it, too');
     // What stock's certutil exports is read, too.
     run('pk12util', '-o', join(work, 'stock.p12'), '-d', database, '-W', '', '-n', 'Cluster Cert');
     const third = directory('third');
@@ -242,6 +243,20 @@ t.test(
     t.equal(await converse(loadKeys(server.path, NAMES, 'required', noWarning), keys, 'nss'), 'error 0');
   },
 );
+
+/** What the arbiter's own user, whom stock's package lets read, is told of a database. */
+function asReader(database: string): string {
+  chmodSync(work, 0o711);
+  for (const name of ['cert9.db', 'key4.db']) chmodSync(join(database, name), 0o644);
+  const program = [
+    `import { loadKeys } from ${JSON.stringify(import.meta.resolve('../../src/arbiter/keys.js'))};`,
+    'process.setgroups([]); process.setgid(65534); process.setuid(65534);',
+    `const keys = loadKeys(${JSON.stringify(database)}, ${JSON.stringify(NAMES)}, 'required', () => undefined);`,
+    "console.log(keys.pfx === undefined ? 'no key' : 'its key');",
+  ].join('\n');
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
+  return `${stdout}${stderr}`.trim();
+}
 
 async function throughDatabase(t: Test, server: KeyDirectory, database: string): Promise<void> {
   const keys = loadKeys(database, NAMES, 'required', noWarning);
