@@ -17,7 +17,9 @@ const PARALLEL = 2;
 const LABS_PARALLEL = Number(process.env.RONDO_LABS_PARALLEL ?? 3);
 const LAB = /^test\/(interop|security)\//;
 /** The longest labs begin first, so that none of them runs on by itself at the end. */
-const LONG_FIRST = ['fast-detection', 'knet-ring', 'qdevice', 'package.', 'pacemaker', 'derived-values'];
+const LONG_FIRST = ['knet-ring', 'qdevice', 'package.', 'pacemaker', 'derived-values'];
+/** They measure how soon something happens: daemons of other labs on the same processors would decide that. */
+const TIMED = /^test\/interop\/(fast-detection|dashboard)\./;
 /** Run alone, after the others: they measure time, use much memory or build networks. */
 const SERIAL = /^test\/(interop|security|conformance|sim|perf)\/|\.slow\.test\.ts$/;
 /** Serial ones that are quick enough to be unit tests all the same. */
@@ -166,8 +168,14 @@ const rank = (file) => {
   return at < 0 ? LONG_FIRST.length : at;
 };
 await runAll(
-  files.filter((file) => isSerial(file) && LAB.test(file)).sort((one, other) => rank(one) - rank(other)),
+  files
+    .filter((file) => isSerial(file) && LAB.test(file) && !TIMED.test(file))
+    .sort((one, other) => rank(one) - rank(other)),
   LABS_PARALLEL,
+);
+await runAll(
+  files.filter((file) => TIMED.test(file)),
+  1,
 );
 // Real daemons meet real time here: what failed is run once more, alone, and reported as unstable if it passes then.
 const failedFiles = files.filter((file) => results.get(file).failed > 0);
