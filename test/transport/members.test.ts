@@ -50,11 +50,13 @@ t.test('when a member was heard last: over udp, and over udpu whoever may send',
     (members: MemberAddresses) => new UdpuSockets(host, link, members),
   ]) {
     const members = new MemberAddresses(arena, 1, 4);
-    members.set(
-      [1, 2, 3].map((id) => ({ nodeId: id, name: '', addresses: [`10.0.0.${id}`] })),
-      5405,
-      0,
-    );
+    const set = (...ids: number[]): void =>
+      members.set(
+        ids.map((id) => ({ nodeId: id, name: '', addresses: [`10.0.0.${id}`] })),
+        5405,
+        0,
+      );
+    set(1, 2, 3);
     const sockets: DatagramSockets = make(members);
     const { batch } = sockets.inputs[0]!;
     const source = arena.allocate(32, 8);
@@ -71,6 +73,12 @@ t.test('when a member was heard last: over udp, and over udpu whoever may send',
     t.same(
       [1, 2, 3, 9].map((id) => members.heardAt(id)),
       [0, 10, 20, 0],
+    );
+    set(1, 4, 3);
+    t.same(
+      [1, 2, 3, 4].map((id) => members.heardAt(id)),
+      [0, 0, 20, 0],
+      'sockets opened again, another member',
     );
   }
 });

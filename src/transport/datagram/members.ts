@@ -36,15 +36,18 @@ export class MemberAddresses implements Destinations {
     this.nameBytes = this.v6 ? SOCKADDR_IN6_BYTES : SOCKADDR_IN_BYTES;
   }
 
+  /** Sockets that are opened again have the same members: when each was heard last stays known. */
   set(members: readonly MemberConfig[], port: number, interfaceIndex: number): void {
+    const heardBefore = members.map(({ nodeId }) => this.heardAt(nodeId));
     this.nodeIds = [];
     this.addresses = [];
     this.owners = [];
     this.heardMs = new Float64Array(members.length);
-    for (const { nodeId, addresses } of members) {
+    for (const [index, { nodeId, addresses }] of members.entries()) {
       const bytes = parseIp(addresses[0] ?? '');
       if (bytes === null || (bytes.length === 16) !== this.v6) continue;
       this.addresses.push(bytes);
+      this.heardMs[this.owners.length] = heardBefore[index]!;
       this.owners.push(nodeId);
       if (nodeId === this.nodeId || this.nodeIds.includes(nodeId) || this.nodeIds.length === TOTEM_LIMITS.processorsMax)
         continue;
