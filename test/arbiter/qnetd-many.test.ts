@@ -6,11 +6,10 @@ import t from 'tap';
 import { QNETD_METRICS, type QnetdView } from '../../src/arbiter/qnetd/metrics.ts';
 import { runQnetd } from '../../src/arbiter/qnetd/qnetd.ts';
 import { qnetdSettings } from '../../src/arbiter/qnetd/qnetd-settings.ts';
-import type { CliIo } from '../../src/cli/command.ts';
-import { runCli } from '../../src/cli/main.ts';
 import { NodeListType, QnetMessageType, TlsMode, Vote } from '../../src/qnet/ids.ts';
 import { encodeQnet, type QnetOptions } from '../../src/qnet/messages.ts';
 import { renderMetrics } from '../../src/web/metrics/exposition.ts';
+import { rondo } from '../cli/run-rondo.ts';
 import { nodes } from '../qnet/arbiter-harness.ts';
 
 /** One arbiter on two addresses, many clusters: each has its own votes, and what is shown of them stays bounded. */
@@ -38,26 +37,6 @@ function device(host: string, cluster: string, nodeId: number): Promise<Socket> 
     socket.on('error', reject);
     socket.resume();
   });
-}
-
-async function rondo(...args: readonly string[]): Promise<{ status: number; out: string; err: string }> {
-  const result = { status: -1, out: '', err: '' };
-  const io: CliIo = {
-    out: (text) => {
-      result.out += text;
-      return true;
-    },
-    err: (text) => {
-      result.err += text;
-    },
-    stdin: (async function* () {})(),
-    env: {},
-    signal: new AbortController().signal,
-    columns: 0,
-    keyboard: null,
-  };
-  result.status = await runCli(args, io);
-  return result;
 }
 
 interface Shown {

@@ -1,32 +1,11 @@
 import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import type { CliIo } from '../../src/cli/command.ts';
 import { rotationState } from '../../src/cli/key-rotation.ts';
-import { runCli } from '../../src/cli/main.ts';
 import { keyId } from '../../src/config/key-material.ts';
 import { KeyFileWatch } from '../../src/daemon/key-file-watch.ts';
 import type { ConnectivityView } from '../../src/lib/connectivity.ts';
-
-async function rondo(...args: readonly string[]): Promise<{ status: number; out: string; err: string }> {
-  const result = { status: -1, out: '', err: '' };
-  const io: CliIo = {
-    out: (text) => {
-      result.out += text;
-      return true;
-    },
-    err: (text) => {
-      result.err += text;
-    },
-    stdin: (async function* () {})(),
-    env: {},
-    signal: new AbortController().signal,
-    columns: 0,
-    keyboard: null,
-  };
-  result.status = await runCli(args, io);
-  return result;
-}
+import { rondo } from './run-rondo.ts';
 
 t.test('a key is made for its owner only, and never over another one', async (t) => {
   const file = join(t.testdir({}), 'authkey');
