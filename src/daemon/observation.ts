@@ -6,6 +6,7 @@ import { type ListenAddress, listenAddressText, parseListenAddress, sameListenAd
 import type { LogFunction } from '../lib/log.ts';
 import { type ConfigurationChange, NO_RING, type RingId, ringIdText } from '../lib/ring-id.ts';
 import type { FlightRecord } from '../observe/flight/index.ts';
+import { causeSentences, membershipChanges } from '../observe/why/index.ts';
 import { Followers } from '../web/followers.ts';
 import { History } from '../web/history.ts';
 import { openListeningSocket } from '../web/listening-socket.ts';
@@ -16,7 +17,6 @@ import type { PageChange } from '../web/page-state.ts';
 import { type WebAccess, WebServer } from '../web/server.ts';
 import { pageState } from '../web/state.ts';
 import type { NodeSnapshot } from '../web/view.ts';
-import { causeOfRing } from './change-cause.ts';
 import { MemoryWatch } from './memory-watch.ts';
 import { nodeView, type RingNow, type ViewSources } from './node-view.ts';
 import type { Phase } from './phases.ts';
@@ -116,16 +116,19 @@ export class Observation implements Phase {
     if (this.unexplained.push(ringId) > CHANGES_KEPT) this.unexplained.shift();
     this.explaining ??= setTimeout(() => {
       this.explaining = null;
-      const records = this.ports.flightRecords();
-      for (const ring of this.unexplained.splice(0)) this.explain(ring, records);
+      this.explain(this.unexplained.splice(0).map(ringIdText));
     }, EXPLAIN_MS);
   }
 
-  private explain(ringId: RingId, records: readonly FlightRecord[]): void {
+  private explain(rings: readonly string[]): void {
     const names = new Map(this.ports.totem().members.map(({ nodeId, name }) => [nodeId, name]));
-    const why = causeOfRing(records, ringId, (nodeId) => names.get(nodeId) || `node ${nodeId}`);
-    const ring = ringIdText(ringId);
-    this.changes = this.changes.map((change) => (change.ring === ring ? { ...change, why } : change));
+    const name = (nodeId: number): string => names.get(nodeId) || `node ${nodeId}`;
+    const recorded = membershipChanges(this.ports.flightRecords());
+    this.changes = this.changes.map((change) => {
+      if (!rings.includes(change.ring)) return change;
+      const found = recorded.find(({ to }) => to !== null && ringIdText(to) === change.ring);
+      return found === undefined ? change : { ...change, why: causeSentences(found, name) };
+    });
   }
 
   private view(): NodeSnapshot {

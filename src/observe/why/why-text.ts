@@ -3,6 +3,9 @@ import type { ChangeCause, DaemonLife, LastHeard, LinkNews, MembershipChange, Ow
 import { GATHER_TEXTS } from './gather-texts.ts';
 import { capital, clockText, listText, nodesText, serviceText, timeText } from './words.ts';
 
+/** How nodes are called in a sentence. */
+type NodesText = (nodes: readonly number[]) => string;
+
 /** A pause of this share of the token timeout explains that a ring was lost. */
 const PAUSE_SHARE = 0.4;
 
@@ -13,7 +16,7 @@ export function changeLines(change: MembershipChange): readonly string[] {
     silenceOf(change),
     deadlineOf(change),
     pauseOf(change),
-    linksOf(change),
+    linksOf(change, nodesText),
     phasesOf(change),
     quorumOf(change),
   ];
@@ -33,26 +36,47 @@ function heading(change: MembershipChange): string {
   return `${when}  ring ${ringIdText(to)}: ${what}. Members: ${members.join(' ')}`;
 }
 
-function because({ cause, before, from }: MembershipChange): string {
-  return `Why: ${causeText(cause)}${before.length > 0 ? ` Until then ring ${ringIdText(from)} had ${nodesText(before)}.` : ''}`;
+/**
+ * The same in a sentence or two, for a list of changes: what made it, and what of this node and its links goes with that. `name`: what a node is
+ * called.
+ */
+export function causeSentences(change: MembershipChange, name: (nodeId: number) => string): string {
+  const { cause, links, left, phases } = change;
+  const nodes: NodesText = (ids) => listText(ids.map(name));
+  // A process that ended takes its links along: they say nothing more; nor do links to those who were not lost now.
+  const ended = cause.kind === 'died' || cause.kind === 'leave' ? cause.node : 0;
+  const relevant = links.filter(
+    ({ node, up }) => !up && node !== ended && (left.length === 0 || left.includes(node)),
+  );
+  const sentences = [
+    capital(causeText(cause, nodes)),
+    change.pauses.length > 0 ? pauseOf(change) : '',
+    linksOf({ ...change, links: relevant, linksDown: [] }, nodes),
+    phases.rounds > 2 ? `Agreed after ${phases.rounds} rounds.` : '',
+  ];
+  return sentences.filter((text) => text !== '').join(' ');
 }
 
-function causeText(cause: ChangeCause): string {
+function because({ cause, before, from }: MembershipChange): string {
+  return `Why: ${causeText(cause, nodesText)}${before.length > 0 ? ` Until then ring ${ringIdText(from)} had ${nodesText(before)}.` : ''}`;
+}
+
+function causeText(cause: ChangeCause, nodes: NodesText): string {
   switch (cause.kind) {
     case 'tokenLost':
       return lossText(cause);
     case 'leave':
-      return `node ${cause.node} took its leave: it was stopped in order.`;
+      return `${nodes([cause.node])} took its leave: it was stopped in order.`;
     case 'died':
-      return `the process of node ${cause.node} ended while its host lives: its kernel says that nobody listens there, and PINGs got no PONG.`;
+      return `the process of ${nodes([cause.node])} ended while its host lives: its kernel says that nobody listens there, and PINGs got no PONG.`;
     case 'silent':
-      return `${nodesText(cause.nodes)} replied to no PING on any link, to no member that replies itself: they agreed to go on before the token timeout.`;
+      return `${nodes(cause.nodes)} replied to no PING on any link, to no member that replies itself: they agreed to go on before the token timeout.`;
     case 'join':
-      return `node ${cause.node} asked to join.`;
+      return `${nodes([cause.node])} asked to join.`;
     case 'gaveUp':
-      return `node ${cause.node} had given the ring up before this node did, and its JOIN arrived.`;
+      return `${nodes([cause.node])} had given the ring up before this node did, and its JOIN arrived.`;
     case 'otherRing':
-      return `a message of node ${cause.node} arrived, which is in another ring: the two become one.`;
+      return `a message of ${nodes([cause.node])} arrived, which is in another ring: the two become one.`;
     case 'failedToReceive':
       return 'this node did not get messages that the others have (fail_recv_const), so it forms a ring of its own first.';
     case 'start':
@@ -119,18 +143,18 @@ function pauseOf({ pauses, cause, phases }: MembershipChange): string {
 const pauseText = ({ ms, noticedBy }: OwnPause): string =>
   `for ${timeText(ms)} (stopped, or without a processor; noticed by ${listText(noticedBy)})`;
 
-function linksOf({ links, linksDown }: MembershipChange): string {
+function linksOf({ links, linksDown }: MembershipChange, nodes: NodesText): string {
   const all = [
-    ...linksDown.map(({ node, link, atMs }) => `link ${link} to node ${node} had been down for ${timeText(-atMs)}`),
-    ...links.map(linkText),
+    ...linksDown.map(({ node, link, atMs }) => `link ${link} to ${nodes([node])} had been down for ${timeText(-atMs)}`),
+    ...links.map((news) => linkText(news, nodes)),
   ];
   return all.length === 0 ? '' : `Links: ${listText(all)}.`;
 }
 
-function linkText({ node, link, up, cause, atMs }: LinkNews): string {
+function linkText({ node, link, up, cause, atMs }: LinkNews, nodes: NodesText): string {
   const when = atMs < 0 ? `${timeText(-atMs)} before` : `${timeText(atMs)} after that`;
   const why = cause === '' || up ? '' : ` (${cause})`;
-  return `link ${link} to node ${node} went ${up ? 'up' : 'down'}${why} ${when}`;
+  return `link ${link} to ${nodes([node])} went ${up ? 'up' : 'down'}${why} ${when}`;
 }
 
 function phasesOf({ phases, to }: MembershipChange): string {

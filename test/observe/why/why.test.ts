@@ -1,5 +1,6 @@
 import t from 'tap';
 import {
+  causeSentences,
   changeLines,
   daemonLives,
   lifeLines,
@@ -143,6 +144,30 @@ t.test('other causes', async (t) => {
     caused((story) => story.ring('interface', { link: 0, up: 0 }).gathers({ reason: 15 })),
     /network interface/,
   );
+});
+
+t.test('in a sentence or two, with the names of the nodes, for a list of changes', async (t) => {
+  const name = (nodeId: number): string => `node${nodeId}`;
+  const brief = (story: Story, left: readonly number[] = [3]): string => {
+    const done = story.after(5).forms({ rep: 1, seq: 8 }, { members: [1, 2], joined: [], left, lost: [] });
+    return causeSentences(membershipChanges(done.records()).at(-1)!, name);
+  };
+  const down = (node: number, cause: number) => ({ node, link: 0, up: 0, cause }) as const;
+  const ring = (): Story => new Story().begins().after(60_000);
+  const died = ring().ring('link', down(3, 2)).ring('memberDied', { node: 3 }).gathers({ reason: 16, node: 3 });
+  t.match(brief(died), /^The process of node3 ended while [^.]*\.$/, 'its links went with it');
+  const lost = ring().ring('link', down(3, 1)).ring('link', down(2, 1)).ring('tokenLost', LOST);
+  t.equal(
+    brief(lost.gathers({ silentMs: 1001 })),
+    'No token came for 1.00 s; the token timer decided (token timeout 1.00 s). Links: link 0 to node3 went down (timeout) 0 µs after that.',
+    'links of those who stayed are not its cause',
+  );
+  const paused = ring().ring('pause', { ms: 2000, noticedBy: 0, thresholdMs: 800 }).ring('tokenLost', LOST);
+  t.match(brief(paused.gathers({ silentMs: 1001 })), /This node did not run for 2\.00 s/);
+  const merged = ring().ring('link', down(2, 1)).after(60_000).gathers({ reason: 9, node: 2 });
+  t.match(brief(merged, []), /^A message of node2 arrived[^.]*\.$/, 'a link that went down long before is no cause');
+  const slow = ring().gathers({ reason: 9, node: 2 }).gathers({ reason: 9, node: 2 }).gathers({ reason: 9, node: 2 });
+  t.match(brief(slow, []), /Agreed after 3 rounds\.$/);
 });
 
 t.test('quorum: lost, by which rule, and gained again', async (t) => {
