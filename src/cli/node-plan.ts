@@ -1,3 +1,4 @@
+import { plural } from '../lib/plural.ts';
 /** A node of the list, as the daemon has it. */
 export interface ListedNode {
   readonly nodeId: number;
@@ -66,9 +67,7 @@ export function planAddition(facts: NodeListFacts, wanted: NewNode): NodePlan {
   }
   if (new Set(wanted.addresses).size < wanted.addresses.length) problems.push('an address stands there twice');
   if (wanted.addresses.length !== links)
-    problems.push(
-      `the cluster has ${links} link${links === 1 ? '' : 's'}: the node needs an address on each, in their order`,
-    );
+    problems.push(`the cluster has ${plural(links, 'link')}: the node needs an address on each, in their order`);
   const after = [...nodes, { ...wanted, nodeId, member: false }];
   const block = nodeBlock(nodeId, wanted);
   if (problems.length > 0) return { problems, effects: [], steps: [], block };

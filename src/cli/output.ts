@@ -41,5 +41,3 @@ export function table(header: readonly string[], cells: readonly (readonly (stri
       .trimEnd();
   return [line(header), ...rows.map(line)];
 }
-
-export const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;

@@ -17,8 +17,9 @@ import type { EngineHost } from '../services/host/engine-host.ts';
 import { QuorumDecisions } from '../services/quorum/decisions.ts';
 import { QuorumEngine } from '../services/quorum/engine.ts';
 import { makeQuorumProvider, type ProviderNeeds } from '../services/quorum/providers.ts';
-import type { VotequorumSummary } from '../services/votequorum/summary.ts';
 import type { TrackingFilePort } from '../services/votequorum/tracking-file.ts';
+import { withoutVotes } from '../services/votequorum/words.ts';
+import type { QuorumView } from '../web/view.ts';
 import { DaemonExit, ExitCode } from './exit-codes.ts';
 
 export interface EngineDependencies {
@@ -43,22 +44,15 @@ export interface EngineDependencies {
   publish(serviceId: number, name: string): Promise<void>;
 }
 
-/** What is decided about quorum now, for whoever only watches. */
-export interface QuorumStanding {
-  /** Short name; empty: none. */
-  readonly provider: string;
-  readonly quorate: boolean;
-  /** `null`: the provider counts no votes, or does not run yet. */
-  readonly votes: VotequorumSummary | null;
-}
-
 /** The engines of this daemon, in the order in which they are loaded (services.md 11.1). */
 export interface EngineSet {
   /** The engines of this thread, known before anything is loaded: the ring thread wants them at its start. */
   readonly services: readonly RemoteEngine[];
   load(host: EngineHost): Promise<void>;
-  quorum(): QuorumStanding;
+  quorum(): QuorumView;
 }
+
+const shortName = (provider: string): string => provider.replace(/^corosync_/, '');
 
 /** The services of the ring thread, as this one knows them; what runs there: `src/ring/services.ts`. */
 export const RING_SERVICES: readonly ServiceDeclaration[] = [CPG_SERVICE];
@@ -88,12 +82,19 @@ export function engineSet(needs: EngineDependencies): EngineSet {
     await publish(engine);
   };
   const decisions = followedDecisions(needs);
-  let votes: (() => VotequorumSummary) | null = null;
+  let quorumView = (): QuorumView => {
+    const name = shortName(provider?.name ?? '');
+    return { provider: name, quorate: decisions.quorate, votes: null, words: () => [withoutVotes(name)] };
+  };
   const provider = quorumProvider(needs.cmap, {
     file: (name) => stateFile(join(needs.stateDirectory, name)),
     setQuorum: (members, quorate, ringId, basis) => decisions.decide(members, quorate, ringId, basis),
-    votes: (summary) => {
-      votes = summary;
+    votes: (votesNow, words) => {
+      quorumView = () => {
+        const votes = votesNow();
+        const { quorate } = decisions;
+        return { provider: shortName(provider?.name ?? ''), quorate, votes, words: () => words(votes) };
+      };
     },
   });
   const quorum = new QuorumEngine({
@@ -118,7 +119,7 @@ export function engineSet(needs: EngineDependencies): EngineSet {
       takesPartInSync,
       processGroup: processGroup ?? null,
     })),
-    quorum: () => ({ provider: provider?.name ?? '', quorate: decisions.quorate, votes: votes?.() ?? null }),
+    quorum: () => quorumView(),
     async load(target) {
       host = target;
       const begin = (engine: ServiceEngine<MainEngineContext>): Promise<void> => {

@@ -6,7 +6,6 @@ import type { RingId } from '../lib/ring-id.ts';
 import { monotonicMs } from '../os/clock.ts';
 import { CHANGE_PHASES, CHANGED_AT_KEY, phaseKey } from '../ring/phase-times.ts';
 import type { LinkView, MemoryView, NodeIdentity, NodeSnapshot, PeerView, QuorumView } from '../web/view.ts';
-import type { QuorumStanding } from './engines.ts';
 import type { ScheduleWatch } from './schedule-watch.ts';
 import type { RingCounters, ServiceClients } from './stats.ts';
 
@@ -21,7 +20,7 @@ export interface ViewSources {
   totem(): TotemConfig;
   /** Words of the memory that both threads see. */
   stateWord(index: number): number;
-  quorum(): QuorumStanding;
+  quorum(): QuorumView;
   clients(): readonly ServiceClients[];
   memory(): MemoryView;
   /** What the nodes say of their links. */
@@ -39,7 +38,7 @@ export function nodeView(sources: ViewSources, ring: RingNow): NodeSnapshot {
   const totem = sources.totem();
   const counter = (name: string): number => counters.raw(name) ?? 0;
   const word = (index: number): number => sources.stateWord(index);
-  const standing = sources.quorum();
+  const quorum = sources.quorum();
   const lastTokenMs = counter('srp.token_last_received_ms');
   const changedAt = counter(CHANGED_AT_KEY);
   return {
@@ -50,10 +49,10 @@ export function nodeView(sources: ViewSources, ring: RingNow): NodeSnapshot {
       silentMs: lastTokenMs === 0 ? null : Math.max(0, monotonicMs() - lastTokenMs),
       tokenMs: totem.timings.tokenMs,
     },
-    nodes: peers(totem, ring.members, standing),
+    nodes: peers(totem, ring.members, quorum),
     links: links(totem, ring.members, counter),
     seen: sources.seen(),
-    quorum: quorumOf(standing),
+    quorum,
     queue: {
       usedPackets: Math.max(0, word(StateWord.QUEUE_TOTAL) - word(StateWord.QUEUE_FREE) - QUEUE_KEPT_BACK),
       freePackets: Math.max(0, word(StateWord.QUEUE_FREE)),
@@ -96,7 +95,7 @@ const durations = (name: string, counter: (name: string) => number): DurationRea
   readDurations(Array.from({ length: DURATION_SLOTS }, (_, at) => counter(`hist.${name}.${at}`)));
 
 /** Nodes of the list, then members that are in no list (udp without one). */
-function peers(totem: TotemConfig, members: readonly number[], { votes }: QuorumStanding): readonly PeerView[] {
+function peers(totem: TotemConfig, members: readonly number[], { votes }: QuorumView): readonly PeerView[] {
   const listed = totem.members.map(({ nodeId, name }) => ({ nodeId, name }));
   const others = members
     .filter((nodeId) => listed.every((node) => node.nodeId !== nodeId))
@@ -124,8 +123,4 @@ function links(totem: TotemConfig, members: readonly number[], counter: (name: s
       return [{ ...base, connected, latencyUs: connected ? counter(`${prefix}latency_ave`) : null, prefix }];
     }),
   );
-}
-
-function quorumOf({ provider, quorate, votes }: QuorumStanding): QuorumView {
-  return { provider: provider.replace(/^corosync_/, ''), quorate, votes };
 }

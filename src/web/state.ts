@@ -1,7 +1,6 @@
 import { connectivityFaults, faultText } from '../lib/connectivity.ts';
 import { ringIdText } from '../lib/ring-id.ts';
 import type { PageChange, PageState, Sample } from './page-state.ts';
-import { quorumWords } from './quorum-words.ts';
 import type { NodeSnapshot } from './view.ts';
 
 /** The state of the node as the page gets it. */
@@ -53,10 +52,10 @@ export function pageState(
     quorum: {
       provider: quorum.provider,
       quorate: quorum.quorate,
-      total: votes?.total ?? null,
-      expected: votes?.expected ?? null,
-      needed: votes?.quorum ?? null,
-      words: quorumWords(quorum),
+      total: votes?.totalVotes ?? null,
+      expected: votes?.expectedVotes ?? null,
+      needed: votes?.neededVotes ?? null,
+      words: quorum.words(),
     },
     queue: {
       used: queue.usedPackets,

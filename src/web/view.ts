@@ -1,6 +1,7 @@
 import type { ConnectivityView } from '../lib/connectivity.ts';
 import type { DurationReading } from '../lib/durations.ts';
 import type { RingId } from '../lib/ring-id.ts';
+import type { VotesSummary } from '../lib/votes.ts';
 
 /** What a node looks like at one moment, to whoever only watches: read from the statistics that there are, nothing is asked of the ring. */
 export interface NodeSnapshot {
@@ -73,23 +74,10 @@ export interface QuorumView {
   /** Short name; empty: none. */
   readonly provider: string;
   readonly quorate: boolean;
-  /** Of votequorum. */
+  /** `null`: the provider counts no votes, or does not run yet. */
   readonly votes: VotesSummary | null;
-}
-
-export interface VotesSummary {
-  readonly expected: number;
-  readonly highestExpected: number;
-  readonly total: number;
-  readonly quorum: number;
-  readonly waitForAll: boolean;
-  /** The node started with wait_for_all and has not seen all others yet. */
-  readonly waiting: boolean;
-  readonly twoNode: boolean;
-  readonly lastManStanding: boolean;
-  readonly tieBreaker: boolean;
-  /** Votes of the quorum device that count now. */
-  readonly deviceVotes: number;
+  /** Why there is quorum, or none, and what would change that: a sentence each. */
+  words(): readonly string[];
 }
 
 export interface QueueView {

@@ -49,7 +49,7 @@ async function serve(t: Test, directory: string, system: readonly string[]): Pro
     watch: { total: { count: 0, ms: 0 }, last: null },
     totem: () => loaded.totem,
     stateWord: () => 0,
-    quorum: () => ({ provider: '', quorate: true, votes: null }),
+    quorum: () => ({ provider: '', quorate: true, votes: null, words: () => [] }),
     clients: () => [],
     seen: () => [],
     loopTurns: () => 1,

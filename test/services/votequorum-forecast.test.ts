@@ -1,11 +1,13 @@
 import t from 'tap';
+import type { QuorumRule } from '../../src/lib/quorum-rule.ts';
+import type { VotesNow, VotesSummary } from '../../src/lib/votes.ts';
 import {
   forecastFailures,
   forecastPart,
   forecastSplits,
   tolerableFailures,
-  type VotesNow,
 } from '../../src/services/votequorum/forecast.ts';
+import { VotesWords, withoutVotes } from '../../src/services/votequorum/words.ts';
 
 const cluster = (votes: readonly number[], changes: Partial<VotesNow> = {}): VotesNow => ({
   members: votes.map((own, i) => ({ nodeId: i + 1, votes: own })),
@@ -16,7 +18,10 @@ const cluster = (votes: readonly number[], changes: Partial<VotesNow> = {}): Vot
   waitForAllArmed: false,
   autoTieBreaker: false,
   tieBreakerNode: null,
+  lastManStanding: false,
+  allowDownscale: false,
   deviceVotes: 0,
+  deviceName: '',
   masterWins: false,
   ...changes,
 });
@@ -78,4 +83,31 @@ t.test('the quorum device gives one part its votes', async (t) => {
 t.test('waiting for all: nothing goes on until everybody was there', async (t) => {
   const now = cluster([1, 1], { expectedVotes: 3, quorate: false, waitForAll: true, waitForAllArmed: true });
   t.match(forecastPart(now, [1, 2], false), { quorate: false, rule: 'wait_for_all' });
+});
+
+t.test('in words: what holds now, what one failure does, which options are in force', async (t) => {
+  const summary = (now: VotesNow, rule: QuorumRule = 'votes'): VotesSummary => {
+    const totalVotes = now.members.reduce((sum, { votes }) => sum + votes, 0);
+    const neededVotes = Math.floor(now.expectedVotes / 2) + 1;
+    const { members: nodes, expectedVotes: highestExpected } = now;
+    return { ...now, totalVotes, neededVotes, rule, highestExpected, nodes };
+  };
+  const words = new VotesWords();
+  t.same(words.of(summary(cluster([1, 1, 1]))), [
+    'Quorate: 3 of 3 votes are here, 2 are needed (rule: votes).',
+    '1 node can fail, whichever they are.',
+  ]);
+  const two = summary(cluster([1, 1], { expectedVotes: 3, autoTieBreaker: true, deviceVotes: 1, deviceName: 'd' }));
+  t.match(words.of(two), [
+    /2 of 3/,
+    /^1 node can fail|^One more failure may end it/,
+    /auto_tie_breaker: .* lowest node id/,
+    'quorum device d: 1 vote',
+  ]);
+  t.equal(words.of(two), words.of({ ...two }), 'thought out once for the same votes');
+  const alone = summary(cluster([1], { expectedVotes: 3, quorate: false }));
+  t.match(words.of(alone), [/^Not quorate: 1 of 3 votes are here, 2 are needed/, /must not act/]);
+  const waiting = summary(cluster([1], { expectedVotes: 3, quorate: false, waitForAll: true }), 'wait_for_all');
+  t.match(words.of(waiting), [/^Not quorate: all nodes must have been seen/, /must not act/, /^wait_for_all/]);
+  t.match(withoutVotes('ykd'), /ykd counts no votes/);
 });

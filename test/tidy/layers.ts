@@ -103,6 +103,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'sim',
     'services/codec',
     'services/votequorum/forecast.ts',
+    'services/votequorum/words.ts',
     'services/quorum/providers.ts',
     'config',
     'observe',

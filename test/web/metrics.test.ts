@@ -76,7 +76,7 @@ t.test('without votequorum, without links, before the first ring', async (t) => 
     METRICS,
     sampleView({
       links: [],
-      quorum: { provider: '', quorate: true, votes: null },
+      quorum: { provider: '', quorate: true, votes: null, words: () => [] },
       lastChange: { phases: [], atMs: null },
     }),
     'text',

@@ -13,9 +13,10 @@ import {
 } from '../../decode/index.ts';
 import { RondoError } from '../../lib/errors.ts';
 import { KEY_BYTES_MAX, KEY_BYTES_MIN } from '../../lib/knet-facts.ts';
+import { plural } from '../../lib/plural.ts';
 import type { Command, CommandContext } from '../command.ts';
 import { CliExit, UsageError } from '../exit-codes.ts';
-import { emitItem, jsonText, plural } from '../output.ts';
+import { emitItem, jsonText } from '../output.ts';
 
 const READ_BYTES = 1 << 20;
 

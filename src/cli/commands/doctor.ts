@@ -3,6 +3,7 @@ import { ConnectionError } from '../../client/errors.ts';
 import { CONFIG_FILE_DEFAULT } from '../../config/load.ts';
 import { runningInstances } from '../../ipc/instances.ts';
 import { CsStatusError } from '../../lib/errors.ts';
+import { plural } from '../../lib/plural.ts';
 import type { Command, CommandContext } from '../command.ts';
 import { configSource } from '../config-source.ts';
 import { type Finding, inOrder, type Severity } from '../doctor/finding.ts';
@@ -11,7 +12,7 @@ import { lookAtMachine } from '../doctor/look-machine.ts';
 import { lookAtRing } from '../doctor/look-ring.ts';
 import { type DaemonTraces, machineFindings } from '../doctor/preflight.ts';
 import { CliExit, UsageError } from '../exit-codes.ts';
-import { emit, plural } from '../output.ts';
+import { emit } from '../output.ts';
 
 const SECONDS_DEFAULT = 2;
 const SECONDS_MAX = 3600;

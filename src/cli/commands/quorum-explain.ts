@@ -1,6 +1,7 @@
 import { Cmap } from '../../client/cmap.ts';
 import { Quorum } from '../../client/quorum.ts';
 import type { VoteInfo, Votequorum } from '../../client/votequorum.ts';
+import type { VotesNow } from '../../lib/votes.ts';
 import {
   forecastFailures,
   forecastPart,
@@ -9,12 +10,12 @@ import {
   SPLIT_MEMBERS_MAX,
   type SplitForecast,
   tolerableFailures,
-  type VotesNow,
 } from '../../services/votequorum/forecast.ts';
+import { optionWords, risk, standing, withoutVotes } from '../../services/votequorum/words.ts';
 import { connectVotequorum, currentQuorum } from '../cluster.ts';
 import type { Command, CommandContext } from '../command.ts';
 import { CliExit } from '../exit-codes.ts';
-import { emit, plural } from '../output.ts';
+import { emit } from '../output.ts';
 
 async function explain(context: CommandContext): Promise<number> {
   const quorum = await Quorum.connect(context.connect);
@@ -23,11 +24,7 @@ async function explain(context: CommandContext): Promise<number> {
   try {
     if (votequorum === null) {
       const provider = await cmap.getString('quorum.provider');
-      emit(context, { provider, now: null }, () => [
-        provider === null
-          ? 'No quorum provider is configured: every part of the cluster may work, however small. Set quorum.provider: corosync_votequorum'
-          : `The provider ${provider} counts no votes: what it will decide cannot be said in advance`,
-      ]);
+      emit(context, { provider, now: null }, () => [withoutVotes(provider)]);
       return CliExit.OK;
     }
     const { members } = await currentQuorum(quorum);
@@ -40,10 +37,11 @@ async function explain(context: CommandContext): Promise<number> {
       failures: own.quorate ? forecastFailures(now) : [],
       splits: own.quorate ? forecastSplits(now) : [],
     };
+    const notes = optionWords(now);
     emit(context, result, () => [
-      ...nowLines(result.decision, now),
+      standing(result.decision, now),
       ...futureLines(result, now),
-      ...optionLines(now, own),
+      ...(notes.length === 0 ? [] : ['', ...notes]),
     ]);
     return CliExit.OK;
   } finally {
@@ -69,17 +67,12 @@ async function votesNow(
     waitForAllArmed: (await cmap.getNumber('runtime.votequorum.wait_for_all_status')) === 1,
     autoTieBreaker: own.autoTieBreaker,
     tieBreakerNode: await cmap.getString('quorum.auto_tie_breaker_node'),
+    lastManStanding: own.lastManStanding,
+    allowDownscale: own.allowDownscale,
     deviceVotes: device.registered && device.castsVote ? device.votes : 0,
+    deviceName: device.name,
     masterWins: device.masterWins,
   };
-}
-
-function nowLines({ quorate, votes, needed, rule }: PartForecast, { expectedVotes }: VotesNow): readonly string[] {
-  const count = `${votes} of ${expectedVotes} votes are here, ${needed} are needed`;
-  if (quorate) return [`Quorate: ${count} (rule: ${rule}).`];
-  if (rule === 'wait_for_all')
-    return [`Not quorate: all nodes must have been seen at once since the start (wait_for_all); ${count}.`];
-  return [`Not quorate: ${count} (rule: ${rule}).`];
 }
 
 interface Future {
@@ -90,8 +83,7 @@ interface Future {
 
 function futureLines({ tolerableFailures: count, failures, splits }: Future, now: VotesNow): readonly string[] {
   if (!now.quorate) return [];
-  const risk = count === 0 ? 'One more failure may end it' : `${plural(count, 'node')} can fail, whichever they are`;
-  const lines = ['', `${risk}:`];
+  const lines = ['', `${risk(count)}:`];
   for (const part of failures) {
     const failed = now.members.find(({ nodeId }) => !part.nodes.includes(nodeId))?.nodeId;
     lines.push(`  without node ${failed}: ${outcome(part)}`);
@@ -112,27 +104,6 @@ function futureLines({ tolerableFailures: count, failures, splits }: Future, now
 
 const outcome = ({ quorate, votes, needed, rule }: PartForecast): string =>
   `${quorate ? 'goes on' : 'stops'} (${votes} of ${needed} needed${rule === 'votes' ? '' : `, ${rule}`})`;
-
-function optionLines(now: VotesNow, own: VoteInfo): readonly string[] {
-  const notes = [
-    now.twoNode ? 'two_node: either of two nodes goes on alone; only fencing keeps both from working at once' : '',
-    now.waitForAll ? 'wait_for_all: after a start nothing works until all nodes were seen at once' : '',
-    now.autoTieBreaker ? `auto_tie_breaker: of two halves, the one with ${tieText(now.tieBreakerNode)} goes on` : '',
-    own.lastManStanding
-      ? 'last_man_standing: some time after a failure the expected votes shrink to who is left, so that more may fail one after the other'
-      : '',
-    own.allowDownscale ? 'allow_downscale: a node that is stopped in order is not expected any more' : '',
-    now.deviceVotes > 0 ? `quorum device ${own.device.name}: ${plural(now.deviceVotes, 'vote')}` : '',
-  ].filter((text) => text !== '');
-  return notes.length === 0 ? [] : ['', ...notes];
-}
-
-const tieText = (nodes: string | null): string =>
-  nodes === null || nodes === 'lowest'
-    ? 'the lowest node id'
-    : nodes === 'highest'
-      ? 'the highest node id'
-      : `the first of nodes ${nodes}`;
 
 export const QUORUM_EXPLAIN_COMMAND: Command = {
   words: 'quorum explain',

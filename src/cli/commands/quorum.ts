@@ -1,10 +1,11 @@
 import { Cmap } from '../../client/cmap.ts';
 import { type NodeListEvent, Quorum, type QuorumEvent } from '../../client/quorum.ts';
 import type { VoteInfo } from '../../client/votequorum.ts';
+import { plural } from '../../lib/plural.ts';
 import { configuredNodes, connectVotequorum, currentQuorum, ringText } from '../cluster.ts';
 import type { Command, CommandContext } from '../command.ts';
 import { CliExit, UsageError } from '../exit-codes.ts';
-import { emit, emitItem, plural, table } from '../output.ts';
+import { emit, emitItem, table } from '../output.ts';
 
 /** Whether there is quorum, and why or why not, in one line. */
 export function quorumReason(quorate: boolean, votes: VoteInfo | null, provider: string | null): string {

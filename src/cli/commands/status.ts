@@ -1,7 +1,8 @@
+import { plural } from '../../lib/plural.ts';
 import { type ClusterNode, type ClusterStatus, clusterStatus, ringText } from '../cluster.ts';
 import type { Command } from '../command.ts';
 import { CliExit } from '../exit-codes.ts';
-import { emit, plural, table } from '../output.ts';
+import { emit, table } from '../output.ts';
 import { quorumReason } from './quorum.ts';
 
 export function statusLines(status: ClusterStatus): string[] {

@@ -45,9 +45,7 @@ export function causeSentences(change: MembershipChange, name: (nodeId: number) 
   const nodes: NodesText = (ids) => listText(ids.map(name));
   // A process that ended takes its links along: they say nothing more; nor do links to those who were not lost now.
   const ended = cause.kind === 'died' || cause.kind === 'leave' ? cause.node : 0;
-  const relevant = links.filter(
-    ({ node, up }) => !up && node !== ended && (left.length === 0 || left.includes(node)),
-  );
+  const relevant = links.filter(({ node, up }) => !up && node !== ended && (left.length === 0 || left.includes(node)));
   const sentences = [
     capital(causeText(cause, nodes)),
     change.pauses.length > 0 ? pauseOf(change) : '',

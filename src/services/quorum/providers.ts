@@ -1,9 +1,9 @@
 import type { ProgramLists } from '../../config/options/option.ts';
 import type { QuorumBasis } from '../../lib/quorum-rule.ts';
 import type { RingId } from '../../lib/ring-id.ts';
+import type { VotesSummary } from '../../lib/votes.ts';
 import type { MainEngineContext, ServiceEngine } from '../engine.ts';
 import { VotequorumEngine } from '../votequorum/engine.ts';
-import type { VotequorumSummary } from '../votequorum/summary.ts';
 import { type TrackingFilePort, trackingFile } from '../votequorum/tracking-file.ts';
 import { YkdEngine } from '../ykd/engine.ts';
 
@@ -11,8 +11,8 @@ import { YkdEngine } from '../ykd/engine.ts';
 export interface ProviderNeeds {
   /** For every decision. */
   setQuorum(members: readonly number[], quorate: boolean, ringId: RingId, basis?: QuorumBasis): void;
-  /** The provider counts votes: what they are can be looked up from now on. */
-  votes(summary: () => VotequorumSummary): void;
+  /** The provider counts votes: what they are, and what that means in words, can be looked up from now on. */
+  votes(votes: () => VotesSummary, words: (votes: VotesSummary) => readonly string[]): void;
   /** A file of the state directory. */
   file(name: string): TrackingFilePort;
 }

@@ -2,6 +2,7 @@ import { READ_ONLY_KEYS_VOTEQUORUM, TRACK_CHANGES, TrackEvent } from '../../conf
 import { CsError, RondoError } from '../../lib/errors.ts';
 import type { QuorumBasis } from '../../lib/quorum-rule.ts';
 import type { RingId } from '../../lib/ring-id.ts';
+import type { VotesSummary } from '../../lib/votes.ts';
 import { ServiceId } from '../codec/ids.ts';
 import { messageNames, multicast, receive } from '../codec/message.ts';
 import * as wire from '../codec/votequorum.ts';
@@ -23,16 +24,17 @@ import { DeviceExtraInfo } from './extra-info.ts';
 import { respondStatus, type VotequorumCall, votequorumCalls } from './library.ts';
 import { QuorumDevice } from './qdevice.ts';
 import { TIE_BREAKER_TYPE } from './quorum-math.ts';
-import { summarize, type VotequorumSummary } from './summary.ts';
+import { summarize } from './summary.ts';
 import { VotequorumTrackers } from './trackers.ts';
 import type { TrackingFile } from './tracking-file.ts';
+import { VotesWords } from './words.ts';
 
 export interface VotequorumOptions {
   readonly trackingFile: TrackingFile;
   /** The quorum service: gets every decision. */
   setQuorum(members: readonly number[], quorate: boolean, ringId: RingId, basis: QuorumBasis): void;
-  /** It runs: what the votes are can be looked up from now on. */
-  running?(summary: () => VotequorumSummary): void;
+  /** It runs: what the votes are, and what that means in words, can be looked up from now on. */
+  running?(votes: () => VotesSummary, words: (votes: VotesSummary) => readonly string[]): void;
 }
 
 /** The options of votequorum contradict each other; the daemon does not start (services.md 7.4). */
@@ -120,7 +122,11 @@ class VotequorumService implements RunningService<VotequorumCall, Message> {
     for (const key of READ_ONLY_KEYS_VOTEQUORUM) cmap.setReadOnly(key, { prefix: false, readOnly: true });
     this.trackConfiguration();
     device.sendOwnInfo();
-    this.options.running?.(() => summarize(core));
+    const words = new VotesWords();
+    this.options.running?.(
+      () => summarize(core, device.name),
+      (votes) => words.of(votes),
+    );
   }
 
   private makeCore(): VotequorumCore {

@@ -1,30 +1,9 @@
 import { Icmap } from '../../config/icmap/index.ts';
 import type { QuorumRule } from '../../lib/quorum-rule.ts';
+import type { VotesNow } from '../../lib/votes.ts';
 import { NodeFlag } from '../codec/votequorum.ts';
 import { VotequorumCore } from './core.ts';
 import { NO_TIE_BREAKER, parseTieBreaker, type TieBreaker } from './quorum-math.ts';
-
-export interface VotingNode {
-  readonly nodeId: number;
-  readonly votes: number;
-}
-
-/** The cluster as it is now, as one of its members sees it. */
-export interface VotesNow {
-  readonly members: readonly VotingNode[];
-  readonly quorate: boolean;
-  readonly expectedVotes: number;
-  readonly twoNode: boolean;
-  readonly waitForAll: boolean;
-  /** No quorum until all nodes have been seen at once. */
-  readonly waitForAllArmed: boolean;
-  readonly autoTieBreaker: boolean;
-  /** `quorum.auto_tie_breaker_node`; `null`: not set. */
-  readonly tieBreakerNode: string | null;
-  /** Votes that the quorum device casts now; 0: none. */
-  readonly deviceVotes: number;
-  readonly masterWins: boolean;
-}
 
 /** What a part of the cluster would come to. */
 export interface PartForecast {

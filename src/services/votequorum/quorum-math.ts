@@ -65,6 +65,12 @@ export function parseTieBreaker(text: string): TieBreaker | null {
   return nodeIds.length === 0 ? null : { mode: 'list', nodeIds };
 }
 
+/** As `parseTieBreaker` reads it; `null`: none. */
+export function tieBreakerSetting(breaker: TieBreaker): string | null {
+  if (breaker.mode === 'none') return null;
+  return breaker.mode === 'list' ? breaker.nodeIds.join(' ') : breaker.mode;
+}
+
 export interface TieInput {
   /** Recorded when this node was last quorate; `null` before. */
   readonly lowestNodeId: number | null;

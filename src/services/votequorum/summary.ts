@@ -1,23 +1,8 @@
+import type { VotesSummary, VotingNode } from '../../lib/votes.ts';
 import { NodeFlag } from '../codec/votequorum.ts';
 import type { VotequorumCore } from './core.ts';
+import { tieBreakerSetting } from './quorum-math.ts';
 import type { NodeRecord } from './records.ts';
-
-/** The votes at one moment, for whoever only watches. */
-export interface VotequorumSummary {
-  readonly expected: number;
-  readonly highestExpected: number;
-  readonly total: number;
-  readonly quorum: number;
-  readonly quorate: boolean;
-  readonly waitForAll: boolean;
-  /** wait_for_all is armed: there is no quorum before all have been seen. */
-  readonly waiting: boolean;
-  readonly twoNode: boolean;
-  readonly lastManStanding: boolean;
-  readonly tieBreaker: boolean;
-  readonly deviceVotes: number;
-  readonly nodes: readonly { readonly nodeId: number; readonly votes: number; readonly member: boolean }[];
-}
 
 /** What a node of a record sees as expected by anybody, and all votes that are there. */
 export function tally(core: VotequorumCore, record: NodeRecord) {
@@ -30,20 +15,28 @@ export function tally(core: VotequorumCore, record: NodeRecord) {
   };
 }
 
-export function summarize(core: VotequorumCore): VotequorumSummary {
+export function summarize(core: VotequorumCore, deviceName: string): VotesSummary {
   const { highestExpected, totalVotes, deviceVotes } = tally(core, core.us);
   return {
-    expected: core.us.expectedVotes,
-    highestExpected,
-    total: totalVotes,
-    quorum: core.quorum,
+    members: core.records.members().map(votingNode),
     quorate: core.quorate,
-    waitForAll: core.waitForAll,
-    waiting: core.waitForAll && core.waitForAllArmed,
+    expectedVotes: core.us.expectedVotes,
     twoNode: core.twoNode,
+    waitForAll: core.waitForAll,
+    waitForAllArmed: core.waitForAllArmed,
+    autoTieBreaker: core.tieBreaker.mode !== 'none',
+    tieBreakerNode: tieBreakerSetting(core.tieBreaker),
     lastManStanding: core.lastManStanding,
-    tieBreaker: core.tieBreaker.mode !== 'none',
+    allowDownscale: core.allowDownscale,
     deviceVotes,
-    nodes: core.records.all().map(({ nodeId, votes, isMember }) => ({ nodeId, votes, member: isMember })),
+    deviceName,
+    masterWins: core.masterWins,
+    totalVotes,
+    neededVotes: core.quorum,
+    rule: core.basis.rule,
+    highestExpected,
+    nodes: core.records.all().map(votingNode),
   };
 }
+
+const votingNode = ({ nodeId, votes }: NodeRecord): VotingNode => ({ nodeId, votes });

@@ -71,10 +71,10 @@ const EXPORTER: readonly Metric[] = [
     source: 'votequorum; none without it',
     read: ({ quorum: { votes } }, emit) => {
       if (votes === null) return;
-      emit(votes.expected, 'expected_votes');
+      emit(votes.expectedVotes, 'expected_votes');
       emit(votes.highestExpected, 'highest_expected');
-      emit(votes.total, 'total_votes');
-      emit(votes.quorum, 'quorum');
+      emit(votes.totalVotes, 'total_votes');
+      emit(votes.neededVotes, 'quorum');
     },
   },
   {
