@@ -10,6 +10,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { totalLines } from './test-totals.mjs';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const PARALLEL = 2;
@@ -27,6 +28,8 @@ const QUICK = /^test\/(sim|conformance|interop|security)\/.*\.quick\.test\.ts$/;
 /** The whole selection (RONDO_LAB_FULL) is up to an hour in one lab; property tests take as many times longer as they try more cases. */
 const FILE_TIMEOUT_SEC = process.env.RONDO_LAB_FULL ? { unit: 1800, serial: 5400 } : { unit: 180, serial: 900 };
 const FAILURE_LINES_MAX = 40;
+/** A lab that is stopped ends its daemons first. */
+const STOP_MS = 10_000;
 /** More failed files than this are not bad luck. */
 const AGAIN_MAX = 8;
 
@@ -79,13 +82,18 @@ function findTests() {
 const isSerial = (file) => SERIAL.test(file) && !QUICK.test(file);
 
 const children = new Set();
+/** The exit status, once somebody has stopped the run. */
+let stopped = null;
 process.on('SIGINT', () => stopAll(130));
 process.on('SIGTERM', () => stopAll(143));
-let stopping = false;
+/** Nothing begins any more, and the totals follow when what runs has ended. */
 function stopAll(status) {
-  stopping = true;
-  for (const child of children) child.kill('SIGTERM');
-  setTimeout(() => process.exit(status), 2000);
+  if (stopped !== null) return;
+  stopped = status;
+  for (const child of children) {
+    child.kill('SIGTERM');
+    setTimeout(() => child.kill('SIGKILL'), STOP_MS).unref();
+  }
 }
 
 function runFile(file) {
@@ -121,11 +129,17 @@ function runFile(file) {
   });
 }
 
-/** The last run of each file. */
+/** The last run of each file that has ended by itself. */
 const results = new Map();
+const broken = [];
 
-function report({ file, reader, errors, seconds }) {
-  results.set(file, reader);
+function report(result) {
+  const { file, reader, errors, seconds } = result;
+  if (stopped !== null && reader.failed > 0) {
+    broken.push(file);
+    return;
+  }
+  results.set(file, result);
   const counts = `${reader.passed} passed${reader.skipped.length > 0 ? `, ${reader.skipped.length} skipped` : ''}`;
   console.log(
     `${reader.failed === 0 ? 'ok  ' : 'FAIL'} ${seconds.toFixed(1).padStart(6)} s  ${file}: ${counts}${
@@ -142,7 +156,8 @@ function report({ file, reader, errors, seconds }) {
 async function runAll(files, parallel) {
   const queue = [...files];
   const work = async () => {
-    for (let file = queue.shift(); file !== undefined && !stopping; file = queue.shift()) report(await runFile(file));
+    for (let file = queue.shift(); file !== undefined && stopped === null; file = queue.shift())
+      report(await runFile(file));
   };
   await Promise.all(Array.from({ length: parallel }, work));
 }
@@ -152,6 +167,7 @@ if (args.includes('--list')) {
   for (const file of files) console.log(`${isSerial(file) ? 'serial' : 'unit  '} ${file}`);
   process.exit(0);
 }
+const startedMs = performance.now();
 prepare();
 // Only now is it certain that dependencies are installed.
 const { TapTally } = await import('./tap-tally.mjs');
@@ -178,31 +194,20 @@ await runAll(
   1,
 );
 // Real daemons meet real time here: what failed is run once more, alone, and reported as unstable if it passes then.
-const failedFiles = files.filter((file) => results.get(file).failed > 0);
+const hasFailed = (file) => (results.get(file)?.reader.failed ?? 0) > 0;
+const failedFiles = files.filter(hasFailed);
 const unstable = [];
-if (failedFiles.length > 0 && failedFiles.length <= AGAIN_MAX) {
+if (stopped === null && failedFiles.length > 0 && failedFiles.length <= AGAIN_MAX) {
   console.log(`once more, alone: ${failedFiles.join(', ')}`);
   await runAll(failedFiles, 1);
-  unstable.push(...failedFiles.filter((file) => results.get(file).failed === 0));
+  unstable.push(...failedFiles.filter((file) => !hasFailed(file)));
 }
 
-const total = { passed: 0, failed: 0, skipped: 0 };
-const skippedByReason = new Map();
-for (const [file, reader] of results) {
-  total.passed += reader.passed;
-  total.failed += reader.failed;
-  total.skipped += reader.skipped.length;
-  for (const { name, reason } of reader.skipped) {
-    const names = skippedByReason.get(reason) ?? [];
-    names.push(`${file}: ${name}`);
-    skippedByReason.set(reason, names);
-  }
-}
-for (const [reason, names] of skippedByReason) {
-  console.log(`skipped, ${reason}: ${names.length} test${names.length === 1 ? '' : 's'}`);
-  for (const name of names.slice(0, 5)) console.log(`    ${name}`);
-  if (names.length > 5) console.log(`    … and ${names.length - 5} more`);
-}
-for (const file of unstable) console.log(`unstable: ${file} failed first and passed when run again (test/unstable.md)`);
-console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
-process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
+const lines = totalLines([...results.values()], {
+  unstable,
+  seconds: (performance.now() - startedMs) / 1000,
+  stopped: stopped === null ? null : { broken, files: files.length },
+});
+for (const line of lines) console.log(line);
+const passed = [...results.values()].some(({ reader }) => reader.passed > 0);
+process.exitCode = stopped ?? (passed && !files.some(hasFailed) ? 0 : 1);

@@ -60,7 +60,8 @@ const quickLinks = ({ links = 1 }: Variant['options']): readonly string[] =>
 /** A ring in this dress: messages of 1 byte to 1 MB, the same sequence everywhere, nothing lost, no packet refused. */
 export function ringTest(name: VariantName, kinds: readonly DaemonKind[], rare: boolean): void {
   const { options, count = COUNT, maxBytes = 1_000_000 }: Variant = VARIANTS[name];
-  t.test(`knet, ${name}, ${describe(kinds)}`, { skip: skipReason(kinds, rare) }, async (t) => {
+  const title = `knet, ${name}, ${describe(kinds)}`;
+  t.test(title, { skip: skipReason(kinds, rare, title) }, async (t) => {
     const totem = [...(options.totem ?? []), ...quickLinks(options)];
     const story = await Story.begin(t, { transport: 'knet', tokenMs: 4_000, ...options, totem }, kinds);
     await story.play(async ({ lab }) => {
