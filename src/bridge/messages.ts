@@ -83,7 +83,7 @@ export type FromRing =
    * (its `msg_…` are those of stats.pg), `knet.…` of the transport, `rondo.…` of our own.
    */
   | { readonly op: 'statistics'; readonly names: readonly { readonly name: string; readonly slot: number }[] }
-  | { readonly op: 'interfaceUp'; readonly linkId: number }
+  | { readonly op: 'interfaceUp' }
   | { readonly op: 'reserveRingSeq'; readonly upTo: number }
   /** No ring can form, because no number for it is on disk; reported at most ten times a second. */
   | { readonly op: 'ringSeqMissing' }

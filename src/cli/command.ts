@@ -9,8 +9,6 @@ export interface CliIo {
   readonly env: NodeJS.ProcessEnv;
   /** Aborted by Ctrl-C, SIGTERM, or a reader that went away. */
   readonly signal: AbortSignal;
-  /** Terminal width, 0 when the output is not a terminal. */
-  readonly columns: number;
   /** Keys as they are typed; `null`: input or output is no terminal. */
   readonly keyboard: Keyboard | null;
 }

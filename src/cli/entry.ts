@@ -36,7 +36,6 @@ const io: CliIo = {
   stdin: process.stdin,
   env: process.env,
   signal: abort.signal,
-  columns: process.stdout.isTTY ? process.stdout.columns : 0,
   keyboard: process.stdin.isTTY && process.stdout.isTTY ? keyboard : null,
 };
 

@@ -117,10 +117,6 @@ export class DuplicateWindow {
     this.announcedSeq = seq;
   }
 
-  get announced(): number {
-    return this.announcedSeq;
-  }
-
   /**
    * A number that an authentic, current PING announced. Small steps ahead move the window. From further away it starts
    * over only when the window is idle (no DATA since the previous PING) or when refused DATA was near that number.

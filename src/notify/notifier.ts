@@ -40,10 +40,6 @@ export class Notifier {
     this.receivers.push(this.receiverOf(text, parseTarget(text)));
   }
 
-  get empty(): boolean {
-    return this.receivers.length === 0;
-  }
-
   notify(event: ClusterEvent): Notice {
     const { host, nodeId } = this.options;
     const name = eventName(event);

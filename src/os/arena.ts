@@ -44,7 +44,6 @@ export class Arena {
   readonly u16: Uint16Array;
   readonly i32: Int32Array;
   readonly u32: Uint32Array;
-  readonly f64: Float64Array;
   readonly data: DataView;
   /** Offset 0 is never given out: it means "none" where an offset is optional. */
   private used = 64;
@@ -60,7 +59,6 @@ export class Arena {
     this.u16 = new Uint16Array(buffer);
     this.i32 = new Int32Array(buffer);
     this.u32 = new Uint32Array(buffer);
-    this.f64 = new Float64Array(buffer);
     this.data = new DataView(buffer);
   }
 

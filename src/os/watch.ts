@@ -33,7 +33,7 @@ export class FdWatcher {
   private readonly thrown: unknown[] = [];
 
   constructor(
-    readonly fd: number,
+    fd: number,
     /** `hungUp`: the peer has closed; what it sent before may still be there. */
     private readonly onReady: (hungUp: boolean) => void,
   ) {

@@ -333,7 +333,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
    */
   interfaceUp(linkId: number): void {
     this.env.flight.write('interface', { link: linkId, up: 1 });
-    this.env.bridge.send({ op: 'interfaceUp', linkId });
+    this.env.bridge.send({ op: 'interfaceUp' });
     this.linksUp++;
     this.reportInterfaces();
   }

@@ -22,7 +22,7 @@ export class QuorumNode extends FakeNode {
     ring: FakeRing,
     nodeId: number,
     settings: NodeSettings,
-    readonly trackingFile: TrackingFile = memoryTrackingFile(),
+    trackingFile: TrackingFile = memoryTrackingFile(),
     withProvider = true,
   ) {
     super({ nodeId, clock: ring.clock, cmap: configured(settings), full: ring.full });

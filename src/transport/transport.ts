@@ -68,7 +68,6 @@ export interface LinkStatus {
     readonly enabled: boolean;
     readonly connected: boolean;
     readonly mtu: number;
-    readonly latencyUs: number;
     /** Monotonic time of the last packet that came from there this way; 0: none has; `null`: this node itself. */
     readonly heardMs: number | null;
   }[];

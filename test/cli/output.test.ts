@@ -24,7 +24,6 @@ function capture(json: boolean): { context: CommandContext; text: () => string }
     stdin: (async function* () {})(),
     env: {},
     signal: new AbortController().signal,
-    columns: 80,
     keyboard: null,
   };
   const connect = { signal: io.signal, waitReadyMs: 0, timeoutMs: 1000 };

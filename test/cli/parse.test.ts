@@ -22,7 +22,6 @@ function fakeIo(): CliIo & { stdout: string; stderr: string } {
     stdin: (async function* () {})(),
     env: {},
     signal: new AbortController().signal,
-    columns: 0,
     keyboard: null,
   };
   return io;

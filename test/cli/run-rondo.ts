@@ -15,7 +15,6 @@ export async function rondo(...args: readonly string[]): Promise<{ status: numbe
     stdin: (async function* () {})(),
     env: {},
     signal: new AbortController().signal,
-    columns: 0,
     keyboard: null,
   };
   result.status = await runCli(args, io);

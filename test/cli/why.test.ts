@@ -18,7 +18,7 @@ async function rondo(...argv: readonly string[]): Promise<{ readonly status: num
   };
   const stdin = (async function* () {})();
   const { signal } = new AbortController();
-  const io: CliIo = { out: take, err: take, stdin, env: {}, signal, columns: 80, keyboard: null };
+  const io: CliIo = { out: take, err: take, stdin, env: {}, signal, keyboard: null };
   return { status: await runCli(argv, io), text };
 }
 

@@ -41,7 +41,6 @@ async function simulate(...args: readonly string[]): Promise<Said> {
     stdin: (async function* () {})(),
     env: { RONDO_IPC_INSTANCE: `rondo-simulate-${process.pid}` },
     signal: new AbortController().signal,
-    columns: 0,
     keyboard: null,
   };
   const status = await runCli(['simulate', ...args, '--node', 'n1'], io);

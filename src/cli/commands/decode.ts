@@ -62,7 +62,6 @@ async function decode(context: CommandContext): Promise<number> {
     datagrams,
     decoder,
     ids,
-    hasStory: !choice.packets && story.entries.length > 0,
   });
 }
 
@@ -147,7 +146,6 @@ interface Whole {
   readonly datagrams: Datagrams;
   readonly decoder: Decoder;
   readonly ids: readonly string[];
-  readonly hasStory: boolean;
 }
 
 /** What was read and what was not, with the reason; the exit status. */

@@ -97,12 +97,6 @@ export class Icmap {
     return this.getTyped(key, CmapType.DOUBLE);
   }
 
-  /** Any numeric type. */
-  getNumber(key: string): number | null {
-    const value = this.values.get(key);
-    return value === undefined ? null : cmapNumber(value);
-  }
-
   // ---- writing, as the daemon ----
 
   /** Stores a value after the checks of services.md 5.1. Setting what is there already does nothing, silently. */

@@ -1,6 +1,6 @@
 import { type CmapValue, cmapValueEquals, cmapValueText } from '../../lib/cmap-value.ts';
 import type { Icmap } from '../icmap/index.ts';
-import type { LinkConfig, MemberConfig, TotemConfig } from '../totem-config.ts';
+import type { TotemConfig } from '../totem-config.ts';
 import { changedFields, isEmpty } from './fields.ts';
 import { RELOAD_PREFIXES } from './unchangeable.ts';
 
@@ -38,12 +38,8 @@ export function keyChangeText({ key, oldValue, newValue }: KeyChange): string {
 
 /** Differences between the ring's configuration before and after. */
 export interface TotemDiff {
-  readonly linksAdded: readonly LinkConfig[];
-  readonly linksRemoved: readonly LinkConfig[];
-  readonly membersAdded: readonly MemberConfig[];
   /** Addresses of links that exist before and after: they cannot change in one step. */
   readonly addressChanges: readonly AddressChange[];
-  readonly timingsChanged: boolean;
   readonly cryptoChanged: boolean;
 }
 export interface AddressChange {
@@ -54,15 +50,8 @@ export interface AddressChange {
 }
 
 export function diffTotem(before: TotemConfig, after: TotemConfig): TotemDiff {
-  const oldLinks = new Map(before.links.map((link) => [link.linkId, link]));
-  const newLinks = new Map(after.links.map((link) => [link.linkId, link]));
-  const oldMembers = new Map(before.members.map((member) => [member.nodeId, member]));
   return {
-    linksAdded: after.links.filter(({ linkId }) => !oldLinks.has(linkId)),
-    linksRemoved: before.links.filter(({ linkId }) => !newLinks.has(linkId)),
-    membersAdded: after.members.filter(({ nodeId }) => !oldMembers.has(nodeId)),
     addressChanges: addressChanges(before, after),
-    timingsChanged: !isEmpty(changedFields(before.timings, after.timings)),
     cryptoChanged: !isEmpty(changedFields(before.crypto, after.crypto)),
   };
 }

@@ -76,11 +76,6 @@ export class RingWriter {
     return this.fault === null && (this.free() >= needed || (this.refresh() && this.free() >= needed));
   }
 
-  /** Bytes free now; a chunk of `freeBytes() - 12` bytes fits. */
-  freeBytes(): number {
-    return this.fault === null && this.refresh() ? this.free() : 0;
-  }
-
   /** Ends the claim; the chunk becomes visible at the next `publish`. It may be shorter than claimed. */
   commit(lengthBytes: number = this.claimedBytes): void {
     assert(
@@ -94,20 +89,6 @@ export class RingWriter {
     this.write = next >= this.words ? next - this.words : next;
     this.claimedBytes = -1;
     this.committed++;
-  }
-
-  /** Gives the claim back. */
-  abandon(): void {
-    this.claimedBytes = -1;
-  }
-
-  get claimed(): boolean {
-    return this.claimedBytes >= 0;
-  }
-
-  /** Chunks committed and not yet published. */
-  get unpublished(): number {
-    return this.committed;
   }
 
   /** Makes the committed chunks visible; returns how many. The atomic add orders them after everything written before. */

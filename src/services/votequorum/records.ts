@@ -57,7 +57,7 @@ export class NodeRecords {
   /** Only its votes matter. */
   readonly device = new NodeRecord(QDEVICE_NODE_ID);
 
-  constructor(readonly us: NodeRecord) {
+  constructor(us: NodeRecord) {
     this.list.push(us);
   }
 

@@ -134,7 +134,6 @@ export function datagramLinkStatus(
     enabled: true,
     connected: up,
     mtu: config.netMtu,
-    latencyUs: 0,
     heardMs: heard.heardAt(nodeId),
   }));
   return { linkId: link.linkId, localAddress: link.bindAddress, up, peers };

@@ -442,7 +442,7 @@ export class KnetTransport implements RingTransport {
 
   private peerStatus(nodeId: number, linkId: number, address: string): LinkStatus['peers'][number] {
     if (nodeId === this.config.nodeId) {
-      const own = { enabled: true, connected: true, mtu: LOOPBACK_MTU, latencyUs: 0, heardMs: null };
+      const own = { enabled: true, connected: true, mtu: LOOPBACK_MTU, heardMs: null };
       return { nodeId, address, ...own };
     }
     const link = this.core.hosts.find(nodeId)?.links[linkId] ?? null;
@@ -453,7 +453,6 @@ export class KnetTransport implements RingTransport {
       enabled: link !== null,
       connected,
       mtu: link?.dataMtu ?? 0,
-      latencyUs: link?.averageLatencyUs ?? 0,
       heardMs: link?.stats.get(LinkStat.heard_ms) ?? 0,
     };
   }

@@ -64,7 +64,6 @@ t.test('sizes', (t) => {
   t.equal(qbDataBytes(4084), 8192);
   t.equal(chunkBytesMax(263168), 1052660);
   const writer = new RingWriter(qbMemory(1052672));
-  t.equal(writer.freeBytes(), 1052672);
   t.equal(writer.hasRoom(1052660), true);
   t.throws(() => writer.claim(1052661), /length of a chunk/);
   t.ok(writer.claim(1052660) > 0);
@@ -73,17 +72,13 @@ t.test('sizes', (t) => {
   t.end();
 });
 
-t.test('a claim can be shortened or given back', (t) => {
+t.test('a claim can be shortened', (t) => {
   const memory = qbMemory(4096);
   const [writer, reader] = [new RingWriter(memory), new RingReader(memory)];
   const at = writer.claim(100);
   t.throws(() => writer.claim(1), /one claim/);
-  writer.abandon();
-  t.equal(writer.claim(200), at);
-  t.equal(writer.claimed, true);
   memory.u8[at] = 9;
   writer.commit(3);
-  t.equal(writer.unpublished, 1);
   t.equal(writer.tryWrite(Uint8Array.of(1, 2, 3, 4, 5)), true);
   t.equal(reader.peek(), Peek.EMPTY);
   t.equal(writer.publish(), 2);
