@@ -13,7 +13,7 @@ const SKIP = skipReason(['ours']);
 const SIGNAL_EVERY_MS = 3;
 const STORM_MS_MAX = 60_000;
 /** Single signals, after so many milliseconds: from the launcher's first line to a daemon that serves. */
-const DELAYS_MS = FULL ? Array.from({ length: 61 }, (_, at) => at * 10) : [0, 10, 25, 50, 100, 200, 300, 450, 600];
+const DELAYS_MS = FULL ? Array.from({ length: 31 }, (_, at) => at * 20) : [0, 10, 25, 50, 100, 200, 300, 450, 600];
 
 /** Lines of sockets that listen for TCP in the daemon's network. */
 function tcpListeners(pid: number): readonly string[] {

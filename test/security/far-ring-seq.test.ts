@@ -43,7 +43,7 @@ for (const [kinds, ringSeq] of cases) {
       return;
     }
     await lab.waitRing([ours], 60_000);
-    await sleep(FULL ? 20_000 : 5_000);
+    await sleep(FULL ? 10_000 : 5_000);
     t.comment(`memberships: ours ${memberships(ours)}, stock ${memberships(lab.node(2))}`);
     t.equal(memberships(ours), 1, 'ours stays as it is');
     t.match(ours.log(), /Node 2 is at a ring sequence above 2\^52/, 'and says what to do');

@@ -16,7 +16,7 @@ const DRESSES = {
   udpu: { transport: 'udpu' },
   udp: { transport: 'udp', totem: [`interface {\n  linknumber: 0\n  mcastaddr: ${GROUP}\n  mcastport: 5405\n}`] },
 } as const;
-const SECONDS = FULL ? 10 : 2;
+const SECONDS = FULL ? 5 : 2;
 const RATE = FULL ? 5_000 : 1_000;
 /** udpu and udp do not look for it. */
 const MTU_UNKNOWN = 1_500;
@@ -46,39 +46,43 @@ for (const [dress, kind] of (['knet, encrypted', 'udpu', 'udp'] as const).flatMa
 ])) {
   const kinds: readonly DaemonKind[] = [kind, kind, kind];
   const isKnet = dress === 'knet, encrypted';
-  t.test(`forged ICMP, ${dress}: ${describe(kinds)}`, { skip: skipReason(kinds, !isKnet, dress) }, async (t) => {
-    const lab = await Lab.create(DRESSES[dress], kinds);
-    t.teardown(() => lab.close());
-    const [victim, other, attacker] = [lab.node(1), lab.node(2), lab.node(3)];
-    const members = [victim, other];
-    for (const node of members) node.startDaemon();
-    await lab.waitRing(members, 60_000);
-    for (const { what, code, mtu } of FORGERIES) {
-      const before = {
-        rings: memberships(victim),
-        downs: isKnet ? await linkStat(victim, 'down_count') : 0,
-        cut: await cutPackets(victim),
-      };
-      const [sent, rate] = await Promise.all([
-        spoofIcmp(attacker, victim, other, code, mtu, RATE, SECONDS),
-        throughput(victim).catch(() => 0),
-      ]);
-      t.ok(sent > SECONDS * 50, `${sent} sent`);
-      const rings = memberships(victim) - before.rings;
-      const downs = isKnet ? (await linkStat(victim, 'down_count')) - before.downs : 0;
-      const size = isKnet ? await linkStat(victim, 'mtu') : MTU_UNKNOWN;
-      const cut = (await cutPackets(victim)) - before.cut;
-      t.comment(
-        `${kind}, ${what}: ${rings} memberships, link down ${downs} times, ${rate} messages/s, link MTU ${size}, ${cut} packets cut`,
-      );
-      if (kind === 'ours') {
-        t.equal(rings, 0, `${what}: no membership`);
-        t.equal(downs, 0, 'the link stays up');
-        t.ok(size > 1_300, `the MTU stays: ${size}`);
-        t.equal(cut, 0, 'no packet is cut into pieces');
-        if (!isKnet) t.ok(rate > 0, 'clients are served');
-      }
+  t.test(
+    `forged ICMP, ${dress}: ${describe(kinds)}`,
+    { skip: skipReason(kinds, !isKnet || kind === 'stock', dress) },
+    async (t) => {
+      const lab = await Lab.create(DRESSES[dress], kinds);
+      t.teardown(() => lab.close());
+      const [victim, other, attacker] = [lab.node(1), lab.node(2), lab.node(3)];
+      const members = [victim, other];
+      for (const node of members) node.startDaemon();
       await lab.waitRing(members, 60_000);
-    }
-  });
+      for (const { what, code, mtu } of FORGERIES) {
+        const before = {
+          rings: memberships(victim),
+          downs: isKnet ? await linkStat(victim, 'down_count') : 0,
+          cut: await cutPackets(victim),
+        };
+        const [sent, rate] = await Promise.all([
+          spoofIcmp(attacker, victim, other, code, mtu, RATE, SECONDS),
+          throughput(victim).catch(() => 0),
+        ]);
+        t.ok(sent > SECONDS * 50, `${sent} sent`);
+        const rings = memberships(victim) - before.rings;
+        const downs = isKnet ? (await linkStat(victim, 'down_count')) - before.downs : 0;
+        const size = isKnet ? await linkStat(victim, 'mtu') : MTU_UNKNOWN;
+        const cut = (await cutPackets(victim)) - before.cut;
+        t.comment(
+          `${kind}, ${what}: ${rings} memberships, link down ${downs} times, ${rate} messages/s, link MTU ${size}, ${cut} packets cut`,
+        );
+        if (kind === 'ours') {
+          t.equal(rings, 0, `${what}: no membership`);
+          t.equal(downs, 0, 'the link stays up');
+          t.ok(size > 1_300, `the MTU stays: ${size}`);
+          t.equal(cut, 0, 'no packet is cut into pieces');
+          if (!isKnet) t.ok(rate > 0, 'clients are served');
+        }
+        await lab.waitRing(members, 60_000);
+      }
+    },
+  );
 }

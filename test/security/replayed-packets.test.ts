@@ -12,8 +12,8 @@ import { memberships } from './spoof.ts';
  * Somebody without the key records what node 2 sends to node 1 on an encrypted ring (also while node 2 is started anew) and sends it again and again:
  * while the ring goes on, and after node 1 was started anew. Ours keeps its ring. What remains is in docs/knet-design.md.
  */
-const RECORD_SECONDS = FULL ? 10 : 4;
-const REPLAY_SECONDS = FULL ? 15 : 3;
+const RECORD_SECONDS = FULL ? 6 : 4;
+const REPLAY_SECONDS = FULL ? 8 : 3;
 
 /** One message at a time, so that packets are not merged on their way to the recorder. */
 async function talk(node: LabNode, seconds: number): Promise<void> {

@@ -8,7 +8,7 @@ import { Attacker, alive, delayMs, GRANTED, peakMiB, residentMiB, STRANGER } fro
 // A local user without any right against the HTTP of metrics and page, while root uses the daemon.
 
 const PORT = 9180;
-const SECONDS = FULL ? '20' : '4';
+const SECONDS = FULL ? '8' : '3';
 const MODES = ['connect', 'request', 'drip', 'follow'] as const;
 /** As for floods of connections to the daemon itself; besides the machine's own delays. */
 const DISTURBED_MS_MAX = 1000;
