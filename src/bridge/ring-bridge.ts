@@ -1,4 +1,5 @@
 import { assert } from '../lib/assert.ts';
+import { counted } from '../lib/counted.ts';
 import { LineLimit } from '../lib/line-limit.ts';
 import type { LogFunction, LogLevel, LogSubsystem } from '../lib/log.ts';
 import { type FromRing, RecordKind } from './messages.ts';
@@ -76,7 +77,7 @@ export class RingBridge {
 
   private reportDropped(): void {
     const count = this.logsDropped - this.logsDroppedReported;
-    const text = `${count} messages of the ring thread were not logged: the main thread did not keep up`;
+    const text = `${counted(count, 'message')} of the ring thread not logged: the main thread did not keep up`;
     if (this.tryLog('warning', 'MAIN', text)) this.logsDroppedReported = this.logsDropped;
   }
 

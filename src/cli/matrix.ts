@@ -1,4 +1,5 @@
 import { type ConnectivityView, connectivityFaults, faultText, type SeenLink } from '../lib/connectivity.ts';
+import { timeText } from '../observe/why/words.ts';
 import { table } from './output.ts';
 
 /** One link in a cell: its number and state, latency where it is known. `deaf`: down, and nothing is heard. */
@@ -7,7 +8,7 @@ function cell(links: readonly SeenLink[]): string {
   return links
     .map(({ link, up, heard, latencyUs }) => {
       if (!up) return `${link}:${heard ? 'DOWN' : 'DEAF'}`;
-      return latencyUs === 0 ? `${link}:up` : `${link}:up ${latencyUs}us`;
+      return latencyUs === 0 ? `${link}:up` : `${link}:up ${timeText(latencyUs / 1000)}`;
     })
     .join(', ');
 }
@@ -29,6 +30,6 @@ export function matrixLines(views: readonly ConnectivityView[]): readonly string
   return [
     ...table(['SEES', ...ids.map(String)], rows),
     '',
-    ...(faults.length > 0 ? faults : ['All nodes that say so see each other alike.']),
+    ...(faults.length > 0 ? faults : ['No pair of nodes sees its links differently, and none is down.']),
   ];
 }

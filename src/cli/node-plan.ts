@@ -1,4 +1,4 @@
-import { plural } from '../lib/plural.ts';
+import { counted } from '../lib/counted.ts';
 /** A node of the list, as the daemon has it. */
 export interface ListedNode {
   readonly nodeId: number;
@@ -67,7 +67,7 @@ export function planAddition(facts: NodeListFacts, wanted: NewNode): NodePlan {
   }
   if (new Set(wanted.addresses).size < wanted.addresses.length) problems.push('an address stands there twice');
   if (wanted.addresses.length !== links)
-    problems.push(`the cluster has ${plural(links, 'link')}: the node needs an address on each, in their order`);
+    problems.push(`the cluster has ${counted(links, 'link')}: the node needs an address on each, in their order`);
   const after = [...nodes, { ...wanted, nodeId, member: false }];
   const block = nodeBlock(nodeId, wanted);
   if (problems.length > 0) return { problems, effects: [], steps: [], block };
@@ -98,7 +98,7 @@ export function planRemoval(facts: NodeListFacts, which: string): NodePlan {
   const problems: string[] = [];
   if (votes < needed)
     problems.push(
-      `the nodes that stay and are there have ${votes} votes, and ${needed} would be needed: bring them back first`,
+      `the nodes that stay and are there have ${counted(votes, 'vote')}, and ${needed} would be needed: bring the others back first`,
     );
   if (node.nodeId === facts.localNodeId) problems.push('it is this node: plan it on one that stays');
   if (problems.length > 0) return { problems, effects: [], steps: [], block: null };
@@ -147,6 +147,10 @@ function quorumOf(facts: NodeListFacts, nodes: readonly Voter[]): number {
   return Math.floor(expectedOf(facts, nodes) / 2) + 1;
 }
 
+/** How many of the nodes may fail at once, whichever they are. */
+const failing = (count: number, nodes: number): string =>
+  `${count === 0 ? 'none' : `any ${count}`} of ${counted(nodes, 'node')} may fail`;
+
 function effectsOf(facts: NodeListFacts, after: readonly Voter[]): string[] {
   const { nodes, tokenMs, tokenCoefficientMs } = facts;
   const token = (count: number): number => tokenMs + Math.max(0, count - 2) * tokenCoefficientMs;
@@ -164,7 +168,7 @@ function effectsOf(facts: NodeListFacts, after: readonly Voter[]): string[] {
   };
   const effects = [
     `votes ${expectedOf(facts, nodes)} -> ${expectedOf(facts, after)}, quorum ${quorumOf(facts, nodes)} -> ${quorumOf(facts, after)}`,
-    `any ${mayFail(nodes)} of ${nodes.length} nodes may fail now, any ${mayFail(after)} of ${after.length} afterwards`,
+    `${failing(mayFail(nodes), nodes.length)} now, ${failing(mayFail(after), after.length)} afterwards`,
   ];
   if (token(nodes.length) !== token(after.length))
     effects.push(`token timeout ${token(nodes.length)} -> ${token(after.length)} ms`);

@@ -1,3 +1,4 @@
+import { counted } from '../lib/counted.ts';
 import { RondoError } from '../lib/errors.ts';
 import {
   type ByteSource,
@@ -62,7 +63,7 @@ function endsIn(rest: CaptureRest, index: number): void {
 }
 
 function damaged(rest: CaptureRest, index: number, length: number): void {
-  rest.problem = `packet ${index} claims ${length} bytes: the file is damaged from there on`;
+  rest.problem = `packet ${index} claims ${counted(length, 'byte')}: the file is damaged from there on`;
 }
 
 const notACapture = (why: string): RondoError =>

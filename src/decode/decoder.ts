@@ -1,6 +1,7 @@
 import { PacketType } from '../knet/constants.ts';
 import { readType } from '../knet/header.ts';
 import { ASSEMBLY_BUFFER_BYTES } from '../knet/reassembly.ts';
+import { counted } from '../lib/counted.ts';
 import type { FrameMemory } from '../lib/frame-memory.ts';
 import { Arena } from '../os/arena.ts';
 import { LibraryCompression } from '../transport/knet/library-compression.ts';
@@ -147,8 +148,8 @@ export class Decoder {
     const { unopened } = this.counts;
     unopened.set(packet.toPort, (unopened.get(packet.toPort) ?? 0) + 1);
     const text = this.opener.hasKeys
-      ? `${length} bytes that none of the keys opens`
-      : `${length} bytes that are no packet of a ring in clear`;
+      ? `${counted(length, 'byte')} that none of the keys opens`
+      : `${counted(length, 'byte')} that are no packet of a ring in clear`;
     return { kind: 'sealed', node: 0, text, data: { bytes: length } };
   }
 

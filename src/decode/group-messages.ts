@@ -1,3 +1,4 @@
+import { counted } from '../lib/counted.ts';
 import { viewOf } from '../services/codec/struct.ts';
 import { checkPacket, PG } from '../totem/wire/pg-packet.ts';
 import { messageOfService } from './service-text.ts';
@@ -55,7 +56,8 @@ function begin(view: DataView, at: number, length: number, little: boolean, cut:
   const group = Buffer.from(bytes.subarray(start, start + first)).toString('latin1');
   const body = bytes.subarray(start + names);
   const more = cut ? ', goes on in the next packet' : '';
-  if (!little) return other(group, 'foreign', `${body.length} bytes to group ${group}, in the other byte order${more}`);
+  if (!little)
+    return other(group, 'foreign', `${counted(body.length, 'byte')} to group ${group}, in the other byte order${more}`);
   const described = messageOfService(group, viewOf(body), body);
   return { group, ...described, text: `${described.text}${more}` };
 }

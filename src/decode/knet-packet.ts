@@ -3,6 +3,7 @@ import { readCompress, readDataSeq, readFragNum, readFragSeq } from '../knet/dat
 import { readNode, readType, readVersion } from '../knet/header.ts';
 import { readLink, readPingSeq } from '../knet/ping-packet.ts';
 import { readPmtudSize } from '../knet/pmtud-packet.ts';
+import { counted } from '../lib/counted.ts';
 import type { FrameMemory } from '../lib/frame-memory.ts';
 import type { Fact } from './fact.ts';
 
@@ -63,8 +64,8 @@ export function internalFact(memory: FrameMemory, at: number): Fact {
       const size = readPmtudSize(memory, at);
       const probe = readType(memory, at) === PacketType.PMTUD;
       const text = probe
-        ? `node ${node} probes whether ${size} bytes pass link ${link}`
-        : `node ${node} confirms that ${size} bytes passed link ${link}`;
+        ? `node ${node} probes whether ${counted(size, 'byte')} pass link ${link}`
+        : `node ${node} confirms that ${counted(size, 'byte')} passed link ${link}`;
       return { kind: probe ? 'pmtud' : 'pmtud-reply', node, text, data: { link, size } };
     }
   }

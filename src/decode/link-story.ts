@@ -1,3 +1,4 @@
+import { counted } from '../lib/counted.ts';
 import type { SeenFact } from './fact.ts';
 
 /** PINGs without a PONG after which a path counts as silent: as many as knet itself bears is not known from a capture. */
@@ -83,7 +84,7 @@ export class LinkStory {
 
   summary(): readonly string[] {
     return [...this.paths.values()].map((path) => {
-      const size = path.mtu === 0 ? '' : `, packets of ${path.mtu} bytes passed`;
+      const size = path.mtu === 0 ? '' : `, packets of ${counted(path.mtu, 'byte')} passed`;
       return `link ${path.link} ${path.from} → ${path.to}: ${path.pings} PINGs, ${path.pongs} PONGs${size}`;
     });
   }

@@ -1,3 +1,4 @@
+import { counted } from '../lib/counted.ts';
 import { type ByteSource, CAPTURED_BYTES_MAX, type CaptureRest, type PacketSource } from './captured-packet.ts';
 
 const Block = {
@@ -51,7 +52,7 @@ export function* readPcapNg(source: ByteSource, head: Uint8Array, rest: CaptureR
     const type = startView.getUint32(0, littleEndian);
     const length = startView.getUint32(4, littleEndian);
     if (length < BLOCK_FRAME_BYTES || length % 4 !== 0 || length > BLOCK_BYTES_MAX) {
-      rest.problem = `a block behind packet ${index} claims ${length} bytes: the file is damaged from there on`;
+      rest.problem = `a block behind packet ${index} claims ${counted(length, 'byte')}: the file is damaged from there on`;
       return;
     }
     const body = take(length - BLOCK_FRAME_BYTES);

@@ -1,3 +1,4 @@
+import { agreeing, counted } from '../lib/counted.ts';
 import type { SeenFact } from './fact.ts';
 import type { GroupMessage } from './group-messages.ts';
 
@@ -127,7 +128,7 @@ export class RingStory {
 }
 
 function count(ring: Ring, node: number, message: GroupMessage): void {
-  const key = `node ${node}: ${message.text.replace(/, \d+( of \d+)? bytes.*$/, '')}`;
+  const key = `node ${node}: ${message.text.replace(/, \d+( of \d+)? bytes?.*$/, '')}`;
   const entry = ring.payload.get(key);
   if (entry !== undefined) entry.count++;
   else if (ring.payload.size < SENDERS_KEPT) ring.payload.set(key, { count: 1 });
@@ -140,8 +141,8 @@ function ringText(ring: Ring): string {
   const rotation =
     mean === null ? '' : `, one rotation ${mean.toFixed(2)} ms (longest ${ring.rotationMaxMs.toFixed(2)})`;
   const messages = ring.last === 0 ? 'no messages' : `messages ${ring.first} to ${ring.last}`;
-  const again = `${ring.again} sent again, ${ring.tokensAgain} tokens sent again`;
-  return `ring ${ring.id}: ${ring.visits} tokens of nodes ${nodes || '?'} in ${seconds} s${rotation}; ${messages}, ${again}`;
+  const again = `${ring.again} sent again, ${counted(ring.tokensAgain, 'token')} sent again`;
+  return `ring ${ring.id}: ${counted(ring.visits, 'token')} of ${nodes === '' ? 'unknown nodes' : `${agreeing(ring.nodes.size, 'node', 'nodes')} ${nodes}`} in ${seconds} s${rotation}; ${messages}, ${again}`;
 }
 
 /** The busiest first. */

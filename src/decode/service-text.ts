@@ -1,3 +1,4 @@
+import { counted } from '../lib/counted.ts';
 import { ringIdText } from '../lib/ring-id.ts';
 import { CFG_EXEC_CRYPTO_RECONFIGURE, CFG_EXEC_KILL_NODE } from '../services/codec/cfg.ts';
 import {
@@ -37,8 +38,14 @@ const SERVICE_NAMES = new Map<number, string>([
 /** What a message of a service says, in words. Names of others are in it as they came: whoever shows them escapes them. */
 export function messageOfService(group: string, view: DataView, body: Uint8Array): ServiceMessage {
   if (group !== SYNC_GROUP && group !== SERVICES_GROUP)
-    return { service: group, name: 'message', text: `${body.length} bytes to group ${group}`, payload: true };
-  if (body.length < HEADER_BYTES) return summary('?', 'short', `${body.length} bytes, too short for a message`);
+    return {
+      service: group,
+      name: 'message',
+      text: `${counted(body.length, 'byte')} to group ${group}`,
+      payload: true,
+    };
+  if (body.length < HEADER_BYTES)
+    return summary('?', 'short', `${counted(body.length, 'byte')}, too short for a message`);
   const id = view.getInt32(0, true);
   if (group === SYNC_GROUP) return syncText(id, body);
   const fn = id & 0xffff;
@@ -47,7 +54,7 @@ export function messageOfService(group: string, view: DataView, body: Uint8Array
   const known = Object.keys(names).find((name) => names[name] === fn);
   const name = known === undefined ? `message ${fn}` : known.toLowerCase().replaceAll('_', ' ');
   const detail = detailText(id >>> 16, fn, body);
-  const text = `${service} ${name}${detail === '' ? `, ${body.length} bytes` : `, ${detail}`}`;
+  const text = `${service} ${name}${detail === '' ? `, ${counted(body.length, 'byte')}` : `, ${detail}`}`;
   const payload =
     (id >>> 16 === ServiceId.CPG && (fn === CpgFn.MCAST || fn === CpgFn.PARTIAL_MCAST)) ||
     id >>> 16 === ServiceId.PLOAD;
@@ -77,7 +84,7 @@ function detailText(service: number, fn: number, body: Uint8Array): string {
     const info = VQ_NODE_INFO.decode(body);
     if (info === null) return 'cut off';
     const who = info.nodeId === 0 ? 'its quorum device' : `node ${info.nodeId}`;
-    return `${who} has ${info.votes} votes, expects ${info.expectedVotes}, flags ${info.flags.toString(2)}`;
+    return `${who} has ${counted(info.votes, 'vote')}, expects ${info.expectedVotes}, flags ${info.flags.toString(2)}`;
   }
   if (service === ServiceId.VOTEQUORUM && fn === VotequorumFn.RECONFIGURE) {
     const change = VQ_RECONFIGURE.decode(body);
@@ -100,13 +107,13 @@ function cpgText(fn: number, body: Uint8Array): string {
       const message = CPG_EXEC_MCAST.decode(body);
       return message === null
         ? 'cut off'
-        : `group ${quoted(message.group.bytes)}, process ${message.pid}, ${message.messageBytes} bytes`;
+        : `group ${quoted(message.group.bytes)}, process ${message.pid}, ${counted(message.messageBytes, 'byte')}`;
     }
     case CpgFn.PARTIAL_MCAST: {
       const message = CPG_EXEC_PARTIAL_MCAST.decode(body);
       return message === null
         ? 'cut off'
-        : `group ${quoted(message.group.bytes)}, process ${message.pid}, ${message.fragmentBytes} of ${message.messageBytes} bytes`;
+        : `group ${quoted(message.group.bytes)}, process ${message.pid}, ${message.fragmentBytes} of ${counted(message.messageBytes, 'byte')}`;
     }
     case CpgFn.JOIN:
     case CpgFn.LEAVE: {
@@ -121,7 +128,7 @@ function cpgText(fn: number, body: Uint8Array): string {
     }
     case CpgFn.JOIN_LIST: {
       const list = decodeJoinList(body);
-      return list === null ? 'cut off' : `${list.length} processes of this node`;
+      return list === null ? 'cut off' : `${counted(list.length, 'process', 'processes')} of this node`;
     }
     default:
       return '';

@@ -1,3 +1,4 @@
+import { counted } from '../lib/counted.ts';
 import { type RingId, ringIdText } from '../lib/ring-id.ts';
 import { DROP_NAMES, TotemDrop } from '../totem/drop-reason.ts';
 import { checkCommitToken, readCommitToken } from '../totem/wire/commit-token.ts';
@@ -141,11 +142,11 @@ function messageFact(view: DataView, at: number, length: number, little: boolean
   const start = `message ${seq} of node ${node} in ring ${ring}`;
   if (recovery) {
     const inner = looksLikeTotem(view, body, bytes) ? frameFact(view, body, bytes, node) : null;
-    const text = `${start}, in recovery: ${inner === null ? `${bytes} bytes` : inner.text}`;
+    const text = `${start}, in recovery: ${inner === null ? `${counted(bytes, 'byte')}` : inner.text}`;
     return { kind: 'message', node, text, data: { ring, seq, bytes, recovery: inner?.data ?? null, messages: [] } };
   }
   const messages = groupMessages(view, body, bytes, little);
-  const text = `${start}, ${bytes} bytes: ${messages.map((message) => message.text).join('; ')}`;
+  const text = `${start}, ${counted(bytes, 'byte')}: ${messages.map((message) => message.text).join('; ')}`;
   return { kind: 'message', node, text, data: { ring, seq, bytes, messages } };
 }
 

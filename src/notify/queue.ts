@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { counted } from '../lib/counted.ts';
 import { failureText } from '../lib/failure.ts';
 import { scratch } from '../os/arena.ts';
 import { Errno, errnoName } from '../os/errno.ts';
@@ -77,7 +78,7 @@ export class QueueReceiver implements NoticeReceiver {
     const { priority } = notice;
     if (messages >= roomFor(priority, messagesMax)) {
       if (messages < messagesMax || priority < PRIORITY['quorum.gained']) {
-        this.drop(`it is full (${messages} of ${messagesMax} messages)`);
+        this.drop(`it is full (${messages} of ${counted(messagesMax, 'message')})`);
         return;
       }
       // Full of what is as urgent: the state that the oldest of them reports is over.
@@ -97,7 +98,7 @@ export class QueueReceiver implements NoticeReceiver {
 
   private drop(why: string): void {
     this.dropped += 1;
-    this.complain(`${why}: ${this.dropped} notices were dropped so far`);
+    this.complain(`${why}: ${counted(this.dropped, 'notice')} dropped so far`);
   }
 
   private open(): void {

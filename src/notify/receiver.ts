@@ -1,3 +1,4 @@
+import { counted } from '../lib/counted.ts';
 import { failureText } from '../lib/failure.ts';
 import type { Notice } from './notice.ts';
 import { PENDING_MAX, Pending } from './pending.ts';
@@ -42,7 +43,7 @@ export class QueuedReceiver implements NoticeReceiver {
     const { dropped } = this.pending;
     this.pending.add(notice);
     if (this.pending.dropped > dropped)
-      this.complain(`it is too slow: ${this.pending.dropped} notices of the lowest priority were dropped so far`);
+      this.complain(`it is too slow: ${counted(this.pending.dropped, 'notice')} of the lowest priority dropped so far`);
     if (!this.running) void this.run();
   }
 

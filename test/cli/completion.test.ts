@@ -30,6 +30,26 @@ t.test('bash completes commands, second words and options', { skip: has('bash') 
   t.ok(offered('doctor', '-').includes('--json'), 'those of every command');
   t.same(offered('quorum', 'watch', '--check'), [], 'an option of another command');
   t.same(offered('links', '--ma'), ['--matrix']);
+  t.same(offered('completion', ''), ['bash', 'zsh', 'fish'], 'words that an argument may be');
+  t.same(offered('cpg', 'watch', 'group', '--format', 'b'), ['base64'], 'and those of an option');
+  t.same(offered('decode', 'package.j'), ['package.json'], 'files where the command takes some');
+  t.same(offered('decode', '--key', 'package.j'), ['package.json']);
+  t.same(offered('kill', 'package.j'), []);
+});
+
+t.test('fish completes them, too', { skip: has('fish') ? false : 'needs fish' }, async (t) => {
+  const script = completionScript('fish', COMMANDS);
+  const fished = (line: string): string[] =>
+    execFileSync('fish', ['--no-config', '-c', `${script}\ncomplete -C ${JSON.stringify(line)}`], { encoding: 'utf8' })
+      .split('\n')
+      .filter((text) => text !== '')
+      .map((text) => text.split('\t')[0] ?? '');
+  t.same(fished('rondo doc'), ['doctor']);
+  t.same(fished('rondo quorum w'), ['watch']);
+  t.same(fished('rondo quorum watch --ch'), [], 'an option of another command');
+  t.same(fished('rondo links --ma'), ['--matrix']);
+  t.same(fished('rondo completion ').sort(), ['bash', 'fish', 'zsh']);
+  t.same(fished('rondo decode package.j'), ['package.json']);
 });
 
 t.test('every script names every command, and is one for its shell', async (t) => {

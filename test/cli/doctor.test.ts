@@ -3,7 +3,7 @@ import t from 'tap';
 import { type ArbiterFacts, arbiterFindings, type ServerProbe } from '../../src/cli/doctor/arbiter.ts';
 import { inOrder } from '../../src/cli/doctor/finding.ts';
 import { blockingRules, parseRuleset } from '../../src/cli/doctor/firewall.ts';
-import { type RingFacts, ringFindings } from '../../src/cli/doctor/live.ts';
+import { type RingFacts, ringFindings, type VoteFacts } from '../../src/cli/doctor/live.ts';
 import { type MachineFacts, machineFindings } from '../../src/cli/doctor/preflight.ts';
 import { matrixLines } from '../../src/cli/matrix.ts';
 import type { ConnectivityView, SeenLink } from '../../src/lib/connectivity.ts';
@@ -114,13 +114,13 @@ const RING: RingFacts = {
   tokenMs: 3000,
   rotationMs: 2,
   longestPauseMs: 0,
-  members: [1, 2, 3, 4].map((nodeId) => ({ nodeId, name: `n${nodeId}`, member: true })),
+  members: [1, 2, 3, 4].map((nodeId) => ({ nodeId, name: `n${nodeId}`, member: true, departures: 0 })),
   votes: {
     quorate: true,
     totalVotes: 4,
     quorum: 3,
     voters: [1, 2, 3, 4].map((nodeId) => ({ name: `n${nodeId}`, votes: 1 })),
-    explanation: 'no: 1 vote of 3',
+    waitsForAll: false,
   },
   arbiter: null,
   quorate: true,
@@ -163,7 +163,7 @@ t.test('each thing that can be wrong with a quorum device and its arbiter', asyn
     {
       code: 'device.stopped',
       severity: 'error',
-      cause: /1 votes are there, 2 are needed/,
+      cause: /1 vote is there, 2 are needed/,
       mend: /start corosync-qdevice/,
     },
   ]);
@@ -203,7 +203,16 @@ t.test('each thing that can be wrong with a ring', async (t) => {
   });
   t.same(ringCodes({ views: [view(1, link(2, false, true)), view(2, link(1, false, false))] }), ['error link.one-way']);
   t.same(ringCodes({ views: [view(1, link(2, false)), view(2, link(1, false))] }), ['error link.down']);
-  t.same(ringCodes({ members, views: [view(1, link(3, false))] }), ['error node.absent', 'info link.down']);
+  t.same(ringCodes({ members, views: [view(1, link(3, false))] }), ['error node.absent'], 'its links are part of that');
+  const absence = (...links: readonly SeenLink[]) =>
+    ringFindings({ ...RING, members, views: [view(1, ...links)] })[0]?.evidence;
+  t.same(absence(link(3, false)), ['node 3 (n3) is absent, no link to it is up']);
+  t.same(absence(link(3, true)), ['node 3 (n3) is absent, although link 0 to it is up: its daemon runs']);
+  t.match(ringFindings({ ...RING, members })[0], { what: '1 of 4 nodes is not in the ring of this node' });
+  const lost = (facts: Partial<VoteFacts>) =>
+    ringFindings({ ...RING, quorate: false, votes: { ...votes, quorate: false, ...facts } })[0];
+  t.match(lost({ totalVotes: 1 }), { cause: /Too few votes/, evidence: ['1 vote is there, 3 are needed'] });
+  t.match(lost({ waitsForAll: true }), { cause: /^wait_for_all/ });
   t.same(ringCodes({ views: [view(1, link(2, true, true)), view(2, link(1, false, true))] }), [
     'warning link.one-sided',
   ]);
@@ -212,6 +221,15 @@ t.test('each thing that can be wrong with a ring', async (t) => {
   t.same(ringCodes({ downs: [{ peerId: 2, link: 0, since: 1, total: 1 }] }), ['warning link.flapping']);
   t.same(ringCodes({ downs: [{ peerId: 2, link: 0, since: 0, total: 5 }] }), ['warning link.flapping']);
   t.same(ringCodes({ downs: [{ peerId: 2, link: 0, since: 0, total: 1 }] }), [], 'once is no flapping');
+  const restarted = RING.members.map((node) => ({ ...node, departures: node.nodeId === 2 ? 5 : 0 }));
+  t.same(
+    ringCodes({ members: restarted, downs: [{ peerId: 2, link: 0, since: 1, total: 5 }] }),
+    [],
+    'a node that was started again takes its links with it',
+  );
+  t.same(ringCodes({ members: restarted, downs: [{ peerId: 2, link: 0, since: 0, total: 8 }] }), [
+    'warning link.flapping',
+  ]);
   t.same(ringCodes({ views: [...VIEWS.slice(0, 2), { ...VIEWS[2]!, configuration: 'b' }] }), ['error config.differs']);
   t.same(ringCodes({ fileConfiguration: 'c' }), ['warning config.stale']);
   t.same(ringCodes({ views: [...VIEWS.slice(0, 2), { ...VIEWS[2]!, version: '0.2.0' }] }), ['info version.differs']);

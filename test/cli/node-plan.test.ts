@@ -29,7 +29,7 @@ t.test('a node is added: votes, quorum, token and steps', async (t) => {
   const plan = planAddition(cluster(3), wanted('n4', 4));
   t.same(plan.problems, []);
   t.ok(plan.effects.includes('votes 3 -> 4, quorum 2 -> 3'), plan.effects.join('\n'));
-  t.ok(plan.effects.includes('any 1 of 3 nodes may fail now, any 1 of 4 afterwards'));
+  t.ok(plan.effects.includes('any 1 of 3 nodes may fail now, any 1 of 4 nodes may fail afterwards'));
   t.ok(plan.effects.includes('token timeout 3650 -> 4300 ms'));
   t.match(plan.effects.join('\n'), /even number/);
   t.equal(plan.block, 'node {\n  nodeid: 4\n  name: n4\n  ring0_addr: 10.0.0.4\n  ring1_addr: 10.0.1.4\n}');

@@ -221,6 +221,6 @@ t.test('the story', async (t) => {
     ],
   );
   t.match(story.finish().rings, [
-    /^ring 1\.8: 1 tokens of nodes 1 in 1\.000 s; no messages, 0 sent again, 1 tokens sent again$/,
+    /^ring 1\.8: 1 token of node 1 in 1\.000 s; no messages, 0 sent again, 1 token sent again$/,
   ]);
 });

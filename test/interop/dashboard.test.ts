@@ -159,7 +159,7 @@ t.test(name, { skip: skipReason(KINDS) || browserUnavailable(), timeout: 300_000
 
   await second.killDaemon();
   await shows(page, 'verdict', /^no quorum$/);
-  await shows(page, 'quorum-words', /1 of 3 votes are here.*must not act/);
+  await shows(page, 'quorum-words', /1 of 3 votes is here.*must not act/);
   t.match(await page.evaluate('document.title'), /^No quorum/);
   await axe(t, page, DESK, 'no quorum, light');
   await sleep(600);

@@ -138,7 +138,7 @@ t.test('each fault is named by the command that one would try', { skip: skipReas
     await two.killDaemon();
     await lab.waitRing([one]);
     await ask(one, ['status'], /1 member of 3/, /Quorum: +no/);
-    await ask(one, ['quorum', 'explain'], /^Not quorate: 1 of 3 votes are here, 2 are needed/m);
+    await ask(one, ['quorum', 'explain'], /^Not quorate: 1 of 3 votes is here, 2 are needed/m);
     await ask(one, ['doctor'], /quorum\.lost/, /This part of the cluster has no quorum/);
     shown.finish(t, 'faults.md', 'What is wrong?');
   } catch (error) {

@@ -95,7 +95,7 @@ t.test('in words: what holds now, what one failure does, which options are in fo
   const words = new VotesWords();
   t.same(words.of(summary(cluster([1, 1, 1]))), [
     'Quorate: 3 of 3 votes are here, 2 are needed (rule: votes).',
-    '1 node can fail, whichever they are.',
+    '1 node can fail, whichever it is.',
   ]);
   const two = summary(cluster([1, 1], { expectedVotes: 3, autoTieBreaker: true, deviceVotes: 1, deviceName: 'd' }));
   t.match(words.of(two), [
@@ -106,7 +106,7 @@ t.test('in words: what holds now, what one failure does, which options are in fo
   ]);
   t.equal(words.of(two), words.of({ ...two }), 'thought out once for the same votes');
   const alone = summary(cluster([1], { expectedVotes: 3, quorate: false }));
-  t.match(words.of(alone), [/^Not quorate: 1 of 3 votes are here, 2 are needed/, /must not act/]);
+  t.match(words.of(alone), [/^Not quorate: 1 of 3 votes is here, 2 are needed/, /must not act/]);
   const waiting = summary(cluster([1], { expectedVotes: 3, quorate: false, waitForAll: true }), 'wait_for_all');
   t.match(words.of(waiting), [/^Not quorate: all nodes must have been seen/, /must not act/, /^wait_for_all/]);
   t.match(withoutVotes('ykd'), /ykd counts no votes/);

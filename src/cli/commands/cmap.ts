@@ -69,7 +69,9 @@ const list = (context: CommandContext): Promise<number> =>
       for await (const entry of cmap.entries(prefix, { signal: context.io.signal })) found.push(entry);
     }
     emit(context, found, () => found.map(entryLine));
-    return found.length === 0 && context.positionals.length > 0 ? CliExit.FAILED : CliExit.OK;
+    if (found.length > 0 || context.positionals.length === 0) return CliExit.OK;
+    context.io.err(`rondo: no key begins with ${prefixes.map((prefix) => `'${printable(prefix)}'`).join(' or ')}\n`);
+    return CliExit.FAILED;
   });
 
 const set = (context: CommandContext): Promise<number> =>

@@ -1,4 +1,5 @@
 import { Cpg, type CpgEvent } from '../../client/cpg.ts';
+import { counted } from '../../lib/counted.ts';
 import { printable } from '../../lib/printable.ts';
 import type { CliIo, Command, CommandContext } from '../command.ts';
 import { CliExit, UsageError } from '../exit-codes.ts';
@@ -14,9 +15,9 @@ const FORMAT_HELP = [{ flag: '-f, --format text|hex|base64', text: 'how payloads
 export function eventLine(event: CpgEvent, format: Format): string {
   switch (event.type) {
     case 'message':
-      return `message from ${event.nodeId}.${event.pid} (${event.data.length} bytes): ${payloadText(event.data, format)}`;
+      return `message from ${event.nodeId}.${event.pid} (${counted(event.data.length, 'byte')}): ${payloadText(event.data, format)}`;
     case 'oversize':
-      return `message from ${event.nodeId}.${event.pid} (${event.bytes} bytes): too long, skipped`;
+      return `message from ${event.nodeId}.${event.pid} (${counted(event.bytes, 'byte')}): too long, skipped`;
     case 'membership': {
       const list = (items: readonly { nodeId: number; pid: number; reason?: string }[]): string =>
         items
@@ -148,11 +149,14 @@ async function list(context: CommandContext): Promise<number> {
     const value = [...groups]
       .map(([group, members]) => ({ group, members }))
       .sort((a, b) => (a.group < b.group ? -1 : 1));
+    const asked = context.positionals[0];
     emit(context, value, () =>
-      table(
-        ['GROUP', 'NODE', 'PID'],
-        value.flatMap(({ group, members }) => members.map(({ nodeId, pid }) => [group, nodeId, pid])),
-      ),
+      value.length === 0
+        ? [asked === undefined ? 'No process is in a group' : `No process is in the group ${asked}`]
+        : table(
+            ['GROUP', 'NODE', 'PID'],
+            value.flatMap(({ group, members }) => members.map(({ nodeId, pid }) => [group, nodeId, pid])),
+          ),
     );
     return CliExit.OK;
   } finally {

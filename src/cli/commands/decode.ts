@@ -11,9 +11,9 @@ import {
   Story,
   type StoryEntry,
 } from '../../decode/index.ts';
+import { agreeing, counted } from '../../lib/counted.ts';
 import { RondoError } from '../../lib/errors.ts';
 import { KEY_BYTES_MAX, KEY_BYTES_MIN } from '../../lib/knet-facts.ts';
-import { plural } from '../../lib/plural.ts';
 import type { Command, CommandContext } from '../command.ts';
 import { CliExit, UsageError } from '../exit-codes.ts';
 import { emitItem, jsonText } from '../output.ts';
@@ -90,7 +90,7 @@ function readKey(path: string): Uint8Array {
   if (bytes.length < KEY_BYTES_MIN)
     throw new RondoError(
       'RONDO_KEY',
-      `${path} has ${bytes.length} bytes`,
+      `${path} has ${counted(bytes.length, 'byte')}`,
       `A key has ${KEY_BYTES_MIN} to ${KEY_BYTES_MAX} bytes: name the cluster's authkey`,
     );
   return bytes;
@@ -122,7 +122,7 @@ function showStory(context: CommandContext, choice: Choice, story: Story): void 
   if (choice.packets) return;
   const entries = story.entries.sort((a, b) => a.timeMs - b.timeMs || a.index - b.index);
   for (const entry of entries) emitItem(context, entryJson(entry), entryLine(entry));
-  if (story.left > 0 && !context.json) context.io.out(`and ${plural(story.left, 'entry')} more\n`);
+  if (story.left > 0 && !context.json) context.io.out(`and ${counted(story.left, 'entry', 'entries')} more\n`);
   const { rings, links } = story.finish();
   if (context.json) context.io.out(`${jsonText({ kind: 'sums', rings, links })}\n`);
   else for (const line of ['', ...rings, ...links]) emitItem(context, line, line);
@@ -180,7 +180,7 @@ function showSummary(context: CommandContext, whole: Whole): number {
     emitItem(
       context,
       '',
-      `${path}: ${plural(packets, 'packet')}, ${counts.datagrams} UDP, ${counts.decoded} of a ring${read}, ${decoder.copies + counts.repeated} copies`,
+      `${path}: ${counted(packets, 'packet')}, ${counts.datagrams} UDP, ${counts.decoded} of a ring${read}, ${counted(decoder.copies + counts.repeated, 'copy', 'copies')}`,
     );
     for (const problem of problems) emitItem(context, '', problem);
   }
@@ -192,23 +192,25 @@ function problemsOf({ rest, datagrams, decoder, ids }: Whole): string[] {
   const problems: string[] = [];
   if (rest.problem !== null) problems.push(rest.problem);
   if (counts.cut > 0)
-    problems.push(`${plural(counts.cut, 'packet')} cut by the capture, and not read: capture with tcpdump -s 0`);
+    problems.push(`${counted(counts.cut, 'packet')} cut by the capture, and not read: capture with tcpdump -s 0`);
   for (const [port, count] of [...counts.unopened].sort((a, b) => b[1] - a[1])) {
-    const what = `${plural(count, 'packet')} to port ${port}`;
+    const what = `${counted(count, 'packet')} to port ${port}`;
     if (ids.length === 0)
-      problems.push(`${what} are not of a ring in clear; of an encrypted ring, if its port is that: use --key FILE`);
+      problems.push(
+        `${what} ${agreeing(count, 'is', 'are')} not of a ring in clear; of an encrypted ring, if its port is that: use --key FILE`,
+      );
     else if (counts.suites.size === 0)
       problems.push(
         `${what}: none opens with the key ${ids.join(', ')}: it is another ring's key, or an older or newer one, if the ring uses this port`,
       );
-    else problems.push(`${what} open with none of the keys ${ids.join(', ')}`);
+    else problems.push(`${what} ${agreeing(count, 'opens', 'open')} with none of the keys ${ids.join(', ')}`);
   }
   for (const library of decoder.missingCompression)
     problems.push(`compressed with ${library}, which is not installed here`);
   const { unknownLink, lostFragments } = datagrams.counts;
   if (unknownLink > 0)
-    problems.push(`${plural(unknownLink, 'packet')} without an IP packet, or of a kind of link that is not read`);
-  if (lostFragments > 0) problems.push(`${plural(lostFragments, 'IP packet')} of which fragments are missing`);
+    problems.push(`${counted(unknownLink, 'packet')} without an IP packet, or of a kind of link that is not read`);
+  if (lostFragments > 0) problems.push(`${counted(lostFragments, 'IP packet')} of which fragments are missing`);
   return problems;
 }
 

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { ConnectionError } from '../../client/errors.ts';
 import { CONFIG_FILE_DEFAULT } from '../../config/load.ts';
 import { runningInstances } from '../../ipc/instances.ts';
+import { counted } from '../../lib/counted.ts';
 import { CsStatusError } from '../../lib/errors.ts';
-import { plural } from '../../lib/plural.ts';
 import type { Command, CommandContext } from '../command.ts';
 import { configSource } from '../config-source.ts';
 import { type Finding, inOrder, type Severity } from '../doctor/finding.ts';
@@ -93,7 +93,7 @@ function lines(findings: readonly Finding[], scope: string): readonly string[] {
     `  do:   ${mend}`,
     '',
   ]);
-  const sum = `${plural(count('error'), 'error')}, ${plural(count('warning'), 'warning')}, ${count('info')} for information`;
+  const sum = `${counted(count('error'), 'error')}, ${counted(count('warning'), 'warning')}, ${count('info')} for information`;
   return [...shown, `Looked at ${scope}: ${findings.length === 0 ? 'nothing is wrong' : sum}`];
 }
 

@@ -6,8 +6,10 @@ import { Cmap } from '../../client/cmap.ts';
 import { Quorum } from '../../client/quorum.ts';
 import { keyId, readKeyFile } from '../../config/key-material.ts';
 import { KEY_FILE_DEFAULT } from '../../config/options/totem.ts';
+import { agreeing } from '../../lib/counted.ts';
 import { failureText } from '../../lib/failure.ts';
 import { KEY_BYTES_MAX } from '../../lib/knet-facts.ts';
+import { nodesText } from '../../observe/why/words.ts';
 import { createOwnFile, replaceOwnFile } from '../../os/own-file.ts';
 import { currentQuorum } from '../cluster.ts';
 import type { Command, CommandContext } from '../command.ts';
@@ -157,7 +159,7 @@ async function rotateRing(rotation: Rotation, cfg: Cfg, { context, file, minutes
   }
   if (before.silent.length > 0) {
     io.err(
-      `rondo: nodes ${before.silent.join(' ')} do not say which key they have (stock daemons, or just joined): copy the key yourself, then: rondo reload\n`,
+      `rondo: ${nodesText(before.silent)} ${agreeing(before.silent.length, 'does', 'do')} not say which key is in use (stock daemons, or just joined): copy the key yourself, then: rondo reload\n`,
     );
     return CliExit.FAILED;
   }
@@ -167,7 +169,7 @@ async function rotateRing(rotation: Rotation, cfg: Cfg, { context, file, minutes
   const lacking = await rotation.untilAll(id, 2, 'copied', 'has it', minutes * 60_000);
   if (lacking.length > 0) {
     io.err(
-      `rondo: nodes ${lacking.join(' ')} have not got the key in ${minutes} min. Nothing was changed in the ring; go on with --existing, or back: ${back}\n`,
+      `rondo: ${nodesText(lacking)} ${agreeing(lacking.length, 'has', 'have')} not got the key in ${minutes} min. Nothing was changed in the ring; go on with --existing, or back: ${back}\n`,
     );
     return CliExit.FAILED;
   }
@@ -175,7 +177,9 @@ async function rotateRing(rotation: Rotation, cfg: Cfg, { context, file, minutes
   await cfg.reload({ signal: io.signal });
   const slow = await rotation.untilAll(id, 4, 'inForce', 'uses it', IN_FORCE_MS_MAX);
   if (slow.length > 0) {
-    io.err(`rondo: nodes ${slow.join(' ')} do not use the key; see their logs. Back: ${back}, then: rondo reload\n`);
+    io.err(
+      `rondo: ${nodesText(slow)} ${agreeing(slow.length, 'does', 'do')} not use the key; see the log there. Back: ${back}, then: rondo reload\n`,
+    );
     return CliExit.FAILED;
   }
   rotation.report({ phase: 4, text: `done; remove ${file}.old` });

@@ -1,5 +1,6 @@
 import { Cmap } from '../../client/cmap.ts';
 import { connectivityFaults } from '../../lib/connectivity.ts';
+import { timeText } from '../../observe/why/words.ts';
 import { type ClusterNode, type ClusterStatus, clusterStatus } from '../cluster.ts';
 import type { Command, CommandContext } from '../command.ts';
 import { CliExit } from '../exit-codes.ts';
@@ -27,7 +28,8 @@ export function linkRows(status: ClusterStatus): (string | number)[][] {
     );
 }
 
-const latency = (us: number | null): string => (us === null || us === 0 || us === UNSET_U32 ? '-' : `${us} us`);
+const latency = (us: number | null): string =>
+  us === null || us === 0 || us === UNSET_U32 ? '-' : timeText(us / 1000);
 
 const allUp = (status: ClusterStatus): boolean =>
   status.nodes

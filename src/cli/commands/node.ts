@@ -56,7 +56,7 @@ async function listedNodes(cmap: Cmap, states: ReadonlyMap<number, unknown>): Pr
 
 function show(context: CommandContext, plan: NodePlan): number {
   emit(context, plan, () => [
-    ...plan.problems.map((text) => `not so: ${text}`),
+    ...plan.problems.map((text) => `This cannot be done: ${text}`),
     ...(plan.effects.length === 0 ? [] : ['What changes:', ...plan.effects.map((text) => `  ${text}`), '']),
     ...(plan.block === null || plan.steps.length === 0
       ? []

@@ -1,5 +1,6 @@
 import { type ControlOutcome, controlRequest, QNETD_SOCKET } from '../../arbiter/control-client.ts';
 import { ConnectionError } from '../../client/errors.ts';
+import { failureText } from '../../lib/failure.ts';
 import type { Command, CommandContext } from '../command.ts';
 import { CliExit } from '../exit-codes.ts';
 import { emit, table } from '../output.ts';
@@ -36,7 +37,8 @@ async function ask({ connect, io }: CommandContext, path: string, line: string):
   try {
     return await controlRequest(path, line, { timeoutMs: connect.timeoutMs, signal: io.signal });
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const isAbsent = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    const why = isAbsent ? 'there is no such socket' : failureText(error);
     const hint = 'Start it (systemctl start corosync-qnetd), or give its socket (-p PATH)';
     throw new ConnectionError('RONDO_CONNECT', `no arbiter can be asked at ${path}: ${why}`, hint);
   }

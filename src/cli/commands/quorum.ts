@@ -1,7 +1,7 @@
 import { Cmap } from '../../client/cmap.ts';
 import { type NodeListEvent, Quorum, type QuorumEvent } from '../../client/quorum.ts';
 import type { VoteInfo } from '../../client/votequorum.ts';
-import { plural } from '../../lib/plural.ts';
+import { counted } from '../../lib/counted.ts';
 import { configuredNodes, connectVotequorum, currentQuorum, ringText } from '../cluster.ts';
 import type { Command, CommandContext } from '../command.ts';
 import { CliExit, UsageError } from '../exit-codes.ts';
@@ -11,7 +11,7 @@ import { emit, emitItem, table } from '../output.ts';
 export function quorumReason(quorate: boolean, votes: VoteInfo | null, provider: string | null): string {
   if (provider === null) return 'no provider configured: every part may work';
   if (votes === null) return quorate ? 'yes' : 'no';
-  const count = `${plural(votes.totalVotes, 'vote')} of ${votes.expectedVotes}, ${votes.quorum} needed`;
+  const count = `${votes.totalVotes} of ${counted(votes.expectedVotes, 'vote')}, ${votes.quorum} needed`;
   if (quorate) return `yes: ${count}`;
   if (votes.totalVotes < votes.quorum) return `no: ${count}`;
   return votes.waitForAll ? `no: ${count}, but waiting for all nodes to be seen once` : `no: ${count}`;

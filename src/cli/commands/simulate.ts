@@ -1,4 +1,5 @@
 import { type LoadResult, loadConfiguration } from '../../config/load.ts';
+import { counted } from '../../lib/counted.ts';
 import { RondoError } from '../../lib/errors.ts';
 import type { SimEventPlan, SimPlan } from '../../sim/cluster.ts';
 import { type Prediction, predict, type Spread } from '../../sim/predict.ts';
@@ -111,13 +112,13 @@ const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
 const percent = (share: number): string => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 
 const spreadText = ({ least, median, p90, most, runs }: Spread): string =>
-  `median ${seconds(median)} (${seconds(least)} to ${seconds(most)}, nine of ten within ${seconds(p90)}; ${runs} runs)`;
+  `median ${seconds(median)} (${seconds(least)} to ${seconds(most)}, nine of ten within ${seconds(p90)}; ${counted(runs, 'run')})`;
 
 function lines({ totem, forMs, loss, latencyMs }: SimPlan, prediction: Prediction): readonly string[] {
   const { tokenMs, consensusMs } = totem.timings;
   const { runs, forming, failovers, falseRuns, falseChanceMax, reformed } = prediction;
   return [
-    `${totem.members.length} nodes, ${totem.transport}, token ${tokenMs} ms, consensus ${consensusMs} ms; ${percent(loss)} of packets lost, ${latencyMs} ms one way`,
+    `${counted(totem.members.length, 'node')}, ${totem.transport}, token ${tokenMs} ms, consensus ${consensusMs} ms; ${percent(loss)} of packets lost, ${latencyMs} ms one way`,
     forming === null ? 'no ring of all nodes formed' : `a ring of all nodes forms after: ${spreadText(forming)}`,
     ...failovers.map(({ event, failover, missed }) => {
       const what = event.kind === 'kill' ? 'the process ends' : 'the host fails';
@@ -127,9 +128,9 @@ function lines({ totem, forMs, loss, latencyMs }: SimPlan, prediction: Predictio
         failover === null
           ? 'the others never had a ring without it'
           : `the others go on without it after: ${spreadText(failover)}`;
-      return `${when}: ${result}${missed === 0 || failover === null ? '' : `; not in ${missed} runs`}`;
+      return `${when}: ${result}${missed === 0 || failover === null ? '' : `; not in ${counted(missed, 'run')}`}`;
     }),
-    `nodes removed although they and their links worked: in ${falseRuns} of ${runs} runs of ${seconds(forMs)}; the chance is below ${percent(falseChanceMax)} (95 % confidence)`,
+    `nodes removed although they and their links worked: in ${falseRuns} of ${counted(runs, 'run')} of ${seconds(forMs)}; the chance is below ${percent(falseChanceMax)} (95 % confidence)`,
     ...(reformed === 0 ? [] : [`rings that broke and formed anew with nobody gone: ${reformed} in all runs`]),
   ];
 }

@@ -1,4 +1,4 @@
-import { plural } from '../../lib/plural.ts';
+import { counted } from '../../lib/counted.ts';
 import { type ClusterNode, type ClusterStatus, clusterStatus, ringText } from '../cluster.ts';
 import type { Command } from '../command.ts';
 import { CliExit } from '../exit-codes.ts';
@@ -10,7 +10,7 @@ export function statusLines(status: ClusterStatus): string[] {
   const head: [string, string][] = [
     ['Cluster', status.clusterName ?? '(unnamed)'],
     ['This node', String(status.localNodeId)],
-    ['Ring', `${ringText(status.ringId)}, ${plural(members.length, 'member')} of ${status.nodes.length}`],
+    ['Ring', `${ringText(status.ringId)}, ${counted(members.length, 'member')} of ${status.nodes.length}`],
     ['Transport', status.transport],
     ['Quorum', quorumReason(status.quorate, status.votes, status.quorumProvider)],
   ];
@@ -36,8 +36,9 @@ function nodeState(node: ClusterNode): string {
   return node.configured ? state : `${state}, not in the node list`;
 }
 
+/** A node has no link to itself, whatever stock's statistics count as one. */
 function linkSummary(node: ClusterNode): string {
-  if (node.links.length === 0) return '-';
+  if (node.local || node.links.length === 0) return '-';
   const up = node.links.filter(({ connected }) => connected).length;
   return `${up}/${node.links.length} up`;
 }

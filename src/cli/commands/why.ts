@@ -24,13 +24,15 @@ async function why(context: CommandContext): Promise<number> {
   const shown = changes.slice(-count);
   emit(context, { file: path, nodeId: flight.nodeId, lives, changes: shown }, () => {
     const last = lives.at(-1);
-    const lines = shown.flatMap((change) => {
+    const paragraphs = shown.map((change) => {
       const before = lives.find(({ life }) => life === change.life - 1);
       const first = change.cause.kind === 'start' && before !== undefined ? lifeLines(before, false) : [];
-      return [...first, ...changeLines(change), ''];
+      return [...first, ...changeLines(change, change === changes.at(-1))];
     });
-    const none = shown.length === 0 ? [`${path} knows of no membership change`] : [];
-    return [...none, ...lines, ...(last === undefined ? [] : lifeLines(last, isProcess(last.pid)))];
+    if (shown.length === 0) paragraphs.push([`${path} knows of no membership change`]);
+    const end = last === undefined ? [] : lifeLines(last, isProcess(last.pid));
+    if (end.length > 0) paragraphs.push([...end]);
+    return paragraphs.flatMap((lines, at) => (at === 0 ? lines : ['', ...lines]));
   });
   return CliExit.OK;
 }

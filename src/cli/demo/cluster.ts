@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { counted } from '../../lib/counted.ts';
 import { processExists } from '../../os/credentials.ts';
 import { removeOwnDirectory } from '../../os/own-file.ts';
 import { DaemonProcess } from './daemon-process.ts';
@@ -104,7 +105,7 @@ export class DemoCluster {
     const { layout } = this;
     const security = layout.transport === 'knet' ? 'knet, aes256/sha256' : layout.transport;
     return {
-      title: `Rondo · ${this.size} nodes on 127.0.0.1-${this.size}:${layout.port} · ${security} · ${layout.directory}`,
+      title: `Rondo · ${counted(this.size, 'node')} on 127.0.0.1-${this.size}:${layout.port} · ${security} · ${layout.directory}`,
       usage: `RONDO_IPC_INSTANCE=${layout.nodes[selected]?.instance} bin/rondo status   (or your program; node K: …-K)`,
       page: `http://${layout.nodes[selected]?.page}/`,
       nodes: this.daemons.map((daemon, index) => nodeView(daemon, this.observers[index]!)),

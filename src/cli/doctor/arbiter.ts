@@ -1,3 +1,4 @@
+import { votesThere } from '../../lib/counted.ts';
 import type { Finding } from './finding.ts';
 
 /** What a connection to the arbiter's port came to, from this host; `null`: none was tried. */
@@ -112,7 +113,7 @@ export function arbiterFindings(facts: ArbiterFacts): readonly Finding[] {
 }
 
 function consequence({ votes, totalVotes, quorum, castsVote }: ArbiterFacts): string {
-  const state = `${totalVotes} votes are there, ${quorum} are needed`;
+  const state = votesThere(totalVotes, quorum);
   if (castsVote) return `Its vote counts until the next poll: ${state}`;
   return totalVotes < quorum
     ? `Its ${votes} would count: ${state}`

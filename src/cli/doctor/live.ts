@@ -4,6 +4,7 @@ import {
   connectivityFaults,
   faultText,
 } from '../../lib/connectivity.ts';
+import { agreeing, counted, votesThere } from '../../lib/counted.ts';
 import { type ArbiterFacts, arbiterFindings } from './arbiter.ts';
 import type { Finding } from './finding.ts';
 
@@ -11,6 +12,8 @@ export interface MemberFacts {
   readonly nodeId: number;
   readonly name: string | null;
   readonly member: boolean;
+  /** How often it left the ring of this node since the daemon's start: each time all its links go down. */
+  readonly departures: number;
 }
 
 /** Counters of the ring; differences are of the time between the two looks. */
@@ -36,7 +39,8 @@ export interface VoteFacts {
   readonly quorum: number;
   /** Nodes and a device that vote now, with their votes. */
   readonly voters: readonly { readonly name: string; readonly votes: number }[];
-  readonly explanation: string;
+  /** After a start, until all nodes were seen at once. */
+  readonly waitsForAll: boolean;
 }
 
 /** What a daemon that runs says of its ring. */
@@ -103,16 +107,26 @@ export function ringFindings(facts: RingFacts): readonly Finding[] {
 const called = ({ nodeId, name }: { readonly nodeId: number; readonly name: string | null }): string =>
   name === null ? `node ${nodeId}` : `node ${nodeId} (${name})`;
 
-function membershipFindings({ members }: RingFacts): Finding[] {
+function membershipFindings({ members, views, localNodeId }: RingFacts): Finding[] {
   const absent = members.filter(({ member }) => !member);
   if (absent.length === 0) return [];
+  const own = views.find(({ nodeId }) => nodeId === localNodeId)?.links ?? [];
+  /** A host that fails takes all its links with it: they are no findings of their own. */
+  const linksTo = (nodeId: number): string => {
+    const links = own.filter(({ peerId }) => peerId === nodeId);
+    const up = links.filter((link) => link.up).map(({ link }) => link);
+    if (links.length === 0) return '';
+    return up.length === 0
+      ? ', no link to it is up'
+      : `, although link ${up.join(' and ')} to it is up: its daemon runs`;
+  };
   return [
     {
       code: 'node.absent',
       severity: 'error',
-      what: `${absent.length} of ${members.length} nodes are not in the ring of this node`,
+      what: `${absent.length} of ${counted(members.length, 'node')} ${agreeing(absent.length, 'is', 'are')} not in the ring of this node`,
       cause: 'They are down, cannot be reached, have another key, or have formed a ring of their own',
-      evidence: absent.map((node) => `${called(node)} is absent`),
+      evidence: absent.map((node) => `${called(node)} is absent${linksTo(node.nodeId)}`),
       mend: `rondo doctor (on ${called(absent[0]!)}: it sees its own side), journalctl -u corosync there`,
     },
   ];
@@ -120,14 +134,14 @@ function membershipFindings({ members }: RingFacts): Finding[] {
 
 function quorumFindings({ votes, quorate }: RingFacts): Finding[] {
   if (votes === null) return [];
-  const state = `${votes.totalVotes} votes are there, ${votes.quorum} are needed`;
+  const state = votesThere(votes.totalVotes, votes.quorum);
   if (!quorate)
     return [
       {
         code: 'quorum.lost',
         severity: 'error',
         what: 'This part of the cluster has no quorum',
-        cause: votes.explanation,
+        cause: lossCause(votes),
         evidence: [state],
         mend: 'Start the nodes that are absent (rondo nodes). Only if they are certainly down: rondo quorum expect VOTES',
       },
@@ -146,6 +160,14 @@ function quorumFindings({ votes, quorate }: RingFacts): Finding[] {
   ];
 }
 
+function lossCause({ totalVotes, quorum, waitsForAll }: VoteFacts): string {
+  if (totalVotes < quorum)
+    return 'Too few votes are here, and what the others do cannot be known: nothing may run on this part';
+  return waitsForAll
+    ? 'wait_for_all: after a start all nodes must have been seen at once'
+    : 'A rule other than the number of votes decides: rondo quorum explain';
+}
+
 const LINK_CODE = {
   'one-way': 'link.one-way',
   down: 'link.down',
@@ -155,23 +177,28 @@ const LINK_CODE = {
 
 function connectivityFindings({ views, members, downs, seconds }: RingFacts): Finding[] {
   const present = new Set(members.filter(({ member }) => member).map(({ nodeId }) => nodeId));
-  const found = connectivityFaults(views).map((fault) => faultFinding(fault, present));
+  const found = connectivityFaults(views)
+    .filter((fault) => fault.kind !== 'down' || (present.has(fault.a) && present.has(fault.b)))
+    .map(faultFinding);
   for (const { peerId, link, since, total } of downs) {
-    if (since === 0 && total < FLAPS_MIN) continue;
+    const alone = total - (members.find(({ nodeId }) => nodeId === peerId)?.departures ?? 0);
+    if (alone < FLAPS_MIN && (since === 0 || alone <= 0)) continue;
     found.push({
       code: 'link.flapping',
       severity: 'warning',
       what: `Link ${link} to node ${peerId} goes down again and again`,
       cause:
         'Packets are lost or late at times: a cable, a switch, a busy host at the other end, a timeout that is too short',
-      evidence: [`${total} times since the start of the daemon, ${since} times in the last ${seconds} s`],
+      evidence: [
+        `${counted(total, 'time')} since the start of the daemon, ${counted(since, 'time')} in the last ${seconds} s; the node itself left ${counted(total - alone, 'time')}`,
+      ],
       mend: `ping -i 0.2 -c 100 ADDRESS (of node ${peerId} on link ${link}); then: rondo cmap get -m stats stats.knet.node${peerId}.link${link}.latency_max`,
     });
   }
   return found;
 }
 
-function faultFinding(fault: ConnectivityFault, present: ReadonlySet<number>): Finding {
+function faultFinding(fault: ConnectivityFault): Finding {
   const what = faultText(fault);
   const common = { code: LINK_CODE[fault.kind], what: `${what[0]?.toUpperCase()}${what.slice(1)}` } as const;
   switch (fault.kind) {
@@ -202,18 +229,14 @@ function faultFinding(fault: ConnectivityFault, present: ReadonlySet<number>): F
         evidence: ['both hear each other'],
         mend: 'rondo doctor (again, in a few seconds)',
       };
-    case 'down': {
-      const gone = !present.has(fault.a) || !present.has(fault.b);
+    case 'down':
       return {
         ...common,
-        severity: gone ? 'info' : 'error',
-        cause: gone
-          ? 'One of them is not in the ring'
-          : 'The network of that link is broken between them; the ring goes on over another one, if there is one',
+        severity: 'error',
+        cause: 'The network of that link is broken between them; the ring goes on over another one, if there is one',
         evidence: ['no ping comes back'],
         mend: `rondo links; ip -br addr; ping ADDRESS (of the other node on link ${fault.link})`,
       };
-    }
   }
 }
 
@@ -226,7 +249,7 @@ function configurationFindings(facts: RingFacts): Finding[] {
       severity: 'error',
       what: 'Packets arrive that this node cannot authenticate',
       cause: 'A node has another key, cipher or hash, or somebody else sends to the port of the ring',
-      evidence: [`${unauthentic} packets in ${seconds} s (rondo.dropped.knet.authentication)`],
+      evidence: [`${counted(unauthentic, 'packet')} in ${seconds} s (rondo.dropped.knet.authentication)`],
       mend: 'sha256sum /etc/corosync/authkey (on all nodes: it must be the same), then restart the daemon of the node that has another one',
     });
   const own = views.find(({ nodeId }) => nodeId === localNodeId);
@@ -280,7 +303,9 @@ function timingFindings({ tokenMs, rotationMs, longestPauseMs, views, total, sin
     reasons.push(`this node did not run for ${Math.round(longestPauseMs)} ms once`);
   if (rotationMs > tokenMs * ROTATION_SHARE) reasons.push(`the token takes ${rotationMs} ms from visit to visit`);
   if (latencyMs * views.length > tokenMs * LATENCY_SHARE)
-    reasons.push(`packets take up to ${latencyMs} ms, ${views.length} of them to go round`);
+    reasons.push(
+      `a round trip on a link takes up to ${Math.round(latencyMs)} ms, and a rotation has ${counted(views.length, 'hop')}`,
+    );
   if (reasons.length > 0) {
     const needed =
       Math.ceil(
@@ -296,7 +321,7 @@ function timingFindings({ tokenMs, rotationMs, longestPauseMs, views, total, sin
       what: `The token timeout of ${tokenMs} ms is too small for what is measured`,
       cause: 'A pause like that, a little longer, and the others take a node that lives for dead',
       evidence: reasons,
-      mend: `Set totem.token: ${needed} on all nodes, then: rondo reload; and look for what stops this node (backups, virtual machine, processor)`,
+      mend: `Set totem.token: ${needed} on all nodes, then: rondo reload; and look for what ${longestPauseMs > tokenMs * PAUSE_SHARE ? 'stops this node (backups, virtual machine, processor)' : 'holds up the nodes or their network (rondo links --matrix, load of the hosts)'}`,
     });
   }
   if (since.tokensLost > 0)
@@ -305,7 +330,9 @@ function timingFindings({ tokenMs, rotationMs, longestPauseMs, views, total, sin
       severity: 'error',
       what: 'The token was lost while we looked',
       cause: 'A node died, was stopped, or packets were lost for longer than the token timeout',
-      evidence: [`${since.tokensLost} times in the last ${seconds} s, ${total.tokensLost} times since the start`],
+      evidence: [
+        `${counted(since.tokensLost, 'time')} in the last ${seconds} s, ${counted(total.tokensLost, 'time')} since the start`,
+      ],
       mend: 'rondo links; rondo nodes; journalctl -u corosync (on all nodes)',
     });
   if (since.gathers > 1)
@@ -314,7 +341,7 @@ function timingFindings({ tokenMs, rotationMs, longestPauseMs, views, total, sin
       severity: 'error',
       what: 'The ring re-forms again and again',
       cause: 'Nodes hear each other and cannot agree: one-way links, or pairs that do not reach each other',
-      evidence: [`${since.gathers} times in the last ${seconds} s`],
+      evidence: [`${counted(since.gathers, 'time')} in the last ${seconds} s`],
       mend: 'rondo links --matrix (on several nodes)',
     });
   return found;
@@ -342,7 +369,7 @@ function trafficFindings({ since, total, seconds, refused }: RingFacts): Finding
       severity: 'warning',
       what: 'The send queue of this node is full',
       cause: 'Its clients send faster than the ring carries; they wait, or get TRY_AGAIN',
-      evidence: [`${refused} requests were refused in the last ${seconds} s`],
+      evidence: [`${counted(refused, 'request')} refused in the last ${seconds} s`],
       mend: 'rondo top (who sends so much), rondo cmap list -m stats stats.srp.',
     });
   return found;

@@ -2,9 +2,8 @@ import { pause } from '../../client/abort.ts';
 import { Cmap } from '../../client/cmap.ts';
 import { type ClusterStatus, clusterStatus } from '../cluster.ts';
 import type { CommandContext } from '../command.ts';
-import { quorumReason } from '../commands/quorum.ts';
 import { nodeViews } from '../views.ts';
-import type { ClientFacts, RingCounts, RingFacts, VoteFacts } from './live.ts';
+import type { ClientFacts, MemberFacts, RingCounts, RingFacts, VoteFacts } from './live.ts';
 import { lookAtArbiter } from './look-arbiter.ts';
 
 const CLIENT_KEY = /^stats\.ipcs\.service\d+\.(\d+)\.(0x[0-9a-f]+)\.(procname|queued|overload)$/;
@@ -39,7 +38,7 @@ export async function lookAtRing(
       tokenMs: (await cmap.getNumber('runtime.config.totem.token')) ?? 0,
       rotationMs: (await stats.getNumber('stats.srp.mtt_rx_token')) ?? 0,
       longestPauseMs: await longestPause(stats),
-      members: status.nodes.map(({ nodeId, name, member }) => ({ nodeId, name, member })),
+      members: await membersOf(status, cmap),
       votes: votesOf(status),
       arbiter: await lookAtArbiter(cmap, status),
       quorate: status.quorate,
@@ -93,6 +92,15 @@ function downsOf(before: Sample, after: Sample, localNodeId: number): RingFacts[
   });
 }
 
+function membersOf({ nodes }: ClusterStatus, cmap: Cmap): Promise<readonly MemberFacts[]> {
+  return Promise.all(
+    nodes.map(async ({ nodeId, name, member }) => {
+      const joins = (await cmap.getNumber(`runtime.members.${nodeId}.join_count`)) ?? 0;
+      return { nodeId, name, member, departures: Math.max(0, joins - (member ? 1 : 0)) };
+    }),
+  );
+}
+
 async function cryptoText(cmap: Cmap): Promise<string | null> {
   const names = [await cmap.getString('totem.crypto_cipher'), await cmap.getString('totem.crypto_hash')];
   const used = names.filter((name) => name !== null && name !== 'none');
@@ -106,7 +114,7 @@ async function longestPause(stats: Cmap): Promise<number> {
   return longest;
 }
 
-function votesOf({ votes, nodes, quorate, quorumProvider }: ClusterStatus): VoteFacts | null {
+function votesOf({ votes, nodes, quorate }: ClusterStatus): VoteFacts | null {
   if (votes === null) return null;
   const voters = nodes
     .filter(({ member }) => member)
@@ -117,7 +125,7 @@ function votesOf({ votes, nodes, quorate, quorumProvider }: ClusterStatus): Vote
     totalVotes: votes.totalVotes,
     quorum: votes.quorum,
     voters: device.castsVote ? [...voters, { name: `the device ${device.name}`, votes: device.votes }] : voters,
-    explanation: `Quorate: ${quorumReason(quorate, votes, quorumProvider)}`,
+    waitsForAll: votes.waitForAll,
   };
 }
 

@@ -1,4 +1,6 @@
+import { counted } from '../../lib/counted.ts';
 import { printable } from '../../lib/printable.ts';
+import { timeText } from '../../observe/why/words.ts';
 import { table } from '../output.ts';
 import { SORT_KEYS, type SortKey, type TopView } from './view.ts';
 
@@ -22,7 +24,7 @@ export function renderTop(view: TopView, { size, colour, sort, keys }: RenderOpt
   const cut = (text: string): string => (size === null || text.length <= size.width ? text : text.slice(0, size.width));
   const head = [
     `Quorum ${view.quorate ? 'yes' : 'NO'}   members ${view.members.join(' ')} (${view.members.length} of ${view.configured})`,
-    `Token  ${whole(view.tokens)}/s, ${view.rotationMs} ms between two; lost ${view.tokensLost} times`,
+    `Token  ${whole(view.tokens)}/s, ${view.rotationMs} ms between two; lost ${counted(view.tokensLost, 'time')}`,
     `Ring   sent ${whole(view.sent)}/s, received ${whole(view.received)}/s, again ${whole(view.retransmitted)}/s`,
   ];
   const links = table(
@@ -31,7 +33,7 @@ export function renderTop(view: TopView, { size, colour, sort, keys }: RenderOpt
       link,
       peerId,
       up ? 'up' : 'DOWN',
-      latencyUs === 0 ? '-' : `${latencyUs} us`,
+      latencyUs === 0 ? '-' : timeText(latencyUs / 1000),
       bytes(sentBytes),
       bytes(receivedBytes),
       downs,

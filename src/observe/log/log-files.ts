@@ -1,3 +1,4 @@
+import { counted } from '../../lib/counted.ts';
 import { LineWriter, type OpenLogFile } from './line-writer.ts';
 
 interface OpenFile {
@@ -102,7 +103,7 @@ export class LogFiles {
         if (!losses.reported) return;
         const lines = losses.lines - losses.reportedLines;
         Object.assign(losses, { reported: false, reportedLines: losses.lines });
-        queueMicrotask(() => this.report(`Log file ${path} can be written again; ${lines} lines were lost`));
+        queueMicrotask(() => this.report(`Log file ${path} can be written again; ${counted(lines, 'line')} lost`));
       },
     });
     return { writer, losses, standIn: writer.isOpen ? null : standIn };

@@ -1,3 +1,4 @@
+import { counted } from '../../lib/counted.ts';
 import { QUORUM_RULES } from '../../lib/quorum-rule.ts';
 import {
   END_CAUSES,
@@ -25,14 +26,14 @@ export function recordText(record: FlightRecord): string | null {
     case 'logLost':
       return `log lines lost: ${record.lines} (${record.destination})`;
     case 'omitted':
-      return `${record.count} records of kind ${record.code} not recorded`;
+      return `${counted(record.count, 'record')} of kind ${record.code} not recorded`;
     case 'retransmissions':
       return `messages sent again: ${record.resent}, asked for: ${record.requested}`;
     case 'drops':
       return `dropped ${record.total}: ${record.reasons}`;
     case 'quorum': {
       const { quorate, votes, needed, expected, rule } = record;
-      return `${quorate === 1 ? 'quorate' : 'NOT quorate'}: ${votes} of ${expected} votes, ${needed} needed (${QUORUM_RULES[rule] ?? '?'})`;
+      return `${quorate === 1 ? 'quorate' : 'NOT quorate'}: ${votes} of ${counted(expected, 'vote')}, ${needed} needed (${QUORUM_RULES[rule] ?? '?'})`;
     }
     case 'clientJoined':
       return `client ${record.name} (pid ${record.pid}, user ${record.uid}) came to ${serviceText(record.service)}`;
@@ -83,7 +84,7 @@ function ringRecordText(record: RingRecord): string | null {
     case 'recovery':
       return `RECOVERY, together with ${nodesText(record.transitional)}`;
     case 'recoverMessages':
-      return `sends ${record.count} messages of the old ring again`;
+      return `sends ${counted(record.count, 'message')} of the old ring again`;
     case 'operational':
       return `OPERATIONAL: joined ${record.joined.join(' ') || '-'}, left ${record.left.join(' ') || '-'}`;
     case 'leave':

@@ -1,3 +1,4 @@
+import { counted } from '../../lib/counted.ts';
 import { ringIdText } from '../../lib/ring-id.ts';
 import type { ChangeCause, DaemonLife, LastHeard, LinkNews, MembershipChange, OwnPause } from './change.ts';
 import { GATHER_TEXTS } from './gather-texts.ts';
@@ -9,15 +10,15 @@ type NodesText = (nodes: readonly number[]) => string;
 /** A pause of this share of the token timeout explains that a ring was lost. */
 const PAUSE_SHARE = 0.4;
 
-/** One paragraph: a heading, and a line for each thing that there is to say. */
-export function changeLines(change: MembershipChange): readonly string[] {
+/** One paragraph: a heading, and a line for each thing that there is to say. `latest`: no change came after it. */
+export function changeLines(change: MembershipChange, latest = true): readonly string[] {
   const sentences = [
     because(change),
     silenceOf(change),
     deadlineOf(change),
     pauseOf(change),
     linksOf(change, nodesText),
-    phasesOf(change),
+    phasesOf(change, latest),
     quorumOf(change),
   ];
   return [heading(change), ...sentences.filter((text) => text !== '').map((text) => `  ${text}`)];
@@ -155,7 +156,7 @@ function linkText({ node, link, up, cause, atMs }: LinkNews, nodes: NodesText): 
   return `link ${link} to ${nodes([node])} went ${up ? 'up' : 'down'}${why} ${when}`;
 }
 
-function phasesOf({ phases, to }: MembershipChange): string {
+function phasesOf({ phases, to }: MembershipChange, latest: boolean): string {
   const { gatherMs, commitMs, recoveryMs, syncMs, services, totalMs, rounds, silenceMs, syncsAborted } = phases;
   const again = rounds > 1 ? `, ${rounds} rounds` : '';
   if (to === null) return `It has been gathering for ${timeText(gatherMs)}${again}.`;
@@ -171,8 +172,11 @@ function phasesOf({ phases, to }: MembershipChange): string {
     parts.push(`synchronization ${timeText(syncMs)}${each.length > 0 ? ` (${each.join(', ')})` : ''}`);
   }
   const first = silenceMs > 0 ? `silence ${timeText(silenceMs)}, ` : '';
-  const sum = totalMs === null ? '; services are not in step yet' : `; ${timeText(totalMs)} in all`;
-  const aborted = syncsAborted > 0 ? `; ${syncsAborted} synchronizations before came to nothing` : '';
+  const sum =
+    totalMs === null
+      ? `; services ${latest ? 'are not in step yet' : 'were not in step before the next change'}`
+      : `; ${timeText(totalMs)} in all`;
+  const aborted = syncsAborted > 0 ? `; ${counted(syncsAborted, 'synchronization')} before came to nothing` : '';
   return `Phases: ${first}${parts.join(', ')}${sum}${aborted}.`;
 }
 
@@ -181,7 +185,7 @@ function quorumOf({ quorum }: MembershipChange): string {
   const { before, quorate, rule, votes, needed, expected } = quorum;
   const what = quorate ? (before === true ? 'kept' : 'gained') : before === true ? 'LOST' : 'still none';
   if (expected === 0) return `Quorum: ${what} (${rule}).`;
-  return `Quorum: ${what}: ${votes} of ${expected} votes, ${needed} needed (rule: ${rule}).`;
+  return `Quorum: ${what}: ${votes} of ${counted(expected, 'vote')}, ${needed} needed (rule: ${rule}).`;
 }
 
 /** Begin or end of a run of the daemon. `running`: its process is there. */

@@ -1,4 +1,4 @@
-import { plural } from '../../lib/plural.ts';
+import { agreeing, counted } from '../../lib/counted.ts';
 import type { VotesNow, VotesSummary } from '../../lib/votes.ts';
 import { type PartForecast, tolerableFailures } from './forecast.ts';
 
@@ -13,7 +13,8 @@ export function standing(
   { quorate, votes, needed, rule }: Omit<PartForecast, 'nodes'>,
   { expectedVotes }: Pick<VotesNow, 'expectedVotes'>,
 ): string {
-  const count = `${votes} of ${expectedVotes} votes are here, ${needed} are needed`;
+  const are = (many: number): string => agreeing(many, 'is', 'are');
+  const count = `${votes} of ${counted(expectedVotes, 'vote')} ${are(votes)} here, ${needed} ${are(needed)} needed`;
   if (quorate) return `Quorate: ${count} (rule: ${rule}).`;
   if (rule === 'wait_for_all')
     return `Not quorate: all nodes must have been seen at once since the start (wait_for_all); ${count}.`;
@@ -22,7 +23,9 @@ export function standing(
 
 /** How many failures a quorate part survives. */
 export const risk = (count: number): string =>
-  count === 0 ? 'One more failure may end it' : `${plural(count, 'node')} can fail, whichever they are`;
+  count === 0
+    ? 'One more failure may end it'
+    : `${counted(count, 'node')} can fail, whichever ${agreeing(count, 'it is', 'they are')}`;
 
 /** What the options that are in force mean. */
 export const optionWords = (now: VotesNow): readonly string[] =>
@@ -34,7 +37,7 @@ export const optionWords = (now: VotesNow): readonly string[] =>
       ? 'last_man_standing: some time after a failure the expected votes shrink to who is left, so that more may fail one after the other'
       : '',
     now.allowDownscale ? 'allow_downscale: a node that is stopped in order is not expected any more' : '',
-    now.deviceVotes > 0 ? `quorum device ${now.deviceName}: ${plural(now.deviceVotes, 'vote')}` : '',
+    now.deviceVotes > 0 ? `quorum device ${now.deviceName}: ${counted(now.deviceVotes, 'vote')}` : '',
   ].filter((text) => text !== '');
 
 const tieText = (nodes: string | null): string =>

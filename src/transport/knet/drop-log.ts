@@ -1,4 +1,5 @@
 import { dropIsNoisy, dropName, type KnetDropReason } from '../../knet/drops.ts';
+import { counted } from '../../lib/counted.ts';
 import { Repeats } from '../../lib/repeats.ts';
 
 const PERIOD_MS = 30_000;
@@ -35,7 +36,7 @@ export class DropLog {
     if (keptBack === null) return null;
     const more = keptBack > 0 ? ` (and ${keptBack} more like it before)` : '';
     const claimed = nodeId === 0 ? '' : `, claiming host ${nodeId}`;
-    return `rx: packet of ${length} bytes from ${peer} dropped: ${TEXT[dropName(reason)] ?? dropName(reason)}${claimed}${more}`;
+    return `rx: packet of ${counted(length, 'byte')} from ${peer} dropped: ${TEXT[dropName(reason)] ?? dropName(reason)}${claimed}${more}`;
   }
 }
 

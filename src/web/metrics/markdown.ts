@@ -9,7 +9,8 @@ Made from the table in \`src/web/metrics/table.ts\`; to change it, change the ta
 the ring turns), \`/readyz\` (200: quorate and synchronised; 503 says what is missing). Everything about who may read them: [operations.md](operations.md#metrics-and-dashboard).
 Rules for alerts, a dashboard for Grafana, and what Elasticsearch needs for the log are in \`conf/prometheus\`, \`conf/grafana\` and \`conf/elastic\`. The rules
 were loaded and fired by Debian's Prometheus. Grafana, Elasticsearch and Filebeat are not in Debian, so nothing of ours was loaded by them: the dashboard is checked against the types
-of Grafana's schema (\`@grafana/schema\` 12), the template against those of Elasticsearch's (\`@elastic/elasticsearch\` 8) and against records of the log; Filebeat's file is only parsed.
+of Grafana's schema (\`@grafana/schema\` 12), the template against those of Elasticsearch's (\`@elastic/elasticsearch\` 8) and against records of the log; Filebeat's file
+against the options that Filebeat 8 documents, and records of the log through a model of its order of work: the program itself never ran.
 
 Names that begin with \`ha_cluster_corosync_\` are those of ClusterLabs' ha_cluster_exporter, with its labels: what was made for it works. Counters begin at 0 with the
 daemon; \`stats.clear.…\` does not touch them. Values are as old as the page: at most a second. The buckets of a histogram end at

@@ -1,6 +1,7 @@
+import { counted } from '../../lib/counted.ts';
 import type { PageChange, PageState, SeenPair } from '../page-state.ts';
 import { byId, html, renew, setText } from './elements.ts';
-import { amount, clockTime, counted, megabytes, milliseconds, span } from './words.ts';
+import { amount, clockTime, megabytes, milliseconds, span } from './words.ts';
 
 const CHANGES_SHOWN = 5;
 const LEVELS = ['low', 'good', 'high', 'critical'];

@@ -1,6 +1,6 @@
+import { counted } from '../../lib/counted.ts';
 import type { PageLink, PageNode, PageState } from '../page-state.ts';
 import { renew, setText, svg } from './elements.ts';
-import { counted } from './words.ts';
 
 const CENTRE = { x: 200, y: 180 };
 const RADIUS = 112;

@@ -24,5 +24,3 @@ export function span(ms: number): string {
 }
 
 export const clockTime = (ms: number): string => new Date(ms).toTimeString().slice(0, 8);
-
-export const counted = (count: number, one: string, more = `${one}s`): string => `${count} ${count === 1 ? one : more}`;
