@@ -12,11 +12,26 @@ export class Allowance {
 
   /** Takes one, if there is one. `nowMs` is monotonic. */
   take(nowMs: number): boolean {
+    if (!this.isThere(nowMs)) return false;
+    this.left -= 1;
+    return true;
+  }
+
+  /** Whether there is one to take. */
+  isThere(nowMs: number): boolean {
+    this.refill(nowMs);
+    return this.left >= 1;
+  }
+
+  /** Whether it is as if nothing had been taken. */
+  isWhole(nowMs: number): boolean {
+    this.refill(nowMs);
+    return this.left === this.most;
+  }
+
+  private refill(nowMs: number): void {
     if (this.atMs !== Number.NEGATIVE_INFINITY)
       this.left = Math.min(this.most, this.left + ((nowMs - this.atMs) * this.perSecond) / 1000);
     this.atMs = nowMs;
-    if (this.left < 1) return false;
-    this.left -= 1;
-    return true;
   }
 }

@@ -1,4 +1,4 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { constants, createPrivateKey, X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { WEB_LIMITS } from './limits.ts';
@@ -49,6 +49,7 @@ export class TlsIdentity {
         key: pem,
         minVersion: VERSION_MIN,
         honorCipherOrder: true,
+        secureOptions: constants.SSL_OP_NO_RENEGOTIATION, // Node.js ends it only when its work has been done
         handshakeTimeout,
       });
       const description = `${own.subject.replaceAll('\n', ', ')}, valid until ${isoSeconds(own.validTo)}`;
@@ -62,7 +63,7 @@ export class TlsIdentity {
   secured(taken: (secure: TLSSocket) => void): void {
     this.server.removeAllListeners('secureConnection');
     this.server.on('secureConnection', (secure) => {
-      secure.disableRenegotiation(); // each one is the work of a handshake
+      secure.disableRenegotiation(); // who tries is cut off
       secure.on('error', () => secure.destroy());
       taken(secure);
     });

@@ -12,6 +12,8 @@ const LIMITS: ConnectionLimits = {
   clientsMax: 4,
   perAddressMax: 3,
   handshakeMs: 20_000,
+  tlsPerSecond: 200,
+  tlsPerAddressPerSecond: 8,
   sendMessagesMax: 32,
   backlog: 16,
   watchesClients: true,

@@ -1,5 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import {
   chmodSync,
   chownSync,
@@ -13,9 +14,10 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
 import t, { type Test } from 'tap';
 import { certificateDer, KeyDirectory } from '../../src/arbiter/authority.ts';
 import { loadKeys, type TlsKeys } from '../../src/arbiter/keys.ts';
@@ -61,19 +63,22 @@ function make(cluster = 'lab'): {
   return all;
 }
 
+const LIMITS = {
+  clientsMax: 100,
+  perAddressMax: 2,
+  handshakeMs: 5000,
+  tlsPerSecond: 200,
+  tlsPerAddressPerSecond: 8,
+  sendMessagesMax: 32,
+  backlog: 4,
+  watchesClients: true,
+  silenceFactor: 1.5,
+};
+
 /** What a device gets for PREINIT and INIT over TLS: an error code, or why the connection ended. */
 async function converse(server: TlsKeys, client: TlsKeys, cluster: string, name = 'Qnetd Server'): Promise<string> {
   const port = await freePort();
-  const limits = {
-    clientsMax: 100,
-    perAddressMax: 2,
-    handshakeMs: 5000,
-    sendMessagesMax: 32,
-    backlog: 4,
-    watchesClients: true,
-    silenceFactor: 1.5,
-  };
-  const connections = new Connections({ ...SETTINGS, tls: TlsMode.REQUIRED }, limits, server, () => {});
+  const connections = new Connections({ ...SETTINGS, tls: TlsMode.REQUIRED }, LIMITS, server, () => {});
   await connections.listen('127.0.0.1', port, null);
   try {
     return await new Promise<string>((resolve) => {
@@ -137,6 +142,39 @@ t.test('keys that we make', { skip: openssl }, async (t) => {
   t.equal(statSync(server.file('ca.key')).mode & 0o777, 0o600);
   t.throws(() => node.importSigned(readFileSync(server.file('node.crt')), 'x'), /not for the key/);
   t.throws(() => loadKeys(join(work, 'nothing'), NAMES, 'required', noWarning), /neither ca\.crt nor an NSS database/);
+});
+
+t.test('a second handshake on a connection is the work of one, and ends it', { skip: openssl }, async (t) => {
+  const { server, node } = make('again');
+  const [ofServer, ofNode] = [server, node].map(({ path }) => loadKeys(path, NAMES, 'required', noWarning));
+  const port = await freePort();
+  const connections = new Connections({ ...SETTINGS, tls: TlsMode.REQUIRED }, LIMITS, ofServer!, () => {});
+  t.teardown(() => connections.close());
+  await connections.listen('127.0.0.1', port, null);
+  const raw = connect(port, '127.0.0.1');
+  raw.write(encodeQnet(QnetMessageType.PREINIT, { sequence: 1, clusterName: Buffer.from('again') }));
+  await once(raw, 'data');
+  raw.removeAllListeners('data');
+  raw.write(encodeQnet(QnetMessageType.STARTTLS, { sequence: 2 }));
+  const { ca, cert, key } = ofNode!;
+  const socket = connectTls({
+    socket: raw,
+    ca,
+    cert,
+    key,
+    maxVersion: 'TLSv1.2',
+    checkServerIdentity: () => undefined,
+  });
+  await once(socket, 'secureConnect');
+  socket.on('error', () => {});
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  let again = false;
+  socket.renegotiate({ rejectUnauthorized: false }, (error) => {
+    again = error === null;
+  });
+  await closed;
+  t.equal(again, false);
+  t.same(connections.handshakes, { begun: 1, delayed: 0 });
 });
 
 t.test('a certificate that has expired: of the authority, and of anybody', { skip: openssl }, async (t) => {

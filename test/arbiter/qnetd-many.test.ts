@@ -141,7 +141,8 @@ t.test('what is shown stays bounded, whatever devices call their clusters', asyn
   const names = Array.from({ length: 3000 }, (_, at) => (at === 0 ? 'x'.repeat(30_000) : `c${at}\u001b"\\`));
   const clusters = new Map(names.map((name) => [name, { name, clients: Array(20).fill(client) }]));
   const counts = { accepted: 1, refused: 0, received: 0, sent: 0, cut: 0 };
-  const view: QnetdView = { arbiter: { clients: { size: 60_000 }, clusters }, counts };
+  const handshakes = { begun: 0, delayed: 0 };
+  const view: QnetdView = { arbiter: { clients: { size: 60_000 }, clusters }, counts, handshakes };
   const page = await renderMetrics(QNETD_METRICS, view, 'text');
   t.ok(page.length < 512 * 1024, `${page.length} characters`);
   t.match(page, /^rondo_qnetd_hidden_nodes 55904$/m);

@@ -1,3 +1,4 @@
+import { constants } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import {
   createServer as createTlsServer,
@@ -10,6 +11,7 @@ import { parseIp } from '../../os/sockaddr.ts';
 import { Arbiter, type ArbiterClient, type ArbiterSettings } from '../../qnet/arbiter.ts';
 import { QnetFramer } from '../../qnet/framer.ts';
 import { isCertificateFor } from '../keys.ts';
+import { HandshakeTurns } from './handshake-turns.ts';
 
 export interface ConnectionLimits {
   readonly clientsMax: number;
@@ -17,6 +19,9 @@ export interface ConnectionLimits {
   readonly perAddressMax: number;
   /** Until INIT is done. */
   readonly handshakeMs: number;
+  /** TLS handshakes that are begun, in all and of an address, a second. */
+  readonly tlsPerSecond: number;
+  readonly tlsPerAddressPerSecond: number;
   /** Messages that wait to be sent to a client. */
   readonly sendMessagesMax: number;
   readonly backlog: number;
@@ -34,11 +39,15 @@ interface Link {
   readonly client: ArbiterClient;
   readonly framer: QnetFramer;
   readonly remote: string;
+  /** What counts as its address. */
+  readonly place: string;
   socket: Socket | TLSSocket;
   waiting: number;
   ends: boolean;
   /** Of its TLS handshake; empty: there was none. */
   handshakeKey: string;
+  /** Takes back that it waits for its TLS handshake. */
+  waits: (() => void) | null;
   silence: NodeJS.Timeout | null;
   handshake: NodeJS.Timeout | null;
   timer: NodeJS.Timeout | null;
@@ -55,6 +64,7 @@ export class Connections {
   private readonly tls: TlsServer | null;
   /** By both ends of the connection: who becomes secure. */
   private readonly handshaking = new Map<string, Link>();
+  private readonly turns: HandshakeTurns;
   /** Since the start, for metrics. */
   readonly counts = { accepted: 0, refused: 0, received: 0, sent: 0, cut: 0 };
 
@@ -74,6 +84,16 @@ export class Connections {
       log,
     });
     this.tls = keys === null ? null : this.tlsServer(keys);
+    this.turns = new HandshakeTurns({
+      perPlaceAtOnce: limits.perAddressMax,
+      perPlacePerSecond: limits.tlsPerAddressPerSecond,
+      perSecond: limits.tlsPerSecond,
+    });
+  }
+
+  /** Of TLS, since the start. */
+  get handshakes(): { readonly begun: number; readonly delayed: number } {
+    return this.turns.counts;
   }
 
   private tlsServer(keys: SecureContextOptions): TlsServer {
@@ -84,11 +104,13 @@ export class Connections {
       requestCert,
       rejectUnauthorized: requestCert,
       handshakeTimeout: handshakeMs,
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION, // Node.js ends it only when its work has been done
     });
     server.on('secureConnection', (socket) => this.secured(socket));
     server.on('tlsClientError', ({ message }, socket) => {
       const link = this.handshaking.get(endsOf(socket));
-      this.log('error', `TLS of client ${link?.remote ?? '?'} failed: ${message}`, 'TLS failed');
+      const who = link === undefined ? 'a client that has gone' : `client ${link.remote}`;
+      this.log('error', `TLS of ${who} failed: ${message}`, 'TLS failed');
       if (link !== undefined) this.end(link.client);
     });
     return server;
@@ -115,6 +137,7 @@ export class Connections {
   close(): void {
     for (const server of this.servers) server.close();
     this.tls?.close();
+    this.turns.close();
     for (const { client, socket } of [...this.links.values()]) {
       this.arbiter.disconnected(client, true);
       socket.destroy();
@@ -149,10 +172,12 @@ export class Connections {
       client,
       framer,
       remote,
+      place,
       socket,
       waiting: 0,
       ends: false,
       handshakeKey: '',
+      waits: null,
       silence: null,
       handshake,
       timer: null,
@@ -160,7 +185,7 @@ export class Connections {
     this.links.set(client, link);
     this.beginners.add(link);
     socket.setNoDelay(true);
-    socket.once('close', () => this.closed(link, place));
+    socket.once('close', () => this.closed(link));
     this.attach(link, socket);
   }
 
@@ -216,9 +241,17 @@ export class Connections {
     raw.removeAllListeners('end');
     raw.pause();
     if (rest.length > 0) raw.unshift(Buffer.from(rest));
-    link.handshakeKey = endsOf(raw);
-    this.handshaking.set(link.handshakeKey, link);
-    this.tls?.emit('connection', raw);
+    link.waits = this.turns.ask(link.place, () => {
+      link.waits = null;
+      if (link.ends) return;
+      link.handshakeKey = endsOf(raw);
+      this.handshaking.set(link.handshakeKey, link);
+      this.tls?.emit('connection', raw);
+    });
+    if (link.waits === null) return;
+    const { tlsPerSecond, tlsPerAddressPerSecond } = this.limits;
+    const text = `${tlsPerSecond} a second are begun in all, ${tlsPerAddressPerSecond} of an address`;
+    this.log('warning', `TLS handshake of client ${link.remote} has to wait: ${text}`, 'TLS waits');
   }
 
   private secured(socket: TLSSocket): void {
@@ -228,6 +261,7 @@ export class Connections {
       return;
     }
     this.handshaking.delete(endsOf(socket));
+    socket.disableRenegotiation(); // who tries is cut off
     this.attach(link, socket);
   }
 
@@ -290,8 +324,9 @@ export class Connections {
     link.timer = on ? setTimeout(() => this.arbiter.timer(client), client.heartbeatMs / 4) : null;
   }
 
-  private closed(link: Link, place: string): void {
-    const { client } = link;
+  private closed(link: Link): void {
+    const { client, place } = link;
+    link.waits?.();
     for (const timer of [link.silence, link.handshake, link.timer]) if (timer !== null) clearTimeout(timer);
     const present = this.perAddress.get(place) ?? 1;
     if (present > 1) this.perAddress.set(place, present - 1);

@@ -24,6 +24,8 @@ export interface QnetdView {
     readonly sent: number;
     readonly cut: number;
   };
+  /** Of TLS. */
+  readonly handshakes: { readonly begun: number; readonly delayed: number };
 }
 
 /** Everybody who reaches the port chooses names and makes clusters: a page shows so many, with names of so many characters. */
@@ -85,9 +87,23 @@ export const QNETD_METRICS: readonly Metric<QnetdView>[] = [
   {
     name: 'rondo_qnetd_cut',
     type: 'counter',
-    help: 'Connections that were ended because their devices did not read.',
+    help: 'Connections that were ended because their devices did not read, or to make room before INIT.',
     source: 'since the start',
     read: ({ counts }, emit) => emit(counts.cut),
+  },
+  {
+    name: 'rondo_qnetd_tls_handshakes',
+    type: 'counter',
+    help: 'TLS handshakes that were begun.',
+    source: 'since the start',
+    read: ({ handshakes }, emit) => emit(handshakes.begun),
+  },
+  {
+    name: 'rondo_qnetd_tls_delayed',
+    type: 'counter',
+    help: 'TLS handshakes that had to wait, because many were begun.',
+    source: 'since the start',
+    read: ({ handshakes }, emit) => emit(handshakes.delayed),
   },
   {
     name: 'rondo_qnetd_messages',

@@ -8,7 +8,7 @@ import {
   u32Kind,
 } from '../settings.ts';
 
-/** `-S` of `corosync-qnetd`. The last four are ours. */
+/** `-S` of `corosync-qnetd`. The last six are ours. */
 export const QNETD_SETTING_KINDS = {
   ...CONTROL_SETTING_KINDS,
   listen_backlog: intKind(1),
@@ -25,6 +25,8 @@ export const QNETD_SETTING_KINDS = {
   keep_active_partition_tie_breaker: { kind: 'switch' },
   max_clients_per_address: intKind(1),
   handshake_timeout: { kind: 'number', min: 1000, max: 10 * 60 * 1000 },
+  tls_handshakes_per_second: intKind(1),
+  tls_handshakes_per_address: intKind(1),
   metrics: { kind: 'text' },
   metrics_token_file: { kind: 'text' },
 } as const satisfies SettingKinds;
@@ -48,6 +50,8 @@ export function qnetdSettings() {
     keep_active_partition_tie_breaker: false,
     max_clients_per_address: 256,
     handshake_timeout: 30_000,
+    tls_handshakes_per_second: 200,
+    tls_handshakes_per_address: 8,
     metrics: '',
     metrics_token_file: '',
   } satisfies Record<string, SettingValue>;

@@ -78,6 +78,8 @@ function makeConnections(options: QnetdOptions, log: ProcessLog): Connections {
     clientsMax: clientsMax(options.clientsMax, log),
     perAddressMax: settings.max_clients_per_address,
     handshakeMs: settings.handshake_timeout,
+    tlsPerSecond: settings.tls_handshakes_per_second,
+    tlsPerAddressPerSecond: settings.tls_handshakes_per_address,
     sendMessagesMax: settings.max_client_send_buffers,
     backlog: settings.listen_backlog,
     watchesClients: settings.dpd_enabled,
