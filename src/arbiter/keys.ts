@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes, X509Certificate } from 'node:crypto';
-import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { keyFileExposure } from '../config/key-material.ts';
 import { createOwnFile, readOwnFile } from '../os/own-file.ts';
+import { inPrivateDirectory } from '../os/private-directory.ts';
 import { trustedFile } from '../os/trusted-path.ts';
 
 /** Files of a directory of keys, in PEM. */
@@ -62,19 +62,21 @@ export interface NssNames {
 /**
  * The keys of a directory: PEM files, or else what an NSS database of stock's there holds, asked of NSS's own tools. `certificate` says
  * whether there must be one with its key: a device without it can talk to servers that require none. `warn` hears of a key that others can read.
+ * `work`: where a database's keys lie for a moment, in a directory of their own; nothing is taken from the environment.
  */
 export function loadKeys(
   directory: string,
   names: NssNames,
   certificate: 'required' | 'optional',
   warn: (text: string) => void,
+  work: string,
 ): TlsKeys {
   const read = (name: string): Buffer | null => {
     const bytes = readOwnFile(join(directory, name), FILE_BYTES_MAX);
     return bytes === null ? null : Buffer.from(bytes);
   };
   const ca = read(TlsFile.AUTHORITY);
-  if (ca === null) return fromDatabase(directory, names, certificate);
+  if (ca === null) return fromDatabase(directory, names, certificate, work);
   const [cert, key] = [read(TlsFile.CERTIFICATE), read(TlsFile.KEY)];
   if (cert !== null && key !== null) {
     const path = join(directory, TlsFile.KEY);
@@ -94,15 +96,19 @@ export function loadKeys(
 export const hasDatabase = (directory: string): boolean =>
   ['cert9.db', 'cert8.db'].some((name) => existsSync(join(directory, name)));
 
-function fromDatabase(directory: string, names: NssNames, certificate: 'required' | 'optional'): TlsKeys {
+function fromDatabase(
+  directory: string,
+  names: NssNames,
+  certificate: 'required' | 'optional',
+  parent: string,
+): TlsKeys {
   if (!hasDatabase(directory))
     throw new KeyProblem(
       `${directory} has neither ${TlsFile.AUTHORITY} nor an NSS database. Make keys with the certutil command`,
     );
   const ca = tool('certutil', ['-L', '-d', directory, '-n', names.authority, '-a']);
   // Where others cannot look: the database's own directory may be readable for a group.
-  const work = mkdtempSync(join(tmpdir(), 'corosync-keys-'));
-  try {
+  return inPrivateDirectory(parent, (work) => {
     const passphrase = randomBytes(24).toString('base64url');
     const [secret, file] = [join(work, 'word'), join(work, 'keys.p12')];
     createOwnFile(secret, Buffer.from(`${passphrase}\n`), 0o600, false);
@@ -117,9 +123,7 @@ function fromDatabase(directory: string, names: NssNames, certificate: 'required
     const pfx = readOwnFile(file, PKCS12_BYTES_MAX);
     if (pfx === null) throw new KeyProblem(`pk12util wrote no keys of ${directory}`);
     return { ca, pfx: Buffer.from(pfx), passphrase };
-  } finally {
-    rmSync(work, { recursive: true, force: true });
-  }
+  });
 }
 
 /** Only these hold certificates and keys; the list of modules (pkcs11.txt) has the path of the original in it, and NSS makes a new one. */

@@ -121,12 +121,12 @@ export function removeOwnDirectory(path: string): boolean {
   return true;
 }
 
-/** Why others could change what a directory holds; `null`: they cannot. */
-export function exposure(directory: string): string | null {
+/** Why others could change what a directory holds; `null`: they cannot. Members of `group` may. */
+export function exposure(directory: string, group = 0): string | null {
   const { uid, gid, mode } = statSync(directory);
   if (uid !== 0 && uid !== process.geteuid?.()) return `belongs to user ${uid}`;
   if ((mode & 0o002) !== 0 && (mode & 0o1000) === 0) return 'can be written by everybody';
-  if ((mode & 0o020) !== 0 && gid !== 0) return `can be written by group ${gid}`;
+  if ((mode & 0o020) !== 0 && gid !== 0 && gid !== group) return `can be written by group ${gid}`;
   return null;
 }
 

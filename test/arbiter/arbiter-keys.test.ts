@@ -123,7 +123,7 @@ async function freePort(): Promise<number> {
 t.test('keys that we make', { skip: openssl }, async (t) => {
   const { server, node, other } = make();
   const [serverKeys, nodeKeys, otherKeys] = [server, node, other].map(({ path }) =>
-    loadKeys(path, NAMES, 'required', noWarning),
+    loadKeys(path, NAMES, 'required', noWarning, work),
   ) as [TlsKeys, TlsKeys, TlsKeys];
   t.equal(await converse(serverKeys, nodeKeys, 'lab'), 'error 0', 'the node that made the request');
   t.equal(await converse(serverKeys, otherKeys, 'lab'), 'error 0', 'one that has the key from it');
@@ -131,22 +131,25 @@ t.test('keys that we make', { skip: openssl }, async (t) => {
   t.equal(await converse(serverKeys, nodeKeys, 'lab', 'Somebody'), 'incompatible', 'a server with another name');
   t.equal(await converse(serverKeys, { ca: nodeKeys.ca }, 'lab'), 'serverClosed', 'no certificate');
   const strangers = make('strangers');
-  const stranger = loadKeys(strangers.node.path, NAMES, 'required', noWarning);
+  const stranger = loadKeys(strangers.node.path, NAMES, 'required', noWarning, work);
   t.not(await converse(serverKeys, stranger, 'strangers'), 'error 0', 'another authority');
   const warnings: string[] = [];
   chmodSync(node.file('node.key'), 0o644);
-  loadKeys(node.path, NAMES, 'required', (text) => warnings.push(text));
+  loadKeys(node.path, NAMES, 'required', (text) => warnings.push(text), work);
   t.match(warnings, [/node\.key is not secret: everybody can read it/]);
   chmodSync(node.file('node.key'), 0o600);
   t.equal(statSync(node.file('node.key')).mode & 0o777, 0o600);
   t.equal(statSync(server.file('ca.key')).mode & 0o777, 0o600);
   t.throws(() => node.importSigned(readFileSync(server.file('node.crt')), 'x'), /not for the key/);
-  t.throws(() => loadKeys(join(work, 'nothing'), NAMES, 'required', noWarning), /neither ca\.crt nor an NSS database/);
+  t.throws(
+    () => loadKeys(join(work, 'nothing'), NAMES, 'required', noWarning, work),
+    /neither ca\.crt nor an NSS database/,
+  );
 });
 
 t.test('a second handshake on a connection is the work of one, and ends it', { skip: openssl }, async (t) => {
   const { server, node } = make('again');
-  const [ofServer, ofNode] = [server, node].map(({ path }) => loadKeys(path, NAMES, 'required', noWarning));
+  const [ofServer, ofNode] = [server, node].map(({ path }) => loadKeys(path, NAMES, 'required', noWarning, work));
   const port = await freePort();
   const connections = new Connections({ ...SETTINGS, tls: TlsMode.REQUIRED }, LIMITS, ofServer!, () => {});
   t.teardown(() => connections.close());
@@ -179,8 +182,8 @@ t.test('a second handshake on a connection is the work of one, and ends it', { s
 
 t.test('a certificate that has expired: of the authority, and of anybody', { skip: openssl }, async (t) => {
   const { server, node } = make('expired');
-  const nodeKeys = loadKeys(node.path, NAMES, 'required', noWarning);
-  const { ca, key } = loadKeys(server.path, NAMES, 'required', noWarning);
+  const nodeKeys = loadKeys(node.path, NAMES, 'required', noWarning, work);
+  const { ca, key } = loadKeys(server.path, NAMES, 'required', noWarning, work);
   const impostor = directory('impostor');
   impostor.makeAuthority('QNet CA');
   const run = (...args: readonly string[]): Buffer => execFileSync('/usr/bin/openssl', args, { stdio: 'pipe' });
@@ -277,29 +280,34 @@ t.test(
     const third = directory('third');
     third.importAuthority(run('certutil', '-L', '-d', database, '-n', 'QNet CA', '-r'));
     third.importPkcs12(readFileSync(join(work, 'stock.p12')));
-    const keys = loadKeys(third.path, NAMES, 'required', noWarning);
-    t.equal(await converse(loadKeys(server.path, NAMES, 'required', noWarning), keys, 'nss'), 'error 0');
+    const keys = loadKeys(third.path, NAMES, 'required', noWarning, work);
+    t.equal(await converse(loadKeys(server.path, NAMES, 'required', noWarning, work), keys, 'nss'), 'error 0');
   },
 );
 
 /** What the arbiter's own user, whom stock's package lets read, is told of a database. */
 function asReader(database: string): string {
   chmodSync(work, 0o711);
+  const place = mkdtempSync(join(work, 'of-reader-'));
+  chownSync(place, 65_534, 65_534);
   for (const name of ['cert9.db', 'key4.db']) chmodSync(join(database, name), 0o644);
   const program = [
     `import { loadKeys } from ${JSON.stringify(import.meta.resolve('../../src/arbiter/keys.js'))};`,
     'process.setgroups([]); process.setgid(65534); process.setuid(65534);',
-    `const keys = loadKeys(${JSON.stringify(database)}, ${JSON.stringify(NAMES)}, 'required', () => undefined);`,
+    `const keys = loadKeys(${JSON.stringify(database)}, ${JSON.stringify(NAMES)}, 'required', () => undefined, ${JSON.stringify(place)});`,
     "console.log(keys.pfx === undefined ? 'no key' : 'its key');",
   ].join('\n');
-  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+    encoding: 'utf8',
+    env: { TMPDIR: '/nowhere' }, // the environment has no say
+  });
   return `${stdout}${stderr}`.trim();
 }
 
 async function throughDatabase(t: Test, server: KeyDirectory, database: string): Promise<void> {
-  const keys = loadKeys(database, NAMES, 'required', noWarning);
+  const keys = loadKeys(database, NAMES, 'required', noWarning, work);
   t.ok(keys.pfx, 'the database gave its key');
-  const ofServer = loadKeys(server.path, NAMES, 'required', noWarning);
+  const ofServer = loadKeys(server.path, NAMES, 'required', noWarning, work);
   t.equal(await converse(ofServer, keys, 'nss'), 'error 0');
   const before = process.cpuUsage();
   for (let turn = 0; turn < 4; turn++) t.equal(await converse(ofServer, keys, 'nss'), 'error 0');

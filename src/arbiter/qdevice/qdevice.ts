@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cmap } from '../../client/cmap.ts';
 import { Votequorum, type VotequorumEvent } from '../../client/votequorum.ts';
@@ -125,7 +126,7 @@ class RunningDevice {
     this.expectedVotes = (await this.votequorum.info()).expectedVotes;
     if (this.config.device.tls !== TlsMode.UNSUPPORTED) {
       const names = { authority: AUTHORITY_NAME, certificate: settings.net_nss_client_cert_nickname };
-      this.keys = loadKeys(settings.net_nss_db_dir, names, 'optional', this.warn);
+      this.keys = loadKeys(settings.net_nss_db_dir, names, 'optional', this.warn, dirname(settings.lock_file));
       secureContextOf(this.keys); // now, and not while a connection waits for it
     }
     this.device = new Device(this.config.device, this.ports());

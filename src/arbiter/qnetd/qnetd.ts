@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { getLimit } from '../../os/schedule.ts';
 import { notifyServiceManager } from '../../os/service-manager.ts';
 import type { ArbiterSettings } from '../../qnet/arbiter.ts';
@@ -73,7 +74,8 @@ function makeConnections(options: QnetdOptions, log: ProcessLog): Connections {
   const { settings, tls } = options;
   const names = { authority: AUTHORITY_NAME, certificate: settings.cert_nickname };
   const warn = (text: string): void => log.log('warning', text);
-  const keys = tls === TlsMode.UNSUPPORTED ? null : loadKeys(settings.nss_db_dir, names, 'required', warn);
+  const work = dirname(settings.lock_file);
+  const keys = tls === TlsMode.UNSUPPORTED ? null : loadKeys(settings.nss_db_dir, names, 'required', warn, work);
   const limits = {
     clientsMax: clientsMax(options.clientsMax, log),
     perAddressMax: settings.max_clients_per_address,

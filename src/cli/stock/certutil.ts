@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { certificateDer, KeyDirectory, PUBLIC_MODE, readInput } from '../../arbiter/authority.ts';
 import { KeyProblem, TlsFile } from '../../arbiter/keys.ts';
+import { inPrivateDirectory } from '../../os/private-directory.ts';
 import { getopt } from './getopt.ts';
 import { EXIT_FAILURE, EXIT_SUCCESS, type Tool, type ToolIo } from './tool.ts';
 
@@ -16,6 +16,8 @@ const CLUSTER_NICKNAME = 'Cluster Cert';
 const QNETD_CERTUTIL = 'corosync-qnetd-certutil';
 const USAGE_STATUS = 2;
 const SECRET_MODE = 0o600;
+/** Where keys pass through on their way from host to host, under root's hands. */
+const ROOT_WORK = '/run';
 /** Nobody but root makes keys; the arbiter's user is in the group. */
 const DIRECTORY_MODE = 0o750;
 
@@ -178,13 +180,10 @@ function quickStart(values: Given, operands: readonly string[], io: ToolIo, prog
   const on = (host: string, line: string): void => call(shell, `root@${host}`, line);
   const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
   const between = (from: string, to: string): void => {
-    const work = mkdtempSync(join(tmpdir(), 'corosync-qdevice-'));
-    try {
+    inPrivateDirectory(process.geteuid?.() === 0 ? ROOT_WORK : tmpdir(), (work) => {
       call(copy, from, join(work, 'file'));
       call(copy, join(work, 'file'), to);
-    } finally {
-      rmSync(work, { recursive: true, force: true });
-    }
+    });
   };
   for (const node of [first, ...others]) on(node, `test ! -d ${NODE_KEYS}`);
   on(server, `test -f ${QNETD_KEYS}/${AUTHORITY_FILE} || ${QNETD_CERTUTIL} -i`);
