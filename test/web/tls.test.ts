@@ -116,7 +116,10 @@ t.test('versions and repeated handshakes', { skip: noOpenssl }, async (t) => {
   const ended = endOf(socket);
   const again = await new Promise<string>((resolve) => {
     socket.once('close', () => resolve('closed'));
-    if (socket.renegotiate({ rejectUnauthorized: false }, (error) => resolve(error === null ? 'done' : error.message)) !== true)
+    if (
+      socket.renegotiate({ rejectUnauthorized: false }, (error) => resolve(error === null ? 'done' : error.message)) !==
+      true
+    )
       resolve('refused');
   });
   t.not(again, 'done', 'a second handshake on one connection is not made');
