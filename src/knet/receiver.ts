@@ -172,11 +172,7 @@ export class Receiver {
     if (packets === 0) return;
     const ns = Math.round(((this.effects.clockMs() - startMs) * 1e6) / packets);
     const stats = this.handleStats;
-    stats.lower(HandleStat.rx_crypt_time_min, ns);
-    stats.raise(HandleStat.rx_crypt_time_max, ns);
-    const before = stats.get(HandleStat.rx_crypt_packets);
-    const average = stats.get(HandleStat.rx_crypt_time_ave);
-    stats.set(HandleStat.rx_crypt_time_ave, Math.round((average * before + ns * packets) / (before + packets)));
+    stats.sample(HandleStat.rx_crypt_time_min, ns, packets, stats.get(HandleStat.rx_crypt_packets));
     stats.add(HandleStat.rx_crypt_packets, packets);
   }
 
@@ -329,11 +325,7 @@ export class Receiver {
     if (result < 0) return result;
     const ns = Math.round(spentMs * 1e6);
     const stats = this.handleStats;
-    const before = stats.get(HandleStat.rx_compressed_packets);
-    stats.lower(HandleStat.rx_compress_time_min, ns);
-    stats.raise(HandleStat.rx_compress_time_max, ns);
-    const average = stats.get(HandleStat.rx_compress_time_ave);
-    stats.set(HandleStat.rx_compress_time_ave, Math.round((average * before + ns) / (before + 1)));
+    stats.sample(HandleStat.rx_compress_time_min, ns, 1, stats.get(HandleStat.rx_compressed_packets));
     stats.add(HandleStat.rx_compressed_packets, 1);
     stats.add(HandleStat.rx_compressed_original_bytes, result);
     stats.add(HandleStat.rx_compressed_size_bytes, length);

@@ -114,11 +114,7 @@ export class Sender {
     const packed = compression.compress(method, level, memory, stagingAt, length, out, length - 1);
     const ns = Math.round((this.effects.clockMs() - startMs) * 1e6);
     const stats = this.handleStats;
-    const before = stats.get(HandleStat.tx_compressed_packets);
-    stats.lower(HandleStat.tx_compress_time_min, ns);
-    stats.raise(HandleStat.tx_compress_time_max, ns);
-    const average = stats.get(HandleStat.tx_compress_time_ave);
-    stats.set(HandleStat.tx_compress_time_ave, Math.round((average * before + ns) / (before + 1)));
+    stats.sample(HandleStat.tx_compress_time_min, ns, 1, stats.get(HandleStat.tx_compressed_packets));
     stats.add(HandleStat.tx_compressed_packets, 1);
     stats.add(HandleStat.tx_compressed_original_bytes, length);
     stats.add(HandleStat.tx_compressed_size_bytes, packed > 0 ? packed : length);
@@ -257,10 +253,7 @@ export class Sender {
     stats.add(HandleStat.tx_crypt_packets, packets);
     if (queue.dataPackets === 0) return;
     const ns = Math.round(((this.effects.clockMs() - startMs) * 1e6) / packets);
-    stats.lower(HandleStat.tx_crypt_time_min, ns);
-    stats.raise(HandleStat.tx_crypt_time_max, ns);
-    const average = stats.get(HandleStat.tx_crypt_time_ave);
-    stats.set(HandleStat.tx_crypt_time_ave, Math.round((average * before + ns * packets) / (before + packets)));
+    stats.sample(HandleStat.tx_crypt_time_min, ns, packets, before);
     let wire = 0;
     for (let i = 0; i < packets; i++) wire += queue.wireLength[i]!;
     stats.add(HandleStat.tx_crypt_byte_overhead, Math.max(0, wire - queue.dataPlainBytes));

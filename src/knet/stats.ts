@@ -132,6 +132,13 @@ export class StatBlock {
     if (value > this.values[slot]!) this.values[slot] = value;
   }
 
+  /** Minimum, maximum and average stand in this order: `count` more of `value`, of which there were `before`. */
+  sample(minimum: number, value: number, count: number, before: number): void {
+    this.lower(minimum, value);
+    this.raise(minimum + 1, value);
+    this.set(minimum + 2, Math.round((this.get(minimum + 2) * before + value * count) / (before + count)));
+  }
+
   clear(): void {
     for (const slot of this.slots) this.values[slot] = 0;
   }

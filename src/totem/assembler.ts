@@ -1,17 +1,8 @@
 import { TotemDrop, type TotemDropReason } from './drop-reason.ts';
-import type { FrameMemory } from './interface.ts';
+import type { FrameMemory, TotemUser } from './interface.ts';
 import { TOTEM_LIMITS } from './limits.ts';
 import { GroupHeader, type GroupTable } from './wire/group-header.ts';
 import { checkPacket, PG } from './wire/pg-packet.ts';
-
-export type DeliverMessage = (
-  group: number,
-  nodeId: number,
-  memory: FrameMemory,
-  offset: number,
-  length: number,
-  foreignEndian: boolean,
-) => void;
 
 /** What was received of a message whose end is still to come. */
 export interface UnfinishedMessage {
@@ -78,7 +69,7 @@ export class Assembler {
     private readonly groups: GroupTable,
     areaOffset: number,
     areaBytes: number,
-    private readonly deliver: DeliverMessage,
+    private readonly deliver: TotemUser['deliver'],
     private readonly dropped: (reason: TotemDropReason) => void,
   ) {
     const buffers = Math.floor(areaBytes / TOTEM_LIMITS.assemblyBytesMax);

@@ -1,33 +1,21 @@
 import t from 'tap';
 import { ringText } from '../../src/cli/cluster.ts';
-import type { CliIo, CommandContext } from '../../src/cli/command.ts';
+import type { CommandContext } from '../../src/cli/command.ts';
 import { entryLine } from '../../src/cli/commands/cmap.ts';
 import { eventLine } from '../../src/cli/commands/cpg.ts';
 import { runCli } from '../../src/cli/main.ts';
 import { emit, emitItem, jsonText, table } from '../../src/cli/output.ts';
 import { instancesAmong, listeningNames } from '../../src/ipc/instances.ts';
 import { printable } from '../../src/lib/printable.ts';
+import { capturedIo } from './captured-io.ts';
 
 const ESC = '\u001b';
 const HOSTILE = `a${ESC}]0;title\u0007\u009b2J\r\n\u202eb\u007f`;
 
 function capture(json: boolean): { context: CommandContext; text: () => string } {
-  let text = '';
-  const io: CliIo = {
-    out: (part) => {
-      text += part;
-      return true;
-    },
-    err: (part) => {
-      text += part;
-    },
-    stdin: (async function* () {})(),
-    env: {},
-    signal: new AbortController().signal,
-    keyboard: null,
-  };
+  const io = capturedIo();
   const connect = { signal: io.signal, waitReadyMs: 0, timeoutMs: 1000 };
-  return { context: { io, values: {}, positionals: [], json, connect }, text: () => text };
+  return { context: { io, values: {}, positionals: [], json, connect }, text: () => io.text };
 }
 
 /** Every line feed is one of ours, and no other character moves anything. */

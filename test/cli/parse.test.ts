@@ -1,5 +1,4 @@
 import t from 'tap';
-import type { CliIo } from '../../src/cli/command.ts';
 import { changeLine, typedValue } from '../../src/cli/commands/cmap.ts';
 import { eventLine } from '../../src/cli/commands/cpg.ts';
 import { COMMANDS } from '../../src/cli/commands/index.ts';
@@ -7,25 +6,7 @@ import { runCli } from '../../src/cli/main.ts';
 import { jsonText, table } from '../../src/cli/output.ts';
 import { parseInvocation } from '../../src/cli/parse.ts';
 import { nearest } from '../../src/lib/nearest.ts';
-
-function fakeIo(): CliIo & { stdout: string; stderr: string } {
-  const io = {
-    stdout: '',
-    stderr: '',
-    out(text: string): boolean {
-      io.stdout += text;
-      return true;
-    },
-    err(text: string): void {
-      io.stderr += text;
-    },
-    stdin: (async function* () {})(),
-    env: {},
-    signal: new AbortController().signal,
-    keyboard: null,
-  };
-  return io;
-}
+import { capturedIo } from './captured-io.ts';
 
 t.test('the longest command wins, options stand anywhere', async (t) => {
   const invocation = parseInvocation(['quorum', 'watch', '--json', '-i', 'a'], COMMANDS);
@@ -44,7 +25,7 @@ t.test('usage errors name the command and end with 2', async (t) => {
     ['status', 'extra'],
     ['status', '--wait', 'x'],
   ]) {
-    const io = fakeIo();
+    const io = capturedIo();
     t.equal(await runCli(argv, io), 2, argv.join(' '));
     t.match(io.stderr, /^rondo: /);
     t.match(io.stderr, /Try: rondo/);
@@ -53,11 +34,11 @@ t.test('usage errors name the command and end with 2', async (t) => {
 
 t.test('every command has help with its options', async (t) => {
   for (const command of COMMANDS) {
-    const io = fakeIo();
+    const io = capturedIo();
     t.equal(await runCli([...command.words.split(' '), '--help'], io), 0);
     for (const name of Object.keys(command.options)) t.match(io.stdout, `--${name}`, `${command.words} --${name}`);
   }
-  const io = fakeIo();
+  const io = capturedIo();
   t.equal(await runCli(['--help'], io), 0);
   for (const command of COMMANDS) t.match(io.stdout, command.words);
 });

@@ -1,22 +1,11 @@
-import type { CliIo } from '../../src/cli/command.ts';
 import { runCli } from '../../src/cli/main.ts';
+import { capturedIo } from './captured-io.ts';
 
 /** A command in this process, without input or terminal. */
-export async function rondo(...args: readonly string[]): Promise<{ status: number; out: string; err: string }> {
-  const result = { status: -1, out: '', err: '' };
-  const io: CliIo = {
-    out: (text) => {
-      result.out += text;
-      return true;
-    },
-    err: (text) => {
-      result.err += text;
-    },
-    stdin: (async function* () {})(),
-    env: {},
-    signal: new AbortController().signal,
-    keyboard: null,
-  };
-  result.status = await runCli(args, io);
-  return result;
+export async function rondo(
+  ...args: readonly string[]
+): Promise<{ status: number; out: string; err: string; text: string }> {
+  const io = capturedIo();
+  const status = await runCli(args, io);
+  return { status, out: io.stdout, err: io.stderr, text: io.text };
 }

@@ -2,25 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import type { CliIo } from '../../src/cli/command.ts';
-import { runCli } from '../../src/cli/main.ts';
 import { openFlightRecorder } from '../../src/daemon/flight-recorder.ts';
 import { openRingFlight } from '../../src/ring/flight.ts';
+import { rondo } from './run-rondo.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'why-'));
 t.teardown(() => rmSync(directory, { recursive: true }));
-
-async function rondo(...argv: readonly string[]): Promise<{ readonly status: number; readonly text: string }> {
-  let text = '';
-  const take = (part: string): boolean => {
-    text += part;
-    return true;
-  };
-  const stdin = (async function* () {})();
-  const { signal } = new AbortController();
-  const io: CliIo = { out: take, err: take, stdin, env: {}, signal, keyboard: null };
-  return { status: await runCli(argv, io), text };
-}
 
 function record(pid: number, end: boolean): void {
   const recorder = openFlightRecorder({ stateDirectory: directory, bytes: 1 << 18, nodeId: 4, log: () => {} });

@@ -1,9 +1,9 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
-import type { CliIo } from '../../src/cli/command.ts';
 import { runCli } from '../../src/cli/main.ts';
 import { Cfg, Cmap, Cpg, Votequorum } from '../../src/client/index.ts';
+import { capturedIo } from '../cli/captured-io.ts';
 import { LoopbackCluster, Recorder, until } from './loopback-cluster.ts';
 
 const GROUP = 'end-to-end';
@@ -24,25 +24,6 @@ async function sendMany(recorder: Recorder, count: number, seed: number): Promis
 
 const mainThreadSleeps = (pid: number): number =>
   Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/task/${pid}/status`, 'utf8'))?.[1]);
-
-function captureIo(): CliIo & { text: string } {
-  const io = {
-    text: '',
-    out(text: string): boolean {
-      io.text += text;
-      return true;
-    },
-    err(text: string): void {
-      io.text += text;
-    },
-    stdin: (async function* () {})(),
-    env: {},
-    signal: new AbortController().signal,
-    columns: 0,
-    keyboard: null,
-  };
-  return io;
-}
 
 t.setTimeout(800_000);
 
@@ -76,7 +57,7 @@ for (const transport of ['udpu', 'knet'] as const) {
     });
 
     await t.test('the command line shows the same', SLOW, async (t) => {
-      const io = captureIo();
+      const io = capturedIo();
       t.equal(await runCli(['status', '--json', '-i', cluster.instance(0), '--check'], io), 0);
       t.match(JSON.parse(io.text), {
         quorate: true,
@@ -85,35 +66,35 @@ for (const transport of ['udpu', 'knet'] as const) {
         nodes: [{ nodeId: 1, member: true, votes: 1 }, { nodeId: 2 }, { nodeId: 3, addresses: ['127.0.0.3'] }],
       });
       for (const words of [['status'], ['links'], ['nodes'], ['quorum'], ['cpg', 'list'], ['cmap', 'list', 'totem.']]) {
-        const plain = captureIo();
+        const plain = capturedIo();
         t.equal(await runCli([...words, '-i', cluster.instance(1)], plain), 0, words.join(' '));
         t.ok(plain.text.length > 20);
       }
-      const sent = captureIo();
+      const sent = capturedIo();
       t.equal(await runCli(['cpg', 'send', 'other', 'hello', '--json', '-i', cluster.instance(2)], sent), 0);
       t.same(JSON.parse(sent.text), { group: 'other', sent: 1 });
       t.equal(
-        await runCli(['cmap', 'set', 'system.x', 'u8', '1', '-i', cluster.instance(0)], captureIo()),
+        await runCli(['cmap', 'set', 'system.x', 'u8', '1', '-i', cluster.instance(0)], capturedIo()),
         1,
         'read-only',
       );
-      t.equal(await runCli(['status', '-i', 'rondo-nobody'], captureIo()), 3);
+      t.equal(await runCli(['status', '-i', 'rondo-nobody'], capturedIo()), 3);
 
       const { configFile } = cluster.layout.nodes[1]!;
-      const checked = captureIo();
+      const checked = capturedIo();
       t.equal(await runCli(['config', 'check', '--json', '-i', cluster.instance(1)], checked), 0, checked.text);
       t.match(
         JSON.parse(checked.text),
         { file: configFile, ok: true, summary: { nodeId: 2 } },
         'the file that the daemon has read, as its node',
       );
-      const planned = captureIo();
+      const planned = capturedIo();
       t.equal(await runCli(['config', 'plan', '-i', cluster.instance(1)], planned), 0, planned.text);
       t.match(planned.text, `${configFile} says what is in force`);
-      const looked = captureIo();
+      const looked = capturedIo();
       await runCli(['doctor', '--seconds', '0', '-i', cluster.instance(1)], looked);
       t.match(looked.text, /^Looked at machine, configuration and ring: /m);
-      t.equal(await runCli(['config', 'check', '-i', 'rondo-nobody'], captureIo()), 1, 'nobody knows the file');
+      t.equal(await runCli(['config', 'check', '-i', 'rondo-nobody'], capturedIo()), 1, 'nobody knows the file');
     });
 
     await t.test('reload: as a whole, or not at all', SLOW, async (t) => {

@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import type { CliIo } from '../../src/cli/command.ts';
 import { runCli } from '../../src/cli/main.ts';
 import type { Prediction } from '../../src/sim/predict.ts';
+import { capturedIo } from '../cli/captured-io.ts';
 
 t.setTimeout(300_000); // the machine may be busy
 const directory = mkdtempSync(join(tmpdir(), 'rondo-simulate-'));
@@ -29,22 +29,9 @@ interface Said {
 }
 
 async function simulate(...args: readonly string[]): Promise<Said> {
-  let text = '';
-  const io: CliIo = {
-    out: (more) => {
-      text += more;
-      return true;
-    },
-    err: (more) => {
-      text += more;
-    },
-    stdin: (async function* () {})(),
-    env: { RONDO_IPC_INSTANCE: `rondo-simulate-${process.pid}` },
-    signal: new AbortController().signal,
-    keyboard: null,
-  };
+  const io = capturedIo({ RONDO_IPC_INSTANCE: `rondo-simulate-${process.pid}` });
   const status = await runCli(['simulate', ...args, '--node', 'n1'], io);
-  return { status, text };
+  return { status, text: io.text };
 }
 
 async function predicted(...args: readonly string[]): Promise<Prediction> {

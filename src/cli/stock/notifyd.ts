@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { lookupService } from 'node:dns/promises';
 import { hostname } from 'node:os';
 import { within } from '../../client/abort.ts';
@@ -10,6 +9,7 @@ import { SNMP_COMMUNITY } from '../../notify/target.ts';
 import { notifyServiceManager } from '../../os/service-manager.ts';
 import { openSyslog } from '../../os/syslog.ts';
 import { ClusterWatch } from '../cluster-watch.ts';
+import { runOrDetach } from './daemon-options.ts';
 import { getopt } from './getopt.ts';
 import { csErrorOf, EXIT_FAILURE, EXIT_SUCCESS, type Tool, type ToolIo } from './tool.ts';
 
@@ -40,13 +40,7 @@ export const NOTIFYD: Tool = {
       return refuse('no event type enabled, see corosync-notifyd -h, exiting.');
     if (settings.print && !settings.foreground)
       return refuse('configured to print to stdout and run in the background, exiting');
-    if (settings.foreground) return await serve(settings, io);
-    spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1), '-f'], {
-      cwd: '/',
-      detached: true,
-      stdio: 'ignore',
-    }).unref();
-    return EXIT_SUCCESS;
+    return await runOrDetach(settings.foreground, () => serve(settings, io));
   },
 };
 
