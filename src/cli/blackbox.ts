@@ -19,7 +19,11 @@ export function loadBlackbox(path: string): BlackboxContents {
     return readBlackbox(readFileSync(path));
   } catch (error) {
     if (error instanceof RondoError || !(error instanceof Error && 'code' in error)) throw error;
-    const hint = error.code === 'ENOENT' ? 'A running daemon writes it when asked: rondo blackbox dump' : '';
-    throw new RondoError('RONDO_BLACKBOX', error.message, hint);
+    if (error.code !== 'ENOENT') throw new RondoError('RONDO_BLACKBOX', error.message);
+    throw new RondoError(
+      'RONDO_BLACKBOX',
+      `there is no ${path}: no daemon has written its last log lines yet`,
+      'A running one does when asked: rondo blackbox dump',
+    );
   }
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { ConnectionError } from '../client/errors.ts';
+import { bareMessage, ConnectionError, isConnectionError } from '../client/errors.ts';
+import { START_HINT } from '../client/ipc-channel.ts';
 import { RondoError } from '../lib/errors.ts';
 import { printableLines } from '../lib/printable.ts';
 import type { CliIo, Command, OptionValues } from './command.ts';
@@ -92,7 +93,7 @@ function report(error: unknown, io: CliIo, argv: readonly string[], commands: re
   if (io.signal.aborted) return CliExit.INTERRUPTED;
   const text =
     error instanceof RondoError
-      ? error.message
+      ? advice(error)
       : error instanceof Error
         ? (error.stack ?? error.message)
         : String(error);
@@ -102,6 +103,13 @@ function report(error: unknown, io: CliIo, argv: readonly string[], commands: re
   }
   io.err(printableLines(`rondo: ${text}\n`));
   return error instanceof ConnectionError && error.code !== 'RONDO_DISCONNECTED' ? CliExit.UNREACHABLE : CliExit.FAILED;
+}
+
+/** The client's errors advise programmers: who types commands gets commands. */
+function advice(error: RondoError): string {
+  if (isConnectionError(error, 'RONDO_DISCONNECTED')) return bareMessage(error);
+  if (!isConnectionError(error, 'RONDO_NOT_RUNNING') || error.hint !== START_HINT) return error.message;
+  return 'no daemon runs on this host. Start it (systemctl start corosync); why it does not run: rondo doctor, rondo why';
 }
 
 function packageVersion(): string {

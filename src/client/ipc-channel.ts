@@ -50,6 +50,9 @@ export function runtimeLacks(versions: NodeJS.Dict<string>): string | null {
   return null;
 }
 
+/** Where no daemon of any name runs. */
+export const START_HINT = 'Start the daemon';
+
 /** What to do when nobody listens, which depends on who does. */
 export function notRunningHint(
   service: string,
@@ -60,7 +63,7 @@ export function notRunningHint(
     return `The daemon runs without the service ${service}: its configuration decides that`;
   const named = running.filter((name) => name !== '').slice(0, INSTANCES_SHOWN);
   const others = [...(running.includes('') ? ['the one with the stock names'] : []), ...named];
-  const start = instance === '' ? 'Start the daemon' : `Start the daemon with --ipc-instance ${instance}`;
+  const start = instance === '' ? START_HINT : `${START_HINT} with --ipc-instance ${instance}`;
   if (others.length === 0) return start;
   return `${start}, or use an instance that runs here (option instance, RONDO_IPC_INSTANCE): ${others.join(', ')}`;
 }

@@ -82,7 +82,7 @@ function ringRecordText(record: RingRecord): string | null {
     case 'commit':
       return 'COMMIT';
     case 'recovery':
-      return `RECOVERY, together with ${nodesText(record.transitional)}`;
+      return `RECOVERY, together with ${record.transitional.length === 0 ? 'nobody' : nodesText(record.transitional)}`;
     case 'recoverMessages':
       return `sends ${counted(record.count, 'message')} of the old ring again`;
     case 'operational':

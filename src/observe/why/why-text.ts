@@ -93,13 +93,15 @@ function lossText({ timer, silentMs, timeoutMs }: Extract<ChangeCause, { kind: '
   return `no token came for ${timeText(silentMs)}; ${which} decided (token timeout ${timeText(timeoutMs)}).`;
 }
 
-function silenceOf({ heard, left, takenForDead }: MembershipChange): string {
+function silenceOf({ heard, left, takenForDead, members }: MembershipChange): string {
   const gone = [...new Set([...left, ...takenForDead])];
   const silent = gone.flatMap((node) => {
     const own = heard.filter((entry) => entry.node === node);
     return own.length === 0 ? [] : [`node ${node} had been silent ${listText(own.map(lastHeard))}`];
   });
-  const others = heard.filter(({ node, silentMs }) => !gone.includes(node) && silentMs !== null);
+  const others = heard.filter(
+    ({ node, silentMs }) => members.includes(node) && !gone.includes(node) && silentMs !== null,
+  );
   if (silent.length === 0) return '';
   const rest =
     others.length === 0
@@ -134,7 +136,7 @@ function pauseOf({ pauses, cause, phases }: MembershipChange): string {
   if (pauses.length === 0) return 'This node ran all the time.';
   const longest = pauses.reduce((a, b) => (b.ms > a.ms ? b : a));
   const timeoutMs = cause.kind === 'tokenLost' ? cause.timeoutMs : phases.silenceMs;
-  const guilty = longest.ms >= timeoutMs * PAUSE_SHARE;
+  const guilty = cause.kind !== 'start' && longest.ms >= timeoutMs * PAUSE_SHARE;
   const verdict = guilty ? ': that is why it lost the ring, not its peers' : '';
   return `This node did not run ${listText(pauses.map(pauseText))}${verdict}.`;
 }

@@ -99,6 +99,23 @@ t.test('a pause long ago, or shorter than matters, is no reason', async (t) => {
   t.match(last(story), /the same members/);
 });
 
+t.test('a daemon that starts lost no ring, however long it was held up', async (t) => {
+  const story = new Story();
+  story.ring('pause', { ms: 1020, noticedBy: 3, thresholdMs: 800 });
+  const text = last(story.begins());
+  t.match(text, /Why: this daemon started\./);
+  t.match(text, /This node did not run for 1\.02 s \(.*\)\.$/m);
+});
+
+t.test('whoever was not there before is none of the others that were heard', async (t) => {
+  const story = silentPeer().after(120_000);
+  story.ring('memberDied', { node: 2 });
+  story.ring('heard', { nodes: [2, 3], links: [0, 0], silentMs: [306, 120_000], up: [0, 0] });
+  story.gathers({ reason: 16, node: 2 }).after(5);
+  story.forms({ rep: 1, seq: 12 }, { members: [1], joined: [], left: [2], lost: [] });
+  t.match(last(story), /Node 2 had been silent for 306 ms on link 0 \(down\)\.$/m);
+});
+
 t.test('other causes', async (t) => {
   const caused = (
     begin: (story: Story) => Story,
