@@ -4,7 +4,7 @@ import { WEB_LIMITS } from './limits.ts';
 import type { BearerToken } from './token.ts';
 
 export interface RequestRefusal {
-  readonly status: 400 | 401 | 403 | 405 | 414 | 421;
+  readonly status: 400 | 401 | 403 | 405 | 414 | 421 | 431;
   readonly text: string;
 }
 
@@ -25,6 +25,8 @@ export type Openness = 'public' | 'protected';
 export function refusalOf(request: IncomingMessage, openness: Openness, rules: GuardRules): RequestRefusal | null {
   if (request.method !== 'GET' && request.method !== 'HEAD') return { status: 405, text: 'only GET and HEAD' };
   if ((request.url ?? '').length > WEB_LIMITS.pathBytesMax) return { status: 414, text: 'the path is too long' };
+  // Node.js leaves out those beyond: nobody would see a second Host among them.
+  if (request.rawHeaders.length >= 2 * WEB_LIMITS.headersMax) return { status: 431, text: 'too many headers' };
   const host = onlyHost(request);
   if (host === null) return { status: 400, text: 'one Host is needed' };
   if (rules.localNamesOnly && !isLocalName(host))

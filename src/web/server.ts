@@ -53,6 +53,7 @@ export class WebServer {
   private readonly gate: ConnectionGate;
   private readonly routes: ReadonlyMap<string, readonly [Openness, Route]>;
   private readonly deadlines = new Map<Socket, NodeJS.Timeout>();
+  private readonly asked = new WeakSet<Socket>();
 
   /** @param fd a listening socket, which is this object's from now on */
   constructor(
@@ -128,6 +129,12 @@ export class WebServer {
   }
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    // Node.js counts requests of HTTP/1.1 only: one of 1.0 that keeps its connection could bring hundreds along.
+    if (this.asked.has(request.socket)) {
+      request.socket.destroy();
+      return;
+    }
+    this.asked.add(request.socket);
     this.endAfter(request.socket, WEB_LIMITS.responseMs);
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
     response.on('error', () => response.destroy());

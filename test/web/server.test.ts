@@ -148,6 +148,47 @@ t.test('large headers, slow senders and those who say nothing are cut', async (t
   t.equal((await get(port, '/metrics')).status, 200);
 });
 
+t.test('one request a connection, however it is asked', async (t) => {
+  const { port, rendered } = serve(t);
+  const one = 'GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n';
+  const old = 'GET /metrics HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n';
+  for (const [what, request] of [
+    ['many at once', one.repeat(500)],
+    ['many at once, of an old kind that keeps connections', old.repeat(500)],
+    ['one within the body of another', `GET /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 61\r\n\r\n${one}`],
+    [
+      'chunks and a length',
+      `GET /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${one}`,
+    ],
+    [
+      'two lengths',
+      `GET /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nContent-Length: 50\r\n\r\n${one}`,
+    ],
+    [
+      'an unknown coding',
+      `GET /metrics HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n${one}`,
+    ],
+    ['lines without a carriage return', one.replaceAll('\r', '').repeat(2)],
+    [
+      'another protocol',
+      `GET /metrics HTTP/1.1\r\nHost: localhost\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n${one}`,
+    ],
+    ['a tunnel', `CONNECT 127.0.0.1:1 HTTP/1.1\r\nHost: localhost\r\n\r\n${one}`],
+  ] as const) {
+    const before = rendered();
+    const { body } = await send(port, request).catch(() => ({ body: '' }));
+    t.ok(rendered() - before <= 1, `${what}: ${rendered() - before} served`);
+    t.ok((body.match(/rendered/g) ?? []).length <= 1, what);
+  }
+});
+
+t.test('a second Host where nobody looks any more', async (t) => {
+  const { port } = serve(t);
+  const many = Array.from({ length: WEB_LIMITS.headersMax }, (_, at) => `X${at}: 1\r\n`).join('');
+  const { status } = await send(port, `GET /metrics HTTP/1.1\r\nHost: localhost\r\n${many}Host: evil.example\r\n\r\n`);
+  t.equal(status, 431);
+});
+
 t.test('followers: events, a bound on their number, and an end for those who do not read', async (t) => {
   const { port } = serve(t);
   const sockets: Socket[] = [];
