@@ -10,6 +10,8 @@ export interface MainBridgeHandler {
   message(message: FromRing): void;
   /** A message of the ring for an engine here, in total order. `payload` is valid during the call only. */
   deliver(nodeId: number, payload: Uint8Array): void;
+  /** The ring thread has responses, events, or the end for clients in this process. */
+  newsForClients?(): void;
 }
 
 /** Work for the ring in one turn of the loop, before clients have theirs. */
@@ -91,6 +93,7 @@ export class MainBridge {
     this.flushWaiting();
     const end = performance.now() + TURN_MS;
     for (let count = 0; count < budget; ) {
+      if (this.takeNews()) handler.newsForClients?.();
       if (this.reader.peek()) {
         this.handle(handler);
         count++;
@@ -99,9 +102,22 @@ export class MainBridge {
       }
       // Announce the sleep, then look once more: whoever writes after this look sees the flag and rings.
       Atomics.store(state, StateWord.MAIN_ASLEEP, 1);
-      if (this.reader.isEmpty()) return false;
+      if (this.reader.isEmpty() && Atomics.load(state, StateWord.NEWS_FOR_CLIENTS) === 0) return false;
       Atomics.store(state, StateWord.MAIN_ASLEEP, 0);
     }
+    return true;
+  }
+
+  /** A client in this process has requests, room, or is gone. */
+  knockForClients(): void {
+    Atomics.store(this.views.state, StateWord.CLIENTS_KNOCKED, 1);
+    this.knock();
+  }
+
+  private takeNews(): boolean {
+    const { state } = this.views;
+    if (Atomics.load(state, StateWord.NEWS_FOR_CLIENTS) === 0) return false;
+    Atomics.store(state, StateWord.NEWS_FOR_CLIENTS, 0);
     return true;
   }
 

@@ -1,5 +1,5 @@
 import type { TotemChanges, TotemConfig } from '../config/totem-config.ts';
-import type { ClientDescriptor } from '../lib/client-descriptor.ts';
+import type { AttachedClient, ClientDescriptor } from '../lib/client-descriptor.ts';
 import type { LogLevel, LogSubsystem } from '../lib/log.ts';
 import type { ConfigurationChange, RingId } from '../lib/ring-id.ts';
 import type { SyncStep } from '../lib/sync-step.ts';
@@ -59,6 +59,8 @@ export type ToRing =
   | { readonly op: 'reloadDone' }
   | { readonly op: 'ringSeqReserved'; readonly upTo: number }
   | { readonly op: 'clientAttach'; readonly client: ClientDescriptor }
+  /** A client in this process; its memory comes through the port of the worker's data before this record. */
+  | { readonly op: 'localAttach'; readonly client: AttachedClient }
   /** Response to a `process` step: the engine's process phase succeeded and all that it sent precedes this record. */
   | { readonly op: 'syncDone'; readonly serviceId: number; readonly ringId: RingId }
   | { readonly op: 'forceGather' }

@@ -118,11 +118,25 @@ export class RingBridge {
     this.wakeMain();
   }
 
-  /** Announces that this thread is about to sleep. `false`: do not, records are waiting. */
+  /** Whether clients in this process have knocked since the last look. */
+  takeKnock(): boolean {
+    const { state } = this.views;
+    if (Atomics.load(state, StateWord.CLIENTS_KNOCKED) === 0) return false;
+    Atomics.store(state, StateWord.CLIENTS_KNOCKED, 0);
+    return true;
+  }
+
+  /** There is something for clients in this process. */
+  notifyClients(): void {
+    Atomics.store(this.views.state, StateWord.NEWS_FOR_CLIENTS, 1);
+    this.knock();
+  }
+
+  /** Announces that this thread is about to sleep. `false`: do not, records or clients are waiting. */
   prepareSleep(): boolean {
     const { state } = this.views;
     Atomics.store(state, StateWord.RING_ASLEEP, 1);
-    if (this.reader.isEmpty()) return true;
+    if (this.reader.isEmpty() && Atomics.load(state, StateWord.CLIENTS_KNOCKED) === 0) return true;
     Atomics.store(state, StateWord.RING_ASLEEP, 0);
     return false;
   }

@@ -1,3 +1,5 @@
+import type { MessagePort } from 'node:worker_threads';
+
 /**
  * Start of the ring thread: what the main thread hands over, and who does what.
  *
@@ -23,7 +25,7 @@
  *   only `stop` does. An error it throws ends the process's ring: 'error' and 'exit' events, treat as fatal.
  * * A process in which `start` is refused (no such interface, port in use) gets `fatal` with a code, then 'exit'.
  */
-export const RING_WORKER_DATA_VERSION = 1;
+export const RING_WORKER_DATA_VERSION = 2;
 
 export interface RingWorkerData {
   readonly version: typeof RING_WORKER_DATA_VERSION;
@@ -33,6 +35,8 @@ export interface RingWorkerData {
   readonly ringDoorbellFd: number;
   /** The ring thread's end of a non-blocking stream socketpair; it writes one byte when the main thread sleeps. */
   readonly mainDoorbellFd: number;
+  /** Brings the memory of clients in this process, a SharedArrayBuffer each, in the order of the `localAttach` records; `null`: there are none. */
+  readonly localMemory: MessagePort | null;
   readonly options: RingWorkerOptions;
 }
 

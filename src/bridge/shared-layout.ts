@@ -20,6 +20,10 @@ export const StateWord = {
   RING_ASLEEP: WORDS_PER_LINE,
   /** 1 while the ring thread is paused (`pause`); written by the main thread. */
   PAUSED: WORDS_PER_LINE + 1,
+  /** 1: a client in this process has requests for the ring thread, room for events, or is gone; the ring thread clears it. */
+  CLIENTS_KNOCKED: 3 * WORDS_PER_LINE,
+  /** 1: the ring thread has something for clients in this process; the main thread clears it. */
+  NEWS_FOR_CLIENTS: 4 * WORDS_PER_LINE,
   // Written by the ring thread only:
   /** 1 from the first configuration change on until the last barrier; 1 at start (services.md 3.1). */
   SYNC_IN_PROGRESS: 2 * WORDS_PER_LINE,

@@ -5,8 +5,8 @@
 export interface Channel {
   /** Sends a request and waits for its response, which belongs to the caller. Responses come in the order of the requests. */
   call(request: Uint8Array): Promise<Uint8Array>;
-  /** Sends a request that has no response. `false`: flow control or a full ring, nothing was sent. */
-  tryPost(request: Uint8Array): boolean;
+  /** Sends a request that has no response, with its variable part behind it. `false`: flow control or a full ring, nothing was sent. */
+  tryPost(request: Uint8Array, tail?: Uint8Array): boolean;
   /** Stops and starts taking events; the daemon keeps what is not taken, up to its own limit. */
   pauseEvents(): void;
   resumeEvents(): void;

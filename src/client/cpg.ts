@@ -1,6 +1,7 @@
 import { CsError, CsStatusError } from '../lib/errors.ts';
 import { CPG_CALLS, FragmentType } from '../services/codec/cpg.ts';
 import { GROUP_NAME_BYTES_MAX, groupNameValue } from '../services/codec/fields.ts';
+import { viewOf } from '../services/codec/struct.ts';
 import { abortable, checkedSignal, within } from './abort.ts';
 import { checkedAmount, checkedText, type MessageData, messageBytes } from './arguments.ts';
 import { Confirmations, type CpgPlace } from './confirmations.ts';
@@ -34,6 +35,7 @@ const QUEUE_BYTES_DEFAULT = 8 * 1024 * 1024;
 /** What an event costs in the queue besides its data. */
 const EVENT_OVERHEAD_BYTES = 200;
 const GUARANTEE_AGREED = 2;
+const MCAST = CPG_CALLS.mcast.request.fields;
 const FLAG_INITIAL_TOTEM = 1;
 /** `close()` waits this long for messages that wait and for the daemon, then cuts the connection. */
 const CLOSE_MS_DEFAULT = 5_000;
@@ -94,6 +96,9 @@ export class Cpg extends Connection {
   private readonly decoder: CpgEventDecoder;
   private queue!: MessageQueue;
   private readonly confirmations = new Confirmations(() => endReason('cpg', null));
+  /** Of every message, with its lengths: made once. */
+  private readonly head = CPG_CALLS.mcast.request.head({ guarantee: GUARANTEE_AGREED }, 0);
+  private readonly headView = viewOf(this.head);
   private group: Uint8Array | null = null;
   private state: 'none' | 'joined' | 'left' = 'none';
 
@@ -196,7 +201,7 @@ export class Cpg extends Connection {
         return nextTurnIfDue() ?? Promise.resolve();
       }
       // The caller may use its buffer again once the call returned.
-      return this.queue.add(new Uint8Array(data), signal); // not slice(): of a Buffer that is no copy
+      return this.queue.addCopy(data, signal);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -299,8 +304,10 @@ export class Cpg extends Connection {
   }
 
   private post(data: Uint8Array): boolean {
-    const values = { guarantee: GUARANTEE_AGREED, messageBytes: data.length };
-    if (!this.session.tryPost(CPG_CALLS.mcast, values, data)) return false;
+    const { head, headView } = this;
+    MCAST.size.write(headView, 0, head.length + data.length);
+    MCAST.messageBytes.write(headView, 0, data.length);
+    if (!this.session.tryPostEncoded(head, data)) return false;
     this.confirmations.posted(data);
     return true;
   }

@@ -52,8 +52,8 @@ export class LentMemory {
     return iterator;
   }
 
-  /** One that was transferred to another thread has no bytes here any more. */
-  private giveBack(piece: ArrayBufferLike): void {
+  /** Memory of a copy that is not used any more. One that was transferred to another thread has no bytes here any more. */
+  giveBack(piece: ArrayBufferLike): void {
     if (!this.lent.delete(piece) || !(piece instanceof ArrayBuffer)) return;
     if (piece.byteLength === 0 || this.freeBytes + piece.byteLength > FREE_BYTES_MAX) return;
     const size = log2(piece.byteLength);

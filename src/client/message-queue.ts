@@ -1,4 +1,5 @@
 import { onAbort } from './abort.ts';
+import { LentMemory } from './lent-memory.ts';
 import type { Session } from './session.ts';
 
 /** Room is looked for so often while nothing says that there might be some. */
@@ -31,6 +32,8 @@ export class MessageQueue {
   private progressMs = 0;
   private idle: Promise<void> | null = null;
   private endPause: (() => void) | null = null;
+  /** Of the copies that wait: those of before, whose pages are there already. */
+  private readonly memory = new LentMemory();
 
   constructor(
     private readonly session: Pick<Session, 'timeoutMs' | 'late'>,
@@ -49,6 +52,11 @@ export class MessageQueue {
   /** There may be room: the queue looks before its pause is over. A daemon does not report room, but what comes from it shows that it is at work. */
   wake(): void {
     this.endPause?.();
+  }
+
+  /** As `add`, with a copy of `data`, which the caller may use again at once. */
+  addCopy(data: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+    return this.add(this.memory.copy(data), signal);
   }
 
   /** `data` belongs to the queue. The signal has not fired. */
@@ -91,6 +99,7 @@ export class MessageQueue {
         item.reject(error);
       }
       this.queue.shift();
+      this.memory.giveBack(item.data.buffer);
     }
     this.idle = null;
   }

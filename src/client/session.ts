@@ -170,9 +170,14 @@ export class Session {
     }
   }
 
-  /** A request without a response; `false`: no room now. */
+  /** A request without a response; `false`: no room now, and nothing of the tail was copied. */
   tryPost<Q extends Fields>(call: Call<Q>, values: Partial<Values<Q>>, tail: Uint8Array = EMPTY): boolean {
-    return this.open().tryPost(call.request.message(values, tail));
+    return this.tryPostEncoded(call.request.head(values, tail.length), tail);
+  }
+
+  /** The same with a head that was encoded before. */
+  tryPostEncoded(head: Uint8Array, tail: Uint8Array): boolean {
+    return this.open().tryPost(head, tail);
   }
 
   /** The error of a daemon that did not respond in time. */

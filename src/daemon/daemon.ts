@@ -174,6 +174,7 @@ export class Daemon {
       messages: {
         message: (message) => this.fromRing(message),
         deliver: (nodeId, payload) => this.deliver(nodeId, payload),
+        newsForClients: () => this.ipc.newsForClients(),
       },
       dumpFlightData: () => parts.dumpFlightData(),
       aborts: (reason) => {
@@ -191,6 +192,8 @@ export class Daemon {
       engines: this.host,
       isKeyOne: (key) => this.cmap.getU8(key) === 1,
       attach: (client) => this.ring.send({ op: 'clientAttach', client }),
+      attachLocal: (client, shared) => this.ring.attachLocal(client, shared),
+      knock: () => this.ring.knockForClients(),
       remoteClients: () => this.queries.ask('clients'),
     });
     this.observation = this.makeObservation();

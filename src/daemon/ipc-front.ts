@@ -1,4 +1,4 @@
-import type { ClientDescriptor } from '../lib/client-descriptor.ts';
+import type { AttachedClient, ClientDescriptor } from '../lib/client-descriptor.ts';
 import type { LogFunction } from '../lib/log.ts';
 import type { FlightLog } from '../observe/flight/index.ts';
 import type { StatsMap } from '../services/cmap/stats-map.ts';
@@ -6,7 +6,10 @@ import type { EngineHost } from '../services/host/engine-host.ts';
 import type { FlowState } from '../services/host/flow-control.ts';
 import type { IpcStats } from './stats.ts';
 
-/** The daemon's side of the clients: one socket a service, connections, flow control. Made over `src/ipc`. */
+/**
+ * The daemon's side of the clients: one socket a service, connections, flow control. Made over `src/ipc`; for a program whose node has no other
+ * clients than itself, without sockets (`src/node`).
+ */
 export interface IpcFront {
   /** Clears up after daemons that are gone, and looks at what the kernel offers. */
   open(): void;
@@ -19,6 +22,8 @@ export interface IpcFront {
   flowControl(serviceId: number, state: FlowState): void;
   /** A connection that the ring thread serves has ended there. */
   remoteClosed(connectionId: number): void;
+  /** The ring thread has responses, events, or the end for clients in this process. */
+  newsForClients(): void;
   readonly stats: IpcStats;
   close(): Promise<void>;
 }
@@ -34,6 +39,10 @@ export interface IpcFrontPorts {
   isKeyOne(key: string): boolean;
   /** The ring thread serves this client from now on. */
   attach(client: ClientDescriptor): void;
+  /** It serves a client in this process, whose messages travel in `shared`. */
+  attachLocal(client: AttachedClient, shared: SharedArrayBuffer): void;
+  /** Such a client has requests, room for events, or is gone. */
+  knock(): void;
   /** The ring thread's result of the query `clients`. */
   remoteClients(): Promise<unknown>;
 }

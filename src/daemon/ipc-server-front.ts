@@ -14,22 +14,14 @@ import { errnoName } from '../os/errno.ts';
 import { closeFd } from '../os/fd.ts';
 import type { FlowState } from '../services/host/flow-control.ts';
 import type { IpcFront, IpcFrontPorts } from './ipc-front.ts';
-import {
-  type ClientCounters,
-  connectionBranch,
-  connectionPrefix,
-  NO_COUNTERS,
-  ownConnectionBranch,
-  ownConnectionPrefix,
-} from './ipc-statistics.ts';
+import { connectionBranch, connectionPrefix, ownConnectionBranch, ownConnectionPrefix } from './ipc-statistics.ts';
+import { clientFields, RemoteStatistics, serviceSums } from './remote-statistics.ts';
 import type { IpcStats, ServiceClients } from './stats.ts';
 
 /** Requests of one connection in a turn, by priority (libqb-ipc.md 3.4). */
 const BUDGETS = { fast: 50, normal: 5, slow: 1 } as const;
 /** Stock refuses below the first and accepts again above the second number of free descriptors (libqb-ipc.md 4.3). */
 const DESCRIPTORS = { low: 1, enough: 2 } as const;
-/** How old the statistics of the ring thread's clients may be. */
-const REMOTE_STATS_MS = 1_000;
 /** Refused connections of one user are logged this often. */
 const DENIALS_PERIOD_MS = 5_000;
 const EACCES = 13;
@@ -46,8 +38,7 @@ export class IpcServerFront implements IpcFront {
   /** Those that have hung up and that the other thread has not closed yet. */
   private readonly ending = new Map<number, ClientDescriptor>();
   private readonly hangUps = new HangUps();
-  private remoteStatistics = new Map<number, ClientCounters>();
-  private remoteAskedMs = Number.NEGATIVE_INFINITY;
+  private readonly remoteStatistics: RemoteStatistics;
   private readonly denials = new Repeats(DENIALS_PERIOD_MS);
   /** Of the services that are published, by id. */
   private readonly names = new Map<number, string>();
@@ -57,10 +48,9 @@ export class IpcServerFront implements IpcFront {
   constructor(
     private readonly ports: IpcFrontPorts,
     instance: string,
-    /** Process id of the only process that is let in; `null`: who has the right. */
-    private readonly onlyPid: number | null = null,
     private readonly transport: IpcTransport = 'shm',
   ) {
+    this.remoteStatistics = new RemoteStatistics(ports, () => this.remotes.size);
     this.server = new IpcServer({
       instance,
       transport,
@@ -110,6 +100,8 @@ export class IpcServerFront implements IpcFront {
     this.server.remoteClosed(client);
   }
 
+  newsForClients(): void {} // its clients are elsewhere
+
   /** Its thread serves what it has left behind first; for whoever looks at the statistics it is gone. */
   private remoteHungUp(connectionId: number): void {
     const client = this.remotes.get(connectionId);
@@ -118,7 +110,7 @@ export class IpcServerFront implements IpcFront {
     this.ports.statistics.remove(connectionPrefix(client));
     this.ports.statistics.remove(ownConnectionPrefix(client));
     this.remotes.delete(connectionId);
-    this.remoteStatistics.delete(connectionId);
+    this.remoteStatistics.remove(connectionId);
     this.ending.set(connectionId, client);
     this.server.remoteHungUp();
   }
@@ -132,7 +124,6 @@ export class IpcServerFront implements IpcFront {
   // ---- who may connect (services.md 2.1) ----
 
   private authorize(client: Credentials, serviceId: number, fd: number): number {
-    if (this.onlyPid !== null && client.pid !== this.onlyPid) return EACCES;
     const left = descriptorsLeft(fd);
     if (left <= DESCRIPTORS.low) this.descriptorsLow = true;
     else if (left > DESCRIPTORS.enough) this.descriptorsLow = false;
@@ -196,8 +187,8 @@ export class IpcServerFront implements IpcFront {
   private handOver(client: ClientDescriptor): void {
     this.remotes.set(client.id, client);
     this.ports.flight.write('clientJoined', clientFields(client));
-    this.ports.statistics.add(connectionBranch(client, () => this.remoteCounters(client.id)));
-    this.ports.statistics.add(ownConnectionBranch(client, () => this.remoteCounters(client.id)));
+    this.ports.statistics.add(connectionBranch(client, () => this.remoteStatistics.of(client.id)));
+    this.ports.statistics.add(ownConnectionBranch(client, () => this.remoteStatistics.of(client.id)));
     this.hangUps.watch(client.fd, client.id);
     this.server.publishEvents(); // before the other thread can respond to the client's first request
     this.ports.attach(client);
@@ -215,7 +206,7 @@ export class IpcServerFront implements IpcFront {
         for (const connection of server.connections()) connection.statistics.clear();
       },
       byService: () => this.byService(),
-      refresh: () => this.refreshRemote(),
+      refresh: () => this.remoteStatistics.refresh(),
       notice: () => {
         for (const id of this.hangUps.take()) this.remoteHungUp(id);
       },
@@ -223,46 +214,11 @@ export class IpcServerFront implements IpcFront {
   }
 
   private byService(): readonly ServiceClients[] {
-    this.refreshRemote();
-    const sums = new Map([...this.names].map(([id, service]) => [id, emptySum(service)]));
-    const count = (serviceId: number, { queued, queueing }: ClientCounters): void => {
-      const sum = sums.get(serviceId);
-      if (sum === undefined) return;
-      sum.connections++;
-      sum.eventsWaiting += queued;
-      if (queueing) sum.slowClients++;
-    };
-    for (const { serviceId, statistics } of this.server.connections()) count(serviceId, statistics);
-    for (const [id, { serviceId }] of this.remotes) count(serviceId, this.remoteStatistics.get(id) ?? NO_COUNTERS);
-    return [...sums.values()];
-  }
-
-  private remoteCounters(id: number): ClientCounters {
-    this.refreshRemote();
-    return this.remoteStatistics.get(id) ?? NO_COUNTERS;
-  }
-
-  /** The ring thread's counters come by message: what is shown is as of the last response. */
-  private refreshRemote(): void {
-    const nowMs = performance.now();
-    if (this.remotes.size === 0 || nowMs - this.remoteAskedMs < REMOTE_STATS_MS) return;
-    this.remoteAskedMs = nowMs;
-    this.ports.remoteClients().then(
-      (value) => {
-        const clients = value as readonly { readonly id: number; readonly statistics: ClientCounters }[] | null;
-        this.remoteStatistics = new Map((clients ?? []).map(({ id, statistics }) => [id, statistics]));
-      },
-      () => {}, // the ring thread is ending
-    );
+    this.remoteStatistics.refresh();
+    const remote = [...this.remotes].map(([id, { serviceId }]) => ({
+      serviceId,
+      statistics: this.remoteStatistics.of(id),
+    }));
+    return serviceSums(this.names, [...this.server.connections(), ...remote]);
   }
 }
-
-type AnyClient = Pick<ClientDescriptor, 'serviceId' | 'pid' | 'euid' | 'processName'>;
-const clientFields = ({ serviceId, pid, euid, processName }: AnyClient) => ({
-  service: serviceId,
-  pid,
-  uid: euid,
-  name: processName,
-});
-
-const emptySum = (service: string) => ({ service, connections: 0, eventsWaiting: 0, slowClients: 0 });

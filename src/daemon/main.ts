@@ -167,7 +167,7 @@ async function serve(parts: ServeParts): Promise<ExitCodeValue> {
     dumpFlightData: () => log.dumpFlightData(stateDirectory),
     flight,
     lostLines: () => log.lost,
-    makeIpc: (ports) => new IpcServerFront(ports, instance, null, ipcTransport(result.map)),
+    makeIpc: (ports) => new IpcServerFront(ports, instance, ipcTransport(result.map)),
     ownsMachine: true,
     abort: () => {
       setTimeout(() => {

@@ -1,9 +1,10 @@
 import { Socket } from 'node:net';
-import { Worker } from 'node:worker_threads';
+import { MessageChannel, Worker } from 'node:worker_threads';
 import { MainBridge, type MainBridgeHandler } from '../bridge/main-bridge.ts';
 import type { ToRing } from '../bridge/messages.ts';
 import { RING_WORKER_DATA_VERSION, type RingWorkerData, type RingWorkerOptions } from '../bridge/ring-worker-data.ts';
 import { allocateShared, type SharedViews, StateWord } from '../bridge/shared-layout.ts';
+import type { AttachedClient } from '../lib/client-descriptor.ts';
 import { closeEventfd, openEventfd, signalEventfd } from '../os/eventfd.ts';
 import { closeFd } from '../os/fd.ts';
 import { openSocketPair } from '../os/socket.ts';
@@ -37,6 +38,8 @@ export class RingHandle {
   private readonly bridge = new MainBridge(this.shared, () => {
     if (this.running !== null) signalEventfd(this.running.ringFd);
   });
+  /** Brings the memory of clients in this process to the ring thread. */
+  private readonly localMemory = new MessageChannel();
   private running: Running | null = null;
   private failure: Error | null = null;
   private draining = false;
@@ -72,8 +75,10 @@ export class RingHandle {
   private startWorker(ringDoorbellFd: number, mainDoorbellFd: number): void {
     const { shared, options } = this;
     const version = RING_WORKER_DATA_VERSION;
-    const workerData: RingWorkerData = { version, shared, ringDoorbellFd, mainDoorbellFd, options };
-    const worker = new Worker(WORKER, { workerData, name: 'ring', stdout: false, stderr: false });
+    const localMemory = this.localMemory.port2;
+    const workerData: RingWorkerData = { version, shared, ringDoorbellFd, mainDoorbellFd, localMemory, options };
+    const transferList = [localMemory];
+    const worker = new Worker(WORKER, { workerData, transferList, name: 'ring', stdout: false, stderr: false });
     worker.once('error', (error) => {
       this.failure = error instanceof Error ? error : new Error(String(error));
     });
@@ -86,6 +91,18 @@ export class RingHandle {
 
   send(message: ToRing): void {
     if (!this.ended) this.bridge.send(message);
+  }
+
+  /** The ring thread serves a client in this process from now on, whose messages travel in `shared`. */
+  attachLocal(client: AttachedClient, shared: SharedArrayBuffer): void {
+    if (this.ended) return;
+    this.localMemory.port1.postMessage(shared);
+    this.bridge.send({ op: 'localAttach', client });
+  }
+
+  /** Such a client has requests, room for events, or is gone. */
+  knockForClients(): void {
+    if (!this.ended) this.bridge.knockForClients();
   }
 
   /** Sends a key ahead of the configuration that needs it. */
@@ -115,6 +132,7 @@ export class RingHandle {
     while (this.bridge.drain(handler)); // its last messages, before the news of its end
     this.ended = true;
     this.running = null;
+    this.localMemory.port1.close();
     if (safety !== null) clearInterval(safety);
     doorbell.destroy();
     closeFd(ringEndOfDoorbellFd);

@@ -17,7 +17,7 @@ export interface RingPhasePorts {
   readonly ringIds: Pick<RingIdStore, 'close'>;
   readonly thread: Pick<RingHandle, 'start' | 'send'>;
   /** The messages of the thread, while it runs. */
-  readonly messages: Pick<RingThreadHandler, 'message' | 'deliver'>;
+  readonly messages: Pick<RingThreadHandler, 'message' | 'deliver' | 'newsForClients'>;
   dumpFlightData(): void;
   /** An orderly exit would wait for the thread: the process aborts, or its program learns that the node is lost. */
   aborts(reason: string): void;

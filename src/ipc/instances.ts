@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { PRIVATE_INSTANCE } from './names.ts';
 
 /** Every daemon has this service, so its socket stands for the daemon. */
 const SERVICE_OF_ALL = 'cmap';
@@ -30,11 +29,7 @@ export function instancesAmong(names: Iterable<string>): string[] {
   const found: string[] = [];
   for (const name of names) {
     if (name === SERVICE_OF_ALL) found.push('');
-    else if (
-      /^[A-Za-z0-9._-]+$/.test(name) &&
-      name.endsWith(`-${SERVICE_OF_ALL}`) &&
-      !name.startsWith(PRIVATE_INSTANCE)
-    ) {
+    else if (/^[A-Za-z0-9._-]+$/.test(name) && name.endsWith(`-${SERVICE_OF_ALL}`)) {
       found.push(name.slice(0, -SERVICE_OF_ALL.length - 1));
     }
   }

@@ -1,8 +1,6 @@
 import { existsSync } from 'node:fs';
 import { encodeAbstractName, encodeUnixPath, SUN_PATH_BYTES } from '../os/sockaddr.ts';
 
-/** Instances of nodes within a program, which nobody else can use, begin so. */
-export const PRIVATE_INSTANCE = 'rondo-private-';
 /** Where libqb keeps the files of its connections. */
 export const SHARED_MEMORY_DIRECTORY = '/dev/shm';
 /** If this file exists, libqb uses socket files instead of abstract names (libqb-ipc.md 1.1). */

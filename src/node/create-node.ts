@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { abortable, within } from '../client/abort.ts';
+import { type ChannelHook, OPEN_CHANNEL } from '../client/channel.ts';
 import type { ConnectOptions } from '../client/session.ts';
 import { type ConfigEnvironment, nodeEnvironment } from '../config/environment.ts';
 import { type LoadedConfiguration, loadConfiguration } from '../config/load.ts';
@@ -11,13 +11,13 @@ import { type FlightRecorder, flightBytes, openFlightRecorder } from '../daemon/
 import { IpcServerFront, ipcTransport } from '../daemon/ipc-server-front.ts';
 import { RingIdStore } from '../daemon/ring-id-store.ts';
 import { StateLock } from '../daemon/state-lock.ts';
-import { PRIVATE_INSTANCE } from '../ipc/names.ts';
 import { failureText } from '../lib/failure.ts';
 import { LineLimit } from '../lib/line-limit.ts';
 import type { LogFunction } from '../lib/log.ts';
 import { trustedFile } from '../os/trusted-path.ts';
 import { loadEngineModules } from '../services/host/engine-modules.ts';
 import { NodeError } from './errors.ts';
+import { LocalFront } from './local-front.ts';
 
 export interface EmbeddedNodeOptions {
   /** The text of a corosync.conf. Its `logging` section has no effect: lines go to `log`. */
@@ -40,7 +40,6 @@ export interface EmbeddedNodeOptions {
 export type NodeEnd = 'closed' | 'killed' | 'failed';
 
 const READY_MS_DEFAULT = 60_000;
-const PRIVATE_NAME_BYTES = 12;
 const IPC_NAME = /^[A-Za-z0-9._-]{1,64}$/;
 
 /** What a node is made of: read, checked and locked. */
@@ -50,8 +49,8 @@ interface NodeParts {
   readonly stateDirectory: string;
   readonly flight: FlightRecorder;
   readonly nodeName: string | null;
-  readonly instance: string;
-  readonly isPrivate: boolean;
+  /** Of the sockets for others; `null`: there are none. */
+  readonly instance: string | null;
   readonly log: LogFunction;
   cleanUp(): void;
 }
@@ -67,7 +66,9 @@ export class EmbeddedNode {
   private readonly isReady = new Deferred<void>();
   private readonly lost = new Deferred<NodeEnd>();
   private readonly daemon: Daemon;
-  private readonly instance: string;
+  private readonly instance: string | null;
+  /** Where this program's clients are served, when nobody else's are. */
+  private local: LocalFront | null = null;
 
   /** @internal `createNode` makes them. */
   constructor(parts: NodeParts, modules: Awaited<ReturnType<typeof loadEngineModules>>) {
@@ -91,8 +92,11 @@ export class EmbeddedNode {
       dumpFlightData: () => {},
       flight: parts.flight,
       lostLines: () => ({ file: 0, syslog: 0 }),
-      makeIpc: (ports) =>
-        new IpcServerFront(ports, instance, parts.isPrivate ? process.pid : null, ipcTransport(configuration.map)),
+      makeIpc: (ports) => {
+        if (instance !== null) return new IpcServerFront(ports, instance, ipcTransport(configuration.map));
+        this.local = new LocalFront(ports);
+        return this.local;
+      },
       ready: () => this.isReady.resolve(),
       abort: () => this.lost.resolve('failed'),
     });
@@ -101,7 +105,10 @@ export class EmbeddedNode {
 
   /** What `connect()` and `open()` of everything in this package take to be clients of this node. */
   connectOptions(): ConnectOptions {
-    return { instance: this.instance };
+    const { instance, local } = this;
+    if (instance !== null) return { instance };
+    const hook: ConnectOptions & ChannelHook = local === null ? {} : { [OPEN_CHANNEL]: local.openChannel };
+    return hook;
   }
 
   /** Leaves the ring in an orderly way, disconnects the clients, ends the thread. May be repeated. */
@@ -197,8 +204,7 @@ async function prepare(options: EmbeddedNodeOptions, out: LogFunction): Promise<
     stateDirectory,
     flight,
     nodeName: nodeName ?? null,
-    instance: ipc === false ? `${PRIVATE_INSTANCE}${randomBytes(PRIVATE_NAME_BYTES).toString('hex')}` : ipc,
-    isPrivate: ipc === false,
+    instance: ipc === false ? null : ipc,
     log,
     cleanUp: () => {
       flight.close();

@@ -1,6 +1,6 @@
 import type { KeyBox } from '../bridge/key-box.ts';
 import type { RingBridge } from '../bridge/ring-bridge.ts';
-import type { ClientDescriptor } from '../lib/client-descriptor.ts';
+import type { AttachedClient, ClientDescriptor } from '../lib/client-descriptor.ts';
 import type { FlightLog } from '../observe/flight/index.ts';
 import type { Arena } from '../os/arena.ts';
 import type { SyncCore, SyncParticipant } from '../services/sync/sync-core.ts';
@@ -40,6 +40,10 @@ export interface RingEngine extends RingHandler {
   readonly sync: SyncParticipant;
   /** Takes a client over from the main thread. */
   attach(client: ClientDescriptor): void;
+  /** The same for one in this process, with the memory that it shares with this thread. */
+  attachLocal(client: AttachedClient, shared: SharedArrayBuffer): void;
+  /** Clients in this process have requests, room for events, or are gone. */
+  knocked(): void;
   /** Requests of all clients that have some. Returns how many were handled. */
   serve(nowMs: number): number;
   /** Whether a client's ring holds requests. */

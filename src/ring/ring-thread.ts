@@ -1,4 +1,5 @@
 import { getHeapStatistics } from 'node:v8';
+import { receiveMessageOnPort } from 'node:worker_threads';
 import { KeyBox } from '../bridge/key-box.ts';
 import { RecordKind, type RingQuery, type ToRing } from '../bridge/messages.ts';
 import { RingBridge } from '../bridge/ring-bridge.ts';
@@ -114,6 +115,7 @@ export class RingThread {
     state[StateWord.LOOP_TURNS] = (state[StateWord.LOOP_TURNS]! + 1) | 0;
     this.watchLateness(nowMs);
     let work = this.readRecords();
+    if (this.bridge.takeKnock()) this.ring?.knocked();
     const stalled = this.isStalled(nowMs);
     if (stalled !== (state[StateWord.STALLED] === 1)) this.reportStall(stalled);
     if (this.ring !== null && !stalled) {
@@ -221,6 +223,9 @@ export class RingThread {
       case 'clientAttach':
         ring?.attach(message.client);
         break;
+      case 'localAttach':
+        ring?.attachLocal(message.client, this.localMemory());
+        break;
       case 'syncDone':
         ring?.sync.processDone(message.serviceId, message.ringId);
         break;
@@ -253,6 +258,14 @@ export class RingThread {
       default:
         unreachable(message);
     }
+  }
+
+  /** What the program's thread has sent ahead of the record in hand. This thread never returns to libuv, and needs not. */
+  private localMemory(): SharedArrayBuffer {
+    const { localMemory } = this.data;
+    const memory: unknown = localMemory === null ? null : receiveMessageOnPort(localMemory)?.message;
+    assert(memory instanceof SharedArrayBuffer, 'the memory of a client precedes it');
+    return memory;
   }
 
   private start(message: Extract<ToRing, { op: 'start' }>): void {

@@ -4,7 +4,7 @@ import { withChanges } from '../bridge/totem-changes.ts';
 import type { TotemChanges, TotemConfig } from '../config/totem-config.ts';
 import type { KnetReport } from '../knet/effects.ts';
 import { assert } from '../lib/assert.ts';
-import type { ClientDescriptor } from '../lib/client-descriptor.ts';
+import type { AttachedClient, ClientDescriptor } from '../lib/client-descriptor.ts';
 import type { FrameMemory } from '../lib/frame-memory.ts';
 import { packetsFor } from '../lib/packet-charge.ts';
 import type { ConfigurationChange, RingId } from '../lib/ring-id.ts';
@@ -221,9 +221,22 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
   // ---- engines of this thread --------------------------------------------------------------------------------------
 
   attach(client: ClientDescriptor): void {
+    this.engineOf(client).attach(client);
+  }
+
+  attachLocal(client: AttachedClient, shared: SharedArrayBuffer): void {
+    this.engineOf(client).attachLocal(client, shared);
+  }
+
+  private engineOf(client: AttachedClient): RingEngine {
     const engine = this.engines.find(({ serviceId }) => serviceId === client.serviceId);
     assert(engine !== undefined, 'a client comes for an engine of this thread');
-    engine.attach(client);
+    return engine;
+  }
+
+  /** Clients in this process did. */
+  knocked(): void {
+    for (let i = 0; i < this.engines.length; i++) this.engines[i]!.knocked();
   }
 
   /** Its clients are closed, and it takes no part in sync any more. */

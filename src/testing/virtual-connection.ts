@@ -60,9 +60,9 @@ export class VirtualConnection implements Channel, EngineConnection {
     });
   }
 
-  tryPost(request: Uint8Array): boolean {
+  tryPost(request: Uint8Array, tail: Uint8Array = new Uint8Array(0)): boolean {
     if (!this.open || this.node.paused || this.cpg === null || this.inFlight !== null) return false;
-    const taken = this.cpg.request(request) === 'done';
+    const taken = this.cpg.request(Buffer.concat([request, tail])) === 'done';
     this.wake();
     return taken;
   }

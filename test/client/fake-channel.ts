@@ -46,9 +46,9 @@ export class FakeDaemon {
         if (response === null) throw new Error(`no answer to request ${messageId(request)}`);
         return response;
       },
-      tryPost: (request) => {
+      tryPost: (request, tail = new Uint8Array(0)) => {
         if (this.busy) return false;
-        this.requests.push(request);
+        this.requests.push(new Uint8Array(Buffer.concat([request, tail])));
         return true;
       },
       pauseEvents: () => {

@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
-import { Cpg, type CpgEvent, Quorum } from '../../src/client/index.ts';
+import { Cfg, Cmap, Cpg, type CpgEvent, Quorum, ServiceClient, Votequorum } from '../../src/client/index.ts';
 import { createLoopbackCluster, createNode } from '../../src/node/index.ts';
 import { until } from '../daemon/loopback-cluster.ts';
 
@@ -61,11 +62,33 @@ async function firstMessage(cpg: Cpg): Promise<string> {
   throw new Error('the stream ended');
 }
 
-t.test('a node in this process serves this process, and changes nothing of it', async (t) => {
+/** Sockets of this process that have a name, by which others could connect. */
+function namedSockets(): readonly string[] {
+  const links = readdirSync('/proc/self/fd').map((fd) => readLink(`/proc/self/fd/${fd}`));
+  const own = new Set(links.flatMap((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []));
+  const lines = readFileSync('/proc/self/net/unix', 'latin1').split('\n');
+  return lines.filter((line) => {
+    const [, , , , , , inode = '', name = ''] = line.trim().split(/ +/);
+    return own.has(inode) && name !== '';
+  });
+}
+function readLink(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return ''; // the descriptor that lists them
+  }
+}
+const ringFiles = (): readonly string[] =>
+  readdirSync('/dev/shm').filter((name) => name.startsWith(`qb-${process.pid}-`));
+
+t.test('a node in this process serves this process without sockets and files, and changes nothing of it', async (t) => {
   const before = processState();
+  const sockets = namedSockets();
   const node = await createNode({ config: configText(PORT), stateDir: stateDirectory(t), node: 'here' });
   t.teardown(() => node.close());
   t.equal(node.nodeId, 7);
+  const open = descriptors();
   const cpg = await Cpg.connect(node.connectOptions());
   await cpg.join('own');
   const place = await cpg.send('hello', { confirm: 'delivered' });
@@ -74,18 +97,77 @@ t.test('a node in this process serves this process, and changes nothing of it', 
   const quorum = await Quorum.connect(node.connectOptions());
   t.equal(await quorum.isQuorate(), true);
   t.same(processState(), before);
-
-  const { instance } = node.connectOptions();
-  const program = `import { Cpg } from ${JSON.stringify(ENTRY)};
-    await Cpg.connect({ instance: ${JSON.stringify(instance)} }).catch((error) => console.log(error.code));`;
-  const other = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program]);
-  t.match(other.stdout, 'RONDO_DENIED', 'no other process is let in');
+  t.same([namedSockets(), ringFiles(), descriptors()], [sockets, [], open], 'nobody else has a way in');
 
   await node.close();
   t.equal(await node.ended, 'closed');
   t.equal((await cpg.ended)?.code, 'RONDO_DISCONNECTED');
+  t.equal((await quorum.ended)?.code, 'RONDO_DISCONNECTED');
+  await t.rejects(Cpg.connect(node.connectOptions()), { code: 'RONDO_NOT_RUNNING' });
   await node.close();
-  quorum.destroy();
+});
+
+t.test('every service, as over sockets', async (t) => {
+  const node = await createNode({ config: configText(PORT), stateDir: stateDirectory(t), node: 'here' });
+  t.teardown(() => node.close());
+  const on = node.connectOptions();
+  const [cmap, cfg, votes] = await Promise.all([Cmap.connect(on), Cfg.connect(on), Votequorum.connect(on)]);
+  await cmap.set('user.key', 'str', 'value');
+  t.equal(await cmap.getString('user.key'), 'value');
+  const changes = (await cmap.watch('user.', { prefix: true }))[Symbol.asyncIterator]();
+  const change = changes.next();
+  await cmap.set('user.key', 'str', 'other');
+  t.match((await change).value, { key: 'user.key' });
+  t.equal((await votes.info()).nodeId, 7);
+  t.ok((await cfg.nodeStatus(7)).reachable);
+  await t.rejects(ServiceClient.connect('nosuch', on), { code: 'RONDO_NOT_RUNNING' });
+  for (const one of [cmap, cfg, votes]) await one.close();
+  const statistics = await Cmap.connect({ ...on, map: 'stats' });
+  t.equal(await statistics.getNumber('stats.ipcs.global.active'), 1);
+  t.equal(await statistics.getNumber('stats.ipcs.global.closed'), 3);
+  statistics.destroy();
+});
+
+t.test('messages of all sizes, in order, also for a reader that lets them pile up', async (t) => {
+  const node = await createNode({ config: configText(PORT), stateDir: stateDirectory(t), node: 'here' });
+  t.teardown(() => node.close());
+  const [writer, reader] = [
+    await Cpg.connect(node.connectOptions()),
+    await Cpg.connect({ ...node.connectOptions(), queueBytes: 1 }),
+  ];
+  await reader.join('all');
+  await writer.join('other'); // a process is in a group once
+  await writer.leave();
+  const sizes = Array.from({ length: 300 }, (_, index) => [1, 64, 1400, 100_000, 1_000_000][index % 5]! + index);
+  sizes.push(3_000_000);
+  const sending = (async () => {
+    for (const [index, size] of sizes.entries()) await reader.send(new Uint8Array(size).fill(index & 255));
+  })();
+  await delay(1_000); // far more than the ring holds is on its way
+  let next = 0;
+  for await (const event of reader.events()) {
+    if (event.type !== 'message') continue;
+    const [first, last] = [event.data[0], event.data.at(-1)];
+    if (event.data.length !== sizes[next] || first !== (next & 255) || last !== first) t.fail(`message ${next}`);
+    if (++next === sizes.length) break;
+  }
+  await sending;
+  t.equal(next, sizes.length);
+  for (const one of [writer, reader]) await one.close();
+});
+
+t.test('a client that is gone has left its group', async (t) => {
+  const node = await createNode({ config: configText(PORT), stateDir: stateDirectory(t), node: 'here' });
+  t.teardown(() => node.close());
+  for (let life = 0; life < 5; life++) {
+    const cpg = await Cpg.connect(node.connectOptions());
+    await cpg.join('again'); // EXIST, if the one before were still there
+    if (life % 2 === 0) cpg.destroy();
+    else await cpg.close();
+  }
+  const watcher = await Cpg.connect(node.connectOptions());
+  t.same(await watcher.members('again'), [], 'nobody is left');
+  watcher.destroy();
 });
 
 t.test('other processes connect by name, and a connection that is let go does not keep them', async (t) => {

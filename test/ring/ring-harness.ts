@@ -110,6 +110,7 @@ export class TestRing {
       shared,
       ringDoorbellFd,
       mainDoorbellFd,
+      localMemory: null,
       options: { ...DEFAULT_RING_WORKER_OPTIONS, flight: this.flight.memory, ...options },
     };
     this.worker = new Worker(new URL('../../workers/ring.js', import.meta.url), { workerData, resourceLimits });

@@ -18,14 +18,12 @@ export interface MessageReader {
 export interface ClientChannels {
   readonly response: MessageReader;
   readonly event: MessageReader;
-  /** Each request and each event has a byte on the setup socket (libqb-ipc.md 3.2, 3.6). */
-  readonly hasBytes: boolean;
   /** What waiting events can take, in bytes. */
   readonly eventBytes: number;
   /** 0: open; 1: closed for all requests; 2: closed for multicasts (libqb-ipc.md 3.3). */
   flowControl(): number;
-  /** `false`: there is no room now. */
-  trySend(request: Uint8Array): boolean;
+  /** A request, with its variable part behind it. `false`: there is no room now. */
+  trySend(request: Uint8Array, tail: Uint8Array): boolean;
   /** Without bytes: calls when events have come. */
   onEvents(come: () => void): void;
   /** Without bytes: whether to look for events. */

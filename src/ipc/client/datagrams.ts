@@ -67,7 +67,6 @@ class DatagramReader implements MessageReader {
 
 /** The client's two datagram sockets (libqb-ipc.md 3.9). */
 export class ClientDatagrams implements ClientChannels {
-  readonly hasBytes = false;
   readonly response: DatagramReader;
   readonly event: DatagramReader;
   readonly eventBytes: number;
@@ -107,14 +106,16 @@ export class ClientDatagrams implements ClientChannels {
   }
 
   /** A message that the kernel does not take at all is an error of the connection, which `response` reports. */
-  trySend(request: Uint8Array): boolean {
+  trySend(request: Uint8Array, tail: Uint8Array): boolean {
     this.arena.u8.set(request, this.requestAt);
+    this.arena.u8.set(tail, this.requestAt + request.length);
     const address = this.arena.address + this.requestAt;
-    const sent = sendBytes(this.fds[1]!, address, request.length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    const bytes = request.length + tail.length;
+    const sent = sendBytes(this.fds[1]!, address, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent >= 0) return true;
     if (sent === -Errno.EAGAIN || sent === -Errno.ENOBUFS || sent === -Errno.EINTR) return false;
     if (sent === -Errno.EMSGSIZE) {
-      this.response.fault ??= `a request of ${request.length} bytes is more than net.core.wmem_max allows`;
+      this.response.fault ??= `a request of ${bytes} bytes is more than net.core.wmem_max allows`;
     }
     return true; // the end of the daemon is seen at the setup socket
   }

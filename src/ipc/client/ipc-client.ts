@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RondoError } from '../../lib/errors.ts';
 import { Peek } from '../../lib/qbring/reader.ts';
@@ -15,10 +14,10 @@ import {
 import type { ClientChannels } from './channels.ts';
 import { ClientDatagrams } from './datagrams.ts';
 import { dial } from './dial.ts';
-import { hangUpReason, type Peer } from './hang-up.ts';
 import { ClientRings } from './rings.ts';
-import { exchangeSetup, IpcConnectError, printableError } from './setup.ts';
+import { exchangeSetup, IpcConnectError } from './setup.ts';
 import { SocketInput } from './socket-input.ts';
+import { type ClientWire, SocketWire } from './wire.ts';
 
 /** A response is looked for at every turn of the loop this long, then by a timer, rarely when it takes long. */
 const SPIN_MS = 0.2;
@@ -52,6 +51,7 @@ export interface IpcClientOptions {
   readonly signal?: AbortSignal;
 }
 
+const NOTHING = new Uint8Array(0);
 const CONNECT_MS_DEFAULT = 30_000;
 
 export { IpcConnectError } from './setup.ts';
@@ -69,7 +69,8 @@ interface PendingCall {
  *   call():  request ring → semaphore → one byte on the socket … response ring (no byte: it is looked for)
  *   event(): one byte on the socket ← one chunk in the event ring
  *
- * or all three as datagrams, without bytes, where the daemon is set up so (libqb-ipc.md 3.9).
+ * or all three as datagrams, without bytes, where the daemon is set up so (libqb-ipc.md 3.9); or, to a node in this process, with doorbells
+ * between threads instead of the socket (`local.ts`).
  *
  * One request is on its way at a time; further calls wait here, in order.
  */
@@ -84,20 +85,20 @@ export class IpcClient {
   private eventBytes = 0;
   private ended = false;
   private hangUp: Error | null = null;
+  private pollScheduled = false;
 
-  private constructor(
-    private readonly socket: Socket,
-    private readonly input: SocketInput,
+  /** A client whose messages and news have their ways already. */
+  constructor(
+    private readonly wire: ClientWire,
     private readonly channels: ClientChannels,
     private readonly handler: IpcClientHandler,
-    private readonly peer: Peer,
   ) {
-    if (channels.hasBytes) input.onNotices = (count) => this.eventsAnnounced(count);
     channels.onEvents(() => this.eventsAnnounced(UNCOUNTED));
-    // ECONNRESET: the server closed while bytes of ours were unread.
-    socket.on('error', (cause) => this.hungUp(printableError(cause)));
-    socket.on('close', () => this.hungUp(null));
-    socket.resume(); // paused by the set-up
+    wire.listen({
+      events: (count) => this.eventsAnnounced(count),
+      response: () => this.lookForResponse(),
+      gone: (cause) => this.hungUp(cause),
+    });
   }
 
   /** Connects to `service` of the daemon with that IPC instance (empty: the stock names). */
@@ -130,7 +131,7 @@ export class IpcClient {
       const peer = { socketName: name, pid: serverPidOfRing(response.rings[0]) };
       const isRings = response.type === ConnectionType.SHARED_MEMORY;
       const channels = isRings ? new ClientRings(response, uid) : new ClientDatagrams(response, uid);
-      return new IpcClient(socket, input, channels, handler, peer);
+      return new IpcClient(new SocketWire(socket, fd, input, peer, isRings), channels, handler);
     } catch (error) {
       socket.destroy();
       throw error;
@@ -156,10 +157,10 @@ export class IpcClient {
     });
   }
 
-  /** Sends a request that has no response. `false`: flow control or a full ring, nothing was sent. */
-  tryPost(request: Uint8Array): boolean {
+  /** Sends a request that has no response, with its variable part behind it. `false`: flow control or a full ring, nothing was sent. */
+  tryPost(request: Uint8Array, tail: Uint8Array = NOTHING): boolean {
     if (this.ended || this.channels.flowControl() !== 0) return false;
-    return this.write(request);
+    return this.write(request, tail);
   }
 
   pauseEvents(): void {
@@ -173,8 +174,7 @@ export class IpcClient {
 
   /** Whether the open connection keeps the process alive, as it does at first. A call on its way does in any case. */
   keepAlive(on: boolean): void {
-    if (on) this.socket.ref();
-    else this.socket.unref();
+    this.wire.keepAlive(on);
     this.channels.keepAlive(on);
   }
 
@@ -183,9 +183,9 @@ export class IpcClient {
     this.end(null);
   }
 
-  private write(request: Uint8Array): boolean {
-    if (!this.channels.trySend(request)) return false;
-    if (this.channels.hasBytes) this.socket.write('r'); // its content means nothing; it must follow the chunk in the same run
+  private write(request: Uint8Array, tail: Uint8Array = NOTHING): boolean {
+    if (!this.channels.trySend(request, tail)) return false;
+    this.wire.requestSent();
     return true;
   }
 
@@ -198,11 +198,11 @@ export class IpcClient {
       return;
     }
     this.waitingSinceMs = performance.now();
-    this.awaitResponse();
+    this.lookForResponse();
   }
 
-  private readonly awaitResponse = (): void => {
-    if (this.ended) return;
+  private lookForResponse(): void {
+    if (this.ended || this.waitingSinceMs < 0) return;
     const ring = this.channels.response;
     const found = ring.peek();
     if (found === Peek.FAULT) {
@@ -217,8 +217,7 @@ export class IpcClient {
       const waitedMs = performance.now() - this.waitingSinceMs;
       if (waitedMs > this.calls[0]!.timeoutMs) {
         this.end(new RondoError('RONDO_IPC_TIMEOUT', `no response within ${this.calls[0]!.timeoutMs} ms`));
-      } else if (waitedMs < SPIN_MS) setImmediate(this.awaitResponse);
-      else setTimeout(this.awaitResponse, waitedMs < LONG_WAIT_MS ? POLL_MS : LONG_POLL_MS);
+      } else this.schedulePoll(waitedMs);
       return;
     }
     const response = ring.u8.slice(ring.offset, ring.offset + ring.length);
@@ -227,11 +226,24 @@ export class IpcClient {
     this.waitingSinceMs = -1;
     this.calls.shift()!.resolve(response);
     if (this.hangUp === null) this.sendNext();
+  }
+
+  private schedulePoll(waitedMs: number): void {
+    if (this.pollScheduled) return;
+    this.pollScheduled = true;
+    const { announcesResponses } = this.wire;
+    if (waitedMs < SPIN_MS && !announcesResponses) setImmediate(this.poll);
+    else setTimeout(this.poll, waitedMs < LONG_WAIT_MS && !announcesResponses ? POLL_MS : LONG_POLL_MS);
+  }
+
+  private readonly poll = (): void => {
+    this.pollScheduled = false;
+    this.lookForResponse();
   };
 
   /** `false`: bytes of further events are read when these have been taken. */
   private eventsAnnounced(count: number): boolean {
-    this.eventsPending += count;
+    this.eventsPending = Math.min(this.eventsPending + count, UNCOUNTED);
     if (!this.turnScheduled) this.takeEvents();
     if (this.turnScheduled) this.readingStopped = true;
     return !this.turnScheduled;
@@ -248,7 +260,7 @@ export class IpcClient {
     this.takeEvents();
     if (!this.readingStopped || this.turnScheduled || this.ended) return;
     this.readingStopped = false;
-    this.socket.resume();
+    this.wire.resume();
   };
 
   private takeEvents(): void {
@@ -290,7 +302,7 @@ export class IpcClient {
     const ring = this.channels.event;
     if (ring.length !== this.eventBytes) {
       this.eventBytes = ring.length;
-      this.input.setShare(this.channels.eventBytes / SHARES, ring.length);
+      this.wire.setShare(this.channels.eventBytes / SHARES, ring.length);
     }
     this.handler.event(ring.u8.subarray(ring.offset, ring.offset + ring.length));
     if (this.ended) return;
@@ -301,9 +313,9 @@ export class IpcClient {
   /** What the daemon wrote before it ended is still in the rings: the response to "shut down" comes just before the end. */
   private hungUp(cause: Error | null): void {
     if (this.ended || this.hangUp !== null) return;
-    this.hangUp = hangUpReason(this.peer, this.paused, cause);
+    this.hangUp = this.wire.hangUpReason(this.paused, cause);
     this.takeLastEvents();
-    if (this.waitingSinceMs >= 0) this.awaitResponse();
+    this.lookForResponse();
     this.end(this.hangUp);
   }
 
@@ -316,7 +328,7 @@ export class IpcClient {
   private end(error: Error | null): void {
     if (this.ended) return;
     this.ended = true;
-    this.socket.destroy();
+    this.wire.close();
     this.channels.close();
     const reason = error ?? new RondoError('RONDO_IPC_CLOSED', 'the connection was closed');
     for (const call of this.calls.splice(0)) call.reject(reason);

@@ -15,7 +15,6 @@ const idleArenas: Arena[] = [];
 
 /** The three rings of a connection, mapped from the client's side (libqb-ipc.md 1.9). */
 export class ClientRings implements ClientChannels {
-  readonly hasBytes = true;
   readonly request: RingWriter;
   readonly response: RingReader;
   readonly event: RingReader;
@@ -48,8 +47,8 @@ export class ClientRings implements ClientChannels {
   }
 
   /** Visible to the server at once; the byte on the setup socket has to follow in the same run. */
-  trySend(request: Uint8Array): boolean {
-    if (!this.request.tryWrite(request)) return false;
+  trySend(request: Uint8Array, tail: Uint8Array): boolean {
+    if (!this.request.tryWrite(request, tail)) return false;
     this.request.publish();
     const { header, layout } = this.memories[0];
     if (this.request.readerSleeps()) futexWake(this.arena.address + header + layout.semaphoreWord * 4, 1);

@@ -1,20 +1,25 @@
 import { assert } from '../../lib/assert.ts';
-import type { ClientDescriptor } from '../../lib/client-descriptor.ts';
+import type { AttachedClient } from '../../lib/client-descriptor.ts';
 import { REQUEST_HEADER_BYTES } from '../../lib/ipc-header.ts';
-import type { Arena } from '../../os/arena.ts';
 import { MessageId } from '../protocol.ts';
-import { EventQueue } from './event-queue.ts';
-import type { RingPool, Slot } from './pool.ts';
-import { SetupSocket } from './setup-socket.ts';
+import type { ClientLine } from './client-line.ts';
+import { type EventBudget, EventQueue } from './event-queue.ts';
 import { ConnectionStatistics } from './statistics.ts';
 
 /** Reads of a socket, 4 KiB each, before its end is given up for now: more than a socket holds. */
 const LOOKS_MAX = 128;
 
+/** Where the messages of a connection lie: an arena, or memory that is shared within this process. */
+export interface ConnectionMemory {
+  readonly u8: Uint8Array;
+  readonly i32: Int32Array;
+  readonly data: DataView;
+}
+
 /**
  * One client, to be driven by whoever owns it: the main thread from libuv, the ring thread from its own loop. Nothing here waits, and nothing
- * is allocated per message. How messages travel is the subclass's: rings in shared memory (`RingConnection`), or datagrams
- * (`DatagramConnection`).
+ * is allocated per message. How messages travel is the subclass's: rings in shared memory (`RingConnection`; `LocalConnection` for a
+ * client in this process), or datagrams (`DatagramConnection`).
  *
  *   const connection = attachConnection(pool, descriptor);             // or -errno
  *   when `connection.fd` is readable:  connection.drainBytes();        // takes notification bytes
@@ -36,11 +41,11 @@ const LOOKS_MAX = 128;
  *
  *   after any call: if (connection.fault !== null || connection.hungUp) connection.close();
  *
- * Offsets are bytes into `u8`, which is the arena's view (`arena`), common to all connections of one arena.
+ * Offsets are bytes into `u8`, which is the arena's view, common to all connections of one arena.
  */
 export abstract class ServerConnection {
   readonly id: number;
-  /** The setup socket: it reports the client's end. */
+  /** What reports the client's end; -1: the client is in this process, and there is no descriptor to wait for. */
   readonly fd: number;
   readonly pid: number;
   readonly euid: number;
@@ -48,7 +53,7 @@ export abstract class ServerConnection {
   readonly serviceId: number;
   readonly processName: string;
   readonly maxMessageBytes: number;
-  readonly arena: Arena;
+  readonly memory: ConnectionMemory;
   readonly u8: Uint8Array;
   readonly i32: Int32Array;
   readonly statistics = new ConnectionStatistics();
@@ -66,28 +71,27 @@ export abstract class ServerConnection {
   requestId = 0;
   protected requestInHand = false;
 
-  protected readonly socket: SetupSocket;
   protected readonly queue: EventQueue;
   private flowControlWord: 0 | 1 | 2 = 0;
 
   protected constructor(
-    private readonly pool: RingPool,
-    protected readonly slot: Slot,
-    protected readonly descriptor: ClientDescriptor,
+    memory: ConnectionMemory,
+    client: AttachedClient,
+    protected readonly line: ClientLine,
+    budget: EventBudget,
   ) {
-    this.id = descriptor.id;
-    this.fd = descriptor.fd;
-    this.socket = new SetupSocket(descriptor.fd);
-    this.queue = new EventQueue(pool.events, descriptor.euid);
-    this.pid = descriptor.pid;
-    this.euid = descriptor.euid;
-    this.egid = descriptor.egid;
-    this.serviceId = descriptor.serviceId;
-    this.processName = descriptor.processName;
-    this.maxMessageBytes = descriptor.maxMessageBytes;
-    this.arena = slot.arena;
-    this.u8 = slot.arena.u8;
-    this.i32 = slot.arena.i32;
+    this.id = client.id;
+    this.fd = line.fd;
+    this.queue = new EventQueue(budget, client.euid);
+    this.pid = client.pid;
+    this.euid = client.euid;
+    this.egid = client.egid;
+    this.serviceId = client.serviceId;
+    this.processName = client.processName;
+    this.maxMessageBytes = client.maxMessageBytes;
+    this.memory = memory;
+    this.u8 = memory.u8;
+    this.i32 = memory.i32;
   }
 
   /** What becomes readable when a request comes. */
@@ -95,7 +99,7 @@ export abstract class ServerConnection {
   /** What a `RoomWatch` watches: it takes bytes again when the client has read events. */
   abstract get roomFd(): number;
 
-  // ---- setup socket --------------------------------------------------------------------------------------------------
+  // ---- setup socket, or what stands for it --------------------------------------------------------------------------------------------------
 
   /**
    * Takes notification bytes, which say nothing but "look", off the socket without waiting for any: how many. To be called when the socket is
@@ -103,8 +107,8 @@ export abstract class ServerConnection {
    */
   drainBytes(): number {
     if (this.fault !== null) return 0;
-    const received = this.socket.drain();
-    if (this.socket.error !== null) this.fail(this.socket.error);
+    const received = this.line.drain();
+    if (this.line.error !== null) this.fail(this.line.error);
     if (received > 0) this.noteInput();
     return received;
   }
@@ -125,7 +129,7 @@ export abstract class ServerConnection {
    * full of unread bytes spins, and a level-triggered wait returns at once for them, but neither needs a system call per request.
    */
   owesBytes(threshold = 1): boolean {
-    return this.socket.owed >= threshold;
+    return this.line.owed >= threshold;
   }
 
   /** The socket takes bytes again: sends what is outstanding. */
@@ -138,12 +142,12 @@ export abstract class ServerConnection {
    * readable for ever, so it must not be waited for any more.
    */
   get hungUp(): boolean {
-    return this.socket.hungUp;
+    return this.line.hungUp;
   }
 
   /** Notification bytes that wait for room in the socket. */
   get notifyOutstanding(): number {
-    return this.socket.outstanding;
+    return this.line.outstanding;
   }
 
   // ---- requests ------------------------------------------------------------------------------------------------------
@@ -277,20 +281,23 @@ export abstract class ServerConnection {
     this.closed = true;
     this.fault ??= 'closed';
     this.closeChannels();
-    if (socket === 'closes') this.socket.close();
-    else this.socket.shutDown();
+    if (socket === 'closes') this.line.close();
+    else this.line.shutDown();
     this.queue.clear();
     this.statistics.queued = 0;
-    this.pool.give(this.slot);
+    this.giveMemory();
   }
 
   /** What the subclass has open, but for the setup socket. */
   protected abstract closeChannels(): void;
 
+  /** The memory of the messages is not used any more. */
+  protected abstract giveMemory(): void;
+
   protected notify(count: number, writeMax?: number): void {
     if (this.fault !== null) return;
-    this.socket.notify(count, writeMax);
-    if (this.socket.error !== null) this.fail(this.socket.error);
+    this.line.notify(count, writeMax);
+    if (this.line.error !== null) this.fail(this.line.error);
   }
 
   protected fail(reason: string): false {

@@ -20,6 +20,7 @@ import { ServerConnection } from './connection.ts';
 import { datagramBase } from './datagram-files.ts';
 import { closeDatagramSockets, removeConnectionFiles } from './files.ts';
 import { type RingPool, type Slot, slotRing } from './pool.ts';
+import { SetupSocket } from './setup-socket.ts';
 
 /** Datagrams of strangers that are thrown away in one look. */
 const STRANGERS_MAX = 16;
@@ -35,7 +36,6 @@ const SEND_TRIES = 3;
  * came before that is still looked at until the socket is empty.
  */
 export class DatagramConnection extends ServerConnection {
-  private readonly sockets: ClientDatagramSockets;
   private readonly requestAt: number;
   private readonly responseAt: number;
   private readonly eventAt: number;
@@ -54,9 +54,13 @@ export class DatagramConnection extends ServerConnection {
   /** An event in the slot that the socket did not take yet: it goes first. */
   private stagedBytes = 0;
 
-  constructor(pool: RingPool, slot: Slot, descriptor: ClientDescriptor, sockets: ClientDatagramSockets) {
-    super(pool, slot, descriptor);
-    this.sockets = sockets;
+  constructor(
+    private readonly pool: RingPool,
+    private readonly slot: Slot,
+    private readonly descriptor: ClientDescriptor,
+    private readonly sockets: ClientDatagramSockets,
+  ) {
+    super(slot.arena, descriptor, new SetupSocket(descriptor.fd), pool.events);
     slot.mapped = true; // what it takes is given back with the slot
     const { maxMessageBytes } = descriptor;
     this.requestAt = slotRing(slot, 0, maxMessageBytes).data;
@@ -124,7 +128,7 @@ export class DatagramConnection extends ServerConnection {
   }
 
   private receive(): number {
-    const address = this.arena.address + this.requestAt;
+    const address = this.slot.arena.address + this.requestAt;
     const bytes = receiveBytes(this.sockets.request, address, this.maxMessageBytes, MSG_DONTWAIT | MSG_TRUNC);
     if (bytes === 0) this.fail('shortRequest');
     return bytes;
@@ -132,7 +136,7 @@ export class DatagramConnection extends ServerConnection {
 
   /** The same while strangers can send; 0: one of theirs, thrown away. */
   private receiveFromAnybody(): number {
-    const address = this.arena.address + this.requestAt;
+    const address = this.slot.arena.address + this.requestAt;
     const { bytes, credentials } = receiveWithCredentials(this.sockets.request, address, this.maxMessageBytes);
     if (bytes < 0) return bytes;
     if (!this.isClient(credentials)) {
@@ -248,7 +252,7 @@ export class DatagramConnection extends ServerConnection {
   /** `false`: no room now. What a client that is gone does not get is nobody's loss. */
   private send(fd: number, at: number, bytes: number): boolean {
     for (let tries = 0; tries < SEND_TRIES; tries++) {
-      const sent = sendBytes(fd, this.arena.address + at, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+      const sent = sendBytes(fd, this.slot.arena.address + at, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
       if (sent >= 0) return true;
       switch (-sent) {
         case Errno.EINTR:
@@ -280,6 +284,10 @@ export class DatagramConnection extends ServerConnection {
   protected override closeChannels(): void {
     this.removeFiles();
     closeDatagramSockets(this.sockets);
+  }
+
+  protected override giveMemory(): void {
+    this.pool.give(this.slot);
   }
 
   private removeFiles(): void {

@@ -24,7 +24,7 @@ export class RoomWatch {
 
   /** Starts to watch the socket of a client. Where the system's limit of watches is reached, timers have to do. */
   begin(fd: number): void {
-    if (this.watched.has(fd)) return;
+    if (fd < 0 || this.watched.has(fd)) return; // a client in this process says it by itself
     if (this.epoll.add(fd, EPOLLOUT | EPOLLET, 0) === 0) this.watched.add(fd);
   }
 

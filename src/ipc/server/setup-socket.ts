@@ -3,13 +3,14 @@ import { Errno, errnoName } from '../../os/errno.ts';
 import { NOTIFY_BYTES_MAX, notifyBytesAddress } from '../../os/eventfd.ts';
 import { closeFd } from '../../os/fd.ts';
 import { MSG_DONTWAIT, MSG_NOSIGNAL, receiveBytes, sendBytes, shutdownSocket } from '../../os/socket.ts';
+import type { ClientLine } from './client-line.ts';
 
 /**
  * The setup socket after the handshake: bytes that say nothing but "look", one per request from the client and one per event to it, and the
  * hang-up that reports the client's end (libqb-ipc.md 3.4, 3.6). Bytes and chunks are accounted for separately: a server that waited for the
  * byte of a request, as stock does, could be stopped by any client.
  */
-export class SetupSocket {
+export class SetupSocket implements ClientLine {
   /** The client is gone. */
   hungUp = false;
   /** An error that is no hang-up. */
@@ -20,6 +21,10 @@ export class SetupSocket {
   owed = 0;
 
   constructor(readonly fd: number) {}
+
+  noteRequest(): void {
+    this.owed++;
+  }
 
   /** Takes bytes off the socket without waiting for any: how many. */
   drain(): number {

@@ -101,6 +101,11 @@ export class RingWriter {
     return count;
   }
 
+  /** Byte offset of the semaphore, for a futex. */
+  get semaphoreAt(): number {
+    return this.semaphoreIndex << 2;
+  }
+
   /** After `publish`: the reader sleeps on the semaphore and needs a futex wake. */
   readerSleeps(): boolean {
     return Atomics.load(this.i32, this.waitersIndex) !== 0;
@@ -111,11 +116,12 @@ export class RingWriter {
     return Atomics.load(this.i32, this.semaphoreIndex);
   }
 
-  /** Copies a whole message in. `false` when full. */
-  tryWrite(message: Uint8Array): boolean {
-    const at = this.claim(message.length);
+  /** Copies a whole message in, and what belongs behind it. `false` when full. */
+  tryWrite(message: Uint8Array, tail: Uint8Array | null = null): boolean {
+    const at = this.claim(message.length + (tail?.length ?? 0));
     if (at < 0) return false;
     this.u8.set(message, at);
+    if (tail !== null) this.u8.set(tail, at + message.length);
     this.commit();
     return true;
   }

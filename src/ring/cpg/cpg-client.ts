@@ -82,7 +82,7 @@ export class AttachedCpgClient implements CpgPort {
   ) {
     this.id = connection.id;
     this.user = { uid: connection.euid, privileged: isPrivileged(connection.euid) };
-    this.memory = { bytes: connection.u8, view: connection.arena.data };
+    this.memory = { bytes: connection.u8, view: connection.memory.data };
     this.member = core.opened(this);
   }
 

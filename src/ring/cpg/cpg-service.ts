@@ -1,14 +1,16 @@
 import type { ProcessPlace } from '../../bridge/messages.ts';
+import { LocalMemory } from '../../ipc/local-memory.ts';
 import { attachConnection } from '../../ipc/server/attach.ts';
-import type { ServerConnection } from '../../ipc/server/connection.ts';
+import type { ConnectionMemory, ServerConnection } from '../../ipc/server/connection.ts';
 import { discardConnectionFiles } from '../../ipc/server/files.ts';
+import { LocalConnection } from '../../ipc/server/local-connection.ts';
 import { RingPool } from '../../ipc/server/pool.ts';
 import { Allowance } from '../../lib/allowance.ts';
-import type { ClientDescriptor } from '../../lib/client-descriptor.ts';
+import type { AttachedClient, ClientDescriptor } from '../../lib/client-descriptor.ts';
 import type { FrameMemory } from '../../lib/frame-memory.ts';
 import type { LogFunction } from '../../lib/log.ts';
 import { Repeats } from '../../lib/repeats.ts';
-import type { Arena } from '../../os/arena.ts';
+import { Arena } from '../../os/arena.ts';
 import { monotonicMs } from '../../os/clock.ts';
 import { Errno, errnoName } from '../../os/errno.ts';
 import { shutdownSocket } from '../../os/socket.ts';
@@ -55,6 +57,8 @@ export class CpgService implements CpgHost, RingEngine {
   private readonly touched: AttachedCpgClient[] = [];
   private readonly slow: SlowClients<AttachedCpgClient>;
   private readonly gone = new Set<AttachedCpgClient>();
+  /** Clients in this process. */
+  private readonly local = new Set<AttachedCpgClient>();
   private readonly reports = new Allowance(REPORTS_AT_ONCE, REPORTS_PER_SECOND);
   private readonly refusals = new Repeats(REFUSALS_PERIOD_MS);
   /** Ended; what the process holds for them is still to be given back. */
@@ -75,7 +79,7 @@ export class CpgService implements CpgHost, RingEngine {
   private readonly rx: Float64Array;
   private readonly tx: Float64Array;
   /** Scratch of closed clients, by arena. */
-  private readonly freeScratch = new Map<Arena, number[]>();
+  private readonly freeScratch = new Map<ConnectionMemory, number[]>();
 
   constructor(
     private readonly env: RingEnvironment,
@@ -136,20 +140,46 @@ export class CpgService implements CpgHost, RingEngine {
       this.refused(descriptor, connection);
       return;
     }
-    const scratch = this.takeScratch(connection.arena);
+    const scratch = this.takeScratch(connection.memory);
     if (scratch < 0) {
       connection.close('stays');
       this.refused(descriptor, scratch);
       return;
     }
-    const client = new AttachedCpgClient(connection, this.core, scratch, this.clientEvents);
-    this.clients.set(client.id, client);
+    const client = this.adopt(connection, scratch);
     const watched = this.watch(client);
     if (watched < 0) {
       this.log('error', 'QB', `Client ${descriptor.pid} cannot be watched: ${errnoName(watched)}`, 'not watched');
       this.close(client);
     }
     // Flow control of a connection made during a sync starts open (services.md 2.3).
+  }
+
+  /** Takes a client in this process over. */
+  attachLocal(client: AttachedClient, shared: SharedArrayBuffer): void {
+    this.env.descriptors.wait(0);
+    this.knocked();
+    const memory = LocalMemory.attach(shared, client.maxMessageBytes);
+    const { bridge } = this.env;
+    const connection = new LocalConnection(memory, client, this.pool.events, () => bridge.notifyClients());
+    this.local.add(this.adopt(connection, memory.scratch));
+    this.knocked(); // its first request may be there
+  }
+
+  private adopt(connection: ServerConnection, scratch: number): AttachedCpgClient {
+    const client = new AttachedCpgClient(connection, this.core, scratch, this.clientEvents);
+    this.clients.set(client.id, client);
+    return client;
+  }
+
+  /** Clients in this process have requests, room, or are gone: nobody says who, there are few. */
+  knocked(): void {
+    for (const client of this.local) {
+      const { connection } = client;
+      connection.drainBytes();
+      if (connection.hungUp || connection.fault !== null) this.hungUp(client);
+      this.doorbells.activate(client);
+    }
   }
 
   /** 0, or -errno. */
@@ -162,6 +192,7 @@ export class CpgService implements CpgHost, RingEngine {
   }
 
   private unwatch({ connection: { fd, inputFd } }: AttachedCpgClient): void {
+    if (fd < 0) return;
     this.env.descriptors.remove(fd);
     this.env.descriptors.remove(inputFd);
   }
@@ -172,12 +203,19 @@ export class CpgService implements CpgHost, RingEngine {
   }
 
   /** Scratch in the same memory as the rings of the client; -errno when that is used up. */
-  private takeScratch(arena: Arena): number {
-    const used = this.freeScratch.get(arena)?.pop();
+  private takeScratch(memory: ConnectionMemory): number {
+    const used = this.freeScratch.get(memory)?.pop();
     if (used !== undefined) return used;
-    return arena.freeBytes < SCRATCH_BYTES + SCRATCH_ALIGN_BYTES
+    if (!(memory instanceof Arena)) return -Errno.ENOMEM;
+    return memory.freeBytes < SCRATCH_BYTES + SCRATCH_ALIGN_BYTES
       ? -Errno.ENOMEM
-      : arena.allocate(SCRATCH_BYTES, SCRATCH_ALIGN_BYTES);
+      : memory.allocate(SCRATCH_BYTES, SCRATCH_ALIGN_BYTES);
+  }
+
+  private giveScratch({ connection, scratch }: AttachedCpgClient): void {
+    const free = this.freeScratch.get(connection.memory);
+    if (free === undefined) this.freeScratch.set(connection.memory, [scratch]);
+    else free.push(scratch);
   }
 
   /** All connections end; their leaves are multicast (services.md 11.4). */
@@ -339,9 +377,7 @@ export class CpgService implements CpgHost, RingEngine {
     this.slow.remove(client);
     this.gone.delete(client);
     this.core.closed(client.member);
-    const free = this.freeScratch.get(connection.arena);
-    if (free === undefined) this.freeScratch.set(connection.arena, [client.scratch]);
-    else free.push(client.scratch);
+    if (!this.local.delete(client)) this.giveScratch(client);
     this.released.push(connection);
   }
 

@@ -117,6 +117,14 @@ export class RequestStruct<F extends Fields> extends Struct<F & RequestHeader> {
   message(values: Partial<Values<F>> = {}, tail: Uint8Array = EMPTY): Uint8Array {
     return withHeader(this.encode(values as Partial<Values<F & RequestHeader>>, tail), this.id);
   }
+
+  /** The message without its variable part of `tailBytes`, which is sent right behind it, from wherever it lies. */
+  head(values: Partial<Values<F>>, tailBytes: number): Uint8Array {
+    assert(tailBytes === 0 || this.tail?.offset === this.bytes, `${this.name} has no variable part behind it`);
+    const bytes = withHeader(this.encode(values as Partial<Values<F & RequestHeader>>), this.id);
+    viewOf(bytes).setInt32(8, bytes.length + tailBytes, true);
+    return bytes;
+  }
 }
 
 /** A response or an event: 24-byte header with a status. */
