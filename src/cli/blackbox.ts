@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { RondoError } from '../lib/errors.ts';
 import { BLACKBOX_BYTES_MAX, type BlackboxContents, readBlackbox } from '../observe/log/blackbox-reader.ts';
 
@@ -13,10 +13,7 @@ export const priorityName = (priority: number): string => PRIORITIES[Math.min(pr
 /** Reads the file of a daemon that ended, or of a running one that was asked to write it. */
 export function loadBlackbox(path: string): BlackboxContents {
   try {
-    const { size } = statSync(path);
-    if (size > BLACKBOX_BYTES_MAX)
-      throw new RondoError('RONDO_BLACKBOX', `${path} has ${size} bytes, more than any flight data`);
-    return readBlackbox(readFileSync(path));
+    return readBlackbox(bytesOf(path));
   } catch (error) {
     if (error instanceof RondoError || !(error instanceof Error && 'code' in error)) throw error;
     if (error.code !== 'ENOENT') throw new RondoError('RONDO_BLACKBOX', error.message);
@@ -25,5 +22,23 @@ export function loadBlackbox(path: string): BlackboxContents {
       `there is no ${path}: no daemon has written its last log lines yet`,
       'A running one does when asked: rondo blackbox dump',
     );
+  }
+}
+
+/** Of a regular file only, and not for ever: root may look at what somebody else has put there, a pipe or a device. */
+function bytesOf(path: string): Uint8Array {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) throw new RondoError('RONDO_BLACKBOX', `${path} is not a regular file`);
+    if (stat.size > BLACKBOX_BYTES_MAX)
+      throw new RondoError('RONDO_BLACKBOX', `${path} has ${stat.size} bytes, more than any flight data`);
+    const bytes = new Uint8Array(stat.size);
+    let length = 0;
+    for (let got = -1; got !== 0 && length < bytes.length; length += got)
+      got = readSync(fd, bytes, length, bytes.length - length, length);
+    return bytes.subarray(0, length);
+  } finally {
+    closeSync(fd);
   }
 }

@@ -2,6 +2,8 @@
 const PACKETS_MAX = 256;
 const KEEP_MS = 30_000;
 const PACKET_BYTES_MAX = 65_535;
+/** More pieces than of the smallest packets that a link may have. */
+const PIECES_MAX = 1_500;
 
 interface Partial {
   readonly startMs: number;
@@ -38,6 +40,7 @@ export class FragmentTable {
       this.makeRoom();
       this.partials.set(key, partial);
     }
+    if (partial.ranges.length >= PIECES_MAX) return null;
     partial.bytes.set(piece, offset);
     partial.ranges.push([offset, offset + piece.length]);
     if (!more) partial.length = offset + pieceBytes;

@@ -6,6 +6,10 @@ const RINGS_MAX = 1_000;
 /** Numbers of messages that are remembered for each ring: as many as can be on their way. */
 const NUMBERS_KEPT = 16_384;
 const SENDERS_KEPT = 4_096;
+/** More than any ring has; whoever makes up packets makes up nodes. */
+const NODES_KEPT = 1_024;
+/** Of where copies of a message went. */
+const WAYS_CHARACTERS_MAX = 16_384;
 const SENDERS_SHOWN = 10;
 
 interface Ring {
@@ -64,6 +68,7 @@ export class RingStory {
 
   private visit(ring: Ring, node: number, timeMs: number): void {
     ring.visits++;
+    if (ring.nodes.size >= NODES_KEPT && !ring.nodes.has(node)) return;
     ring.nodes.add(node);
     const before = ring.leftMs.get(node);
     ring.leftMs.set(node, timeMs);
@@ -83,7 +88,7 @@ export class RingStory {
     const way = ` ${packet.from}>${packet.to} `;
     if (known === undefined) {
       ring.seen.set(seq, `${packet.from}${way}`);
-      ring.seen.delete(seq - NUMBERS_KEPT);
+      if (ring.seen.size > NUMBERS_KEPT) forgetFirst(ring.seen);
       ring.first = Math.min(ring.first, seq);
       ring.last = Math.max(ring.last, seq);
       for (const message of fact.data['messages'] as readonly GroupMessage[])
@@ -91,8 +96,8 @@ export class RingStory {
       return { again: false, original: fact.node };
     }
     const copy = known.startsWith(`${packet.from} `) && !known.includes(way);
-    if (copy) ring.seen.set(seq, `${known}${way}`);
-    else ring.again++;
+    if (copy && known.length < WAYS_CHARACTERS_MAX) ring.seen.set(seq, `${known}${way}`);
+    else if (!copy) ring.again++;
     return { again: !copy, original: fact.node };
   }
 
@@ -124,6 +129,13 @@ export class RingStory {
 
   summary(): readonly string[] {
     return [...this.rings.values()].flatMap((ring) => [ringText(ring), ...payloadTexts(ring)]);
+  }
+}
+
+function forgetFirst(seen: Map<number, string>): void {
+  for (const seq of seen.keys()) {
+    seen.delete(seq);
+    return;
   }
 }
 

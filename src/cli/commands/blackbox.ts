@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { pause } from '../../client/abort.ts';
 import { Cmap } from '../../client/cmap.ts';
 import { RondoError } from '../../lib/errors.ts';
+import { isoTime } from '../../lib/iso-time.ts';
 import type { BlackboxEntry } from '../../observe/log/blackbox-reader.ts';
 import { BLACKBOX_FILE, loadBlackbox, PRIORITIES, priorityName } from '../blackbox.ts';
 import type { Command, CommandContext } from '../command.ts';
@@ -37,13 +38,13 @@ async function show(context: CommandContext): Promise<number> {
 }
 
 const entryJson = ({ timeMs, priority, ...rest }: BlackboxEntry): unknown => ({
-  time: new Date(timeMs).toISOString(),
+  time: isoTime(timeMs),
   level: priorityName(priority),
   ...rest,
 });
 
 const entryLine = ({ timeMs, priority, function: name, line, message }: BlackboxEntry): string =>
-  `${new Date(timeMs).toISOString()} ${priorityName(priority).padEnd(7)} ${name}${line === 0 ? '' : `:${line}`}: ${message}`;
+  `${isoTime(timeMs)} ${priorityName(priority).padEnd(7)} ${name}${line === 0 ? '' : `:${line}`}: ${message}`;
 
 async function dump(context: CommandContext): Promise<number> {
   const path = await ownFile(context);

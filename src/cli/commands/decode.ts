@@ -1,4 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs';
+import { setImmediate as turn } from 'node:timers/promises';
 import { keyId, readKeyFile } from '../../config/key-material.ts';
 import {
   type ByteSource,
@@ -13,12 +14,14 @@ import {
 } from '../../decode/index.ts';
 import { agreeing, counted } from '../../lib/counted.ts';
 import { RondoError } from '../../lib/errors.ts';
+import { isoTime } from '../../lib/iso-time.ts';
 import { KEY_BYTES_MAX, KEY_BYTES_MIN } from '../../lib/knet-facts.ts';
 import type { Command, CommandContext } from '../command.ts';
 import { CliExit, UsageError } from '../exit-codes.ts';
 import { emitItem, jsonText } from '../output.ts';
 
 const READ_BYTES = 1 << 20;
+const TURN_MS = 100;
 
 interface Choice {
   /** Each packet by itself, instead of the story. */
@@ -40,7 +43,13 @@ async function decode(context: CommandContext): Promise<number> {
   const file = FileSource.open(path);
   let packets = 0;
   try {
+    let turnMs = performance.now();
     for (const packet of readCapture(file, rest)) {
+      // A signal is noticed between turns of the loop only, and somebody else's capture can be made to take hours.
+      if (performance.now() - turnMs > TURN_MS) {
+        await turn();
+        turnMs = performance.now();
+      }
       if (context.io.signal.aborted) return CliExit.INTERRUPTED;
       packets++;
       const datagram = datagrams.read(packet);
@@ -101,7 +110,7 @@ const isWanted = ({ kinds, node }: Choice, fact: SeenFact): boolean =>
 
 const factJson = ({ kind, node, text, data, packet }: SeenFact): unknown => ({
   packet: packet.index,
-  time: new Date(packet.timeMs).toISOString(),
+  time: isoTime(packet.timeMs),
   kind,
   node,
   from: endText(packet.from, packet.fromPort),
@@ -116,7 +125,7 @@ const endText = (address: string, port: number): string =>
 const factLine = ({ text, packet }: SeenFact): string =>
   `${timeText(packet.timeMs)} #${packet.index} ${endText(packet.from, packet.fromPort)} > ${endText(packet.to, packet.toPort)}: ${text}`;
 
-const timeText = (timeMs: number): string => new Date(timeMs).toISOString().slice(11, -1);
+const timeText = (timeMs: number): string => isoTime(timeMs).replace(/^.*T|Z$/g, '');
 
 function showStory(context: CommandContext, choice: Choice, story: Story): void {
   if (choice.packets) return;
@@ -130,8 +139,8 @@ function showStory(context: CommandContext, choice: Choice, story: Story): void 
 
 const entryJson = ({ timeMs, lastMs, ...entry }: StoryEntry): unknown => ({
   ...entry,
-  time: new Date(timeMs).toISOString(),
-  last: new Date(lastMs).toISOString(),
+  time: isoTime(timeMs),
+  last: isoTime(lastMs),
 });
 
 function entryLine({ timeMs, lastMs, count, text, index }: StoryEntry): string {

@@ -1,3 +1,5 @@
+import { isoTime } from '../../lib/iso-time.ts';
+
 /** `node 3`, `nodes 2 and 3`. */
 export function nodesText(nodes: readonly number[]): string {
   if (nodes.length === 1) return `node ${nodes[0]}`;
@@ -22,8 +24,7 @@ export function timeText(ms: number): string {
 
 /** Universal time to the millisecond; what is no time is shown as it is. */
 export function clockText(wallMs: number): string {
-  const date = new Date(wallMs);
-  return Number.isNaN(date.getTime()) ? String(wallMs) : date.toISOString().replace('T', ' ');
+  return isoTime(wallMs).replace('T', ' ');
 }
 
 /** Stock's services, by number; tools may know more. */
