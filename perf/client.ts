@@ -6,11 +6,10 @@
  */
 
 import { fileURLToPath } from 'node:url';
-import type { DaemonKind } from '../test/interop/lab/node.ts';
 import type { Running } from '../test/interop/lab/process.ts';
 import { program } from '../test/interop/lab/programs.ts';
-import { toolOptions } from '../test/tool-options.ts';
-import { AHEAD_OF_OTHERS, Rig } from './rig.ts';
+import { COUNT, toolNumber, toolNumbers, toolOptions, toolWords } from '../test/tool-options.ts';
+import { AHEAD_OF_OTHERS, MEASURED_SECONDS, MESSAGE_BYTES_MAX, Rig } from './rig.ts';
 
 const USAGE = `node dist/perf/client.js [options]   the client of this project beside libcpg's, on the same daemon
   --kinds ours,stock             daemons
@@ -26,7 +25,6 @@ const values = toolOptions(USAGE, {
   rounds: { type: 'string', default: '3' },
   modes: { type: 'string', default: 'both,receive,lend,borrow' },
 });
-const seconds = Number(values.seconds);
 const LOAD = fileURLToPath(new URL('./client-load.js', import.meta.url));
 
 interface LoadFigures {
@@ -50,6 +48,11 @@ const MODES = {
   borrow: 'receive by `onMessage`',
 } as const;
 type LoadMode = keyof typeof MODES;
+const kinds = toolWords(USAGE, 'kinds', values.kinds, ['ours', 'stock']);
+const sizes = toolNumbers(USAGE, 'sizes', values.sizes, { min: 1, max: MESSAGE_BYTES_MAX });
+const modes = toolWords(USAGE, 'modes', values.modes, Object.keys(MODES) as LoadMode[]);
+const seconds = toolNumber(USAGE, 'seconds', values.seconds, MEASURED_SECONDS);
+const rounds = toolNumber(USAGE, 'rounds', values.rounds, COUNT);
 type ClientKind = keyof typeof clients;
 
 async function started(rig: Rig, client: ClientKind, mode: string, size: number, forSeconds: number): Promise<Running> {
@@ -81,12 +84,12 @@ console.log(
   '| Daemon | Load | Bytes | C, messages a second | JS | JS / C | C, µs of CPU a message | JS | Event loop late, p99 ms | worst | CPU of a turn, p99 ms | worst |',
 );
 console.log('|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|');
-for (const kind of values.kinds.split(',') as DaemonKind[]) {
+for (const kind of kinds) {
   await Rig.with({ nodes: 1, dress: 'udpu', condition: 'quiet' }, kind, async (rig) => {
-    for (const mode of values.modes.split(',') as LoadMode[]) {
-      for (const size of values.sizes.split(',').map(Number)) {
+    for (const mode of modes) {
+      for (const size of sizes) {
         const results: Record<ClientKind, LoadFigures[]> = { c: [], js: [] };
-        for (let round = 0; round < Number(values.rounds); round++) {
+        for (let round = 0; round < rounds; round++) {
           for (const client of ['c', 'js'] as const) results[client].push(await measure(rig, client, mode, size));
         }
         const { c, js } = results;

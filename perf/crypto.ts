@@ -3,7 +3,7 @@ import { CIPHER_KEY_BYTES, type CipherName, type HashName, type PacketBatch } fr
 import { wireLength } from '../src/knet/mtu.ts';
 import { Arena } from '../src/os/arena.ts';
 import { type EngineName, OpensslProvider } from '../src/transport/knet/crypto-provider.ts';
-import { toolOptions } from '../test/tool-options.ts';
+import { toolNumber, toolOptions } from '../test/tool-options.ts';
 import { cpuCost } from './cpu-cost.ts';
 
 /**
@@ -22,8 +22,8 @@ const values = toolOptions(USAGE, {
   suites: { type: 'string', default: 'aes256/sha256,aes128/sha1,aes256/sha512,aes256/md5,none/sha256' },
   batch: { type: 'string', default: '40' },
 });
-const bytes = Number(values.bytes);
-const packets = Number(values.batch);
+const bytes = toolNumber(USAGE, 'bytes', values.bytes, { min: 1, max: 65_536 });
+const packets = toolNumber(USAGE, 'batch', values.batch, { min: 1, max: 1000 });
 const ENGINES: readonly EngineName[] = ['multi-block', 'openssl', 'node:crypto'];
 const slot = Math.ceil((bytes + 128) / 64) * 64;
 const arena = Arena.map(2 * packets * slot);

@@ -5,7 +5,8 @@ import { labUnavailable, ROOT } from '../test/interop/lab/host.ts';
 import { Lab } from '../test/interop/lab/lab.ts';
 import type { DaemonKind } from '../test/interop/lab/node.ts';
 import { program } from '../test/interop/lab/programs.ts';
-import { toolOptions } from '../test/tool-options.ts';
+import { COUNT, toolNumber, toolNumbers, toolOptions, toolWords } from '../test/tool-options.ts';
+import { MEASURED_SECONDS, MESSAGE_BYTES_MAX } from './rig.ts';
 
 /**
  * Throughput of a ring whose network loses datagrams: stock's daemon and ours in turn, same machine, same run.
@@ -40,6 +41,15 @@ const values = toolOptions(USAGE, {
   totem: { type: 'string', multiple: true, default: [] },
 });
 
+const losses = toolNumbers(USAGE, 'loss', values.loss, { min: 0, max: 100, fractions: true });
+const nodeCount = toolNumber(USAGE, 'nodes', values.nodes, { min: 1, max: 64 });
+const links = toolNumber(USAGE, 'links', values.links, { min: 1, max: 8 });
+const size = toolNumber(USAGE, 'size', values.size, { min: 1, max: MESSAGE_BYTES_MAX });
+const seconds = toolNumber(USAGE, 'seconds', values.seconds, MEASURED_SECONDS);
+const rounds = toolNumber(USAGE, 'rounds', values.rounds, COUNT);
+const rings = values.rings.split(',');
+for (const ring of rings) toolWords(USAGE, 'rings', ring.replaceAll('+', ','), ['stock', 'ours', 'newer']);
+
 interface Row {
   readonly ring: string;
   readonly lossPercent: number;
@@ -55,21 +65,19 @@ if (unavailable !== false) {
   process.exit(1);
 }
 
-const losses = values.loss.split(',').map(Number);
 const rows: Row[] = [];
 console.log('ring               loss %       msg/s   of 0 %   ring changes   sent again');
-for (let round = 0; round < Number(values.rounds); round++)
-  for (const ring of values.rings.split(',')) await measureRing(ring);
+for (let round = 0; round < rounds; round++) for (const ring of rings) await measureRing(ring);
 save();
 
 async function measureRing(ring: string): Promise<void> {
   const names = ring.split('+');
-  const kinds = Array.from({ length: Number(values.nodes) }, (_, at) => names[at % names.length] as DaemonKind);
+  const kinds = Array.from({ length: nodeCount }, (_, at) => names[at % names.length] as DaemonKind);
   const bench = await program('cpgbench');
   const lab = await Lab.up(
     {
       transport: 'knet',
-      links: Number(values.links),
+      links,
       ...(values.plain ? {} : { crypto: { cipher: 'aes256', hash: 'sha256' } }),
       tokenMs: 3650,
       totem: values.totem,
@@ -80,7 +88,7 @@ async function measureRing(ring: string): Promise<void> {
   try {
     for (const node of lab.nodes.slice(1))
       await node.space.start(bench, ['perf', '0', '0', 'quiet']).waitFor(/ready/, 30_000);
-    await lab.node(1).space.run(bench, ['perf', values.size, '3']);
+    await lab.node(1).space.run(bench, ['perf', String(size), '3']);
     let lossless = 0;
     for (const lossPercent of losses) {
       for (const node of lab.nodes) {
@@ -88,8 +96,8 @@ async function measureRing(ring: string): Promise<void> {
         if (lossPercent > 0) await node.cut({ share: lossPercent / 100, direction: 'in' });
       }
       const before = await counters(lab);
-      const args = ['perf', values.size, values.seconds];
-      const { code, stdout } = await lab.node(1).space.run(bench, args, { timeoutMs: 60_000 });
+      const args = ['perf', String(size), String(seconds)];
+      const { code, stdout } = await lab.node(1).space.run(bench, args, { timeoutMs: 60_000 + seconds * 1000 });
       const after = await counters(lab);
       const perSec = code === 0 ? (JSON.parse(stdout) as { perSecond: number }).perSecond : 0;
       if (lossPercent === 0) lossless = perSec;

@@ -4,13 +4,21 @@ import { Lab } from '../test/interop/lab/lab.ts';
 import type { DaemonKind, LabNode } from '../test/interop/lab/node.ts';
 import { must, type Running, start } from '../test/interop/lab/process.ts';
 import { program } from '../test/interop/lab/programs.ts';
+import type { NumberLimits } from '../test/tool-options.ts';
 import { type Cost, costOf } from './counters.ts';
 
+/** What libcpg sends as one message. */
+export const MESSAGE_BYTES_MAX = 1_000_000;
+
+/** How long one figure is measured. */
+export const MEASURED_SECONDS: NumberLimits = { min: 0.01, max: 100, fractions: true };
+
+export const DRESS_NAMES = ['udpu', 'knet', 'secure'] as const;
 const DRESSES: Readonly<Record<string, ClusterOptions>> = {
   udpu: { transport: 'udpu' },
   knet: { transport: 'knet' },
   secure: { transport: 'knet', crypto: { cipher: 'aes256', hash: 'sha256' } },
-};
+} satisfies Record<(typeof DRESS_NAMES)[number], ClusterOptions>;
 
 /** What else the machine does. */
 export const CONDITIONS = ['quiet', 'ordinary', 'neighbour', 'onecore'] as const;
@@ -79,9 +87,7 @@ export class Rig {
     const { code, stdout, stderr } = await this.first.space.run(
       'nice',
       [...AHEAD_OF_OTHERS, path, ...args.map(String)],
-      {
-        timeoutMs: 120_000,
-      },
+      { timeoutMs: (MEASURED_SECONDS.max + 20) * 1000 },
     );
     if (code !== 0) throw new Error(`${name} ${args.join(' ')}: ${stderr}\n${this.lab.logs()}`);
     return JSON.parse(stdout) as Figures;

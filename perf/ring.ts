@@ -1,10 +1,10 @@
 import { labUnavailable } from '../test/interop/lab/host.ts';
 import type { DaemonKind } from '../test/interop/lab/node.ts';
-import { toolOptions } from '../test/tool-options.ts';
+import { COUNT, toolNumber, toolNumbers, toolOptions, toolWords } from '../test/tool-options.ts';
 import { memory, startTimes } from './footprint.ts';
 import { type Row, save } from './history.ts';
 import { type Figures, idle, message, request, scheduled, smallWrites, throughput } from './measures.ts';
-import { CONDITIONS, type Condition, Rig, type Setup } from './rig.ts';
+import { CONDITIONS, DRESS_NAMES, MEASURED_SECONDS, MESSAGE_BYTES_MAX, Rig, type Setup } from './rig.ts';
 import { spreads } from './statistics.ts';
 
 /**
@@ -31,22 +31,21 @@ const values = toolOptions(USAGE, {
   warmup: { type: 'string', default: '2' },
   history: { type: 'boolean', default: false },
 });
-const numbers = (text: string): number[] => text.split(',').map(Number);
-const measures = values.measures.split(',');
-const sizes = numbers(values.sizes);
-const seconds = Number(values.seconds);
-const warmup = Number(values.warmup);
+const MEASURES = ['throughput', 'message', 'half', 'requests', 'writes', 'idle', 'start', 'memory'] as const;
+const measures = toolWords(USAGE, 'measures', values.measures, MEASURES);
+const nodeCounts = toolNumbers(USAGE, 'nodes', values.nodes, { min: 1, max: 64 });
+const dresses = toolWords(USAGE, 'dress', values.dress, DRESS_NAMES);
+const conditions = toolWords(USAGE, 'conditions', values.conditions, CONDITIONS);
+const sizes = toolNumbers(USAGE, 'sizes', values.sizes, { min: 1, max: MESSAGE_BYTES_MAX });
+const seconds = toolNumber(USAGE, 'seconds', values.seconds, MEASURED_SECONDS);
+const rounds = toolNumber(USAGE, 'rounds', values.rounds, COUNT);
+const warmup = toolNumber(USAGE, 'warmup', values.warmup, { ...MEASURED_SECONDS, min: 0 });
 const ROUND_TRIPS = 4000;
 const KINDS: readonly DaemonKind[] = ['stock', 'ours'];
 
 const unavailable = labUnavailable();
 if (unavailable !== false) {
   console.log(`the performance suite cannot run here: ${unavailable}`);
-  process.exit(1);
-}
-const unknown = values.conditions.split(',').filter((name) => !CONDITIONS.includes(name as Condition));
-if (unknown.length > 0) {
-  console.log(`no condition ${unknown.join(', ')}; there are ${CONDITIONS.join(', ')}`);
   process.exit(1);
 }
 
@@ -75,12 +74,12 @@ async function measureRing(setup: Setup, kind: DaemonKind, halfRate: number): Pr
 const HALF_LOAD = 10_000;
 
 async function compare(setup: Setup): Promise<Row[]> {
-  const rounds: Record<string, Map<string, Figures>[]> = { stock: [], ours: [] };
-  for (let round = 0; round < Number(values.rounds); round++)
-    for (const kind of KINDS) rounds[kind]?.push(await measureRing(setup, kind, HALF_LOAD));
-  const names = [...(rounds['ours']?.[0]?.keys() ?? [])];
+  const found: Record<string, Map<string, Figures>[]> = { stock: [], ours: [] };
+  for (let round = 0; round < rounds; round++)
+    for (const kind of KINDS) found[kind]?.push(await measureRing(setup, kind, HALF_LOAD));
+  const names = [...(found['ours']?.[0]?.keys() ?? [])];
   return names.map((what) => {
-    const [stock, ours] = KINDS.map((kind) => spreads((rounds[kind] ?? []).map((rows) => rows.get(what) ?? {})));
+    const [stock, ours] = KINDS.map((kind) => spreads((found[kind] ?? []).map((rows) => rows.get(what) ?? {})));
     return { ...setup, what, stock: stock ?? {}, ours: ours ?? {} };
   });
 }
@@ -97,10 +96,10 @@ function print({ nodes, dress, condition, what, stock, ours }: Row): void {
 
 const rows: Row[] = [];
 console.log('nodes | dress | condition | what | figure ours (spread) : stock (spread) = ratio');
-for (const condition of values.conditions.split(',')) {
-  for (const nodes of numbers(values.nodes)) {
-    for (const dress of values.dress.split(',')) {
-      const found = await compare({ nodes, dress, condition: condition as Condition });
+for (const condition of conditions) {
+  for (const nodes of nodeCounts) {
+    for (const dress of dresses) {
+      const found = await compare({ nodes, dress, condition });
       for (const row of found) print(row);
       rows.push(...found);
       save(rows, values, values.history); // what was measured is kept, whatever ends the rest

@@ -1,4 +1,4 @@
-import { toolOptions } from '../tool-options.ts';
+import { SECONDS, toolNumber, toolOptions } from '../tool-options.ts';
 import { Explorer, STARTS } from './explorer.ts';
 
 const USAGE = `npm run model -- [options]   every interleaving of deliveries, timeouts, deaths and losses among three real cores
@@ -17,10 +17,10 @@ const values = toolOptions(USAGE, {
 
 for (const start of STARTS) {
   const report = new Explorer(start, {
-    depth: Number(values.depth),
-    seconds: Number(values.seconds),
-    crashes: Number(values.crashes),
-    losses: Number(values.losses),
+    depth: toolNumber(USAGE, 'depth', values.depth, { min: 1, max: 1000 }),
+    seconds: toolNumber(USAGE, 'seconds', values.seconds, SECONDS),
+    crashes: toolNumber(USAGE, 'crashes', values.crashes, { min: 0, max: 1000 }),
+    losses: toolNumber(USAGE, 'losses', values.losses, { min: 0, max: 1000 }),
   }).run();
   const { states, events, settled, complete, violation } = report;
   process.stdout.write(

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { toolOptions } from '../tool-options.ts';
+import { COUNT, MINUTES, type NumberLimits, SECONDS, toolNumber, toolNumbers, toolOptions } from '../tool-options.ts';
 import { Campaign } from './campaign.ts';
 import { asScenario, type Story, shrink } from './shrink.ts';
 import { type SimOptions, type SimReport, simulate, World } from './world.ts';
@@ -34,6 +34,11 @@ const values = toolOptions(USAGE, {
   'no-witnesses': { type: 'boolean', default: false },
 });
 
+const SEED: NumberLimits = { min: 0, max: Number.MAX_SAFE_INTEGER };
+const number = (
+  option: 'minutes' | 'seeds' | 'first' | 'shrink' | 'threads' | 'seed' | 'faults-ms',
+  limits: NumberLimits,
+) => toolNumber(USAGE, option, values[option] ?? '', limits);
 const out = (text: string): void => void process.stdout.write(`${text}\n`);
 
 const optionsOf = (seed: number): SimOptions => ({ checkReassembly: seed % 3 === 0, attack: values.attack });
@@ -50,7 +55,7 @@ function commandOf({ report, options, skip }: Story): string {
 }
 
 function printStory(seed: number, options: SimOptions): void {
-  const story = shrink(seed, options, Number(values.shrink) * 1000);
+  const story = shrink(seed, options, number('shrink', SECONDS) * 1000);
   const { report, tried } = story;
   const file = `sim-${seed}.txt`;
   const head = `# ${commandOf(story)}\n`;
@@ -62,10 +67,12 @@ function printStory(seed: number, options: SimOptions): void {
 }
 
 function replay(seed: number): boolean {
-  const skip = new Set((values.skip ?? '').split(',').filter(Boolean).map(Number));
+  const skip = new Set(values.skip === undefined ? [] : toolNumbers(USAGE, 'skip', values.skip, SEED));
   const options: SimOptions = {
     ...optionsOf(seed),
-    ...(values['faults-ms'] === undefined ? {} : { faultsMs: Number(values['faults-ms']) }),
+    ...(values['faults-ms'] === undefined
+      ? {}
+      : { faultsMs: number('faults-ms', { ...COUNT, min: 0, fractions: true }) }),
     ...(values.quiet ? { quiet: true } : {}),
     ...(values['no-witnesses'] ? { witnesses: false } : {}),
   };
@@ -84,10 +91,10 @@ async function campaign(): Promise<boolean> {
   const campaign = new Campaign();
   let reportedAtS = 0;
   await campaign.run({
-    first: Number(values.first),
-    seeds: Number(values.seeds),
-    seconds: Number(values.minutes) * 60,
-    ...(values.threads === undefined ? {} : { threads: Number(values.threads) }),
+    first: number('first', SEED),
+    seeds: number('seeds', COUNT),
+    seconds: number('minutes', MINUTES) * 60,
+    ...(values.threads === undefined ? {} : { threads: number('threads', { min: 1, max: 1024 }) }),
     progress: ({ realSeconds, summary }) => {
       if (realSeconds < reportedAtS + 30) return;
       reportedAtS = realSeconds;
@@ -103,5 +110,5 @@ async function campaign(): Promise<boolean> {
   return campaign.failed.length === 0;
 }
 
-const good = values.seed === undefined ? await campaign() : replay(Number(values.seed));
+const good = values.seed === undefined ? await campaign() : replay(number('seed', SEED));
 process.exitCode = good ? 0 : 1;

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { COUNT, MINUTES, toolNumber, toolOptions } from '../../tool-options.ts';
 import { V8Coverage } from './coverage.ts';
 
 const USAGE = `npm run fuzz -- [options]      looks for inputs that run what none did before, by V8's own counters, and for those that break something
@@ -14,16 +14,15 @@ const USAGE = `npm run fuzz -- [options]      looks for inputs that run what non
 /** What may stay on the heap after millions of inputs. */
 const GROWN_MIB_MAX = 64;
 
-const { values } = parseArgs({
-  options: {
-    list: { type: 'boolean', default: false },
-    target: { type: 'string', default: '' },
-    minutes: { type: 'string', default: '1' },
-    seed: { type: 'string', default: '1' },
-    keep: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
+const values = toolOptions(USAGE, {
+  list: { type: 'boolean', default: false },
+  target: { type: 'string', default: '' },
+  minutes: { type: 'string', default: '1' },
+  seed: { type: 'string', default: '1' },
+  keep: { type: 'boolean', default: false },
 });
+const minutesInAll = toolNumber(USAGE, 'minutes', values.minutes, MINUTES);
+const seed = toolNumber(USAGE, 'seed', values.seed, { ...COUNT, min: 0 });
 const out = (text: string): void => void process.stdout.write(`${text}\n`);
 
 setFlagsFromString('--expose-gc');
@@ -42,7 +41,7 @@ const { FuzzHangWatch } = await import('./hang-watch.ts');
 
 async function search(name: string, minutes: number): Promise<boolean> {
   const subject = FUZZ_TARGETS.find((target) => target.name === name)!;
-  const fuzzer = new Fuzzer(subject, coverage, Number(values.seed));
+  const fuzzer = new Fuzzer(subject, coverage, seed);
   const watch = new FuzzHangWatch();
   fuzzer.beforeRun = (input) => watch.see(input);
   const startMs = performance.now();
@@ -73,14 +72,13 @@ async function search(name: string, minutes: number): Promise<boolean> {
   return fuzzer.crashes.length === 0 && grownMiB <= GROWN_MIB_MAX;
 }
 
-if (values.help) out(USAGE);
-else if (values.list) for (const { name, what } of FUZZ_TARGETS) out(`${name.padEnd(12)} ${what}`);
+if (values.list) for (const { name, what } of FUZZ_TARGETS) out(`${name.padEnd(12)} ${what}`);
 else {
   const wanted = values.target.split(',').filter((name) => name !== '' && name !== 'all');
   const chosen = FUZZ_TARGETS.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
   let good = chosen.length > 0;
   if (!good) out(`no such target; there are ${FUZZ_TARGETS.map(({ name }) => name).join(', ')}`);
-  for (const { name } of chosen) good = (await search(name, Number(values.minutes) / chosen.length)) && good;
+  for (const { name } of chosen) good = (await search(name, minutesInAll / chosen.length)) && good;
   process.exitCode = good ? 0 : 1;
 }
 endHandshakes();

@@ -1,7 +1,7 @@
 /*
  * How many messages a second one process can multicast and get back.
  *
- *   cpgbench GROUP SIZE SECONDS [QUIET]
+ *   cpgbench GROUP SIZE SECONDS [QUIET]      SECONDS may have a fraction
  *
  * The shape is that of Corosync's own benchmark: one thread sends without a pause, another dispatches; counted is
  * what this process gets delivered. With QUIET it only receives (a member on another node).
@@ -14,9 +14,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+
+#define SIZE_MAX_BYTES (1 << 20)
+#define SECONDS_MIN 0.001
+#define SECONDS_MAX 86400
 
 static volatile sig_atomic_t over;
 static volatile uint64_t received;
@@ -67,15 +72,29 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+static int usage(void)
+{
+	fprintf(stderr, "cpgbench GROUP SIZE SECONDS [QUIET]: at most %d characters, 0 to %d bytes, %g to %d seconds\n",
+		CPG_MAX_NAME_LENGTH, SIZE_MAX_BYTES, SECONDS_MIN, SECONDS_MAX);
+	return 2;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 4)
-		return 2;
+		return usage();
+	char *size_end, *seconds_end;
+	long wanted_size = strtol(argv[2], &size_end, 10);
+	double seconds = strtod(argv[3], &seconds_end);
+	if (*size_end || wanted_size < 0 || wanted_size > SIZE_MAX_BYTES || strlen(argv[1]) > CPG_MAX_NAME_LENGTH)
+		return usage();
+	/* An alarm in no time would never come. */
+	if (*seconds_end || !(seconds <= SECONDS_MAX) || (argc == 4 && seconds < SECONDS_MIN))
+		return usage();
 	cpg_callbacks_t callbacks = { .cpg_deliver_fn = on_deliver, .cpg_confchg_fn = on_confchg };
 	struct cpg_name group = { .length = (uint32_t)strlen(argv[1]) };
 	memcpy(group.value, argv[1], group.length);
-	size_t size = (size_t)atol(argv[2]);
-	unsigned seconds = (unsigned)atoi(argv[3]);
+	size_t size = (size_t)wanted_size;
 	static cpg_handle_t handle;
 	cs_error_t error;
 	for (int i = 0; i < 100 && (error = cpg_initialize(&handle, &callbacks)) == CS_ERR_TRY_AGAIN; i++)
@@ -107,7 +126,8 @@ int main(int argc, char **argv)
 	signal(SIGALRM, on_alarm);
 	uint64_t again = 0;
 	double start = now();
-	alarm(seconds);
+	struct itimerval timer = { .it_value = { (time_t)seconds, (suseconds_t)((seconds - (double)(time_t)seconds) * 1e6) } };
+	setitimer(ITIMER_REAL, &timer, NULL);
 	do {
 		error = cpg_mcast_joined(handle, CPG_TYPE_AGREED, &iov, 1);
 		again += error == CS_ERR_TRY_AGAIN;
