@@ -34,6 +34,7 @@ const IN_BIN = [
   'corosync-qnetd',
   'corosync-qnetd-certutil',
   'corosync-qnetd-tool',
+  'corosync-vqsim',
 ];
 /** The programs beside the daemon, as scripts of SysV and OpenRC start them. */
 const DAEMONS = {

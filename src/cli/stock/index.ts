@@ -10,6 +10,7 @@ import { QNETD } from './qnetd.ts';
 import { QDEVICE_TOOL, QNETD_TOOL } from './qnetd-tool.ts';
 import { QUORUMTOOL } from './quorumtool.ts';
 import type { Tool } from './tool.ts';
+import { VQSIM } from './vqsim.ts';
 
 /** The commands of stock's package that exist under their own names. */
 export const TOOLS: readonly Tool[] = [
@@ -26,4 +27,5 @@ export const TOOLS: readonly Tool[] = [
   QNETD_CERTUTIL_TOOL,
   QNETD_TOOL,
   QUORUMTOOL,
+  VQSIM,
 ];
