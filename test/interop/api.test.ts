@@ -42,12 +42,12 @@ function withoutAdopted(line: string): string {
   return line.replace(/^(getinfo [23] = .* expected )[34] /, '$1(3 or 4) ');
 }
 
+t.jobs = 2;
 for (const [at, options] of rings.entries()) {
   const name = at === 0 ? 'over udpu' : 'with a quorum device configured, over knet';
-  t.test(`libraries ${name}`, { skip: skipReason([OURS]) }, async (t) => {
+  t.test(`libraries ${name}`, { buffered: true, skip: skipReason([OURS]) }, async (t) => {
     t.setTimeout(400_000);
-    const stock = await walkAll(options, 'stock');
-    const ours = await walkAll(options, OURS);
+    const [stock, ours] = await Promise.all([walkAll(options, 'stock'), walkAll(options, OURS)]);
     for (const walk of WALKS) {
       t.equal((stock.get(walk)?.length ?? 0) > 20, true, `${walk}: ${stock.get(walk)?.length} lines`);
       t.same(ours.get(walk), stock.get(walk), walk);
