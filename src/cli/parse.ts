@@ -67,6 +67,7 @@ function unknownCommand(argv: readonly string[], commands: readonly Command[]): 
       `rondo ${word} has no command '${second}'; it has ${list(members.map((command) => command.words.slice(word.length + 1)))}`,
     );
   }
+  if (word.startsWith('-')) throw new UsageError(`${word}: options come after the command, as in: rondo status --json`);
   const near = nearest(word, [...new Set(commands.map((command) => command.words.split(' ')[0]!))]);
   throw new UsageError(`unknown command '${word}'${near === null ? '' : `; did you mean '${near}'?`}`);
 }

@@ -22,6 +22,7 @@ t.test('usage errors name the command and end with 2', async (t) => {
     ['cpg', 'fly'],
     ['cmap', 'get'],
     ['status', '--nope'],
+    ['--json', 'status'],
     ['status', 'extra'],
     ['status', '--wait', 'x'],
   ]) {
