@@ -4,7 +4,9 @@ export type StoreErrorCode =
   /** Another process has the directory of the state. */
   | 'RONDO_STORE_LOCKED'
   /** What the directory holds was changed by something else than its owner. */
-  | 'RONDO_STORE_DAMAGED';
+  | 'RONDO_STORE_DAMAGED'
+  /** Others could exchange what the directory holds. */
+  | 'RONDO_STORE_EXPOSED';
 
 /** The state on disk cannot be used. */
 export class StoreError extends RondoError<StoreErrorCode> {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -47,4 +47,17 @@ t.test('a process that is killed gives it back, one that lives keeps it', async 
   const { store } = await Store.open({ directory });
   t.equal(readFileSync(join(directory, 'lock'), 'latin1'), `${process.pid}\n`);
   await store.close();
+});
+
+t.test('a directory that others can write into, or that is theirs, holds no state', async (t) => {
+  const directory = mkdtempSync(join(home, 'shared-'));
+  writeFileSync(join(home, 'victim'), 'of this user');
+  symlinkSync(join(home, 'victim'), join(directory, 'lock'));
+  chmodSync(directory, 0o1777);
+  await t.rejects(Store.open({ directory }), { code: 'RONDO_STORE_EXPOSED', message: /can be written by others/ });
+  t.equal(readFileSync(join(home, 'victim'), 'utf8'), 'of this user', 'nothing was followed');
+  if (process.geteuid?.() !== 0) return;
+  chmodSync(directory, 0o700);
+  chownSync(directory, 65_534, 65_534);
+  await t.rejects(Store.open({ directory }), { code: 'RONDO_STORE_EXPOSED', message: /belongs to user 65534/ });
 });

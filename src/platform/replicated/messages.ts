@@ -1,4 +1,5 @@
 import { decodeMessagePack, encodeMessagePack, type MessagePackValue } from '../../client/message-pack.ts';
+import { hasMessageForm } from './message-forms.ts';
 
 /** A run of the replicated machine in which the same members agree; later ones are greater. */
 export interface Epoch {
@@ -88,13 +89,11 @@ export type ReplicaMessage =
 export const encodeMessage = (message: ReplicaMessage): Uint8Array =>
   encodeMessagePack(message as unknown as MessagePackValue);
 
-/** `null`: not a message of this protocol. What members of the group send is believed beyond its form. */
+/** `null`: not a message of this protocol. What members of the group send is believed beyond its form (message-forms.ts). */
 export function decodeMessage(bytes: Uint8Array): ReplicaMessage | null {
   try {
     const value = decodeMessagePack(bytes);
-    if (typeof value !== 'object' || value === null || !('type' in value) || typeof value.type !== 'string')
-      return null;
-    return value as unknown as ReplicaMessage;
+    return hasMessageForm(value) ? (value as unknown as ReplicaMessage) : null;
   } catch {
     return null;
   }

@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, readdir, readFile, rename, truncate, unlink } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, readFile, rename, stat, truncate, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeMessagePack, encodeMessagePack, type MessagePackValue } from '../../client/message-pack.ts';
 import { Errno, errnoName } from '../../os/errno.ts';
@@ -48,6 +48,7 @@ export class Store {
   /** @throws StoreError: another process has the directory, or what it holds is damaged. */
   static async open({ directory, sync = true }: StoreOptions): Promise<{ store: Store; base: Base | null }> {
     await mkdir(directory, { recursive: true, mode: 0o700 });
+    await refuseExposed(directory);
     const lock = await takeLock(join(directory, LOCK_FILE));
     try {
       const generations = (await readdir(directory)).flatMap((name) => {
@@ -157,6 +158,19 @@ async function readRecords(path: string): Promise<{ records: PersistRecord[]; en
     );
   }
   return { records: payloads.map((payload) => decodeMessagePack(payload) as unknown as PersistRecord), end };
+}
+
+/** Where others make names, a link in place of the lock or of a log would lead into this program's other files. */
+async function refuseExposed(directory: string): Promise<void> {
+  const { uid, gid, mode } = await stat(directory);
+  const own = uid === process.geteuid?.() || uid === 0;
+  const others = (mode & 0o002) !== 0 || ((mode & 0o020) !== 0 && gid !== process.getegid?.() && gid !== 0);
+  if (own && !others) return;
+  throw new StoreError(
+    'RONDO_STORE_EXPOSED',
+    `${directory} ${own ? 'can be written by others' : `belongs to user ${uid}`}`,
+    'Use a directory of this program alone: mode 0700',
+  );
 }
 
 async function syncDirectory(directory: string): Promise<void> {

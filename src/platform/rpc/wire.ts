@@ -18,11 +18,17 @@ export type RpcMessage = CallName &
 
 export const encodeRpc = (message: RpcMessage): Uint8Array => encodeMessagePack(message as unknown as MessagePackValue);
 
+/** What a program names its connection by has 16 characters. */
+const SESSION_CHARACTERS_MAX = 64;
+
 /** `null`: not a message of this protocol. Members are believed beyond its form. */
 export function decodeRpc(bytes: Uint8Array): RpcMessage | null {
   try {
     const value = decodeMessagePack(bytes) as unknown as Partial<RpcMessage> | null;
-    const isMessage = typeof value?.type === 'string' && typeof value.session === 'string';
+    const isMessage =
+      typeof value?.type === 'string' &&
+      typeof value.session === 'string' &&
+      value.session.length <= SESSION_CHARACTERS_MAX;
     return isMessage && typeof value.call === 'number' ? (value as RpcMessage) : null;
   } catch {
     return null;
