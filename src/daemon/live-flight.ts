@@ -18,7 +18,6 @@ import {
 import { Arena } from '../os/arena.ts';
 import { errnoName } from '../os/errno.ts';
 import { allocateFile, closeFd, OpenFlag, openFile, tryLockOpenFile, unlinkFile } from '../os/fd.ts';
-import type { FlightStore } from './flight-store.ts';
 
 const DIRECTORY = dirname(LIVE_FLIGHT_PREFIX);
 /** Records of a part that may be new between two copies. */
@@ -39,8 +38,16 @@ export interface LiveFlight {
   remove(): void;
 }
 
+/** The recorder's own file, which the live memory goes with. */
+export interface FlightHome {
+  readonly layout: FlightLayout;
+  readonly nodeId: number;
+  readonly id: string;
+  readonly path: string;
+}
+
 /** Never fails for want of room in /dev/shm: then what it holds ends with the process. */
-export function openLiveFlight({ layout: { parts }, nodeId, id, path: home }: FlightStore): LiveFlight {
+export function openLiveFlight({ layout: { parts }, nodeId, id, path: home }: FlightHome): LiveFlight {
   const layout = flightLayout(parts.map(({ records }) => Math.min(records, RECORDS_MAX)));
   const arena = Arena.map(layout.bytes);
   const path = `${LIVE_FLIGHT_PREFIX}${randomBytes(NAME_BYTES).toString('base64url')}`;

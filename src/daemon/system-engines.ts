@@ -1,4 +1,5 @@
 import type { LogFunction } from '../lib/log.ts';
+import { monotonicNs } from '../os/clock.ts';
 import { powerOffMachine, rebootMachine, setWatchdogTimeout } from '../os/machine.ts';
 import type { MainEngineContext, ServiceEngine } from '../services/engine.ts';
 import { MonEngine } from '../services/mon/engine.ts';
@@ -20,7 +21,6 @@ export function systemEngines(
   ownsMachine: boolean,
   { exit, dumpFlightData }: SystemPorts,
 ): ServiceEngine<MainEngineContext>[] {
-  const monotonicNs = (): bigint => process.hrtime.bigint();
   const machine = (what: string, act: () => boolean): void => {
     log('emerg', 'WD', `A watched resource failed: ${what}`);
     dumpFlightData(); // the machine goes down under us

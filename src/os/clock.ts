@@ -6,3 +6,6 @@ const OFFSET_MS = seconds * 1000 + nanoseconds / 1e6 - performance.now();
  * `hrtime` and makes no garbage, but starts at zero in each thread.
  */
 export const monotonicMs = (): number => performance.now() + OFFSET_MS;
+
+/** Nanoseconds of the same clock. */
+export const monotonicNs = (): bigint => process.hrtime.bigint();

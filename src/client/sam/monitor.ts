@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { monotonicNs } from '../../os/clock.ts';
 import { Cmap } from '../cmap.ts';
 import { Quorum } from '../quorum.ts';
 import type { ConnectOptions } from '../session.ts';
@@ -32,7 +33,7 @@ export async function supervise(
   options: SuperviseOptions,
 ): Promise<number> {
   const store = options.cmap ? await (options.openKeys ?? (() => Cmap.connect(options.connect)))() : null;
-  const keys = store === null ? null : new ProcessKeys(store, process.pid, () => process.hrtime.bigint());
+  const keys = store === null ? null : new ProcessKeys(store, process.pid, monotonicNs);
   const quorum = options.quorum ? await (options.openQuorum ?? (() => watchQuorum(options.connect)))() : null;
   const ignore = (): void => {};
   const terminals: readonly NodeJS.Signals[] = ['SIGINT'];
