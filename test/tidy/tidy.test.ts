@@ -133,6 +133,22 @@ t.test('the files that documents name are there', async (t) => {
   t.same(readDocuments(['docs', 'docs/protocol', '.']).flatMap(missingFiles), []);
 });
 
+t.test('the map of the house names every room', async (t) => {
+  const [map] = readDocuments(['docs']).filter(({ path }) => path === 'docs/architecture.md');
+  const rooms = new Set(
+    sources.flatMap(({ path }) => {
+      const [, room] = /^src\/(\w+(?:\/\w+)?)\/[^/]+$/.exec(path) ?? [];
+      return room ?? [];
+    }),
+  );
+  const named = (room: string): boolean =>
+    map?.text.includes(room) === true || map?.text.includes(`\`${room.split('/')[1]}/\``) === true;
+  t.same(
+    [...rooms].filter((room) => !named(room)),
+    [],
+  );
+});
+
 t.test('what is only made does not act', async (t) => {
   t.same(sources.flatMap(actingConstructors), []);
 });
