@@ -48,6 +48,67 @@ t.test('a lease ends by itself, unless it is renewed; its holder knows it first'
   await cluster.close();
 });
 
+t.test('those who wait get it in the order of their requests; who died or gave up is passed over', async (t) => {
+  const cluster = await createTestCluster(3, { seed: 4 });
+  const [a, b, c] = await three(cluster);
+  const order: string[] = [];
+  const first = await cluster.run(a.acquire('x', { ttlMs: 3_600_000 }));
+  const waitFor = async (leases: Leases, name: string): Promise<void> => {
+    const lease = await leases.acquire('x', { ttlMs: 3_600_000 });
+    order.push(name);
+    await lease.release();
+  };
+  const waiting: Promise<unknown>[] = [];
+  const stop = new AbortController();
+  const names = ['c1', 'b1', 'b2', 'a1', 'c2', 'a2', 'b3'];
+  for (const name of names) {
+    waiting.push(waitFor({ a, b, c }[name[0]!]!, name));
+    await cluster.settle();
+  }
+  const gaveUp = t.rejects(b.acquire('x', { signal: stop.signal }), /enough/);
+  await cluster.settle();
+  stop.abort(new Error('enough'));
+  await gaveUp;
+  waiting.push(waitFor(a, 'last'));
+  await cluster.settle();
+  await cluster.run(first.release());
+  await cluster.run(Promise.all(waiting));
+  t.same(order, [...names, 'last']);
+
+  const again = await cluster.run(a.acquire('x', { ttlMs: 3_600_000 }));
+  const dies = b.acquire('x', { ttlMs: 3_600_000 }).catch((error: unknown) => error);
+  await cluster.settle();
+  const next = c.acquire('x');
+  await cluster.settle();
+  await cluster.kill(2);
+  await cluster.run(again.release());
+  t.ok((await cluster.run(next)).token > again.token, 'the one before it is gone');
+  const closing = b.close();
+  await cluster.run(Promise.all([a.close(), c.close()]));
+  await cluster.run(closing);
+  t.match(await dies, { code: 'RONDO_MACHINE_CLOSED' });
+  await cluster.close();
+});
+
+t.test('who does not notice that its turn has come is passed over, and asks anew', async (t) => {
+  const cluster = await createTestCluster(3, { seed: 5 });
+  const [a, b, c] = await three(cluster);
+  const first = await cluster.run(a.acquire('x', { ttlMs: 3_600_000 }));
+  const stalls = b.acquire('x', { ttlMs: 3_600_000 });
+  await cluster.settle();
+  const next = c.acquire('x', { ttlMs: 3_600_000 });
+  await cluster.settle();
+  const released = first.release();
+  await cluster.pause(2); // before or after its turn has come, by the seed
+  await cluster.run(released);
+  const given = await cluster.run(next);
+  await cluster.resume(2);
+  await cluster.run(given.release());
+  t.ok((await cluster.run(stalls)).token > given.token);
+  await cluster.run(Promise.all([a, b, c].map((leases) => leases.close())));
+  await cluster.close();
+});
+
 t.test('the holder dies, or the one that announces ends does; a short cut takes nothing away', async (t) => {
   const cluster = await createTestCluster(3, { seed: 2 });
   const [a, b, c] = await three(cluster);
@@ -119,7 +180,7 @@ t.test('an end that was announced before a renewal is without effect', async (t)
   const table = new LeaseTable();
   const asker = { life: 'a', nodeId: 1, pid: 1 };
   const other = { life: 'b', nodeId: 2, pid: 2 };
-  t.equal(table.apply({ op: 'take', name: 'x', request: 1, ttlMs: 10 }, asker, 5, 5n), '5');
+  t.equal(table.apply({ op: 'take', name: 'x', request: 1, ttlMs: 10, wait: false }, asker, 5, 5n), '5');
   t.equal(table.apply({ op: 'renew', name: 'x', request: 1, ttlMs: 10 }, asker, 6, 6n), 'renewed');
   table.apply({ op: 'expire', name: 'x', term: 5 }, other, 7, 7n);
   t.match(table.holderOf('x'), { life: 'a', token: '5', term: 6 });
@@ -127,4 +188,30 @@ t.test('an end that was announced before a renewal is without effect', async (t)
   t.equal(table.apply({ op: 'release', name: 'x', request: 1 }, other, 9, 9n), null);
   table.apply({ op: 'expire', name: 'x', term: 6 }, other, 10, 10n);
   t.equal(table.holderOf('x'), null);
+});
+
+t.test('whose turn comes has to ask for it before its time is believed', async (t) => {
+  const table = new LeaseTable();
+  const [asker, other] = [
+    { life: 'a', nodeId: 1, pid: 1 },
+    { life: 'b', nodeId: 2, pid: 2 },
+  ];
+  const take = { op: 'take', name: 'x', ttlMs: 10, wait: true } as const;
+  table.apply({ ...take, request: 1 }, asker, 1, 1n);
+  t.equal(table.apply({ ...take, request: 1 }, other, 2, 2n), 'waiting');
+  t.equal(table.apply({ ...take, request: 2 }, asker, 3, 3n), 'waiting');
+  t.equal(table.apply({ ...take, request: 3, wait: false }, asker, 4, 4n), null);
+  table.apply({ op: 'release', name: 'x', request: 1 }, asker, 5, 5n);
+  t.match(table.holderOf('x'), { life: 'b', request: 1, token: '5', term: 5, confirmed: false });
+  t.equal(table.apply({ op: 'renew', name: 'x', request: 1, ttlMs: 10 }, other, 6, 6n), 'renewed');
+  t.match(table.holderOf('x'), { token: '5', term: 6, confirmed: true });
+  const copy = new LeaseTable();
+  copy.load(JSON.parse(JSON.stringify(table.save())));
+  t.ok(copy.isWaiting('x', 'a', 2));
+  copy.members(new Set(['b']));
+  t.notOk(copy.isWaiting('x', 'a', 2));
+  copy.apply({ op: 'release', name: 'x', request: 1 }, other, 7, 7n);
+  t.equal(copy.holderOf('x'), null);
+  table.apply({ op: 'expire', name: 'x', term: 6 }, asker, 7, 7n);
+  t.match(table.holderOf('x'), { life: 'a', request: 2, token: '7' });
 });

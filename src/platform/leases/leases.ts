@@ -28,10 +28,16 @@ const FOREVER = { timeoutMs: Number.POSITIVE_INFINITY };
 const TTL_MS_DEFAULT = 10_000;
 const TTL_MS_MIN = 10;
 const TTL_MS_MAX = 86_400_000;
+/** Whoever does not notice for so long that its turn has come is passed over. */
+const NOTICE_MS = 2_000;
 
-interface Lookout {
+/** A request of this program that waits for its turn. */
+interface Waiting {
   readonly name: string;
-  readonly wake: () => void;
+  /** It is known to be in the table, or to have been. */
+  queued: boolean;
+  /** The token; `null`: it has to ask again. */
+  readonly ends: (token: string | null) => void;
 }
 
 /** What this program has for a time. It ends by itself, whether the program is there or not, unless it is renewed. */
@@ -124,7 +130,8 @@ export class Leases {
   private readonly deadlines: Deadlines;
   private readonly expiries: ExpiryWatch;
   private readonly held = new Set<Lease>();
-  private readonly lookouts = new Set<Lookout>();
+  /** By the number of the request. */
+  private readonly waiting = new Map<number, Waiting>();
   private machine!: ExactMachine<LeaseCommand, string | null>;
   private lastRequest = 0;
   private end: MachineError | null = null;
@@ -141,6 +148,8 @@ export class Leases {
       apply: (command: LeaseCommand, context: ApplyContext) => leases.apply(command, context),
       members: (members: readonly MachineMember[]) => {
         leases.expiries.setFirst(members[0]?.life === leases.machine.life);
+        leases.table.members(new Set(members.map(({ life }) => life)));
+        leases.lookAfterWaiting();
       },
       save: () => leases.table.save(),
       load: (saved: unknown) => leases.load(saved),
@@ -153,7 +162,8 @@ export class Leases {
   }
 
   /**
-   * The lease, as soon as it is free; among those who wait chance decides.
+   * The lease, as soon as it is free. Those who wait get it in the order of their requests; who was cut off meanwhile, or does not notice for 2 s that its turn
+   * has come, asks anew.
    *
    * @throws the signal's reason; MachineError RONDO_MACHINE_TIMEOUT: not within `timeoutMs`; what `Replicated.submit` throws.
    */
@@ -161,15 +171,14 @@ export class Leases {
     const timeoutMs = checkedAmount(options.timeoutMs, 'timeoutMs', Number.POSITIVE_INFINITY);
     const untilMs = this.clock.nowMs() + timeoutMs;
     for (;;) {
-      const lease = await this.take(name, options, untilMs - this.clock.nowMs());
+      const lease = await this.take(name, options, untilMs - this.clock.nowMs(), true);
       if (lease !== null) return lease;
-      await this.whenFree(name, untilMs - this.clock.nowMs(), options.signal);
     }
   }
 
   /** The lease, or `null` when somebody has it. */
   tryAcquire(name: string, options: LeaseOptions = {}): Promise<Lease | null> {
-    return this.take(name, options, checkedAmount(options.timeoutMs, 'timeoutMs', Number.POSITIVE_INFINITY));
+    return this.take(name, options, checkedAmount(options.timeoutMs, 'timeoutMs', Number.POSITIVE_INFINITY), false);
   }
 
   /** Who holds the lease now. Whether its time is nearly over is not known here. */
@@ -187,7 +196,7 @@ export class Leases {
     await Promise.allSettled([...this.held].map((lease) => lease.release()));
     this.expiries.stop();
     await this.machine.close();
-    for (const { wake } of [...this.lookouts]) wake();
+    for (const { ends } of [...this.waiting.values()]) ends(null);
     for (const lease of [...this.held]) lease.finish(this.end.message);
     this.deadlines.clear();
   }
@@ -196,10 +205,12 @@ export class Leases {
     return this.close();
   }
 
+  /** `null`: somebody has it, or, with `wait`, it was this program's turn too late. */
   private async take(
     name: string,
     { ttlMs = TTL_MS_DEFAULT, signal }: LeaseOptions,
     timeoutMs: number,
+    wait: boolean,
   ): Promise<Lease | null> {
     checkedName(name, 'a lease');
     checkedTtl(ttlMs);
@@ -208,20 +219,53 @@ export class Leases {
     const request = ++this.lastRequest;
     const release = (): Promise<void> =>
       this.deadlines.givenBack(this.machine.submit({ op: 'release', name, request }, FOREVER));
-    const startedMs = this.clock.nowMs();
-    const more = signal === undefined ? {} : { signal };
-    let token: string | null;
     try {
-      token = await this.machine.submit(
-        { op: 'take', name, request, ttlMs },
-        { timeoutMs: Math.max(0, timeoutMs), ...more },
-      );
+      const granted = await this.granted({ op: 'take', name, request, ttlMs, wait }, Math.max(0, timeoutMs), signal);
+      if (granted === null) return null;
+      const lease = this.leaseOf(name, request, BigInt(granted.token), ttlMs, release);
+      lease.extend(granted.sinceMs, ttlMs);
+      if (lease.remainingMs > 0) return lease;
+      lease.finish('it was agreed on too late');
+      await release();
+      return null;
     } catch (error) {
       release().catch(() => {}); // it may be taken all the same
       throw error;
     }
-    if (token === 'full') throw new MachineError('RONDO_MACHINE_FULL', 'too many leases are held');
-    if (token === null) return null;
+  }
+
+  /** The token, and from when on the time is measured: before the request that the others measure it from. */
+  private async granted(
+    command: Extract<LeaseCommand, { op: 'take' }>,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<{ readonly token: string; readonly sinceMs: number } | null> {
+    const { name, request, ttlMs } = command;
+    const untilMs = this.clock.nowMs() + timeoutMs;
+    const limits = (): { timeoutMs: number; signal?: AbortSignal } => {
+      const leftMs = Math.max(0, untilMs - this.clock.nowMs());
+      return signal === undefined ? { timeoutMs: leftMs } : { timeoutMs: leftMs, signal };
+    };
+    const turn = new Promise<string | null>((ends) => this.waiting.set(request, { name, queued: false, ends }));
+    try {
+      const sinceMs = this.clock.nowMs();
+      const result = await this.machine.submit(command, limits());
+      if (result === 'full') throw new MachineError('RONDO_MACHINE_FULL', 'too many leases are held or waited for');
+      if (result !== 'waiting') return result === null ? null : { token: result, sinceMs };
+      this.queued(request);
+      const late = (): Error => new MachineError('RONDO_MACHINE_TIMEOUT', `no lease '${name}' in time`);
+      const token = await abortable(this.deadlines.limit(turn, limits().timeoutMs, late), signal);
+      if (this.end !== null) throw this.end;
+      if (token === null) return null;
+      const noticedMs = this.clock.nowMs();
+      const confirmed = await this.machine.submit({ op: 'renew', name, request, ttlMs }, limits());
+      return confirmed === 'renewed' ? { token, sinceMs: noticedMs } : null;
+    } finally {
+      this.waiting.delete(request);
+    }
+  }
+
+  private leaseOf(name: string, request: number, token: bigint, ttlMs: number, release: () => Promise<void>): Lease {
     const hooks = {
       renew: async (renewMs: number) => {
         const limit = { timeoutMs: lease.remainingMs };
@@ -230,29 +274,25 @@ export class Leases {
       release,
       over: () => void this.held.delete(lease),
     };
-    const lease = new Lease(name, BigInt(token), this.clock, hooks, ttlMs);
+    const lease = new Lease(name, token, this.clock, hooks, ttlMs);
     this.held.add(lease);
-    lease.extend(startedMs, ttlMs);
-    if (lease.remainingMs > 0) return lease;
-    lease.finish('it was agreed on too late');
-    await release();
-    return null;
+    return lease;
   }
 
-  /** Whether it is free, as this member has it, or may be. */
-  private async whenFree(name: string, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
-    if (this.end !== null) throw this.end;
-    if (this.table.holderOf(name) === null) return;
-    let lookout: Lookout | null = null;
-    const free = new Promise<void>((resolve) => {
-      lookout = { name, wake: resolve };
-      this.lookouts.add(lookout);
-    });
-    const late = (): Error => new MachineError('RONDO_MACHINE_TIMEOUT', `no lease '${name}' in time`);
-    try {
-      await abortable(this.deadlines.limit(free, Math.max(0, timeoutMs), late), signal);
-    } finally {
-      this.lookouts.delete(lookout!);
+  private queued(request: number): void {
+    const waiting = this.waiting.get(request);
+    if (waiting !== undefined) waiting.queued = true;
+    this.lookAfterWaiting();
+  }
+
+  /** Requests of this program whose turn has come, or that do not wait any more because the others took it for gone. */
+  private lookAfterWaiting(): void {
+    const { life } = this.machine;
+    for (const [request, { name, queued, ends }] of this.waiting) {
+      if (!queued) continue;
+      const holder = this.table.holderOf(name);
+      if (holder?.life === life && holder.request === request) ends(holder.token);
+      else if (!this.table.isWaiting(name, life, request)) ends(null);
     }
   }
 
@@ -268,21 +308,21 @@ export class Leases {
   }
 
   private changed(name: string, holder: LeaseHolder | null): void {
-    if (holder === null) {
-      this.expiries.end(name);
-      for (const lookout of [...this.lookouts]) if (lookout.name === name) lookout.wake();
-    } else this.expire(name, holder);
+    if (holder === null) this.expiries.end(name);
+    else this.expire(name, holder);
+    if (holder?.life === this.machine.life) this.waiting.get(holder.request)?.ends(holder.token);
   }
 
-  private expire(name: string, { ttlMs, term }: LeaseHolder): void {
-    this.expiries.begin(name, ttlMs * WAIT_FACTOR, () => this.machine.submit({ op: 'expire', name, term }, FOREVER));
+  private expire(name: string, { ttlMs, term, confirmed }: LeaseHolder): void {
+    const timeMs = confirmed ? ttlMs : Math.min(ttlMs, NOTICE_MS);
+    this.expiries.begin(name, timeMs * WAIT_FACTOR, () => this.machine.submit({ op: 'expire', name, term }, FOREVER));
   }
 
   private load(saved: unknown): void {
     this.table.load(saved);
     this.expiries.clear();
     for (const [name, holder] of this.table.entries()) this.expire(name, holder);
-    for (const { wake } of [...this.lookouts]) wake();
+    this.lookAfterWaiting();
   }
 }
 
