@@ -295,7 +295,7 @@ export class Arbiter {
       voters: () => clients,
       sendVote: (client, sequence, ringId, vote) => this.sendVote(client, sequence, ringId, vote),
       setTimer: (client, on) => this.ports.setTimer(client, on),
-      log: (level, text) => this.ports.log(level, text),
+      log: (level, text, kind) => this.ports.log(level, text, kind),
     });
     if (rules === null) return null;
     const cluster = { name, clients, rules };

@@ -85,7 +85,7 @@ export interface DevicePorts {
   established(): void;
   /** Ends the connection, and has `closed` called, soon. */
   disconnect(why: DeviceEnd): void;
-  log(level: LogLevel, message: string): void;
+  log(level: LogLevel, message: string, kind?: string): void;
 }
 
 interface DeviceHandler {
@@ -237,7 +237,7 @@ export class Device {
   }
 
   private serverError({ error }: QnetMessage): void {
-    this.ports.log('error', `Received server error ${error}. Disconnecting from server`);
+    this.ports.log('error', `Received server error ${error}. Disconnecting from server`, 'server error');
     this.ports.disconnect('serverError');
   }
 
@@ -247,7 +247,11 @@ export class Device {
   }
 
   private missing({ type }: QnetMessage): void {
-    this.ports.log('error', `Received message ${type} without required options. Disconnecting from server`);
+    this.ports.log(
+      'error',
+      `Received message ${type} without required options. Disconnecting from server`,
+      'lacks options',
+    );
     this.ports.disconnect('optionMissing');
   }
 
@@ -312,7 +316,7 @@ export class Device {
     }
     const problem = this.incompatibility(message);
     if (problem !== null) {
-      this.ports.log('error', problem);
+      this.ports.log('error', problem, 'incompatible');
       this.ports.disconnect('incompatible');
       return;
     }

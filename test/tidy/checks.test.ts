@@ -161,6 +161,10 @@ t.test('a log line whose kind others choose is found', async (t) => {
   t.equal(found("log('info', 'CPG', `a client of this host went away: @{processName}`);"), 0);
   t.equal(found("log('info', 'CPG', `node @{nodeId}: @{processName}`);"), 1);
   t.equal(found("log('info', 'CPG', `node @{nodeId} went away`);"), 0);
+  t.equal(found("log('info', `Client @{remote} went away`);"), 1, 'where there is one subsystem only');
+  t.equal(found("log('info', `Client @{remote} went away`, 'gone');"), 0);
+  t.equal(found("log('info', `@{count} clients went away`);"), 0);
+  t.equal(found("log('info', remote);"), 1);
 });
 
 t.test('dead code is found', async (t) => {

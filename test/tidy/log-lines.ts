@@ -3,6 +3,8 @@ import type { Source } from './sources.ts';
 
 /** A call of a log function with its level, and what its arguments begin with. */
 const CALL = /\b(?:log|write)\(\s*'(?:emerg|alert|crit|error|warning|notice|info|debug|trace)',\s*(?:'\w+'|\w+),\s*/g;
+/** The same where a program has one subsystem only: arbiter, device. */
+const SHORT_CALL = /\blog\(\s*'(?:emerg|alert|crit|error|warning|notice|info|debug|trace)',\s*(?=[`\w][^']*?[`)])/g;
 /** Variables that are numbers or words of ours: they make few kinds. */
 const HARMLESS =
   /^(?:nodeId|serviceId|service|fn|count|bytes|messageBytes|pid|uid|gid|ms|seconds|linkId|model|slot|wanted|limits|provider\.name|engine\.\w+|service\.description|(?:message|event|load|options|at)\.\w+|this\.timeoutSec|kind\.\w+|hex\(.*|Math\..*|String\(\w+\)|\w+_MS_MAX|\w+_VERSION|ExitCode\.\w+|what|address|this\.replica\.entries\.size)$/;
@@ -12,6 +14,13 @@ const OURS =
 /** Files whose lines come once: of the start, and of service modules that the configuration names. */
 const START = /^src\/(?:daemon\/main|services\/host\/engine-modules)\.ts$/;
 
+function* shortCalls({ text }: Source): Generator<RegExpExecArray, void, undefined> {
+  for (const match of text.matchAll(SHORT_CALL)) {
+    const rest = text.slice(match.index + match[0].length);
+    if (rest.startsWith('`') || /^[\w.]+\s*\)/.test(rest)) yield match;
+  }
+}
+
 /**
  * Log lines whose kind others could choose: a template with a variable text within the characters that make the kind
  * (`src/lib/line-limit.ts`), and no kind named. Everything that is logged is limited by kind; a kind that a client or a member chooses
@@ -20,7 +29,7 @@ const START = /^src\/(?:daemon\/main|services\/host\/engine-modules)\.ts$/;
 export function openKinds(source: Source): readonly string[] {
   const found: string[] = [];
   if (START.test(source.path)) return found;
-  for (const match of source.text.matchAll(CALL)) {
+  for (const match of [...source.text.matchAll(CALL), ...shortCalls(source)]) {
     const at = (match.index ?? 0) + match[0].length;
     const rest = source.text.slice(at, at + 600);
     const line = source.text.slice(0, at).split('\n').length;

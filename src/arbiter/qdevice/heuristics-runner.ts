@@ -21,7 +21,7 @@ export class HeuristicsRunner {
 
   constructor(
     private readonly limits: { readonly processesMax: number; readonly searchesPath: boolean },
-    private readonly log: (level: LogLevel, message: string) => void,
+    private readonly log: (level: LogLevel, message: string, kind?: string) => void,
   ) {}
 
   /** `done` gets a `Heuristics`, unless another run supersedes this one. No commands: UNDEFINED. */
@@ -39,7 +39,11 @@ export class HeuristicsRunner {
       return;
     }
     if (this.running.size + commands.length > this.limits.processesMax) {
-      this.log('error', `${this.running.size} heuristics processes are still being killed: no more are started`);
+      this.log(
+        'error',
+        `${this.running.size} heuristics processes are still being killed: no more are started`,
+        'being killed',
+      );
       setImmediate(() => end(Heuristics.FAIL));
       return;
     }
@@ -74,7 +78,7 @@ export class HeuristicsRunner {
   private spawn({ name, line }: HeuristicCommand, run: number, ended: (passed: boolean) => void): void {
     const [program = '', ...args] = controlWords(line);
     if (!program.startsWith('/') && !this.limits.searchesPath) {
-      this.log('error', `Heuristics exec ${name}: ${program} is not an absolute path`);
+      this.log('error', `Heuristics exec ${name}: ${program} is not an absolute path`, 'not absolute');
       ended(false);
       return;
     }
@@ -84,20 +88,24 @@ export class HeuristicsRunner {
       child = spawn(program, args, { cwd: '/', env, stdio: 'ignore', detached: true });
     } catch (error) {
       // A line that is no command, or a system at its end.
-      this.log('error', `Heuristics exec ${name} cannot be started: ${error instanceof Error ? error.message : error}`);
+      this.log(
+        'error',
+        `Heuristics exec ${name} cannot be started: ${error instanceof Error ? error.message : error}`,
+        'not started',
+      );
       ended(false);
       return;
     }
     this.running.set(child, run);
     child.once('error', ({ message }) => {
       this.running.delete(child);
-      this.log('error', `Heuristics exec ${name} cannot be started: ${message}`);
+      this.log('error', `Heuristics exec ${name} cannot be started: ${message}`, 'not started');
       ended(false);
     });
     child.once('exit', (code) => {
       this.running.delete(child);
       if (code !== 0 && this.run === run)
-        this.log('warning', `Heuristics exec ${name} exited with status ${code ?? 'of a signal'}`);
+        this.log('warning', `Heuristics exec ${name} exited with status ${code ?? 'of a signal'}`, 'failed');
       ended(code === 0);
     });
   }

@@ -38,7 +38,7 @@ export class ServerLink {
     private readonly raw: Socket,
     private readonly limits: LinkLimits,
     private readonly events: LinkEvents,
-    private readonly log: (level: LogLevel, message: string) => void,
+    private readonly log: (level: LogLevel, message: string, kind?: string) => void,
   ) {
     this.framer = new QnetFramer(limits.receiveBytesMax);
     this.socket = raw;
@@ -48,7 +48,7 @@ export class ServerLink {
     address: ServerAddress,
     limits: LinkLimits,
     events: LinkEvents,
-    log: (level: LogLevel, message: string) => void,
+    log: (level: LogLevel, message: string, kind?: string) => void,
   ): ServerLink {
     const raw = connectTcp({ ...address, autoSelectFamily: true });
     const link = new ServerLink(raw, limits, events, log);
@@ -78,7 +78,11 @@ export class ServerLink {
       if (taken === null) return;
       at = taken.next;
       if (taken.framed.message === null) {
-        this.log('warning', `Server sent message ${taken.framed.type} of ${taken.framed.bytes} bytes. Disconnecting`);
+        this.log(
+          'warning',
+          `Server sent message ${taken.framed.type} of ${taken.framed.bytes} bytes. Disconnecting`,
+          'message too long',
+        );
         this.end('undecodable');
       } else this.events.received(taken.framed.message);
     }

@@ -96,7 +96,7 @@ export class FfsplitRules<V extends Voter> implements Rules<V> {
       return Vote.WAIT_FOR_REPLY;
     }
     const selected = this.select(views);
-    this.ports.log('debug', `ffsplit: ${describePart(selected)}`);
+    this.ports.log('debug', `ffsplit: ${describePart(selected)}`, 'ffsplit');
     this.active = selected ?? [];
     for (const { voter } of all) {
       const sending = this.sending.get(voter);

@@ -21,7 +21,7 @@ export interface RulePorts<V extends Voter> {
   sendVote(voter: V, sequence: number, ringId: QnetRingId, vote: number): void;
   /** Has `timer` called for the node once, a quarter of its heartbeat interval from now; or not any more. */
   setTimer(voter: V, on: boolean): void;
-  log(level: LogLevel, message: string): void;
+  log(level: LogLevel, message: string, kind?: string): void;
 }
 
 /** A vote (`Vote`), or the error (`ReplyError`) that the client gets. */
