@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { bareMessage } from '../client/errors.ts';
 import { RondoError } from '../lib/errors.ts';
 import { BLACKBOX_BYTES_MAX, type BlackboxContents, readBlackbox } from '../observe/log/blackbox-reader.ts';
 
@@ -15,6 +16,8 @@ export function loadBlackbox(path: string): BlackboxContents {
   try {
     return readBlackbox(bytesOf(path));
   } catch (error) {
+    if (error instanceof RondoError && !error.message.includes(path))
+      throw new RondoError('RONDO_BLACKBOX', `${path}: ${bareMessage(error)}`, error.hint);
     if (error instanceof RondoError || !(error instanceof Error && 'code' in error)) throw error;
     if (error.code !== 'ENOENT') throw new RondoError('RONDO_BLACKBOX', error.message);
     throw new RondoError(

@@ -32,7 +32,8 @@ export function groupHelp(word: string, commands: readonly Command[]): string {
   )}`;
 }
 
-export const usageLine = (command: Command): string => `usage: rondo ${command.words} ${command.arguments} [options]`;
+export const usageLine = (command: Command): string =>
+  ['usage: rondo', command.words, command.arguments, '[options]'].filter((part) => part !== '').join(' ');
 
 const optionTable = (options: readonly OptionHelp[]): string => table(options.map(({ flag, text }) => [flag, text]));
 
