@@ -94,20 +94,18 @@ export function priorityLevel(text: string): LogLevel | null {
 export interface LoggingCheck {
   readonly key: string;
   readonly name: string;
-  /** Name of the `logger_subsys` block, '' outside of them. */
-  readonly subsystem: string;
   /** What is wrong with a value, if anything; `null`: a path. */
   readonly check: Check | null;
 }
 
 /** The options of the section in the order in which stock reads them. */
 export function* loggingChecks(map: Icmap): Generator<LoggingCheck> {
-  for (const name of GLOBAL_CHECKS) yield { key: `logging.${name}`, name, subsystem: '', check: oneOf(name) };
+  for (const name of GLOBAL_CHECKS) yield { key: `logging.${name}`, name, check: oneOf(name) };
   for (const subsystem of ['', ...subsystemNames(map)]) {
     const prefix = subsystem === '' ? 'logging.' : `logging.logger_subsys.${subsystem}.`;
-    if (subsystem !== '') yield { key: `${prefix}subsys`, name: 'subsys', subsystem, check: () => tooLong(subsystem) };
+    if (subsystem !== '') yield { key: `${prefix}subsys`, name: 'subsys', check: () => tooLong(subsystem) };
     if (tooLong(subsystem) !== null) continue;
-    for (const [name, check] of SHARED_CHECKS) yield { key: prefix + name, name, subsystem, check };
+    for (const [name, check] of SHARED_CHECKS) yield { key: prefix + name, name, check };
   }
 }
 
