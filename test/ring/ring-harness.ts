@@ -177,8 +177,8 @@ export class TestRing {
   }
 
   /** Waits for the sync that ends with these members. */
-  async synced(members: readonly number[]): Promise<void> {
-    await this.until(`sync of ${members.join(' ')}`, () => {
+  async synced(members: readonly number[], timeoutMs = 10_000): Promise<void> {
+    const isSynced = (): boolean => {
       const done = this.messages.findLast((message) => message.op === 'syncCompleted');
       const change = this.messages.findLast((message) => message.op === 'configurationChange');
       return (
@@ -187,7 +187,8 @@ export class TestRing {
         change.change.members.join() === members.join() &&
         done.ringId.seq === change.change.ringId.seq
       );
-    });
+    };
+    await this.until(`sync of ${members.join(' ')}`, isSynced, timeoutMs);
   }
 
   private nextQuery = 1;
