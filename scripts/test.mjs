@@ -18,7 +18,20 @@ const PARALLEL = 2;
 const LABS_PARALLEL = Number(process.env.RONDO_LABS_PARALLEL ?? 3);
 const LAB = /^test\/(interop|security)\//;
 /** The longest labs begin first, so that none of them runs on by itself at the end. */
-const LONG_FIRST = ['knet-ring', 'qdevice', 'package.', 'pacemaker', 'derived-values'];
+const LONG_FIRST = [
+  'faults.',
+  'votequorum',
+  'knet-ring',
+  'knet-newer',
+  'qdevice',
+  'package.',
+  'spine',
+  'pacemaker',
+  'upstream',
+  'tools',
+  'log-destinations',
+  'knet-faults',
+];
 /** They measure how soon something happens: daemons of other labs on the same processors would decide that. */
 const TIMED = /^test\/interop\/(fast-detection|dashboard)\./;
 /** Run alone, after the others: they measure time, use much memory or build networks. */

@@ -22,7 +22,7 @@ import { isConfiguration, runStock, STOCK_ADDRESSES, stockUnavailable } from '..
  * listens on, against ours. `CONFIG_SEED` replays a run, `CONFIG_RUNS` makes it longer.
  */
 const seed = Number(process.env['CONFIG_SEED'] ?? 1);
-const runs = Number(process.env['CONFIG_RUNS'] ?? (process.env['RONDO_LAB_FULL'] === '1' ? 80 : 8));
+const runs = Number(process.env['CONFIG_RUNS'] ?? (process.env['RONDO_LAB_FULL'] === '1' ? 40 : 8));
 
 type Lines = readonly string[];
 const block = (name: string, lines: Lines): string => `${name} {\n${lines.join('\n')}\n}`;

@@ -8,6 +8,8 @@ import { sleep, until } from './lab/process.ts';
 /** Booting hosts start the cluster before the network. */
 const WITHOUT_MS = 2_500;
 const FORMS_MS = 40_000;
+/** Many token timeouts. */
+const MAY_STAY_MS = 8_000;
 /** IPv6 addresses go with the link, and have to be given again. */
 async function giveAddress(node: LabNode): Promise<void> {
   const address = node.plan.addresses[0] ?? '';
@@ -68,6 +70,7 @@ for (const { late, transport, family, rare } of CASES) {
       const lab = await Lab.create(options(transport, family), [kind, 'stock']);
       t.teardown(() => lab.close());
       const [node, peer] = lab.nodes as [LabNode, LabNode];
+      t.teardown(() => t.passing() || t.comment(lab.logs(60)));
       await take(node);
       peer.startDaemon();
       await lab.waitRing([peer]);
@@ -81,7 +84,12 @@ for (const { late, transport, family, rare } of CASES) {
       t.comment(`one ring ${Date.now() - upMs} ms later`);
 
       await take(node);
-      await lab.waitRing([peer], FORMS_MS);
+      // Stock may send on over IPv6 from an address that has gone, so that its ring stays; ours leaves it.
+      const mayStay = kind === 'stock' && transport === 'udp' && family === 6 && late === 'address';
+      await lab.waitRing([peer], mayStay ? MAY_STAY_MS : FORMS_MS).catch((error: Error) => {
+        if (!mayStay) throw error;
+        t.comment('the ring of stock stays');
+      });
       t.ok(daemon.alive, 'goes on');
       if (late === 'interface') {
         const { code, stderr } = await node.space.run('corosync-cfgtool', ['-R'], { timeoutMs: 5000 });

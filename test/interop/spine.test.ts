@@ -36,7 +36,7 @@ for (const { options, kinds, loss, rare } of cases) {
     await story.play(async ({ lab }) => {
       if (loss) for (const node of lab.nodes) await node.cut({ share: loss, direction: 'in' });
       await story.joinAll();
-      story.send(loss ? (FULL ? 400 : 150) : 1000);
+      story.send(loss ? 150 : rare ? 250 : 1000);
       await story.settleAndCompare('all together');
       story.compareWithSent('all together');
       const victim = lab.node(1);

@@ -10,7 +10,7 @@ import { Story } from './scenarios/story.ts';
  * forms, in a phase of sync, in the middle of its join list. The others must get over it: no member that is not there,
  * no standstill. `RONDO_LAB_RUNS` sets how often.
  */
-const RUNS = Number(process.env['RONDO_LAB_RUNS'] ?? (FULL ? 60 : 8));
+const RUNS = Number(process.env['RONDO_LAB_RUNS'] ?? (FULL ? 24 : 8));
 /** From the healing of the network until well after the end of the merge. */
 const MERGE_MS = 450;
 
