@@ -13,7 +13,7 @@ import { must, type Running, type RunResult, run, start } from './lab/process.ts
  * behind. With a process space of its own: `pcs cluster kill` ends processes by their names.
  */
 const STORY = join(ROOT, 'dist/test/interop/lab/package-story.js');
-const COMMAND_MS = 120_000;
+const COMMAND_MS = 240_000;
 const STORY_MS = 300_000;
 const OWN_PROCESSES = ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
 const OWN_DIRECTORIES = ['usr/lib/rondo', 'var/lib/corosync', 'var/log/corosync', 'etc/corosync'];
@@ -77,7 +77,7 @@ class Tree {
 }
 
 t.test('our package in place of stock’s', { skip: unavailable() }, async (t) => {
-  t.setTimeout(1_200_000);
+  t.setTimeout(1_800_000);
   const directory = mkdtempSync(join(tmpdir(), 'rondo-package-'));
   await must(process.execPath, [join(ROOT, 'scripts/package/deb.mjs'), '--out', directory], {
     timeoutMs: 2 * STORY_MS,
@@ -106,7 +106,7 @@ t.test('our package in place of stock’s', { skip: unavailable() }, async (t) =
   });
 
   await t.test('one node of it: names, processes, tools', async (t) => {
-    t.setTimeout(120_000);
+    t.setTimeout(300_000);
     // Detached: the daemon's process goes on after the script, in this process space.
     const seen = await inTree(
       'ip link set lo up && corosync && pidof corosync | wc -w && ps -C corosync -o comm= && pgrep -xc corosync && ' +
@@ -118,7 +118,7 @@ t.test('our package in place of stock’s', { skip: unavailable() }, async (t) =
   });
 
   await t.test('pcs sets up an arbiter and a node’s keys; the arbiter runs as its own user', async (t) => {
-    t.setTimeout(240_000);
+    t.setTimeout(600_000);
     const asked = 'corosync-qnetd-tool -s && ps -C corosync-qnetd -o user= && rondo qnetd status --json';
     const arbiter = (script: string): Promise<string> =>
       inTree(`/etc/init.d/corosync-qnetd start && ${script}; status=$?; /etc/init.d/corosync-qnetd stop; exit $status`);
@@ -165,7 +165,7 @@ t.test('our package in place of stock’s', { skip: unavailable() }, async (t) =
 
   const full = FULL ? false : 'only with RONDO_LAB_FULL=1';
   await t.test('what stands above sees what it sees on stock', { skip: full }, async (t) => {
-    t.setTimeout(400_000);
+    t.setTimeout(2 * STORY_MS + 60_000);
     const parse = ({ code, stdout, stderr }: RunResult): Record<string, unknown> => {
       if (code !== 0) throw new Error(`status ${code}: ${stderr.slice(-3000)}`);
       return JSON.parse(stdout.slice(stdout.lastIndexOf('\n{') + 1)) as Record<string, unknown>;

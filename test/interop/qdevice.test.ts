@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import t, { type Test } from 'tap';
-import { describe, mixtures, skipReason } from './lab/cases.ts';
+import { describe, FULL, mixtures, skipReason } from './lab/cases.ts';
 import { DeviceLab, type DeviceOptions, type DeviceView } from './lab/device.ts';
 import { qdeviceUnavailable } from './lab/host.ts';
 import type { DaemonKind, LabNode } from './lab/node.ts';
@@ -9,7 +10,8 @@ import { sleep } from './lab/process.ts';
  * Corosync's own qdevice and qnetd, unmodified, on a stock cluster and on one with our daemon. Both go through the same
  * story; after every step each node must be quorate or not as it should, and the tools must say the same on both.
  */
-const AGREE_MS = 20_000;
+const AGREE_MS = 40_000;
+const RING_MS = 60_000;
 
 type Flags = Readonly<Record<number, boolean>>;
 
@@ -33,17 +35,17 @@ async function split(side: DeviceLab, one: readonly number[], other: readonly nu
   const [left, right] = [one.map((id) => node(side, id)), other.map((id) => node(side, id))];
   for (const member of left) await member.cut({ peers: right });
   for (const member of right) await member.cut({ peers: left });
-  await Promise.all([side.lab.waitRing(left), side.lab.waitRing(right)]);
+  await Promise.all([side.lab.waitRing(left, RING_MS), side.lab.waitRing(right, RING_MS)]);
 }
 
 async function heal(side: DeviceLab): Promise<void> {
   for (const member of side.lab.nodes) await member.heal();
-  await side.lab.waitRing(side.lab.nodes);
+  await side.lab.waitRing(side.lab.nodes, RING_MS);
 }
 
 async function boot(side: DeviceLab): Promise<void> {
   for (const member of side.lab.nodes) member.startDaemon();
-  await side.lab.waitRing(side.lab.nodes);
+  await side.lab.waitRing(side.lab.nodes, RING_MS);
 }
 
 async function devices(side: DeviceLab): Promise<void> {
@@ -65,7 +67,7 @@ const TWO_NODES: readonly Step[] = [
     name: 'node 1 cut off from the ring and from the server',
     act: async (side) => {
       await node(side, 1).cut();
-      await Promise.all([1, 2].map((id) => side.lab.waitRing([node(side, id)])));
+      await Promise.all([1, 2].map((id) => side.lab.waitRing([node(side, id)], RING_MS)));
     },
     quorate: { 1: false, 2: true },
   },
@@ -74,7 +76,7 @@ const TWO_NODES: readonly Step[] = [
     name: 'daemon of node 1 killed',
     act: async (side) => {
       await node(side, 1).killDaemon();
-      await side.lab.waitRing([node(side, 2)]);
+      await side.lab.waitRing([node(side, 2)], RING_MS);
     },
     quorate: { 2: true },
   },
@@ -83,7 +85,7 @@ const TWO_NODES: readonly Step[] = [
     act: async (side) => {
       await side.stopDevice(node(side, 1), 'SIGKILL');
       node(side, 1).startDaemon();
-      await side.lab.waitRing(side.lab.nodes);
+      await side.lab.waitRing(side.lab.nodes, RING_MS);
       await side.startDevice(node(side, 1));
     },
     quorate: { 1: true, 2: true },
@@ -118,7 +120,7 @@ const HALVES: readonly Step[] = [
         await member.space.must('nft', ['add', 'rule', 'inet', 'lab', 'out', 'tcp', 'dport', '5403', 'drop']);
         if (at === 0) for (const other of upper) await other.cut({ peers: lower });
       }
-      await Promise.all([side.lab.waitRing(lower), side.lab.waitRing(upper)]);
+      await Promise.all([side.lab.waitRing(lower, RING_MS), side.lab.waitRing(upper, RING_MS)]);
     },
     quorate: { 1: false, 2: false, 3: true, 4: true },
   },
@@ -174,43 +176,81 @@ const CASES: readonly DeviceCase[] = [
   { options: { algorithm: 'ffsplit', tls: 'off', device: vote }, kinds: [...OURS, ...OURS], steps: HALVES, rare: true },
 ];
 
-/** Both views, once they are equal or the time is over. */
-async function agree(sides: readonly [DeviceLab, DeviceLab]): Promise<readonly [DeviceView, DeviceView]> {
+const nameOf = ({ options, kinds }: DeviceCase): string => {
+  const { server = 'stock', client = 'stock' } = options;
+  return `${referenceOf(options)}, qnetd ${server}, qdevice ${client}, ${describe(kinds)}`;
+};
+
+/** What stock's cluster beside it is made from. */
+function referenceOf({ algorithm, tls, device = [] }: DeviceOptions): string {
+  const master = device.find((line) => line.startsWith('master_wins'));
+  return `${algorithm}, TLS ${tls}${master === undefined ? '' : `, ${master}`}`;
+}
+
+/** Cases that have the same cluster of stock beside them, and therefore go through their steps together. */
+function together(cases: readonly DeviceCase[]): Map<string, DeviceCase[]> {
+  const groups = new Map<string, DeviceCase[]>();
+  for (const one of cases) {
+    const name = `${referenceOf(one.options)}, ${one.kinds.length} nodes`;
+    groups.set(name, [...(groups.get(name) ?? []), one]);
+  }
+  return groups;
+}
+
+/** For each of ours, stock's view and its own of one moment: when they were equal, or else of when the time was over. */
+async function agree(
+  stock: DeviceLab,
+  sides: readonly DeviceLab[],
+): Promise<readonly (readonly [DeviceView, DeviceView])[]> {
   const end = Date.now() + AGREE_MS;
+  const pairs = new Map<DeviceLab, readonly [DeviceView, DeviceView]>();
+  let open = sides;
   for (;;) {
-    const views = await Promise.all([sides[0].view(), sides[1].view()]);
-    if (JSON.stringify(views[0]) === JSON.stringify(views[1]) || Date.now() > end) return views;
+    const [expected, ...actual] = await Promise.all([stock, ...open].map((side) => side.view()));
+    for (const [at, side] of open.entries()) pairs.set(side, [expected!, actual[at]!]);
+    const late = Date.now() > end;
+    open = open.filter((side) => !isDeepStrictEqual(...pairs.get(side)!));
+    if (open.length === 0 || late) return sides.map((side) => pairs.get(side)!);
     await sleep(500);
   }
 }
 
-async function play(t: Test, { options, kinds, steps }: DeviceCase): Promise<void> {
-  const stock = await DeviceLab.create(
-    { ...options, server: 'stock', client: 'stock' },
-    kinds.map((): DaemonKind => 'stock'),
-  );
-  const ours = await DeviceLab.create(options, kinds);
+async function play(t: Test, cases: readonly DeviceCase[]): Promise<void> {
+  const [{ kinds, options, steps }] = cases as [DeviceCase];
+  const sides: DeviceLab[] = [];
   try {
+    // Stock's first: it makes the certificates of all.
+    const stock = { ...options, server: 'stock', client: 'stock' } as const;
+    sides.push(await DeviceLab.create(stock, Array<DaemonKind>(kinds.length).fill('stock')));
+    for (const one of cases) sides.push(await DeviceLab.create(one.options, one.kinds));
     for (const { name, act, quorate } of steps) {
-      await Promise.all([stock, ours].map((side) => act(side)));
-      await Promise.all([stock, ours].map((side) => side.reach(quorate)));
-      const [expected, actual] = await agree([stock, ours]);
-      if (!t.same(actual, expected, name)) t.comment(`${ours.lab.logs(40)}\n${ours.logs(20)}`);
+      await Promise.all(sides.map((side) => act(side)));
+      await Promise.all(sides.map((side) => side.reach(quorate)));
+      const [stock, ...others] = sides as [DeviceLab, ...DeviceLab[]];
+      const views = await agree(stock, others);
+      for (const [at, one] of cases.entries()) {
+        const [side, [expected, actual]] = [others[at]!, views[at]!];
+        if (!t.same(actual, expected, `${nameOf(one)}: ${name}`)) t.comment(`${side.lab.logs(40)}\n${side.logs(20)}`);
+      }
     }
   } finally {
-    await stock.close();
-    await ours.close();
+    for (const side of sides) await side.close();
   }
 }
 
-for (const one of CASES) {
-  const { algorithm, tls, server = 'stock', client = 'stock' } = one.options;
-  const master = one.options.device?.find((line) => line.startsWith('master_wins'));
-  const programs = `qnetd ${server}, qdevice ${client}`;
-  const name = `${algorithm}, TLS ${tls}, ${programs}, ${master === undefined ? '' : `${master}, `}${describe(one.kinds)}`;
-  const skip = qdeviceUnavailable() || skipReason(one.kinds, one.rare, name);
-  t.test(name, { skip }, async (t) => {
-    t.setTimeout(600_000);
-    await play(t, one);
+/** Two clusters in each by default, up to six of them with everything; they wait for most of the time. */
+t.jobs = FULL ? 1 : 3;
+
+for (const [name, cases] of together(CASES)) {
+  const chosen: DeviceCase[] = [];
+  for (const one of cases) {
+    const skip = qdeviceUnavailable() || skipReason(one.kinds, one.rare, nameOf(one));
+    if (skip === false) chosen.push(one);
+    else t.test(nameOf(one), { skip }, () => undefined);
+  }
+  if (chosen.length === 0) continue;
+  t.test(name, { buffered: true }, async (t) => {
+    t.setTimeout(900_000);
+    await play(t, chosen);
   });
 }

@@ -2,13 +2,13 @@ import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { TOOLS } from '../../src/cli/stock/index.ts';
-import { skipReason } from './lab/cases.ts';
+import { FULL, skipReason } from './lab/cases.ts';
 import type { ClusterOptions } from './lab/conf.ts';
 import { Lab } from './lab/lab.ts';
 import { LoadMember } from './lab/load.ts';
 import type { DaemonKind } from './lab/node.ts';
 import { sleep } from './lab/process.ts';
-import { runTool, TOOL_CASES, type ToolOutput } from './lab/tools.ts';
+import { runTool, showsRing, TOOL_CASES, type ToolOutput } from './lab/tools.ts';
 
 /** Stock's tools print against our daemon what they print against stock's; so do ours, under stock's names. */
 const OURS: DaemonKind = process.env['RONDO_LAB_KINDS'] === undefined ? 'ours' : 'stock';
@@ -35,7 +35,9 @@ async function observe(
     for (const node of lab.nodes) members.push(await LoadMember.join(node, 'my group'));
     await sleep(2500);
     const outputs = new Map<string, ToolOutput>();
-    for (const tool of TOOL_CASES) {
+    // A process of ours takes a hundred times as long to start as one of stock's: the rest of them over the first ring only.
+    const everything = FULL || tools === null || options === cases[0];
+    for (const tool of everything ? TOOL_CASES : TOOL_CASES.filter(showsRing)) {
       const output = await runTool(lab.node(1), tool, tools);
       outputs.set(`${tool.command.replace('corosync-', '')}: ${tool.name}`, output);
       if (output.stderr.some((line) => line.includes('killed after')))
@@ -75,6 +77,7 @@ for (const options of cases) {
       observe(options, OURS, ownTools(t)),
     ]);
     for (const [name, expected] of stock) t.same(ours.get(name), expected, name);
-    for (const [name, expected] of stock) t.same(own.get(name), expected, `${name}: our tool`);
+    for (const [name, output] of own) t.same(output, stock.get(name), `${name}: our tool`);
+    t.ok(own.size > 50, `${own.size} of our tools`);
   });
 }

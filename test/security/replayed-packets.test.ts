@@ -13,7 +13,7 @@ import { memberships } from './spoof.ts';
  * while the ring goes on, and after node 1 was started anew. Ours keeps its ring. What remains is in docs/knet-design.md.
  */
 const RECORD_SECONDS = FULL ? 6 : 4;
-const REPLAY_SECONDS = FULL ? 8 : 3;
+const REPLAY_SECONDS = FULL ? 8 : 2;
 
 /** One message at a time, so that packets are not merged on their way to the recorder. */
 async function talk(node: LabNode, seconds: number): Promise<void> {

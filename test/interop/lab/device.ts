@@ -1,5 +1,14 @@
-import { copyFileSync, existsSync, mkdirSync, symlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { ROOT } from './host.ts';
 import { Lab } from './lab.ts';
 import type { DaemonKind, LabNode } from './node.ts';
@@ -40,7 +49,7 @@ export class DeviceLab {
     const lab = await Lab.create({ transport: 'knet', quorum }, kinds);
     try {
       await lab.wire.must('ip', ['addr', 'add', `${QNETD_ADDRESS}/24`, 'dev', 'br0']);
-      if (options.tls !== 'off') await makeCertificates(lab);
+      if (options.tls !== 'off') await certificates(lab);
       return new DeviceLab(lab, options);
     } catch (error) {
       await lab.close();
@@ -52,6 +61,12 @@ export class DeviceLab {
     await this.lab.wire.must('mkdir', ['-p', '/run/corosync-qnetd', '/etc/corosync/qnetd']);
     const tls = this.options.tls === 'off' ? 'off' : 'on';
     this.server = this.lab.wire.start(programOf('corosync-qnetd', this.options.server), ['-f', '-4', '-s', tls]);
+    // Whoever comes too early waits for seconds before the next try.
+    await until(
+      'the server',
+      async () => ((await this.lab.wire.run('corosync-qnetd-tool', ['-s'])).code === 0 ? true : null),
+      STATE_MS,
+    );
   }
 
   async stopServer(): Promise<void> {
@@ -80,6 +95,7 @@ export class DeviceLab {
         return seen.join() === wanted.join() ? true : null;
       },
       STATE_MS,
+      250,
     ).catch((error: Error) => {
       throw new Error(`${error.message}; seen: ${seen.join(', ')}\n${this.lab.logs()}\n${this.server?.errors}`);
     });
@@ -141,6 +157,29 @@ function steady(line: string): string {
     .trimEnd()
     .replace(/(Client address:.*):\d+$/, '$1')
     .replace(/(Vote:\s+).*\((\w+)\)$/, '$1$2');
+}
+
+/** Those of the first lab of this process, its arbiter's and then its nodes': making them takes seconds. */
+let made: readonly (readonly [string, Buffer])[][] | null = null;
+
+async function certificates(lab: Lab): Promise<void> {
+  const nodes = lab.nodes.map(({ space }) => join(space.directory, 'etc/qdevice'));
+  const places = [join(lab.wire.directory, 'etc/qnetd'), ...nodes];
+  if (made?.length !== places.length) {
+    await makeCertificates(lab);
+    made = places.map((place) =>
+      readdirSync(place, { recursive: true, encoding: 'utf8' })
+        .filter((name) => statSync(join(place, name)).isFile())
+        .map((name) => [name, readFileSync(join(place, name))] as const),
+    );
+    return;
+  }
+  for (const [at, place] of places.entries()) {
+    for (const [name, bytes] of made[at]!) {
+      mkdirSync(dirname(join(place, name)), { recursive: true });
+      writeFileSync(join(place, name), bytes, { mode: 0o600 });
+    }
+  }
 }
 
 /** As the manual has it: an authority on the server, one certificate of the cluster signed by it, on all nodes. */

@@ -4,6 +4,8 @@ import { type Running, sleep, until } from './process.ts';
 
 const ONLINE_MS = 120_000;
 const STEP_MS = 90_000;
+/** crm_mon works for longer than other tools. */
+const LOOK_EVERY_MS = 400;
 /** Operations under way come and go. */
 const PENDING = / \((Monitoring|Starting|Stopping)\)$/;
 /** The resource prefers low node ids, so that its place is the same in every run. */
@@ -70,6 +72,7 @@ export class PacemakerLab {
         return patterns.every((pattern) => pattern.test(text)) ? seen : null;
       },
       what.startsWith('nodes online') ? ONLINE_MS : STEP_MS,
+      LOOK_EVERY_MS,
     ).catch((error: Error) => {
       throw new Error(`${error.message}; crm_mon on ${node.plan.name}: ${seen.join(' / ')}\n${this.lab.logs()}`);
     });
