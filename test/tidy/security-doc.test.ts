@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { ROOT } from './sources.ts';
@@ -10,6 +10,14 @@ t.test('every test that the security page names is there', async (t) => {
   t.ok(named.length > 10);
   t.strictSame(
     named.filter((path) => !existsSync(join(ROOT, path))),
+    [],
+  );
+});
+
+t.test('every attack of test/security is on the page', async (t) => {
+  const attacks = readdirSync(join(ROOT, 'test/security')).filter((name) => name.endsWith('.test.ts'));
+  t.strictSame(
+    attacks.filter((name) => !text.includes(`\`test/security/${name}\``)),
     [],
   );
 });
