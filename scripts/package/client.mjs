@@ -9,6 +9,8 @@ import { closure } from '../imports.mjs';
 import { root } from './stage.mjs';
 
 const { values } = parseArgs({ options: { out: { type: 'string', default: join(root, 'dist/packages') } } });
+/** Parts of the daemon that clusters for tests are made of: without maps, as in `rondo`. */
+const DAEMON_PARTS = /dist\/(?:src|cjs)\/(?:config|services\/(?:cmap|host|quorum|sync|votequorum))\//;
 const out = resolve(values.out);
 const tree = join(out, 'client-tree');
 rmSync(tree, { recursive: true, force: true });
@@ -19,7 +21,10 @@ const packages = new Set();
 for (const folder of Object.values(folders)) {
   const modules = closure(ENTRIES.map((entry) => join(folder, `${entry}.js`)));
   const types = closure(ENTRIES.map((entry) => join(folder, `${entry}.d.ts`)));
-  for (const file of modules.files) copy(file).copy(`${file}.map`);
+  for (const file of modules.files) {
+    copy(file);
+    if (!DAEMON_PARTS.test(file)) copy(`${file}.map`);
+  }
   for (const file of types.files) copy(file);
   for (const name of modules.packages) packages.add(name);
 }
@@ -78,5 +83,4 @@ function copy(file) {
   const target = join(tree, relative(root, file));
   mkdirSync(dirname(target), { recursive: true });
   cpSync(file, target);
-  return { copy };
 }
