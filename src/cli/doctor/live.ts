@@ -85,6 +85,8 @@ const RETRANSMIT_SHARE = 0.01;
 const RETRANSMITS_MIN = 10;
 /** So often a link may have gone down before it is called flapping. */
 const FLAPS_MIN = 3;
+/** A link begins as one that is down, and is counted so. */
+const DOWN_AT_BIRTH = 1;
 const QUEUED_EVENTS = 1_000;
 /** Parts of the token timeout: a pause beyond the first is close, beyond the second it was luck. */
 const PAUSE_SHARE = 0.5;
@@ -181,7 +183,8 @@ function connectivityFindings({ views, members, downs, seconds }: RingFacts): Fi
     .filter((fault) => fault.kind !== 'down' || (present.has(fault.a) && present.has(fault.b)))
     .map(faultFinding);
   for (const { peerId, link, since, total } of downs) {
-    const alone = total - (members.find(({ nodeId }) => nodeId === peerId)?.departures ?? 0);
+    const departures = members.find(({ nodeId }) => nodeId === peerId)?.departures ?? 0;
+    const alone = total - DOWN_AT_BIRTH - departures;
     if (alone < FLAPS_MIN && (since === 0 || alone <= 0)) continue;
     found.push({
       code: 'link.flapping',
@@ -190,7 +193,7 @@ function connectivityFindings({ views, members, downs, seconds }: RingFacts): Fi
       cause:
         'Packets are lost or late at times: a cable, a switch, a busy host at the other end, a timeout that is too short',
       evidence: [
-        `${counted(total, 'time')} since the start of the daemon, ${counted(since, 'time')} in the last ${seconds} s; the node itself left ${counted(total - alone, 'time')}`,
+        `${counted(alone, 'time')} since the start of the daemon, ${counted(since, 'time')} in the last ${seconds} s; the node itself left ${counted(departures, 'time')}`,
       ],
       mend: `ping -i 0.2 -c 100 ADDRESS (of node ${peerId} on link ${link}); then: rondo cmap get -m stats stats.knet.node${peerId}.link${link}.latency_max`,
     });
