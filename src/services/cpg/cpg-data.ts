@@ -1,5 +1,6 @@
 import { copyBytes, readU32 } from '../../lib/copy.ts';
 import { CsError } from '../../lib/errors.ts';
+import { frameMemory } from '../../lib/frame-memory.ts';
 import type { FrameMemory } from '../../totem/interface.ts';
 import { CPG_EXEC_MCAST, CPG_EXEC_PARTIAL_MCAST } from '../codec/cpg.ts';
 import { GROUP_NAME_BYTES_MAX, groupNameValue } from '../codec/fields.ts';
@@ -35,9 +36,12 @@ const EXEC = {
 const EVENT = { name: 24, msglen: 160, node: 168, pid: 176, data: 184 } as const;
 const FRAGMENT_EVENT = { fraglen: 168, node: 176, pid: 184, type: 192, data: 200 } as const;
 const NAME_BYTES = 136;
+/** Larger events, which are few, get memory of their own. */
+const SLOW_EVENT_BYTES = 64 * 1024;
 
 export class CpgData {
-  private slowEvent: { readonly bytes: Uint8Array; readonly view: DataView } | null = null;
+  /** Where an event is written for clients whose rings have no room for it, one after the other: each copies it. */
+  private readonly slow = frameMemory(new Uint8Array(SLOW_EVENT_BYTES));
 
   constructor(
     private readonly host: CpgHost,
@@ -113,6 +117,7 @@ export class CpgData {
     }
     const total = EVENT.data + dataBytes;
     const { listeners } = group;
+    let slow: FrameMemory | null = null;
     for (let index = 0; index < listeners.length; index++) {
       const { port } = listeners[index]!;
       const at = port.claim(total);
@@ -120,12 +125,13 @@ export class CpgData {
         writeMcastEvent(port.memory, at, memory, offset, nodeId, dataBytes);
         port.commit();
       } else {
-        this.slowEvent ??= allocateEvent(total);
-        writeMcastEvent(this.slowEvent, 0, memory, offset, nodeId, dataBytes);
-        port.dispatch(this.slowEvent.bytes);
+        if (slow === null) {
+          slow = this.slowEvent(total);
+          writeMcastEvent(slow, 0, memory, offset, nodeId, dataBytes);
+        }
+        port.dispatch(slow.bytes.subarray(0, total));
       }
     }
-    this.slowEvent = null;
   }
 
   deliverPartial(nodeId: number, memory: FrameMemory, offset: number, length: number): void {
@@ -137,18 +143,27 @@ export class CpgData {
       return;
     }
     const total = FRAGMENT_EVENT.data + dataBytes;
+    let slow: FrameMemory | null = null;
     for (const { port } of group.listeners) {
       const at = port.claim(total);
       if (at >= 0) {
         writeFragmentEvent(port.memory, at, memory, offset, nodeId, dataBytes);
         port.commit();
       } else {
-        this.slowEvent ??= allocateEvent(total);
-        writeFragmentEvent(this.slowEvent, 0, memory, offset, nodeId, dataBytes);
-        port.dispatch(this.slowEvent.bytes);
+        if (slow === null) {
+          slow = this.slowEvent(total);
+          writeFragmentEvent(slow, 0, memory, offset, nodeId, dataBytes);
+        }
+        port.dispatch(slow.bytes.subarray(0, total));
       }
     }
-    this.slowEvent = null;
+  }
+
+  /** Memory for an event of `total` bytes, its head zeroed: gaps between fields must not show an earlier event, perhaps another client's. */
+  private slowEvent(total: number): FrameMemory {
+    if (total > this.slow.bytes.length) return frameMemory(new Uint8Array(total));
+    this.slow.bytes.fill(0, 0, FRAGMENT_EVENT.data);
+    return this.slow;
   }
 
   /** The group of a message if somebody here listens to it and the sending node has a process in it (services.md 4.7). */
@@ -174,11 +189,6 @@ export class CpgData {
     this.host.dropped('senderNotInGroup', nodeId);
     return null;
   }
-}
-
-function allocateEvent(bytes: number): { readonly bytes: Uint8Array; readonly view: DataView } {
-  const event = new Uint8Array(bytes);
-  return { bytes: event, view: new DataView(event.buffer) };
 }
 
 function writeHeader(view: DataView, at: number, id: number, bytes: number): void {

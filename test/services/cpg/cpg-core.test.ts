@@ -157,6 +157,30 @@ t.test('a full event ring: the same bytes go through the queue', async (t) => {
   t.same(slow.raw.at(-1), fast.raw.at(-1));
 });
 
+t.test('events for full rings come in memory that is used again, and show nothing of each other', async (t) => {
+  const cluster = new ToyCluster();
+  const [one] = cluster.start(1);
+  const fast = one!.client(1);
+  const slow = [one!.client(2), one!.client(3)];
+  for (const client of [fast, ...slow]) client.join('grp');
+  cluster.run();
+  for (const client of slow) {
+    client.ringFree = false;
+    client.dispatchedFrom.clear();
+  }
+  for (const text of ['x'.repeat(500), 'y'.repeat(60)]) fast.mcast(text);
+  fast.call(CPG_PARTIAL_MCAST.message({ messageBytes: 6, fragmentBytes: 3, type: 1 }, name('abc')));
+  fast.mcast('z'.repeat(100_000));
+  cluster.run();
+  for (const client of slow) {
+    t.same(client.events.slice(-4), fast.events.slice(-4));
+    const fragment = client.raw.at(-2)!;
+    for (const gap of [164, 172, 180, 188, 196])
+      t.same(fragment.slice(gap, gap + 4), new Uint8Array(4), `gap at ${gap}`);
+    t.equal(client.dispatchedFrom.size, 2, 'one memory, and one of its own for a large event');
+  }
+});
+
 t.test('fragments', async (t) => {
   const cluster = new ToyCluster();
   const [one] = cluster.start(1);

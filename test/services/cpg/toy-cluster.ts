@@ -28,6 +28,8 @@ export class ToyClient {
   readonly responses: { id: number; error: number; bytes: Uint8Array }[] = [];
   readonly events: string[] = [];
   readonly raw: Uint8Array[] = [];
+  /** The memory that events which went through the queue came in. */
+  readonly dispatchedFrom = new Set<ArrayBufferLike>();
   readonly connection: CpgConnection;
   /** Bytes of the event ring; a claim beyond fails, and everything goes through `dispatch`. */
   ringFree = true;
@@ -49,7 +51,10 @@ export class ToyClient {
       respond: (message) => {
         this.responses.push({ id: messageId(message), error: messageError(message), bytes: message.slice() });
       },
-      dispatch: (message) => this.event(message.slice()),
+      dispatch: (message) => {
+        this.dispatchedFrom.add(message.buffer);
+        this.event(message.slice());
+      },
       claim: (bytes) => {
         if (!this.ringFree) return -1;
         this.claimedBytes = bytes;
