@@ -55,6 +55,8 @@ export type ToRing =
   | { readonly op: 'reconfigure'; readonly config: TotemConfig }
   /** A key was set that acts at run time: what it changed. */
   | { readonly op: 'change'; readonly changes: TotemChanges }
+  /** The virtual Ethernet device: a descriptor that belongs to the ring thread from now on; -1: none. */
+  | { readonly op: 'nozzle'; readonly fd: number }
   /** One delivered reload is over: `reconfigure`, and the first crypto message if there is one, precede this record. */
   | { readonly op: 'reloadDone' }
   | { readonly op: 'ringSeqReserved'; readonly upTo: number }

@@ -5,6 +5,7 @@ import type { ConfigEnvironment } from '../config/environment.ts';
 import { trackedFingerprint } from '../config/fingerprint.ts';
 import { Icmap } from '../config/icmap/index.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
+import { readNozzle } from '../config/nozzle.ts';
 import { KEY_FILE_DEFAULT } from '../config/options/totem.ts';
 import type { ConnectivityView } from '../lib/connectivity.ts';
 import { COROSYNC_VERSION } from '../lib/corosync-version.ts';
@@ -27,6 +28,7 @@ import { FlightSeconds } from './flight-seconds.ts';
 import type { IpcFront, IpcFrontPorts } from './ipc-front.ts';
 import { KeyFileWatch } from './key-file-watch.ts';
 import { Notices } from './notices.ts';
+import { Nozzle } from './nozzle.ts';
 import { Observation } from './observation.ts';
 import { type Phase, Phases } from './phases.ts';
 import type { SchedulingPlan } from './privileges.ts';
@@ -112,6 +114,7 @@ export class Daemon {
   private readonly phases: Phases;
   private readonly finished = new Deferred<ExitCodeValue>();
   private notices: Notices | null = null;
+  private nozzle: Nozzle | null = null;
   private stopping: Promise<void> | null = null;
   /** What ends this daemon before its time. */
   private failure: string | null = null;
@@ -373,8 +376,22 @@ export class Daemon {
         changes.stop();
       },
     });
+    if (parts.ownsMachine && this.inForce.totem.transport === 'knet') {
+      this.nozzle = this.makeNozzle();
+      await this.phases.begin(this.nozzle);
+    }
     this.engineGate.release();
     this.ring.send({ op: 'servicesLoaded' });
+  }
+
+  private makeNozzle(): Nozzle {
+    const { cmap, inForce, parts } = this;
+    return new Nozzle({
+      log: parts.log,
+      configurationFile: parts.configuration.file,
+      read: () => readNozzle(cmap, inForce.totem.nodeId),
+      use: (fd) => this.ring.send({ op: 'nozzle', fd }),
+    });
   }
 
   private async unloadEngines(): Promise<void> {
@@ -481,7 +498,10 @@ export class Daemon {
         reopenLogs: () => parts.reopenLogs(),
         killed: () => this.killed(),
         shutdown: (reason) => void this.stop(reason),
-        reloadDone: () => this.ring.send({ op: 'reloadDone' }),
+        reloadDone: () => {
+          this.ring.send({ op: 'reloadDone' });
+          this.nozzle?.apply();
+        },
       }),
       shutdown: (reason) => this.stop(reason),
       quorumDecided: (quorate, members) => this.notices?.quorumDecided(quorate, members),

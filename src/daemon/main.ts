@@ -295,7 +295,7 @@ async function reportFailure(failed: FailedConfiguration): Promise<number> {
 
 function announce(log: DaemonLog, result: LoadedConfiguration, notices: readonly string[]): void {
   log.write('notice', 'MAIN', `Corosync Cluster Engine ${COROSYNC_VERSION} starting up`);
-  log.write('info', 'MAIN', 'Corosync built-in features: systemd');
+  log.write('info', 'MAIN', 'Corosync built-in features: systemd vqsim nozzle');
   for (const warning of result.warnings) log.write('warning', 'MAIN', warning.stockMessage ?? warningText(warning));
   for (const notice of notices) log.write('notice', 'MAIN', notice);
 }

@@ -14,7 +14,7 @@ export function versionText(): string {
   return `Corosync Cluster Engine, version '${COROSYNC_VERSION}'
 Rondo ${rondoVersion()}, on Node.js ${process.versions.node}
 
-Built-in features: systemd
+Built-in features: systemd vqsim nozzle
 Available crypto models: nss openssl
 Available crypto ciphers: none aes128 aes192 aes256
 Available crypto hashes: none md5 sha1 sha256 sha384 sha512

@@ -212,6 +212,16 @@ export class KnetCore {
     return this.sender.send(from, offset, length, target);
   }
 
+  /** Queues an Ethernet frame, as `send`. */
+  sendFrame(from: FrameMemory, offset: number, length: number, target: number): boolean {
+    return this.sender.sendFrame(from, offset, length, target);
+  }
+
+  /** Whether frames of others are wanted: `effects.frame`. */
+  takeFrames(wanted: boolean): void {
+    this.receiver.takesFrames = wanted;
+  }
+
   /** A message to all that was sent before and did not reach everybody: on other links, `copies` times each packet. */
   resend(from: FrameMemory, offset: number, length: number, copies: number): boolean {
     return this.sender.resend(from, offset, length, copies);

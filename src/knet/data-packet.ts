@@ -21,6 +21,7 @@ export function writeDataHeader(
   broadcast: boolean,
   fragNum: number,
   fragSeq: number,
+  channel: number,
 ): void {
   writeKnetHeader(memory, at, PacketType.DATA, nodeId);
   const bytes = memory.bytes;
@@ -31,7 +32,7 @@ export function writeDataHeader(
   bytes[at + OFFSET.bcast] = broadcast ? 1 : 0;
   bytes[at + OFFSET.fragNum] = fragNum;
   bytes[at + OFFSET.fragSeq] = fragSeq;
-  bytes[at + OFFSET.channel] = 0;
+  bytes[at + OFFSET.channel] = channel;
 }
 
 export const readDataSeq = (memory: FrameMemory, at: number): number =>
@@ -40,5 +41,5 @@ export const readCompress = (memory: FrameMemory, at: number): number => memory.
 export const readBroadcast = (memory: FrameMemory, at: number): number => memory.bytes[at + OFFSET.bcast]!;
 export const readFragNum = (memory: FrameMemory, at: number): number => memory.bytes[at + OFFSET.fragNum]!;
 export const readFragSeq = (memory: FrameMemory, at: number): number => memory.bytes[at + OFFSET.fragSeq]!;
-/** Signed on the wire; anything but 0 is not Corosync's (knet.md 7.3). */
+/** Signed on the wire; 0 is the ring, 1 the nozzle (knet.md 7.3). */
 export const readChannel = (memory: FrameMemory, at: number): number => memory.bytes[at + OFFSET.channel]!;

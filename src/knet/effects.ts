@@ -32,6 +32,8 @@ export interface KnetEffects {
    * A message for the Totem layer, valid during the call. It may send, but must not hand the core further packets.
    */
   deliver(memory: FrameMemory, offset: number, length: number, nodeId: number): void;
+  /** An Ethernet frame for this node, as `deliver`; only asked for by `takeFrames`. */
+  frame?(offset: number, length: number): void;
   /** Sends what the queue holds, sealed; the queue is reset afterwards. Failed sends are counted on the links. */
   transmit(queue: TxQueue): void;
   /**

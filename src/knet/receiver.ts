@@ -5,6 +5,7 @@ import { CLEAR_SLOT, type CryptoSlot, type CryptoSlots, type CryptoSuite, OpenFa
 import { readChannel, readCompress, readDataSeq, readFragNum, readFragSeq } from './data-packet.ts';
 import { KnetDrop, type KnetDropReason } from './drops.ts';
 import type { KnetEffects } from './effects.ts';
+import { ETHER_CHANNEL, EtherTarget, etherTarget } from './ether.ts';
 import { ExpandBudget } from './expand-budget.ts';
 import { readNode, readType, readVersion } from './header.ts';
 import type { Host } from './host.ts';
@@ -47,6 +48,8 @@ export class Receiver {
   /** Compression method of the configuration, 0 for none. */
   ownModel = 0;
   private blockUnlistedIps = true;
+  /** There is a device for Ethernet frames. */
+  takesFrames = false;
   /**
    * A new key is on its way (knet.md 5.4): a packet that no loaded configuration opens is not dropped, the batch waits there,
    * `waiting`, until the caller goes on.
@@ -230,7 +233,8 @@ export class Receiver {
     const fragSeq = readFragSeq(memory, at);
     if (fragNum === 0 || fragNum > KNET.fragmentsMax) return KnetDrop.badFragment;
     if (fragNum === 1 ? fragSeq > 1 : fragSeq < 1 || fragSeq > fragNum) return KnetDrop.badFragment;
-    if (readChannel(memory, at) !== 0) return KnetDrop.channel;
+    const channel = readChannel(memory, at);
+    if (channel !== 0 && !(channel === ETHER_CHANNEL && this.takesFrames)) return KnetDrop.channel;
     const seq = readDataSeq(memory, at);
     if (seq === 0) return KnetDrop.badFragment;
     host.dataSinceTimed = true;
@@ -240,7 +244,7 @@ export class Receiver {
     if (verdict === Verdict.STALE) return KnetDrop.stale;
     if (fragNum === 1) {
       const payload = length - KNET.dataHeaderBytes;
-      return this.message(host, seq, print, readCompress(memory, at), at + KNET.dataHeaderBytes, payload);
+      return this.message(host, seq, print, channel, readCompress(memory, at), at + KNET.dataHeaderBytes, payload);
     }
     return this.fragment(host, seq, print, fragNum, fragSeq, at, length);
   }
@@ -276,7 +280,8 @@ export class Receiver {
     if (result === Fragment.BAD) return KnetDrop.badFragment;
     if (result === Fragment.TAKEN) return -1;
     const { firstPrint, offset } = buffer;
-    const reason = this.message(host, seq, firstPrint, readCompress(memory, at), offset, buffer.length);
+    const method = readCompress(memory, at);
+    const reason = this.message(host, seq, firstPrint, readChannel(memory, at), method, offset, buffer.length);
     reassembler.finish(buffer);
     return reason;
   }
@@ -286,6 +291,7 @@ export class Receiver {
     host: Host,
     seq: number,
     print: number,
+    channel: number,
     compress: number,
     at: number,
     length: number,
@@ -300,6 +306,7 @@ export class Receiver {
       offset = this.options.expandAt;
     }
     if (bytes > KNET.messageBytesMax) return KnetDrop.tooLong;
+    if (channel === ETHER_CHANNEL) return this.frame(host, seq, print, offset, bytes);
     if (bytes >= TOTEM_HEADER_BYTES) {
       // In the sender's byte order, read raw: rings of mixed byte order do not work over knet (knet.md 7.2).
       const target = this.options.memory.view.getUint32(offset + TARGET_OFFSET, true);
@@ -307,6 +314,14 @@ export class Receiver {
     }
     host.window.markDelivered(seq, print);
     this.effects.deliver(this.options.memory, offset, bytes, host.nodeId);
+    return -1;
+  }
+
+  private frame(host: Host, seq: number, print: number, offset: number, bytes: number): KnetDropReason | -1 {
+    const target = etherTarget(this.options.memory, offset, bytes);
+    if (target !== EtherTarget.EVERYBODY && target !== this.nodeId) return KnetDrop.foreignTarget;
+    host.window.markDelivered(seq, print);
+    this.effects.frame?.(offset, bytes);
     return -1;
   }
 

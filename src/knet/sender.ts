@@ -7,6 +7,7 @@ import { KNET } from './constants.ts';
 import type { CryptoSlots, PacketBatch } from './crypto.ts';
 import { writeDataHeader } from './data-packet.ts';
 import type { KnetEffects } from './effects.ts';
+import { ETHER_CHANNEL } from './ether.ts';
 import { turnIntoReply } from './header.ts';
 import type { Host } from './host.ts';
 import type { HostTable } from './host-table.ts';
@@ -36,6 +37,8 @@ export class Sender {
   seq = 0;
   /** How many times each packet of the message in hand goes out, beginning with the second link; 0: once, as the policy says. */
   private copies = 0;
+  /** Of the message in hand; 0: the ring's. */
+  private channel = 0;
   /** Payload bytes of a fragment: the smallest over all links that are up (knet.md 4.4). */
   dataMtu: number;
 
@@ -104,10 +107,19 @@ export class Sender {
     return sent;
   }
 
+  /** As `send`, an Ethernet frame: no Totem header, in which a target could be written. */
+  sendFrame(from: FrameMemory, offset: number, length: number, target: number): boolean {
+    this.channel = ETHER_CHANNEL;
+    const sent = this.send(from, offset, length, target);
+    this.channel = 0;
+    return sent;
+  }
+
   private compress(from: FrameMemory, offset: number, length: number, target: number): number {
     const { memory, stagingAt, compression } = this.options;
     memory.bytes.set(from.bytes.subarray(offset, offset + length), stagingAt);
-    if (length >= TOTEM_HEADER_BYTES) memory.view.setUint32(stagingAt + TARGET_OFFSET, target, true);
+    if (this.channel === 0 && length >= TOTEM_HEADER_BYTES)
+      memory.view.setUint32(stagingAt + TARGET_OFFSET, target, true);
     const { method, level } = this.compression;
     const startMs = this.effects.clockMs();
     const out = stagingAt + KNET.messageBytesMax;
@@ -143,12 +155,12 @@ export class Sender {
       const plain = KNET.dataHeaderBytes + payload;
       const at = queue.append(plain, sizes);
       const fragSeq = fragments === 1 ? 0 : i + 1;
-      writeDataHeader(own, at, this.nodeId, this.seq, method, target === 0, fragments, fragSeq);
+      writeDataHeader(own, at, this.nodeId, this.seq, method, target === 0, fragments, fragSeq, this.channel);
       const to = at + KNET.dataHeaderBytes;
       const source = offset + done;
       if (sameMemory) own.bytes.copyWithin(to, source, source + payload);
       else own.bytes.set(from.bytes.subarray(source, source + payload), to);
-      if (i === 0 && method === 0 && payload >= TOTEM_HEADER_BYTES) {
+      if (this.channel === 0 && i === 0 && method === 0 && payload >= TOTEM_HEADER_BYTES) {
         own.view.setUint32(to + TARGET_OFFSET, target, true);
       }
     }

@@ -8,6 +8,11 @@ const cWrite = bind<(fd: number, address: number, bytes: number) => number>('wri
   'uintptr_t',
   'size_t',
 ]);
+const cRead = bind<(fd: number, address: number, bytes: number) => number>('read', 'int64_t', [
+  'int',
+  'uintptr_t',
+  'size_t',
+]);
 const cPwrite = bind<(fd: number, address: number, bytes: number, at: number) => number>('pwrite', 'int64_t', [
   'int',
   'uintptr_t',
@@ -72,12 +77,16 @@ export function duplicateFd(fd: number): number {
 }
 
 export const closeFd = (fd: number): number => orErrno(cClose(fd));
+export const readFd = (fd: number, address: number, bytes: number): number => orErrno(cRead(fd, address, bytes));
 export const writeFd = (fd: number, address: number, bytes: number): number => orErrno(cWrite(fd, address, bytes));
 /** Writes at a place of the file. */
 export const writeFdAt = (fd: number, address: number, bytes: number, at: number): number =>
   orErrno(cPwrite(fd, address, bytes, at));
 export const openFile = (path: string, flags: number, mode = 0o600): number =>
   orErrno(cOpen(path, flags | OpenFlag.CLOEXEC, mode));
+/** `ioctl` with a structure of the caller's. */
+export const controlFd = (fd: number, request: number, argument: number): number =>
+  orErrno(cIoctl(fd, request, argument));
 export const truncateFd = (fd: number, bytes: number): number => orErrno(cFtruncate(fd, bytes));
 export const changeOwnerFd = (fd: number, uid: number, gid: number): number => orErrno(cFchown(fd, uid, gid));
 export const changeModeFd = (fd: number, mode: number): number => orErrno(cFchmod(fd, mode));

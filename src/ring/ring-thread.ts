@@ -213,6 +213,9 @@ export class RingThread {
         this.tokenMs = message.changes.timings.tokenMs ?? this.tokenMs;
         ring?.change(message.changes);
         break;
+      case 'nozzle':
+        ring?.transport.useNozzle?.(message.fd);
+        break;
       case 'reloadDone':
         ring?.reloads.done();
         break;

@@ -41,6 +41,8 @@ export interface RingTransport extends TotemNetwork {
   nextDeadlineMs(): number;
   /** A reload: member list, crypto and options, in place (totem.md 6.5, services.md 8.5). Returns what was refused. */
   reconfigure(config: TotemConfig): readonly string[];
+  /** The virtual Ethernet device (knet): its descriptor, which belongs to the transport from now on; -1: none. */
+  useNozzle?(fd: number): void;
   /** One entry per configured link; the shape of `cfgtool -s` (services.md 8.3). */
   linkStatus(): readonly LinkStatus[];
   /** Lets what is queued in the kernel leave (the LEAVE message), then closes every descriptor. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { nodeEnvironment } from '../../src/config/environment.ts';
 import { type LoadedConfiguration, loadConfiguration } from '../../src/config/load.ts';
+import { readNozzle } from '../../src/config/nozzle.ts';
 import { OPTIONS } from '../../src/config/options/index.ts';
 import { cmapValueText } from '../../src/lib/cmap-value.ts';
 import { readDynamic, readStatic } from '../../src/services/votequorum/configuration.ts';
@@ -60,6 +61,13 @@ const warned =
   (key: string): Look =>
   ({ warnings }) =>
     warnings.some((warning) => warning.key?.includes(key));
+
+/** A device with everything that it may have. */
+const NOZZLE = { name: 'noz0', ipaddr: '10.7.0.0', ipprefix: '24', macaddr: '56:54:01:00:00:00' };
+const lines = (of: Readonly<Record<string, string | null>>): string =>
+  Object.entries(of)
+    .flatMap(([key, value]) => (value === null ? [] : [`${key}: ${value}`]))
+    .join('\n');
 
 const SRP = 'totem/timings.ts';
 const inTotem = (text: string, file = SRP, word?: string, beside?: string): Effect => ({
@@ -430,7 +438,15 @@ const EFFECTS: Readonly<Record<string, Effect>> = {
     ]),
   ),
   ...Object.fromEntries(
-    ['name', 'ipaddr', 'ipprefix', 'macaddr'].map((key) => [`nozzle.${key}`, noEffect('nozzle', `${key}: x`)]),
+    Object.entries(NOZZLE).map(([key, value]) => [
+      `nozzle.${key}`,
+      {
+        beside: block('nozzle', lines({ ...NOZZLE, [key]: null })),
+        text: block('nozzle', `${key}: ${value}`),
+        seen: ({ map }: LoadedConfiguration) => readNozzle(map, 1),
+        user: ['daemon/nozzle.ts', 'config'] as const,
+      },
+    ]),
   ),
   'pload.count': noEffect('pload', 'count: 7'),
   'pload.size': noEffect('pload', 'size: 7'),

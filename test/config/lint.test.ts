@@ -101,9 +101,8 @@ const STORIES: readonly (readonly [name: string, text: string, expected: readonl
   ],
   [
     'options that do nothing here',
-    'nozzle {\n  name: nozzle0\n}\nsystem {\n  allow_knet_handle_fallback: yes\n}\npload {\n  count: 5\n}\n',
+    '#\n#\n#\nsystem {\n  allow_knet_handle_fallback: yes\n}\npload {\n  count: 5\n}\n',
     [
-      'F:12:3: name has no effect: no virtual network interface is made. Remove the line',
       'F:15:3: allow_knet_handle_fallback: yes has no effect: no part of the set-up of the network needs privileges here, so that it cannot fail for want of them. Remove the line',
       'F:18:3: count has no effect: set it through cmap, as u32. Remove the line',
     ],

@@ -183,7 +183,7 @@ t.test('knet in clear: pieces, copies, PINGs; datagrams that went to the kernel 
   const frame = join();
   const piece = (seq: number, count: number, number: number, bytes: Uint8Array): number[] => {
     const memory = frameMemory(new Uint8Array(14 + bytes.length));
-    writeDataHeader(memory, 0, 1, seq, 0, true, count, number);
+    writeDataHeader(memory, 0, 1, seq, 0, true, count, number, 0);
     memory.bytes.set(bytes, 14);
     return [...memory.bytes];
   };

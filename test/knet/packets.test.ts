@@ -48,6 +48,7 @@ for (const { id, plaintextHex, header: expected } of vectors) {
           expected['bcast'] === 1,
           Number(expected['fragNum']),
           Number(expected['fragSeq']),
+          Number(expected['channel']),
         );
         break;
       case PacketType.PING:

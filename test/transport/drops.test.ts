@@ -17,6 +17,7 @@ import { UdpSockets } from '../../src/transport/datagram/udp-sockets.ts';
 import { UdpuSockets } from '../../src/transport/datagram/udpu-sockets.ts';
 import { TRANSPORT_DROP_REASONS, type TransportDropReason, transportDrop } from '../../src/transport/drops.ts';
 import { KnetReceiver } from '../../src/transport/knet/knet-receiver.ts';
+import { NozzlePort } from '../../src/transport/knet/nozzle-port.ts';
 import { LoopbackQueue } from '../../src/transport/loopback-queue.ts';
 import { testPort, totemConfig } from '../ring/ring-harness.ts';
 import { TestStatistics } from '../ring/shown-counters.ts';
@@ -114,6 +115,16 @@ const DATAGRAMS: Readonly<Record<TransportDropReason, (bench: Bench) => Promise<
     batch.multicast(bench.arena.allocate(100), 100);
     batch.flush();
     closeFd(sockets.sendFd);
+  },
+  nozzle: (bench) => {
+    const memory = { bytes: bench.arena.u8, view: bench.arena.data };
+    const port = new NozzlePort(
+      { arena: bench.arena, watch: () => {}, unwatch: () => {}, log: () => {} },
+      memory,
+      transportDrop(bench, 'nozzle'),
+      () => true,
+    );
+    port.deliver(bench.arena.allocate(100), 100); // no device
   },
 };
 

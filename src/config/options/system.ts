@@ -155,16 +155,15 @@ const access = sectionOptions('uidgid', { reload: 'yes', cmap: 'refused', names:
   { key: 'gid', type: 'str', doc: 'Group, by name or number, whose members may connect.' },
 ]);
 
-const NO_DEVICE = { withoutEffect: 'no virtual network interface is made' } as const;
 const nozzle = sectionOptions('nozzle', { reload: 'yes', cmap: 'stored', names: 'machine' }, [
-  { key: 'name', type: 'str', ...NO_DEVICE, doc: 'Name of the virtual network interface.' },
-  { key: 'ipaddr', type: 'str', ...NO_DEVICE, doc: 'Network; the host part becomes the node id.' },
-  { key: 'ipprefix', type: 'str', ...NO_DEVICE, doc: 'Prefix length: IPv4 8-30, IPv6 8-64.' },
+  { key: 'name', type: 'str', doc: 'Name of a virtual Ethernet device between the nodes (knet).' },
+  { key: 'ipaddr', type: 'str', doc: 'Network; the host part becomes the node id.' },
+  { key: 'ipprefix', type: 'str', doc: 'Prefix length: IPv4 8-30, IPv6 8-64.' },
   {
     key: 'macaddr',
     type: 'str',
     default: '54:54:01:00:00:00',
-    ...NO_DEVICE,
+
     doc: 'Hardware address; its last two bytes become the node id.',
   },
 ]);

@@ -38,6 +38,7 @@ import { KnetReceiver } from './knet-receiver.ts';
 import { KnetSender, type LinkEnd, nameBytesOf } from './knet-sender.ts';
 import { type KnetSocket, openKnetSocket } from './knet-socket.ts';
 import { LibraryCompression } from './library-compression.ts';
+import { NozzlePort } from './nozzle-port.ts';
 import { ProbeSender } from './probe-sender.ts';
 import { reportText } from './report-text.ts';
 
@@ -64,6 +65,7 @@ export class KnetTransport implements RingTransport {
   private readonly errors: ErrorQueue;
   private readonly loopback: LoopbackQueue;
   private readonly foreign: StatCounter;
+  private readonly nozzle: NozzlePort;
   private readonly batch = new RxBatch();
   private readonly dropLog = new DropLog();
   private readonly ownStats: StatBlock;
@@ -123,6 +125,9 @@ export class KnetTransport implements RingTransport {
     });
     this.probes = new ProbeSender(arena, this.errors, (fd) => this.errorEntry(fd));
     this.foreign = transportDrop(host, 'foreignSender');
+    this.nozzle = new NozzlePort(host, this.memory, transportDrop(host, 'nozzle'), (offset, length, target) =>
+      this.core.sendFrame(this.memory, offset, length, target),
+    );
     this.loopback = new LoopbackQueue(arena, transportDrop(host, 'loopbackFull'));
     this.scratchName = arena.allocate(SOCKADDR_BYTES_MAX, 8);
     this.endNames = arena.allocate(LINK_ENDS_MAX * SOCKADDR_BYTES_MAX, 64);
@@ -139,6 +144,7 @@ export class KnetTransport implements RingTransport {
   private effects(): KnetEffects {
     return {
       deliver: (_memory, offset, length, nodeId) => this.deliver(offset, length, nodeId),
+      frame: (offset, length) => this.nozzle.deliver(offset, length),
       transmit: (queue) => this.sender.transmit(queue),
       probe: (link, offset, length) => this.probes.send(this.ends[link.index] ?? null, offset, length),
       dropped: (reason, tag, nodeId, length) => this.dropped(reason, tag, nodeId, length),
@@ -183,7 +189,13 @@ export class KnetTransport implements RingTransport {
     this.flush();
   }
 
+  useNozzle(fd: number): void {
+    this.nozzle.use(fd);
+    this.core.takeFrames(fd >= 0);
+  }
+
   close(): void {
+    this.nozzle.close();
     this.core.close();
     for (const socket of this.sockets) this.closeSocket(socket);
     this.sockets = [];
@@ -319,7 +331,11 @@ export class KnetTransport implements RingTransport {
     for (let i = 0; i < this.sockets.length && handled < budgetFrames && !this.core.waitsForKey; i++) {
       handled += this.pollSocket(this.sockets[i]!.fd, budgetFrames - handled);
     }
-    this.drained = handled < budgetFrames && !this.core.waitsForKey;
+    if (this.nozzle.open && !this.core.waitsForKey) {
+      handled += this.nozzle.poll();
+      this.flush();
+    }
+    this.drained = handled < budgetFrames && !this.core.waitsForKey && !this.nozzle.more;
     return handled;
   }
 
