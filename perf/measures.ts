@@ -16,10 +16,16 @@ const SMALL_WRITES = 200;
 const MESSAGE_BYTES = 64;
 
 /** One client of node 1 multicasts without a pause and counts what it gets back, while other nodes have a member that receives. */
-export async function throughput(rig: Rig, bytes: number, seconds: number, warmup: number): Promise<Figures> {
+export async function throughput(
+  rig: Rig,
+  bytes: number,
+  seconds: number,
+  warmup: number,
+  syscalls = true,
+): Promise<Figures> {
   // A fresh process compiles its hot code during the first seconds; a daemon runs for months.
   if (warmup > 0) await rig.client('cpgbench', 'perf', bytes, warmup);
-  const { cost, result } = await rig.cost(true, () =>
+  const { cost, result } = await rig.cost(syscalls, () =>
     rig.client<{ messages: number; perSecond: number }>('cpgbench', 'perf', bytes, seconds),
   );
   const each = (total: number): number => total / Math.max(1, result.messages);

@@ -42,6 +42,8 @@ export interface Setup {
   readonly nodes: number;
   readonly dress: string;
   readonly condition: Condition;
+  /** Further lines of `system {}`. */
+  readonly system?: readonly string[];
 }
 
 /** A ring of one kind of daemon, the same for both kinds. */
@@ -51,7 +53,7 @@ export class Rig {
   static async with<Result>(setup: Setup, kind: DaemonKind, work: (rig: Rig) => Promise<Result>): Promise<Result> {
     const options = DRESSES[setup.dress];
     if (options === undefined) throw new Error(`no dress '${setup.dress}': ${Object.keys(DRESSES).join(', ')}`);
-    const system = [`sched_rr: ${setup.condition === 'ordinary' ? 'no' : 'yes'}`];
+    const system = [`sched_rr: ${setup.condition === 'ordinary' ? 'no' : 'yes'}`, ...(setup.system ?? [])];
     const cores = setup.condition === 'onecore' ? '0' : `0-${cpus().length - 1}`;
     await must('taskset', ['-pc', cores, String(process.pid)]); // children have it from their parent
     const kinds = Array.from({ length: setup.nodes }, () => kind);
