@@ -1,12 +1,14 @@
 import { existsSync, readFileSync, rmdirSync } from 'node:fs';
 import { Attacker } from '../../security/attacker.ts';
 import { type MemoryGroup, makeMemoryGroup } from '../lab/memory-group.ts';
+import type { LabNode } from '../lab/node.ts';
 import { sleep } from '../lab/process.ts';
 import { type Fault, USERS } from './table.ts';
 
 const STATE = '/var/lib/corosync';
 const MEMORY_BYTES = 192 << 20;
-const groups: MemoryGroup[] = [];
+/** By daemon: faults may run side by side. */
+const groups = new Map<LabNode, MemoryGroup>();
 
 /** Number of forced gatherings: each needs a ring number. */
 const RINGS = 4;
@@ -105,9 +107,9 @@ export const RESOURCE_FAULTS: readonly Fault[] = [
     ring: 'stays',
     holdMs: 4_000,
     prepare: async ({ lab, victim }) => {
-      const group = makeMemoryGroup(`rondo-faults-${process.pid}-${victim.kind}`, MEMORY_BYTES);
+      const group = makeMemoryGroup(`rondo-faults-${process.pid}-${victim.space.pid}`, MEMORY_BYTES);
       if (group === null) return 'no control group with a memory limit can be made here';
-      groups.push(group);
+      groups.set(victim, group);
       await victim.space.shell(`echo ${group.path} >/run/memory-group`);
       return lab.nodes.length > 0 ? null : 'no nodes';
     },
@@ -115,14 +117,16 @@ export const RESOURCE_FAULTS: readonly Fault[] = [
     harm: async ({ members }) => {
       for (const [at, member] of members.entries()) member.send(150, 100_000, 100_000, 77 + at);
     },
-    mend: async ({ notes }) => {
-      const peakFile = groups.at(-1)?.peakFile ?? '';
+    mend: async ({ notes, victim }) => {
+      const peakFile = groups.get(victim)?.peakFile ?? '';
       if (existsSync(peakFile)) notes.push(`peak ${Number(readFileSync(peakFile, 'latin1')) >> 20} MB`);
     },
   },
 ];
 
-/** Removes the control groups of daemons that have ended. */
-export function removeGroups(): void {
-  for (const { path } of groups.splice(0)) rmdirSync(path);
+/** Removes the control group of a daemon that has ended. */
+export function removeGroup(victim: LabNode): void {
+  const group = groups.get(victim);
+  groups.delete(victim);
+  if (group !== undefined) rmdirSync(group.path);
 }

@@ -3,7 +3,7 @@ import { compareSequences, compareWithSent, type LoadMember, settle } from '../l
 import type { DaemonKind, LabNode } from '../lab/node.ts';
 import { sleep } from '../lab/process.ts';
 import { compareCommonOrder, sequenceDigests } from './order.ts';
-import { removeGroups } from './resources.ts';
+import { removeGroup } from './resources.ts';
 import { FaultScene, type Holdings, holdingsOf } from './scene.ts';
 import { FAULT_DEFAULTS, type Fault } from './table.ts';
 
@@ -25,6 +25,8 @@ export interface FaultResult {
   /** What the daemon of the victim has grown by, if it is the same one. */
   readonly growthMiB: number | null;
   readonly notes: readonly string[];
+  /** Daemons stalled: by the fault, or on a machine that is too busy for the timeouts of this ring. */
+  readonly stalled: boolean;
   readonly complaints: readonly string[];
 }
 
@@ -47,6 +49,7 @@ export async function runFault(fault: Fault, kinds: readonly DaemonKind[]): Prom
   const startMs = performance.now();
   const complaints: string[] = [];
   const scene = await FaultScene.create({ ...FAULT_DEFAULTS, ...fault.options }, kinds);
+  let stalled = false;
   const outcome: Outcome = { healMs: null, memberships: 0, messages: 0, digest: '', growthMiB: null };
   let verdict: FaultResult['verdict'] = 'passed';
   try {
@@ -58,12 +61,13 @@ export async function runFault(fault: Fault, kinds: readonly DaemonKind[]): Prom
   } catch (error) {
     complaints.push(error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error));
   } finally {
+    stalled = scene.lab.nodes.some((node) => node.hasStalled());
     if (complaints.length > 0) {
       verdict = 'failed';
       if (process.env['RONDO_LAB_KEEP'] !== undefined) process.stderr.write(`${scene.lab.logs(60)}\n`);
     }
     await scene.close();
-    removeGroups();
+    removeGroup(scene.victim);
   }
   return {
     fault: fault.name,
@@ -73,6 +77,7 @@ export async function runFault(fault: Fault, kinds: readonly DaemonKind[]): Prom
     seconds: Math.round((performance.now() - startMs) / 100) / 10,
     ...outcome,
     notes: scene.notes,
+    stalled,
     complaints,
   };
 }

@@ -50,6 +50,11 @@ export class LabNode {
     return readFileSync(this.logFile, 'utf8').slice(all ? 0 : this.logStart);
   }
 
+  /** A daemon of this node stalled for so long that a token may have been lost. */
+  hasStalled(): boolean {
+    return /was not scheduled|Process pause detected/.test(this.log(true));
+  }
+
   writeConf(text: string): void {
     writeFileSync(this.confFile, text);
   }

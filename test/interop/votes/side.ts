@@ -40,7 +40,7 @@ export class Side {
 
   /** A daemon stalled for so long that a token may have been lost. */
   hasStarved(): boolean {
-    return this.lab.nodes.some((node) => /was not scheduled|Process pause detected/.test(node.log(true)));
+    return this.lab.nodes.some((node) => node.hasStalled());
   }
 
   /**
