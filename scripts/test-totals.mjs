@@ -28,8 +28,9 @@ function skippedLines(results) {
 
 /**
  * The last lines of a run. `results` has, for each file that ended by itself, its name, its tally and its seconds;
- * `seconds` is how long the whole run took. `stopped`, if somebody stopped it, has the files that were under way then
- * (`broken`) and how many there were to run (`files`).
+ * `seconds` is how long the whole run took. `stopped`, if somebody stopped it, has the files that were under way then,
+ * with what had passed and failed in them (`broken`), and how many there were to run (`files`). The last line is the totals alone:
+ * continuous integration reads it.
  */
 export function totalLines(results, { unstable, seconds, stopped }) {
   const sum = (count) => results.reduce((total, { reader }) => total + count(reader), 0);
@@ -46,8 +47,11 @@ export function totalLines(results, { unstable, seconds, stopped }) {
     ...(results.length > 1 ? longest.map((one) => `${one.seconds.toFixed(1).padStart(10)} s  ${one.file}`) : []),
   ];
   if (stopped !== null) {
-    const under = stopped.broken.length > 0 ? `, in the middle of ${stopped.broken.join(', ')}` : '';
-    lines.push(`stopped after ${results.length} of ${stopped.files} files${under}`);
+    lines.push(
+      `stopped after ${results.length} of ${stopped.files} files${stopped.broken.length > 0 ? ', inside' : ''}`,
+    );
+    for (const { file, passed, failed } of stopped.broken)
+      lines.push(`    ${file}: ${passed} passed, ${failed} failed until then`);
   }
-  return [...lines, `${counts} in ${duration(seconds)}`];
+  return [...lines, `all of it took ${duration(seconds)}`, counts];
 }

@@ -94,7 +94,8 @@ function findTests() {
 
 const isSerial = (file) => SERIAL.test(file) && !QUICK.test(file);
 
-const children = new Set();
+/** The programs that run, each with its file and what it has printed so far. */
+const children = new Map();
 /** The exit status, once somebody has stopped the run. */
 let stopped = null;
 process.on('SIGINT', () => stopAll(130));
@@ -103,7 +104,9 @@ process.on('SIGTERM', () => stopAll(143));
 function stopAll(status) {
   if (stopped !== null) return;
   stopped = status;
-  for (const child of children) {
+  for (const [child, { file, reader }] of children) {
+    broken.push({ file, passed: reader.passed, failed: reader.failed });
+    print(reader.failures);
     child.kill('SIGTERM');
     setTimeout(() => child.kill('SIGKILL'), STOP_MS).unref();
   }
@@ -118,8 +121,8 @@ function runFile(file) {
       env: { ...process.env, TAP_TIMEOUT: String(timeoutSec), TAP_DIAG: '1', NO_COLOR: '1' },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    children.add(child);
     const reader = new TapTally();
+    children.set(child, { file, reader });
     let timedOut = false;
     const timer = setTimeout(() => {
       timedOut = true;
@@ -144,14 +147,16 @@ function runFile(file) {
 
 /** The last run of each file that has ended by itself. */
 const results = new Map();
+/** What was under way when somebody stopped the run. */
 const broken = [];
+
+function print(failures) {
+  for (const lines of failures) console.log(lines.map((line) => `    | ${line}`).join('\n'));
+}
 
 function report(result) {
   const { file, reader, errors, seconds } = result;
-  if (stopped !== null && reader.failed > 0) {
-    broken.push(file);
-    return;
-  }
+  if (broken.some((one) => one.file === file)) return;
   results.set(file, result);
   const counts = `${reader.passed} passed${reader.skipped.length > 0 ? `, ${reader.skipped.length} skipped` : ''}`;
   console.log(
@@ -159,7 +164,7 @@ function report(result) {
       reader.failed > 0 ? `, ${reader.failed} FAILED` : ''
     }`,
   );
-  for (const lines of reader.failures) console.log(lines.map((line) => `    | ${line}`).join('\n'));
+  print(reader.failures);
   if (reader.failed > 0 && errors.trim() !== '') {
     const shown = errors.trimEnd().split('\n').slice(-FAILURE_LINES_MAX);
     console.log(shown.map((line) => `    ! ${line}`).join('\n'));
