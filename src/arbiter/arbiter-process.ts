@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 import { type ControlReply, ControlSocket } from './control-socket.ts';
-import { takeLock } from './lock.ts';
+import { takeLock, writePid } from './lock.ts';
 import { ProcessLog } from './process-log.ts';
 import type { CommonSettings } from './settings.ts';
 
@@ -15,6 +15,7 @@ export interface ProcessOptions {
 /** What the arbiter and the device are alike in: a log, a lock, a socket for their tools, and all of it given back at the end. */
 export class ArbiterProcess {
   private readonly parts: { close(): void }[] = [];
+  private lockFd: number | null = null;
 
   private constructor(readonly log: ProcessLog) {}
 
@@ -48,9 +49,11 @@ export class ArbiterProcess {
     const fd = takeLock(path);
     if (fd === null) this.log.log('error', 'Another instance is running');
     else this.owns({ close: () => closeSync(fd) });
+    this.lockFd = fd;
     return fd !== null;
   }
 
+  /** The tools of the program are served from here on, and the lock file names the process. */
   async openControl(settings: CommonSettings, command: (words: readonly string[]) => ControlReply): Promise<void> {
     this.owns(
       await ControlSocket.open(
@@ -67,5 +70,6 @@ export class ArbiterProcess {
         this.log.log,
       ),
     );
+    if (this.lockFd !== null) writePid(this.lockFd);
   }
 }

@@ -5,7 +5,10 @@ import { openTrusted } from '../os/trusted-path.ts';
 
 const RUN_DIRECTORY_MODE = 0o770;
 
-/** Lock and pid file of a daemon, held for the life of the process. `null`: another instance has it. Throws what the system says. */
+/**
+ * Lock and pid file of a daemon, held for the life of the process, empty until `writePid`. `null`: another instance has it. Throws what
+ * the system says.
+ */
 export function takeLock(path: string): number | null {
   try {
     mkdirSync(dirname(path), { mode: RUN_DIRECTORY_MODE });
@@ -19,10 +22,14 @@ export function takeLock(path: string): number | null {
       return null;
     }
     ftruncateSync(fd, 0);
-    writeSync(fd, `${process.pid}\n`);
     return fd;
   } catch (error) {
     closeSync(fd);
     throw error;
   }
+}
+
+/** The pid is there when tools are served: who starts the daemon in the background waits for it, and asks the next moment. */
+export function writePid(fd: number): void {
+  writeSync(fd, `${process.pid}\n`, 0);
 }

@@ -48,9 +48,11 @@ function stories(transport: IpcTransport): void {
     server.close();
     rmSync(directory, { recursive: true });
   });
-  const run = (args: readonly string[], uid = 0): Promise<Run> =>
+  /** The program's input ends after `until`. */
+  const run = (args: readonly string[], uid = 0, until: Promise<unknown> = Promise.resolve()): Promise<Run> =>
     new Promise((resolve) => {
       const child = spawn(program, args, { uid, gid: uid });
+      void until.then(() => child.stdin.end());
       let output = '';
       child.stdout.on('data', (bytes) => (output += bytes));
       child.on('close', (code, signal) => resolve({ code, signal, output: output.trim() }));
@@ -110,10 +112,12 @@ function stories(transport: IpcTransport): void {
   });
   t.test('who is no client has nothing taken as the request of one', { skip: transport === 'shm' }, async (t) => {
     toy.received.length = 0;
-    const late = run(['late', '700']);
+    let released = (): void => {};
+    const late = run(['late'], 0, new Promise<void>((resolve) => (released = resolve)));
     while (toy.connections.size === 0) await new Promise((resolve) => setTimeout(resolve, 5));
     const [connection] = toy.connections;
     t.match(await run(['stranger', '500'], 65534), { code: 0 });
+    released();
     t.match(await late, { code: 0 });
     t.ok((connection?.statistics.strangers ?? 0) > 0, `${connection?.statistics.strangers} datagrams of a stranger`);
     t.same(toy.received, []);

@@ -129,7 +129,7 @@ t.test('a receiver gets one at a time, the most urgent first; a slow one holds u
   for (let turns = 0; delivered.length < 3 && turns < 1000; turns++)
     await new Promise((resolve) => setImmediate(resolve));
   t.same(delivered, ['client.connected', 'quorum.lost', 'client.connected']);
-  t.match(complaints, [/1 notices of the lowest priority/, /node.left .* was not delivered: refused/]);
+  t.match(complaints, [/1 notice of the lowest priority/, /node.left .* was not delivered: refused/]);
   receiver.close();
 });
 

@@ -9,7 +9,7 @@
  *   truncate RING      connects, one call, tries to make the files of its RING (request, response, event) empty, one more call
  *   truncate RING early  the same before the first call: then the server must hang up
  *   scribble           connects, one call, fills its request ring with garbage and rings the bell
- *   late MS            connects, sleeps, one call: the server's sockets stay open to strangers meanwhile
+ *   late               connects, waits for the end of its input, one call: the server's sockets stay open to strangers meanwhile
  *   cut                over sockets: one call, makes the control file empty, before the first call, too; more calls
  *   garbage N          over sockets: one call, sends N bytes of garbage as a request; the server must hang up
  *   stranger MS        is no client: sends multicasts to the request sockets of all others
@@ -163,7 +163,7 @@ int main(int argc, char **argv) {
 		}
 		_exit(0);
 	} else if (!strcmp(mode, "late")) {
-		usleep(n * 1000);
+		while (getchar() != EOF) continue;
 		return call() != CS_OK;
 	} else if (!strcmp(mode, "cut")) {
 		int control = openRing("control", NULL);
