@@ -6,8 +6,9 @@ import { listenForCpg, RawCpgClient } from './test-client.ts';
 
 const MESSAGES = 1_000_000;
 const WARM_UP = 150_000;
-/** The million is measured in parts: one in which a collection happened means nothing and is left out. */
+/** The million is measured in parts: one in which a collection happened means nothing, and is measured again. V8 collects by the clock, too. */
 const PARTS = 20;
+const PARTS_MAX = 3 * PARTS;
 const YOUNG_GENERATION_MB = 256;
 /**
  * Nothing is allocated for a message or a frame. A turn of the loop, which handles dozens of messages here, puts some numbers
@@ -47,7 +48,7 @@ t.test('a million messages allocate nothing on the ring thread', { timeout: 180_
   const perTurn: number[] = [];
   const turns = (): number => ring.bridge.views.state[StateWord.LOOP_TURNS]!;
   let before = (await ring.query('heap')) as number;
-  for (let part = 0; part < PARTS; part++) {
+  for (let part = 0; part < PARTS_MAX && allocated.length < PARTS; part++) {
     const startTurns = turns();
     await pump(client, request, MESSAGES / PARTS);
     const after = (await ring.query('heap')) as number;
@@ -58,7 +59,7 @@ t.test('a million messages allocate nothing on the ring thread', { timeout: 180_
     before = after;
   }
   t.comment(`bytes per message: ${allocated.map((bytes) => bytes.toFixed(2)).join(' ')}`);
-  t.ok(allocated.length >= PARTS - 4, 'hardly any collection');
+  t.equal(allocated.length, PARTS, 'hardly any collection');
   const mean = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
   t.ok(mean(allocated) <= BYTES_PER_MESSAGE_MAX, `${mean(allocated)} bytes per message`);
   t.ok(mean(perTurn) <= BYTES_PER_TURN_MAX, `${mean(perTurn)} bytes per turn`);
