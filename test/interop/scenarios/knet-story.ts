@@ -17,7 +17,8 @@ export function knetStory(all: readonly (readonly DaemonKind[])[]) {
     steps: (story: Story, kinds: readonly DaemonKind[]) => Promise<void>,
   ): void => {
     all.forEach((kinds, at) => {
-      t.test(`knet, ${name}, ${describe(kinds)}`, { skip: skipReason(kinds, at > 0) }, async (t) => {
+      const title = `knet, ${name}, ${describe(kinds)}`;
+      t.test(title, { skip: skipReason(kinds, at > 0, title) }, async (t) => {
         const crypto = { cipher: 'aes256', hash: 'sha256' };
         const scene = await Story.begin(t, { transport: 'knet', tokenMs: 4_000, crypto, ...options }, kinds);
         await scene.play(async () => {
