@@ -110,8 +110,7 @@ t.test('captures that are damaged on purpose', async (t) => {
     for (let change = 0; change <= random(6); change++) bytes[random(bytes.length)] = random(256);
     const path = file('mutated', bytes.subarray(0, random(4) === 0 ? random(bytes.length) : bytes.length));
     const { status, out, err } = await rondo('decode', path, ...(random(2) === 0 ? ['--packets'] : []));
-    if (status > 2 || /[^\P{Cc}\n]/u.test(out + err) || /Error:/.test(err))
-      strange.push(`${round}: ${status} ${err}`);
+    if (status > 2 || /[^\P{Cc}\n]/u.test(out + err) || /Error:/.test(err)) strange.push(`${round}: ${status} ${err}`);
   }
   t.same(strange, []);
 });
