@@ -8,7 +8,7 @@ import { LibraryCompression } from '../transport/knet/library-compression.ts';
 import type { Datagram } from './datagrams.ts';
 import type { Fact, SeenFact } from './fact.ts';
 import { ASSEMBLY_BUFFERS, KnetMessages } from './knet-messages.ts';
-import { internalFact, looksLikeKnet, readDataPacket } from './knet-packet.ts';
+import { internalFact, looksLikeClearKnet, looksLikeKnet, readDataPacket } from './knet-packet.ts';
 import { type Opened, Opener } from './opener.ts';
 import { RecentPackets } from './recent-packets.ts';
 import { clearSegmentBytes, cutInto, SegmentSizes } from './segments.ts';
@@ -108,7 +108,7 @@ export class Decoder {
     const { memory, packetAt, counts } = this;
     const length = this.put(bytes);
     const totem = looksLikeTotem(memory.view, packetAt, length);
-    if (!totem && !looksLikeKnet(memory, packetAt, length)) return this.unopened(packet, length);
+    if (!totem && !looksLikeClearKnet(memory, packetAt, length)) return this.unopened(packet, length);
     counts.clear++;
     if (!totem) return this.knet(packet, { at: packetAt, length });
     counts.decoded++;

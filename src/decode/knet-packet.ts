@@ -1,5 +1,5 @@
 import { KNET, PacketType } from '../knet/constants.ts';
-import { readCompress, readDataSeq, readFragNum, readFragSeq } from '../knet/data-packet.ts';
+import { readChannel, readCompress, readDataSeq, readFragNum, readFragSeq } from '../knet/data-packet.ts';
 import { readNode, readType, readVersion } from '../knet/header.ts';
 import { readLink, readPingSeq } from '../knet/ping-packet.ts';
 import { readPmtudSize } from '../knet/pmtud-packet.ts';
@@ -15,6 +15,9 @@ const MINIMUM_BYTES: ReadonlyMap<number, number> = new Map([
   [PacketType.PMTUD_REPLY, KNET.pmtudBytes],
 ]);
 
+/** More than knet has or plans (knet.md 4). */
+const COMPRESS_MODELS = 16;
+
 export const isKnetType = (type: number): boolean => MINIMUM_BYTES.has(type);
 
 /** A packet in clear that can be one of knet: ours is one of many protocols on the wire. */
@@ -22,7 +25,22 @@ export function looksLikeKnet(memory: FrameMemory, at: number, length: number): 
   if (length < KNET.packetBytesMin || readVersion(memory, at) !== KNET.wireVersion) return false;
   const least = MINIMUM_BYTES.get(readType(memory, at));
   if (least === undefined || length < least || readNode(memory, at) === 0) return false;
-  return readType(memory, at) === PacketType.DATA || readLink(memory, at) < KNET.linksMax;
+  if (readType(memory, at) !== PacketType.DATA) return readLink(memory, at) < KNET.linksMax;
+  return (
+    readCompress(memory, at) < COMPRESS_MODELS &&
+    readFragSeq(memory, at) <= readFragNum(memory, at) &&
+    readChannel(memory, at) < KNET.channelsMax
+  );
+}
+
+/**
+ * The same for one packet that nothing was sealed around. Sealed bytes are random: of thousands of packets, some look like a PING by version,
+ * type and link alone, and a capture that no key opens would then be one that was read. A PING has one size, which no sealed packet has.
+ */
+export function looksLikeClearKnet(memory: FrameMemory, at: number, length: number): boolean {
+  if (!looksLikeKnet(memory, at, length)) return false;
+  const type = readType(memory, at);
+  return (type !== PacketType.PING && type !== PacketType.PONG) || length === KNET.pingBytes;
 }
 
 /** DATA of knet: a message, or a piece of one. */

@@ -67,6 +67,13 @@ export const RESOURCE_FAULTS: readonly Fault[] = [
     what: 'one daemon has 64 descriptors, 100 clients try to connect',
     ring: 'stays',
     holdMs: 1_500,
+    prepare: async ({ victim }) => {
+      if (victim.kind === 'stock') return null;
+      const { code } = await victim.space.run('prlimit', ['--nofile=64:64', 'sh', '-c', 'ulimit -n 256']);
+      return code === 0
+        ? null
+        : 'root has no CAP_SYS_RESOURCE here: rondod says that it needs 256 descriptors, and ends';
+    },
     start: (program) => `exec prlimit --nofile=64:64 ${program} -f`,
     harm: async (scene) => {
       const user = await Attacker.on(scene.victim, USERS.granted);
