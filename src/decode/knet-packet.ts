@@ -15,7 +15,7 @@ const MINIMUM_BYTES: ReadonlyMap<number, number> = new Map([
   [PacketType.PMTUD_REPLY, KNET.pmtudBytes],
 ]);
 
-/** More than knet has or plans (knet.md 4). */
+/** More than knet has or plans (knet.md 6). */
 const COMPRESS_MODELS = 16;
 
 export const isKnetType = (type: number): boolean => MINIMUM_BYTES.has(type);
