@@ -18,6 +18,7 @@ export interface CfgNeeds {
   reopenLogs(): void;
   killed(): void;
   shutdown(reason: string): void;
+  holdRing(what: string): () => void;
   reloadDone(): void;
 }
 
@@ -53,6 +54,7 @@ export function cfgPorts(needs: CfgNeeds): CfgPorts {
     },
     killed: () => needs.killed(),
     shutdown: () => needs.shutdown('shut down by sysadmin'),
+    holdRing: (what) => needs.holdRing(what),
     reloadDone: () => needs.reloadDone(),
   };
 }

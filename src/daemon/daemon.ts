@@ -413,7 +413,6 @@ export class Daemon {
   }
 
   private syncCompleted(): void {
-    this.host.syncCompleted();
     this.parts.log('notice', 'MAIN', 'Completed service synchronization, ready to provide service.');
     if (this.isReady) return;
     this.isReady = true;
@@ -446,7 +445,7 @@ export class Daemon {
         engineGate.run(() => host.configurationChange(change));
       },
       sync: ({ step }) => engineGate.run(() => host.syncStep(step)),
-      syncCompleted: () => engineGate.run(() => this.syncCompleted()),
+      syncCompleted: () => engineGate.run(() => host.syncCompleted(() => this.syncCompleted())),
       clientClosed: ({ id }) => this.ipc.remoteClosed(id),
       processes: (message) => this.notices?.processesChanged(message),
       log: ({ level, subsystem, message }) => log(level, subsystem, message),
@@ -498,6 +497,7 @@ export class Daemon {
         reopenLogs: () => parts.reopenLogs(),
         killed: () => this.killed(),
         shutdown: (reason) => void this.stop(reason),
+        holdRing: (what) => this.host.hold(what),
         reloadDone: () => {
           this.ring.send({ op: 'reloadDone' });
           this.nozzle?.apply();

@@ -7,7 +7,7 @@ import type { KeyMaterial } from '../config/key-material.ts';
 import { actsAtOnce, changesOf } from '../config/live-totem.ts';
 import type { LoggingConfig } from '../config/logging-config.ts';
 import { LoggingInForce } from '../config/logging-in-force.ts';
-import { planReload, type ReloadPlan } from '../config/reload/plan.ts';
+import { planReload, type RefusedReload, type ReloadPlan } from '../config/reload/plan.ts';
 import { publishRuntimeTotem } from '../config/totem/publish.ts';
 import type { UnresolvedAddress } from '../config/totem/resolve-nodes.ts';
 import type { TotemChanges, TotemConfig } from '../config/totem-config.ts';
@@ -16,6 +16,7 @@ import type { LogFunction } from '../lib/log.ts';
 import type { FlightLog } from '../observe/flight/index.ts';
 import type { AppliedReload, PreparedReload, Reloader } from '../services/cfg/ports.ts';
 import { PROGRAM_LISTS } from '../services/quorum/providers.ts';
+import { settlesWithin } from './deferred.ts';
 
 /** What a change of the configuration acts on. */
 export interface ConfigurationTarget {
@@ -39,7 +40,12 @@ export interface ConfigurationSource extends LogPorts {
   readonly stateDirectory: string;
   readonly environment: ConfigEnvironment;
   readonly flight: FlightLog;
+  /** How long a reload may read. */
+  readonly readMsMax?: number;
 }
+
+/** Less than the nodes wait for each other's votes on a reload: who asked hears why. */
+const READ_MS_MAX = 12_000;
 
 const RELOAD_KEY = 'config.reload_in_progress';
 const TOTEM_RELOAD_KEY = 'config.totemconfig_reload_in_progress';
@@ -55,6 +61,8 @@ export class ConfigurationChanges implements Reloader {
   private readonly retry: AddressRetry;
   private readonly logging = new LoggingInForce();
   private pending = false;
+  /** A reload reads on after its time, or for ever. No further one joins it: each would keep one of the few threads that read files. */
+  private overdue = false;
 
   constructor(
     private readonly target: ConfigurationTarget,
@@ -89,15 +97,13 @@ export class ConfigurationChanges implements Reloader {
   // ---- reload ----
 
   async prepare(): Promise<PreparedReload> {
-    const { target, source } = this;
-    const plan = await planReload({
-      file: source.file,
-      live: target.cmap,
-      totem: target.totem,
-      stateDirectory: source.stateDirectory,
-      environment: source.environment,
-      lists: PROGRAM_LISTS,
-    });
+    const { source } = this;
+    const plan = await this.read();
+    if (plan === null) {
+      const reason = `${source.file}, a file or a name in it is still being read. Nothing was changed; see whether their file system and the name service respond`;
+      source.flight.write('reload', { ok: 0, changed: 0, error: reason });
+      return { ok: false, reason };
+    }
     if (!plan.ok) {
       source.flight.write('reload', { ok: 0, changed: 0, error: plan.reason });
       for (const { level, subsystem, message } of plan.log) source.log(level, subsystem, message);
@@ -106,6 +112,33 @@ export class ConfigurationChanges implements Reloader {
     for (const warning of plan.warnings)
       source.log('warning', 'CFG', warning.stockMessage ?? warningText(warning), 'reload');
     return { ok: true, ignoredKeys: plan.ignoredKeys, apply: () => this.apply(plan) };
+  }
+
+  /** `null`: it takes too long. */
+  private async read(): Promise<ReloadPlan | RefusedReload | null> {
+    if (this.overdue) return null;
+    const { target, source } = this;
+    const reading = planReload({
+      file: source.file,
+      live: target.cmap,
+      totem: target.totem,
+      stateDirectory: source.stateDirectory,
+      environment: source.environment,
+      lists: PROGRAM_LISTS,
+    });
+    if (await settlesWithin(source.readMsMax ?? READ_MS_MAX, reading)) return await reading;
+    this.overdue = true;
+    reading
+      .then((late) => {
+        if (!late.ok) return;
+        late.loaded.key?.wipe();
+        late.loaded.map.wipeSecret();
+      })
+      .catch(() => {}) // nobody waits for it any more
+      .finally(() => {
+        this.overdue = false;
+      });
+    return null;
   }
 
   private apply(plan: ReloadPlan): AppliedReload {

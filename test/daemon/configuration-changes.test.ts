@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import { withChanges } from '../../src/bridge/totem-changes.ts';
-import { nodeEnvironment } from '../../src/config/environment.ts';
+import { type ConfigEnvironment, nodeEnvironment } from '../../src/config/environment.ts';
 import { loadConfiguration } from '../../src/config/load.ts';
 import type { LoggingConfig } from '../../src/config/logging-config.ts';
 import type { TotemChanges } from '../../src/config/totem-config.ts';
@@ -24,7 +24,7 @@ const environment = {
 const NODES = [1, 2, 3].map((id) => `node {\nnodeid: ${id}\nname: n${id}\nring0_addr: 10.9.0.${id}\n}`).join('\n');
 const text = (logging: string): string => `totem {\nversion: 2\n}\nnodelist {\n${NODES}\n}\nlogging {\n${logging}\n}\n`;
 
-async function running() {
+async function running(source: { readonly environment?: ConfigEnvironment; readonly readMsMax?: number } = {}) {
   writeFileSync(file, text('to_syslog: no'));
   const loaded = await loadConfiguration({ file }, { purpose: 'start', environment });
   if (!loaded.ok) throw new Error(loaded.errors[0]?.message);
@@ -54,6 +54,7 @@ async function running() {
       flight: NO_FLIGHT_LOG,
       log: (level, subsystem, message) => logs.push(`${level} ${subsystem} ${message}`),
       reconfigureLog: (now) => logging.push(now),
+      ...source,
     },
   );
   changes.start([]);
@@ -102,3 +103,34 @@ t.test('totem: what acts goes to the ring once, what does not act goes nowhere',
   t.equal(map.getU32('runtime.config.totem.token'), 8100);
   t.equal(map.getU32('runtime.config.totem.interface.0.knet_ping_timeout'), 1825, 'until the next reload');
 });
+
+t.test(
+  'a file that is never read: refused after a while, and further ones at once, until it is read after all',
+  async (t) => {
+    let reads = 0;
+    let goOn = (): void => {};
+    const dead = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const readFile = async (path: string): Promise<Uint8Array> => {
+      reads++;
+      await dead;
+      return await environment.readFile(path);
+    };
+    const { map, changes } = await running({ environment: { ...environment, readFile }, readMsMax: 20 });
+    const refused = {
+      ok: false,
+      reason: /corosync\.conf, a file or a name in it is still being read\. Nothing was changed/,
+    };
+    t.match(await changes.prepare(), refused);
+    t.match(await changes.prepare(), refused);
+    t.equal(reads, 1, 'one thread hangs, not all of them');
+    goOn();
+    await delay(50);
+    writeFileSync(file, text('debug: on'));
+    const prepared = await changes.prepare();
+    t.equal(prepared.ok, true);
+    if (prepared.ok) await prepared.apply();
+    t.equal(map.getString('logging.debug'), 'on');
+  },
+);

@@ -38,6 +38,7 @@ async function cluster(size: number, agreeing: (nodeId: number) => boolean = () 
       reopenLogs: () => CsError.OK,
       killed: () => said.push('killed'),
       shutdown: () => said.push('shutdown'),
+      holdRing: (what) => node.host.hold(what),
       reloadDone: () => said.push('reload done'),
     };
     if (agreeing(nodeId)) {

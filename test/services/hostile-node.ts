@@ -42,6 +42,7 @@ export async function hostileNode() {
     reopenLogs: () => 1,
     killed: () => said.push('killed'),
     shutdown: () => said.push('shutdown'),
+    holdRing: () => () => {},
     reloadDone: () => {},
   };
   const agreement = new ReloadAgreement(ports.reloader);

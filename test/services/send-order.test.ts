@@ -41,6 +41,7 @@ const ports: CfgPorts = {
   reopenLogs: () => 1,
   killed: () => {},
   shutdown: () => {},
+  holdRing: () => () => {},
   reloadDone: () => {},
 };
 

@@ -233,7 +233,12 @@ class CfgService implements RunningService<CfgCall, Message> {
     multicast(this.context, wire.CFG_EXEC_CRYPTO_RECONFIGURE, { phase });
   }
 
+  /**
+   * Stock reads its file and applies it before it looks at the next message, so what others send when they have applied theirs is judged
+   * by the new configuration on every node. Here the file is read meanwhile, and what comes after the message waits.
+   */
   private reloadDelivered(connectionId: bigint, nodeId: number): void {
+    const release = this.ports.holdRing(`The reload that node ${nodeId} has requested`);
     this.context.log('notice', 'CFG', `Config reload requested by node ${nodeId}`);
     const requester = nodeId === this.context.nodeId ? connectionId : null;
     const reload = async (): Promise<void> => {
@@ -247,6 +252,7 @@ class CfgService implements RunningService<CfgCall, Message> {
       this.connections.get(requester)?.respond(wire.CFG_RELOAD_RESPONSE.message(status));
     };
     const ended = (): void => {
+      release();
       if (requester !== null) this.forgetReload(requester);
     };
     this.reloads = this.reloads

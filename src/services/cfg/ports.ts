@@ -75,6 +75,8 @@ export interface CfgPorts {
   killed(): void;
   /** Orderly shutdown of this node. */
   shutdown(): void;
+  /** What the ring brings to this node's engines from now on waits until the returned function is called. */
+  holdRing(what: string): () => void;
   /** A reload is over, and its first crypto message has been multicast if it changes crypto. */
   reloadDone(): void;
 }

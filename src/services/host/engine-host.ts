@@ -17,6 +17,7 @@ import { type FlowState, flowState } from './flow-control.ts';
 import { LevelWatch } from './level-watch.ts';
 import { LoadedEngine } from './loaded-engine.ts';
 import type { HostPorts, RemoteService } from './ports.ts';
+import { RingOrder } from './ring-order.ts';
 import { SyncParticipation } from './sync-participation.ts';
 
 /** Why a node-to-node message was not handed to an engine (services.md 1.2, T32). */
@@ -35,6 +36,7 @@ export class EngineHost {
   private readonly engines: (LoadedEngine | undefined)[] = [];
   private readonly remotes: RemoteService[] = [];
   private readonly sync: SyncParticipation;
+  private readonly order: RingOrder;
   private quorate = false;
   /** True from the start until the first sync is over (services.md 3.1). */
   private syncing = true;
@@ -47,6 +49,7 @@ export class EngineHost {
       (delayMs, callback) => ports.setTimer(delayMs, callback),
       () => this.refreshFlowControl(),
     );
+    this.order = new RingOrder(ports);
     this.sync = new SyncParticipation(ports, (serviceId) => this.running(serviceId));
   }
 
@@ -113,6 +116,7 @@ export class EngineHost {
    * say goodbye through it.
    */
   async unloadAll(): Promise<void> {
+    this.order.end();
     this.ports.log('notice', 'SERV', 'Unloading all Corosync service engines.');
     const local = this.engines.filter((loaded) => loaded !== undefined);
     const steps = [
@@ -175,8 +179,25 @@ export class EngineHost {
 
   // ---- the ring's side ----
 
+  /**
+   * Something that a message began goes on, and what comes after that message in the order of the ring must not be seen before it is done:
+   * it waits until the returned function is called (ring-order.ts). `what`: for the log, if that takes too long.
+   */
+  hold(what: string): () => void {
+    return this.order.hold(what);
+  }
+
   /** A message of group "a" in total order. `message` is valid during the call only. */
   deliver(nodeId: number, message: Uint8Array): void {
+    if (!this.order.isHeld) {
+      this.handOver(nodeId, message);
+      return;
+    }
+    const copy = new Uint8Array(message);
+    this.order.run(() => this.handOver(nodeId, copy), copy.length);
+  }
+
+  private handOver(nodeId: number, message: Uint8Array): void {
     if (message.length < REQUEST_HEADER_BYTES) {
       this.drop('short', nodeId, 0);
       return;
@@ -211,19 +232,32 @@ export class EngineHost {
   }
 
   configurationChange(change: ConfigurationChange): void {
+    this.beginSync(); // for the clients at once: the ring takes nothing of theirs now
+    this.order.run(() => this.changed(change));
+  }
+
+  private beginSync(): void {
     this.syncing = true;
     this.refreshFlowControl();
+  }
+
+  private changed(change: ConfigurationChange): void {
+    this.beginSync();
     for (const loaded of this.engines) loaded?.guard(undefined, () => loaded.service.configurationChange?.(change));
   }
 
   /** A step of synchronisation (services.md 3). */
   syncStep(step: SyncStep): void {
-    this.sync.take(step);
+    this.order.run(() => this.sync.take(step));
   }
 
-  syncCompleted(): void {
-    this.syncing = false;
-    this.refreshFlowControl();
+  /** `done` follows when the engines are as far. */
+  syncCompleted(done: () => void = () => {}): void {
+    this.order.run(() => {
+      this.syncing = false;
+      this.refreshFlowControl();
+      done();
+    });
   }
 
   /** For the quorum engine. */
