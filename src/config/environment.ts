@@ -5,6 +5,7 @@ import { access, open, opendir, readFile, stat } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
+import { leaveBehind } from '../lib/left-behind.ts';
 import { hostAddresses } from '../os/interfaces.ts';
 import { type KeyFile, readKeyFile } from './key-material.ts';
 
@@ -115,7 +116,10 @@ function getent(kind: string, name: string): Promise<string | null> {
 async function within<T>(delayMs: number, work: Promise<T>, otherwise: T): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<T>((resolve) => {
-    timer = setTimeout(() => resolve(otherwise), delayMs);
+    timer = setTimeout(() => {
+      leaveBehind(work);
+      resolve(otherwise);
+    }, delayMs);
   });
   try {
     return await Promise.race([work, late]);

@@ -23,13 +23,13 @@ process.once('uncaughtException', failed).once('unhandledRejection', failed);
 try {
   const { loadProgram } = await import('../os/program.ts');
   const { main } = await loadProgram<typeof import('./program.ts')>('daemon', 'src/daemon/program.js');
-  const { debuggerProblem, runDaemon } = main;
+  const { debuggerProblem, exitProcess, runDaemon } = main;
   // After the imports: a signal that came before the listener has had its effect by now.
   const problem = await debuggerProblem();
   if (problem !== null) endWith(REFUSED, `refuses to run: ${problem}. Start it with bin/rondod, which leaves that out`);
   const status = await runDaemon(process.argv.slice(2));
-  // A ring thread that could not be stopped, or a client that holds a socket, must not keep the process.
-  process.exit(status);
+  // A ring thread that could not be stopped, a client that holds a socket, or a file that is never read must not keep the process.
+  exitProcess(status);
 } catch (error) {
   failed(error);
 }

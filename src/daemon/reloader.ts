@@ -12,6 +12,7 @@ import { publishRuntimeTotem } from '../config/totem/publish.ts';
 import type { UnresolvedAddress } from '../config/totem/resolve-nodes.ts';
 import type { TotemChanges, TotemConfig } from '../config/totem-config.ts';
 import { cmapNumber } from '../lib/cmap-value.ts';
+import { leaveBehind } from '../lib/left-behind.ts';
 import type { LogFunction } from '../lib/log.ts';
 import type { FlightLog } from '../observe/flight/index.ts';
 import type { AppliedReload, PreparedReload, Reloader } from '../services/cfg/ports.ts';
@@ -128,6 +129,7 @@ export class ConfigurationChanges implements Reloader {
     });
     if (await settlesWithin(source.readMsMax ?? READ_MS_MAX, reading)) return await reading;
     this.overdue = true;
+    leaveBehind(reading);
     reading
       .then((late) => {
         if (!late.ok) return;

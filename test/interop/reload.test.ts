@@ -1,3 +1,4 @@
+import { readFileSync, rmSync } from 'node:fs';
 import t from 'tap';
 import { describe, mixtures, skipReason } from './lab/cases.ts';
 import { corosyncConf } from './lab/conf.ts';
@@ -67,3 +68,42 @@ for (const kinds of cases) {
     }
   });
 }
+
+const MIXED: readonly DaemonKind[] = ['stock', 'ours', 'stock'];
+const dead = `a file that is never read, as on a dead file server: ${describe(MIXED)}`;
+t.test(dead, { skip: skipReason(MIXED, true, dead) }, async (t) => {
+  t.setTimeout(180_000);
+  const lab = await Lab.up({ transport: 'udpu' }, MIXED);
+  t.teardown(() => lab.close());
+  const [one, ours, three] = lab.nodes;
+  const reload = () => one!.tool('corosync-cfgtool', '-R');
+  const expected = (node: typeof one, votes: number) =>
+    until(`${node!.plan.name}: expected votes ${votes}`, async () => {
+      const { stdout } = await node!.tool('corosync-quorumtool', '-s');
+      return new RegExp(`^Expected votes:   ${votes}$`, 'm').test(stdout) ? true : null;
+    });
+  const text = readFileSync(ours!.confFile, 'utf8');
+  rmSync(ours!.confFile);
+  await ours!.space.run('mkfifo', [ours!.confFile]);
+  t.match(await reload(), { code: 0 });
+  const startMs = performance.now();
+  await three!.tool('corosync-quorumtool', '-e', '4');
+  await expected(three, 4);
+  t.equal(await ours!.cmap('totem.cluster_name'), 'lab', 'clients are served');
+  await expected(ours, 4);
+  const heldMs = performance.now() - startMs;
+  t.ok(heldMs > 2_500 && heldMs < 10_000, `what followed the reload waited for it, but not for ever: ${heldMs} ms`);
+  t.match(ours!.log(), /The reload that node 1 has requested is not done \(it has taken 3 s so far\)/);
+  await until('the reload is refused', async () => (/is still being read/.test(ours!.log()) ? true : null));
+  t.match(await ours!.cmap('config.reload_error_message'), /is still being read\. Nothing was changed/);
+
+  rmSync(ours!.confFile);
+  ours!.writeConf(text);
+  t.match(await reload(), { code: 0 });
+  await until('the reading goes on, so that is refused, too', async () =>
+    ours!.log().split('is still being read').length > 2 ? true : null,
+  );
+  const stopMs = performance.now();
+  t.equal(await ours!.stopDaemon(), 0, 'an orderly stop');
+  t.ok(performance.now() - stopMs < 10_000, 'in time');
+});
