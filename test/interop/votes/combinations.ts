@@ -2,6 +2,7 @@ import {
   boot,
   device,
   heal,
+  inOneGo,
   kill,
   nothingFor,
   quorumtool,
@@ -121,8 +122,7 @@ const WAITING: readonly VoteStory[] = [
     kill(3),
     windowCloses(2),
     kill(2),
-    boot(2),
-    boot(3),
+    inOneGo(boot(2), boot(3)),
   ),
   rare(
     'wait_for_all, auto_tie_breaker',
