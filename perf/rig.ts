@@ -44,6 +44,8 @@ export interface Setup {
   readonly condition: Condition;
   /** Further lines of `system {}`. */
   readonly system?: readonly string[];
+  /** The checkout whose daemon of ours runs; default this one. */
+  readonly build?: string;
 }
 
 /** A ring of one kind of daemon, the same for both kinds. */
@@ -57,7 +59,10 @@ export class Rig {
     const cores = setup.condition === 'onecore' ? '0' : `0-${cpus().length - 1}`;
     await must('taskset', ['-pc', cores, String(process.pid)]); // children have it from their parent
     const kinds = Array.from({ length: setup.nodes }, () => kind);
-    const lab = await Lab.up({ ...options, system }, kinds);
+    const lab = await Lab.up(
+      { ...options, system, ...(setup.build === undefined ? {} : { build: setup.build }) },
+      kinds,
+    );
     let neighbour: Running | null = null;
     try {
       if (setup.condition === 'neighbour') {

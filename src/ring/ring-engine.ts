@@ -48,6 +48,8 @@ export interface RingEngine extends RingHandler {
   serve(nowMs: number): number;
   /** Whether a client's ring holds requests. */
   hasRequests(): boolean;
+  /** Clients that are left alone for a moment have sent all the time. */
+  sendsSoon(): boolean;
   /** Events become visible and clients are woken, once a turn. */
   finishTurn(nowMs: number): void;
   beforeSleep(nowMs: number): void;

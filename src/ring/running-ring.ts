@@ -178,6 +178,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
     srp.setNow(nowMs);
     const served = this.serve(nowMs);
     this.messages += served;
+    if (served > 0) srp.passToken();
     let work = served + this.transport.poll(FRAMES_PER_TURN);
     if (nowMs - srp.nextDeadlineMs() > HELD_UP_MS) work += this.readAll();
     // Requests that found no room may find some now.
@@ -422,6 +423,11 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
   configurationChange(change: ConfigurationChange): void {
     this.env.bridge.send({ op: 'configurationChange', change });
     this.sync.configurationChange(change);
+  }
+
+  sendsSoon(): boolean {
+    for (let i = 0; i < this.engines.length; i++) if (this.engines[i]!.sendsSoon()) return true;
+    return false;
   }
 
   tokenSent(): void {

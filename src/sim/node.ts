@@ -100,6 +100,7 @@ export class SimulatedNode {
           if (group === Group.SYNC) this.sync.message(from, memory.bytes, offset, length);
         },
         configurationChange: (change) => this.configurationChange(change),
+        sendsSoon: () => false,
         tokenSent: () => {
           if (this.sync.isInProgress()) this.sync.retry();
         },

@@ -190,6 +190,8 @@ export interface TotemUser {
   ): void;
   /** TRANSITIONAL, then REGULAR (totem.md 4.16). The callee may multicast; services send from the REGULAR one. */
   configurationChange(change: ConfigurationChange): void;
+  /** Clients of this node are about to send: a token that nobody else needs may wait for that. */
+  sendsSoon(): boolean;
   /** Once per valid token, after it was sent on: the place for the process steps of sync (services.md 3.4). */
   tokenSent(): void;
   /** Ring sequences up to `upTo` must be on disk before the core uses them; confirmed by `ringSeqReserved()`. */

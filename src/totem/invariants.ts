@@ -2,6 +2,7 @@ import { seqDistance, seqLte } from '../lib/seq.ts';
 import { TOTEM_LIMITS } from './limits.ts';
 import { isSubset } from './node-set.ts';
 import type { RingState } from './state.ts';
+import { Timer } from './timer-table.ts';
 
 /**
  * What holds between two events of the core, whatever was received: the sentences at the fields of `RingState` and its parts,
@@ -54,6 +55,8 @@ function checkOrder(s: RingState, expect: Expect): void {
     expect(s.regular.head === (s.released + 1) >>> 0 || s.regular.head === 0, 'the window begins behind released');
   }
   expect(s.regular.size <= TOTEM_LIMITS.sortQueueSlots, 'the regular queue has no more messages than slots');
+  expect(!s.tokenWaits || s.state === 'operational', 'a token waits in OPERATIONAL only');
+  expect(s.tokenWaits === s.timers.running(Timer.TOKEN_WAIT), 'a token waits as long as its timer runs');
   expect(!s.draining, 'draining is over when the event is');
 }
 

@@ -16,9 +16,13 @@ import { isLittleEndian } from './wire/header.ts';
 import { MCAST, MCAST_HEADER_BYTES, numberMcast } from './wire/mcast.ts';
 import { decodeOrfToken, encodeOrfToken, type OrfToken } from './wire/orf-token.ts';
 
+/** How long a token may wait for messages of this node: as long as a moderated client is left alone. */
+const TOKEN_WAIT_MS = 0.05;
+
 /** The ORF token (totem.md 4.8); the comments name its steps. The header was checked. */
 export function receiveOrfToken(s: RingState, at: number, length: number, littleEndian: boolean): TotemDropReason {
   s.statistics.add(Stat.orf_token_rx);
+  endWait(s); // a copy, or somebody's who does not know: what waits is processed first, and `token` is free again
   const token = s.token;
   if (s.draining || s.discardOrf) return TotemDrop.WRONG_STATE;
   const bad = decodeOrfToken(s.memory.view, at, length, littleEndian, token); // step 1: lengths and byte order
@@ -40,8 +44,38 @@ export function receiveOrfToken(s: RingState, at: number, length: number, little
   }
   // A valid token never lies behind what this node has, nor a whole window ahead; stock aborts on such a range.
   if (seqDistance(token.seq, s.aru) > TOTEM_LIMITS.sortQueueSlots) return TotemDrop.BAD_TOKEN;
-  visit(s, token);
+  if (mayWait(s, token)) {
+    s.tokenWaits = true;
+    s.timers.start(Timer.TOKEN_WAIT, TOKEN_WAIT_MS);
+  } else visit(s, token);
   return TotemDrop.NONE;
+}
+
+/**
+ * Nobody has sent anything since this node passed the token on, nobody asks for anything, and this node's clients are about to send: the
+ * rotation that would begin now is one for nothing, on every node. Where the clients share processors with the daemons it
+ * is what keeps them from sending.
+ */
+function mayWait(s: RingState, token: OrfToken): boolean {
+  return (
+    s.state === 'operational' &&
+    !s.held &&
+    !s.settling &&
+    token.seq === s.passedSeq &&
+    token.seq === s.aru &&
+    token.rtrCount === 0 &&
+    token.backlog === 0 &&
+    sendingQueue(s).length === 0 &&
+    s.user.sendsSoon()
+  );
+}
+
+/** The token goes on, with the messages that came meanwhile. */
+export function endWait(s: RingState): void {
+  if (!s.tokenWaits) return;
+  s.tokenWaits = false;
+  s.timers.stop(Timer.TOKEN_WAIT);
+  if (s.state === 'operational') visit(s, s.token);
 }
 
 function detectIdle(s: RingState, token: OrfToken): void {
@@ -92,6 +126,7 @@ function visit(s: RingState, token: OrfToken): void {
   const at = s.nextTokenBuffer(); // step 18: keep a copy to resend, then forward
   s.storeToken(at, encodeOrfToken(s.memory.view, at, s.me, token));
   s.pace.passed(s.nowMs, token.seq, s.held);
+  s.passedSeq = token.seq;
   if (forward) sendOrfToken(s);
   if (s.state === 'operational') deliverUpTo(s, s.high, false); // step 19: deliver in order
   armTokenTimers(s); // step 20: timers

@@ -5,6 +5,8 @@ export interface SrpUser {
   /** The body of an ordinary MCAST, in total order. */
   deliverPacket(nodeId: number, offset: number, length: number, littleEndian: boolean): void;
   configurationChange(change: ConfigurationChange): void;
+  /** Nothing is to be sent now, and something will be in a moment: a token that nobody else needs may wait for it. */
+  sendsSoon(): boolean;
   /** A valid token arrived: everything that waits to be packed is handed to `TotemSrp.enqueue` now (totem.md 5.2). */
   tokenReceived(): void;
   /** The token was sent on. */

@@ -8,7 +8,7 @@ import type { FramePool } from './frame-pool.ts';
 import { FrameClass, type SrpState } from './interface.ts';
 import { sendLeave } from './joins.ts';
 import { receiveJoin, receiveMergeDetect } from './membership.ts';
-import { receiveOrfToken } from './orf.ts';
+import { endWait, receiveOrfToken } from './orf.ts';
 import { receiveMcast } from './receive-mcast.ts';
 import { requestAhead } from './reservation.ts';
 import type { SendQueue } from './send-queue.ts';
@@ -147,6 +147,13 @@ export class TotemSrp {
    */
   wakeRing(): void {
     if (this.state.held) cancelHold(this.state);
+  }
+
+  /** Local messages are there: a token that waits for them goes on. */
+  passToken(): void {
+    if (!this.state.tokenWaits) return;
+    freeLimbo(this.state);
+    endWait(this.state);
   }
 
   /** The queue that new packets join. */

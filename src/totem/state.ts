@@ -131,6 +131,10 @@ export class RingState {
   /** Token visits since the last new seq. */
   unchanged = 0;
   held = false;
+  /** The token is here, decoded in `token`, and waits for messages of this node; OPERATIONAL only. */
+  tokenWaits = false;
+  /** Highest message number of the token as this node passed it on last. */
+  passedSeq = 0;
   /** Drop every ORF token: true from GATHER until RECOVERY. */
   discardOrf = false;
   /** OPERATIONAL, and the token has not come round since: other members may still be in RECOVERY. False in a ring of one. */

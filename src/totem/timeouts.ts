@@ -3,6 +3,7 @@ import { addFailed, sendJoin, sendJoinNow } from './joins.ts';
 import { TOTEM_LIMITS } from './limits.ts';
 import { isAgreed } from './membership.ts';
 import { subtract } from './node-set.ts';
+import { endWait } from './orf.ts';
 import type { RingState } from './state.ts';
 import { Stat } from './statistics.ts';
 import { askMembers, reportSilence, watchMember } from './suspicion.ts';
@@ -48,6 +49,9 @@ export function timerExpired(s: RingState, timer: TimerValue): void {
       return;
     case Timer.TOKEN_RETRANSMIT:
       retransmitToken(s);
+      return;
+    case Timer.TOKEN_WAIT:
+      endWait(s);
       return;
     case Timer.HOLD:
       if (s.state === 'operational' || s.state === 'recovery') releaseHeld(s);

@@ -16,9 +16,11 @@ export const Timer = {
   SUSPICION: 11,
   /** When the next member is asked whether it lives. */
   WATCH: 12,
+  /** While the token waits here for messages that are about to come. */
+  TOKEN_WAIT: 13,
 } as const;
 export type TimerValue = (typeof Timer)[keyof typeof Timer];
-const TIMERS = 13;
+const TIMERS = 14;
 
 export class TimerTable {
   private readonly deadlines = new Float64Array(TIMERS).fill(Number.POSITIVE_INFINITY);

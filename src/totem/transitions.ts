@@ -44,6 +44,7 @@ const STOPPED_IN_GATHER = [
   Timer.TOKEN,
   Timer.TOKEN_WARNING,
   Timer.TOKEN_RETRANSMIT,
+  Timer.TOKEN_WAIT,
   Timer.MERGE,
   Timer.HEARTBEAT,
   Timer.SUSPICION,
@@ -57,6 +58,7 @@ export function enterGather(s: RingState, reason: ReasonValue, node = 0): void {
   // the next commit token lies about the old ring (totem.md trap 16).
   if (s.state === 'recovery') abandonRecovery(s);
   s.discardOrf = true;
+  s.tokenWaits = false;
   s.originated = false;
   s.diskWait.forgetRound();
   s.suspicion.endRing();

@@ -48,6 +48,20 @@ t.test('a sender in lockstep with the loop is left alone, and then writes a doze
   t.ok(pair.messages > 200_000, `${pair.messages} messages`);
 });
 
+t.test('a moderated client is expected to send again, until some looks in a row find nothing', async (t) => {
+  const pair = new Processor((ms) => Math.floor(ms / 0.004), 0.07);
+  t.equal(pair.moderation.expects, false, 'nobody is at first');
+  pair.run(100);
+  t.equal(pair.moderation.expects, true);
+  const { nowMs, messages, moderation } = pair;
+  for (let look = 1; look <= 4; look++) {
+    t.equal(moderation.expects, true, `look ${look}`);
+    moderation.looked(nowMs + look * QUIET_MS, messages);
+  }
+  t.equal(moderation.moderated, true);
+  t.equal(moderation.expects, false);
+});
+
 t.test('a client that waits for each response is heard at once, but for a few looks', async (t) => {
   const pair = new Processor(() => 1, 0.03);
   pair.run(10_000);

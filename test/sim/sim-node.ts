@@ -12,6 +12,8 @@ import type { Checker, View } from './checker.ts';
 import { giveMemory, takeMemory } from './memory-store.ts';
 import { SimCpg } from './sim-cpg.ts';
 
+/** Every so many tokens that could wait do. */
+const WAITING_EVERY = 3;
 const FRAME_NAMES = ['ORF token', 'MCAST', 'MERGE_DETECT', 'JOIN', 'commit token', 'HOLD_CANCEL', 'SILENCE'];
 const TIMER_NAMES = Object.fromEntries(
   Object.entries(Timer).map(([name, timer]) => [timer, `${name.toLowerCase().replaceAll('_', ' ')} timer`]),
@@ -95,6 +97,8 @@ export class SimNode {
   private processing = false;
   /** Messages keep their order within a queue, and the transitional queue's within one change (totem.md 5.5). */
   private epoch = 1;
+  /** Whether clients are about to send was asked so often. */
+  private asked = 0;
   private readonly counters = new Map<number, number>();
   private readonly scratch = new Uint8Array(MESSAGE_HEADER_BYTES + 70_000);
 
@@ -129,6 +133,7 @@ export class SimNode {
       user: {
         deliver: (group, from, memory, offset, length) => this.deliver(group, from, memory, offset, length),
         configurationChange: (change) => this.configurationChange(change),
+        sendsSoon: () => this.asked++ % WAITING_EVERY === 0,
         tokenSent: () => this.tokenSent(),
         reserveRingSeq: (upTo) => this.reserve(upTo),
       },

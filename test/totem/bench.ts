@@ -50,6 +50,7 @@ export const quietNetwork = (changes: Partial<TotemNetwork> = {}): TotemNetwork 
 const quietUser = (changes: Partial<TotemUser>): TotemUser => ({
   deliver: () => {},
   configurationChange: () => {},
+  sendsSoon: () => false,
   tokenSent: () => {},
   reserveRingSeq: () => {},
   ...changes,

@@ -14,6 +14,8 @@ const TO_ALL_OTHERS = -1;
 export class MemoryRing {
   readonly memory: FrameMemory;
   readonly nodes: ProcessGroups[] = [];
+  /** Indexes of nodes whose clients are about to send. */
+  readonly sendSoon = new Set<number>();
   delivered = 0;
   deliveredBytes = 0;
   frames = 0;
@@ -60,6 +62,7 @@ export class MemoryRing {
           this.delivered++;
           this.deliveredBytes += length;
         },
+        sendsSoon: () => this.sendSoon.has(index),
         tokenSent: () => groups.synchronizationCompleted(),
         reserveRingSeq: (upTo) => groups.srp.ringSeqReserved(upTo),
       },
@@ -87,6 +90,11 @@ export class MemoryRing {
     this.lengths[slot] = length;
     this.last++;
     if (this.last - this.first > EVENTS) throw new Error('the queue between the nodes overflows');
+  }
+
+  /** Nothing is under way. */
+  get still(): boolean {
+    return this.first === this.last;
   }
 
   /** One frame, or the timers if there is none. */

@@ -18,10 +18,10 @@ const BYTES_OWED_MAX = 64;
 
 /**
  * Events that may wait for a client that goes on sending. Beyond, its sends wait while it reads, so that it does not run into the limit at
- * which it is cut. A tighter bound would cost much: on a busy machine sender and reader get the processor in turns, and both want
- * to work on a long queue when they have it.
+ * which it is cut. Not tighter: on a busy machine sender and reader get the processor in turns, and both want to work on a long queue
+ * when they have it. Not wider: what waits longer than the processor's caches hold it is copied from memory twice.
  */
-const OWN_QUEUE_BYTES_MAX = withinMemory(64 << 20, 1 / 32);
+const OWN_QUEUE_BYTES_MAX = withinMemory(4 << 20, 1 / 32);
 const READING_MS = 1000;
 /**
  * When what waits for room in a client's ring, or on its socket, is tried without a sign that it reads: soon after a report that had not

@@ -390,6 +390,10 @@ export class CpgService implements CpgHost, RingEngine {
     }
   }
 
+  sendsSoon(): boolean {
+    return this.doorbells.sendSoon();
+  }
+
   // ---- ring --------------------------------------------------------------------------------------------------------
 
   tokenSent(): void {

@@ -120,6 +120,16 @@ export class Doorbells<Client extends RingingClient> {
     return false;
   }
 
+  /** Whether a moderated client has sent between the last looks. */
+  sendSoon(): boolean {
+    if (this.nextMs === Number.POSITIVE_INFINITY) return false;
+    for (let u = 0; u < this.users.length; u++) {
+      const { clients } = this.users[u]!;
+      for (let index = 0; index < clients.length; index++) if (clients[index]!.moderation.expects) return true;
+    }
+    return false;
+  }
+
   /** Clients without requests are left to their doorbells, moderated ones to the clock. */
   beforeSleep(nowMs: number): void {
     let nextMs = Number.POSITIVE_INFINITY;

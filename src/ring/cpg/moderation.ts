@@ -13,6 +13,8 @@ const TRIAL_LOOKS = 4;
 const LOOKS = 64;
 /** So many looks in a row that found nothing: the client pauses, and its next request is to be noticed at once. */
 const IDLE_LOOKS = 40;
+/** After so many it is not expected to send the next moment. */
+const QUIET_LOOKS = 4;
 /** The wait for the next trial doubles with each one that brought nothing. */
 const PAUSE_MS = { min: 250, max: 8000 } as const;
 
@@ -41,6 +43,11 @@ export class Moderation {
   private trialAtMs = 0;
   private paidAtMs = Number.NEGATIVE_INFINITY;
   private pauseMs: number = PAUSE_MS.min;
+
+  /** One that is moderated sends all the time, unless some looks have found nothing. */
+  get expects(): boolean {
+    return this.moderated && this.idle < QUIET_LOOKS;
+  }
 
   /** The doorbell woke the loop; `messages` is the number of messages that the client ever sent. Whether it is moderated from now on. */
   woken(nowMs: number, messages: number): boolean {

@@ -21,6 +21,8 @@ export interface ClusterOptions {
   /** Whole sections to append. */
   readonly extra?: readonly string[];
   readonly debug?: boolean;
+  /** Daemons of ours run from this checkout, which is built; default this one. */
+  readonly build?: string;
 }
 
 export interface NodePlan {

@@ -88,7 +88,7 @@ export class Lab {
     // Multicast needs a route.
     await space.run('ip', ['route', 'add', '224.0.0.0/4', 'dev', 'eth0']);
     if (kind === 'newer') await space.share(NEWER_ROOT);
-    const node = new LabNode(plan, space, kind);
+    const node = new LabNode(plan, space, kind, this.options.build);
     node.writeKey(DEFAULT_KEY);
     this.nodes.push(node);
     return node;

@@ -28,6 +28,7 @@ export class LabNode {
     readonly plan: NodePlan,
     readonly space: Space,
     kind: DaemonKind,
+    private readonly build = ROOT,
   ) {
     this.kind = kind;
   }
@@ -68,7 +69,7 @@ export class LabNode {
     const command = {
       stock: ['corosync'],
       newer: ['chroot', NEWER_ROOT, '/usr/sbin/corosync'],
-      ours: [join(ROOT, 'bin/rondod')],
+      ours: [join(this.build, 'bin/rondod')],
     }[this.kind];
     this.daemon = this.space.start(command[0] ?? '', [...command.slice(1), '-f', ...args], env);
     return this.daemon;
