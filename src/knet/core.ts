@@ -207,9 +207,12 @@ export class KnetCore {
 
   // ---- traffic ----
 
-  /** Queues a message for one node or, with target 0, for all. `false`: nobody is reachable (knet.md 2.1). */
-  send(from: FrameMemory, offset: number, length: number, target: number): boolean {
-    return this.sender.send(from, offset, length, target);
+  /**
+   * Queues a message for one node or, with target 0, for all. `false`: nobody is reachable (knet.md 2.1). One that was sent `repeat` times before
+   * takes the link that many places after the one that the policy would take.
+   */
+  send(from: FrameMemory, offset: number, length: number, target: number, repeat = 0): boolean {
+    return this.sender.send(from, offset, length, target, repeat);
   }
 
   /** Queues an Ethernet frame, as `send`. */

@@ -37,6 +37,8 @@ export class Sender {
   seq = 0;
   /** How many times each packet of the message in hand goes out, beginning with the second link; 0: once, as the policy says. */
   private copies = 0;
+  /** How often the message in hand was sent before. */
+  private repeat = 0;
   /** Of the message in hand; 0: the ring's. */
   private channel = 0;
   /** Payload bytes of a fragment: the smallest over all links that are up (knet.md 4.4). */
@@ -62,9 +64,9 @@ export class Sender {
 
   /**
    * Queues one message; `target` 0 is everybody. The target is written into the packets, not into the caller's frame.
-   * `false`: nobody there to send to; no number is used then.
+   * `false`: nobody there to send to; no number is used then. Sent `repeat` times before, it takes that many links further.
    */
-  send(from: FrameMemory, offset: number, length: number, target: number): boolean {
+  send(from: FrameMemory, offset: number, length: number, target: number, repeat = 0): boolean {
     if (length === 0 || length > KNET.messageBytesMax) return false;
     let host: Host | null = null;
     if (target !== 0) {
@@ -92,7 +94,9 @@ export class Sender {
     }
     this.seq = nextSeq(this.seq);
     if (this.seq % KNET.untimedPingEvery === 0) this.announceSeq();
+    this.repeat = repeat;
     this.fragment(memory, at, bytes, target, host, method);
+    this.repeat = 0;
     return true;
   }
 
@@ -184,7 +188,9 @@ export class Sender {
       const links = host.usable;
       for (let copy = 1; copy <= this.copies; copy++) this.routeOver(links[copy % links.length]!, first, packets, wire);
     } else {
-      this.routeOver(host.linkForMessage(this.policy), first, packets, wire);
+      const links = host.usable;
+      const link = this.repeat > 0 ? links[this.repeat % links.length]! : host.linkForMessage(this.policy);
+      this.routeOver(link, first, packets, wire);
     }
   }
 

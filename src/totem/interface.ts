@@ -33,14 +33,15 @@ export type FrameClassValue = (typeof FrameClass)[keyof typeof FrameClass];
 export interface TotemNetwork {
   /**
    * ORF and commit tokens. Never delivers synchronously, not even to the own node (totem.md 6.1). A transport that sets
-   * target_nodeid (knet) writes it into the frame, at offset 9, little-endian.
+   * target_nodeid (knet) writes it into the frame, at offset 9, little-endian. `repeat` counts the times that the frame was sent before: where there
+   * are several links, each time takes another one, so that one that has failed, and is not known to have, costs a repetition.
    */
-  sendToken(target: number, offset: number, length: number): void;
+  sendToken(target: number, offset: number, length: number, repeat: number): void;
   /**
    * To every member, the own node included. The own copy of a FLUSH frame must come back as input, in a later event. The
-   * own copy of a NOFLUSH frame tells the core nothing new: a transport may leave it out and call `noteOwnCopies`.
+   * own copy of a NOFLUSH frame tells the core nothing new: a transport may leave it out and call `noteOwnCopies`. `repeat` as with tokens.
    */
-  multicast(offset: number, length: number, frameClass: FrameClassValue): void;
+  multicast(offset: number, length: number, frameClass: FrameClassValue, repeat: number): void;
   /**
    * A NOFLUSH frame that was multicast before, by whomever, because somebody lacks it. Over another link than the first time, where there
    * is one; each of its datagrams `copies` times, where a frame is more than one datagram.

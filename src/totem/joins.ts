@@ -27,7 +27,7 @@ function multicastJoin(s: RingState, join: Join): void {
   const at = s.nextControlBuffer();
   const length = encodeJoin(s.memory.view, at, join);
   s.statistics.add(Stat.memb_join_tx);
-  s.network.multicast(at, length, FrameClass.FLUSH);
+  s.network.multicast(at, length, FrameClass.FLUSH, join.leave ? 0 : s.membership.joinRepeat);
 }
 
 /** LEAVE (totem.md 4.12): one JOIN with header.nodeid 0 and this node last in the failed list. */

@@ -125,7 +125,7 @@ function visit(s: RingState, token: OrfToken): void {
   if (s.state === 'recovery') advanceRecovery(s, token);
   const at = s.nextTokenBuffer(); // step 18: keep a copy to resend, then forward
   s.storeToken(at, encodeOrfToken(s.memory.view, at, s.me, token));
-  s.pace.passed(s.nowMs, token.seq, s.held);
+  s.pace.passed(s.nowMs, token.seq, s.held, !forward);
   s.passedSeq = token.seq;
   if (forward) sendOrfToken(s);
   if (s.state === 'operational') deliverUpTo(s, s.high, false); // step 19: deliver in order
@@ -138,7 +138,7 @@ function visit(s: RingState, token: OrfToken): void {
 
 function sendOrfToken(s: RingState): void {
   s.statistics.add(Stat.orf_token_tx);
-  s.network.sendToken(s.tokenTarget, s.lastTokenOffset, s.lastTokenBytes);
+  s.network.sendToken(s.tokenTarget, s.lastTokenOffset, s.lastTokenBytes, 0);
 }
 
 /** Acts like a token loss, earlier (totem.md 4.15). */
@@ -256,7 +256,7 @@ function sendQueued(s: RingState, token: OrfToken): boolean {
   s.thisSeqno = (s.thisSeqno + 1) | 0;
   s.regular.remove(token.seq); // only a forged message can be there: the holder of the token gives the numbers
   s.regular.add(token.seq, at, length);
-  s.network.multicast(at, length, FrameClass.NOFLUSH);
+  s.network.multicast(at, length, FrameClass.NOFLUSH, 0);
   s.high = token.seq;
   return true;
 }
@@ -274,7 +274,7 @@ function sendRecovered(s: RingState, token: OrfToken): boolean {
   s.thisSeqno = (s.thisSeqno + 1) | 0;
   s.recovery.queue.remove(seq);
   s.recovery.queue.addStub(seq);
-  s.network.multicast(at, stubBytes(s, seq), FrameClass.NOFLUSH);
+  s.network.multicast(at, stubBytes(s, seq), FrameClass.NOFLUSH, 0);
   s.high = seq;
   s.recovery.retransFirst++;
   return true;

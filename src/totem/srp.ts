@@ -267,7 +267,7 @@ function cancelHold(s: RingState): void {
   s.holdCancel.ringSeq = s.ring.seq;
   const length = encodeHoldCancel(s.memory.view, at, s.me, s.holdCancel);
   s.statistics.add(Stat.token_hold_cancel_tx);
-  s.network.multicast(at, length, FrameClass.FLUSH);
+  s.network.multicast(at, length, FrameClass.FLUSH, 0);
 }
 
 /** Frees the slots that an earlier event had handed to the network. */

@@ -24,6 +24,8 @@ export class Membership {
   transMemb: readonly number[] = [];
   /** Originators whose old-ring messages are still passed up behind a hole: `transMemb`, or nobody. */
   deliverMemb: readonly number[] = [];
+  /** In GATHER: which time the JOIN is sent again, unchanged. */
+  joinRepeat = 0;
   /** Who sent a matching JOIN in this round: in GATHER this node and nobody that is no candidate. */
   consensus: readonly number[] = [];
   /** Members that announced their departure with a LEAVE; only for reports. */

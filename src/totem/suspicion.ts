@@ -96,7 +96,7 @@ function sendReport(s: RingState): void {
   }
   const at = s.nextControlBuffer();
   const length = encodeSilence(s.memory.view, at, { from: s.me, ringRep: s.ring.rep, ringSeq: s.ring.seq, silentMs });
-  for (const node of memb) if (node !== s.me && !silentMs.has(node)) s.network.sendToken(node, at, length);
+  for (const node of memb) if (node !== s.me && !silentMs.has(node)) s.network.sendToken(node, at, length, 0);
 }
 
 /** SILENCE (totem.md 12). The header was checked. */

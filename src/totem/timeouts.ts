@@ -58,6 +58,7 @@ export function timerExpired(s: RingState, timer: TimerValue): void {
       return;
     case Timer.JOIN:
       if (s.state !== 'gather') return;
+      s.membership.joinRepeat++;
       sendJoin(s);
       s.timers.start(Timer.JOIN, s.timings.joinMs);
       return;
@@ -150,7 +151,7 @@ function sendMergeDetect(s: RingState): void {
   s.mergeDetect.ringSeq = s.ring.seq;
   const length = encodeMergeDetect(s.memory.view, at, s.mergeDetect);
   s.statistics.add(Stat.memb_merge_detect_tx);
-  s.network.multicast(at, length, FrameClass.FLUSH);
+  s.network.multicast(at, length, FrameClass.FLUSH, 0);
 }
 
 /** The figures of totem.md 10 that are computed from time to time. */

@@ -26,6 +26,8 @@ export class TokenPace {
   private sentAtMs = -1;
   private copiedAtMs = -1;
   private resends = 0;
+  /** The representative has it, and has not sent it on. */
+  private kept = false;
   /** Highest message number when the token left: a higher one means that the next node has it. */
   private seq = 0;
   private watching = false;
@@ -34,6 +36,7 @@ export class TokenPace {
   reset(): void {
     this.sentAtMs = -1;
     this.resends = 0;
+    this.kept = false;
     this.watching = false;
   }
 
@@ -45,10 +48,11 @@ export class TokenPace {
     this.rotationMs *= sample > this.rotationMs ? 1 + STEP_UP : 1 - STEP_DOWN;
   }
 
-  /** The token is sent on for the first time. `idle`: the representative will keep it, so its return means nothing. */
-  passed(nowMs: number, seq: number, idle: boolean): void {
+  /** The token is sent on for the first time. `idle`: the representative will keep it, so its return means nothing; `kept`: this is the representative. */
+  passed(nowMs: number, seq: number, idle: boolean, kept = false): void {
     this.sentAtMs = idle ? -1 : nowMs;
     this.resends = 0;
+    this.kept = kept;
     this.seq = seq;
     this.watching = !idle;
   }
@@ -61,8 +65,14 @@ export class TokenPace {
   }
 
   resent(nowMs: number): void {
-    this.resends++;
+    if (this.kept) this.kept = false;
+    else this.resends++;
     this.copiedAtMs = nowMs;
+  }
+
+  /** How often the token will have been sent before, when it is sent again now. */
+  get nextRepeat(): number {
+    return this.kept ? 0 : this.resends + 1;
   }
 
   /** The token was sent again, and again: whoever has it, or should, may be dead. */

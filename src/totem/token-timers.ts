@@ -40,11 +40,11 @@ export function startPeriodicTimers(s: RingState): void {
   s.timers.start(Timer.STATISTICS, STATISTICS_PERIOD_MS);
 }
 
-/** Sends the stored last token again, ORF or commit. */
+/** Sends the stored last token again, ORF or commit; or for the first time, if it was held here. */
 export function resendToken(s: RingState): void {
   if (s.lastTokenBytes === 0) return;
   const commit = s.memory.view.getUint8(s.lastTokenOffset + HEADER.type) === FrameType.COMMIT_TOKEN;
   s.statistics.add(commit ? Stat.memb_commit_token_tx : Stat.orf_token_tx);
-  s.network.sendToken(s.tokenTarget, s.lastTokenOffset, s.lastTokenBytes);
+  s.network.sendToken(s.tokenTarget, s.lastTokenOffset, s.lastTokenBytes, s.pace.nextRepeat);
   s.pace.resent(s.nowMs);
 }

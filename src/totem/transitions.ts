@@ -63,6 +63,7 @@ export function enterGather(s: RingState, reason: ReasonValue, node = 0): void {
   s.diskWait.forgetRound();
   s.suspicion.endRing();
   s.membership.startRound(s.me);
+  s.membership.joinRepeat = 0;
   sendJoin(s);
   s.timers.start(Timer.JOIN, s.timings.joinMs);
   s.timers.start(Timer.CONSENSUS, s.timings.consensusMs);
@@ -143,7 +144,7 @@ function sendCommitToken(s: RingState, token: CommitToken): void {
   const length = encodeCommitToken(s.memory.view, at, s.me, token);
   s.storeToken(at, length);
   s.statistics.add(Stat.memb_commit_token_tx);
-  s.network.sendToken(s.tokenTarget, at, length);
+  s.network.sendToken(s.tokenTarget, at, length, 0);
 }
 
 /** ENTER RECOVERY (totem.md 4.3); `token` is the complete commit token. */

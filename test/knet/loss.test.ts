@@ -29,6 +29,25 @@ t.test('a retransmission takes the other link; its copies have one number, so on
   t.equal(sim.node(2).delivered.length, 3);
 });
 
+t.test('what is sent again takes the next link each time, alone', async (t) => {
+  const sim = new KnetSim({ links: 2 });
+  sim.run(20_000);
+  const linksOf = (repeat: number): number[] => {
+    sim.record = true;
+    sim.seen.length = 0;
+    const bytes = message(100, repeat);
+    sim.node(1).core.send(frameMemory(bytes), 0, bytes.length, 2, repeat);
+    sim.node(1).core.flush();
+    sim.record = false;
+    sim.run(5);
+    return sim.seen.filter((packet) => packet.bytes[1] === 0).map((packet) => packet.linkId);
+  };
+  t.same([0, 1, 2, 3].map(linksOf), [[0], [1], [0], [1]]);
+  sim.network = (packet) => packet.linkId !== 1;
+  sim.run(4_000);
+  t.same([0, 1, 2].map(linksOf), [[0], [0], [0]], 'the only link that is up');
+});
+
 t.test('many copies bring a message of 46 packets through where one in five is lost', async (t) => {
   const sim = new KnetSim();
   sim.run(3_000);

@@ -38,7 +38,7 @@ export function timings(changes: Partial<SrpTimings> = {}): SrpTimings {
 export const quietNetwork = (changes: Partial<TotemNetwork> = {}): TotemNetwork => ({
   sendToken: () => {},
   multicast: () => {},
-  resend: (offset, length) => changes.multicast?.(offset, length, FrameClass.NOFLUSH),
+  resend: (offset, length) => changes.multicast?.(offset, length, FrameClass.NOFLUSH, 0),
   knowsTarget: () => true,
   multicastSocket: null,
   watchedInterface: null,

@@ -16,6 +16,8 @@ export class MemoryRing {
   readonly nodes: ProcessGroups[] = [];
   /** Indexes of nodes whose clients are about to send. */
   readonly sendSoon = new Set<number>();
+  /** One of two links of this node carries nothing, and nobody knows: what was sent an even number of times before is lost. */
+  halfDead = -1;
   delivered = 0;
   deliveredBytes = 0;
   frames = 0;
@@ -50,11 +52,18 @@ export class MemoryRing {
       regionOffset: index * REGION_BYTES,
       regionBytes: REGION_BYTES,
       network: {
-        sendToken: (target, offset, length) => this.push(target - 1, offset, length),
-        multicast: (offset, length, frameClass) => {
+        sendToken: (target, offset, length, repeat) => {
+          if (this.passes(index, target - 1, repeat)) this.push(target - 1, offset, length);
+        },
+        multicast: (offset, length, frameClass, repeat) => {
           const at = this.fly(offset, length);
           for (let to = 0; to < this.nodes.length; to++)
-            if (to !== index || frameClass === FrameClass.FLUSH) this.enqueue(to, at, length);
+            if ((to !== index || frameClass === FrameClass.FLUSH) && this.passes(index, to, repeat))
+              this.enqueue(to, at, length);
+        },
+        resend: (offset, length) => {
+          const at = this.fly(offset, length);
+          for (let to = 0; to < this.nodes.length; to++) if (to !== index) this.enqueue(to, at, length);
         },
       },
       user: {
@@ -69,6 +78,10 @@ export class MemoryRing {
     });
     const groups = new ProcessGroups(options);
     return groups;
+  }
+
+  private passes(from: number, to: number, repeat: number): boolean {
+    return from === to || repeat % 2 === 1 || (from !== this.halfDead && to !== this.halfDead);
   }
 
   private push(to: number, offset: number, length: number): void {

@@ -272,15 +272,15 @@ export class KnetTransport implements RingTransport {
 
   // ---- Totem ----
 
-  sendToken(target: number, offset: number, length: number): void {
+  sendToken(target: number, offset: number, length: number, repeat: number): void {
     if (target === this.host.nodeId) this.toSelf(offset, length);
-    else this.core.send(this.memory, offset, length, target);
+    else this.core.send(this.memory, offset, length, target, repeat);
   }
 
-  multicast(offset: number, length: number, frameClass: FrameClassValue): void {
+  multicast(offset: number, length: number, frameClass: FrameClassValue, repeat: number): void {
     if (frameClass === FrameClass.FLUSH) this.toSelf(offset, length);
     else this.host.noteOwnCopies(1);
-    this.core.send(this.memory, offset, length, 0);
+    this.core.send(this.memory, offset, length, 0, repeat);
   }
 
   resend(offset: number, length: number, copies: number): void {

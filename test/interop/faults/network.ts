@@ -16,6 +16,9 @@ const badLine = (name: string, what: string, line: BadLine, ring: Fault['ring'])
   mend: (scene) => scene.goodLine(),
 });
 
+/** A link has ten times its PONG timeout at first, and one time less each second (knet.md 3.1). */
+const LINKS_SETTLE_MS = 11_000;
+
 const lossAtAll = (name: string, share: number): Fault => ({
   name,
   what: `${share * 100} % of all datagrams are lost, at every node`,
@@ -99,8 +102,20 @@ export const NETWORK_FAULTS: readonly Fault[] = [
   },
   {
     name: 'one-link-of-two',
-    what: 'one of two links fails at one node',
+    what: 'one of two links fails at one node, when they have been up for a while',
     ring: 'stays',
+    holdMs: 4_000,
+    options: { links: 2 },
+    harm: async ({ victim }) => {
+      await sleep(LINKS_SETTLE_MS);
+      await victim.cut({ link: 0 });
+    },
+    mend: heal,
+  },
+  {
+    name: 'new-link-of-two',
+    what: 'one of two links fails as soon as they are up: that is noticed after the token timeout, and only our tokens take the other link',
+    ring: 'stays among ours',
     holdMs: 4_000,
     options: { links: 2 },
     harm: ({ victim }) => victim.cut({ link: 0 }),

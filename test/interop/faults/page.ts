@@ -2,7 +2,11 @@ import { cpus } from 'node:os';
 import { FAULTS } from './faults.ts';
 import type { FaultResult } from './run.ts';
 
-const FATE = { stays: 'the ring stays, nothing is lost', 'may change': 'the membership may change' } as const;
+const FATE = {
+  stays: 'the ring stays, nothing is lost',
+  'stays among ours': 'the ring stays, nothing is lost, where no daemon is stock’s',
+  'may change': 'the membership may change',
+} as const;
 
 /** What came of a fault in a mixture, in a few characters. */
 function cell(result: FaultResult | undefined): string {

@@ -119,7 +119,7 @@ async function play(fault: Fault, scene: FaultScene, outcome: Outcome, complaint
   outcome.memberships = memberships(lab.nodes) - viewsBefore;
   outcome.messages = Math.max(...(await Promise.all(scene.living.map((member) => member.delivered()))));
   complaints.push(...compareCommonOrder(scene.everyone));
-  if (fault.ring === 'stays') {
+  if (fault.ring === 'stays' || (fault.ring === 'stays among ours' && lab.nodes.every(({ kind }) => kind === 'ours'))) {
     complaints.push(...compareSequences(founders), ...compareWithSent(founders));
     if ((await ringsOf(scene)).join() !== ringsBefore.join()) complaints.push('the ring changed');
   }

@@ -2,8 +2,8 @@ import { GRANTED, GRANTED_TOO, GRANTS } from '../../security/attacker.ts';
 import type { ClusterOptions } from '../lab/conf.ts';
 import type { FaultScene } from './scene.ts';
 
-/** What the membership does meanwhile: nothing (and then no message is lost), or whatever it must. */
-export type RingFate = 'stays' | 'may change';
+/** What the membership does meanwhile: nothing (and then no message is lost), nothing where all daemons are ours, or whatever it must. */
+export type RingFate = 'stays' | 'stays among ours' | 'may change';
 
 /** One kind of fault: what is done to node 1 of a loaded ring, for how long, and what has to be true then. */
 export interface Fault {

@@ -46,7 +46,7 @@ const members = { 1: ['127.0.3.1'], 2: ['127.0.3.2'], 3: ['127.0.3.3'] };
     const at = two.arena.allocate(4096, 64);
     const send = (frame: Uint8Array): void => {
       two.arena.u8.set(frame, at);
-      two.transport.multicast(at, frame.length, 0);
+      two.transport.multicast(at, frame.length, 0, 0);
       two.transport.flush();
     };
     for (const [name, frame] of Object.entries(controlFrames(3))) {

@@ -149,12 +149,12 @@ export class TestNode {
   /** A message to everybody, with a Totem header; its body is `fill`. */
   multicast(length: number, fill = 1): void {
     this.write(length, fill);
-    this.transport.multicast(this.frame, length, 1);
+    this.transport.multicast(this.frame, length, 1, 0);
   }
 
   sendToken(target: number, length: number, fill = 2): void {
     this.write(length, fill);
-    this.transport.sendToken(target, this.frame, length);
+    this.transport.sendToken(target, this.frame, length, 0);
   }
 
   private write(length: number, fill: number): void {
