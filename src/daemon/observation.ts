@@ -1,6 +1,7 @@
 import { type Position, positionText } from '../config/errors.ts';
 import { type Icmap, TRACK_CHANGES, type Tracker } from '../config/icmap/index.ts';
 import { cmapNumber } from '../lib/cmap-value.ts';
+import type { ConnectivityView } from '../lib/connectivity.ts';
 import { failureText } from '../lib/failure.ts';
 import { type ListenAddress, listenAddressText, parseListenAddress, sameListenAddress } from '../lib/listen-address.ts';
 import type { LogFunction } from '../lib/log.ts';
@@ -15,7 +16,7 @@ import { METRICS } from '../web/metrics/table.ts';
 import { readPageFiles } from '../web/page-files.ts';
 import type { PageChange } from '../web/page-state.ts';
 import { type WebAccess, WebServer } from '../web/server.ts';
-import { pageState } from '../web/state.ts';
+import { pageMatrix, pageState, steadyPart } from '../web/state.ts';
 import type { NodeSnapshot } from '../web/view.ts';
 import { MemoryWatch } from './memory-watch.ts';
 import { nodeView, type RingNow, type ViewSources } from './node-view.ts';
@@ -248,10 +249,21 @@ export class Observation implements Phase {
   // ---- what is shown ----
 
   private followers(): Followers {
-    return new Followers(
-      () => JSON.stringify(pageState(this.view(), this.changes, this.history.samples.at(-1) ?? null, Date.now())),
-      () => JSON.stringify(this.history.samples),
-    );
+    let seen: readonly ConnectivityView[] | null = null;
+    let matrix = '';
+    return new Followers({
+      state: () => {
+        const state = pageState(this.view(), this.changes, this.history.samples.at(-1) ?? null, Date.now());
+        return { steady: steadyPart(state), text: () => JSON.stringify(state) };
+      },
+      matrix: () => {
+        const now = this.ports.seen();
+        if (now !== seen) matrix = JSON.stringify(pageMatrix(now));
+        seen = now;
+        return matrix;
+      },
+      history: () => JSON.stringify(this.history.samples),
+    });
   }
 
   private health(): string {

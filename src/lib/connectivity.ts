@@ -42,23 +42,45 @@ export type ConnectivityFault =
 type Links = ReadonlyMap<number, ReadonlyMap<number, readonly SeenLink[]>>;
 const NONE: readonly SeenLink[] = [];
 
-/** What the views of the nodes say together: pairs that see their link differently, links that are down, pairs that only others reach. */
-export function connectivityFaults(views: readonly ConnectivityView[]): readonly ConnectivityFault[] {
+/**
+ * What the views of the nodes say together: pairs that see their link differently, links that are down, pairs that only others reach; the first
+ * `most` of each kind. The work is in proportion to the links that the views name, not to all pairs of nodes.
+ */
+export function connectivityFaults(
+  views: readonly ConnectivityView[],
+  most = Number.POSITIVE_INFINITY,
+): readonly ConnectivityFault[] {
   const links = new Map(views.map((view) => [view.nodeId, byPeer(view)]));
-  const ids = [...new Set([...links].flatMap(([nodeId, peers]) => [nodeId, ...peers.keys()]))].sort((x, y) => x - y);
+  const pairs = knownPairs(links);
   const faults: ConnectivityFault[] = [];
-  for (const [at, a] of ids.entries()) {
-    for (const b of ids.slice(at + 1)) {
-      const forth = links.get(a)?.get(b) ?? NONE;
-      const back = links.get(b)?.get(a) ?? NONE;
-      for (const link of new Set([...forth, ...back].map((view) => view.link))) {
-        const of = (side: readonly SeenLink[]): SeenLink | undefined => side.find((view) => view.link === link);
-        const fault = linkFault(a, b, link, of(forth), of(back));
-        if (fault !== null) faults.push(fault);
-      }
+  for (const [a, b] of pairs) {
+    const forth = links.get(a)?.get(b) ?? NONE;
+    const back = links.get(b)?.get(a) ?? NONE;
+    for (const link of new Set([...forth, ...back].map((view) => view.link))) {
+      const of = (side: readonly SeenLink[]): SeenLink | undefined => side.find((view) => view.link === link);
+      const fault = linkFault(a, b, link, of(forth), of(back));
+      if (fault !== null && faults.length < most) faults.push(fault);
     }
+    if (faults.length >= most) break;
   }
-  return [...faults, ...pairsWithoutPath(ids, links)];
+  return [...faults, ...pairsWithoutPath(pairs, links, most)];
+}
+
+/** Pairs of which one says something of the other, the lower first, in order. */
+function knownPairs(links: Links): readonly (readonly [a: number, b: number])[] {
+  const higher = new Map<number, Set<number>>();
+  for (const [nodeId, peers] of links)
+    for (const peer of peers.keys()) {
+      if (peer === nodeId) continue;
+      const [a, b] = peer < nodeId ? [peer, nodeId] : [nodeId, peer];
+      const known = higher.get(a);
+      if (known === undefined) higher.set(a, new Set([b]));
+      else known.add(b);
+    }
+  const ascending = (ids: Iterable<number>): number[] => [...ids].sort((x, y) => x - y);
+  return ascending(higher.keys()).flatMap((a) =>
+    ascending(higher.get(a) ?? []).map((b): readonly [number, number] => [a, b]),
+  );
 }
 
 function byPeer({ links }: ConnectivityView): ReadonlyMap<number, readonly SeenLink[]> {
@@ -89,19 +111,30 @@ function linkFault(
   return { kind: 'down', link, a, b };
 }
 
-function pairsWithoutPath(ids: readonly number[], links: Links): ConnectivityFault[] {
-  /** `null`: neither of the two can be asked. */
-  const connected = (a: number, b: number): boolean | null => {
-    const known = [...(links.get(a)?.get(b) ?? NONE), ...(links.get(b)?.get(a) ?? NONE)];
-    return known.length === 0 ? null : known.some(({ up }) => up);
-  };
+function pairsWithoutPath(
+  pairs: readonly (readonly [a: number, b: number])[],
+  links: Links,
+  most: number,
+): ConnectivityFault[] {
+  const isUp = ({ up }: SeenLink): boolean => up;
+  const reached = new Map<number, Set<number>>();
+  const apart: (readonly [a: number, b: number])[] = [];
+  for (const pair of pairs) {
+    const [a, b] = pair;
+    if ((links.get(a)?.get(b) ?? NONE).some(isUp) || (links.get(b)?.get(a) ?? NONE).some(isUp)) {
+      for (const [from, to] of [
+        [a, b],
+        [b, a],
+      ] as const)
+        reached.set(from, (reached.get(from) ?? new Set()).add(to));
+    } else apart.push(pair);
+  }
   const faults: ConnectivityFault[] = [];
-  for (const [at, a] of ids.entries()) {
-    for (const b of ids.slice(at + 1)) {
-      if (connected(a, b) !== false) continue;
-      const through = ids.find((c) => c !== a && c !== b && connected(a, c) === true && connected(b, c) === true);
-      if (through !== undefined) faults.push({ kind: 'no-path', a, b, through });
-    }
+  for (const [a, b] of apart) {
+    if (faults.length >= most) break;
+    const ofOther = reached.get(b);
+    const common = [...(reached.get(a) ?? [])].filter((node) => ofOther?.has(node));
+    if (common.length > 0) faults.push({ kind: 'no-path', a, b, through: Math.min(...common) });
   }
   return faults;
 }

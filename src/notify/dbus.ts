@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { printable } from '../lib/printable.ts';
 import { type Notice, statusWord } from './notice.ts';
 import type { Delivery } from './receiver.ts';
 
@@ -9,6 +10,7 @@ const SEND_MS_MAX = 5_000;
 
 /** An argument of a signal, as dbus-send takes it. */
 type Argument = `string:${string}` | `uint32:${number}`;
+const text = (value: string): Argument => `string:${printable(value)}`;
 export interface Signal {
   readonly member: string;
   readonly args: readonly Argument[];
@@ -19,18 +21,18 @@ export interface Signal {
  * the one of the right name follows. Events that stock does not have are not sent.
  */
 export function dbusSignals({ host, nodeId, event }: Pick<Notice, 'host' | 'nodeId' | 'event'>): readonly Signal[] {
-  const here: readonly Argument[] = [`string:${host}`, `uint32:${nodeId}`];
-  const status: Argument = `string:${statusWord(event)}`;
+  const here: readonly Argument[] = [text(host), `uint32:${nodeId}`];
+  const status = text(statusWord(event));
   switch (event.kind) {
     case 'quorum':
       return [{ member: 'QuorumStateChange', args: [...here, status] }];
     case 'node': {
       const address = event.address ?? 'unknown';
-      const node: readonly Argument[] = [`string:${event.name ?? address}`, `uint32:${event.peerId}`];
-      return [{ member: 'NodeStateChange', args: [...node, `string:${address}`, status] }];
+      const node: readonly Argument[] = [text(event.name ?? address), `uint32:${event.peerId}`];
+      return [{ member: 'NodeStateChange', args: [...node, text(address), status] }];
     }
     case 'client':
-      return [{ member: 'ConnectionStateChange', args: [...here, `string:${event.client}`, status] }];
+      return [{ member: 'ConnectionStateChange', args: [...here, text(event.client), status] }];
     case 'link': {
       const args: readonly Argument[] = [...here, `uint32:${event.peerId}`, `uint32:${event.link}`, status];
       return ['QuorumStateChange', 'LinkStateChange'].map((member) => ({ member, args }));

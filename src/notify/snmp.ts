@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
+import { printable } from '../lib/printable.ts';
 import { type Ber, berInteger, berOid, berSequence, berText, berTicks, berTrap, berUnsigned } from './ber.ts';
 import { type Notice, statusWord } from './notice.ts';
 import type { Delivery } from './receiver.ts';
@@ -34,28 +35,28 @@ function bindings({ host, nodeId, event }: Notice): readonly Binding[] | null {
     case 'node': {
       const address = event.address ?? 'unknown';
       return [
-        ['nodeName', berText(event.name ?? address)],
+        ['nodeName', berText(printable(event.name ?? address))],
         ['nodeId', berUnsigned(event.peerId)],
-        ['nodeAddress', berText(address)],
+        ['nodeAddress', berText(printable(address))],
         ['nodeStatus', status],
       ];
     }
     case 'quorum':
       return [
-        ['nodeName', berText(host)],
+        ['nodeName', berText(printable(host))],
         ['nodeId', berUnsigned(nodeId)],
         ['quorumStatus', status],
       ];
     case 'client':
       return [
-        ['nodeName', berText(host)],
+        ['nodeName', berText(printable(host))],
         ['nodeId', berUnsigned(nodeId)],
-        ['clientName', berText(event.client)],
+        ['clientName', berText(printable(event.client))],
         ['clientStatus', status],
       ];
     case 'link':
       return [
-        ['nodeName', berText(host)],
+        ['nodeName', berText(printable(host))],
         ['localNodeId', berUnsigned(nodeId)],
         ['nodeId', berUnsigned(event.peerId)],
         ['link', berInteger(event.link)],

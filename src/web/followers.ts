@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { WEB_LIMITS } from './limits.ts';
 
-/** How often the page gets a new state, and how often the same one, so that it notices when nobody is there any more. */
+/** How often the state is looked at, and how often the page gets it when only what never stands still has changed, so that it notices when nobody is there any more. */
 const EVENT_MS = 250;
 const REPEAT_MS = 1_000;
 
@@ -11,19 +11,25 @@ interface Follower {
   stuckMs: number | null;
 }
 
+/** What followers get, as JSON of one line. */
+export interface Followed {
+  /** `steady`: what of it has to change for it to be sent before its time. */
+  state(): { readonly steady: string; text(): string };
+  /** Large, and the same string while nothing has changed. */
+  matrix(): string;
+  /** For who comes new: what happened before. */
+  history(): string;
+}
+
 /** Those who follow the state of the node by server-sent events. One text is made for all; nothing is made while there is nobody. */
 export class Followers {
   private readonly followers = new Set<Follower>();
   private timer: NodeJS.Timeout | null = null;
-  private last = '';
+  private steady = '';
+  private matrix = '';
   private sentMs = Number.NEGATIVE_INFINITY;
 
-  constructor(
-    /** JSON of one line. */
-    private readonly state: () => string,
-    /** For who comes new: what happened before. */
-    private readonly history: () => string,
-  ) {}
+  constructor(private readonly followed: Followed) {}
 
   get full(): boolean {
     return this.followers.size >= WEB_LIMITS.followersMax;
@@ -34,7 +40,11 @@ export class Followers {
     const follower: Follower = { response, stuckMs: null };
     this.followers.add(follower);
     response.once('close', () => this.remove(follower));
-    response.write(`retry: 1000\nevent: history\ndata: ${this.history()}\n\nevent: state\ndata: ${this.state()}\n\n`);
+    const { followed } = this;
+    const matrix = followed.matrix();
+    if (this.timer === null) this.matrix = matrix;
+    const first = [event('history', followed.history()), event('matrix', matrix)];
+    response.write(`retry: 1000\n${first.join('')}${event('state', followed.state().text())}`);
     this.timer ??= setInterval(() => this.tick(performance.now()), EVENT_MS);
   }
 
@@ -44,12 +54,18 @@ export class Followers {
   }
 
   private tick(nowMs: number): void {
-    const state = this.state();
-    if (state === this.last && nowMs - this.sentMs < REPEAT_MS) return;
-    this.last = state;
+    const matrix = this.followed.matrix();
+    if (matrix !== this.matrix) this.sendAll(event('matrix', matrix), nowMs);
+    this.matrix = matrix;
+    const { steady, text } = this.followed.state();
+    if (steady === this.steady && nowMs - this.sentMs < REPEAT_MS) return;
+    this.steady = steady;
     this.sentMs = nowMs;
-    const event = `event: state\ndata: ${state}\n\n`;
-    for (const follower of this.followers) this.send(follower, event, nowMs);
+    this.sendAll(event('state', text()), nowMs);
+  }
+
+  private sendAll(text: string, nowMs: number): void {
+    for (const follower of this.followers) this.send(follower, text, nowMs);
   }
 
   private send(follower: Follower, event: string, nowMs: number): void {
@@ -71,6 +87,9 @@ export class Followers {
   private stop(): void {
     if (this.timer !== null) clearInterval(this.timer);
     this.timer = null;
-    this.last = '';
+    this.steady = '';
+    this.matrix = '';
   }
 }
+
+const event = (name: string, data: string): string => `event: ${name}\ndata: ${data}\n\n`;

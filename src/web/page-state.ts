@@ -21,9 +21,6 @@ export interface PageState {
   };
   readonly nodes: readonly PageNode[];
   readonly links: readonly PageLink[];
-  /** Every link as either end of it sees it, and what is wrong between two nodes, in words. */
-  readonly matrix: readonly SeenPair[];
-  readonly faults: readonly string[];
   readonly quorum: {
     readonly provider: string;
     readonly quorate: boolean;
@@ -41,6 +38,13 @@ export interface PageState {
   readonly phases: readonly { readonly phase: string; readonly ms: number }[];
   /** Of the last second; `null` in the first one. */
   readonly sample: Sample | null;
+}
+
+/** What changes seldom and is large, in an event of its own. */
+export interface PageMatrix {
+  /** Every link as either end of it sees it, and what is wrong between two nodes, in words. */
+  readonly matrix: readonly SeenPair[];
+  readonly faults: readonly string[];
 }
 
 export interface PageNode {

@@ -1,6 +1,6 @@
-import { connectivityFaults, faultText } from '../lib/connectivity.ts';
+import { type ConnectivityView, connectivityFaults, faultText } from '../lib/connectivity.ts';
 import { ringIdText } from '../lib/ring-id.ts';
-import type { PageChange, PageState, Sample } from './page-state.ts';
+import type { PageChange, PageMatrix, PageState, Sample } from './page-state.ts';
 import type { NodeSnapshot } from './view.ts';
 
 /** The state of the node as the page gets it. */
@@ -45,10 +45,6 @@ export function pageState(
       connected,
       latencyUs,
     })),
-    matrix: view.seen.flatMap(({ nodeId, links }) =>
-      links.map(({ peerId, link, up, heard, latencyUs }) => ({ from: nodeId, to: peerId, link, up, heard, latencyUs })),
-    ),
-    faults: connectivityFaults(view.seen).map(faultText),
     quorum: {
       provider: quorum.provider,
       quorate: quorum.quorate,
@@ -74,4 +70,21 @@ export function pageState(
     phases: lastChange.atMs === null ? [] : lastChange.phases,
     sample,
   };
+}
+
+/** A cluster with more faults of a kind has one cause for them. */
+const FAULTS_SHOWN = 64;
+
+/** What all nodes see of their links, as the page gets it. */
+export const pageMatrix = (seen: readonly ConnectivityView[]): PageMatrix => ({
+  matrix: seen.flatMap(({ nodeId, links }) =>
+    links.map(({ peerId, link, up, heard, latencyUs }) => ({ from: nodeId, to: peerId, link, up, heard, latencyUs })),
+  ),
+  faults: connectivityFaults(seen, FAULTS_SHOWN).map(faultText),
+});
+
+/** Of a state, what has to change for it to be worth telling at once: the rest goes on all the time, and once a second is enough. */
+export function steadyPart({ at: _at, ring, memory: _memory, ...rest }: PageState): string {
+  const { silentMs: _silentMs, visits: _visits, ...steadyRing } = ring;
+  return JSON.stringify([rest, steadyRing]);
 }

@@ -159,6 +159,12 @@ t.test('the signals of D-Bus have the names and arguments of stock', async (t) =
     ['QuorumStateChange', 'LinkStateChange'],
   );
   t.same(dbusSignals(noticeOf(PROCESS)), []);
+  const client = { ...CLIENT, client: '0x1.2.\u001b[2Jtool\u202e' };
+  t.match(
+    dbusSignals(noticeOf(client))[0]?.args,
+    [/./, /./, 'string:0x1.2.\\x1b[2Jtool\\u202e'],
+    'names of others by their codes',
+  );
 });
 
 t.test('a trap is the BER of SNMPv2c', async (t) => {
@@ -171,4 +177,6 @@ t.test('a trap is the BER of SNMPv2c', async (t) => {
   t.ok(hex.includes(Buffer.from('not quorate').toString('hex')));
   t.equal(trap.length, (trap[2] ?? 0) + 3, 'its length is right');
   t.equal(trapOf(noticeOf(PROCESS), 'public', 0), null);
+  const hostile = trapOf(noticeOf({ ...CLIENT, client: '0x1.2.\u001b[2Jtool' }), 'public', 0);
+  t.match(Buffer.from(hostile ?? []).toString('latin1'), '0x1.2.\\x1b[2Jtool', 'names of others by their codes');
 });

@@ -134,6 +134,32 @@ t.test('everybody knows the views of all, and says what is wrong with them, once
   t.same([...one.views.keys()].sort(), [1, 2], 'views of who has left are forgotten');
 });
 
+t.test('a member that names nodes that are none: nobody takes them up, and many messages are one change', async (t) => {
+  const { ring, members, run } = await cluster(3, [1, 2]);
+  ring.partition([1, 2, 3]);
+  ring.settle();
+  run(2 * LOOK_MS);
+  const one = members.get(1)!;
+  const madeUp = Array.from({ length: VIEW_LINKS_MAX - 1 }, (_, at) => link(1000 + at, false));
+  members.get(2)!.links = [link(1), ...madeUp];
+  run(FAULT_MS + 4 * LOOK_MS);
+  t.same(one.views.get(2)?.links, [link(1)]);
+  t.notOk(
+    one.node.logs.some((line) => line.includes('Connectivity')),
+    'nothing is said of them',
+  );
+  t.ok(
+    connectivityFaults([view(2, link(1), ...madeUp)], 64).length === 64,
+    'whoever shows faults shows so many at most',
+  );
+  const { sent } = one;
+  for (let flip = 0; flip < 40; flip++) {
+    members.get(2)!.links = [link(1, flip % 2 === 0)];
+    run(LOOK_MS / 20);
+  }
+  t.ok(one.sent - sent <= 4, `${one.sent - sent} changes in two seconds`);
+});
+
 t.test('a node without others of ours is quiet', async (t) => {
   const { ring, members, run } = await cluster(3, [1]);
   ring.partition([1, 2, 3]);

@@ -46,7 +46,7 @@ function serve(t: Test, rules: GuardRules = OPEN): { readonly port: number; rend
   const address = parseListenAddress(`127.0.0.1:${port}`);
   if (typeof address === 'string') throw new Error(address);
   let rendered = 0;
-  const state = (): string => `{"at":${rendered}}`;
+  const state = () => ({ steady: '', text: () => `{"at":${rendered}}` });
   const server = new WebServer(
     openListeningSocket(address),
     {
@@ -56,7 +56,7 @@ function serve(t: Test, rules: GuardRules = OPEN): { readonly port: number; rend
       },
       page: {
         files: new Map([['/', { type: 'text/html', bytes: Buffer.from('<!doctype html>') }]]),
-        followers: new Followers(state, () => '[]'),
+        followers: new Followers({ state, matrix: () => '{}', history: () => '[]' }),
       },
       health: () => '',
       readiness: () => 'not quorate',
@@ -206,6 +206,8 @@ t.test('followers: events, a bound on their number, and an end for those who do 
   const first = await follow();
   t.match(first, /event: history\r?\ndata: \[\]/);
   t.match(first, /event: state\r?\ndata: \{"at":0\}/);
+  t.match(first, /event: matrix\r?\ndata: \{\}/);
+  t.equal(first.match(/event: matrix/g)?.length, 1, 'once, while it does not change');
   await Promise.all(Array.from({ length: WEB_LIMITS.followersMax - 1 }, follow));
   t.match(await follow(), / 503 /);
   for (const socket of sockets) socket.destroy();

@@ -12,6 +12,8 @@ export const REFRESH_MS = 30_000;
 export const FAULT_MS = 5_000;
 /** Faults that are followed and reported one by one; a cluster with more has one cause for them. */
 const FAULTS_MAX = 64;
+/** Changes of the views are gathered for so long before they are shown: whoever sends many costs no more than who sends one. */
+const GATHER_MS = 100;
 /** Nodes whose views are kept: as many as a ring can have. */
 const NODES_MAX = 384;
 
@@ -61,6 +63,9 @@ class ConnectivityService implements RunningService<never, Message> {
   private readonly views = new Map<number, ConnectivityView>();
   private members: readonly number[] = [];
   private timer: EngineTimer | null = null;
+  private gathering: EngineTimer | null = null;
+  /** The views without links to nodes that are none: a member can name any number. */
+  private known: ReadonlyMap<number, ConnectivityView> = new Map();
   /** What was published last, without what changes all the time. */
   private published = '';
   private publishedMs = Number.NEGATIVE_INFINITY;
@@ -78,6 +83,7 @@ class ConnectivityService implements RunningService<never, Message> {
 
   stop(): boolean {
     this.timer?.cancel();
+    this.gathering?.cancel();
     return true;
   }
 
@@ -99,8 +105,24 @@ class ConnectivityService implements RunningService<never, Message> {
   }
 
   private viewsChanged(): void {
-    this.shown = null;
-    this.ports.changed(this.views);
+    this.gathering ??= this.context.setTimer(GATHER_MS, () => {
+      this.gathering = null;
+      this.known = this.knownLinks();
+      this.shown = null;
+      this.ports.changed(this.known);
+    });
+  }
+
+  /** What this node is configured to reach, and who is in the ring, exist. */
+  private knownLinks(): ReadonlyMap<number, ConnectivityView> {
+    const { nodeId } = this.context;
+    const peers = this.ports.links(this.context.nowMs()).map(({ peerId }) => peerId);
+    const nodes = new Set([nodeId, ...this.members, ...peers]);
+    const all = [...this.views].map(([id, view]): [number, ConnectivityView] => [
+      id,
+      { ...view, links: view.links.filter(({ peerId }) => nodes.has(peerId)) },
+    ]);
+    return new Map(all);
   }
 
   private look(): void {
@@ -152,11 +174,8 @@ class ConnectivityService implements RunningService<never, Message> {
   }
 
   private reportFaults(nowMs: number): void {
-    this.shown ??= new Set(
-      connectivityFaults([...this.views.values()])
-        .slice(0, FAULTS_MAX)
-        .map(faultText),
-    );
+    const faults = (): readonly string[] => connectivityFaults([...this.known.values()], FAULTS_MAX).map(faultText);
+    this.shown ??= new Set(faults().slice(0, FAULTS_MAX));
     const texts = this.shown;
     const before = this.faults;
     this.faults = new Map();

@@ -1,6 +1,6 @@
-import type { PageState, Sample } from '../page-state.ts';
+import type { PageMatrix, PageState, Sample } from '../page-state.ts';
 import { byId, setText } from './elements.ts';
-import { showPanels } from './panels.ts';
+import { showMatrix, showPanels } from './panels.ts';
 import { Plot } from './plot.ts';
 import { RingPicture } from './ring-picture.ts';
 import { EventFeed } from './stream.ts';
@@ -45,6 +45,7 @@ const freeze = byId('freeze', HTMLButtonElement);
 const unlock = byId('unlock', HTMLFormElement);
 const tokenField = byId('token', HTMLInputElement);
 let samples: Sample[] = [];
+let matrix: PageMatrix = { matrix: [], faults: [] };
 let frozen = false;
 
 function show(state: PageState): void {
@@ -53,6 +54,7 @@ function show(state: PageState): void {
   samples = samples.slice(-SAMPLES_KEPT_HERE);
   if (frozen) return;
   showPanels(state);
+  showMatrix(matrix, state.nodes);
   ring.show(state);
   for (const plot of plots) plot.show(samples);
 }
@@ -68,6 +70,7 @@ function stale(text: string): void {
 const feed = new EventFeed({
   event(name, data) {
     if (name === 'history') samples = JSON.parse(data) as Sample[];
+    else if (name === 'matrix') matrix = JSON.parse(data) as PageMatrix;
     else if (name === 'state') show(JSON.parse(data) as PageState);
   },
   lost: () => stale(`no connection since ${clockTime(Date.now())}`),

@@ -1,5 +1,5 @@
 import { counted } from '../../lib/counted.ts';
-import type { PageChange, PageState, SeenPair } from '../page-state.ts';
+import type { PageChange, PageMatrix, PageNode, PageState, SeenPair } from '../page-state.ts';
 import { byId, html, renew, setText } from './elements.ts';
 import { amount, clockTime, megabytes, milliseconds, span } from './words.ts';
 
@@ -12,7 +12,6 @@ export function showPanels(state: PageState): void {
   showQuorum(state);
   showChanges(state);
   showLinks(state);
-  showMatrix(state);
   showLocal(state);
 }
 
@@ -111,11 +110,17 @@ function showLinks({ links, nodes, node }: PageState): void {
 }
 
 /** Who (row) sees whom (column) how: only nodes that say so have a row. */
-function showMatrix({ matrix, faults, nodes }: PageState): void {
-  const key = JSON.stringify([matrix.map((pair) => [pair, latency(pair.latencyUs)]), nodes, faults]);
+export function showMatrix({ matrix, faults }: PageMatrix, nodes: readonly PageNode[]): void {
+  const names = new Map(nodes.map(({ id, name }) => [id, name]));
+  const key = JSON.stringify([matrix.map((pair) => [pair, latency(pair.latencyUs)]), [...names], faults]);
   renew(byId('matrix', HTMLElement), key, () => {
-    const nameOf = (id: number): string => nodes.find((node) => node.id === id)?.name ?? `node ${id}`;
+    const nameOf = (id: number): string => names.get(id) ?? `node ${id}`;
     const ids = [...new Set(matrix.flatMap(({ from, to }) => [from, to]))].sort((a, b) => a - b);
+    const pairs = new Map<string, SeenPair[]>();
+    for (const pair of matrix) {
+      const place = `${pair.from} ${pair.to}`;
+      pairs.set(place, [...(pairs.get(place) ?? []), pair]);
+    }
     const head = html(
       'tr',
       {},
@@ -124,10 +129,10 @@ function showMatrix({ matrix, faults, nodes }: PageState): void {
     );
     const rows = ids.map((from) => {
       const cells = ids.map((to) => {
-        const pairs = matrix.filter((pair) => pair.from === from && pair.to === to);
-        if (pairs.length === 0) return html('td', { class: 'none' }, from === to ? '–' : '?');
-        const down = pairs.some(({ up }) => !up);
-        return html('td', { class: down ? 'down' : 'up' }, pairs.map(pairText).join(', '));
+        const both = pairs.get(`${from} ${to}`);
+        if (both === undefined) return html('td', { class: 'none' }, from === to ? '–' : '?');
+        const down = both.some(({ up }) => !up);
+        return html('td', { class: down ? 'down' : 'up' }, both.map(pairText).join(', '));
       });
       return html('tr', {}, html('th', { scope: 'row' }, nameOf(from)), ...cells);
     });
