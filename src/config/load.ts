@@ -182,7 +182,10 @@ async function readConfigFile(file: string, environment: ConfigEnvironment): Pro
     // A directory opens but has no lines (config-and-tools.md 1.4).
     if (text === 'Is a directory') return new Uint8Array(0);
     const stockMessage = `Can't read file ${file}: ${text}`;
-    return new ConfigError('RONDO_CONFIG_READ', stockMessage, { stockMessage, hint: 'Give the path with -c PATH' });
+    return new ConfigError('RONDO_CONFIG_READ', stockMessage, {
+      stockMessage,
+      hint: 'Give the path of the file (rondod: -c PATH)',
+    });
   }
 }
 

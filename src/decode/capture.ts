@@ -19,7 +19,7 @@ const PCAP_RECORD_BYTES = 16;
 /** The packets of a capture file, pcap or pcapng, as they come; the file is never in memory as a whole. */
 export function* readCapture(source: ByteSource, rest: CaptureRest): PacketSource {
   const head = Uint8Array.from(source.take(PCAP_HEADER_BYTES));
-  if (head.length < PCAP_HEADER_BYTES) throw notACapture('it has fewer bytes than a header');
+  if (head.length < PCAP_HEADER_BYTES) throw notACapture(source.name, 'it has fewer bytes than a header');
   const view = new DataView(head.buffer);
   if (view.getUint32(0, true) === PCAPNG_MAGIC) {
     yield* readPcapNg(source, head, rest);
@@ -32,7 +32,7 @@ export function* readCapture(source: ByteSource, rest: CaptureRest): PacketSourc
     yield* readRecords(source, littleEndian, magic === PCAP_MAGIC_NS ? 1e-6 : 1e-3, link, rest);
     return;
   }
-  throw notACapture(`it begins with ${printableFormat(head)}`);
+  throw notACapture(source.name, `it begins with ${printableFormat(head)}`);
 }
 
 function* readRecords(
@@ -66,5 +66,9 @@ function damaged(rest: CaptureRest, index: number, length: number): void {
   rest.problem = `packet ${index} claims ${counted(length, 'byte')}: the file is damaged from there on`;
 }
 
-const notACapture = (why: string): RondoError =>
-  new RondoError('RONDO_CAPTURE', `no pcap or pcapng file: ${why}`, 'Capture with: tcpdump -i any -s 0 -w FILE udp');
+const notACapture = (name: string, why: string): RondoError =>
+  new RondoError(
+    'RONDO_CAPTURE',
+    `${name} is no pcap or pcapng file: ${why}`,
+    'Capture with: tcpdump -i any -s 0 -w FILE udp',
+  );

@@ -1,5 +1,7 @@
 /** Bytes of a file, front to back. */
 export interface ByteSource {
+  /** Of the file, for errors. */
+  readonly name: string;
   /** The next `count` bytes, fewer at the end of the file; valid until the next call. */
   take(count: number): Uint8Array;
 }

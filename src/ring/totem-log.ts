@@ -1,6 +1,7 @@
+import { GATHER_REASONS } from '../lib/gather-reason.ts';
 import type { LogFunction } from '../lib/log.ts';
 import { ringIdText } from '../lib/ring-id.ts';
-import { GATHER_REASONS, type SrpTimings, TotemDrop, type TotemObserver, type TotemReport } from '../totem/index.ts';
+import { type SrpTimings, TotemDrop, type TotemObserver, type TotemReport } from '../totem/index.ts';
 
 const list = (nodeIds: readonly number[]): string => nodeIds.map((nodeId) => ` ${nodeId}`).join('');
 /** Log lines of the ring protocol, in stock's words where stock has them (config-and-tools.md 4.4). */

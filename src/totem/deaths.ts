@@ -1,6 +1,7 @@
+import { GatherReason } from '../lib/gather-reason.ts';
 import { addFailed } from './joins.ts';
 import type { RingState } from './state.ts';
-import { enterGather, Reason } from './transitions.ts';
+import { enterGather } from './transitions.ts';
 
 /**
  * The transport has proof that a process has ended although its host lives. Without that, its ring would wait for the token timeout, and then
@@ -12,7 +13,7 @@ export function memberDied(s: RingState, nodeId: number): void {
   if (nodeId === s.me || !candidates(s).includes(nodeId)) return;
   addFailed(s, [nodeId]);
   s.observer.report({ kind: 'memberDied', nodeId });
-  enterGather(s, Reason.MEMBER_DIED, nodeId);
+  enterGather(s, GatherReason.MEMBER_DIED, nodeId);
 }
 
 /** Whom this node waits for, now or as soon as something happens. */

@@ -76,28 +76,6 @@ export interface WatchedInterface {
   membershipChanged(members: readonly number[]): void;
 }
 
-/** Texts of the reasons for which GATHER is entered, as stock logs them (totem.md 4.4). The index is the reason. */
-export const GATHER_REASONS = [
-  'consensus timeout',
-  'MISSING',
-  'The token was lost in the OPERATIONAL state.',
-  'The consensus timeout expired.',
-  'The token was lost in the COMMIT state.',
-  'The token was lost in the RECOVERY state.',
-  'failed to receive',
-  'foreign message in operational state',
-  'foreign message in gather state',
-  'merge during operational state',
-  'merge during gather state',
-  'merge during join',
-  'join during operational state',
-  'join during commit state',
-  'join during recovery',
-  'interface change',
-  'a member has died',
-  'all members but silent ones agree that those are silent',
-] as const;
-
 /** Things worth a log line, a counter or a diagnostics event; the core itself never logs. */
 export type TotemReport =
   | {

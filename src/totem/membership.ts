@@ -1,3 +1,4 @@
+import { GatherReason, type GatherReasonValue } from '../lib/gather-reason.ts';
 import { ringSeqNewer } from '../lib/ring-seq.ts';
 import { TotemDrop, type TotemDropReason } from './drop-reason.ts';
 import { addFailed } from './joins.ts';
@@ -7,7 +8,7 @@ import { LEAP, requestAhead, requestLeap, takeNextRingSeq } from './reservation.
 import type { RingState } from './state.ts';
 import { Stat } from './statistics.ts';
 import { isUnheard } from './suspicion.ts';
-import { createCommit, enterGather, Reason, type ReasonValue } from './transitions.ts';
+import { createCommit, enterGather } from './transitions.ts';
 import { checkJoin, type Join, readJoin } from './wire/join.ts';
 import { decodeMergeDetect } from './wire/merge-detect.ts';
 
@@ -69,8 +70,8 @@ export function receiveJoin(s: RingState, at: number, length: number, littleEndi
       const recovering = s.state === 'recovery';
       const result = processJoin(s, join);
       if (recovering) s.statistics.add(Stat.recovery_token_lost);
-      if (recovering) enterGather(s, Reason.TOKEN_LOST_RECOVERY);
-      enterGather(s, recovering ? Reason.JOIN_RECOVERY : Reason.JOIN_COMMIT, join.systemFrom);
+      if (recovering) enterGather(s, GatherReason.TOKEN_LOST_RECOVERY);
+      enterGather(s, recovering ? GatherReason.JOIN_RECOVERY : GatherReason.JOIN_COMMIT, join.systemFrom);
       return result;
     }
   }
@@ -104,7 +105,7 @@ function processJoin(s: RingState, join: Join): TotemDropReason {
     news = join.systemFrom !== s.me && !s.membership.failed.includes(join.systemFrom);
   }
   if (news) return adoptLists(s, join);
-  if (s.state === 'operational') enterGather(s, Reason.JOIN_OPERATIONAL, join.systemFrom);
+  if (s.state === 'operational') enterGather(s, GatherReason.JOIN_OPERATIONAL, join.systemFrom);
   return TotemDrop.NONE;
 }
 
@@ -126,7 +127,7 @@ function adoptLists(s: RingState, join: Join): TotemDropReason {
   const settled = s.state === 'operational' || s.state === 'gather'; // otherwise `receiveJoin` starts another round
   s.membership.proc = proc;
   s.membership.failed = failed;
-  enterGather(s, Reason.MERGE_JOIN, join.systemFrom);
+  enterGather(s, GatherReason.MERGE_JOIN, join.systemFrom);
   // Who taught this node its lists has voted for them with that very JOIN. Stock counts its next one only, so each agreement that
   // needs this vote waits for the sender's join timer.
   if (settled && isVote(s, join)) countVote(s, join);
@@ -148,7 +149,7 @@ function takeSide(s: RingState, join: Join): void {
   const opponents = candidates.includes(from) ? candidates.filter((node) => disputes.between(from, node)) : [];
   if (opponents.length === 0) return;
   addFailed(s, lowest(opponents) < from ? [from] : opponents);
-  enterGather(s, Reason.MERGE_JOIN, from);
+  enterGather(s, GatherReason.MERGE_JOIN, from);
   if (isVote(s, join)) countVote(s, join);
 }
 
@@ -182,7 +183,7 @@ export function foreignMessage(s: RingState, systemFrom: number, ringRep: number
     s.statistics.add(Stat.rx_msg_dropped);
     return TotemDrop.FOREIGN_RING;
   }
-  return meetForeigner(s, systemFrom, ringRep, ringSeq, Reason.FOREIGN_OPERATIONAL, Reason.FOREIGN_GATHER);
+  return meetForeigner(s, systemFrom, ringRep, ringSeq, GatherReason.FOREIGN_OPERATIONAL, GatherReason.FOREIGN_GATHER);
 }
 
 /** MEMB_MERGE_DETECT (totem.md 4.4, 4.11). The header was checked. */
@@ -193,7 +194,14 @@ export function receiveMergeDetect(s: RingState, at: number, length: number, lit
   if (bad !== TotemDrop.NONE) return bad;
   if (s.isRing(from.ringRep, from.ringSeq)) return TotemDrop.NONE;
   if (s.state === 'commit' || s.state === 'recovery') return TotemDrop.WRONG_STATE;
-  return meetForeigner(s, from.systemFrom, from.ringRep, from.ringSeq, Reason.MERGE_OPERATIONAL, Reason.MERGE_GATHER);
+  return meetForeigner(
+    s,
+    from.systemFrom,
+    from.ringRep,
+    from.ringSeq,
+    GatherReason.MERGE_OPERATIONAL,
+    GatherReason.MERGE_GATHER,
+  );
 }
 
 function meetForeigner(
@@ -201,8 +209,8 @@ function meetForeigner(
   node: number,
   ringRep: number,
   ringSeq: number,
-  operational: ReasonValue,
-  gather: ReasonValue,
+  operational: GatherReasonValue,
+  gather: GatherReasonValue,
 ): TotemDropReason {
   // As a JOIN with such a number: a node with that number cannot be in a ring with us, and gathering for it would never end.
   if (ringSeq > TOTEM_LIMITS.ringSeqMax) return TotemDrop.BAD_RING_SEQ;

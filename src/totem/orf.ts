@@ -1,3 +1,4 @@
+import { GatherReason } from '../lib/gather-reason.ts';
 import { seqAdd, seqDistance, seqLt, seqLte, seqNext } from '../lib/seq.ts';
 import { advanceAru, deliverUpTo, freeDelivered } from './delivery.ts';
 import { TotemDrop, type TotemDropReason } from './drop-reason.ts';
@@ -11,7 +12,7 @@ import type { RingState } from './state.ts';
 import { Stat } from './statistics.ts';
 import { Timer } from './timer-table.ts';
 import { armTokenTimers, resendToken } from './token-timers.ts';
-import { enterGather, enterOperational, Reason } from './transitions.ts';
+import { enterGather, enterOperational } from './transitions.ts';
 import { isLittleEndian } from './wire/header.ts';
 import { MCAST, MCAST_HEADER_BYTES, numberMcast } from './wire/mcast.ts';
 import { decodeOrfToken, encodeOrfToken, type OrfToken } from './wire/orf-token.ts';
@@ -293,7 +294,7 @@ function declareFailed(s: RingState): void {
   s.membership.failedToReceive = true;
   addFailed(s, [s.me]);
   s.observer.report({ kind: 'failedToReceive' });
-  enterGather(s, Reason.FAILED_TO_RECEIVE);
+  enterGather(s, GatherReason.FAILED_TO_RECEIVE);
 }
 
 /** The end of recovery (totem.md 4.7). */

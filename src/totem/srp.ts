@@ -1,4 +1,5 @@
 import { assert } from '../lib/assert.ts';
+import { GatherReason } from '../lib/gather-reason.ts';
 import type { RingId } from '../lib/ring-id.ts';
 import { ringSeqNewer } from '../lib/ring-seq.ts';
 import { receiveCommitToken, resumeCommit } from './commit.ts';
@@ -19,7 +20,7 @@ import { memberSilent, receiveSilence } from './suspicion.ts';
 import { forgiveOwnPause, retransmitToken, timerExpired, tokenLost } from './timeouts.ts';
 import type { SrpTimings } from './timings.ts';
 import { startPeriodicTimers } from './token-timers.ts';
-import { enterGather, Reason } from './transitions.ts';
+import { enterGather } from './transitions.ts';
 import { checkHeader, FrameType, guessForeignSender, HEADER, isLittleEndian } from './wire/header.ts';
 import { decodeHoldCancel, encodeHoldCancel } from './wire/hold-cancel.ts';
 
@@ -91,7 +92,7 @@ export class TotemSrp {
   interfaceChanged(): void {
     freeLimbo(this.state);
     requestAhead(this.state, this.state.ringSeqMax);
-    enterGather(this.state, Reason.INTERFACE_CHANGE);
+    enterGather(this.state, GatherReason.INTERFACE_CHANGE);
   }
 
   /** The transport has proof that the process of `nodeId` has ended: the others go on without it at once (deaths.ts). */

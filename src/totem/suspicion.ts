@@ -1,3 +1,4 @@
+import { GatherReason } from '../lib/gather-reason.ts';
 import { Capability } from './capabilities.ts';
 import { TotemDrop, type TotemDropReason } from './drop-reason.ts';
 import { addFailed } from './joins.ts';
@@ -5,7 +6,7 @@ import { TOTEM_LIMITS } from './limits.ts';
 import { subtract } from './node-set.ts';
 import type { RingState } from './state.ts';
 import { Timer } from './timer-table.ts';
-import { enterGather, Reason } from './transitions.ts';
+import { enterGather } from './transitions.ts';
 import { checkSilence, encodeSilence, readSilence } from './wire/silence.ts';
 
 /*
@@ -126,5 +127,5 @@ function judge(s: RingState): void {
   if (!witnesses.every((by) => silent.every((node) => suspicion.reportedMs(by, node, nowMs) >= half))) return;
   addFailed(s, silent);
   s.observer.report({ kind: 'membersSilent', nodeIds: silent });
-  enterGather(s, Reason.MEMBERS_SILENT);
+  enterGather(s, GatherReason.MEMBERS_SILENT);
 }

@@ -1,3 +1,4 @@
+import { GatherReason } from '../lib/gather-reason.ts';
 import { FrameClass, type LossTimer, type SrpState } from './interface.ts';
 import { addFailed, sendJoin, sendJoinNow } from './joins.ts';
 import { TOTEM_LIMITS } from './limits.ts';
@@ -16,7 +17,7 @@ import {
   resendToken,
   STATISTICS_PERIOD_MS,
 } from './token-timers.ts';
-import { enterGather, Reason, silence } from './transitions.ts';
+import { enterGather, silence } from './transitions.ts';
 import { encodeMergeDetect } from './wire/merge-detect.ts';
 
 /** Timers are late by some milliseconds on any busy machine. */
@@ -101,17 +102,17 @@ export function tokenLost(s: RingState, timer: LossTimer): void {
   switch (s.state) {
     case 'operational':
       s.network.watchedInterface?.check();
-      enterGather(s, Reason.TOKEN_LOST_OPERATIONAL);
+      enterGather(s, GatherReason.TOKEN_LOST_OPERATIONAL);
       return;
     case 'gather':
       consensusExpired(s);
-      enterGather(s, Reason.CONSENSUS_EXPIRED);
+      enterGather(s, GatherReason.CONSENSUS_EXPIRED);
       return;
     case 'commit':
-      enterGather(s, Reason.TOKEN_LOST_COMMIT);
+      enterGather(s, GatherReason.TOKEN_LOST_COMMIT);
       return;
     case 'recovery':
-      enterGather(s, Reason.TOKEN_LOST_RECOVERY);
+      enterGather(s, GatherReason.TOKEN_LOST_RECOVERY);
       return;
   }
 }
@@ -126,7 +127,7 @@ function consensusExpired(s: RingState): void {
   const missing = subtract(s.membership.proc, s.membership.consensus);
   addFailed(s, missing);
   s.observer.report({ kind: 'consensusTimeout', missing, timeoutMs: s.timings.consensusMs });
-  enterGather(s, Reason.CONSENSUS_TIMEOUT);
+  enterGather(s, GatherReason.CONSENSUS_TIMEOUT);
 }
 
 /** The idle ring's token was held for long enough: it goes round once. */

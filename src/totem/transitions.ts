@@ -1,3 +1,4 @@
+import { GatherReason, type GatherReasonValue } from '../lib/gather-reason.ts';
 import { type ConfigurationChange, ringIdEquals } from '../lib/ring-id.ts';
 import { seqLt } from '../lib/seq.ts';
 import { addOwnCapabilities, commonCapabilities } from './capabilities.ts';
@@ -16,28 +17,6 @@ import { type CommitToken, encodeCommitToken } from './wire/commit-token.ts';
  * a timer does can end in any state without the chapters importing each other in a circle.
  */
 
-/** Reasons for entering GATHER (totem.md 4.4); the texts are in `GATHER_REASONS`. */
-export const Reason = {
-  CONSENSUS_TIMEOUT: 0,
-  TOKEN_LOST_OPERATIONAL: 2,
-  CONSENSUS_EXPIRED: 3,
-  TOKEN_LOST_COMMIT: 4,
-  TOKEN_LOST_RECOVERY: 5,
-  FAILED_TO_RECEIVE: 6,
-  FOREIGN_OPERATIONAL: 7,
-  FOREIGN_GATHER: 8,
-  MERGE_OPERATIONAL: 9,
-  MERGE_GATHER: 10,
-  MERGE_JOIN: 11,
-  JOIN_OPERATIONAL: 12,
-  JOIN_COMMIT: 13,
-  JOIN_RECOVERY: 14,
-  INTERFACE_CHANGE: 15,
-  MEMBER_DIED: 16,
-  MEMBERS_SILENT: 17,
-} as const;
-export type ReasonValue = (typeof Reason)[keyof typeof Reason];
-
 /** The consensus timeout never takes longer than so many of itself. */
 const CONSENSUS_ROUNDS_MAX = 2;
 const STOPPED_IN_GATHER = [
@@ -52,7 +31,7 @@ const STOPPED_IN_GATHER = [
 ] as const;
 
 /** ENTER GATHER (totem.md 4.3). `node`: whose message is the reason, if one is. */
-export function enterGather(s: RingState, reason: ReasonValue, node = 0): void {
+export function enterGather(s: RingState, reason: GatherReasonValue, node = 0): void {
   const from = s.state;
   // Stock restores the old ring's numbers only where 4.4 says so; a recovery that is left in another way must too, or
   // the next commit token lies about the old ring (totem.md trap 16).
@@ -71,7 +50,7 @@ export function enterGather(s: RingState, reason: ReasonValue, node = 0): void {
   for (const timer of STOPPED_IN_GATHER) s.timers.stop(timer);
   s.enter('gather');
   s.statistics.add(Stat.gather_entered);
-  if (reason === Reason.CONSENSUS_EXPIRED) s.statistics.add(Stat.continuous_gather);
+  if (reason === GatherReason.CONSENSUS_EXPIRED) s.statistics.add(Stat.continuous_gather);
   const { memb: members, proc: candidates, failed } = s.membership;
   s.observer.report({ kind: 'gather', reason, from, node, silentMs: silence(s), members, candidates, failed });
 }

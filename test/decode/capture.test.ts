@@ -99,6 +99,7 @@ function read(file: Uint8Array) {
   const facts: string[] = [];
   const times: number[] = [];
   const source = {
+    name: 'FILE',
     take(count: number): Uint8Array {
       at += count;
       return file.subarray(at - count, Math.min(at, file.length));
@@ -168,7 +169,7 @@ t.test('fragments of IPv4 and IPv6 in any order', async (t) => {
 t.test('damage is named', async (t) => {
   const file = pcap(101, [ipv4(udp(join()))]);
   t.match(read(file.subarray(0, file.length - 1)).rest.problem, /ends in the middle of packet 1/);
-  t.throws(() => read(new Uint8Array(30)), /no pcap or pcapng file: it begins with 00000000/);
+  t.throws(() => read(new Uint8Array(30)), /FILE is no pcap or pcapng file: it begins with 00000000/);
   t.throws(() => read(new Uint8Array(3)), /fewer bytes than a header/);
   const cut = read(pcap(101, [ipv4(udp(join())).slice(0, 40)], (bytes) => bytes + 33));
   t.match(cut.facts, [/cut by the capture after 12 of 45 bytes/]);

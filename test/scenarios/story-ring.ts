@@ -1,8 +1,8 @@
 import { type FrameMemory, frameMemory } from '../../src/lib/frame-memory.ts';
+import { GATHER_REASONS } from '../../src/lib/gather-reason.ts';
 import { type ConfigurationChange, type RingId, ringIdText } from '../../src/lib/ring-id.ts';
 import { EventHeap } from '../../src/sim/event-heap.ts';
 import {
-  GATHER_REASONS,
   Group,
   ProcessGroups,
   type SrpTimings,

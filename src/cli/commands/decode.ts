@@ -229,11 +229,14 @@ class FileSource implements ByteSource {
   private from = 0;
   private to = 0;
 
-  private constructor(private readonly fd: number) {}
+  private constructor(
+    private readonly fd: number,
+    readonly name: string,
+  ) {}
 
   static open(path: string): FileSource {
     try {
-      return new FileSource(openSync(path, 'r'));
+      return new FileSource(openSync(path, 'r'), path);
     } catch (error) {
       throw new RondoError('RONDO_CAPTURE', error instanceof Error ? error.message : String(error));
     }

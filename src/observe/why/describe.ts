@@ -1,3 +1,4 @@
+import { GatherReason } from '../../lib/gather-reason.ts';
 import { type FlightRecord, type FlightRecordOf, LINK_CAUSES, LOSS_TIMERS, PAUSE_NOTICED_BY } from '../flight/index.ts';
 import type {
   ChangeCause,
@@ -16,15 +17,19 @@ const TRIGGER_MS = 200;
 const LINK_NEWS_MS = 2000;
 const NEVER = 0xffff_ffff;
 
-/** Numbers of the reasons for GATHER (totem.md 4.4). */
-const Why = {
-  FAILED_TO_RECEIVE: 6,
-  FOREIGN: [7, 8, 9, 10],
-  JOINS: [11, 12, 13, 14],
-  INTERFACE: 15,
-  DIED: 16,
-  SILENT: 17,
-} as const;
+/** Messages of a ring that is not this node's. */
+const FOREIGN: readonly number[] = [
+  GatherReason.FOREIGN_OPERATIONAL,
+  GatherReason.FOREIGN_GATHER,
+  GatherReason.MERGE_OPERATIONAL,
+  GatherReason.MERGE_GATHER,
+];
+const JOINS: readonly number[] = [
+  GatherReason.MERGE_JOIN,
+  GatherReason.JOIN_OPERATIONAL,
+  GatherReason.JOIN_COMMIT,
+  GatherReason.JOIN_RECOVERY,
+];
 
 export function describeChange(draft: Draft): MembershipChange {
   const { begin, records } = draft;
@@ -76,14 +81,14 @@ function causeOf({ begin, earlier, first }: Draft, gather: FlightRecordOf<'gathe
   const [loss] = ofKind(near, 'tokenLost').slice(-1);
   const node = gather?.node ?? 0;
   const reason = gather?.reason ?? -1;
-  if (reason === Why.INTERFACE) return { kind: first ? 'start' : 'interface' };
-  if (reason === Why.DIED) return { kind: 'died', node };
-  if (reason === Why.SILENT) return { kind: 'silent', nodes: ofKind(near, 'membersSilent').at(-1)?.nodes ?? [] };
-  if (reason === Why.FAILED_TO_RECEIVE) return { kind: 'failedToReceive' };
+  if (reason === GatherReason.INTERFACE_CHANGE) return { kind: first ? 'start' : 'interface' };
+  if (reason === GatherReason.MEMBER_DIED) return { kind: 'died', node };
+  if (reason === GatherReason.MEMBERS_SILENT)
+    return { kind: 'silent', nodes: ofKind(near, 'membersSilent').at(-1)?.nodes ?? [] };
+  if (reason === GatherReason.FAILED_TO_RECEIVE) return { kind: 'failedToReceive' };
   if (leave !== undefined) return { kind: 'leave', node: leave.node };
-  if (Why.FOREIGN.some((foreign) => foreign === reason)) return { kind: 'otherRing', node };
-  if (Why.JOINS.some((join) => join === reason))
-    return { kind: gather?.members.includes(node) === true ? 'gaveUp' : 'join', node };
+  if (FOREIGN.includes(reason)) return { kind: 'otherRing', node };
+  if (JOINS.includes(reason)) return { kind: gather?.members.includes(node) === true ? 'gaveUp' : 'join', node };
   if (loss === undefined) return { kind: 'other', reason };
   const { silentMs, timeoutMs, timer } = loss;
   return { kind: 'tokenLost', timer: LOSS_TIMERS[timer] ?? '?', silentMs, timeoutMs };

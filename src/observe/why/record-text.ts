@@ -1,4 +1,5 @@
 import { counted } from '../../lib/counted.ts';
+import { GATHER_REASONS } from '../../lib/gather-reason.ts';
 import { QUORUM_RULES } from '../../lib/quorum-rule.ts';
 import {
   END_CAUSES,
@@ -69,7 +70,7 @@ function ringRecordText(record: RingRecord): string | null {
   switch (record.kind) {
     case 'gather': {
       const who = record.node > 0 ? `, because of node ${record.node}` : '';
-      return `GATHER from ${FLIGHT_STATES[record.from]?.toUpperCase() ?? '?'}, reason ${record.reason}${who}`;
+      return `GATHER from ${FLIGHT_STATES[record.from]?.toUpperCase() ?? '?'}, ${reasonText(record.reason)}${who}`;
     }
     case 'heard':
       return `last heard: ${record.nodes.map((node, i) => `node ${node} link ${record.links[i]} ${timeText(record.silentMs[i] ?? 0)} ago`).join(', ')}`;
@@ -156,3 +157,7 @@ function stepText(record: StepRecord): string | null {
       return null;
   }
 }
+
+/** In stock's words, as its log has them. */
+const reasonText = (reason: number): string =>
+  `reason ${reason} (${(GATHER_REASONS[reason] ?? 'unknown').replace(/\.$/, '')})`;

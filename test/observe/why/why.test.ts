@@ -252,6 +252,7 @@ t.test('several nodes: one story, whatever their clocks say', async (t) => {
     lines.join('\n'),
     /\+50\.003 s {2}node 2 {2}token lost after 1\.00 s[\s\S]*\+60\.003 s {2}node 1 {2}token lost/,
   );
+  t.match(lines.join('\n'), /GATHER from OPERATIONAL, reason 2 \(The token was lost in the OPERATIONAL state\)/);
 });
 
 t.test('whatever the records are, something is said', async (t) => {
