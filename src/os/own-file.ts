@@ -16,7 +16,7 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { findPlace, inDirectory, naming, openTrusted, type Place } from './trusted-path.ts';
+import { findName, findPlace, inDirectory, naming, openTrusted, type Place } from './trusted-path.ts';
 
 /** Files that the daemon keeps for itself: small, its own, never somebody else's by way of a link. */
 
@@ -39,7 +39,7 @@ export function readOwnFile(path: string, bytesMax: number): Uint8Array | null {
 
 /** Makes a file; one that is there, or a link, is an error. `durable`: waits for the disk. */
 export function createOwnFile(path: string, bytes: Uint8Array, mode: number, durable = true): void {
-  inPlace(path, (place) => writeNew(inDirectory(place.directory, place.name), bytes, mode, durable));
+  at(findName(path), path, ({ directory, name }) => writeNew(inDirectory(directory, name), bytes, mode, durable));
 }
 
 /** For whom root makes a file. */
@@ -50,7 +50,7 @@ export interface FileOwner {
 
 /** Replaces a file as a whole, and durably: after a crash it has the old bytes or the new ones. It has its owner before it has its name. */
 export function replaceOwnFile(path: string, bytes: Uint8Array, mode: number, owner: FileOwner | null = null): void {
-  inPlace(path, ({ directory, name }) => {
+  at(findPlace(path), path, ({ directory, name }) => {
     const temporary = inDirectory(directory, `${name}.tmp`);
     removeName(temporary); // left by a crash, or planted: the name is removed, what it points to stays
     try {
@@ -71,7 +71,7 @@ export function replaceOwnFile(path: string, bytes: Uint8Array, mode: number, ow
 
 /** Makes a directory for an owner; one that is there stays as it is. Whoever may write beside it cannot have another one given away. */
 export function makeOwnDirectory(path: string, mode: number, owner: FileOwner | null): void {
-  inPlace(path, ({ directory, name }) => {
+  at(findPlace(path), path, ({ directory, name }) => {
     const made = inDirectory(directory, name);
     try {
       mkdirSync(made, mode);
@@ -91,7 +91,7 @@ export function makeOwnDirectory(path: string, mode: number, owner: FileOwner | 
 
 /** Makes a link beside `path`, or moves it, in one step. */
 export function replaceLink(path: string, target: string): void {
-  inPlace(path, ({ directory, name }) => {
+  at(findName(path), path, ({ directory, name }) => {
     const next = inDirectory(directory, `${name}.${process.pid}`);
     removeName(next);
     symlinkSync(target, next);
@@ -101,7 +101,7 @@ export function replaceLink(path: string, target: string): void {
 
 /** Removes a name, whatever it is; no link is followed. */
 export function removeOwnFile(path: string): void {
-  inPlace(path, ({ directory, name }) => removeName(inDirectory(directory, name)));
+  at(findName(path), path, ({ directory, name }) => removeName(inDirectory(directory, name)));
 }
 
 /**
@@ -130,8 +130,7 @@ export function exposure(directory: string, group = 0): string | null {
   return null;
 }
 
-function inPlace(path: string, act: (place: Place) => void): void {
-  const place = findPlace(path);
+function at(place: Place, path: string, act: (place: Place) => void): void {
   try {
     naming(path, () => act(place));
   } finally {

@@ -39,10 +39,20 @@ export function findPlace(path: string): Place {
   return naming(path, () => walk(path, ownUid()));
 }
 
+/** The same for the name itself, which is to be made, removed or exchanged: what a link of that name leads to is not meant. */
+export function findName(path: string): Place {
+  return naming(path, () => walk(path, ownUid(), () => {}, 'kept'));
+}
+
 /** Hears of every directory and every symbolic link on the way, before it is gone into. */
 type Inspection = (stat: Stats, where: () => string) => void;
 
-function walk(path: string, uid: number, inspect: Inspection = () => {}): Place {
+function walk(
+  path: string,
+  uid: number,
+  inspect: Inspection = () => {},
+  lastLink: 'followed' | 'kept' = 'followed',
+): Place {
   const rest = path.split('/').filter((name) => name !== '' && name !== '.');
   let directory = openSync(path.startsWith('/') ? '/' : '.', DIRECTORY);
   let links = 0;
@@ -54,7 +64,7 @@ function walk(path: string, uid: number, inspect: Inspection = () => {}): Place 
       const trusted = isTrustedDirectory(here, uid);
       inspect(here, () => realPath(directory));
       const stat = statNoFollow(directory, name);
-      if (stat?.isSymbolicLink() === true) {
+      if (stat?.isSymbolicLink() === true && (rest.length > 0 || lastLink === 'followed')) {
         inspect(stat, () => realPath(directory, name));
         if (!mayFollow(stat, trusted, uid))
           throw new PathError('ELOOP', 40, path, `symbolic link ${name} of another user`);
