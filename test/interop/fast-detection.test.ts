@@ -87,6 +87,9 @@ for (const mix of kinds) {
       victim.thaw();
       await sleep(1_000);
     }
-    if (mix.includes('ours')) t.same(lab.nodes.map(count), before, `pauses of ${PAUSE_MS} ms change no membership`);
+    const after = lab.nodes.map(count);
+    t.comment(`memberships before and after ${rounds} pauses: ${before.join(' ')}, ${after.join(' ')}`);
+    // A stock node that was paused takes all its links down itself: a ring of stock changes, too.
+    if (mix.at(-1) === 'ours') t.same(after, before, `pauses of ${PAUSE_MS} ms change no membership`);
   });
 }

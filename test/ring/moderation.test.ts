@@ -69,6 +69,23 @@ t.test('a client that waits for each response is heard at once, but for a few lo
   t.ok(pair.looks < 40, `${pair.looks} of ${pair.messages} messages waited`);
 });
 
+t.test('a sender that gets a processor once in a millisecond, for one message, is left alone, too', async (t) => {
+  const pair = new Processor((ms) => Math.floor(ms / 0.004), 0.95);
+  pair.run(1000);
+  t.equal(pair.moderation.moderated, true);
+  t.ok(pair.wakes < 50, `${pair.wakes} wake-ups in a second`);
+});
+
+t.test(
+  'a client that waits for each response, a thousand in a second, is heard at once, but for a few looks',
+  async (t) => {
+    const pair = new Processor(() => 1, 0.95);
+    pair.run(10_000);
+    t.equal(pair.moderation.moderated, false);
+    t.ok(pair.looks < 40, `${pair.looks} of ${pair.messages} messages waited`);
+  },
+);
+
 t.test('a sender that others keep off the processor stays moderated', async (t) => {
   let turn = 0;
   const pair = new Processor((ms) => (turn++ % 10 === 0 ? Math.floor(ms / 0.004) : 0), 0.07);
@@ -78,7 +95,7 @@ t.test('a sender that others keep off the processor stays moderated', async (t) 
 });
 
 t.test('a client that sends seldom is never put on trial', async (t) => {
-  const pair = new Processor(() => 10, 0.3);
+  const pair = new Processor(() => 10, 2.1);
   pair.run(10_000);
   t.equal(pair.looks, 0);
 });
