@@ -184,7 +184,7 @@ async function readConfigFile(file: string, environment: ConfigEnvironment): Pro
     const stockMessage = `Can't read file ${file}: ${text}`;
     return new ConfigError('RONDO_CONFIG_READ', stockMessage, {
       stockMessage,
-      hint: 'Give the path of the file (rondod: -c PATH)',
+      hint: 'Give the path of the file (rondod -c PATH, rondo config check PATH)',
     });
   }
 }

@@ -45,16 +45,19 @@ export function commandDelivery({ path, msMax = COMMAND_MS_MAX, check }: Command
   return {
     async deliver(notice, dropped, signal) {
       check?.(path);
-      const child = spawn(path, [notice.name], {
+      const child: ChildProcess = spawn(path, [notice.name], {
         cwd: '/',
         env: { ...commandEnvironment(notice) },
         stdio: ['pipe', 'ignore', 'ignore'],
         detached: true,
       });
+      // Listened for before anything else can fail: nobody's `error` would end the daemon.
+      const end = ended(child, path, msMax, signal);
       ordinaryPriority(child);
-      child.stdin.on('error', () => {}); // it need not read
-      child.stdin.end(`${noticeJson(notice, dropped)}\n`);
-      await ended(child, path, msMax, signal);
+      // Where no descriptor is free there are no streams, only an `error` to come.
+      child.stdin?.on('error', () => {}); // it need not read
+      child.stdin?.end(`${noticeJson(notice, dropped)}\n`);
+      await end;
     },
   };
 }

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, chownSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -76,6 +77,27 @@ async function hook(t: Tap, statuses: number[]): Promise<Hook> {
 }
 
 type Tap = Pick<typeof t, 'teardown'>;
+
+t.test('a command that finds no free descriptor is reported, and ends nobody', async (t) => {
+  const module = new URL('../../src/notify/command.js', import.meta.url).href;
+  const script = `
+    import { closeSync, openSync } from 'node:fs';
+    const { commandDelivery } = await import(${JSON.stringify(module)});
+    const delivery = commandDelivery({ path: '/bin/true' });
+    const deliver = () => delivery.deliver(${JSON.stringify(noticeOf(CLIENT))}, 0, new AbortController().signal);
+    const taken = [];
+    try { for (;;) taken.push(openSync('/dev/null')); } catch {}
+    const problem = await deliver().then(() => 'none', (error) => error.message);
+    await new Promise((resolve) => setTimeout(resolve, 50)); // an error that nobody listens to comes later
+    for (const fd of taken) closeSync(fd);
+    await deliver();
+    process.stdout.write(problem);`;
+  const options = [process.execPath, '--input-type=module', '--eval', script];
+  const child = spawnSync('sh', ['-c', 'ulimit -n 64; exec "$@"', 'sh', ...options], { encoding: 'utf8' });
+  t.equal(child.stderr, '');
+  t.match(child.stdout, /^\/bin\/true cannot be started: .*EMFILE/);
+  t.equal(child.status, 0);
+});
 
 t.test('a webhook is tried again with the same key, later and later, but not when it refuses', async (t) => {
   const pauses: number[] = [];
