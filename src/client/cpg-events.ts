@@ -194,7 +194,21 @@ function checkedView(event: Uint8Array, bytesMin: number): DataView {
   return viewOf(event);
 }
 
-const copied = (data: Uint8Array): Uint8Array => new Uint8Array(data);
+/** Shorter messages share memory in Node's pool of buffers; those of half a pool and more would not fit in it. */
+const POOLED_BYTES_MAX = 2048;
+
+/**
+ * A copy that belongs to the program. A buffer of its own for each short message costs five times its bytes: the allocator, and the garbage
+ * collector, which stops the program until it has freed them one by one.
+ */
+function copied(data: Uint8Array): Uint8Array {
+  const { length } = data;
+  if (length > POOLED_BYTES_MAX) return new Uint8Array(data);
+  const { buffer, byteOffset } = Buffer.allocUnsafe(length);
+  const copy = new Uint8Array(buffer, byteOffset, length);
+  copy.set(data);
+  return copy;
+}
 
 function part(event: Uint8Array, offset: number, bytes: number): Uint8Array {
   if (bytes > event.length - offset) throw malformed(`${bytes} bytes announced in an event of ${event.length}`);

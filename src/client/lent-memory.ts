@@ -19,10 +19,11 @@ export class LentMemory {
   private readonly lent = new Set<ArrayBufferLike>();
 
   readonly copy = (source: Uint8Array): Uint8Array => {
+    if (source.length > FREE_BYTES_MAX) return new Uint8Array(source); // is not kept
     const size = log2(source.length);
     const reused = this.free[size]?.pop();
     if (reused !== undefined) this.freeBytes -= reused.byteLength;
-    const piece = reused ?? new ArrayBuffer(2 ** size);
+    const piece = reused ?? Buffer.allocUnsafeSlow(2 ** size).buffer;
     this.lent.add(piece);
     const data = new Uint8Array(piece, 0, source.length);
     data.set(source);

@@ -1,6 +1,7 @@
 import { onAbort } from './abort.ts';
 import { LentMemory } from './lent-memory.ts';
 import type { Session } from './session.ts';
+import { nextTurnIfDue } from './time-slice.ts';
 
 /** Room is looked for so often while nothing says that there might be some. */
 const PAUSE_MS = 1;
@@ -100,6 +101,9 @@ export class MessageQueue {
       }
       this.queue.shift();
       this.memory.giveBack(item.data.buffer);
+      // A daemon that takes them as fast as they come would keep this loop in one turn.
+      const turn = nextTurnIfDue();
+      if (turn !== null) await turn;
     }
     this.idle = null;
   }

@@ -68,3 +68,22 @@ t.test('a client whose messages are lent sees every one of them, whole', async (
   await cpg.close();
   await cluster.close();
 });
+
+t.test('owned messages of all lengths stay as they were, whatever comes after them', async (t) => {
+  const cluster = await createTestCluster(1, { seed: 1 });
+  t.teardown(() => cluster.close());
+  const cpg = await cluster.run(Cpg.connect(cluster.connectOptions(1)));
+  await cluster.run(cpg.join('g'));
+  const lengths = [0, 1, 7, 64, 65, 1400, 2048, 2049, 4096, 100_000, 3, 2000];
+  const sent = [...lengths, ...lengths].map((length, at) => new Uint8Array(length).fill(at));
+  for (const data of sent) await cluster.run(cpg.send(data));
+  const kept: Uint8Array[] = [];
+  for await (const event of cpg.events()) {
+    if (event.type === 'message') kept.push(event.data);
+    if (kept.length === sent.length) break;
+    await cluster.settle();
+  }
+  t.same(kept, sent);
+  for (const data of kept) data.fill(255); // the program may write, too
+  t.ok(kept.every((data) => data.every((byte) => byte === 255)));
+});

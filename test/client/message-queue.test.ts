@@ -30,3 +30,25 @@ t.test('what waits for room leaves when something came from the daemon, before i
   await queue.drained();
   t.notOk(queue.busy);
 });
+
+t.test('many that wait leave in several turns of the loop, however fast the daemon takes them', async (t) => {
+  const session = { timeoutMs: 10_000, late: () => new ConnectionError('RONDO_TIMEOUT', 'late') };
+  const queue = new MessageQueue(session, {
+    post: () => {
+      for (const endMs = performance.now() + 0.1; performance.now() < endMs; );
+      return true;
+    },
+    fitsAtOnce: () => true,
+    sendInPieces: () => Promise.reject(new Error('not asked for')),
+  });
+  const messages = Array.from({ length: 200 }, () => queue.add(new Uint8Array(1), undefined));
+  let turns = 0;
+  const count = (): void => {
+    turns++;
+    next = setImmediate(count);
+  };
+  let next = setImmediate(count);
+  await Promise.all(messages);
+  clearImmediate(next);
+  t.ok(turns >= 5, `20 ms of work in ${turns + 1} turns`);
+});
