@@ -16,6 +16,7 @@ import { LineLimit } from '../lib/line-limit.ts';
 import type { LogFunction } from '../lib/log.ts';
 import { trustedFile } from '../os/trusted-path.ts';
 import { loadEngineModules } from '../services/host/engine-modules.ts';
+import { BothFronts } from './both-fronts.ts';
 import { NodeError } from './errors.ts';
 import { LocalFront } from './local-front.ts';
 
@@ -26,7 +27,7 @@ export interface EmbeddedNodeOptions {
   readonly stateDir: string;
   /** Which entry of the node list this node is, by its name or first address. Default: the one with an address of this host. */
   readonly node?: string;
-  /** `false` (default): only this process has clients. A name: other processes connect to that IPC instance, as to a daemon's. */
+  /** `false` (default): only this process has clients. A name: other processes connect to that IPC instance, too, as to a daemon's. */
   readonly ipc?: false | string;
   /** Gets every line of the log, limited by kind. Default: nobody does. */
   readonly log?: LogFunction;
@@ -67,7 +68,7 @@ export class EmbeddedNode {
   private readonly lost = new Deferred<NodeEnd>();
   private readonly daemon: Daemon;
   private readonly instance: string | null;
-  /** Where this program's clients are served, when nobody else's are. */
+  /** Where this program's clients are served. */
   private local: LocalFront | null = null;
 
   /** @internal `createNode` makes them. */
@@ -93,9 +94,10 @@ export class EmbeddedNode {
       flight: parts.flight,
       lostLines: () => ({ file: 0, syslog: 0 }),
       makeIpc: (ports) => {
-        if (instance !== null) return new IpcServerFront(ports, instance, ipcTransport(configuration.map));
-        this.local = new LocalFront(ports);
-        return this.local;
+        const local = new LocalFront(ports);
+        this.local = local;
+        if (instance === null) return local;
+        return new BothFronts(local, new IpcServerFront(ports, instance, ipcTransport(configuration.map)));
       },
       ready: () => this.isReady.resolve(),
       abort: () => this.lost.resolve('failed'),
@@ -106,9 +108,8 @@ export class EmbeddedNode {
   /** What `connect()` and `open()` of everything in this package take to be clients of this node. */
   connectOptions(): ConnectOptions {
     const { instance, local } = this;
-    if (instance !== null) return { instance };
     const hook: ConnectOptions & ChannelHook = local === null ? {} : { [OPEN_CHANNEL]: local.openChannel };
-    return hook;
+    return instance === null ? hook : { ...hook, instance };
   }
 
   /** Leaves the ring in an orderly way, disconnects the clients, ends the thread. May be repeated. */

@@ -19,7 +19,7 @@ interface LocalService {
 }
 
 /**
- * The clients of a node that only its own program has: no socket and no file. Clients of the ring thread's engine share memory with it, and
+ * The clients of a node in its own program: no socket and no file. Clients of the ring thread's engine share memory with it, and
  * each thread wakes the other by the doorbells that they have anyway; clients of the other engines are on the engines' own thread.
  */
 export class LocalFront implements IpcFront {
@@ -27,7 +27,8 @@ export class LocalFront implements IpcFront {
   /** The clients that the ring thread serves. */
   private readonly remotes = new Map<number, { readonly client: AttachedClient; readonly wire: LocalWire }>();
   private readonly remoteStatistics: RemoteStatistics;
-  private lastId = 0;
+  /** Those of clients over sockets, which count from 1, are never so high. */
+  private lastId = 2 ** 30;
   private closedCount = 0;
   private allowed = false;
   private gone = false;

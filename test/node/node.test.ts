@@ -166,6 +166,9 @@ t.test('a client that is gone has left its group', async (t) => {
     else await cpg.close();
   }
   const watcher = await Cpg.connect(node.connectOptions());
+  // That it left is told with the next rotation of the token.
+  const deadlineMs = performance.now() + 2_000;
+  while ((await watcher.members('again')).length > 0 && performance.now() < deadlineMs) await delay(5);
   t.same(await watcher.members('again'), [], 'nobody is left');
   watcher.destroy();
 });
@@ -186,6 +189,33 @@ t.test('other processes connect by name, and a connection that is let go does no
   t.match((await child('')).stdout, 'place number', 'the program ends by itself');
   const kept = child('cpg.ref(); setTimeout(() => cpg.close().then(() => console.log("closed")), 200).unref();');
   t.match((await kept).stdout, 'closed', 'it is kept until close()');
+});
+
+t.test('a program and other processes are clients of its node at the same time', async (t) => {
+  const instance = `rondo-both-${process.pid}`;
+  const node = await createNode({ config: configText(PORT), stateDir: stateDirectory(t), node: 'here', ipc: instance });
+  t.teardown(() => node.close());
+  const own = await Cpg.connect(node.connectOptions());
+  await own.join('both');
+  const statistics = await Cmap.connect({ ...node.connectOptions(), map: 'stats' });
+  t.same(ringFiles(), [], 'the program needs no files');
+  t.equal(await statistics.getNumber('stats.ipcs.global.active'), 2);
+  const program = `import { Cpg } from ${JSON.stringify(ENTRY)};
+    const cpg = await Cpg.connect({ instance: ${JSON.stringify(instance)} });
+    await cpg.join('both');
+    await cpg.send('from outside');
+    for await (const event of cpg.events())
+      if (event.type === 'message' && Buffer.from(event.data).toString() === 'from inside') break;
+    await cpg.close();`;
+  const child = promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], { timeout: 20_000 });
+  t.equal(await firstMessage(own), 'from outside');
+  t.equal(await statistics.getNumber('stats.ipcs.global.active'), 3);
+  await own.send('from inside');
+  await child;
+  for await (const event of own.events()) if (event.type === 'membership' && event.left.length > 0) break;
+  t.equal(await statistics.getNumber('stats.ipcs.global.active'), 2);
+  await node.close();
+  t.equal((await own.ended)?.code, 'RONDO_DISCONNECTED');
 });
 
 t.test('nothing is left of nodes that came and went', async (t) => {
