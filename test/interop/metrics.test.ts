@@ -133,12 +133,15 @@ scrape_configs:
 
     await first.cut({ peers: [second], link: 1 });
     type Alert = { readonly state: string; readonly labels: Readonly<Record<string, string>> };
+    const firingNow = async (name: string): Promise<readonly Alert[]> => {
+      const { alerts } = await query<{ readonly alerts: readonly Alert[] }>(first, 'alerts');
+      return alerts.filter(({ state, labels }) => state === 'firing' && labels['alertname'] === name);
+    };
     const fires = (name: string): Promise<readonly Alert[]> =>
       until(
         `${name} fires`,
         async () => {
-          const { alerts } = await query<{ readonly alerts: readonly Alert[] }>(first, 'alerts');
-          const found = alerts.filter(({ state, labels }) => state === 'firing' && labels['alertname'] === name);
+          const found = await firingNow(name);
           return found.length > 0 ? found : null;
         },
         40_000,
@@ -152,8 +155,16 @@ scrape_configs:
     await resolved();
 
     await first.cut({ peers: [second], link: 1, direction: 'in' });
-    const oneWay = await fires('RondoLinkOneWay');
-    t.match(oneWay[0]?.labels, { link: '1', from_id: '2', to_id: '1' }, 'node 2 hears node 1, and is not heard');
+    // While a link goes or comes, one end sees it before the other: for a moment that is one way, too, and perhaps the other one.
+    await until(
+      'RondoLinkOneWay fires for node 2, which hears node 1 and is not heard, and for nobody else',
+      async () => {
+        const alerts = await firingNow('RondoLinkOneWay');
+        const words = alerts.map(({ labels: { link, from_id, to_id } }) => `${link} ${from_id} ${to_id}`);
+        return words.length > 0 && words.every((one) => one === '1 2 1') ? true : null;
+      },
+      40_000,
+    );
     await first.heal();
     await resolved();
 

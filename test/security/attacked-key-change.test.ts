@@ -75,7 +75,15 @@ for (const kind of ['ours', 'stock'] as const) {
       const next = randomBytes(256);
       for (const node of members) node.writeKey(next);
       const traffic = talk(other, MESSAGES);
-      await victim.space.must('corosync-cfgtool', ['-R']);
+      const reloaded = await victim.space.run('corosync-cfgtool', ['-R']);
+      if (kind === 'stock' && reloaded.code !== 0) {
+        // Seen in a third of the runs: stock's tool gets no response. There is nothing more to compare with then.
+        attacking = false;
+        await Promise.allSettled([...attacks, traffic]);
+        t.comment(`stock: the reload was not answered under the attack (status ${reloaded.code})`);
+        return;
+      }
+      t.equal(reloaded.code, 0, reloaded.stderr);
       const member = await traffic;
       const arrived = await until(
         'all messages',
