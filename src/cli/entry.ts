@@ -8,7 +8,7 @@ process.on('SIGUSR1', () => {});
 
 const { loadProgram } = await import('../os/program.ts');
 const { main } = await loadProgram<typeof import('./program.ts')>('cli', 'src/cli/program.js');
-const { CliExit, runCli } = main;
+const { CliExit, exitProcess, runCli } = main;
 
 const abort = new AbortController();
 process.once('SIGINT', () => abort.abort());
@@ -40,6 +40,7 @@ const io: CliIo = {
 };
 
 const status = await runCli(process.argv.slice(2), io);
-process.exitCode = abort.signal.aborted && status === CliExit.OK ? CliExit.INTERRUPTED : status;
-// Whatever handle is left (standard input of a command that was interrupted) must not keep the process.
-process.stdout.write('', () => process.exit());
+// Whatever is left (standard input of a command that was interrupted, a name that is looked up) must not keep the process.
+process.stdout.write('', () =>
+  exitProcess(abort.signal.aborted && status === CliExit.OK ? CliExit.INTERRUPTED : status),
+);

@@ -11,7 +11,7 @@ const REQUESTED = 'rondo.totem.requested';
 
 export interface FlightSecondsPorts {
   readonly flight: FlightLog;
-  readonly counters: Pick<RingCounters, 'names' | 'raw'>;
+  readonly counters: Pick<RingCounters, 'namesBelow' | 'raw'>;
   /** Log lines that were lost so far, by destination. */
   lostLines(): LogLosses;
 }
@@ -39,8 +39,7 @@ export class FlightSeconds {
     const requested = this.grown(REQUESTED, counters.raw(REQUESTED) ?? 0);
     if (resent + requested > 0) flight.write('retransmissions', { resent, requested });
     const drops: { readonly name: string; readonly count: number }[] = [];
-    for (const key of counters.names()) {
-      if (!key.startsWith(DROPS_PREFIX)) continue;
+    for (const key of counters.namesBelow(DROPS_PREFIX)) {
       const count = this.grown(key, counters.raw(key) ?? 0);
       if (count > 0) drops.push({ name: key.slice(DROPS_PREFIX.length), count });
     }

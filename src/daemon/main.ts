@@ -9,6 +9,7 @@ import { COROSYNC_VERSION } from '../lib/corosync-version.ts';
 import { failureText, stackOf } from '../lib/failure.ts';
 import { printableLines } from '../lib/printable.ts';
 import { END_CAUSES } from '../observe/flight/index.ts';
+import { exitProcess } from '../os/exit-process.ts';
 import { lockFile } from '../os/file-lock.ts';
 import { limitMallocArenas } from '../os/give-back.ts';
 import { exposure } from '../os/own-file.ts';
@@ -229,7 +230,7 @@ function crashed(error: unknown, { log, stateDirectory, flight }: ServeParts): n
     }
   }
   if (failed) process.stderr.write(`Unexpected error: ${reason}\n`);
-  process.exit(ExitCode.FATAL);
+  exitProcess(ExitCode.FATAL);
 }
 
 const recordCrash = ({ main }: FlightRecorder, reason: string): void =>

@@ -16,7 +16,7 @@ import { METRICS } from '../web/metrics/table.ts';
 import { readPageFiles } from '../web/page-files.ts';
 import type { PageChange } from '../web/page-state.ts';
 import { type WebAccess, WebServer } from '../web/server.ts';
-import { pageMatrix, pageState, steadyPart } from '../web/state.ts';
+import { pageMatrix, pageState, urgentPart } from '../web/state.ts';
 import type { NodeSnapshot } from '../web/view.ts';
 import { MemoryWatch } from './memory-watch.ts';
 import { nodeView, type RingNow, type ViewSources } from './node-view.ts';
@@ -65,6 +65,8 @@ export class Observation implements Phase {
   private reloads: Tracker | null = null;
   private ring: RingNow = { ringId: NO_RING, members: [] };
   private changes: readonly PageChange[] = [];
+  /** How often changes were put into words. */
+  private explained = 0;
   private timer: NodeJS.Timeout | null = null;
   /** Of the transitional configuration, which comes first. */
   private left: readonly number[] = [];
@@ -125,6 +127,7 @@ export class Observation implements Phase {
     const names = new Map(this.ports.totem().members.map(({ nodeId, name }) => [nodeId, name]));
     const name = (nodeId: number): string => names.get(nodeId) || `node ${nodeId}`;
     const recorded = membershipChanges(this.ports.flightRecords());
+    this.explained++;
     this.changes = this.changes.map((change) => {
       if (!rings.includes(change.ring)) return change;
       const found = recorded.find(({ to }) => to !== null && ringIdText(to) === change.ring);
@@ -252,10 +255,9 @@ export class Observation implements Phase {
     let seen: readonly ConnectivityView[] | null = null;
     let matrix = '';
     return new Followers({
-      state: () => {
-        const state = pageState(this.view(), this.changes, this.history.samples.at(-1) ?? null, Date.now());
-        return { steady: steadyPart(state), text: () => JSON.stringify(state) };
-      },
+      state: () =>
+        JSON.stringify(pageState(this.view(), this.changes, this.history.samples.at(-1) ?? null, Date.now())),
+      urgent: () => `${this.explained} ${urgentPart(this.view())}`,
       matrix: () => {
         const now = this.ports.seen();
         if (now !== seen) matrix = JSON.stringify(pageMatrix(now));

@@ -21,15 +21,27 @@ import { ENGINE_DROP_REASONS, type EngineDropReason } from '../services/host/eng
 export class RingCounters {
   private readonly slots = new Map<string, number>();
   private readonly zeroes = new Map<string, number>();
+  private readonly below = new Map<string, readonly string[]>();
 
   constructor(private readonly values: () => Float64Array) {}
 
   add(names: readonly { readonly name: string; readonly slot: number }[]): void {
     for (const { name, slot } of names) this.slots.set(name, slot);
+    this.below.clear();
   }
 
   names(): Iterable<string> {
     return this.slots.keys();
+  }
+
+  /** Those that begin so. Asked every second for a few prefixes; names are added seldom. */
+  namesBelow(prefix: string): readonly string[] {
+    let names = this.below.get(prefix);
+    if (names === undefined) {
+      names = [...this.slots.keys()].filter((name) => name.startsWith(prefix));
+      this.below.set(prefix, names);
+    }
+    return names;
   }
 
   raw(name: string): number | undefined {

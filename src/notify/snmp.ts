@@ -1,6 +1,7 @@
 import { createSocket } from 'node:dgram';
-import { isIPv6 } from 'node:net';
+import { isIPv6, type LookupFunction } from 'node:net';
 import { printable } from '../lib/printable.ts';
+import { lookUpName } from '../os/look-up-name.ts';
 import { type Ber, berInteger, berOid, berSequence, berText, berTicks, berTrap, berUnsigned } from './ber.ts';
 import { type Notice, statusWord } from './notice.ts';
 import type { Delivery } from './receiver.ts';
@@ -82,22 +83,41 @@ export function trapOf(notice: Notice, community: string, upMs: number): Ber | n
   return berSequence(berInteger(VERSION), berText(community), pdu);
 }
 
-/** `uptimeMs`: see `trapOf`. A name is resolved for each trap: managers move. */
+const GIVEN_UP = 'given up';
+/** A name server that does not respond holds up the traps behind for no longer. */
+export const SEND_MS_MAX = 5_000;
+
+/** `uptimeMs`: see `trapOf`. A name is resolved for each trap: managers move. `lookup`: how; tests have their own. */
 export function snmpDelivery(
   { host, port, community }: Extract<Target, { readonly kind: 'snmp' }>,
   uptimeMs: () => number,
+  lookup: LookupFunction = lookUpName,
 ): Delivery {
   return {
-    deliver(notice) {
+    deliver(notice, _dropped, signal) {
       const trap = trapOf(notice, community, uptimeMs());
       if (trap === null) return Promise.resolve();
+      if (signal.aborted) return Promise.reject(new Error(GIVEN_UP));
       return new Promise((resolve, reject) => {
-        const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4');
+        const socket = createSocket({
+          type: isIPv6(host) ? 'udp6' : 'udp4',
+          lookup: (name, options, found) =>
+            lookup(name, options, (error, address, family) => found(error, String(address), family ?? 0)),
+        });
         const done = (error: Error | null): void => {
+          clearTimeout(timer);
+          signal.removeEventListener('abort', abort);
+          socket.removeAllListeners('error').on('error', () => {});
           socket.close();
           if (error === null) resolve();
           else reject(error);
         };
+        const abort = (): void => done(new Error(GIVEN_UP));
+        const timer = setTimeout(
+          () => done(new Error(`${host} was not found within ${SEND_MS_MAX / 1000} s`)),
+          SEND_MS_MAX,
+        );
+        signal.addEventListener('abort', abort, { once: true });
         socket.once('error', done);
         socket.send(trap, port, host, (error) => done(error));
       });

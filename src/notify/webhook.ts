@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { RequestOptions } from 'node:https';
+import { lookUpName } from '../os/look-up-name.ts';
 import { noticeJson } from './notice.ts';
 import type { Delivery } from './receiver.ts';
 
@@ -61,6 +62,7 @@ async function post(
   const options: RequestOptions = {
     method: 'POST',
     agent: false,
+    lookup: lookUpName,
     rejectUnauthorized: true, // NODE_TLS_REJECT_UNAUTHORIZED would undo it
     ...(authorities === null ? {} : { ca: authorities }),
     headers: {

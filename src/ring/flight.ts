@@ -8,6 +8,7 @@ import {
   flightLayout,
   LINK_CAUSES,
   LOSS_TIMERS,
+  NEVER_HEARD_MS,
   NO_FLIGHT_LOG,
   PAUSE_NOTICED_BY,
 } from '../observe/flight/index.ts';
@@ -118,16 +119,13 @@ export class TotemFlight implements TotemObserver {
         if (nodeId === this.nodeId || heardMs === null) continue;
         nodes.push(nodeId);
         links.push(linkId);
-        silentMs.push(heardMs === 0 ? NEVER_MS : Math.max(0, Math.round(nowMs - heardMs)));
+        silentMs.push(heardMs === 0 ? NEVER_HEARD_MS : Math.max(0, Math.round(nowMs - heardMs)));
         up.push(connected ? 1 : 0);
       }
     }
     this.flight.write('heard', { nodes, links, silentMs, up });
   }
 }
-
-/** Not heard since this daemon runs. */
-const NEVER_MS = 0xffff_ffff;
 
 /** What happens to the links. */
 export function writeLinkReport(flight: FlightLog, report: KnetReport): void {

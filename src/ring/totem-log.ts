@@ -1,4 +1,4 @@
-import { GATHER_REASONS } from '../lib/gather-reason.ts';
+import { gatherReasonLogged } from '../lib/gather-reason.ts';
 import type { LogFunction } from '../lib/log.ts';
 import { ringIdText } from '../lib/ring-id.ts';
 import { type SrpTimings, TotemDrop, type TotemObserver, type TotemReport } from '../totem/index.ts';
@@ -16,7 +16,7 @@ export class TotemLog implements TotemObserver {
   report(event: TotemReport): void {
     switch (event.kind) {
       case 'gather':
-        this.debug(`entering GATHER state from ${event.reason}(${GATHER_REASONS[event.reason] ?? '?'}).`);
+        this.debug(`entering GATHER state from ${event.reason}(${gatherReasonLogged(event.reason)}).`);
         break;
       case 'commit':
         this.debug(`entering COMMIT state: ring ${ringIdText(event.ringId)}`);

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { WEB_LIMITS } from './limits.ts';
 
-/** How often the state is looked at, and how often the page gets it when only what never stands still has changed, so that it notices when nobody is there any more. */
+/** How often it is looked for changes that are told at once, and how often the page gets the state anyway, so that it notices when nobody is there any more. */
 const EVENT_MS = 250;
 const REPEAT_MS = 1_000;
 
@@ -13,8 +13,9 @@ interface Follower {
 
 /** What followers get, as JSON of one line. */
 export interface Followed {
-  /** `steady`: what of it has to change for it to be sent before its time. */
-  state(): { readonly steady: string; text(): string };
+  state(): string;
+  /** What has to change for the state to be sent before its time. */
+  urgent(): string;
   /** Large, and the same string while nothing has changed. */
   matrix(): string;
   /** For who comes new: what happened before. */
@@ -25,7 +26,7 @@ export interface Followed {
 export class Followers {
   private readonly followers = new Set<Follower>();
   private timer: NodeJS.Timeout | null = null;
-  private steady = '';
+  private urgent = '';
   private matrix = '';
   private sentMs = Number.NEGATIVE_INFINITY;
 
@@ -44,7 +45,7 @@ export class Followers {
     const matrix = followed.matrix();
     if (this.timer === null) this.matrix = matrix;
     const first = [event('history', followed.history()), event('matrix', matrix)];
-    response.write(`retry: 1000\n${first.join('')}${event('state', followed.state().text())}`);
+    response.write(`retry: 1000\n${first.join('')}${event('state', followed.state())}`);
     this.timer ??= setInterval(() => this.tick(performance.now()), EVENT_MS);
   }
 
@@ -57,11 +58,11 @@ export class Followers {
     const matrix = this.followed.matrix();
     if (matrix !== this.matrix) this.sendAll(event('matrix', matrix), nowMs);
     this.matrix = matrix;
-    const { steady, text } = this.followed.state();
-    if (steady === this.steady && nowMs - this.sentMs < REPEAT_MS) return;
-    this.steady = steady;
+    const urgent = this.followed.urgent();
+    if (urgent === this.urgent && nowMs - this.sentMs < REPEAT_MS) return;
+    this.urgent = urgent;
     this.sentMs = nowMs;
-    this.sendAll(event('state', text()), nowMs);
+    this.sendAll(event('state', this.followed.state()), nowMs);
   }
 
   private sendAll(text: string, nowMs: number): void {
@@ -87,7 +88,7 @@ export class Followers {
   private stop(): void {
     if (this.timer !== null) clearInterval(this.timer);
     this.timer = null;
-    this.steady = '';
+    this.urgent = '';
     this.matrix = '';
   }
 }

@@ -4,7 +4,8 @@ import type { Followers } from './followers.ts';
 import { ConnectionGate } from './gate.ts';
 import { type GuardRules, type Openness, type RequestRefusal, refusalOf } from './guard.ts';
 import { WEB_LIMITS } from './limits.ts';
-import { CONTENT_TYPES, type ExpositionFormat, formatFor } from './metrics/exposition.ts';
+import { CONTENT_TYPES, formatFor } from './metrics/exposition.ts';
+import type { ExpositionFormat } from './metrics/family.ts';
 import type { PageFile } from './page-files.ts';
 import type { TlsIdentity } from './tls.ts';
 

@@ -83,8 +83,9 @@ export const pageMatrix = (seen: readonly ConnectivityView[]): PageMatrix => ({
   faults: connectivityFaults(seen, FAULTS_SHOWN).map(faultText),
 });
 
-/** Of a state, what has to change for it to be worth telling at once: the rest goes on all the time, and once a second is enough. */
-export function steadyPart({ at: _at, ring, memory: _memory, ...rest }: PageState): string {
-  const { silentMs: _silentMs, visits: _visits, ...steadyRing } = ring;
-  return JSON.stringify([rest, steadyRing]);
+/** Of a view, what is told at once when it has changed: once a second is enough for all the rest. Cheap, as it is asked for four times a second. */
+export function urgentPart({ ring, quorum, links, pauses }: NodeSnapshot): string {
+  const { ringId, synchronised } = ring;
+  const up = links.map(({ connected }) => (connected ? 1 : 0)).join('');
+  return `${ringId.rep} ${ringId.seq} ${synchronised} ${quorum.quorate} ${pauses.count} ${up}`;
 }

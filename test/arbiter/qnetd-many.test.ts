@@ -8,7 +8,7 @@ import { runQnetd } from '../../src/arbiter/qnetd/qnetd.ts';
 import { qnetdSettings } from '../../src/arbiter/qnetd/qnetd-settings.ts';
 import { NodeListType, QnetMessageType, TlsMode, Vote } from '../../src/qnet/ids.ts';
 import { encodeQnet, type QnetOptions } from '../../src/qnet/messages.ts';
-import { renderMetrics } from '../../src/web/metrics/exposition.ts';
+import { Exposition } from '../../src/web/metrics/exposition.ts';
 import { rondo } from '../cli/run-rondo.ts';
 import { nodes } from '../qnet/arbiter-harness.ts';
 
@@ -143,7 +143,7 @@ t.test('what is shown stays bounded, whatever devices call their clusters', asyn
   const counts = { accepted: 1, refused: 0, received: 0, sent: 0, cut: 0 };
   const handshakes = { begun: 0, delayed: 0 };
   const view: QnetdView = { arbiter: { clients: { size: 60_000 }, clusters }, counts, handshakes };
-  const page = await renderMetrics(QNETD_METRICS, view, 'text');
+  const page = await new Exposition(QNETD_METRICS, 'text').render(view);
   t.ok(page.length < 512 * 1024, `${page.length} characters`);
   t.match(page, /^rondo_qnetd_hidden_nodes 55904$/m);
   t.match(page, /cluster="c1\\\\x1b\\"\\\\"/);

@@ -45,7 +45,7 @@ async function serve(t: Test, directory: string, system: readonly string[]): Pro
     cmap,
     positions: loaded.positions,
     log: (level, _subsystem, text) => lines.push(`${level} ${text.replaceAll(directory, 'D')}`),
-    counters: { raw: () => 0, names: () => [] },
+    counters: { raw: () => 0, namesBelow: () => [] },
     watch: { total: { count: 0, ms: 0 }, last: null },
     totem: () => loaded.totem,
     stateWord: () => 0,

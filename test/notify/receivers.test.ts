@@ -6,14 +6,17 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
+import { leftBehind } from '../../src/lib/left-behind.ts';
 import { commandDelivery } from '../../src/notify/command.ts';
 import { type ClusterEvent, eventName, type Notice, PRIORITY } from '../../src/notify/notice.ts';
 import { Notifier } from '../../src/notify/notifier.ts';
 import { QueueReceiver, roomFor } from '../../src/notify/queue.ts';
 import { QueuedReceiver } from '../../src/notify/receiver.ts';
+import { snmpDelivery } from '../../src/notify/snmp.ts';
 import { ATTEMPTS_MAX, pauseMs, webhookDelivery } from '../../src/notify/webhook.ts';
 import { scratch } from '../../src/os/arena.ts';
 import { closeFd, OpenFlag } from '../../src/os/fd.ts';
+import { lookUpName } from '../../src/os/look-up-name.ts';
 import { openQueue, receiveFromQueue, unlinkQueue } from '../../src/os/mqueue.ts';
 
 const QUORUM = (quorate: boolean): ClusterEvent => ({ kind: 'quorum', quorate, members: [1, 2] });
@@ -51,6 +54,38 @@ t.test('a command runs without a shell, gets the event, and is killed when it ha
   };
   await t.rejects(commandDelivery({ path: script, check }).deliver(noticeOf(CLIENT), 0, never), /others can write/);
   t.ok(existsSync(out));
+});
+
+t.test('a trap to a name that nobody finds is given up, and a late answer hurts nobody', async (t) => {
+  const late: (() => void)[] = [];
+  const target = { kind: 'snmp', host: 'manager.example', port: 162, community: 'public' } as const;
+  const delivery = snmpDelivery(
+    target,
+    () => 0,
+    (_name, _options, found) => {
+      late.push(() => found(null, '127.0.0.1', 4));
+    },
+  );
+  const abort = new AbortController();
+  const delivered = delivery.deliver(noticeOf(NODE(3)), 0, abort.signal);
+  abort.abort();
+  await t.rejects(delivered, /given up/);
+  t.equal(leftBehind(), 0, 'this look-up is the test’s own');
+  for (const find of late) find();
+  await new Promise(setImmediate);
+  const given = new AbortController();
+  given.abort();
+  await t.rejects(delivery.deliver(noticeOf(NODE(3)), 0, given.signal), /given up/, 'before it began');
+});
+
+t.test('a look-up that goes on keeps no process: it is counted until it ends', async (t) => {
+  const found = new Promise<unknown>((resolve) => {
+    lookUpName('localhost', {}, (error, address) => resolve(error ?? address));
+  });
+  t.equal(leftBehind(), 1);
+  t.match(await found, /^(?:127\.0\.0\.1|::1)$/);
+  await new Promise(setImmediate);
+  t.equal(leftBehind(), 0);
 });
 
 interface Hook {

@@ -1,5 +1,5 @@
 import { type FrameMemory, frameMemory } from '../../src/lib/frame-memory.ts';
-import { GATHER_REASONS } from '../../src/lib/gather-reason.ts';
+import { gatherReasonLogged } from '../../src/lib/gather-reason.ts';
 import { type ConfigurationChange, type RingId, ringIdText } from '../../src/lib/ring-id.ts';
 import { EventHeap } from '../../src/sim/event-heap.ts';
 import {
@@ -29,7 +29,7 @@ export interface DropRule {
 function reportText(event: TotemReport): string | null {
   switch (event.kind) {
     case 'gather':
-      return `gather ${event.reason} (${GATHER_REASONS[event.reason]})`;
+      return `gather ${event.reason} (${gatherReasonLogged(event.reason)})`;
     case 'tokenLost':
       return `token lost in ${event.state}`;
     case 'membersSilent':

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { QNETD_METRICS } from '../../src/arbiter/qnetd/metrics.ts';
 import { DURATION_SLOTS, DurationCounts, durationQuantile, readDurations } from '../../src/lib/durations.ts';
-import { formatFor, renderMetrics } from '../../src/web/metrics/exposition.ts';
+import { Exposition, formatFor } from '../../src/web/metrics/exposition.ts';
 import { metricsMarkdown } from '../../src/web/metrics/markdown.ts';
 import { METRICS } from '../../src/web/metrics/table.ts';
 import { hasCommand } from '../interop/lab/host.ts';
@@ -28,7 +28,7 @@ t.test('the table is in order', async (t) => {
 });
 
 t.test('the exporter’s metrics, its labels and its values', async (t) => {
-  const text = await renderMetrics(METRICS, sampleView(), 'text');
+  const text = await new Exposition(METRICS, 'text').render(sampleView());
   for (const line of [
     'ha_cluster_corosync_quorate 1',
     'ha_cluster_corosync_quorum_votes{type="expected_votes"} 3',
@@ -64,29 +64,60 @@ t.test('OpenMetrics for who asks for it', async (t) => {
   t.equal(formatFor(prometheus), 'open');
   t.equal(formatFor('*/*'), 'text');
   t.equal(formatFor(undefined), 'text');
-  const lines = (await renderMetrics(METRICS, sampleView(), 'open')).split('\n');
+  const lines = (await new Exposition(METRICS, 'open').render(sampleView())).split('\n');
   t.ok(lines.includes('# TYPE rondo_membership_changes counter'), 'the family of a counter has no ending');
   t.ok(lines.includes('rondo_membership_changes_total 2'), 'its value has');
   t.ok(lines.includes('# UNIT rondo_token_rotation_seconds seconds'));
   t.same(lines.slice(-2), ['# EOF', '']);
 });
 
+t.test('scrape after scrape: what was written last changes nothing of what is written now', async (t) => {
+  const views = [
+    sampleView(),
+    sampleView(),
+    sampleView({ links: [], nodes: sampleView().nodes.slice(1) }),
+    sampleView({ rotation: { counts: sampleView().delivery.counts, sumMs: 99 } }),
+    sampleView({ ring: { ...sampleView().ring, ringId: { rep: 2, seq: 48 }, silentMs: null } }),
+    sampleView({ queue: { ...sampleView().queue, level: 3 }, namesOf: () => [] }),
+    sampleView(),
+  ];
+  for (const format of ['text', 'open'] as const) {
+    const kept = new Exposition(METRICS, format);
+    for (const [at, view] of views.entries())
+      t.equal(await kept.render(view), await new Exposition(METRICS, format).render(view), `${format}, scrape ${at}`);
+  }
+});
+
+t.test('a value that cannot be read spoils no later scrape', async (t) => {
+  let broken = false;
+  const read = (value: number, emit: (value: number, label: string) => void): void => {
+    emit(value, 'a');
+    if (broken) throw new Error('not now');
+    emit(value, 'b');
+  };
+  const metric = { name: 'x', type: 'gauge', help: 'X.', source: '', labels: ['l'], read } as const;
+  const exposition = new Exposition<number>([metric], 'text');
+  await exposition.render(1);
+  broken = true;
+  await t.rejects(exposition.render(2), /not now/);
+  broken = false;
+  t.match(await exposition.render(2), /\nx\{l="a"\} 2\nx\{l="b"\} 2\n$/);
+});
+
 t.test('without votequorum, without links, before the first ring', async (t) => {
-  const text = await renderMetrics(
-    METRICS,
+  const text = await new Exposition(METRICS, 'text').render(
     sampleView({
       links: [],
       quorum: { provider: '', quorate: true, votes: null, words: () => [] },
       lastChange: { phases: [], atMs: null },
     }),
-    'text',
   );
   t.notMatch(text, /quorum_votes|rondo_link_up|phase_seconds/, 'families without values are left out');
   t.match(text, /^ha_cluster_corosync_ring_errors 0$/m);
 });
 
 t.test('promtool has nothing to say', { skip: !hasCommand('promtool') && 'needs Debian’s prometheus' }, async (t) => {
-  const input = await renderMetrics(METRICS, sampleView(), 'text');
+  const input = await new Exposition(METRICS, 'text').render(sampleView());
   const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input, encoding: 'utf8' });
   t.equal(`${stdout}${stderr}`, '');
   t.equal(status, 0);

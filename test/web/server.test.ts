@@ -41,12 +41,20 @@ function send(port: number, request: string): Promise<Response> {
 const get = (port: number, path: string, more = '', host = `127.0.0.1:${port}`): Promise<Response> =>
   send(port, `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n${more}\r\n`);
 
-function serve(t: Test, rules: GuardRules = OPEN): { readonly port: number; rendered: () => number } {
+interface Serving {
+  readonly port: number;
+  rendered(): number;
+  /** What is told at once when it has changed. */
+  readonly shown: { urgent: string };
+}
+
+function serve(t: Test, rules: GuardRules = OPEN): Serving {
   const port = lastPort++;
   const address = parseListenAddress(`127.0.0.1:${port}`);
   if (typeof address === 'string') throw new Error(address);
   let rendered = 0;
-  const state = () => ({ steady: '', text: () => `{"at":${rendered}}` });
+  const shown = { urgent: '' };
+  const state = () => `{"at":${rendered}}`;
   const server = new WebServer(
     openListeningSocket(address),
     {
@@ -56,7 +64,7 @@ function serve(t: Test, rules: GuardRules = OPEN): { readonly port: number; rend
       },
       page: {
         files: new Map([['/', { type: 'text/html', bytes: Buffer.from('<!doctype html>') }]]),
-        followers: new Followers({ state, matrix: () => '{}', history: () => '[]' }),
+        followers: new Followers({ state, urgent: () => shown.urgent, matrix: () => '{}', history: () => '[]' }),
       },
       health: () => '',
       readiness: () => 'not quorate',
@@ -66,7 +74,7 @@ function serve(t: Test, rules: GuardRules = OPEN): { readonly port: number; rend
   );
   server.open();
   t.teardown(() => server.close());
-  return { port, rendered: () => rendered };
+  return { port, rendered: () => rendered, shown };
 }
 
 t.test('what there is, and under which conditions', async (t) => {
@@ -214,6 +222,26 @@ t.test('followers: events, a bound on their number, and an end for those who do 
   await delay(100);
   t.match(await follow(), /event: state/, 'places are free again');
   for (const socket of sockets) socket.destroy();
+});
+
+t.test('the state comes once a second, and at once when something urgent has changed', async (t) => {
+  const { port, shown } = serve(t);
+  const arrivedMs: number[] = [];
+  const socket = connect(port, '127.0.0.1', () => socket.write('GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n'));
+  t.teardown(() => socket.destroy());
+  socket.setEncoding('utf8').on('data', (chunk: string) => {
+    for (const _ of chunk.matchAll(/event: state/g)) arrivedMs.push(performance.now());
+  });
+  await delay(700);
+  const before = arrivedMs.length;
+  shown.urgent = 'node 3 has left';
+  const changedMs = performance.now();
+  await delay(450);
+  const after = arrivedMs.filter((ms) => ms > changedMs);
+  t.ok(before <= 2, `${before} in 0.7 s: the first, and that of the timer`);
+  t.ok(after.length > 0 && after[0]! - changedMs < 400, `told after ${after[0]! - changedMs} ms`);
+  await delay(1200);
+  t.ok(arrivedMs.at(-1)! - changedMs > 1000, 'and again, although nothing has changed');
 });
 
 t.test(

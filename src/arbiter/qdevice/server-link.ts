@@ -1,6 +1,7 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { LogLevel } from '../../lib/log.ts';
+import { lookUpName } from '../../os/look-up-name.ts';
 import type { DeviceEnd } from '../../qnet/device.ts';
 import { QnetFramer } from '../../qnet/framer.ts';
 import { isCertificateFor, isSignedBy, secureContextOf, type TlsKeys } from '../keys.ts';
@@ -50,7 +51,7 @@ export class ServerLink {
     events: LinkEvents,
     log: (level: LogLevel, message: string, kind?: string) => void,
   ): ServerLink {
-    const raw = connectTcp({ ...address, autoSelectFamily: true });
+    const raw = connectTcp({ ...address, autoSelectFamily: true, lookup: lookUpName });
     const link = new ServerLink(raw, limits, events, log);
     link.connectTimer = setTimeout(() => {
       log('error', 'Connect timeout');

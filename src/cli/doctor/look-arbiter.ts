@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { controlRequest, QDEVICE_SOCKET } from '../../arbiter/control-client.ts';
 import type { Cmap } from '../../client/cmap.ts';
+import { lookUpName } from '../../os/look-up-name.ts';
 import { QNETD_PORT } from '../../qnet/ids.ts';
 import type { ClusterStatus } from '../cluster.ts';
 import type { ArbiterFacts, ServerProbe } from './arbiter.ts';
@@ -54,7 +55,7 @@ const PROBE_ERRORS: Readonly<Record<string, ServerProbe>> = {
 /** Whether somebody takes a connection there; it is closed at once. */
 function probeServer(host: string, port: number): Promise<ServerProbe> {
   return new Promise((resolve) => {
-    const socket = connect({ host, port });
+    const socket = connect({ host, port, lookup: lookUpName });
     const timer = setTimeout(() => end('silent'), PROBE_MS_MAX);
     const end = (probe: ServerProbe): void => {
       clearTimeout(timer);

@@ -55,12 +55,29 @@ function takeSettings(
 }
 
 /** Runs it in the foreground, or the same again in a session of its own, in the foreground of nobody. */
-export async function runOrDetach(foreground: boolean, run: () => Promise<number>): Promise<number> {
+export async function runOrDetach(
+  {
+    foreground,
+    io,
+    program,
+  }: { readonly foreground: boolean; readonly io: Pick<ToolIo, 'err'>; readonly program: string },
+  run: () => Promise<number>,
+): Promise<number> {
   if (foreground) return await run();
-  spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1), '-f'], {
+  const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1), '-f'], {
     cwd: '/',
     detached: true,
     stdio: 'ignore',
-  }).unref();
-  return EXIT_SUCCESS;
+  });
+  return await new Promise((resolve) => {
+    child.once('spawn', () => {
+      child.unref();
+      resolve(EXIT_SUCCESS);
+    });
+    // No process, no descriptor or no memory is left.
+    child.once('error', (error) => {
+      io.err(`${program}: cannot go into the background: ${error.message}; -f keeps it in the foreground\n`);
+      resolve(EXIT_FAILURE);
+    });
+  });
 }

@@ -8,7 +8,9 @@ const { basename } = await import('node:path');
 const { writeSync } = await import('node:fs');
 const { isatty } = await import('node:tty');
 const { loadProgram } = await import('../../os/program.ts');
-const { Exit, TOOLS } = (await loadProgram<typeof import('./program.ts')>('tools', 'src/cli/stock/program.js')).main;
+const { Exit, exitProcess, TOOLS } = (
+  await loadProgram<typeof import('./program.ts')>('tools', 'src/cli/stock/program.js')
+).main;
 
 const [called = '', ...args] = process.argv.slice(2);
 const tool = TOOLS.find(({ name }) => name === basename(called));
@@ -24,7 +26,7 @@ for (const [signal, number] of [
 ] as const) {
   process.once(signal, () => {
     abort.abort();
-    if (tool.daemon !== true) process.exit(128 + number);
+    if (tool.daemon !== true) exitProcess(128 + number);
   });
 }
 
@@ -36,7 +38,7 @@ function write(fd: number, text: string | Uint8Array): void {
       at += writeSync(fd, bytes, at);
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? error.code : '';
-      if (code === 'EPIPE') process.exit(0); // the reader went away
+      if (code === 'EPIPE') exitProcess(0); // the reader went away
       if (code !== 'EAGAIN') throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
     }
@@ -57,4 +59,4 @@ try {
   if (!(error instanceof Exit)) throw error;
   status = error.status;
 }
-process.exit(status);
+exitProcess(status);

@@ -40,7 +40,7 @@ export const NOTIFYD: Tool = {
       return refuse('no event type enabled, see corosync-notifyd -h, exiting.');
     if (settings.print && !settings.foreground)
       return refuse('configured to print to stdout and run in the background, exiting');
-    return await runOrDetach(settings.foreground, () => serve(settings, io));
+    return await runOrDetach({ foreground: settings.foreground, io, program }, () => serve(settings, io));
   },
 };
 

@@ -17,6 +17,6 @@ export const QDEVICE: Tool = {
       io.out(`usage: ${QDEVICE_NAME} [-dfh] [-S option=value[,option2=value2,...]]\n`);
       return EXIT_FAILURE;
     }
-    return await runOrDetach(chosen.foreground, () => runQdevice(chosen, io.signal));
+    return await runOrDetach({ foreground: chosen.foreground, io, program }, () => runQdevice(chosen, io.signal));
   },
 };

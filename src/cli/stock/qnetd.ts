@@ -70,7 +70,7 @@ export const QNETD: Tool = {
     };
     for (const option of options)
       if (!takeDaemonOption(option, chosen, QNETD_SETTING_KINDS, io, program)) apply(option);
-    return await runOrDetach(chosen.foreground, () => runQnetd(chosen, io.signal));
+    return await runOrDetach({ foreground: chosen.foreground, io, program }, () => runQnetd(chosen, io.signal));
   },
 };
 

@@ -9,8 +9,10 @@ export {
   type FlightKind,
   type FlightRecord,
   type FlightRecordOf,
+  flightKindOf,
   LINK_CAUSES,
   LOSS_TIMERS,
+  NEVER_HEARD_MS,
   PAUSE_NOTICED_BY,
 } from './kinds.ts';
 export {

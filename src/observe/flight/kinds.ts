@@ -11,6 +11,8 @@ export const FLIGHT_TRANSPORTS = ['udp', 'udpu', 'knet'] as const;
 export const LOSS_TIMERS = ['token', 'heartbeat', 'forced'] as const;
 /** Why a link went down. */
 export const LINK_CAUSES = ['', 'timeout', 'unreachable', 'removed'] as const;
+/** `silentMs` of a node that was not heard since the daemon runs. */
+export const NEVER_HEARD_MS = 0xffff_ffff;
 /** What an end of the daemon was. */
 export const END_CAUSES = ['stop', 'failure', 'killed by another node', 'hang', 'crash'] as const;
 interface FlightKindSpec {
@@ -59,7 +61,7 @@ export const FLIGHT_KINDS = {
   omitted: spec(7, ['code', 'count'], [], []),
   // ---- the ring ----
   /**
-   * GATHER is entered. `reason`: GATHER_REASONS; `from`: FLIGHT_STATES; `node`: whose message caused it, or 0; `silentMs`: since the last token.
+   * GATHER is entered. `reason`: GatherReason; `from`: FLIGHT_STATES; `node`: whose message caused it, or 0; `silentMs`: since the last token.
    * `members`: of the ring until now; `failed`: taken for dead.
    */
   gather: spec(10, ['reason', 'from', 'node', 'silentMs'], ['members', 'candidates', 'failed'], []),
@@ -112,6 +114,12 @@ export const FLIGHT_KINDS = {
 } as const satisfies Readonly<Record<string, FlightKindSpec>>;
 
 export type FlightKind = keyof typeof FLIGHT_KINDS;
+
+const KIND_OF_CODE: ReadonlyMap<number, FlightKind> = new Map(
+  (Object.keys(FLIGHT_KINDS) as FlightKind[]).map((kind) => [FLIGHT_KINDS[kind].code, kind]),
+);
+/** The kind that a number on disk stands for; none: of a later version. */
+export const flightKindOf = (code: number): FlightKind | undefined => KIND_OF_CODE.get(code);
 type Spec<K extends FlightKind> = (typeof FLIGHT_KINDS)[K];
 
 /** What a record of a kind holds. */

@@ -1,6 +1,6 @@
 import type { RingId } from '../../lib/ring-id.ts';
 import { type FlightFileHeader, flightView, readFlightHeader } from './header.ts';
-import { FLIGHT_KINDS, type FlightKind, type FlightRecord } from './kinds.ts';
+import { FLIGHT_KINDS, type FlightKind, type FlightRecord, flightKindOf } from './kinds.ts';
 import {
   FLIGHT_DATA_BYTES,
   FLIGHT_PARTS,
@@ -20,9 +20,6 @@ export interface FlightFile extends FlightFileHeader {
   readonly life: number;
 }
 
-const KIND_OF_CODE: ReadonlyMap<number, FlightKind> = new Map(
-  (Object.keys(FLIGHT_KINDS) as FlightKind[]).map((kind) => [FLIGHT_KINDS[kind].code, kind]),
-);
 /** Everything that is whole in a file, or in the memory of a running daemon. A file that was cut short has less. */
 export function readFlight(bytes: Uint8Array): FlightFile | null {
   const header = readFlightHeader(bytes);
@@ -119,7 +116,7 @@ function joinPieces(raw: readonly RawRecord[]): readonly FlightRecord[] {
     if (head.piece !== 0) return [];
     const pieces = Array.from({ length: Math.max(1, head.pieces) }, (_, i) => bySequence.get(head.sequence + i));
     const whole = pieces.every((piece, i) => piece?.piece === i && piece.code === head.code);
-    const kind = KIND_OF_CODE.get(head.code);
+    const kind = flightKindOf(head.code);
     if (!whole || kind === undefined) return []; // a later version may know more kinds
     return [record(kind, head, Buffer.concat(pieces.flatMap((piece) => piece?.data ?? [])))];
   });

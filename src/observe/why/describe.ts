@@ -1,5 +1,12 @@
 import { GatherReason } from '../../lib/gather-reason.ts';
-import { type FlightRecord, type FlightRecordOf, LINK_CAUSES, LOSS_TIMERS, PAUSE_NOTICED_BY } from '../flight/index.ts';
+import {
+  type FlightRecord,
+  type FlightRecordOf,
+  LINK_CAUSES,
+  LOSS_TIMERS,
+  NEVER_HEARD_MS,
+  PAUSE_NOTICED_BY,
+} from '../flight/index.ts';
 import type {
   ChangeCause,
   ChangePhases,
@@ -15,7 +22,6 @@ import { type Draft, ofKind, quorumRule } from './draft.ts';
 const TRIGGER_MS = 200;
 /** Links that changed so long before the last token are told of. */
 const LINK_NEWS_MS = 2000;
-const NEVER = 0xffff_ffff;
 
 /** Messages of a ring that is not this node's. */
 const FOREIGN: readonly number[] = [
@@ -134,7 +140,7 @@ function heardOf({ begin, earlier }: Draft, until: readonly FlightRecord[]): rea
   return record.nodes.map((node, i) => ({
     node,
     link: record.links[i] ?? 0,
-    silentMs: record.silentMs[i] === NEVER ? null : (record.silentMs[i] ?? null),
+    silentMs: record.silentMs[i] === NEVER_HEARD_MS ? null : (record.silentMs[i] ?? null),
     up: record.up[i] === 1,
   }));
 }

@@ -1,12 +1,14 @@
 import { counted } from '../../lib/counted.ts';
-import { GATHER_REASONS } from '../../lib/gather-reason.ts';
+import { gatherReasonWords } from '../../lib/gather-reason.ts';
 import { QUORUM_RULES } from '../../lib/quorum-rule.ts';
 import {
   END_CAUSES,
   FLIGHT_STATES,
   type FlightRecord,
+  flightKindOf,
   LINK_CAUSES,
   LOSS_TIMERS,
+  NEVER_HEARD_MS,
   PAUSE_NOTICED_BY,
 } from '../flight/index.ts';
 import { nodesText, serviceText, timeText } from './words.ts';
@@ -27,7 +29,7 @@ export function recordText(record: FlightRecord): string | null {
     case 'logLost':
       return `log lines lost: ${record.lines} (${record.destination})`;
     case 'omitted':
-      return `${counted(record.count, 'record')} of kind ${record.code} not recorded`;
+      return `${counted(record.count, 'record')} of the kind ${flightKindOf(record.code) ?? record.code} not recorded, too many at once`;
     case 'retransmissions':
       return `messages sent again: ${record.resent}, asked for: ${record.requested}`;
     case 'drops':
@@ -69,11 +71,11 @@ type RingRecord = Exclude<
 function ringRecordText(record: RingRecord): string | null {
   switch (record.kind) {
     case 'gather': {
-      const who = record.node > 0 ? `, because of node ${record.node}` : '';
-      return `GATHER from ${FLIGHT_STATES[record.from]?.toUpperCase() ?? '?'}, ${reasonText(record.reason)}${who}`;
+      const who = record.node > 0 ? ` (node ${record.node})` : '';
+      return `GATHER from ${FLIGHT_STATES[record.from]?.toUpperCase() ?? '?'}: ${gatherReasonWords(record.reason)}${who}`;
     }
     case 'heard':
-      return `last heard: ${record.nodes.map((node, i) => `node ${node} link ${record.links[i]} ${timeText(record.silentMs[i] ?? 0)} ago`).join(', ')}`;
+      return `last heard: ${record.nodes.map((node, i) => `node ${node} on link ${record.links[i]} ${agoText(record.silentMs[i])}`).join(', ')}`;
     case 'tokenLost':
       return `token lost after ${timeText(record.silentMs)} (${LOSS_TIMERS[record.timer] ?? '?'})`;
     case 'tokenWarning':
@@ -158,6 +160,5 @@ function stepText(record: StepRecord): string | null {
   }
 }
 
-/** In stock's words, as its log has them. */
-const reasonText = (reason: number): string =>
-  `reason ${reason} (${(GATHER_REASONS[reason] ?? 'unknown').replace(/\.$/, '')})`;
+const agoText = (silentMs: number | undefined): string =>
+  silentMs === undefined || silentMs === NEVER_HEARD_MS ? 'never' : `${timeText(silentMs)} ago`;

@@ -1,7 +1,7 @@
 import { counted } from '../../lib/counted.ts';
+import { gatherReasonWords } from '../../lib/gather-reason.ts';
 import { ringIdText } from '../../lib/ring-id.ts';
 import type { ChangeCause, DaemonLife, LastHeard, LinkNews, MembershipChange, OwnPause } from './change.ts';
-import { GATHER_TEXTS } from './gather-texts.ts';
 import { capital, clockText, listText, nodesText, serviceText, timeText } from './words.ts';
 
 /** How nodes are called in a sentence. */
@@ -83,7 +83,7 @@ function causeText(cause: ChangeCause, nodes: NodesText): string {
     case 'interface':
       return 'a network interface of this node came or went.';
     case 'other':
-      return `${GATHER_TEXTS[cause.reason] ?? 'an agreement was complete on the spot'}.`;
+      return `${cause.reason < 0 ? 'an agreement was complete on the spot' : gatherReasonWords(cause.reason)}.`;
   }
 }
 

@@ -1,4 +1,6 @@
 import t from 'tap';
+import { GatherReason, gatherReasonWords } from '../../../src/lib/gather-reason.ts';
+import { FLIGHT_KINDS, NEVER_HEARD_MS } from '../../../src/observe/flight/index.ts';
 import {
   causeSentences,
   changeLines,
@@ -252,7 +254,21 @@ t.test('several nodes: one story, whatever their clocks say', async (t) => {
     lines.join('\n'),
     /\+50\.003 s {2}node 2 {2}token lost after 1\.00 s[\s\S]*\+60\.003 s {2}node 1 {2}token lost/,
   );
-  t.match(lines.join('\n'), /GATHER from OPERATIONAL, reason 2 \(The token was lost in the OPERATIONAL state\)/);
+  t.match(lines.join('\n'), /GATHER from OPERATIONAL: the token was lost$/m);
+});
+
+t.test('a timeline has words, not numbers of its tables', async (t) => {
+  const story = new Story().begins().after(1000);
+  story.ring('heard', { nodes: [2, 3], links: [0, 1], silentMs: [12, NEVER_HEARD_MS], up: [1, 0] });
+  story.gathers({ reason: GatherReason.JOIN_COMMIT, node: 3, from: 2, silentMs: 0 });
+  story.main('omitted', { code: FLIGHT_KINDS.link.code, count: 7 });
+  story.main('omitted', { code: 999, count: 1 });
+  const text = timelineLines(timeline([{ nodeId: 1, records: story.records() }])).join('\n');
+  t.match(text, /last heard: node 2 on link 0 12 ms ago, node 3 on link 1 never$/m);
+  t.match(text, /GATHER from COMMIT: a JOIN arrived while a ring was being committed \(node 3\)$/m);
+  t.match(text, /7 records of the kind link not recorded, too many at once$/m);
+  t.match(text, /1 record of the kind 999 not recorded/, 'of a later version');
+  for (const reason of Object.values(GatherReason)) t.notMatch(gatherReasonWords(reason), /reason \d|MISSING/);
 });
 
 t.test('whatever the records are, something is said', async (t) => {
