@@ -24,8 +24,15 @@ const SHRINK_SHARE = 1 / 8;
 const GROW_SHARE = 1 / 64;
 /** Samples in a row that must be good before packets grow. */
 const GOOD_SAMPLES = 8;
-/** In a ring of this implementation a visit may send so many times as many packets, as long as they are that much smaller. */
+/**
+ * In a ring of this implementation a visit may send so many times as many packets, as long as they are that much smaller than knet's, which
+ * window_size and max_messages suit; not where somebody has set those.
+ */
 const WINDOW_SCALE_MAX = 4;
+const WINDOW_SIZE_DEFAULT = 50;
+const MAX_MESSAGES_DEFAULT = 17;
+/** What one packet carries over knet, about. */
+const LARGE_PACKET_BYTES = 65_536;
 const COPIES_MAX = 4;
 
 /**
@@ -40,6 +47,8 @@ export class LossControl {
   private repeated = 0;
   private messages = 0;
   private goodSamples = 0;
+  /** The network carries so many times the window in small packets. */
+  private carries = WINDOW_SCALE_MAX;
   private lastSeq = 0;
   private missCount = QUICK_MISS_COUNT;
   private needless = 0;
@@ -71,17 +80,22 @@ export class LossControl {
   }
 
   private judge(): void {
-    const { messages, repeated, mtu } = this;
+    const { messages, repeated } = this;
     this.messages = 0;
     this.repeated = 0;
-    if (mtu < 2 * PACKET_BYTES_MIN) return;
     this.goodSamples = repeated <= messages * GROW_SHARE ? this.goodSamples + 1 : 0;
-    if (repeated > messages * SHRINK_SHARE) {
-      this.packetBytes = Math.max(PACKET_BYTES_MIN, this.packetBytes >> 1);
-    } else if (this.goodSamples >= GOOD_SAMPLES) {
+    if (repeated > messages * SHRINK_SHARE) this.adapt(-1);
+    else if (this.goodSamples >= GOOD_SAMPLES) {
       this.goodSamples = 0;
-      this.packetBytes = Math.min(mtu, this.packetBytes * 2);
+      this.adapt(1);
     }
+  }
+
+  /** Packets, or where they are one datagram anyway the window, become half or twice as large. */
+  private adapt(by: -1 | 1): void {
+    const { mtu } = this;
+    if (mtu < 2 * PACKET_BYTES_MIN) this.carries = Math.min(WINDOW_SCALE_MAX, Math.max(1, this.carries * 2 ** by));
+    else this.packetBytes = Math.min(mtu, Math.max(PACKET_BYTES_MIN, Math.floor(this.packetBytes * 2 ** by)));
   }
 
   /** A message went out again, or came again. */
@@ -117,8 +131,11 @@ export class LossControl {
 
   /** How many times window_size and max_messages this node may use: packets are smaller, and a round trip carries as many bytes. */
   windowScale(s: RingState): number {
-    if (this.packetBytes === this.mtu || s.state !== 'operational' || !isQuick(s)) return 1;
-    return Math.min(WINDOW_SCALE_MAX, Math.floor(this.mtu / this.packetBytes));
+    if (s.state !== 'operational' || !isQuick(s)) return 1;
+    if (this.packetBytes < this.mtu) return Math.min(WINDOW_SCALE_MAX, Math.floor(this.mtu / this.packetBytes));
+    const { windowSize, maxMessages } = s.timings;
+    if (windowSize !== WINDOW_SIZE_DEFAULT || maxMessages !== MAX_MESSAGES_DEFAULT) return 1;
+    return Math.min(this.carries, Math.max(1, Math.floor(LARGE_PACKET_BYTES / this.mtu)));
   }
 }
 

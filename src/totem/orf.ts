@@ -17,8 +17,10 @@ import { isLittleEndian } from './wire/header.ts';
 import { MCAST, MCAST_HEADER_BYTES, numberMcast } from './wire/mcast.ts';
 import { decodeOrfToken, encodeOrfToken, type OrfToken } from './wire/orf-token.ts';
 
-/** How long a token may wait for messages of this node: as long as a moderated client is left alone. */
-const TOKEN_WAIT_MS = 0.05;
+/** How long a token may wait for messages of this node: as long as a rotation takes, within these bounds. */
+const TOKEN_WAIT_MS = { min: 0.05, max: 0.2 } as const;
+/** Bytes that are waiting are load enough for a visit: as many as go out in one packet over knet. */
+const LOAD_BYTES = 65_536;
 
 /** The ORF token (totem.md 4.8); the comments name its steps. The header was checked. */
 export function receiveOrfToken(s: RingState, at: number, length: number, littleEndian: boolean): TotemDropReason {
@@ -47,15 +49,15 @@ export function receiveOrfToken(s: RingState, at: number, length: number, little
   if (seqDistance(token.seq, s.aru) > TOTEM_LIMITS.sortQueueSlots) return TotemDrop.BAD_TOKEN;
   if (mayWait(s, token)) {
     s.tokenWaits = true;
-    s.timers.start(Timer.TOKEN_WAIT, TOKEN_WAIT_MS);
+    s.timers.start(Timer.TOKEN_WAIT, Math.min(TOKEN_WAIT_MS.max, Math.max(TOKEN_WAIT_MS.min, s.pace.rotationMs)));
   } else visit(s, token);
   return TotemDrop.NONE;
 }
 
 /**
- * Nobody has sent anything since this node passed the token on, nobody asks for anything, and this node's clients are about to send: the
- * rotation that would begin now is one for nothing, on every node. Where the clients share processors with the daemons it
- * is what keeps them from sending.
+ * Nobody else has sent anything since this node passed the token on, nobody asks for anything, and this node's clients send all the time:
+ * the rotation that would begin now carries next to nothing, and costs every node as much as a full one. Where the clients share
+ * processors with the daemons it is what keeps them from sending.
  */
 function mayWait(s: RingState, token: OrfToken): boolean {
   return (
@@ -66,9 +68,18 @@ function mayWait(s: RingState, token: OrfToken): boolean {
     token.seq === s.aru &&
     token.rtrCount === 0 &&
     token.backlog === 0 &&
-    sendingQueue(s).length === 0 &&
+    !isLoad(s) &&
     s.user.sendsSoon()
   );
+}
+
+/** What waits for the token fills a visit. */
+const isLoad = (s: RingState): boolean =>
+  sendingQueue(s).length >= Math.min(maxMessages(s), Math.ceil(LOAD_BYTES / s.mtu));
+
+/** Messages are there: the token goes on when they fill a visit. */
+export function load(s: RingState): void {
+  if (s.tokenWaits && isLoad(s)) endWait(s);
 }
 
 /** The token goes on, with the messages that came meanwhile. */
@@ -157,13 +168,14 @@ const sendingQueue = (s: RingState): SendQueue => (s.waitingTransAck ? s.transQu
 const backlog = (s: RingState): number =>
   s.state === 'recovery' ? s.recovery.retransCount - s.recovery.retransFirst : sendingQueue(s).length;
 
+/** The most that one visit may broadcast. */
+const maxMessages = (s: RingState): number => s.loss.windowScale(s) * s.timings.maxMessages;
+
 /** How many messages this visit may broadcast (totem.md 4.9). */
 function budget(s: RingState, token: OrfToken): number {
   s.flow.cbl = backlog(s);
-  const scale = s.loss.windowScale(s);
-  const windowSize = scale * s.timings.windowSize;
-  const maxMessages = scale * s.timings.maxMessages;
-  const allowed = Math.min(maxMessages, (windowSize - token.fcc) >>> 0); // unsigned on purpose (totem.md trap 31)
+  const windowSize = s.loss.windowScale(s) * s.timings.windowSize;
+  const allowed = Math.min(maxMessages(s), (windowSize - token.fcc) >>> 0); // unsigned on purpose (totem.md trap 31)
   const demand = (token.backlog + s.flow.cbl - s.flow.pbl) >>> 0;
   if (demand === 0) return allowed;
   const share = Math.floor((windowSize * s.flow.pbl) / demand);

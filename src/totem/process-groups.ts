@@ -71,7 +71,7 @@ export class ProcessGroups {
       deliverPacket: (nodeId, offset, length, littleEndian) =>
         this.assembler.packet(nodeId, offset, length, littleEndian),
       configurationChange: (change) => this.configurationChange(change),
-      sendsSoon: () => this.packer.isEmpty && this.user.sendsSoon(),
+      sendsSoon: () => this.user.sendsSoon(),
       tokenReceived: () => this.packer.flush(false),
       tokenSent: () => this.user.tokenSent(),
       beforeQueueSwitch: () => this.beforeQueueSwitch(),

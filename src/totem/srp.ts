@@ -9,7 +9,7 @@ import type { FramePool } from './frame-pool.ts';
 import { FrameClass, type SrpState } from './interface.ts';
 import { sendLeave } from './joins.ts';
 import { receiveJoin, receiveMergeDetect } from './membership.ts';
-import { endWait, receiveOrfToken } from './orf.ts';
+import { load, receiveOrfToken } from './orf.ts';
 import { receiveMcast } from './receive-mcast.ts';
 import { requestAhead } from './reservation.ts';
 import type { SendQueue } from './send-queue.ts';
@@ -150,11 +150,11 @@ export class TotemSrp {
     if (this.state.held) cancelHold(this.state);
   }
 
-  /** Local messages are there: a token that waits for them goes on. */
+  /** Local messages are there: a token that waits for them goes on when they fill a visit. */
   passToken(): void {
     if (!this.state.tokenWaits) return;
     freeLimbo(this.state);
-    endWait(this.state);
+    load(this.state);
   }
 
   /** The queue that new packets join. */

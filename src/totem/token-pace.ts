@@ -21,7 +21,7 @@ const COPY_GAP_MS = 1;
  */
 export class TokenPace {
   /** What is faster than the estimate in three of ten rotations: one that waited for a lost token hardly moves it. */
-  private rotationMs = ROTATION_MS_FIRST;
+  rotationMs = ROTATION_MS_FIRST;
   /** When the token in circulation was first sent by this node; negative: it was not, or the next visit means nothing. */
   private sentAtMs = -1;
   private copiedAtMs = -1;

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { frameMemory } from '../../src/lib/frame-memory.ts';
 import { addOwnCapabilities, Capability, commonCapabilities } from '../../src/totem/capabilities.ts';
-import { Group, TotemDrop } from '../../src/totem/index.ts';
+import { Group, type SrpTimings, TotemDrop } from '../../src/totem/index.ts';
 import { PACKET_BYTES_MIN } from '../../src/totem/limits.ts';
 import { copiesFor, LossControl } from '../../src/totem/loss-control.ts';
 import { RESEND_MS_MIN, TokenPace } from '../../src/totem/token-pace.ts';
@@ -95,6 +95,31 @@ t.test('where M is a datagram already, packets keep their size', async (t) => {
   loss.visit(64);
   t.equal(loss.packetBytes, 1410);
 });
+
+t.test(
+  'where a packet is a datagram, a ring of this implementation sends four times as many in a visit, as far as the network carries them',
+  async (t) => {
+    const scaleOf = (
+      changes: Partial<SrpTimings>,
+      repeated = 0,
+      capabilities: number = Capability.QUICK_RETRANSMISSION,
+    ): number => {
+      const { state } = new LoneNode({ windowSize: 50, maxMessages: 17, ...changes }).toOperational();
+      state.capabilities = capabilities;
+      for (let sample = 1; sample <= repeated; sample++) {
+        for (let i = 0; i < 30; i++) state.loss.noteRepeated();
+        state.loss.visit(64 * sample);
+      }
+      return state.loss.windowScale(state);
+    };
+    t.equal(scaleOf({}), 4);
+    t.equal(scaleOf({}, 0, 0), 1, 'not beside stock');
+    t.equal(scaleOf({ maxMessages: 20 }), 1, 'nor where somebody has set it');
+    t.equal(scaleOf({ windowSize: 300 }), 1);
+    t.equal(scaleOf({}, 1), 2, 'much was sent again');
+    t.equal(scaleOf({}, 5), 1);
+  },
+);
 
 t.test('who asks in vain asks later, up to miss_count_const, and tries again after a while', async (t) => {
   const { state } = new LoneNode();

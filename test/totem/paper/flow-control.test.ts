@@ -9,6 +9,7 @@ class Sender {
   private seq = this.node.state.high;
 
   constructor(packets: number) {
+    this.node.state.capabilities = 0; // beside stock: window_size and max_messages are what they say
     this.node.groups.synchronizationCompleted();
     for (let i = 0; i < packets; i++) this.node.groups.mcast(Group.SERVICES, new Uint8Array(1370));
   }
