@@ -11,6 +11,12 @@ const ENOUGH = RING_SEQ_STEP * 256;
 /** A ring that is this far ahead has formed 260,000 times more often. */
 export const LEAP = 2 ** 20;
 const SCATTER = 2 ** 40;
+/**
+ * Numbers that no honest ring reaches, a thousand memberships a second for a month: a forger made them. Who has gone around the circle since
+ * may meet others who have stayed, and four more than theirs is what he was in before. So steps have random widths there, below a leap.
+ */
+const FORGED = 2 ** 32;
+const FORGED_STEPS = 2 ** 17;
 /** After so many confirmations of the disk for one commit, JOINs that raise the number meanwhile do not count any more. */
 const WAITS_MAX = 3;
 
@@ -30,12 +36,13 @@ export function requestLeap(s: RingState, ringSeq: number): void {
 
 /** Asks for the next block when fewer than `ENOUGH` numbers behind `ringSeq` are reserved or asked for. */
 export function requestAhead(s: RingState, ringSeq: number): void {
-  if (!ringSeqNewer(ringSeqAfter(ringSeq, ENOUGH), s.diskWait.requested)) return;
+  const enough = ringSeq > FORGED ? LEAP : ENOUGH;
+  if (!ringSeqNewer(ringSeqAfter(ringSeq, enough), s.diskWait.requested)) return;
   ask(s, ringSeq);
 }
 
 function ask(s: RingState, ringSeq: number): void {
-  const block = ringSeqAfter(ringSeq, BLOCK);
+  const block = ringSeqAfter(ringSeq, ringSeq > FORGED ? 4 * LEAP : BLOCK);
   // From the middle of the circle the way to its start is the end: the disk must not be asked for what it takes for the past.
   const upTo = ringSeqNewer(block, s.diskWait.reserved) ? block : RING_SEQ_MAX;
   if (upTo === s.diskWait.requested || !ringSeqNewer(upTo, s.diskWait.reserved)) return;
@@ -72,13 +79,22 @@ export function takeNextRingSeq(s: RingState): number {
  * circle he would bring back the ids of rings that have been.
  */
 function nextRingSeq(s: RingState): number {
-  const next = ringSeqAfter(s.ringSeqMax, RING_SEQ_STEP);
-  if (next > s.ring.seq && next - s.ring.seq < LEAP) return next;
-  if (s.diskWait.leapFrom === s.ringSeqMax) return s.diskWait.leapTo;
-  const scatter = RING_SEQ_STEP * Math.floor((s.random() * SCATTER) / RING_SEQ_STEP);
-  const leap = ringSeqAfter(next, scatter);
-  s.diskWait.leapFrom = s.ringSeqMax;
-  // Behind the end comes the start, but not for who is still in the middle: the way there is the last quarter.
-  s.diskWait.leapTo = ringSeqNewer(leap, s.ring.seq) ? leap : ringSeqAfter(s.ring.seq, RING_SEQ_QUARTER - scatter);
-  return s.diskWait.leapTo;
+  const { diskWait, ring, ringSeqMax } = s;
+  const next = ringSeqAfter(ringSeqMax, RING_SEQ_STEP);
+  const leaps = next <= ring.seq || next - ring.seq >= LEAP;
+  if (!leaps && next <= FORGED) return next;
+  // One number until it is used, however often the disk is waited for.
+  if (diskWait.leapFrom === ringSeqMax && ringSeqNewer(diskWait.leapTo, ring.seq)) return diskWait.leapTo;
+  diskWait.leapFrom = ringSeqMax;
+  diskWait.leapTo = leaps ? landing(s, next) : ringSeqAfter(next, randomSteps(s, FORGED_STEPS));
+  return diskWait.leapTo;
 }
+
+function landing(s: RingState, next: number): number {
+  const scatter = randomSteps(s, SCATTER / RING_SEQ_STEP);
+  const leap = ringSeqAfter(next, scatter);
+  // Behind the end comes the start, but not for who is still in the middle: the way there is the last quarter.
+  return ringSeqNewer(leap, s.ring.seq) ? leap : ringSeqAfter(s.ring.seq, RING_SEQ_QUARTER - scatter);
+}
+
+const randomSteps = (s: RingState, below: number): number => RING_SEQ_STEP * Math.floor(s.random() * below);

@@ -12,7 +12,8 @@ const first = Number(replay ?? process.env['SIM_FIRST'] ?? 1);
 /**
  * Seeds that once broke a rule: a number beyond the end of the circle was asked of the disk by a node in the middle of it, which then waited
  * for ever (286, 310, 360, 465, 521); a ring id came back after a lap (13); leaps for which each disk in turn was asked when the token came
- * never formed a ring where the disk was slower than the token timeout (42, 310). With and without the witnesses of deaths.
+ * never formed a ring where the disk was slower than the token timeout (42, 310); a ring id came back when a node that had gone around the circle met
+ * others who had not (42 without witnesses). With and without the witnesses of deaths.
  */
 const REGRESSIONS = replay === undefined && process.env['SIM_FIRST'] === undefined ? [42, 286, 310, 360, 465, 521] : [];
 const count = replay === undefined ? Number(process.env['SIM_SEEDS'] ?? 20) : 1;
