@@ -88,6 +88,7 @@ export class SimulatedNode {
         sendToken: (to, offset, length) => this.sendToken(to, offset, length),
         multicast: (offset, length, frameClass) => this.multicast(offset, length, frameClass),
         resend: (offset, length) => this.multicast(offset, length, FrameClass.NOFLUSH),
+        sendNow: () => {},
         knowsTarget: (to) => config.members.some((member) => member.nodeId === to),
         multicastSocket: null,
         watchedInterface: null,

@@ -1,3 +1,4 @@
+import type { SrpTimings } from './timings.ts';
 import type { CommitToken } from './wire/commit-token.ts';
 
 /**
@@ -9,14 +10,19 @@ export const Capability = {
   QUICK_RETRANSMISSION: 1,
   /** Reports members that it does not hear, and goes on without those that nobody hears (suspicion.ts). */
   SUSPICION: 2,
+  /** Does not ask for a message at the first visit of a token that has its number: it may come behind that token (accelerated-release.ts). */
+  LATE_MESSAGES: 4,
 } as const;
 
-const OWN = Capability.QUICK_RETRANSMISSION | Capability.SUSPICION;
+const ALWAYS = Capability.QUICK_RETRANSMISSION | Capability.SUSPICION;
+
+const own = ({ missCountConst }: SrpTimings): number =>
+  missCountConst > 1 ? ALWAYS | Capability.LATE_MESSAGES : ALWAYS;
 
 /** This node's turn in the first rotation, before its entry is filled in: it joins in if all before it have. */
-export function addOwnCapabilities(token: CommitToken): void {
+export function addOwnCapabilities(token: CommitToken, timings: SrpTimings): void {
   const unbroken = token.trailerMembers === token.membIndex;
-  token.capabilities = unbroken ? (token.membIndex === 0 ? OWN : token.capabilities & OWN) : 0;
+  token.capabilities = unbroken ? own(timings) & (token.membIndex === 0 ? ~0 : token.capabilities) : 0;
   token.trailerMembers = unbroken ? token.membIndex + 1 : 0;
 }
 

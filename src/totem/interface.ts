@@ -47,6 +47,8 @@ export interface TotemNetwork {
    * is one; each of its datagrams `copies` times, where a frame is more than one datagram.
    */
   resend(offset: number, length: number, copies: number): void;
+  /** What was handed over in this event leaves now: the rest of it takes a while. */
+  sendNow(): void;
   /** Whether the node id is a configured member: an unknown token target is not sent to (totem.md 4.3). */
   knowsTarget(target: number): boolean;
   /** A socket of its own for multicasts, whose frames a token can overtake (udp); `null` where both come through one. */

@@ -57,6 +57,7 @@ function checkOrder(s: RingState, expect: Expect): void {
   expect(s.regular.size <= TOTEM_LIMITS.sortQueueSlots, 'the regular queue has no more messages than slots');
   expect(!s.tokenWaits || s.state === 'operational', 'a token waits in OPERATIONAL only');
   expect(s.tokenWaits === s.timers.running(Timer.TOKEN_WAIT), 'a token waits as long as its timer runs');
+  expect(s.accelerated.count === 0, 'what follows the token is gone when the event is over');
   expect(!s.draining, 'draining is over when the event is');
 }
 

@@ -109,6 +109,7 @@ function visit(s: RingState, token: OrfToken): void {
   s.pace.returned(s.nowMs);
   s.passage.visit(s);
   s.loss.visit(token.seq);
+  s.accelerated.visit(token.rtrCount);
   s.statistics.values[Stat.token_last_received_ms] = s.nowMs;
   let forward = !(s.isRep && s.held);
   if (s.state === 'operational') freeDelivered(s, token.aru); // step 5: all nodes have these
@@ -140,6 +141,7 @@ function visit(s: RingState, token: OrfToken): void {
   s.pace.passed(s.nowMs, token.seq, s.held, !forward);
   s.passedSeq = token.seq;
   if (forward) sendOrfToken(s);
+  sendRest(s, forward);
   if (s.state === 'operational') deliverUpTo(s, s.high, false); // step 19: deliver in order
   armTokenTimers(s); // step 20: timers
   armHeartbeat(s);
@@ -252,14 +254,43 @@ function guardWindow(s: RingState, token: OrfToken, allowed: number): number {
 function sendNew(s: RingState, token: OrfToken, allowed: number): number {
   let sent = 0;
   if (s.state === 'recovery') while (sent < allowed && sendRecovered(s, token)) sent++;
-  else while (sent < allowed && sendQueued(s, token)) sent++;
+  else sent = sendQueued(s, token, allowed);
   if (sent > 0) advanceAru(s);
   return sent;
 }
 
-function sendQueued(s: RingState, token: OrfToken): boolean {
+/** Numbers what may be sent of the queue, and sends all of it but what follows the token. */
+function sendQueued(s: RingState, token: OrfToken, allowed: number): number {
+  const count = Math.min(allowed, sendingQueue(s).length);
+  if (count === 0) return 0;
+  const { accelerated } = s;
+  accelerated.count = Math.min(count, accelerated.windowFor(s));
+  accelerated.firstSeq = seqAdd(token.seq, count - accelerated.count + 1);
+  for (let i = 0; i < count; i++) {
+    numberQueued(s, token);
+    if (i < count - accelerated.count) multicastNumbered(s, token.seq);
+  }
+  return count;
+}
+
+/** What the token left behind, before anything else happens. */
+function sendRest(s: RingState, tokenSent: boolean): void {
+  const { accelerated } = s;
+  const { count } = accelerated;
+  if (count === 0) return;
+  if (tokenSent) {
+    s.network.sendNow();
+    s.statistics.values[Stat.sent_behind_token] = s.statistics.values[Stat.sent_behind_token]! + count;
+  }
+  for (let seq = accelerated.firstSeq; accelerated.count > 0; accelerated.count--, seq = seqNext(seq))
+    multicastNumbered(s, seq);
+}
+
+const multicastNumbered = (s: RingState, seq: number): void =>
+  s.network.multicast(s.regular.offsetOf(seq), s.regular.lengthOf(seq), FrameClass.NOFLUSH, 0);
+
+function numberQueued(s: RingState, token: OrfToken): void {
   const queue = sendingQueue(s);
-  if (queue.length === 0) return false;
   const at = queue.headOffset;
   const length = queue.headLength;
   token.seq = seqNext(token.seq);
@@ -269,9 +300,7 @@ function sendQueued(s: RingState, token: OrfToken): boolean {
   s.thisSeqno = (s.thisSeqno + 1) | 0;
   s.regular.remove(token.seq); // only a forged message can be there: the holder of the token gives the numbers
   s.regular.add(token.seq, at, length);
-  s.network.multicast(at, length, FrameClass.NOFLUSH, 0);
   s.high = token.seq;
-  return true;
 }
 
 function sendRecovered(s: RingState, token: OrfToken): boolean {
@@ -303,6 +332,7 @@ function updateAru(s: RingState, token: OrfToken): void {
 
 /** This node holds the ring's aru down for too long (totem.md 4.13). The token is not forwarded. */
 function declareFailed(s: RingState): void {
+  sendRest(s, false); // it has numbers
   s.membership.failedToReceive = true;
   addFailed(s, [s.me]);
   s.observer.report({ kind: 'failedToReceive' });

@@ -1,6 +1,7 @@
 import { assert } from '../lib/assert.ts';
 import type { RingId } from '../lib/ring-id.ts';
 import { ringSeqAfter } from '../lib/ring-seq.ts';
+import { AcceleratedRelease } from './accelerated-release.ts';
 import { Disputes } from './disputes.ts';
 import { FramePool } from './frame-pool.ts';
 import type { FrameMemory, OriginCounter, SrpState, TotemNetwork, TotemObserver } from './interface.ts';
@@ -109,6 +110,7 @@ export class RingState {
   readonly pace = new TokenPace();
   readonly passage: Passage;
   readonly loss: LossControl;
+  readonly accelerated = new AcceleratedRelease();
 
   /** What every member of `ring` can do (`Capability`); 0 while that is not known. */
   capabilities = 0;

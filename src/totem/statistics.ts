@@ -40,6 +40,8 @@ export const SRP_STATISTICS = [
   /** `stats.pg`: packets reserved, base value 1, and free slots as of the last check. */
   'msg_reserved',
   'msg_queue_avail',
+  /** Messages that followed the token (accelerated-release.ts). */
+  'sent_behind_token',
 ] as const;
 export type StatisticName = (typeof SRP_STATISTICS)[number];
 

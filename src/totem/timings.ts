@@ -24,6 +24,8 @@ export interface SrpTimings {
   /** Token visits after which a missing message is asked for. */
   readonly missCountConst: number;
   readonly cancelTokenHoldOnRetransmit: boolean;
+  /** Messages of a visit that may follow the token; 0: none, `WINDOW_AUTO` (src/lib): where all members bear it. */
+  readonly acceleratedWindow: number;
   /** Silence on all links after which a member is dead if all others see it, too (suspicion.ts); counts below `tokenMs` only; 0 = never. */
   readonly silenceMs: number;
 }

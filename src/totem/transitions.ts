@@ -99,7 +99,7 @@ export function enterCommit(s: RingState, token: CommitToken): void {
 /** Writes this node's entry and advances the token (totem.md 4.6). */
 function fillEntry(s: RingState, token: CommitToken): void {
   s.membership.newMemb = token.addr;
-  addOwnCapabilities(token);
+  addOwnCapabilities(token, s.timings);
   s.old.receivedFlg = s.old.aru === s.old.high ? 1 : 0;
   const mine = token.entries[token.membIndex]!;
   mine.ringId = s.old.ring;
@@ -143,6 +143,7 @@ export function enterRecovery(s: RingState, token: CommitToken): void {
   s.startNumbering();
   s.capabilities = commonCapabilities(token);
   s.loss.startRing();
+  s.accelerated.startRing();
   s.pace.reset();
   s.passage.tokenGone();
   armTokenTimers(s);

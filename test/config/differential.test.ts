@@ -90,8 +90,8 @@ function mutate(text: string, random: () => number): string {
 }
 
 /** Options of ours alone: stock takes any value of a key that it does not know, where ours refuses what is no value of it. */
-const isRefusedHereOnly = ({ extension, type, values }: OptionSpec): boolean =>
-  extension === true && (type !== 'str' || values !== undefined);
+const isRefusedHereOnly = ({ extension, type, values, range }: OptionSpec): boolean =>
+  extension === true && (type !== 'str' || values !== undefined || range !== undefined);
 const COMPARED = OPTIONS.filter((option) => !isRefusedHereOnly(option));
 
 /** Names of ciphers that only newer releases know are refused by 3.1.7. */

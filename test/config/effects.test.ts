@@ -199,6 +199,7 @@ const EFFECTS: Readonly<Record<string, Effect>> = {
   'totem.max_messages': timing('max_messages: 7', 'maxMessages'),
   'totem.miss_count_const': timing('miss_count_const: 7', 'missCountConst', 'totem/loss-control.ts'),
   'totem.host_silence': timing('host_silence: 777', 'silenceMs', 'totem/suspicion.ts'),
+  'totem.accelerated_window': timing('accelerated_window: 7', 'acceleratedWindow', 'totem/accelerated-release.ts'),
   'totem.cancel_token_hold_on_retransmit': timing(
     'cancel_token_hold_on_retransmit: yes',
     'cancelTokenHoldOnRetransmit',

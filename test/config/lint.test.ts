@@ -257,3 +257,12 @@ t.test('knet over SCTP passes the check and does not start', async (t) => {
   const started = await loadConfiguration({ file }, { purpose: 'start', environment });
   t.ok(!started.ok && started.errors[0]?.code === 'RONDO_CONFIG_UNSUPPORTED');
 });
+
+t.test('accelerated_window', async (t) => {
+  const of = (value: string): Promise<string[]> => lint(`${BASE}totem {\n  accelerated_window: ${value}\n}\n`);
+  for (const value of ['auto', '0', '17']) t.same(await of(value), [], value);
+  for (const value of ['yes', '-1', '1.5', '12345678'])
+    t.match(await of(value), [
+      /F:12.*accelerated_window.*neither auto nor a number of messages.*Write auto, 0 or a number/,
+    ]);
+});

@@ -15,6 +15,8 @@ export interface LossyRingOptions {
   readonly mixed?: boolean;
   /** Stock's rules: a miss is asked for at the fifth visit, a token sent again after a fifth of its timeout, packets keep their size. */
   readonly stockRules?: boolean;
+  /** Messages that follow the token. */
+  readonly acceleratedWindow?: number;
   /** One node after the other does not run for so long, every `STALL_EVERY_MS`: a processor that others use, too. */
   readonly stallMs?: number;
 }
@@ -61,6 +63,7 @@ export function lossyRing(seed: number, options: LossyRingOptions): LossyRingFig
       failRecvConst: 2500,
       heartbeatFailuresAllowed: 0,
       cancelTokenHoldOnRetransmit: false,
+      acceleratedWindow: options.acceleratedWindow ?? 0,
     });
     if (options.mixed || options.stockRules)
       Object.defineProperty(srp.state, 'capabilities', { get: () => 0, set: () => {} });

@@ -123,6 +123,7 @@ export class SimNode {
         sendToken: (to, offset, length) => this.sendToken(to, offset, length),
         multicast: (offset, length, frameClass) => this.multicast(offset, length, frameClass),
         resend: (offset, length) => this.multicast(offset, length, FrameClass.NOFLUSH),
+        sendNow: () => this.sendNow(),
         knowsTarget: (nodeId) => world.knows(nodeId),
         multicastSocket: options.separateSockets ? { drain: () => this.drainMulticasts() } : null,
         watchedInterface: null,
@@ -360,6 +361,10 @@ export class SimNode {
     this.events++;
     run();
     this.checkCore();
+    this.sendNow();
+  }
+
+  private sendNow(): void {
     const outbox = this.outbox;
     this.outbox = [];
     for (const { to, offset, length } of outbox) {

@@ -1,3 +1,4 @@
+import { WINDOW_AUTO } from '../../src/lib/accelerated-window.ts';
 import { ringSeqNewer } from '../../src/lib/ring-seq.ts';
 import { EventHeap } from '../../src/sim/event-heap.ts';
 import { Random } from '../../src/sim/random.ts';
@@ -118,7 +119,7 @@ export class World implements SimNodeWorld {
       () => this.clock,
       (to, frame) => this.nodes[to]?.arrive(frame),
     );
-    this.timings = makeTimings(random);
+    this.timings = { ...makeTimings(random), acceleratedWindow: windowOf(seed) };
     const netMtu = random.pick([300, 500, 1500, 1500, 4000]);
     const regionBytes = random.chance(0.2) && netMtu < 4000 ? (netMtu < 1500 ? 800_000 : 1_300_000) : 4_500_000;
     this.netMtu = options.netMtu ?? netMtu;
@@ -371,7 +372,13 @@ export class World implements SimNodeWorld {
   }
 }
 
-function makeTimings(random: Random): SrpTimings {
+/** Every third seed has messages that follow the token, and some of those in which one node acts as stock's. */
+function windowOf(seed: number): number {
+  if (seed % 3 === 1) return [WINDOW_AUTO, 3, 100][Math.trunc(seed / 3) % 3] ?? 0;
+  return seed % 9 === 0 ? 5 : 0;
+}
+
+function makeTimings(random: Random): Omit<SrpTimings, 'acceleratedWindow'> {
   const tokenMs = random.pick([100, 200, 300]);
   const tokenRetransmitMs = Math.trunc(tokenMs / 4.2);
   return {

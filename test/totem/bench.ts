@@ -29,6 +29,7 @@ export function timings(changes: Partial<SrpTimings> = {}): SrpTimings {
     maxMessages: 17,
     missCountConst: 5,
     cancelTokenHoldOnRetransmit: false,
+    acceleratedWindow: 0,
     silenceMs: Math.trunc(tokenMs * (2 / 3 + 1 / 16)),
     ...changes,
   };
@@ -39,6 +40,7 @@ export const quietNetwork = (changes: Partial<TotemNetwork> = {}): TotemNetwork 
   sendToken: () => {},
   multicast: () => {},
   resend: (offset, length) => changes.multicast?.(offset, length, FrameClass.NOFLUSH, 0),
+  sendNow: () => {},
   knowsTarget: () => true,
   multicastSocket: null,
   watchedInterface: null,

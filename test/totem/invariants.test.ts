@@ -32,6 +32,11 @@ const VIOLATIONS: readonly Violation[] = [
     },
   },
   { sentence: 'the window begins behind released', in: 'operational', plant: (s) => (s.regular.head += 5) },
+  {
+    sentence: 'what follows the token is gone when the event is over',
+    in: 'operational',
+    plant: (s) => (s.accelerated.count = 1),
+  },
   { sentence: 'draining is over when the event is', in: 'gather', plant: (s) => (s.draining = true) },
   {
     sentence: 'no list is longer than a JOIN can carry',

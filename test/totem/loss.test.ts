@@ -14,6 +14,7 @@ import {
   readCommitToken,
 } from '../../src/totem/wire/commit-token.ts';
 
+import { timings } from './bench.ts';
 import { LoneNode } from './lone-node.ts';
 import { MemoryRing } from './memory-ring.ts';
 
@@ -31,7 +32,7 @@ function rotate(members: number, isStock: (node: number) => boolean): CommitToke
   const out = frameMemory(new Uint8Array(COMMIT_TOKEN_BYTES_MAX));
   let token = newToken(members);
   for (const node of token.addr) {
-    if (!isStock(node)) addOwnCapabilities(token);
+    if (!isStock(node)) addOwnCapabilities(token, timings());
     token.membIndex++;
     const length = encodeCommitToken(out.view, 0, node, token);
     const sent = isStock(node) ? commitTokenBytes(members) : length;
@@ -42,7 +43,7 @@ function rotate(members: number, isStock: (node: number) => boolean): CommitToke
 }
 
 t.test('the trailer of the commit token arrives where all members have written it', async (t) => {
-  const all = Capability.QUICK_RETRANSMISSION | Capability.SUSPICION;
+  const all = Capability.QUICK_RETRANSMISSION | Capability.SUSPICION | Capability.LATE_MESSAGES;
   for (const members of [1, 2, 3, 8, 384])
     t.equal(commonCapabilities(rotate(members, () => false)), all, `${members} members`);
   for (let stock = 1; stock <= 5; stock++)
@@ -56,7 +57,7 @@ t.test('a trailer that names fewer members, or other abilities, gives only what 
   t.equal(commonCapabilities({ ...token, capabilities: 0 }), 0);
   const foreign = newToken(3);
   Object.assign(foreign, { membIndex: 1, trailerMembers: 1, capabilities: 0x8000 });
-  addOwnCapabilities(foreign);
+  addOwnCapabilities(foreign, timings());
   t.equal(foreign.capabilities, 0, 'what only others can do');
 });
 

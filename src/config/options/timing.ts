@@ -1,3 +1,4 @@
+import { WINDOW_AUTO } from '../../lib/accelerated-window.ts';
 import { type Basis, formula, onlyYes, sectionOptions } from './option.ts';
 
 const YES_NO = ['yes', 'no'] as const;
@@ -220,6 +221,16 @@ export const TIMING = sectionOptions('totem', { reload: 'yes', cmap: 'live' }, [
     field: 'silenceMs',
     zeroCounts: true,
     doc: 'knet, without stock members (which ignore it): a member that no other member has heard for so long on any link is dead before the token timeout is over. Longer pauses of a host are taken for its death; 0 switches it off, and the token timeout decides.',
+  },
+  {
+    key: 'accelerated_window',
+    type: 'str',
+    default: '0',
+    range: 'auto, or a number of messages',
+    field: 'acceleratedWindow',
+    parse: (text) => (text === 'auto' ? WINDOW_AUTO : /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN),
+    extension: true,
+    doc: 'Messages of a visit that this node sends behind the token, so that the next node begins meanwhile; 0: none. auto: where every member bears it, never beside stock.',
   },
   {
     key: 'cancel_token_hold_on_retransmit',

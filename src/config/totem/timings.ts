@@ -53,6 +53,13 @@ function checkOthers({ key, min, max }: OptionSpec, timings: TotemTimings): Timi
       hint: 'It is a percentage of the token timeout',
     };
   }
+  if (key === 'accelerated_window' && Number.isNaN(timings.acceleratedWindow)) {
+    return {
+      key: 'totem.accelerated_window',
+      text: 'The accelerated_window parameter is neither auto nor a number of messages.',
+      hint: 'Write auto, 0 or a number',
+    };
+  }
   if (key === 'consensus' && timings.consensusMs < timings.joinMs) {
     const { consensusMs, joinMs } = timings;
     return {

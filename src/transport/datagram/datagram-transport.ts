@@ -165,6 +165,10 @@ export class DatagramTransport implements RingTransport {
     if (!this.sending.isEmpty) this.sending.flush();
   }
 
+  sendNow(): void {
+    this.flush();
+  }
+
   knowsTarget(target: number): boolean {
     return target === this.host.nodeId || this.members.nameOf(target) >= 0;
   }

@@ -288,6 +288,11 @@ export class KnetTransport implements RingTransport {
     this.core.resend(this.memory, offset, length, copies);
   }
 
+  /** Not `flush`: a core that is in the middle of received packets is not asked about links. */
+  sendNow(): void {
+    this.core.flush();
+  }
+
   private toSelf(offset: number, length: number): void {
     this.loopback.push(offset, length);
     this.ownStats.add(LinkStat.tx_data_packets, 1);
