@@ -117,12 +117,15 @@ export class Heartbeat implements InternalPackets {
 
   /** Somebody else does not hear this host: PINGs now, so that it is known soon whether this node does. */
   probeHost(host: Host, nowMs: number): void {
-    for (const link of host.links) {
-      if (link === null || !link.mayPing(nowMs)) continue;
-      this.sender.ping(link, nowMs, true);
-      link.pingSent(nowMs);
-      this.deadlinesChanged = true;
-    }
+    for (const link of host.links) if (link !== null) this.pingIfMay(link, nowMs);
+  }
+
+  /** A PING beside the regular ones, unless one has just left. */
+  private pingIfMay(link: Link, nowMs: number): void {
+    if (!link.mayPing(nowMs)) return;
+    this.sender.ping(link, nowMs, true);
+    link.pingSent(nowMs);
+    this.deadlinesChanged = true;
   }
 
   // ---- packets ----
@@ -157,6 +160,7 @@ export class Heartbeat implements InternalPackets {
     }
     // Its sender knows best whether it is a recorded one, and without PONGs its link goes down.
     this.sender.reply(link, at, KNET.pingBytes, PacketType.PONG);
+    if (believed && link.comesUpSoon(nowMs)) this.pingIfMay(link, nowMs); // it is there: a node that starts need not wait for the interval of this one
     return believed ? -1 : KnetDrop.replayedPing;
   }
 

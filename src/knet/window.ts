@@ -35,8 +35,8 @@ export class DuplicateWindow {
   private readonly flags = new Uint8Array(KNET_LIMITS.windowFlags);
   private newestSeq = 0;
   private lastStaleSeq = 0;
-  /** Number of the last PING that is no recorded one, 0 before the first. */
-  private announcedSeq = 0;
+  /** Number of the last PING that is no recorded one, -1 before the first; 0: its sender had sent nothing by then. */
+  private announcedSeq = -1;
   private readonly prints = new PacketPrints();
   private lastWasSealed = false;
 
@@ -55,7 +55,7 @@ export class DuplicateWindow {
     if (this.newestSeq !== 0) this.flags.fill(0);
     this.newestSeq = 0;
     this.lastStaleSeq = 0;
-    this.announcedSeq = 0;
+    this.announcedSeq = -1;
   }
 
   /** Judges a DATA packet's number and moves the window when it is ahead. `print` is of the sealed packet, 0 for one in clear. */
@@ -84,7 +84,7 @@ export class DuplicateWindow {
     if (this.newestSeq === 0) this.newestSeq = seq;
     else if (ahead <= KNET_LIMITS.windowNumbers) this.advance(seq, ahead);
     else if (SPAN - ahead >= KNET_LIMITS.windowNumbers) {
-      if (this.announcedSeq === 0 || !near(this.announcedSeq, seq)) return Verdict.STALE;
+      if (this.announcedSeq < 0 || !near(this.announcedSeq, seq)) return Verdict.STALE;
       this.restartAt(seq);
     }
     return Verdict.FRESH;

@@ -175,6 +175,6 @@ export interface TotemUser {
   sendsSoon(): boolean;
   /** Once per valid token, after it was sent on: the place for the process steps of sync (services.md 3.4). */
   tokenSent(): void;
-  /** Ring sequences up to `upTo` must be on disk before the core uses them; confirmed by `ringSeqReserved()`. */
+  /** Ring sequences up to `upTo` must be on disk before the core uses them; confirmed by `ringSeqReserved()`, later: never within this call. */
   reserveRingSeq(upTo: number): void;
 }

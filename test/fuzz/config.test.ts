@@ -83,6 +83,8 @@ class ConfigMutator {
   }
 }
 
+t.setTimeout(3_600_000); // a long run
+
 t.test(`${runs} configurations: no exception, no hang, no growth`, { timeout: 60_000 + runs * 20 }, async (t) => {
   const mutator = new ConfigMutator(new Random(seed));
   const kinds = new Map<string, number>();

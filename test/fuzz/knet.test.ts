@@ -40,6 +40,8 @@ const structured = fc
   })
   .map(({ payload, ...options }) => data(payload, options));
 
+t.setTimeout(3_600_000); // a long run
+
 t.test('any bytes, any source: no exception, nothing grows', async (t) => {
   const node = new BenchNode();
   node.raise(2);

@@ -12,6 +12,8 @@ const seed = Number(process.env['FUZZ_SEED'] ?? 1);
 
 const corpus = qnetMessages();
 
+t.setTimeout(3_600_000); // a long run
+
 t.test('messages of clients, mutated', async (t) => {
   const mutator = new Mutator(corpus, seed, 16_384);
   const harness = new ArbiterHarness();

@@ -34,6 +34,7 @@ export class FuzzTarget {
     for (const { to, frame } of queue.slice(-200)) this.nodes[to - 1]!.receive(frame);
     this.nowMs += ms;
     for (const node of this.nodes) {
+      node.confirm();
       node.event((groups) => groups.srp.tick(this.nowMs));
       node.event((groups) => groups.mcast(Group.SERVICES, node.payload, 0, ((this.nowMs * 31) % 3000) | 0));
     }
@@ -45,6 +46,7 @@ export class FuzzNode {
   readonly payload = new Uint8Array(3000);
   readonly groups: ProcessGroups;
   private outbox: { to: number | 'all'; frame: Uint8Array }[] = [];
+  private asked: number[] = [];
 
   constructor(
     readonly id: number,
@@ -69,7 +71,7 @@ export class FuzzNode {
             if (change.kind === 'regular') queueMicrotask(() => this.groups.synchronizationCompleted());
           },
           tokenSent: () => this.groups.synchronizationCompleted(),
-          reserveRingSeq: (upTo) => this.groups.srp.ringSeqReserved(upTo),
+          reserveRingSeq: (upTo) => void this.asked.push(upTo),
         },
       }),
     );
@@ -83,6 +85,13 @@ export class FuzzNode {
     const outbox = this.outbox;
     this.outbox = [];
     for (const { to, frame } of outbox) this.target.send(to, frame);
+  }
+
+  /** The disk has written what was asked for. */
+  confirm(): void {
+    const asked = this.asked;
+    this.asked = [];
+    for (const upTo of asked) this.event((groups) => groups.srp.ringSeqReserved(upTo));
   }
 
   receive(frame: Uint8Array): void {

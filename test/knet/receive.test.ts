@@ -275,6 +275,11 @@ t.test('port unreachable and two PINGs without an answer: the process has ended'
     node.reports.map((report) => report.kind).filter((kind) => /^host[DR]|^linkDown/.test(kind)),
     ['linkDown', 'hostReachable', 'hostDied'],
   );
+  // A new process is heard from: this node's PINGs need not wait for their interval, and the line has not failed.
+  node.sent.length = 0;
+  node.nowMs += 300;
+  node.put(ping(node.nowMs));
+  t.equal(pingsOf(node), 1, 'a PING beside the PONG');
 });
 
 t.test('silence is reported with its length, and its end', async (t) => {

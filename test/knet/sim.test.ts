@@ -3,12 +3,15 @@ import { KnetSim, message } from './helpers.ts';
 
 t.test('links come up with the third PONG, and messages of every size arrive', async (t) => {
   const sim = new KnetSim({ nodes: 3 });
-  sim.run(1_400);
+  sim.run(40);
   t.notOk(sim.node(1).linkIsUp(2, 0), 'two PONGs are not enough');
   t.notOk(sim.node(1).send(0, message(100)), 'nobody is reachable yet');
   t.equal(sim.node(1).core.seq, 0, 'no number was used');
-  sim.run(1_200);
-  t.ok(sim.node(1).linkIsUp(2, 0) && sim.node(1).linkIsUp(3, 0) && sim.node(3).linkIsUp(1, 0));
+  sim.run(40);
+  t.ok(
+    sim.node(1).linkIsUp(2, 0) && sim.node(1).linkIsUp(3, 0) && sim.node(3).linkIsUp(1, 0),
+    'three are, within two short intervals',
+  );
   t.equal(sim.node(1).core.dataMtu, 1446, 'data MTU of 1500 bytes without crypto');
   for (const length of [1, 12, 13, 1446, 1447, 5_000, 65_491, 65_536]) {
     sim.node(1).delivered.length = 0;
@@ -45,7 +48,9 @@ t.test('a silent peer goes down, comes back, and its restart is noticed', async 
   t.notOk(sim.node(1).linkIsUp(2, 0));
   t.notOk(sim.node(1).send(0, message(10)));
   sim.network = () => true;
-  sim.run(2_600);
+  sim.run(1_400);
+  t.notOk(sim.node(1).linkIsUp(2, 0), 'a link that was lost a moment ago may flap: a PONG in an interval');
+  sim.run(1_200);
   t.ok(sim.node(1).linkIsUp(2, 0));
   t.equal(sim.node(1).stat('node2.link0.down_count'), 2);
   for (let i = 0; i < 10; i++) sim.node(2).send(0, message(20, i));
@@ -58,6 +63,28 @@ t.test('a silent peer goes down, comes back, and its restart is noticed', async 
   t.ok(sim.node(2).send(0, message(20, 99)));
   sim.run(5);
   t.equal(sim.node(1).delivered.length, 11, 'number 1 is no duplicate any more');
+});
+
+t.test('a node that starts is heard within a tenth of a second, one that was lost long ago, too', async (t) => {
+  const sim = new KnetSim();
+  sim.network = () => false;
+  sim.run(10_300);
+  sim.network = () => true;
+  sim.node(2).restart();
+  sim.run(100);
+  t.ok(sim.node(2).linkIsUp(1, 0), 'the new one hears the old one');
+  t.ok(sim.node(1).linkIsUp(2, 0), 'and the other way: the PING of the new one brought one of the old one forward');
+  sim.run(20_000); // the first seconds of a link have a longer timeout
+  sim.network = () => false;
+  sim.run(12_100);
+  t.notOk(sim.node(1).linkIsUp(2, 0));
+  sim.network = () => true;
+  sim.node(2).restart();
+  sim.run(100);
+  t.ok(sim.node(1).linkIsUp(2, 0));
+  const pings = sim.node(1).stat('node2.link0.tx_ping_packets');
+  sim.run(7_500);
+  t.equal(sim.node(1).stat('node2.link0.tx_ping_packets') - pings, 10, 'then a PING in an interval as ever');
 });
 
 t.test('two links: preference, failover and return', async (t) => {

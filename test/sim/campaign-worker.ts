@@ -3,6 +3,7 @@ import { type SimReport, simulate } from './world.ts';
 
 /** With an attacker on the network as well. */
 const attack = process.env['SIM_ATTACK'] !== undefined;
+const churn = process.env['SIM_CHURN'] !== undefined;
 
 export interface CampaignResult {
   readonly reports: readonly SimReport[];
@@ -14,6 +15,6 @@ export default function runSeeds(job: { readonly first: number; readonly count: 
   const reports: SimReport[] = [];
   const coverage = new Coverage();
   for (let seed = job.first; seed < job.first + job.count; seed++)
-    reports.push(simulate(seed, { checkReassembly: seed % 3 === 0, attack, coverage }));
+    reports.push(simulate(seed, { checkReassembly: seed % 3 === 0, attack, churn, coverage }));
   return { reports, cells: [...coverage.cells] };
 }

@@ -18,12 +18,14 @@ export interface CampaignOptions {
 
 /** Seeds over all cores, until all are done or the time is over. */
 export class Campaign {
-  readonly sums = { seeds: 0, virtualMs: 0, events: 0, packets: 0, messages: 0, configurations: 0, faults: 0 };
+  readonly sums = { seeds: 0, virtualMs: 0, events: 0, packets: 0, messages: 0, viewChanges: 0, rings: 0, faults: 0 };
   readonly coverage = new Coverage();
   readonly failed: SimReport[] = [];
   /** The seeds that took longest, in token timeouts: until the ring of all had formed, and until all had been delivered. */
   readonly slowest = { formSeed: 0, formTokens: 0, healSeed: 0, healTokens: 0 };
   realSeconds = 0;
+  /** Of all threads. */
+  cpuSeconds = 0;
 
   async run(options: CampaignOptions): Promise<void> {
     const threads = options.threads ?? availableParallelism();
@@ -34,6 +36,7 @@ export class Campaign {
       resourceLimits: { maxYoungGenerationSizeMb: 192 }, // nearly all garbage dies young
     });
     const startMs = performance.now();
+    const startCpu = process.cpuUsage();
     const deadline = startMs + options.seconds * 1000;
     const end = options.first + options.seeds;
     let next = options.first;
@@ -45,6 +48,8 @@ export class Campaign {
         this.coverage.merge(cells);
         for (const report of reports) this.add(report, options);
         this.realSeconds = (performance.now() - startMs) / 1000;
+        const { user, system } = process.cpuUsage(startCpu);
+        this.cpuSeconds = (user + system) / 1e6;
         options.progress?.(this);
       }
     };
@@ -59,7 +64,8 @@ export class Campaign {
     sums.events += report.events;
     sums.packets += report.packets;
     sums.messages += report.messages;
-    sums.configurations += report.configurations;
+    sums.viewChanges += report.viewChanges;
+    sums.rings += report.rings;
     sums.faults += report.faults.length;
     if (report.formTokens > slowest.formTokens)
       Object.assign(slowest, { formSeed: report.seed, formTokens: report.formTokens });
@@ -72,13 +78,13 @@ export class Campaign {
 
   /** In one line. */
   get summary(): string {
-    const { sums, slowest, realSeconds } = this;
+    const { sums, slowest, realSeconds, cpuSeconds } = this;
     const hours = sums.virtualMs / 3_600_000;
     const speed = sums.virtualMs / 1000 / Math.max(realSeconds, 0.001);
     return [
       `${sums.seeds} seeds, ${this.failed.length} failed`,
-      `${hours.toFixed(2)} h of virtual time, ${speed.toFixed(1)} times real time`,
-      `${sums.faults} faults, ${sums.configurations} view changes, ${sums.messages} messages, ${sums.events} events`,
+      `${hours.toFixed(2)} h of virtual time, ${speed.toFixed(1)} times real time, ${cpuSeconds.toFixed(0)} s of processor time`,
+      `${sums.faults} faults, ${sums.rings} rings, ${sums.viewChanges} view changes at nodes, ${sums.messages} messages, ${sums.events} events`,
       `slowest ring ${slowest.formTokens.toFixed(1)} token timeouts (seed ${slowest.formSeed}), slowest delivery ${slowest.healTokens.toFixed(1)} (seed ${slowest.healSeed})`,
     ].join('; ');
   }

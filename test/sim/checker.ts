@@ -87,7 +87,8 @@ export class Checker {
   readonly views: View[] = [];
   packets = 0;
   messages = 0;
-  configurations = 0;
+  /** Regular views at nodes; the transitional ones before them are not counted. */
+  viewChanges = 0;
 
   constructor(
     private readonly now: () => number,
@@ -123,9 +124,11 @@ export class Checker {
   }
 
   configuration(view: View, change: ConfigurationChange): void {
-    this.configurations++;
     if (change.kind === 'transitional') this.transitional(view, change);
-    else this.regular(view, change);
+    else {
+      this.viewChanges++;
+      this.regular(view, change);
+    }
   }
 
   private transitional(view: View, change: ConfigurationChange): void {
@@ -238,6 +241,11 @@ export class Checker {
     } else if (record.firstSeq < 0) record.firstSeq = seq;
     else if (record.firstSeq !== seq)
       this.violation(view, `ring ${view.ring} begins with #${seq}, elsewhere with #${record.firstSeq}`);
+  }
+
+  /** Rings that at least one node has gone over to. */
+  get ringCount(): number {
+    return this.rings.size;
   }
 
   /** Everything that a packet had to deliver was delivered. */

@@ -25,7 +25,7 @@ t.test('two parts that form their rings at once meet', async (t) => {
 });
 
 t.test('no seed breaks a rule', async (t) => {
-  const sums = { virtualMs: 0, packets: 0, messages: 0, configurations: 0, events: 0 };
+  const sums = { virtualMs: 0, packets: 0, messages: 0, viewChanges: 0, rings: 0, events: 0 };
   const startMs = performance.now();
   const seeds = [...Array.from({ length: count }, (_, i) => first + i), ...REGRESSIONS];
   for (const [at, seed] of seeds.entries()) {

@@ -10,11 +10,12 @@ const USAGE = `npm run sim -- [options]          seeds through the cores of the 
   --first N          from this seed on (1)
   --threads N        with so many processors (all)
   --attack           with an attacker on the network
+  --churn            a fault every few hundredths of a second and little to send: many views
   --coverage FILE    writes the table of states, events and faults there
   --shrink SECONDS   looks for so long for a shorter story of each failing seed, of three at most (60)
 
 npm run sim -- --seed N [options]  one seed: its story, and a shorter one if it fails
-  --faults-ms N, --skip 1,2,3, --quiet, --no-witnesses, --attack   as the short story has it: the faults end then, these do not happen,
+  --faults-ms N, --skip 1,2,3, --quiet, --no-witnesses, --attack, --churn   as the short story has it: the faults end then, these do not happen,
                      applications do nothing, nobody learns of deaths
 `;
 const STORIES_MAX = 3;
@@ -25,6 +26,7 @@ const values = toolOptions(USAGE, {
   first: { type: 'string', default: '1' },
   threads: { type: 'string' },
   attack: { type: 'boolean', default: false },
+  churn: { type: 'boolean', default: false },
   coverage: { type: 'string' },
   shrink: { type: 'string', default: '60' },
   seed: { type: 'string' },
@@ -41,7 +43,11 @@ const number = (
 ) => toolNumber(USAGE, option, values[option] ?? '', limits);
 const out = (text: string): void => void process.stdout.write(`${text}\n`);
 
-const optionsOf = (seed: number): SimOptions => ({ checkReassembly: seed % 3 === 0, attack: values.attack });
+const optionsOf = (seed: number): SimOptions => ({
+  checkReassembly: seed % 3 === 0,
+  attack: values.attack,
+  churn: values.churn,
+});
 
 /** How to run exactly this again. */
 function commandOf({ report, options, skip }: Story): string {
@@ -51,6 +57,7 @@ function commandOf({ report, options, skip }: Story): string {
   if (options.quiet === true) parts.push('--quiet');
   if (options.witnesses === false) parts.push('--no-witnesses');
   if (options.attack === true) parts.push('--attack');
+  if (options.churn === true) parts.push('--churn');
   return parts.join(' ');
 }
 
@@ -88,6 +95,7 @@ function replay(seed: number): boolean {
 
 async function campaign(): Promise<boolean> {
   if (values.attack) process.env['SIM_ATTACK'] = '1'; // for the workers
+  if (values.churn) process.env['SIM_CHURN'] = '1';
   const campaign = new Campaign();
   let reportedAtS = 0;
   await campaign.run({

@@ -31,6 +31,8 @@ export interface SimOptions {
   readonly trace?: (line: string) => void;
   /** Faults, by their number, that do not happen. */
   readonly skip?: ReadonlySet<number>;
+  /** A fault every few hundredths of a second and little to send: many more views in the same time. */
+  readonly churn?: boolean;
   /** Applications and clients do nothing. */
   readonly quiet?: boolean;
   readonly coverage?: Coverage;
@@ -50,7 +52,9 @@ export interface SimReport {
   readonly faults: readonly HappenedFault[];
   readonly packets: number;
   readonly messages: number;
-  readonly configurations: number;
+  /** Regular views at nodes, and the rings that they are of. */
+  readonly viewChanges: number;
+  readonly rings: number;
 }
 
 export interface HappenedFault {
@@ -62,6 +66,10 @@ export interface HappenedFault {
 
 const EVENTS_MAX = 3_000_000;
 const MESSAGE_BYTES_MAX = 60_000;
+/** The longest times between two faults, one of which each time is below. */
+const FAULT_GAPS_MS = [50, 400, 900];
+const CHURN_GAPS_MS = [10, 50, 150];
+const CHURN_BUSY = 0.1;
 /** Of the seeds that were run none needs half of it (docs/reliability.md). */
 const HEAL_TOKENS_MAX = 10;
 /** Forged ring numbers leave each node in another zone of the circle, and each attempt waits for disks that may be slower than the token timeout (15.3 in seed 8008). */
@@ -128,7 +136,8 @@ export class World implements SimNodeWorld {
     const ownCopies = random.chance(0.7);
     this.ownCopies = options.ownCopies ?? ownCopies;
     this.diskMsMax = random.pick([0, 1, 20, 150]);
-    this.busy = random.pick([0.2, 1, 3]);
+    const busy = random.pick([0.2, 1, 3]);
+    this.busy = options.churn === true ? CHURN_BUSY : busy;
     this.attacker = options.attack === true ? new Attacker(seed, this) : null;
     this.deaths = (options.witnesses ?? seed % 2 === 0) ? new Deaths(seed, this) : null;
     this.heartbeats = this.deaths === null ? null : new Heartbeats(seed, this);
@@ -224,7 +233,7 @@ export class World implements SimNodeWorld {
 
   finish(): SimReport {
     for (const node of this.nodes) node?.crash();
-    const { violations, packets, messages, configurations } = this.checker;
+    const { violations, packets, messages, viewChanges, ringCount } = this.checker;
     return {
       seed: this.seed,
       nodes: this.nodes.length,
@@ -236,7 +245,8 @@ export class World implements SimNodeWorld {
       faults: this.happened,
       packets,
       messages,
-      configurations,
+      viewChanges,
+      rings: ringCount,
     };
   }
 
@@ -251,7 +261,8 @@ export class World implements SimNodeWorld {
   }
 
   private scheduleFault(endMs: number): void {
-    this.after(this.random.real(1, this.random.pick([50, 400, 900])), () => {
+    const gaps = this.options.churn === true ? CHURN_GAPS_MS : FAULT_GAPS_MS;
+    this.after(this.random.real(1, this.random.pick(gaps)), () => {
       if (this.clock >= endMs) return;
       const number = this.faultNumber++;
       const { kind, text, command, run } = nextFault(this);

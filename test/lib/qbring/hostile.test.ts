@@ -6,7 +6,7 @@ import { xorshift } from '../xorshift.ts';
 import { qbMemory } from './memory.ts';
 import { WrappedRingReader, WrappedRingWriter } from './wrapped.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(3_600_000);
 const MUTATIONS = Number(process.env['RONDO_FUZZ'] ?? 1_000_000);
 
 t.test('what the writer may not do, and the name it gets', (t) => {
