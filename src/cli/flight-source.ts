@@ -7,7 +7,7 @@ import { FLIGHT_FILE } from '../observe/flight/index.ts';
 import type { CommandContext } from './command.ts';
 
 /** Where the daemon says that its recorder is; empty: it has none. */
-const FILE_KEY = 'rondo.flight.file';
+export const FLIGHT_FILE_KEY = 'rondo.flight.file';
 
 /** The recorder's file: the one that is named, the running daemon's, or the one that a daemon would have used. */
 export async function flightPath(context: CommandContext, named: string | null): Promise<string> {
@@ -19,7 +19,7 @@ async function askDaemon(context: CommandContext): Promise<string | null> {
   try {
     const stats = await Cmap.connect({ ...context.connect, map: 'stats' });
     try {
-      return await stats.getString(FILE_KEY, { signal: context.io.signal });
+      return await stats.getString(FLIGHT_FILE_KEY, { signal: context.io.signal });
     } finally {
       stats.close();
     }

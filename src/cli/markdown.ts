@@ -38,9 +38,21 @@ Fields are never removed or renamed within a major version; new ones may come. W
 | \`nodes\` | \`[NODE]\` |
 | \`links\` | \`{transport, localNodeId, nodes:[NODE]}\` |
 | \`links --matrix\` | \`{views:[{nodeId, configuration, version, links:[{peerId, link, up, heard, latencyUs, mtu, downs}]}], faults:[{kind, …}]}\` |
+| \`why\` | \`{file, nodeId, lives:[{life, startedMs, version, pid, end:{cause, status, reason, wallMs} or null, lastMs}], changes:[CHANGE]}\` |
+| \`timeline\` | \`[{ring:{rep,seq} or null, nodes:[id], wallMs, members:[id], events:[{node, atMs, text}]}]\` |
+| \`quorum explain\` | \`{now:{members:[{nodeId, votes}], quorate, expectedVotes, …}, decision:PART, tolerableFailures, failures:[PART], splits:[{parts:[PART, PART]}], returns:[PART]}\`; without votequorum \`{provider, now:null}\` |
+| \`config plan\` | \`{file, ok, refusals:[text], changes:[{key, text, effect}], warnings:[text], configuration, nodes:[{nodeId, asHere, asFile}]}\` |
+| \`node add\`, \`node remove\` | \`{problems:[text], effects:[text], steps:[text], block:TEXT or null}\` |
+| \`key generate\`, \`key rotate\` | \`{file, bytes, id}\`; a line each: \`{phase, text, nodeId?}\` |
+| \`top\` | a line each: \`{quorate, members:[id], configured, rotationMs, tokens, sent, received, retransmitted, tokensLost, links:[{peerId, link, up, latencyUs, sentBytes, receivedBytes, downs}], clients:[{pid, service, name, requests, events, waiting}]}\`, rates a second |
+| \`simulate\` | \`{file, nodes, transport, tokenMs, consensusMs, loss, latencyMs, rate, forMs, events:[…], runs, forming:SPREAD or null, failovers:[{event, failover:SPREAD or null, missed}], falseRuns, falseChanceMax, reformed}\`, SPREAD = \`{least, median, p90, most, runs}\` in milliseconds |
+| \`decode\` | a line each: \`{kind, node, text, index, time, last, count}\`, then \`{kind:"sums", rings:[text], links:[text]}\`; with \`--packets\` or \`--kind\` \`{packet, time, kind, node, from, to, text, …}\` instead; the last line \`{kind:"summary", file, packets, udp, decoded, clear, repeated, copies, cut, suites, unopened, keys, end, problems}\` |
+| \`blackbox\`, \`blackbox dump\` | a line each: \`{time, level, function, line, tags, message}\`, \`{problem}\` last where it is damaged; \`{file}\` |
+| \`qnetd status\` | \`{listening:[text], tls, clientCertificateRequired, clientsMax, clients, clusters:[{name, algorithm, tieBreaker, keepsActivePartition, nodes:[{nodeId, address, heartbeatMs, configVersion, configured, members, ringId, heuristics, tls, certificateVerified, vote, decidedVote}]}]}\` |
 | \`doctor\` | \`{looked, ok, findings:[{code, severity, what, cause, evidence:[text], mend}]}\` |
 | \`notify\` | a line each: the notice ([notify.md](notify.md)) |
 | \`quorum\` | \`{provider, quorate, ringId, votes:VOTES or null, nodes:[{nodeId, name, votes, device}]}\` |
+| \`quorum expect\` | \`{expectedVotes}\` |
 | \`quorum watch\` | a line each: \`{type:"quorum", quorate, ringId, members:[id]}\` or \`{type:"nodes", ringId, members, joined, left}\` |
 | \`cpg join\`, \`cpg watch\` | a line each: \`{type:"message", group, nodeId, pid, bytes, base64, text?}\`, \`{type:"membership", group, members:[{nodeId,pid}], joined:[{nodeId,pid,reason}], left:[…]}\`, \`{type:"ring", ringId, members:[id]}\`. \`text\` only where the payload is UTF-8 |
 | \`cpg send\` | \`{group, sent}\` |
@@ -52,6 +64,8 @@ Fields are never removed or renamed within a major version; new ones may come. W
 | \`instances\` | \`[{instance}]\`; \`null\`: the daemon with the stock names |
 | \`config check\` | \`{file, ok, errors:[PROBLEM], warnings:[PROBLEM], summary:{…} or null}\`, PROBLEM = \`{code, file, line, column, key, message, hint}\` |
 
+CHANGE = \`{life, wallMs, monotonicMs, from, to, before, members, joined, left, lost, wentOnWithout, cause:{kind, …}, takenForDead, consensusMs, heard:[{node, link, silentMs, up}], pauses:[{ms, noticedBy, endedMs}], links, linksDown, phases:{silenceMs, gatherMs, commitMs, recoveryMs, syncMs, services, totalMs, rounds, syncsAborted}, quorum:{before, quorate, rule, votes, needed, expected} or null}\`.
+PART = \`{nodes:[id], votes, needed, quorate, rule}\`.
 NODE = \`{nodeId, name, local, member, configured, addresses:[text], votes, links:[{linkId, enabled, connected, dynamic, mtu, source, destination, latencyUs, downCount}]}\`.
 VOTES = \`{nodeId, state, votes, expectedVotes, highestExpected, totalVotes, quorum, twoNode, quorate, waitForAll, lastManStanding, autoTieBreaker, allowDownscale, device:{registered, alive, castsVote, masterWins, votes, name}}\`.
 `;

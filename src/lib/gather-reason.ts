@@ -42,11 +42,11 @@ const GATHER_TEXTS: readonly GatherText[] = [
   text('foreign message in gather state', 'a message of another ring arrived before the nodes had agreed'),
   text('merge during operational state', 'another ring was found'),
   text('merge during gather state', 'another ring was found before the nodes had agreed'),
-  text('merge during join', 'a JOIN of another ring arrived before the nodes had agreed'),
+  text('merge during join', 'a JOIN arrived that names other nodes, or other failures'),
   text('join during operational state', 'a JOIN arrived'),
   text('join during commit state', 'a JOIN arrived while a ring was being committed'),
   text('join during recovery', 'a JOIN arrived while a ring was being recovered'),
-  text('interface change', 'a network interface came or went'),
+  text('interface change', 'a start, or a network interface that came or went'),
   text('a member has died', 'the process of a member has ended'),
   text(
     'all members but silent ones agree that those are silent',

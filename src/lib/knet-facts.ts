@@ -10,3 +10,8 @@ export type CompressionModel = (typeof COMPRESSION_MODELS)[number];
 
 /** Which links of a host carry a message: the best one, all, or one after the other. */
 export type LinkPolicy = 'passive' | 'active' | 'rr';
+
+/** A link begins as one that is down, and knet counts that among the times that it went down. */
+const DOWN_AT_BIRTH = 1;
+/** How often it went down after it was up. */
+export const timesDown = (downCount: number): number => Math.max(0, downCount - DOWN_AT_BIRTH);

@@ -3,7 +3,7 @@ import t from 'tap';
 import { type ArbiterFacts, arbiterFindings, type ServerProbe } from '../../src/cli/doctor/arbiter.ts';
 import { inOrder } from '../../src/cli/doctor/finding.ts';
 import { blockingRules, parseRuleset } from '../../src/cli/doctor/firewall.ts';
-import { type RingFacts, ringFindings, type VoteFacts } from '../../src/cli/doctor/live.ts';
+import { type RingFacts, ringFindings, rotationWithoutHold, type VoteFacts } from '../../src/cli/doctor/live.ts';
 import { type MachineFacts, machineFindings } from '../../src/cli/doctor/preflight.ts';
 import { matrixLines } from '../../src/cli/matrix.ts';
 import type { ConnectivityView, SeenLink } from '../../src/lib/connectivity.ts';
@@ -113,8 +113,15 @@ const RING: RingFacts = {
   crypto: 'aes256/sha256',
   tokenMs: 3000,
   rotationMs: 2,
-  longestPauseMs: 0,
-  members: [1, 2, 3, 4].map((nodeId) => ({ nodeId, name: `n${nodeId}`, member: true, departures: 0 })),
+  longestPause: { ms: 0, atMs: 0 },
+  members: [1, 2, 3, 4].map((nodeId) => ({
+    nodeId,
+    name: `n${nodeId}`,
+    member: true,
+    departures: 0,
+    leftWhy: null,
+    addresses: { 0: `10.0.0.${nodeId}` },
+  })),
   votes: {
     quorate: true,
     totalVotes: 4,
@@ -208,6 +215,21 @@ t.test('each thing that can be wrong with a ring', async (t) => {
     ringFindings({ ...RING, members, views: [view(1, ...links)] })[0]?.evidence;
   t.same(absence(link(3, false)), ['node 3 (n3) is absent, no link to it is up']);
   t.same(absence(link(3, true)), ['node 3 (n3) is absent, although link 0 to it is up: its daemon runs']);
+  const known = members.map((node) => ({ ...node, leftWhy: node.member ? null : 'left at T: it took its leave.' }));
+  t.same(ringFindings({ ...RING, members: known, views: [view(1, link(3, false))] })[0]?.evidence, [
+    'node 3 (n3) is absent, no link to it is up',
+    'node 3 (n3) left at T: it took its leave.',
+  ]);
+  const mend = (facts: Partial<RingFacts>) => ringFindings({ ...RING, ...facts })[0]?.mend;
+  t.match(
+    mend({ views: [view(1, link(2, false)), view(2, link(1, false))] }),
+    /ping -c 3 10\.0\.0\.2 \(on node 1\); the same on node 2 with 10\.0\.0\.1/,
+  );
+  t.match(
+    mend({ downs: [{ peerId: 2, link: 0, since: 1, total: 2 }] }),
+    /^ping -i 0\.2 -c 100 10\.0\.0\.2; then: rondo/,
+  );
+  t.match(mend({ downs: [{ peerId: 2, link: 7, since: 1, total: 2 }] }), /ADDRESS \(of node 2 on link 7\)/);
   t.match(ringFindings({ ...RING, members })[0], { what: '1 of 4 nodes is not in the ring of this node' });
   const lost = (facts: Partial<VoteFacts>) =>
     ringFindings({ ...RING, quorate: false, votes: { ...votes, quorate: false, ...facts } })[0];
@@ -234,10 +256,15 @@ t.test('each thing that can be wrong with a ring', async (t) => {
   t.same(ringCodes({ views: [...VIEWS.slice(0, 2), { ...VIEWS[2]!, configuration: 'b' }] }), ['error config.differs']);
   t.same(ringCodes({ fileConfiguration: 'c' }), ['warning config.stale']);
   t.same(ringCodes({ views: [...VIEWS.slice(0, 2), { ...VIEWS[2]!, version: '0.2.0' }] }), ['info version.differs']);
-  t.same(ringCodes({ longestPauseMs: 2000 }), ['warning token.small']);
-  t.same(ringCodes({ longestPauseMs: 3500 }), ['error token.small']);
+  t.same(ringCodes({ longestPause: { ms: 2000, atMs: 0 } }), ['warning token.small']);
+  t.same(ringCodes({ longestPause: { ms: 3500, atMs: 0 } }), ['error token.small']);
   t.same(ringCodes({ rotationMs: 400 }), ['warning token.small']);
-  t.match(ringFindings({ ...RING, longestPauseMs: 2000 })[0]?.mend, /totem\.token: 4000/);
+  const idle = { meanMs: 190, holdMs: 180, messages: 0, seconds: 2 };
+  t.equal(rotationWithoutHold(idle), 10, 'the representative holds the token of an idle ring');
+  t.equal(rotationWithoutHold({ ...idle, meanMs: 90 }), 0);
+  t.equal(rotationWithoutHold({ ...idle, messages: 5000 }), 190, 'nobody holds it while messages are sent');
+  t.equal(rotationWithoutHold({ ...idle, messages: 0, seconds: 0 }), 10);
+  t.match(ringFindings({ ...RING, longestPause: { ms: 2000, atMs: 0 } })[0]?.mend, /totem\.token: 4000/);
   t.same(ringCodes({ since: { ...NOTHING, tokensLost: 1 } }), ['error token.lost']);
   t.same(ringCodes({ since: { ...NOTHING, gathers: 5 } }), ['error ring.gathers']);
   t.same(ringCodes({ since: { ...NOTHING, retransmitted: 50 } }), ['warning ring.retransmits']);

@@ -24,9 +24,9 @@ function sample(seconds: number): TopSample {
       {
         peerId: 2,
         link: 0,
-        values: values({ connected: 1, latency_ave: 150, tx_total_bytes: 2048 * seconds, down_count: 0 }),
+        values: values({ connected: 1, latency_ave: 150, tx_total_bytes: 2048 * seconds, down_count: 1 }),
       },
-      { peerId: 3, link: 0, values: values({ connected: 0, latency_ave: 0, tx_total_bytes: 0, down_count: 2 }) },
+      { peerId: 3, link: 0, values: values({ connected: 0, latency_ave: 0, tx_total_bytes: 0, down_count: 3 }) },
     ],
     clients: [
       {
@@ -51,6 +51,11 @@ t.test('rates are those of a second, and there are none without an earlier look'
   const view = topView(sample(10), sample(12), 'requests');
   t.match(view, { tokens: 500, sent: 10, received: 20, rotationMs: 2, retransmitted: 0 });
   t.equal(view.links[0]?.sentBytes, 2048);
+  t.same(
+    view.links.map(({ downs }) => downs),
+    [0, 2],
+    'that it was born down is no time that it went down',
+  );
   t.equal(topView(null, sample(12), 'requests').tokens, 0);
   const restarted = topView(sample(10), { ...sample(1), timeMs: 12_000 }, 'requests');
   t.equal(restarted.tokens, 0, 'counters that were cleared');

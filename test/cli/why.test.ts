@@ -19,6 +19,7 @@ function record(pid: number, end: boolean): void {
   ring.write('commit', {});
   ring.write('operational', { members: [4], joined: [4], left: [], lost: [] });
   ring.write('syncDone', { totalMs: 1 });
+  recorder.clients.write('clientJoined', { service: 2, pid: 77, uid: 0, name: 'somebody' });
   if (end) recorder.main.write('end', { status: 0, cause: 0, reason: 'SIGTERM \u001b[2J' });
   recorder.close();
 }
@@ -37,13 +38,22 @@ t.test('rondo why and timeline, from files', async (t) => {
   );
   const json = JSON.parse((await rondo('why', '--json', '--file', directory)).text);
   t.match(json, { nodeId: 4, lives: [{ end: { status: 0 } }, { end: null }], changes: [{ life: 1 }, { life: 2 }] });
-  t.match((await rondo('timeline', directory)).text, /Ring 4\.c, members 4, as node 4 recorded it\n {2}.*OPERATIONAL/);
+  const one = (await rondo('timeline', '--last', '1', directory)).text;
+  t.equal(one.match(/^Ring /gm)?.length, 1);
+  t.notMatch(one, /Before a first ring/);
+  t.equal((await rondo('timeline', '--last', '0', directory)).status, 2);
+  t.notMatch(one, /somebody/);
+  t.match((await rondo('timeline', '--clients', directory)).text, /client somebody \(pid 77, user 0\) came to cpg/);
+  t.match(
+    (await rondo('timeline', directory)).text,
+    /Ring 4\.c, members 4, as node 4 recorded it \(formed at .*\)\n {2}.*OPERATIONAL/,
+  );
 });
 
 t.test('what cannot be read: what it is, and what to do', async (t) => {
   const missing = await rondo('why', '--file', join(directory, 'nothing'));
   t.equal(missing.status, 1);
-  t.match(missing.text, /cannot be read: ENOENT.*Name its file or its state directory with --file, and be root/);
+  t.match(missing.text, /cannot be read: ENOENT.*Name its file, or the state directory it lies in, and be root/);
   writeFileSync(join(directory, 'text'), 'x'.repeat(10_000));
   t.match((await rondo('timeline', join(directory, 'text'))).text, /text is not the file of a flight recorder/);
   t.equal((await rondo('why', 'often', '--file', directory)).status, 2);

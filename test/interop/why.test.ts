@@ -21,6 +21,11 @@ const explained = (node: LabNode, fits: RegExp): Promise<string> =>
     40_000,
   );
 
+/** After so long what has happened is in the file, for those who do not see the memory of its daemon. */
+const COPIED_MS = 600;
+const flightFiles = (lab: Lab): readonly string[] =>
+  lab.nodes.map(({ space }) => join(space.directory, 'state', 'flight'));
+
 t.test('why the membership changed, asked on each side', { skip: skipReason(['ours']) }, async (t) => {
   t.setTimeout(170_000);
   const lab = await Lab.up({ transport: 'knet', links: 2 }, ['ours', 'ours', 'ours']);
@@ -58,6 +63,17 @@ t.test('why the membership changed, asked on each side', { skip: skipReason(['ou
     t.match(own, /nodes 1 and 2 (?:had gone on without this node|left)/);
     shown.say('The node itself:');
     await shown.run(three, 'why', '1');
+    await sleep(COPIED_MS);
+    const story = ['timeline', '--last', '3'];
+    const { stdout } = await one.space.run(RONDO, [...story, ...flightFiles(lab)]);
+    shown.say('The files of all three, copied to one machine, are one story:');
+    const copies = lab.nodes.map(({ plan }) => `${plan.name}/flight`);
+    shown.show(one, [...story, ...copies], stdout, [
+      /^Ring \S+, members 1 2 3, as nodes 1, 2 and 3 recorded it/m,
+      /node [12] {2}GATHER from OPERATIONAL: /,
+      /node 3 {2}did not run for [\d.]+ s \(ring thread\)/,
+      /OPERATIONAL: joined -, left 3$/m,
+    ]);
   });
 
   await t.test('a link is cut, then the other one', async (t) => {
@@ -109,9 +125,11 @@ t.test('why the membership changed, asked on each side', { skip: skipReason(['ou
   await t.test('three files are one story', async (t) => {
     three.startDaemon();
     await lab.waitRing([one, three]);
-    const files = lab.nodes.map(({ space }) => join(space.directory, 'state', 'flight'));
-    const { stdout } = await one.space.run(RONDO, ['timeline', ...files]);
-    t.match(stdout, /^Ring 1\.\w+, members 1 2 3, as nodes 1, 2 and 3 recorded it$/m);
+    const { stdout } = await one.space.run(RONDO, ['timeline', ...flightFiles(lab)]);
+    t.match(
+      stdout,
+      /^Ring 1\.\w+, members 1 2 3, as nodes 1, 2 and 3 recorded it \(formed at .*Z by the clock of node 1\)$/m,
+    );
     t.match(stdout, /node 3 {2}did not run for [\d.]+ s/);
     t.match(
       await explained(three, /this daemon started/),

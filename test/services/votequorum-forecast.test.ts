@@ -4,6 +4,7 @@ import type { VotesNow, VotesSummary } from '../../src/lib/votes.ts';
 import {
   forecastFailures,
   forecastPart,
+  forecastReturns,
   forecastSplits,
   tolerableFailures,
 } from '../../src/services/votequorum/forecast.ts';
@@ -85,6 +86,26 @@ t.test('waiting for all: nothing goes on until everybody was there', async (t) =
   t.match(forecastPart(now, [1, 2], false), { quorate: false, rule: 'wait_for_all' });
 });
 
+t.test('what brings a lost quorum back: one node, or the fewest', async (t) => {
+  const back = (now: VotesNow, absent: readonly number[]): string[] =>
+    forecastReturns(
+      now,
+      absent.map((votes, at) => ({ nodeId: now.members.length + at + 1, votes })),
+    ).map(({ nodes }) => nodes.join('+'));
+  t.same(back(cluster([1], { expectedVotes: 3, quorate: false }), [1, 1]), ['1+2', '1+3']);
+  t.same(back(cluster([1], { expectedVotes: 5, quorate: false }), [1, 1, 1, 1]), ['1+2+3']);
+  t.same(back(cluster([1], { expectedVotes: 5, quorate: false }), [1, 2, 1]), ['1+3'], 'a heavy one is enough alone');
+  t.same(back(cluster([1], { expectedVotes: 9, quorate: false }), [1, 1]), [], 'not even all');
+  const waiting = cluster([1], {
+    expectedVotes: 2,
+    quorate: false,
+    twoNode: true,
+    waitForAll: true,
+    waitForAllArmed: true,
+  });
+  t.same(back(waiting, [1]), ['1+2'], 'wait_for_all is over when all are seen');
+});
+
 t.test('in words: what holds now, what one failure does, which options are in force', async (t) => {
   const summary = (now: VotesNow, rule: QuorumRule = 'votes'): VotesSummary => {
     const totalVotes = now.members.reduce((sum, { votes }) => sum + votes, 0);
@@ -107,6 +128,8 @@ t.test('in words: what holds now, what one failure does, which options are in fo
   t.equal(words.of(two), words.of({ ...two }), 'thought out once for the same votes');
   const alone = summary(cluster([1], { expectedVotes: 3, quorate: false }));
   t.match(words.of(alone), [/^Not quorate: 1 of 3 votes is here, 2 are needed/, /must not act/]);
+  const before = { ...alone, nodes: cluster([1, 1, 1]).members };
+  t.equal(words.of(before).at(-1), 'It comes back with node 2, or with node 3.', 'who was seen before');
   const waiting = summary(cluster([1], { expectedVotes: 3, quorate: false, waitForAll: true }), 'wait_for_all');
   t.match(words.of(waiting), [/^Not quorate: all nodes must have been seen/, /must not act/, /^wait_for_all/]);
   t.match(withoutVotes('ykd'), /ykd counts no votes/);

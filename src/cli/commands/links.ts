@@ -1,5 +1,6 @@
 import { Cmap } from '../../client/cmap.ts';
 import { connectivityFaults } from '../../lib/connectivity.ts';
+import { timesDown } from '../../lib/knet-facts.ts';
 import { timeText } from '../../observe/why/words.ts';
 import { type ClusterNode, type ClusterStatus, clusterStatus } from '../cluster.ts';
 import type { Command, CommandContext } from '../command.ts';
@@ -22,7 +23,7 @@ export function linkRows(status: ClusterStatus): (string | number)[][] {
         link.connected ? 'up' : 'down',
         link.mtu,
         latency(link.latencyUs),
-        link.downCount ?? '-',
+        link.downCount === null ? '-' : timesDown(link.downCount),
         `${link.source || '?'} -> ${link.destination || '?'}`,
       ]),
     );

@@ -4,7 +4,8 @@ import { defaultNumber } from '../../config/options/index.ts';
 import { nodeOfStatusKey } from '../../notify/keys.ts';
 import type { Command, CommandContext } from '../command.ts';
 import { CliExit, UsageError } from '../exit-codes.ts';
-import { type ListedNode, type NodeListFacts, type NodePlan, planAddition, planRemoval } from '../node-plan.ts';
+import { listedNodes } from '../node-list.ts';
+import { type NodeListFacts, type NodePlan, planAddition, planRemoval } from '../node-plan.ts';
 import { emit } from '../output.ts';
 
 async function facts(context: CommandContext): Promise<NodeListFacts> {
@@ -32,26 +33,6 @@ async function facts(context: CommandContext): Promise<NodeListFacts> {
     cmap.close();
     cfg.close();
   }
-}
-
-async function listedNodes(cmap: Cmap, states: ReadonlyMap<number, unknown>): Promise<readonly ListedNode[]> {
-  const blocks = new Map<string, Map<string, unknown>>();
-  for await (const { key, value } of cmap.entries('nodelist.node.')) {
-    const [, , index = '', field = ''] = key.split('.');
-    const block = blocks.get(index) ?? new Map<string, unknown>();
-    blocks.set(index, block.set(field, value));
-  }
-  return [...blocks.values()].map((block) => {
-    const nodeId = Number(block.get('nodeid'));
-    const addresses = [...block].filter(([field]) => /^ring\d_addr$/.test(field)).sort(([a], [b]) => (a < b ? -1 : 1));
-    return {
-      nodeId,
-      name: block.has('name') ? String(block.get('name')) : null,
-      addresses: addresses.map(([, address]) => String(address)),
-      votes: Number(block.get('quorum_votes') ?? 1),
-      member: states.get(nodeId) === 'joined',
-    };
-  });
 }
 
 function show(context: CommandContext, plan: NodePlan): number {

@@ -5,16 +5,19 @@ import type { VotesNow } from '../../lib/votes.ts';
 import {
   forecastFailures,
   forecastPart,
+  forecastReturns,
   forecastSplits,
   type PartForecast,
   SPLIT_MEMBERS_MAX,
   type SplitForecast,
   tolerableFailures,
 } from '../../services/votequorum/forecast.ts';
-import { optionWords, risk, standing, withoutVotes } from '../../services/votequorum/words.ts';
+import { optionWords, returnWords, risk, standing, withoutVotes } from '../../services/votequorum/words.ts';
 import { connectVotequorum, currentQuorum } from '../cluster.ts';
 import type { Command, CommandContext } from '../command.ts';
 import { CliExit } from '../exit-codes.ts';
+import { listedNodes } from '../node-list.ts';
+import type { ListedNode } from '../node-plan.ts';
 import { emit } from '../output.ts';
 
 async function explain(context: CommandContext): Promise<number> {
@@ -36,11 +39,12 @@ async function explain(context: CommandContext): Promise<number> {
       tolerableFailures: own.quorate ? tolerableFailures(now) : 0,
       failures: own.quorate ? forecastFailures(now) : [],
       splits: own.quorate ? forecastSplits(now) : [],
+      returns: own.quorate ? [] : forecastReturns(now, await absentNodes(cmap, members)),
     };
     const notes = optionWords(now);
     emit(context, result, () => [
       standing(result.decision, now),
-      ...futureLines(result, now),
+      ...(own.quorate ? futureLines(result, now) : lostLines(result.returns, now)),
       ...(notes.length === 0 ? [] : ['', ...notes]),
     ]);
     return CliExit.OK;
@@ -81,8 +85,18 @@ interface Future {
   readonly splits: readonly SplitForecast[];
 }
 
+/** Those of the list that are not here. */
+async function absentNodes(cmap: Cmap, members: readonly number[]): Promise<readonly ListedNode[]> {
+  return (await listedNodes(cmap)).filter(({ nodeId }) => !members.includes(nodeId));
+}
+
+function lostLines(returns: readonly PartForecast[], now: VotesNow): readonly string[] {
+  const back = returnWords(returns, now);
+  const words = back.length > 0 ? back : ['No node of the list that comes would bring it back.'];
+  return ['', ...words, 'Only if the others are certainly down: rondo quorum expect VOTES'];
+}
+
 function futureLines({ tolerableFailures: count, failures, splits }: Future, now: VotesNow): readonly string[] {
-  if (!now.quorate) return [];
   const lines = ['', `${risk(count)}:`];
   for (const part of failures) {
     const failed = now.members.find(({ nodeId }) => !part.nodes.includes(nodeId))?.nodeId;
@@ -108,7 +122,8 @@ const outcome = ({ quorate, votes, needed, rule }: PartForecast): string =>
 export const QUORUM_EXPLAIN_COMMAND: Command = {
   words: 'quorum explain',
   arguments: '',
-  summary: 'which rule decides now, what one more failure and each split of the members would do',
+  summary:
+    'which rule decides now, what one more failure and each split of the members would do, and what brings a lost quorum back',
   details: 'Decided by the code that decides in the daemon, for each case on its own.',
   options: {},
   optionHelp: [],

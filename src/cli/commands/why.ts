@@ -4,6 +4,7 @@ import {
   daemonLives,
   lifeLines,
   membershipChanges,
+  type TimelineSection,
   timeline,
   timelineLines,
 } from '../../observe/why/index.ts';
@@ -44,11 +45,23 @@ function countOf(text: string | undefined): number {
   return count;
 }
 
+/** There may be thousands between two changes of the ring. */
+const CLIENT_KINDS: readonly string[] = ['clientJoined', 'clientEnded'];
+
 async function mergeFiles(context: CommandContext): Promise<number> {
-  const flights = context.positionals.map((path) => loadFlight(path));
-  const sections = timeline(flights);
+  const { last, clients } = context.values;
+  const flights = context.positionals.map((path) => {
+    const { nodeId, records } = loadFlight(path);
+    return { nodeId, records: clients === true ? records : records.filter(({ kind }) => !CLIENT_KINDS.includes(kind)) };
+  });
+  const sections = lastOf(timeline(flights), last === undefined ? Number.POSITIVE_INFINITY : Number(last));
   emit(context, sections, () => timelineLines(sections));
   return CliExit.OK;
+}
+
+function lastOf(sections: readonly TimelineSection[], count: number): readonly TimelineSection[] {
+  if (!(count >= 1)) throw new UsageError('--last: at least 1', 'timeline');
+  return sections.slice(Math.max(0, sections.length - count));
 }
 
 export const WHY_COMMANDS: readonly Command[] = [
@@ -72,9 +85,12 @@ export const WHY_COMMANDS: readonly Command[] = [
     details:
       "Each FILE is a recorder's file or a state directory. In each ring, times are counted from when it formed, by the clock of the " +
       'node that recorded them.',
-    options: {},
-    optionHelp: [],
-    examples: ['rondo timeline n1/flight n2/flight n3/flight'],
+    options: { last: { type: 'string', short: 'n' }, clients: { type: 'boolean' } },
+    optionHelp: [
+      { flag: '-n, --last N', text: 'only the last N rings' },
+      { flag: '--clients', text: 'clients that came and went, too' },
+    ],
+    examples: ['rondo timeline n1/flight n2/flight n3/flight', 'rondo timeline --last 2 n1/flight n2/flight'],
     positionals: [1, 64],
     run: mergeFiles,
   },

@@ -5,6 +5,8 @@ import {
   faultText,
 } from '../../lib/connectivity.ts';
 import { agreeing, counted, votesThere } from '../../lib/counted.ts';
+import { timesDown } from '../../lib/knet-facts.ts';
+import { clockText } from '../../observe/why/words.ts';
 import { type ArbiterFacts, arbiterFindings } from './arbiter.ts';
 import type { Finding } from './finding.ts';
 
@@ -14,6 +16,10 @@ export interface MemberFacts {
   readonly member: boolean;
   /** How often it left the ring of this node since the daemon's start: each time all its links go down. */
   readonly departures: number;
+  /** When and why it left last, by the flight recorder, in words; `null`: not known. */
+  readonly leftWhy: string | null;
+  /** By link, as far as the daemon says them. */
+  readonly addresses: Readonly<Record<number, string>>;
 }
 
 /** Counters of the ring; differences are of the time between the two looks. */
@@ -50,10 +56,10 @@ export interface RingFacts {
   /** Cipher and hash in force; `null`: neither. */
   readonly crypto: string | null;
   readonly tokenMs: number;
-  /** Milliseconds between two tokens, mean; 0: not known. */
+  /** Milliseconds that the token takes to come round, mean; 0: not known. */
   readonly rotationMs: number;
-  /** The longest time for which this node's daemon did not run, lately; milliseconds. */
-  readonly longestPauseMs: number;
+  /** The longest time for which the ring of this node did not run, lately, and when that ended (since 1970); milliseconds. */
+  readonly longestPause: { readonly ms: number; readonly atMs: number };
   readonly members: readonly MemberFacts[];
   readonly votes: VoteFacts | null;
   /** `null`: no quorum device is configured. */
@@ -85,8 +91,6 @@ const RETRANSMIT_SHARE = 0.01;
 const RETRANSMITS_MIN = 10;
 /** So often a link may have gone down before it is called flapping. */
 const FLAPS_MIN = 3;
-/** A link begins as one that is down, and is counted so. */
-const DOWN_AT_BIRTH = 1;
 const QUEUED_EVENTS = 1_000;
 /** Parts of the token timeout: a pause beyond the first is close, beyond the second it was luck. */
 const PAUSE_SHARE = 0.5;
@@ -128,8 +132,11 @@ function membershipFindings({ members, views, localNodeId }: RingFacts): Finding
       severity: 'error',
       what: `${absent.length} of ${counted(members.length, 'node')} ${agreeing(absent.length, 'is', 'are')} not in the ring of this node`,
       cause: 'They are down, cannot be reached, have another key, or have formed a ring of their own',
-      evidence: absent.map((node) => `${called(node)} is absent${linksTo(node.nodeId)}`),
-      mend: `rondo doctor (on ${called(absent[0]!)}: it sees its own side), journalctl -u corosync there`,
+      evidence: absent.flatMap((node) => [
+        `${called(node)} is absent${linksTo(node.nodeId)}`,
+        ...(node.leftWhy === null ? [] : [`${called(node)} ${node.leftWhy}`]),
+      ]),
+      mend: `rondo doctor (on ${called(absent[0]!)}: it sees its own side), journalctl -u corosync there; here: rondo why`,
     },
   ];
 }
@@ -181,10 +188,10 @@ function connectivityFindings({ views, members, downs, seconds }: RingFacts): Fi
   const present = new Set(members.filter(({ member }) => member).map(({ nodeId }) => nodeId));
   const found = connectivityFaults(views)
     .filter((fault) => fault.kind !== 'down' || (present.has(fault.a) && present.has(fault.b)))
-    .map(faultFinding);
+    .map((fault) => faultFinding(fault, (nodeId, link) => addressOf(members, nodeId, link)));
   for (const { peerId, link, since, total } of downs) {
     const departures = members.find(({ nodeId }) => nodeId === peerId)?.departures ?? 0;
-    const alone = total - DOWN_AT_BIRTH - departures;
+    const alone = timesDown(total) - departures;
     if (alone < FLAPS_MIN && (since === 0 || alone <= 0)) continue;
     found.push({
       code: 'link.flapping',
@@ -195,13 +202,17 @@ function connectivityFindings({ views, members, downs, seconds }: RingFacts): Fi
       evidence: [
         `${counted(alone, 'time')} since the start of the daemon, ${counted(since, 'time')} in the last ${seconds} s; the node itself left ${counted(departures, 'time')}`,
       ],
-      mend: `ping -i 0.2 -c 100 ADDRESS (of node ${peerId} on link ${link}); then: rondo cmap get -m stats stats.knet.node${peerId}.link${link}.latency_max`,
+      mend: `ping -i 0.2 -c 100 ${addressOf(members, peerId, link)}; then: rondo cmap get -m stats stats.knet.node${peerId}.link${link}.latency_max`,
     });
   }
   return found;
 }
 
-function faultFinding(fault: ConnectivityFault): Finding {
+/** For a command; a placeholder where it is not known. */
+const addressOf = (members: readonly MemberFacts[], nodeId: number, link: number): string =>
+  members.find((member) => member.nodeId === nodeId)?.addresses[link] ?? `ADDRESS (of node ${nodeId} on link ${link})`;
+
+function faultFinding(fault: ConnectivityFault, address: (nodeId: number, link: number) => string): Finding {
   const what = faultText(fault);
   const common = { code: LINK_CODE[fault.kind], what: `${what[0]?.toUpperCase()}${what.slice(1)}` } as const;
   switch (fault.kind) {
@@ -238,7 +249,7 @@ function faultFinding(fault: ConnectivityFault): Finding {
         severity: 'error',
         cause: 'The network of that link is broken between them; the ring goes on over another one, if there is one',
         evidence: ['no ping comes back'],
-        mend: `rondo links; ip -br addr; ping ADDRESS (of the other node on link ${fault.link})`,
+        mend: `ip -br addr; ping -c 3 ${address(fault.b, fault.link)} (on node ${fault.a}); the same on node ${fault.b} with ${address(fault.a, fault.link)}`,
       };
   }
 }
@@ -297,13 +308,28 @@ function configurationFindings(facts: RingFacts): Finding[] {
   return found;
 }
 
-function timingFindings({ tokenMs, rotationMs, longestPauseMs, views, total, since, seconds }: RingFacts): Finding[] {
+/** With fewer messages a second the representative holds the token in most rotations. */
+const HELD_MESSAGES = 10;
+
+/** How long the token is under way: from what is measured, the time is taken for which its representative holds it while nobody sends. */
+export function rotationWithoutHold(measured: {
+  readonly meanMs: number;
+  readonly holdMs: number;
+  readonly messages: number;
+  readonly seconds: number;
+}): number {
+  const { meanMs, holdMs, messages, seconds } = measured;
+  return messages > HELD_MESSAGES * seconds ? meanMs : Math.max(0, meanMs - holdMs);
+}
+
+function timingFindings({ tokenMs, rotationMs, longestPause, views, total, since, seconds }: RingFacts): Finding[] {
   const found: Finding[] = [];
+  const { ms: longestPauseMs, atMs } = longestPause;
   const latencyMs =
     Math.max(0, ...views.flatMap(({ links }) => links.filter(({ up }) => up).map(({ latencyUs }) => latencyUs))) / 1000;
   const reasons: string[] = [];
   if (longestPauseMs > tokenMs * PAUSE_SHARE)
-    reasons.push(`this node did not run for ${Math.round(longestPauseMs)} ms once`);
+    reasons.push(`this node did not run for ${Math.round(longestPauseMs)} ms, until ${clockText(atMs)}`);
   if (rotationMs > tokenMs * ROTATION_SHARE) reasons.push(`the token takes ${rotationMs} ms from visit to visit`);
   if (latencyMs * views.length > tokenMs * LATENCY_SHARE)
     reasons.push(

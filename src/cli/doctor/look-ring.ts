@@ -1,14 +1,25 @@
 import { pause } from '../../client/abort.ts';
 import { Cmap } from '../../client/cmap.ts';
+import { FlightFileError, type FlightRecord, loadFlight, PAUSE_NOTICED_BY } from '../../observe/flight/index.ts';
+import { departureSentences, membershipChanges } from '../../observe/why/index.ts';
+import { clockText } from '../../observe/why/words.ts';
 import { type ClusterStatus, clusterStatus } from '../cluster.ts';
 import type { CommandContext } from '../command.ts';
+import { FLIGHT_FILE_KEY } from '../flight-source.ts';
 import { nodeViews } from '../views.ts';
-import type { ClientFacts, MemberFacts, RingCounts, RingFacts, VoteFacts } from './live.ts';
+import {
+  type ClientFacts,
+  type MemberFacts,
+  type RingCounts,
+  type RingFacts,
+  rotationWithoutHold,
+  type VoteFacts,
+} from './live.ts';
 import { lookAtArbiter } from './look-arbiter.ts';
 
 const CLIENT_KEY = /^stats\.ipcs\.service\d+\.(\d+)\.(0x[0-9a-f]+)\.(procname|queued|overload)$/;
 const DOWNS_KEY = /^stats\.knet\.node(\d+)\.link(\d+)\.down_count$/;
-const PAUSE_KEY = /^stats\.schedmiss\.\d+\.delay$/;
+const PAUSE_KEY = /^stats\.schedmiss\.(\d+)\.delay$/;
 
 interface Sample {
   readonly counts: RingCounts;
@@ -31,14 +42,20 @@ export async function lookAtRing(
     await pause(seconds * 1000, context.io.signal);
     const after = await sample(stats);
     const status = await clusterStatus(context);
+    const records = await recordsOf(stats);
     return {
       localNodeId: status.localNodeId,
       transport: status.transport,
       crypto: await cryptoText(cmap),
       tokenMs: (await cmap.getNumber('runtime.config.totem.token')) ?? 0,
-      rotationMs: (await stats.getNumber('stats.srp.mtt_rx_token')) ?? 0,
-      longestPauseMs: await longestPause(stats),
-      members: await membersOf(status, cmap),
+      rotationMs: rotationWithoutHold({
+        meanMs: (await stats.getNumber('stats.srp.mtt_rx_token')) ?? 0,
+        holdMs: (await cmap.getNumber('runtime.config.totem.hold')) ?? 0,
+        messages: after.counts.received - before.counts.received,
+        seconds,
+      }),
+      longestPause: records === null ? await longestMiss(stats) : longestPause(records, Date.now()),
+      members: await membersOf(status, cmap, departuresOf(records)),
       votes: votesOf(status),
       arbiter: await lookAtArbiter(cmap, status),
       quorate: status.quorate,
@@ -92,13 +109,42 @@ function downsOf(before: Sample, after: Sample, localNodeId: number): RingFacts[
   });
 }
 
-function membersOf({ nodes }: ClusterStatus, cmap: Cmap): Promise<readonly MemberFacts[]> {
+function membersOf(
+  { nodes }: ClusterStatus,
+  cmap: Cmap,
+  left: ReadonlyMap<number, string>,
+): Promise<readonly MemberFacts[]> {
   return Promise.all(
-    nodes.map(async ({ nodeId, name, member }) => {
+    nodes.map(async ({ nodeId, name, member, links }) => {
       const joins = (await cmap.getNumber(`runtime.members.${nodeId}.join_count`)) ?? 0;
-      return { nodeId, name, member, departures: Math.max(0, joins - (member ? 1 : 0)) };
+      const departures = Math.max(0, joins - (member ? 1 : 0));
+      const addresses = Object.fromEntries(links.map(({ linkId, destination }) => [linkId, destination]));
+      return { nodeId, name, member, departures, leftWhy: left.get(nodeId) ?? null, addresses };
     }),
   );
+}
+
+/** What the daemon's flight recorder has, for the daemon's own user; `null`: there is none, or it may not be read. */
+async function recordsOf(stats: Cmap): Promise<readonly FlightRecord[] | null> {
+  const path = await stats.getString(FLIGHT_FILE_KEY);
+  if (path === null || path === '') return null;
+  try {
+    return loadFlight(path).records;
+  } catch (error) {
+    if (error instanceof FlightFileError) return null;
+    throw error;
+  }
+}
+
+/** Why each node left last. */
+function departuresOf(records: readonly FlightRecord[] | null): ReadonlyMap<number, string> {
+  const departures = new Map<number, string>();
+  for (const change of membershipChanges(records ?? [])) {
+    if (change.to === null) continue;
+    for (const nodeId of change.left)
+      departures.set(nodeId, `left at ${clockText(change.wallMs)}: ${departureSentences(change, nodeId)}`);
+  }
+  return departures;
 }
 
 async function cryptoText(cmap: Cmap): Promise<string | null> {
@@ -107,10 +153,28 @@ async function cryptoText(cmap: Cmap): Promise<string | null> {
   return used.length === 0 ? null : used.join('/');
 }
 
-async function longestPause(stats: Cmap): Promise<number> {
-  let longest = 0;
-  for await (const { key, value } of stats.entries('stats.schedmiss.'))
-    if (PAUSE_KEY.test(key)) longest = Math.max(longest, Number(value));
+const NO_PAUSE: RingFacts['longestPause'] = { ms: 0, atMs: 0 };
+/** What was longer ago says little about how it is now. */
+const PAUSES_MS = 86_400_000;
+
+/** Of the thread of the ring: while only the other one is busy, the ring goes on. */
+function longestPause(records: readonly FlightRecord[], nowMs: number): RingFacts['longestPause'] {
+  let longest = NO_PAUSE;
+  for (const record of records) {
+    if (record.kind !== 'pause' || PAUSE_NOTICED_BY[record.noticedBy] === 'main thread') continue;
+    if (record.ms > longest.ms && nowMs - record.wallMs < PAUSES_MS) longest = { ms: record.ms, atMs: record.wallMs };
+  }
+  return longest;
+}
+
+/** Without a recorder, and of a stock daemon, whose only thread this is. */
+async function longestMiss(stats: Cmap): Promise<RingFacts['longestPause']> {
+  let longest = NO_PAUSE;
+  for await (const { key, value } of stats.entries('stats.schedmiss.')) {
+    const [, index] = PAUSE_KEY.exec(key) ?? [];
+    if (index === undefined || Number(value) <= longest.ms) continue;
+    longest = { ms: Number(value), atMs: (await stats.getNumber(`stats.schedmiss.${index}.timestamp`)) ?? 0 };
+  }
   return longest;
 }
 

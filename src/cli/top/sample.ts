@@ -1,3 +1,4 @@
+import { Cfg } from '../../client/cfg.ts';
 import { Cmap } from '../../client/cmap.ts';
 import { Quorum, type RingIdentity } from '../../client/quorum.ts';
 import { configuredNodes, currentQuorum } from '../cluster.ts';
@@ -41,15 +42,19 @@ export class TopSource {
     private readonly stats: Cmap,
     private readonly quorum: Quorum,
     private readonly configured: number,
+    private readonly localNodeId: number,
   ) {}
 
   static async open({ connect }: CommandContext): Promise<TopSource> {
     const cmap = await Cmap.connect(connect);
+    const cfg = await Cfg.connect(connect);
     try {
       const configured = (await configuredNodes(cmap)).size;
-      return new TopSource(await Cmap.connect({ ...connect, map: 'stats' }), await Quorum.connect(connect), configured);
+      const stats = await Cmap.connect({ ...connect, map: 'stats' });
+      return new TopSource(stats, await Quorum.connect(connect), configured, await cfg.localNodeId());
     } finally {
       cmap.close();
+      cfg.close();
     }
   }
 
@@ -79,7 +84,8 @@ export class TopSource {
     const links = new Map<string, { peerId: number; link: number; values: Map<string, number> }>();
     for await (const { key, value } of this.stats.entries('stats.knet.node')) {
       const [, peerId, link, field] = LINK_KEY.exec(key) ?? [];
-      if (field === undefined) continue;
+      // The one to the node itself carries nothing.
+      if (field === undefined || Number(peerId) === this.localNodeId) continue;
       const place = `${peerId} ${link}`;
       const known = links.get(place) ?? { peerId: Number(peerId), link: Number(link), values: new Map() };
       links.set(place, known);

@@ -1,3 +1,4 @@
+import { timesDown } from '../../lib/knet-facts.ts';
 import type { ClientSample, LinkSample, TopSample } from './sample.ts';
 
 export const SORT_KEYS = { r: 'requests', e: 'events', w: 'waiting', n: 'name', p: 'pid' } as const;
@@ -74,7 +75,7 @@ function linkRow({ peerId, link, values }: LinkSample, before: TopSample | null,
     latencyUs: values.get('latency_ave') ?? 0,
     sentBytes: rate(old?.get('tx_total_bytes'), values.get('tx_total_bytes')),
     receivedBytes: rate(old?.get('rx_total_bytes'), values.get('rx_total_bytes')),
-    downs: values.get('down_count') ?? 0,
+    downs: timesDown(values.get('down_count') ?? 0),
   };
 }
 

@@ -69,7 +69,7 @@ function readAll(path: string, flags = 0): { readonly bytes: Uint8Array; readonl
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new FlightFileError(
-      `The flight recorder cannot be read: ${why}. Name its file or its state directory with --file, and be root`,
+      `The flight recorder cannot be read: ${why}. Name its file, or the state directory it lies in, and be root`,
     );
   }
 }

@@ -161,4 +161,8 @@ function stepText(record: StepRecord): string | null {
 }
 
 const agoText = (silentMs: number | undefined): string =>
-  silentMs === undefined || silentMs === NEVER_HEARD_MS ? 'never' : `${timeText(silentMs)} ago`;
+  silentMs === undefined || silentMs === NEVER_HEARD_MS
+    ? 'never'
+    : silentMs < 1
+      ? 'just now'
+      : `${timeText(silentMs)} ago`;

@@ -1,7 +1,7 @@
 import { type RingId, ringIdEquals, ringIdText } from '../../lib/ring-id.ts';
 import type { FlightRecord } from '../flight/index.ts';
 import { recordText } from './record-text.ts';
-import { nodesText } from './words.ts';
+import { clockText, nodesText } from './words.ts';
 
 /** The records of one node, oldest first. */
 export interface RecordedNode {
@@ -22,6 +22,8 @@ export interface TimelineSection {
   readonly ring: RingId | null;
   /** Nodes that recorded it. */
   readonly nodes: readonly number[];
+  /** When it formed, since 1970, by the clock of the first of them; nothing is ordered by it. */
+  readonly wallMs: number;
   readonly members: readonly number[];
   readonly events: readonly TimelineEvent[];
 }
@@ -30,6 +32,7 @@ interface OwnSection {
   readonly node: number;
   readonly ring: RingId | null;
   readonly anchorMs: number;
+  readonly wallMs: number;
   readonly members: readonly number[];
   readonly events: TimelineEvent[];
 }
@@ -56,6 +59,7 @@ function mergeSections(ring: RingId | null, own: readonly OwnSection[]): Timelin
   return {
     ring,
     nodes: [...new Set(parts.map(({ node }) => node))],
+    wallMs: parts[0]?.wallMs ?? 0,
     members: parts[0]?.members ?? [],
     events: events.sort((a, b) => a.atMs - b.atMs || a.node - b.node),
   };
@@ -66,13 +70,13 @@ function sectionsOf({ nodeId: node, records }: RecordedNode): readonly OwnSectio
   const sections: OwnSection[] = [];
   let life = -1;
   for (const record of records) {
-    const { monotonicMs: anchorMs } = record;
+    const { monotonicMs: anchorMs, wallMs } = record;
     if (record.life !== life) {
       life = record.life;
-      sections.push({ node, ring: null, anchorMs, members: [], events: [] });
+      sections.push({ node, ring: null, anchorMs, wallMs, members: [], events: [] });
     }
     if (record.kind === 'operational')
-      sections.push({ node, ring: record.ring, anchorMs, members: record.members, events: [] });
+      sections.push({ node, ring: record.ring, anchorMs, wallMs, members: record.members, events: [] });
     const section = sections.at(-1);
     const text = recordText(record);
     if (section !== undefined && text !== null) section.events.push({ node, atMs: anchorMs - section.anchorMs, text });
@@ -81,11 +85,11 @@ function sectionsOf({ nodeId: node, records }: RecordedNode): readonly OwnSectio
 }
 
 export function timelineLines(sections: readonly TimelineSection[]): readonly string[] {
-  return sections.flatMap(({ ring, nodes, members, events }) => {
+  return sections.flatMap(({ ring, nodes, wallMs, members, events }) => {
     const heading =
       ring === null
         ? 'Before a first ring'
-        : `Ring ${ringIdText(ring)}, members ${members.join(' ')}, as ${nodesText(nodes)} recorded it`;
+        : `Ring ${ringIdText(ring)}, members ${members.join(' ')}, as ${nodesText(nodes)} recorded it (formed at ${clockText(wallMs)} by the clock of node ${nodes[0]})`;
     const rows = events.map(({ node, atMs, text }) => `  ${offsetText(atMs)}  node ${node}  ${text}`);
     return [heading, ...rows, ''];
   });

@@ -93,12 +93,25 @@ function lossText({ timer, silentMs, timeoutMs }: Extract<ChangeCause, { kind: '
   return `no token came for ${timeText(silentMs)}; ${which} decided (token timeout ${timeText(timeoutMs)}).`;
 }
 
-function silenceOf({ heard, left, takenForDead, members }: MembershipChange): string {
+/** Why a node left, in a few sentences: what made it, and for how long it had been silent by then. */
+export function departureSentences(change: MembershipChange, node: number): string {
+  const silence = silenceText(change, node);
+  const sentences = [
+    causeSentences(change, (nodeId) => `node ${nodeId}`),
+    silence === null ? '' : `${capital(silence)}.`,
+  ];
+  return sentences.filter((text) => text !== '').join(' ');
+}
+
+function silenceText({ heard }: MembershipChange, node: number): string | null {
+  const own = heard.filter((entry) => entry.node === node);
+  return own.length === 0 ? null : `node ${node} had been silent ${listText(own.map(lastHeard))}`;
+}
+
+function silenceOf(change: MembershipChange): string {
+  const { heard, left, takenForDead, members } = change;
   const gone = [...new Set([...left, ...takenForDead])];
-  const silent = gone.flatMap((node) => {
-    const own = heard.filter((entry) => entry.node === node);
-    return own.length === 0 ? [] : [`node ${node} had been silent ${listText(own.map(lastHeard))}`];
-  });
+  const silent = gone.map((node) => silenceText(change, node)).filter((text) => text !== null);
   const others = heard.filter(
     ({ node, silentMs }) => members.includes(node) && !gone.includes(node) && silentMs !== null,
   );
@@ -106,7 +119,7 @@ function silenceOf({ heard, left, takenForDead, members }: MembershipChange): st
   const rest =
     others.length === 0
       ? ''
-      : `; the others were heard within ${timeText(Math.max(...bestOf(others).map(({ silentMs }) => silentMs ?? 0)))}`;
+      : `; the others were heard within ${timeText(Math.max(1, ...bestOf(others).map(({ silentMs }) => silentMs ?? 0)))}`;
   return `${capital(listText(silent))}${rest}.`;
 }
 
@@ -132,13 +145,25 @@ function deadlineOf({ takenForDead, consensusMs }: MembershipChange): string {
   return `${who} did not agree within the consensus timeout (${timeText(consensusMs)}), and counted as failed.`;
 }
 
-function pauseOf({ pauses, cause, phases }: MembershipChange): string {
-  if (pauses.length === 0) return 'This node ran all the time.';
-  const longest = pauses.reduce((a, b) => (b.ms > a.ms ? b : a));
+function pauseOf(change: MembershipChange): string {
+  const ofMain = change.pauses.filter(isOfMainThread);
+  const pauses = change.pauses.filter((pause) => !isOfMainThread(pause));
+  if (pauses.length > 0)
+    return `This node did not run ${listText(pauses.map(pauseText))}${isReason(pauses, change) ? ': that is why it lost the ring, not its peers' : ''}.`;
+  if (ofMain.length === 0) return 'This node ran all the time.';
+  return `The thread of the ring ran all the time; that of the services did not ${listText(ofMain.map(({ ms }) => `for ${timeText(ms)}`))}.`;
+}
+
+/** The ring has a thread of its own, which goes on when the other one is busy. */
+const isOfMainThread = ({ noticedBy }: OwnPause): boolean => noticedBy.every((who) => who === 'main thread');
+
+/** Whoever only joins has not lost anything. */
+function isReason(pauses: readonly OwnPause[], change: MembershipChange): boolean {
+  const { cause, left, wentOnWithout, phases } = change;
+  if (cause.kind === 'start') return false;
+  if (cause.kind !== 'tokenLost' && left.length + wentOnWithout.length === 0) return false;
   const timeoutMs = cause.kind === 'tokenLost' ? cause.timeoutMs : phases.silenceMs;
-  const guilty = cause.kind !== 'start' && longest.ms >= timeoutMs * PAUSE_SHARE;
-  const verdict = guilty ? ': that is why it lost the ring, not its peers' : '';
-  return `This node did not run ${listText(pauses.map(pauseText))}${verdict}.`;
+  return Math.max(...pauses.map(({ ms }) => ms)) >= timeoutMs * PAUSE_SHARE;
 }
 
 const pauseText = ({ ms, noticedBy }: OwnPause): string =>

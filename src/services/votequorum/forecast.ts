@@ -1,6 +1,6 @@
 import { Icmap } from '../../config/icmap/index.ts';
 import type { QuorumRule } from '../../lib/quorum-rule.ts';
-import type { VotesNow } from '../../lib/votes.ts';
+import type { VotesNow, VotingNode } from '../../lib/votes.ts';
 import { NodeFlag } from '../codec/votequorum.ts';
 import { VotequorumCore } from './core.ts';
 import { NO_TIE_BREAKER, parseTieBreaker, type TieBreaker } from './quorum-math.ts';
@@ -43,6 +43,26 @@ export const forecastFailures = (now: VotesNow): readonly PartForecast[] =>
       now.deviceVotes > 0,
     ),
   );
+
+/**
+ * What brings quorum back: every absent node that is enough by itself; if none is, the fewest together, the heaviest first. Empty: not even all
+ * of them do.
+ */
+export function forecastReturns(now: VotesNow, absent: readonly VotingNode[]): readonly PartForecast[] {
+  const withThese = (nodes: readonly VotingNode[]): PartForecast => {
+    const members = [...now.members, ...nodes].sort((a, b) => a.nodeId - b.nodeId);
+    const all = members.map(({ nodeId }) => nodeId);
+    return forecastPart({ ...now, members }, all, now.deviceVotes > 0);
+  };
+  const alone = absent.map((node) => withThese([node])).filter(({ quorate }) => quorate);
+  if (alone.length > 0) return alone;
+  const byVotes = [...absent].sort((a, b) => b.votes - a.votes);
+  for (let count = 2; count <= byVotes.length; count++) {
+    const together = withThese(byVotes.slice(0, count));
+    if (together.quorate) return [together];
+  }
+  return [];
+}
 
 /** Splits of more members than this are too many to list. */
 export const SPLIT_MEMBERS_MAX = 6;

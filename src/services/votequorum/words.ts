@@ -1,6 +1,6 @@
 import { agreeing, counted } from '../../lib/counted.ts';
 import type { VotesNow, VotesSummary } from '../../lib/votes.ts';
-import { type PartForecast, tolerableFailures } from './forecast.ts';
+import { forecastReturns, type PartForecast, tolerableFailures } from './forecast.ts';
 
 /** Why there is quorum or none where no votes are counted. `provider`: `null` or empty: none is configured. */
 export const withoutVotes = (provider: string | null): string =>
@@ -62,13 +62,32 @@ export class VotesWords {
   }
 }
 
+/** Who has to come for quorum to be there again; none: nobody who is known is enough. */
+export function returnWords(
+  returns: readonly PartForecast[],
+  { members }: Pick<VotesNow, 'members'>,
+): readonly string[] {
+  if (returns.length === 0) return [];
+  const ways = returns.map(({ nodes }) => {
+    const missing = nodes.filter((node) => members.every(({ nodeId }) => nodeId !== node));
+    return `${agreeing(missing.length, 'node', 'nodes')} ${missing.join(' and ')}`;
+  });
+  return [`It comes back with ${ways.join(', or with ')}.`];
+}
+
+const absentOf = ({ nodes, members }: VotesSummary): VotesSummary['nodes'] =>
+  nodes.filter(({ nodeId }) => members.every((member) => member.nodeId !== nodeId));
+
 function allWords(votes: VotesSummary): readonly string[] {
   const { quorate, totalVotes, neededVotes, rule } = votes;
   return [
     standing({ quorate, votes: totalVotes, needed: neededVotes, rule }, votes),
     ...(quorate
       ? [`${risk(tolerableFailures(votes))}.`]
-      : ['This node must not act: it cannot know what the others do.']),
+      : [
+          'This node must not act: it cannot know what the others do.',
+          ...returnWords(forecastReturns(votes, absentOf(votes)), votes),
+        ]),
     ...optionWords(votes),
   ];
 }

@@ -1,10 +1,11 @@
 import t from 'tap';
 import { GatherReason, gatherReasonWords } from '../../../src/lib/gather-reason.ts';
-import { FLIGHT_KINDS, NEVER_HEARD_MS } from '../../../src/observe/flight/index.ts';
+import { FLIGHT_KINDS, NEVER_HEARD_MS, PAUSE_NOTICED_BY } from '../../../src/observe/flight/index.ts';
 import {
   causeSentences,
   changeLines,
   daemonLives,
+  departureSentences,
   lifeLines,
   membershipChanges,
   timeline,
@@ -116,6 +117,32 @@ t.test('whoever was not there before is none of the others that were heard', asy
   story.gathers({ reason: 16, node: 2 }).after(5);
   story.forms({ rep: 1, seq: 12 }, { members: [1], joined: [], left: [2], lost: [] });
   t.match(last(story), /Node 2 had been silent for 306 ms on link 0 \(down\)\.$/m);
+});
+
+t.test('whoever only joins another ring has not lost one, and a busy main thread holds up no ring', async (t) => {
+  const joins = (noticedBy: number): string => {
+    const story = new Story().begins().after(5000);
+    story.main('pause', { ms: 1270, noticedBy, thresholdMs: 800 });
+    story.gathers({ reason: GatherReason.MERGE_OPERATIONAL, node: 4, silentMs: 150 }).after(10);
+    return last(story.forms({ rep: 1, seq: 8 }, { members: [1, 2, 3, 4], joined: [4], left: [], lost: [] }));
+  };
+  t.match(joins(PAUSE_NOTICED_BY.indexOf('ring thread')), /This node did not run for 1\.27 s \(.*ring thread\)\.$/m);
+  const ofMain = PAUSE_NOTICED_BY.indexOf('main thread');
+  t.match(joins(ofMain), /^ {2}The thread of the ring ran all the time; that of the services did not for 1\.27 s\.$/m);
+  const lost = new Story().begins().after(5000);
+  lost.main('pause', { ms: 1270, noticedBy: ofMain, thresholdMs: 800 });
+  lost.ring('tokenLost', LOST).gathers({ silentMs: 1001 }).after(10);
+  const alone = { members: [1, 2], joined: [], left: [3], lost: [3] };
+  t.notMatch(last(lost.forms({ rep: 1, seq: 8 }, alone)), /that is why/);
+});
+
+t.test('for an absent node: why it left, and for how long it had been silent', async (t) => {
+  const [change] = membershipChanges(silentPeer().records()).slice(-1);
+  t.match(
+    departureSentences(change!, 3),
+    /^No token came for 1\.00 s; .* Node 3 had been silent for 2\.51 s on link 0 \(up\) and for 2\.49 s on link 1 \(down\)\.$/,
+  );
+  t.notMatch(departureSentences(change!, 9), /Node 9/);
 });
 
 t.test('other causes', async (t) => {
@@ -249,7 +276,8 @@ t.test('several nodes: one story, whatever their clocks say', async (t) => {
     ],
   );
   const lines = timelineLines(sections);
-  t.ok(lines.includes('Ring 1.4, members 1 2 3, as nodes 1 and 2 recorded it'));
+  const heading = 'Ring 1.4, members 1 2 3, as nodes 1 and 2 recorded it';
+  t.ok(lines.includes(`${heading} (formed at 2026-11-26 19:00:00.013Z by the clock of node 1)`), lines.join('\n'));
   t.match(
     lines.join('\n'),
     /\+50\.003 s {2}node 2 {2}token lost after 1\.00 s[\s\S]*\+60\.003 s {2}node 1 {2}token lost/,
