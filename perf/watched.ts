@@ -23,6 +23,7 @@ const USAGE = `npm run perf:watched -- [options]   rates of a ring with metrics 
   --condition quiet              ${CONDITIONS.join(', ')}
   --loads 64,1400,idle           bytes of a message, as many as go (10000, too); idle: none
   --seconds 1 --rounds 6 --warmup 40
+  --rings 1                      pairs of rings, one after the other, with so many rounds each
   --pages 1                      nodes whose page is open; /metrics is scraped on all
 `;
 
@@ -34,6 +35,7 @@ const values = toolOptions(USAGE, {
   seconds: { type: 'string', default: '1' },
   rounds: { type: 'string', default: '6' },
   warmup: { type: 'string', default: '40' },
+  rings: { type: 'string', default: '1' },
   pages: { type: 'string', default: '1' },
 });
 
@@ -49,6 +51,7 @@ const nodes = toolNumber(USAGE, 'nodes', values.nodes, { min: 1, max: NODES_MAX 
 const pages = toolNumber(USAGE, 'pages', values.pages, { min: 0, max: NODES_MAX });
 const seconds = toolNumber(USAGE, 'seconds', values.seconds, MEASURED_SECONDS);
 const roundCount = toolNumber(USAGE, 'rounds', values.rounds, COUNT);
+const ringPairs = toolNumber(USAGE, 'rings', values.rings, COUNT);
 const warmup = toolNumber(USAGE, 'warmup', values.warmup, { ...MEASURED_SECONDS, min: 0 });
 const unavailable = labUnavailable();
 if (unavailable !== false) {
@@ -69,21 +72,24 @@ const setup: Setup = {
   dress: dress ?? 'secure',
   condition: condition ?? 'quiet',
 };
-await Rig.with({ ...setup, system: PLAIN }, 'ours', (plain) =>
-  Rig.with({ ...setup, system: WATCHED }, 'ours', (watched) =>
-    compare([
-      { rig: plain, watched: false },
-      { rig: watched, watched: true },
-    ]),
-  ),
-);
+console.log('load | figure | plain | watched | watched / plain: median (lowest-highest) of the rounds');
+const rounds = new Map<string, Pair[]>(loads.map((load) => [load, []]));
+for (let pair = 0; pair < ringPairs; pair++)
+  await Rig.with({ ...setup, system: PLAIN }, 'ours', (plain) =>
+    Rig.with({ ...setup, system: WATCHED }, 'ours', (watched) =>
+      compare([
+        { rig: plain, watched: false },
+        { rig: watched, watched: true },
+      ]),
+    ),
+  );
+console.log('\nmedians of all rounds');
+for (const [load, pairs] of rounds) for (const name of Object.keys(pairs[0]?.[0] ?? {})) print(load, name, pairs);
 
 async function compare(sides: readonly [plain: Side, watched: Side]): Promise<void> {
   const [plain, watched] = sides;
   for (const { rig } of sides) await rig.receivers('perf');
   await warmUp(sides);
-  console.log('load | figure | plain | watched | watched / plain: median (lowest-highest) of the rounds');
-  const rounds = new Map<string, Pair[]>(loads.map((load) => [load, []]));
   for (let round = 0; round < roundCount; round++)
     for (const load of loads) {
       const [first, second, third, fourth] = [
@@ -96,8 +102,6 @@ async function compare(sides: readonly [plain: Side, watched: Side]): Promise<vo
       rounds.get(load)?.push(pair);
       for (const name of Object.keys(pair[0])) print(load, name, [pair]);
     }
-  console.log('\nmedians of all rounds');
-  for (const [load, pairs] of rounds) for (const name of Object.keys(pairs[0]?.[0] ?? {})) print(load, name, pairs);
 }
 
 /** Hot code is compiled first; that of the web, which runs once or four times a second, takes the better part of a minute. */

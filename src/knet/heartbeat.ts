@@ -173,14 +173,15 @@ export class Heartbeat implements InternalPackets {
   private timedPing(host: Host, link: Link, seq: number): void {
     if (!link.pingIsNews) return;
     const { window } = host;
-    const before = link.newestAtPing;
+    const before = link.lastPingSeq;
     const atZero = window.sealed ? before : window.newest;
     if (seq === 0 ? atZero !== 0 : before !== 0 && isBehind(before, seq)) {
       host.wipe();
       this.effects.report({ kind: 'peerRestarted', nodeId: host.nodeId });
     }
     window.anchor(seq, !host.dataSinceTimed);
-    link.newestAtPing = window.sealed ? seq : window.newest;
+    // Not the newest one of the window: what other links brought may have been sent after the next PING of this one, which waits in its socket.
+    link.lastPingSeq = seq;
     host.dataSinceTimed = false;
   }
 

@@ -56,7 +56,7 @@ export class Host {
   /** Forgets everything received: the peer restarted, or its last link went down (knet.md 2.5). */
   wipe(): void {
     this.window.reset();
-    for (const link of this.links) if (link !== null) link.newestAtPing = 0;
+    for (const link of this.links) if (link !== null) link.lastPingSeq = 0;
     this.reassembler.reset();
     this.dataSinceUntimed = false;
     this.dataSinceTimed = false;

@@ -63,8 +63,8 @@ export class Link {
   /** Packets of more than half of the MTU went out since the last check of the path. */
   largeSent = false;
   config: KnetLinkConfig;
-  /** Newest number of the host's window when the last PING of this link came. */
-  newestAtPing = 0;
+  /** Number of the host's newest message, as the newest PING of this link said it. */
+  lastPingSeq = 0;
   /** The last PING was later than all before: no copy, and overtaken by none. */
   pingIsNews = false;
 

@@ -242,6 +242,14 @@ t.test('each thing that can be wrong with a ring', async (t) => {
   t.same(ringCodes({ views: broken }), ['error link.down', 'error path.missing']);
   t.same(ringCodes({ downs: [{ peerId: 2, link: 0, since: 1, total: 2 }] }), ['warning link.flapping']);
   t.same(ringCodes({ downs: [{ peerId: 2, link: 0, since: 0, total: 5 }] }), ['warning link.flapping']);
+  t.same(
+    ringCodes({
+      views: [view(1, link(2, false)), view(2, link(1, false))],
+      downs: [{ peerId: 2, link: 0, since: 1, total: 2 }],
+    }),
+    ['error link.down'],
+    'went down while we looked, and stays down',
+  );
   t.same(ringCodes({ downs: [{ peerId: 2, link: 0, since: 0, total: 1 }] }), [], 'each is born down');
   t.same(ringCodes({ downs: [{ peerId: 2, link: 0, since: 0, total: 3 }] }), [], 'twice is no flapping');
   const restarted = RING.members.map((node) => ({ ...node, departures: node.nodeId === 2 ? 5 : 0 }));
@@ -265,6 +273,16 @@ t.test('each thing that can be wrong with a ring', async (t) => {
   t.equal(rotationWithoutHold({ ...idle, messages: 5000 }), 190, 'nobody holds it while messages are sent');
   t.equal(rotationWithoutHold({ ...idle, messages: 0, seconds: 0 }), 10);
   t.match(ringFindings({ ...RING, longestPause: { ms: 2000, atMs: 0 } })[0]?.mend, /totem\.token: 4000/);
+  t.match(
+    ringFindings({ ...RING, longestPause: { ms: 14_000, atMs: 0 } })[0],
+    {
+      severity: 'error',
+      mend: /^Find what stops this node .* find no failure in time$/,
+      evidence: [/14000 ms, until 1970/],
+    },
+    'no timeout is the remedy',
+  );
+  t.match(ringFindings({ ...RING, rotationMs: 400 })[0]?.mend, /totem\.token: 4000 .* what holds up the nodes/);
   t.same(ringCodes({ since: { ...NOTHING, tokensLost: 1 } }), ['error token.lost']);
   t.same(ringCodes({ since: { ...NOTHING, gathers: 5 } }), ['error ring.gathers']);
   t.same(ringCodes({ since: { ...NOTHING, retransmitted: 50 } }), ['warning ring.retransmits']);

@@ -103,7 +103,7 @@ t.test('each fault is named by the command that one would try', { skip: skipReas
     await three.space.shell('mount -o remount,size=4g /dev/shm');
 
     shown.say(
-      '## A node does not run for ten seconds\n\nNode 3 is stopped (SIGSTOP), as a virtual machine is that its host suspends.',
+      '## A node does not run for ten seconds\n\nNode 3 is stopped (SIGSTOP), as a virtual machine is that its host suspends: for ten seconds, and until the first two questions are answered.',
     );
     three.freeze();
     await Promise.all([sleep(TEN_SECONDS), lab.waitRing([one, two])]);

@@ -175,6 +175,25 @@ t.test('a PING that a message overtook, or an older one, says nothing about a re
   t.equal(node.delivered.length, 50);
 });
 
+t.test(
+  'a node that was held up finds PINGs of one link behind the messages of another: nobody has restarted',
+  async (t) => {
+    const node = bench();
+    node.put(ping(1_000, 0, 2, 0));
+    for (let seq = 1; seq <= 50; seq++) node.put(data(message(20), { seq })); // of the other link's socket
+    node.put(ping(1_200, 0, 2, 20));
+    node.put(ping(1_400, 0, 2, 40));
+    t.notOk(node.reports.some(({ kind }) => kind === 'peerRestarted'));
+    node.put(data(message(20), { seq: 30 }));
+    t.same([node.delivered.length, ...node.drops], [50, 'duplicate'], 'what came is known still');
+    node.put(ping(1_600, 0, 2, 7));
+    t.ok(
+      node.reports.some(({ kind }) => kind === 'peerRestarted'),
+      'a number that goes back from PING to PING',
+    );
+  },
+);
+
 t.test('a recorded PING does not wipe the window', async (t) => {
   const node = bench();
   const recorded = ping(1_000);

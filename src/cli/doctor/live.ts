@@ -184,7 +184,8 @@ const LINK_CODE = {
   'no-path': 'path.missing',
 } as const;
 
-function connectivityFindings({ views, members, downs, seconds }: RingFacts): Finding[] {
+function connectivityFindings({ views, members, downs, seconds, localNodeId }: RingFacts): Finding[] {
+  const own = views.find(({ nodeId }) => nodeId === localNodeId)?.links ?? [];
   const present = new Set(members.filter(({ member }) => member).map(({ nodeId }) => nodeId));
   const found = connectivityFaults(views)
     .filter((fault) => fault.kind !== 'down' || (present.has(fault.a) && present.has(fault.b)))
@@ -192,7 +193,9 @@ function connectivityFindings({ views, members, downs, seconds }: RingFacts): Fi
   for (const { peerId, link, since, total } of downs) {
     const departures = members.find(({ nodeId }) => nodeId === peerId)?.departures ?? 0;
     const alone = timesDown(total) - departures;
-    if (alone < FLAPS_MIN && (since === 0 || alone <= 0)) continue;
+    // One that went down and stays so is told of above.
+    const isDown = own.some((seen) => seen.peerId === peerId && seen.link === link && !seen.up);
+    if (alone < FLAPS_MIN && (since === 0 || alone <= 0 || isDown)) continue;
     found.push({
       code: 'link.flapping',
       severity: 'warning',
@@ -322,6 +325,20 @@ export function rotationWithoutHold(measured: {
   return messages > HELD_MESSAGES * seconds ? meanMs : Math.max(0, meanMs - holdMs);
 }
 
+/** For longer pauses no token timeout is the remedy: what stops the node is. */
+const BEARABLE_PAUSE_MS = 5_000;
+const TIMEOUT_STEP_MS = 500;
+
+/** `pauseMs`: 0 when no pause was too long; `neededMs`: the timeout that the way of the token needs. */
+function timeoutMend(pauseMs: number, neededMs: number): string {
+  const stops = 'what stops this node (a virtual machine that is suspended or moved, backups, swapping, no processor)';
+  if (pauseMs > BEARABLE_PAUSE_MS) return `Find ${stops}: a token timeout that bears it would find no failure in time`;
+  const timeoutMs = Math.ceil(Math.max(pauseMs / PAUSE_SHARE, neededMs) / TIMEOUT_STEP_MS) * TIMEOUT_STEP_MS;
+  const look =
+    pauseMs > 0 ? stops : 'what holds up the nodes or their network (rondo links --matrix, load of the hosts)';
+  return `Set totem.token: ${timeoutMs} on all nodes, then: rondo reload; and look for ${look}`;
+}
+
 function timingFindings({ tokenMs, rotationMs, longestPause, views, total, since, seconds }: RingFacts): Finding[] {
   const found: Finding[] = [];
   const { ms: longestPauseMs, atMs } = longestPause;
@@ -335,24 +352,18 @@ function timingFindings({ tokenMs, rotationMs, longestPause, views, total, since
     reasons.push(
       `a round trip on a link takes up to ${Math.round(latencyMs)} ms, and a rotation has ${counted(views.length, 'hop')}`,
     );
-  if (reasons.length > 0) {
-    const needed =
-      Math.ceil(
-        Math.max(
-          longestPauseMs / PAUSE_SHARE,
-          rotationMs / ROTATION_SHARE,
-          (latencyMs * views.length) / LATENCY_SHARE,
-        ) / 500,
-      ) * 500;
+  if (reasons.length > 0)
     found.push({
       code: 'token.small',
       severity: longestPauseMs >= tokenMs ? 'error' : 'warning',
       what: `The token timeout of ${tokenMs} ms is too small for what is measured`,
       cause: 'A pause like that, a little longer, and the others take a node that lives for dead',
       evidence: reasons,
-      mend: `Set totem.token: ${needed} on all nodes, then: rondo reload; and look for what ${longestPauseMs > tokenMs * PAUSE_SHARE ? 'stops this node (backups, virtual machine, processor)' : 'holds up the nodes or their network (rondo links --matrix, load of the hosts)'}`,
+      mend: timeoutMend(
+        longestPauseMs > tokenMs * PAUSE_SHARE ? longestPauseMs : 0,
+        Math.max(rotationMs / ROTATION_SHARE, (latencyMs * views.length) / LATENCY_SHARE),
+      ),
     });
-  }
   if (since.tokensLost > 0)
     found.push({
       code: 'token.lost',

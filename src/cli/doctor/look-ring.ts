@@ -3,7 +3,7 @@ import { Cmap } from '../../client/cmap.ts';
 import { FlightFileError, type FlightRecord, loadFlight, PAUSE_NOTICED_BY } from '../../observe/flight/index.ts';
 import { departureSentences, membershipChanges } from '../../observe/why/index.ts';
 import { clockText } from '../../observe/why/words.ts';
-import { type ClusterStatus, clusterStatus } from '../cluster.ts';
+import { type ClusterLink, type ClusterStatus, clusterStatus } from '../cluster.ts';
 import type { CommandContext } from '../command.ts';
 import { FLIGHT_FILE_KEY } from '../flight-source.ts';
 import { nodeViews } from '../views.ts';
@@ -114,15 +114,20 @@ function membersOf(
   cmap: Cmap,
   left: ReadonlyMap<number, string>,
 ): Promise<readonly MemberFacts[]> {
+  const others = nodes.filter(({ local }) => !local).flatMap(({ links }) => links);
   return Promise.all(
-    nodes.map(async ({ nodeId, name, member, links }) => {
+    nodes.map(async ({ nodeId, name, local, member, links }) => {
       const joins = (await cmap.getNumber(`runtime.members.${nodeId}.join_count`)) ?? 0;
       const departures = Math.max(0, joins - (member ? 1 : 0));
-      const addresses = Object.fromEntries(links.map(({ linkId, destination }) => [linkId, destination]));
+      const addresses = addressesOf(local ? others : links, local ? 'source' : 'destination');
       return { nodeId, name, member, departures, leftWhy: left.get(nodeId) ?? null, addresses };
     }),
   );
 }
+
+/** By link. The own ones are those that packets to the others come from. */
+const addressesOf = (links: readonly ClusterLink[], end: 'source' | 'destination'): Readonly<Record<number, string>> =>
+  Object.fromEntries(links.map((link) => [link.linkId, link[end]]));
 
 /** What the daemon's flight recorder has, for the daemon's own user; `null`: there is none, or it may not be read. */
 async function recordsOf(stats: Cmap): Promise<readonly FlightRecord[] | null> {

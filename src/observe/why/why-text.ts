@@ -48,7 +48,7 @@ export function causeSentences(change: MembershipChange, name: (nodeId: number) 
   const ended = cause.kind === 'died' || cause.kind === 'leave' ? cause.node : 0;
   const relevant = links.filter(({ node, up }) => !up && node !== ended && (left.length === 0 || left.includes(node)));
   const sentences = [
-    capital(causeText(cause, nodes)),
+    capital(causeText(change, nodes)),
     change.pauses.length > 0 ? pauseOf(change) : '',
     linksOf({ ...change, links: relevant, linksDown: [] }, nodes),
     phases.rounds > 2 ? `Agreed after ${phases.rounds} rounds.` : '',
@@ -56,11 +56,12 @@ export function causeSentences(change: MembershipChange, name: (nodeId: number) 
   return sentences.filter((text) => text !== '').join(' ');
 }
 
-function because({ cause, before, from }: MembershipChange): string {
-  return `Why: ${causeText(cause, nodesText)}${before.length > 0 ? ` Until then ring ${ringIdText(from)} had ${nodesText(before)}.` : ''}`;
+function because(change: MembershipChange): string {
+  const { before, from } = change;
+  return `Why: ${causeText(change, nodesText)}${before.length > 0 ? ` Until then ring ${ringIdText(from)} had ${nodesText(before)}.` : ''}`;
 }
 
-function causeText(cause: ChangeCause, nodes: NodesText): string {
+function causeText({ cause, left, joined }: MembershipChange, nodes: NodesText): string {
   switch (cause.kind) {
     case 'tokenLost':
       return lossText(cause);
@@ -73,7 +74,7 @@ function causeText(cause: ChangeCause, nodes: NodesText): string {
     case 'join':
       return `${nodes([cause.node])} asked to join.`;
     case 'gaveUp':
-      return `${nodes([cause.node])} had given the ring up before this node did, and its JOIN arrived.`;
+      return `${nodes([cause.node])} had given the ring up${left.length > 0 && joined.length === 0 ? `, without ${nodes(left)},` : ''} before this node did, and its JOIN arrived.`;
     case 'otherRing':
       return `a message of ${nodes([cause.node])} arrived, which is in another ring: the two become one.`;
     case 'failedToReceive':
