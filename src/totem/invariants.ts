@@ -18,6 +18,7 @@ export function checkInvariants(s: RingState): readonly string[] {
   checkOrder(s, expect);
   checkMembership(s, expect);
   checkRound(s, expect);
+  checkTimers(s, expect);
   return broken;
 }
 
@@ -94,6 +95,26 @@ function checkMembership(s: RingState, expect: Expect): void {
     expect(!m.failed.includes(s.me), 'in OPERATIONAL this node has not failed');
     expect(!m.failedToReceive, 'in OPERATIONAL this node receives');
   }
+}
+
+/** Which timers may run in which state: what cannot go off there needs no rule for what it would do. */
+function checkTimers(s: RingState, expect: Expect): void {
+  const { timers, state } = s;
+  if (state !== 'gather')
+    expect(
+      !(timers.running(Timer.JOIN) || timers.running(Timer.SEND_JOIN) || timers.running(Timer.CONSENSUS)),
+      'JOINs are sent and votes waited for in GATHER only',
+    );
+  if (state !== 'operational')
+    expect(
+      !(timers.running(Timer.SUSPICION) || timers.running(Timer.WATCH) || timers.running(Timer.TOKEN_WAIT)),
+      'members are watched, and a token waits, in OPERATIONAL only',
+    );
+  if (state === 'gather' || state === 'commit')
+    expect(
+      !(timers.running(Timer.MERGE) || timers.running(Timer.HEARTBEAT)),
+      'in GATHER and COMMIT there is no rotation to measure by',
+    );
 }
 
 function checkRound(s: RingState, expect: Expect): void {

@@ -19,7 +19,8 @@ import { type CommitToken, encodeCommitToken } from './wire/commit-token.ts';
 
 /** The consensus timeout never takes longer than so many of itself. */
 const CONSENSUS_ROUNDS_MAX = 2;
-const STOPPED_IN_GATHER = [
+/** They belong to a ring whose token goes round. */
+const RING_TIMERS = [
   Timer.TOKEN,
   Timer.TOKEN_WARNING,
   Timer.TOKEN_RETRANSMIT,
@@ -47,7 +48,7 @@ export function enterGather(s: RingState, reason: GatherReasonValue, node = 0): 
   s.timers.start(Timer.JOIN, s.timings.joinMs);
   s.timers.start(Timer.CONSENSUS, s.timings.consensusMs);
   s.consensusUntilMs = s.nowMs + CONSENSUS_ROUNDS_MAX * s.timings.consensusMs;
-  for (const timer of STOPPED_IN_GATHER) s.timers.stop(timer);
+  for (const timer of RING_TIMERS) s.timers.stop(timer);
   s.enter('gather');
   s.statistics.add(Stat.gather_entered);
   if (reason === GatherReason.CONSENSUS_EXPIRED) s.statistics.add(Stat.continuous_gather);
@@ -84,6 +85,7 @@ export function enterCommit(s: RingState, token: CommitToken): void {
   if (s.network.knowsTarget(s.tokenTarget)) sendCommitToken(s, token);
   s.timers.stop(Timer.JOIN);
   s.timers.stop(Timer.CONSENSUS);
+  for (const timer of RING_TIMERS) s.timers.stop(timer); // as with the token above
   s.setRing(token.ringId);
   s.ringSeqMax = s.ring.seq;
   s.diskWait.reset();

@@ -16,5 +16,5 @@ export default function runSeeds(job: { readonly first: number; readonly count: 
   const coverage = new Coverage();
   for (let seed = job.first; seed < job.first + job.count; seed++)
     reports.push(simulate(seed, { checkReassembly: seed % 3 === 0, attack, churn, coverage }));
-  return { reports, cells: [...coverage.cells] };
+  return { reports, cells: [...coverage.close().cells] };
 }

@@ -30,5 +30,6 @@ t.test(`${seeds} seeds break no rule`, async (t) => {
   const { sums, summary } = campaign;
   t.comment(summary);
   if (sums.seeds < seeds) t.comment(`time is over after ${sums.seeds} of ${seeds} seeds`);
+  t.same(campaign.coverage.impossible, [], 'no cell was visited that a rule calls unreachable');
   t.ok(sums.seeds > 0, `${sums.seeds} seeds, ${(sums.virtualMs / 3_600_000).toFixed(1)} h of virtual time`);
 });

@@ -111,11 +111,11 @@ async function campaign(): Promise<boolean> {
     failed: ({ seed, violations }: SimReport) => out(`seed ${seed} FAILED: ${violations[0]}`),
   });
   out(campaign.summary);
-  const { cells, empty } = campaign.coverage;
-  out(`${cells.size} cells of state, event and last fault visited, ${empty.length} not`);
-  if (values.coverage !== undefined) writeFileSync(values.coverage, `${campaign.coverage.table()}\n`);
+  out(campaign.coverage.summary);
+  if (values.coverage !== undefined)
+    writeFileSync(values.coverage, `${campaign.coverage.table()}\n${campaign.coverage.missing.join('\n')}\n`);
   for (const { seed } of campaign.failed.slice(0, STORIES_MAX)) printStory(seed, optionsOf(seed));
-  return campaign.failed.length === 0;
+  return campaign.failed.length === 0 && campaign.coverage.impossible.length === 0;
 }
 
 const good = values.seed === undefined ? await campaign() : replay(number('seed', SEED));

@@ -2,6 +2,7 @@ import t from 'tap';
 import { Group, TotemDrop } from '../../src/totem/index.ts';
 import { checkInvariants, checkOwnership } from '../../src/totem/invariants.ts';
 import type { RingState } from '../../src/totem/state.ts';
+import { Timer } from '../../src/totem/timer-table.ts';
 import { LoneNode } from './lone-node.ts';
 
 const STATES = {
@@ -116,6 +117,21 @@ const VIOLATIONS: readonly Violation[] = [
     sentence: 'a commit waits for the disk in GATHER only',
     in: 'commit',
     plant: (s) => (s.diskWait.commitWaiting = true),
+  },
+  {
+    sentence: 'JOINs are sent and votes waited for in GATHER only',
+    in: 'commit',
+    plant: (s) => s.timers.start(Timer.CONSENSUS, 100),
+  },
+  {
+    sentence: 'members are watched, and a token waits, in OPERATIONAL only',
+    in: 'recovery',
+    plant: (s) => s.timers.start(Timer.WATCH, 100),
+  },
+  {
+    sentence: 'in GATHER and COMMIT there is no rotation to measure by',
+    in: 'gather',
+    plant: (s) => s.timers.start(Timer.MERGE, 100),
   },
 ];
 
