@@ -136,7 +136,7 @@ function zshScript(commands: readonly Command[]): string {
       })
       .join(' ');
   return `#compdef rondo
-# zsh completion of rondo: rondo completion zsh >/usr/local/share/zsh/site-functions/_rondo
+# zsh completion of rondo: source <(rondo completion zsh) after compinit, or: rondo completion zsh >/usr/local/share/zsh/site-functions/_rondo
 _rondo() {
   local -a firsts seconds
   firsts=(
@@ -163,7 +163,8 @@ ${inLength(commands)
   .join('\n')}
   esac
 }
-_rondo "$@"
+# Of a directory of $fpath its first call loads it; whoever sources it has it from now on.
+if [[ \${funcstack[1]} == _rondo ]]; then _rondo "$@"; else compdef _rondo rondo; fi
 `;
 }
 

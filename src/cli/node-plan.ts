@@ -23,6 +23,9 @@ export interface NodeListFacts {
   /** Without the part that grows with the nodes. */
   readonly tokenMs: number;
   readonly tokenCoefficientMs: number;
+  /** What the daemon of this node has read. */
+  readonly file: string;
+  readonly keyFile: string;
 }
 
 export interface NodePlan {
@@ -45,7 +48,6 @@ export interface NewNode {
 }
 
 const NODE_ID_MAX = 65_535;
-const CONF = '/etc/corosync/corosync.conf';
 
 /** How a node joins the list. */
 export function planAddition(facts: NodeListFacts, wanted: NewNode): NodePlan {
@@ -76,10 +78,10 @@ export function planAddition(facts: NodeListFacts, wanted: NewNode): NodePlan {
     effects: effectsOf(facts, after),
     block,
     steps: [
-      `on every node: add the block to nodelist in ${CONF}${facts.twoNode && after.length > 2 ? ', and remove two_node from quorum' : ''}`,
+      `on every node: add the block to nodelist in ${facts.file}${facts.twoNode && after.length > 2 ? ', and remove two_node from quorum' : ''}`,
       'on every node: rondo config check',
       'on one node: rondo config plan, then rondo reload',
-      `on ${wanted.name}: copy ${CONF} and /etc/corosync/authkey from a node, rondo doctor --preflight, systemctl start corosync`,
+      `on ${wanted.name}: copy ${facts.file} and ${facts.keyFile} from a node, rondo doctor --preflight, systemctl start corosync`,
       'on one node: rondo status --check --wait 30, then rondo links --matrix',
     ],
   };
@@ -111,11 +113,11 @@ export function planRemoval(facts: NodeListFacts, which: string): NodePlan {
     ],
     steps: [
       ...(node.member ? [`on ${called(node)}: move its services away, then: systemctl disable --now corosync`] : []),
-      `on every node that stays: remove its block from nodelist in ${CONF}${after.length === 2 ? ', and think about two_node or a quorum device' : ''}`,
+      `on every node that stays: remove its block from nodelist in ${facts.file}${after.length === 2 ? ', and think about two_node or a quorum device' : ''}`,
       'on every node that stays: rondo config check',
       'on one of them: rondo config plan, then rondo reload',
       'on one of them: rondo quorum, then rondo status --check',
-      `on ${called(node)}: remove ${CONF} and /etc/corosync/authkey`,
+      `on ${called(node)}: remove ${facts.file} and ${facts.keyFile}`,
     ],
   };
 }

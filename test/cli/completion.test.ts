@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { COMMANDS } from '../../src/cli/commands/index.ts';
 import { completionScript, SHELLS } from '../../src/cli/completion.ts';
@@ -52,13 +53,38 @@ t.test('fish completes them, too', { skip: has('fish') ? false : 'needs fish' },
   t.same(fished('rondo decode package.j'), ['package.json']);
 });
 
+const zshSkip = !has('zsh') ? 'needs zsh' : !has('script') ? 'needs script, for a terminal' : false;
+t.test('zsh completes them, whether the script is sourced or found in fpath', { skip: zshSkip }, async (t) => {
+  const directory = t.testdir({ _rondo: completionScript('zsh', COMMANDS) });
+  const ways = {
+    sourced: `autoload -Uz compinit && compinit -D -u; source ${directory}/_rondo`,
+    'in fpath': `fpath=(${directory} $fpath); autoload -Uz compinit && compinit -D -u`,
+  };
+  for (const [way, begin] of Object.entries(ways)) {
+    // What is typed, on a terminal: the words, a tab; then the line is printed instead of run.
+    const typed = ['rondo doc', 'rondo quorum w', 'rondo decode package.j', 'rondo cpg watch g --format b'];
+    const keys = typed.map((line) => `${line}\t\u0001echo LINE \n`).join('');
+    const terminal = execFileSync('script', ['-qec', 'zsh -f -i', '/dev/null'], {
+      input: `${begin}\n${keys}exit\n`,
+      encoding: 'utf8',
+      env: { ...process.env, TERM: 'dumb', HOME: directory },
+    });
+    const lines = [...terminal.matchAll(/^LINE (.*?)\s*$/gm)].map(([, line]) => line);
+    t.same(
+      lines,
+      ['rondo doctor', 'rondo quorum watch', 'rondo decode package.json', 'rondo cpg watch g --format base64'],
+      way,
+    );
+  }
+});
+
 t.test('every script names every command, and is one for its shell', async (t) => {
   for (const shell of SHELLS) {
     const script = completionScript(shell, COMMANDS);
     for (const { words } of COMMANDS)
       for (const word of words.split(' ')) t.ok(script.includes(word), `${shell}: ${word}`);
     if (!has(shell)) t.comment(`${shell} is not here: its syntax is not checked`);
-    else execFileSync(shell, shell === 'fish' ? ['--no-execute'] : ['-n'], { input: script });
+    else execFileSync(shell, [shell === 'fish' ? '--no-execute' : '-n', join(t.testdir({ script }), 'script')]);
   }
 });
 

@@ -16,6 +16,8 @@ const cluster = (count: number, changes: Partial<NodeListFacts> = {}): NodeListF
   expectedVotes: null,
   tokenMs: 3000,
   tokenCoefficientMs: 650,
+  file: '/etc/corosync/corosync.conf',
+  keyFile: '/etc/corosync/authkey',
   ...changes,
 });
 const wanted = (name: string, last: number, nodeId: number | null = null) => ({
@@ -34,6 +36,9 @@ t.test('a node is added: votes, quorum, token and steps', async (t) => {
   t.match(plan.effects.join('\n'), /even number/);
   t.equal(plan.block, 'node {\n  nodeid: 4\n  name: n4\n  ring0_addr: 10.0.0.4\n  ring1_addr: 10.0.1.4\n}');
   t.match(plan.steps.join('\n'), /rondo reload[\s\S]*rondo doctor --preflight/);
+  const elsewhere = planAddition(cluster(3, { file: '/x/conf', keyFile: '/x/key' }), wanted('n4', 4)).steps.join('\n');
+  t.match(elsewhere, /nodelist in \/x\/conf[\s\S]*copy \/x\/conf and \/x\/key from a node/);
+  t.notMatch(elsewhere, /\/etc/);
 });
 
 t.test('what is taken is not taken again, not even the id of one who has gone', async (t) => {

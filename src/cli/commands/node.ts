@@ -1,14 +1,18 @@
 import { Cfg } from '../../client/cfg.ts';
 import { Cmap } from '../../client/cmap.ts';
+import { CONFIG_FILE_DEFAULT } from '../../config/load.ts';
 import { defaultNumber } from '../../config/options/index.ts';
+import { KEY_FILE_DEFAULT } from '../../config/options/totem.ts';
 import { nodeOfStatusKey } from '../../notify/keys.ts';
 import type { Command, CommandContext } from '../command.ts';
+import { configSource } from '../config-source.ts';
 import { CliExit, UsageError } from '../exit-codes.ts';
 import { listedNodes } from '../node-list.ts';
 import { type NodeListFacts, type NodePlan, planAddition, planRemoval } from '../node-plan.ts';
 import { emit } from '../output.ts';
 
 async function facts(context: CommandContext): Promise<NodeListFacts> {
+  const { file } = await configSource(context, undefined);
   const cmap = await Cmap.connect(context.connect);
   const cfg = await Cfg.connect(context.connect);
   try {
@@ -19,6 +23,8 @@ async function facts(context: CommandContext): Promise<NodeListFacts> {
     }
     const number = async (key: string): Promise<number | null> => cmap.getNumber(key);
     return {
+      file: file ?? CONFIG_FILE_DEFAULT,
+      keyFile: (await cmap.getString('totem.keyfile')) ?? KEY_FILE_DEFAULT,
       nodes: await listedNodes(cmap, states),
       localNodeId: await cfg.localNodeId(),
       seen: [...states.keys()],
