@@ -17,6 +17,7 @@ const optionsOf = (launcher) =>
 export const PROGRAMS = [
   { name: 'daemon', entry: 'src/daemon/program.js', launcher: 'rondod' },
   { name: 'ring', entry: 'src/ring/run.js', launcher: 'rondod' },
+  { name: 'transmit', entry: 'src/transport/knet/transmit/thread.js', launcher: 'rondod' },
   { name: 'cli', entry: 'src/cli/program.js', launcher: 'rondo' },
   { name: 'tools', entry: 'src/cli/stock/program.js', launcher: 'corosync-tool' },
 ];

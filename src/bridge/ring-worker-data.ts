@@ -1,4 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
+import type { TransmitBuffers } from '../lib/transmit-buffers.ts';
 
 /**
  * Start of the ring thread: what the main thread hands over, and who does what.
@@ -25,7 +26,7 @@ import type { MessagePort } from 'node:worker_threads';
  *   only `stop` does. An error it throws ends the process's ring: 'error' and 'exit' events, treat as fatal.
  * * A process in which `start` is refused (no such interface, port in use) gets `fatal` with a code, then 'exit'.
  */
-export const RING_WORKER_DATA_VERSION = 2;
+export const RING_WORKER_DATA_VERSION = 3;
 
 export interface RingWorkerData {
   readonly version: typeof RING_WORKER_DATA_VERSION;
@@ -37,6 +38,8 @@ export interface RingWorkerData {
   readonly mainDoorbellFd: number;
   /** Brings the memory of clients in this process, a SharedArrayBuffer each, in the order of the `localAttach` records; `null`: there are none. */
   readonly localMemory: MessagePort | null;
+  /** What the ring thread shares with transmit threads; `null`: there are none. */
+  readonly transmit: TransmitBuffers | null;
   readonly options: RingWorkerOptions;
 }
 
@@ -63,6 +66,8 @@ export interface RingWorkerOptions {
   readonly lockMemory: boolean;
   /** `null`: no flight recorder. */
   readonly flight: FlightMemory | null;
+  /** Threads that encrypt and send for the ring thread (knet): 0, 1, 2 or 4. */
+  readonly transmitThreads: number;
 }
 
 export const DEFAULT_RING_WORKER_OPTIONS: RingWorkerOptions = {
@@ -71,4 +76,5 @@ export const DEFAULT_RING_WORKER_OPTIONS: RingWorkerOptions = {
   schedPriority: 0,
   lockMemory: false,
   flight: null,
+  transmitThreads: 0,
 };

@@ -135,6 +135,8 @@ export class Daemon {
       schedPriority: scheduling.priority,
       lockMemory: parts.lockMemory,
       flight: parts.flight.memory,
+      transmitThreads:
+        totem.transport === 'knet' ? Number(configuration.map.getString('system.transmit_threads') ?? 0) : 0,
     });
     this.counters = new RingCounters(() => this.ring.views.statistics);
     this.statistics = new StatsMap({ setTimer });

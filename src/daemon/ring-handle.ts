@@ -5,12 +5,16 @@ import type { ToRing } from '../bridge/messages.ts';
 import { RING_WORKER_DATA_VERSION, type RingWorkerData, type RingWorkerOptions } from '../bridge/ring-worker-data.ts';
 import { allocateShared, type SharedViews, StateWord } from '../bridge/shared-layout.ts';
 import type { AttachedClient } from '../lib/client-descriptor.ts';
+import type { TransmitBuffers } from '../lib/transmit-buffers.ts';
 import { closeEventfd, openEventfd, signalEventfd } from '../os/eventfd.ts';
 import { closeFd } from '../os/fd.ts';
 import { openSocketPair } from '../os/socket.ts';
+import { allocateTransmit } from '../transport/knet/transmit/shared.ts';
+import type { TransmitThreadData } from '../transport/knet/transmit/thread.ts';
 import { HangWatch } from './hang-watch.ts';
 
 const WORKER = new URL('../../workers/ring.js', import.meta.url);
+const TRANSMIT_WORKER = new URL('../../workers/transmit.js', import.meta.url);
 /** How often the memory between the threads is looked at without a doorbell: a lost one must not cost more than this. */
 const SAFETY_POLL_MS = 500;
 
@@ -42,6 +46,7 @@ export class RingHandle {
   private readonly localMemory = new MessageChannel();
   private running: Running | null = null;
   private failure: Error | null = null;
+  private readonly transmitThreads: Worker[] = [];
   private draining = false;
   private ended = false;
 
@@ -76,13 +81,44 @@ export class RingHandle {
     const { shared, options } = this;
     const version = RING_WORKER_DATA_VERSION;
     const localMemory = this.localMemory.port2;
-    const workerData: RingWorkerData = { version, shared, ringDoorbellFd, mainDoorbellFd, localMemory, options };
+    const transmit = options.transmitThreads > 0 ? allocateTransmit(options.transmitThreads) : null;
+    const workerData: RingWorkerData = {
+      version,
+      shared,
+      ringDoorbellFd,
+      mainDoorbellFd,
+      localMemory,
+      transmit,
+      options,
+    };
     const transferList = [localMemory];
     const worker = new Worker(WORKER, { workerData, transferList, name: 'ring', stdout: false, stderr: false });
-    worker.once('error', (error) => {
-      this.failure = error instanceof Error ? error : new Error(String(error));
-    });
+    worker.once('error', (error) => this.noteFailure(error));
     worker.once('exit', (code) => this.exited(code));
+    if (transmit !== null) this.startTransmit(transmit);
+  }
+
+  /** They end when the ring thread tells them to; one that fails takes the ring with it. */
+  private startTransmit(buffers: TransmitBuffers): void {
+    const { schedRr, schedPriority } = this.options;
+    for (let index = 0; index < buffers.threads; index++) {
+      const workerData: TransmitThreadData = { buffers, index, schedRr, schedPriority };
+      const worker = new Worker(TRANSMIT_WORKER, {
+        workerData,
+        name: `transmit-${index}`,
+        stdout: false,
+        stderr: false,
+      });
+      worker.once('error', (error) => {
+        this.noteFailure(error);
+        this.exited(1);
+      });
+      this.transmitThreads.push(worker);
+    }
+  }
+
+  private noteFailure(error: unknown): void {
+    this.failure ??= error instanceof Error ? error : new Error(String(error));
   }
 
   get views(): SharedViews {
@@ -133,6 +169,7 @@ export class RingHandle {
     this.ended = true;
     this.running = null;
     this.localMemory.port1.close();
+    for (const thread of this.transmitThreads) void thread.terminate(); // those that nobody has stopped
     if (safety !== null) clearInterval(safety);
     doorbell.destroy();
     closeFd(ringEndOfDoorbellFd);

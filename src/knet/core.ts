@@ -32,6 +32,8 @@ export interface KnetCoreOptions {
   readonly effects: KnetEffects;
   readonly compression: CompressionProvider;
   readonly stats: StatAllocator;
+  /** For queues that transmit threads look at, by queue. */
+  readonly queueMemory?: readonly SharedArrayBuffer[];
 }
 
 /**
@@ -47,7 +49,8 @@ export class KnetCore {
   readonly addresses = new AddressTable();
   readonly slots = new CryptoSlots();
   readonly hosts = new HostTable();
-  private readonly queue: TxQueue;
+  /** The first is filled first. */
+  readonly queues: readonly TxQueue[];
   private readonly pool: AssemblyPool;
   private readonly sender: Sender;
   private readonly receiver: Receiver;
@@ -67,11 +70,17 @@ export class KnetCore {
     this.handleStats = new StatBlock(stats, 'stats.knet.handle', HANDLE_KEYS);
     this.dropStats = new StatBlock(stats, 'rondo.dropped.knet', dropKeys());
     this.clearHandleStats();
-    this.queue = new TxQueue(memory, layout.txAt, layout.txBytes);
+    const { txAt, txBytes, txQueues } = layout;
+    this.queues = Array.from(
+      { length: txQueues },
+      (_, i) => new TxQueue(memory, txAt + i * txBytes, txBytes, options.queueMemory?.[i]),
+    );
+    const [queue] = this.queues;
+    assert(queue !== undefined, 'there is a queue');
     this.pool = new AssemblyPool(memory, layout.assemblyAt, layout.assemblyBuffers);
     this.sender = new Sender(
       { memory, stagingAt: layout.stagingAt, compression },
-      this.queue,
+      queue,
       this.hosts,
       this.slots,
       effects,
@@ -170,7 +179,7 @@ export class KnetCore {
     const link = new Link(host, config, this.addresses.intern(config.remote), index, block, nowMs);
     host.links[config.linkId] = link;
     this.hosts.links[index] = link;
-    this.queue.reserveLinks(this.hosts.links.length);
+    for (const queue of this.queues) queue.reserveLinks(this.hosts.links.length);
     this.heartbeat.updateLinkMtu(link);
   }
 
@@ -248,6 +257,11 @@ export class KnetCore {
 
   flush(): void {
     this.sender.flush();
+  }
+
+  /** What `handOver` gave away was sealed, so many packets in so many nanoseconds. */
+  noteSealed(packets: number, ns: number): void {
+    this.sender.noteSealed(packets, ns);
   }
 
   /** Every host that we talk to sends with one configuration that is not ours: it is safe to send with it. */

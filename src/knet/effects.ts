@@ -1,5 +1,5 @@
 import type { FrameMemory } from '../lib/frame-memory.ts';
-import type { CryptoSlot } from './crypto.ts';
+import type { CryptoSlot, CryptoSuite } from './crypto.ts';
 import type { KnetDropReason } from './drops.ts';
 import type { Link } from './link.ts';
 import type { TxQueue } from './tx-queue.ts';
@@ -36,6 +36,11 @@ export interface KnetEffects {
   frame?(offset: number, length: number): void;
   /** Sends what the queue holds, sealed; the queue is reset afterwards. Failed sends are counted on the links. */
   transmit(queue: TxQueue): void;
+  /**
+   * Another thread seals with `suite` what the queue holds, and sends it: the queue to go on with, which is empty. `null`: it is to be done here. Not there:
+   * everything is.
+   */
+  handOver?(queue: TxQueue, suite: CryptoSuite | null): TxQueue | null;
   /**
    * Sends one sealed PMTUD probe at once, with fragmentation forbidden. 0: sent; > 0: refused, the interface's MTU;
    * < 0: refused.

@@ -7,13 +7,15 @@ import { txQueueBytes } from './sender.ts';
 /**
  * Where everything of the core lies in its memory:
  *
- *   | transmit queue | probe | staging ×2 | expanded message | receive | opened packets | reassembly buffers … |
+ *   | transmit queues | probe | staging ×2 | expanded message | receive | opened packets | reassembly buffers … |
  *
  * Received packets are decrypted to the same place of the second receive area, so that the sealed bytes stay.
  */
 export interface KnetLayout {
   readonly txAt: number;
   readonly txBytes: number;
+  /** One behind the other: one is filled while transmit threads work on the others. */
+  readonly txQueues: number;
   readonly probeAt: number;
   readonly stagingAt: number;
   readonly expandAt: number;
@@ -30,6 +32,7 @@ export interface KnetLayout {
 export interface KnetLayoutOptions {
   readonly base?: number;
   readonly txBytes?: number;
+  readonly txQueues?: number;
   readonly rxBytes?: number;
   readonly assemblyBuffers?: number;
 }
@@ -42,7 +45,8 @@ export function knetLayout(options: KnetLayoutOptions = {}): KnetLayout {
   const txBytes = page(options.txBytes ?? 1 << 20);
   // 508-byte packets are the smallest that data is cut to; 26 is the smallest allowance for crypto at all.
   assert(txBytes >= txQueueBytes(cryptoSizes('aes256', 'sha512')), 'the queue holds the longest message');
-  const probeAt = txAt + txBytes;
+  const txQueues = options.txQueues ?? 1;
+  const probeAt = txAt + txQueues * txBytes;
   const stagingAt = probeAt + page(KNET.messageBytesMax + 256);
   const expandAt = stagingAt + page(2 * KNET.messageBytesMax);
   const expandBytes = page(KNET.messageBytesMax + 1_024);
@@ -54,6 +58,7 @@ export function knetLayout(options: KnetLayoutOptions = {}): KnetLayout {
   return {
     txAt,
     txBytes,
+    txQueues,
     probeAt,
     stagingAt,
     expandAt,

@@ -53,7 +53,7 @@ export class Sender {
 
   constructor(
     private readonly options: SenderOptions,
-    readonly queue: TxQueue,
+    private queue: TxQueue,
     private readonly hosts: HostTable,
     private readonly slots: CryptoSlots,
     private readonly effects: KnetEffects,
@@ -234,7 +234,7 @@ export class Sender {
     link.stats.add(LinkStat.tx_pong_bytes, this.queue.wireLength[first]!);
   }
 
-  /** Hands everything queued to the kernel. */
+  /** Hands everything queued to the kernel, or to a thread that does. */
   flush(): void {
     const queue = this.queue;
     if (queue.empty) {
@@ -242,10 +242,18 @@ export class Sender {
       return;
     }
     const suite = this.slots.inUse;
+    const next = this.effects.handOver?.(queue, suite) ?? null;
+    if (next !== null) {
+      this.noteOverhead(queue);
+      queue.reset();
+      this.queue = next;
+      return;
+    }
     if (suite !== null) {
       const startMs = queue.dataPackets > 0 ? this.effects.clockMs() : 0;
       queue.seal(suite);
-      this.measure(startMs);
+      this.noteSealed(queue.packetCount, queue.dataPackets > 0 ? (this.effects.clockMs() - startMs) * 1e6 : 0);
+      this.noteOverhead(queue);
     }
     this.effects.transmit(queue);
     queue.reset();
@@ -264,17 +272,20 @@ export class Sender {
     return wireLength(this.slots.sizes, plainBytes);
   }
 
-  private measure(startMs: number): void {
-    const { queue, handleStats: stats } = this;
-    const packets = queue.packetCount;
+  /** So many packets were sealed, in `ns` nanoseconds together; 0: nobody looked. */
+  noteSealed(packets: number, ns: number): void {
+    const stats = this.handleStats;
     const before = stats.get(HandleStat.tx_crypt_packets);
     stats.add(HandleStat.tx_crypt_packets, packets);
-    if (queue.dataPackets === 0) return;
-    const ns = Math.round(((this.effects.clockMs() - startMs) * 1e6) / packets);
-    stats.sample(HandleStat.tx_crypt_time_min, ns, packets, before);
+    if (ns > 0) stats.sample(HandleStat.tx_crypt_time_min, Math.round(ns / packets), packets, before);
+  }
+
+  /** What crypto adds to the messages. */
+  private noteOverhead(queue: TxQueue): void {
+    if (queue.dataPackets === 0 || this.slots.inUse === null) return;
     let wire = 0;
-    for (let i = 0; i < packets; i++) wire += queue.wireLength[i]!;
-    stats.add(HandleStat.tx_crypt_byte_overhead, Math.max(0, wire - queue.dataPlainBytes));
+    for (let i = 0; i < queue.packetCount; i++) wire += queue.wireLength[i]!;
+    this.handleStats.add(HandleStat.tx_crypt_byte_overhead, Math.max(0, wire - queue.dataPlainBytes));
   }
 
   private makeRoom(packets: number, plainBytes: number, sizes: CryptoSizes): void {

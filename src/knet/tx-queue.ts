@@ -10,6 +10,51 @@ export const RunKind = { DATA: 0, PING: 1, PONG: 2, PMTU: 3 } as const;
 const RUNS_MAX = 8_192;
 const ALIGN = 4;
 
+const WORDS = 3 * KNET_LIMITS.txPacketsMax + 4 * RUNS_MAX;
+
+/**
+ * The packets of a transmit queue and where they go, in memory that another thread may look at, once the queue was handed to it:
+ *
+ *   | offset | plain length | sealed length |      by packet          | link | first packet | packets | kind |      by run
+ */
+export class TxPackets {
+  readonly offset: Int32Array;
+  /** Length of what is sealed. */
+  readonly plainLength: Int32Array;
+  /** Length of the sealed packet. */
+  readonly wireLength: Int32Array;
+  readonly runLink: Int32Array;
+  readonly runFirst: Int32Array;
+  readonly runCount: Int32Array;
+  readonly runKind: Int32Array;
+  packetCount = 0;
+  runs = 0;
+  /** The packets as a suite seals them. */
+  protected readonly plain: PacketBatch;
+
+  constructor(readonly shared: SharedArrayBuffer = new SharedArrayBuffer(WORDS * Int32Array.BYTES_PER_ELEMENT)) {
+    let word = 0;
+    const next = (words: number): Int32Array => {
+      word += words;
+      return new Int32Array(shared, (word - words) * Int32Array.BYTES_PER_ELEMENT, words);
+    };
+    this.offset = next(KNET_LIMITS.txPacketsMax);
+    this.plainLength = next(KNET_LIMITS.txPacketsMax);
+    this.wireLength = next(KNET_LIMITS.txPacketsMax);
+    this.runLink = next(RUNS_MAX);
+    this.runFirst = next(RUNS_MAX);
+    this.runCount = next(RUNS_MAX);
+    this.runKind = next(RUNS_MAX);
+    const unused = new Int32Array(0);
+    this.plain = { offset: this.offset, length: this.plainLength, plainOffset: unused, plainLength: unused };
+  }
+
+  /** Seals all of them. */
+  seal(suite: CryptoSuite): void {
+    suite.seal(this.plain, 0, this.packetCount);
+  }
+}
+
 /**
  * Packets between "written" and "handed to the kernel". They lie one behind the other, so that equal ones can go out as
  * segments of one send (UDP GSO), and each is sealed once, whoever receives it (knet.md 2.1 step 10). What goes where is
@@ -21,26 +66,12 @@ const ALIGN = 4;
  *
  * Packets with padding have lengths that are multiples of 4, so IVs are aligned; without it (counter mode, hash only) they may stand anywhere.
  */
-export class TxQueue {
-  readonly offset = new Int32Array(KNET_LIMITS.txPacketsMax);
-  /** Length of the sealed packet. */
-  readonly wireLength = new Int32Array(KNET_LIMITS.txPacketsMax);
-  packetCount = 0;
-
-  readonly runLink = new Int32Array(RUNS_MAX);
-  readonly runFirst = new Int32Array(RUNS_MAX);
-  readonly runCount = new Int32Array(RUNS_MAX);
-  readonly runKind = new Uint8Array(RUNS_MAX);
-  runs = 0;
-
+export class TxQueue extends TxPackets {
   /** DATA packets in the queue, and what crypto adds to them: for the statistics. */
   dataPackets = 0;
   dataPlainBytes = 0;
 
-  private readonly plain: PacketBatch;
-  private readonly plainLength = new Int32Array(KNET_LIMITS.txPacketsMax);
   private position = 0;
-  private sealed = 0;
   /** Per link: 1 + index of its last run, 0 when it has none. */
   private lastRun = new Int32Array(64);
 
@@ -48,10 +79,10 @@ export class TxQueue {
     readonly memory: FrameMemory,
     private readonly base: number,
     private readonly size: number,
+    shared?: SharedArrayBuffer,
   ) {
+    super(shared);
     assert(base % ALIGN === 0 && base + size <= memory.bytes.length, 'the queue lies in the memory');
-    const unused = new Int32Array(0);
-    this.plain = { offset: this.offset, length: this.plainLength, plainOffset: unused, plainLength: unused };
   }
 
   /** Links are numbered by the core; their number only grows. */
@@ -106,19 +137,11 @@ export class TxQueue {
     return this.runs === 0;
   }
 
-  /** Seals what is not sealed yet. */
-  seal(suite: CryptoSuite | null): void {
-    const count = this.packetCount - this.sealed;
-    if (suite !== null && count > 0) suite.seal(this.plain, this.sealed, count);
-    this.sealed = this.packetCount;
-  }
-
   /** After the kernel has taken everything. */
   reset(): void {
     for (let run = 0; run < this.runs; run++) this.lastRun[this.runLink[run]!] = 0;
     this.runs = 0;
     this.packetCount = 0;
-    this.sealed = 0;
     this.position = 0;
     this.dataPackets = 0;
     this.dataPlainBytes = 0;

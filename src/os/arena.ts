@@ -53,6 +53,8 @@ export class Arena {
     readonly address: number,
     readonly byteLength: number,
     private readonly owner: boolean,
+    /** Where allocations end. */
+    private readonly limit = byteLength,
   ) {
     const buffer = bufferAt(address, byteLength);
     this.u8 = new Uint8Array(buffer);
@@ -69,16 +71,21 @@ export class Arena {
     return new Arena(check(map(0, length, ANONYMOUS, -1), `mmap of ${length} bytes`), length, true);
   }
 
-  /** Views of an arena that another thread of this process owns. Allocating stays the owner's business. */
-  static attach(address: number, byteLength: number): Arena {
-    return new Arena(address, byteLength, false);
+  /**
+   * Views of an arena that another thread of this process owns. Allocating stays the owner's business, but for a range that it has allocated for this
+   * thread: `roomBytes` from `roomAt` on.
+   */
+  static attach(address: number, byteLength: number, roomAt = 0, roomBytes = 0): Arena {
+    const arena = new Arena(address, byteLength, false, roomAt + roomBytes);
+    arena.used = roomAt;
+    return arena;
   }
 
   /** Takes a range for ever and returns its offset; throws when the arena is too small: sizes are decided at start. */
   allocate(bytes: number, alignBytes = 8): number {
-    assert(this.owner, 'only the owner of an arena allocates in it');
+    assert(this.owner || this.limit > 0, 'who does not own an arena allocates in the room that was given');
     const offset = Math.ceil(this.used / alignBytes) * alignBytes;
-    assert(offset + bytes <= this.byteLength, `arena of ${this.byteLength} bytes is full`);
+    assert(offset + bytes <= this.limit, `no room for ${bytes} bytes in an arena of ${this.byteLength}`);
     this.used = offset + bytes;
     return offset;
   }

@@ -1,6 +1,7 @@
 import type { KeyBox } from '../bridge/key-box.ts';
 import type { RingBridge } from '../bridge/ring-bridge.ts';
 import type { AttachedClient, ClientDescriptor } from '../lib/client-descriptor.ts';
+import type { TransmitBuffers } from '../lib/transmit-buffers.ts';
 import type { FlightLog } from '../observe/flight/index.ts';
 import type { Arena } from '../os/arena.ts';
 import type { SyncCore, SyncParticipant } from '../services/sync/sync-core.ts';
@@ -18,6 +19,8 @@ export interface RingEnvironment {
   readonly keys: KeyBox;
   /** This thread's part of the flight recorder. */
   readonly flight: FlightLog;
+  /** Threads that encrypt and send; `null`: there are none. */
+  readonly transmit: TransmitBuffers | null;
 }
 
 /** The running ring, as an engine of this thread has it. */

@@ -275,7 +275,8 @@ export class RingThread {
     const { arena, bridge, descriptors, statistics, keys, flight } = this;
     this.tokenMs = message.config.timings.tokenMs;
     try {
-      const environment = { arena, bridge, descriptors, statistics, keys, flight };
+      const { transmit } = this.data;
+      const environment = { arena, bridge, descriptors, statistics, keys, flight, transmit };
       const ring = new RunningRing(environment, message, totemRegionBytes(), monotonicMs());
       ring.open();
       this.ring = ring;

@@ -8,6 +8,7 @@ import type { AttachedClient, ClientDescriptor } from '../lib/client-descriptor.
 import type { FrameMemory } from '../lib/frame-memory.ts';
 import { packetsFor } from '../lib/packet-charge.ts';
 import type { ConfigurationChange, RingId } from '../lib/ring-id.ts';
+import type { TransmitBuffers } from '../lib/transmit-buffers.ts';
 import type { Arena } from '../os/arena.ts';
 import { monotonicMs } from '../os/clock.ts';
 import { SyncCore, type SyncHost, type SyncPhase, type SyncStatus } from '../services/sync/sync-core.ts';
@@ -331,6 +332,10 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
 
   get arena(): Arena {
     return this.env.arena;
+  }
+
+  get transmit(): TransmitBuffers | null {
+    return this.env.transmit;
   }
 
   receive(offset: number, length: number): void {

@@ -25,6 +25,7 @@ export const EMSGSIZE = -90;
 export const SEGMENTATION_ERRORS: readonly number[] = [-22, -5, EMSGSIZE, -95];
 /** A full socket buffer drains in microseconds; a network that does not drain loses packets, as a network does. */
 const RETRIES_MAX = 20;
+const ALIGN_BYTES = 64;
 
 /** What becomes of a message that the kernel does not take; `index` is its place in the batch, `error` a negative errno. */
 export interface SendRefusals {
@@ -54,9 +55,14 @@ export class MessageBatch {
     readonly messagesMax: number,
     readonly piecesMax: number,
   ) {
-    this.headers = arena.allocate(messagesMax * MMSGHDR_BYTES, 64);
-    this.iovecs = arena.allocate(piecesMax * IOVEC_BYTES, 64);
-    this.controls = arena.allocate(piecesMax * CMSG_SLOT_BYTES, 64);
+    this.headers = arena.allocate(messagesMax * MMSGHDR_BYTES, ALIGN_BYTES);
+    this.iovecs = arena.allocate(piecesMax * IOVEC_BYTES, ALIGN_BYTES);
+    this.controls = arena.allocate(piecesMax * CMSG_SLOT_BYTES, ALIGN_BYTES);
+  }
+
+  /** What a batch takes of its arena. */
+  static bytesFor(messagesMax: number, piecesMax: number): number {
+    return messagesMax * MMSGHDR_BYTES + piecesMax * (IOVEC_BYTES + CMSG_SLOT_BYTES) + 3 * ALIGN_BYTES;
   }
 
   get full(): boolean {

@@ -1,6 +1,7 @@
 import type { TotemConfig } from '../config/totem-config.ts';
 import type { KnetReport } from '../knet/effects.ts';
 import type { LogFunction } from '../lib/log.ts';
+import type { TransmitBuffers } from '../lib/transmit-buffers.ts';
 import type { Arena } from '../os/arena.ts';
 import type { TotemNetwork } from '../totem/interface.ts';
 
@@ -83,6 +84,8 @@ export interface TransportHost {
    * rings lie in it. Offsets given to `sendToken`, `multicast` and `receive` are offsets in it.
    */
   readonly arena: Arena;
+  /** Transmit threads wait for what they are to encrypt and send (knet); else the ring thread does that itself. */
+  readonly transmit?: TransmitBuffers | null;
   /**
    * One Totem frame from the network or an own copy, in a buffer of the transport; valid during the call.
    * The core may call `sendToken`, `multicast` and the rest of TotemNetwork from inside.

@@ -358,6 +358,11 @@ const EFFECTS: Readonly<Record<string, Effect>> = {
       },
     ]),
   ),
+  'system.transmit_threads': {
+    text: block('system', 'transmit_threads: 2'),
+    seen: stored('system.transmit_threads'),
+    user: ['daemon/daemon.ts', 'system.transmit_threads'],
+  },
   'system.allow_knet_handle_fallback': noEffect('system', 'allow_knet_handle_fallback: yes'),
   'system.state_dir': { text: block('system', 'state_dir: /tmp'), seen: ({ stateDirectory }) => stateDirectory },
   'system.ipc_instance': {

@@ -266,3 +266,12 @@ t.test('accelerated_window', async (t) => {
       /F:12.*accelerated_window.*neither auto nor a number of messages.*Write auto, 0 or a number/,
     ]);
 });
+
+t.test('transmit threads are for knet', async (t) => {
+  const of = (transport: string, threads: string): string =>
+    `${BASE.replace('version: 2', `version: 2\n  transport: ${transport}`)}system {\n  transmit_threads: ${threads}\n}\n`;
+  const ofThreads = ({ code }: ConfigWarning): boolean => code === 'transmit';
+  t.match(await lint(of('udpu', '2'), ofThreads), [/transmit_threads has no effect over udpu/]);
+  t.same(await lint(of('udpu', '0'), ofThreads), []);
+  t.same(await lint(of('knet', '2'), ofThreads), []);
+});

@@ -111,6 +111,7 @@ export class TestRing {
       ringDoorbellFd,
       mainDoorbellFd,
       localMemory: null,
+      transmit: null,
       options: { ...DEFAULT_RING_WORKER_OPTIONS, flight: this.flight.memory, ...options },
     };
     this.worker = new Worker(new URL('../../workers/ring.js', import.meta.url), { workerData, resourceLimits });

@@ -36,12 +36,20 @@ export function lintCluster(map: Icmap, totem: TotemConfig, positions: Positions
       'Write a nice value, max or min',
     );
   }
+  lintTransmit(map, totem, positions, findings);
   lintNext(totem, positions, findings);
   for (const { linkId } of totem.links) {
     const key = `totem.interface.${linkId}.knet_transport`;
     if (map.getString(key) !== 'sctp') continue;
     findings.add('sctp', positions.get(key), key, 'The daemon does not start with knet over SCTP', 'Use udp');
   }
+}
+
+function lintTransmit(map: Icmap, totem: TotemConfig, positions: Positions, findings: Findings): void {
+  const key = 'system.transmit_threads';
+  if (totem.transport === 'knet' || (map.getString(key) ?? '0') === '0') return;
+  const message = `transmit_threads has no effect over ${totem.transport}: nothing is encrypted there`;
+  findings.add('transmit', positions.get(key), key, message, 'Remove it, or use transport: knet');
 }
 
 /** What works with 3.1 and will not with the release after 3.1.10 (docs/compatibility.md). */

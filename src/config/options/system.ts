@@ -61,6 +61,14 @@ const system = sectionOptions('system', { reload: 'no', cmap: 'refused' }, [
     doc: 'Prefix of the IPC socket names, so that several daemons share a network namespace. Unset: the names of stock.',
   },
   {
+    key: 'transmit_threads',
+    type: 'str',
+    default: '0',
+    values: ['0', '1', '2', '4'],
+    extension: true,
+    doc: 'Threads that encrypt and send over knet for the ring thread, for machines with more than two processors (performance.md); 0: it does that itself. Without effect over udp and udpu.',
+  },
+  {
     key: 'flight_size',
     type: 'u32',
     default: 4 << 20,

@@ -1,12 +1,12 @@
-import type { HostTable } from '../../knet/host-table.ts';
-import { type LinkKey, LinkStat } from '../../knet/stats.ts';
-import type { TxQueue } from '../../knet/tx-queue.ts';
+import type { TxPackets } from '../../knet/tx-queue.ts';
 import type { Arena } from '../../os/arena.ts';
 import { GSO_BYTES_MAX, GSO_SEGMENTS_MAX } from '../../os/message.ts';
 import { SOCKADDR_IN_BYTES, SOCKADDR_IN6_BYTES } from '../../os/sockaddr.ts';
 import { EAGAIN, EMSGSIZE, MessageBatch, SEGMENTATION_ERRORS, type SendRefusals } from '../message-batch.ts';
+import type { LinkEnds } from './transmit/link-ends.ts';
 
-const MESSAGES_MAX = 256;
+/** Messages of one system call. */
+export const MESSAGES_MAX = 256;
 /** The kernel has no way there: ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH. */
 const UNREACHABLE_ERRORS: readonly number[] = [-100, -101, -112, -113];
 /** Errors that a socket reports once for an ICMP message about an earlier packet: the send itself has not been tried. */
@@ -14,25 +14,20 @@ const PENDING_ERRORS_MAX = 4;
 /** EMSGSIZE is mostly the kernel's own word about this packet, but can be that of a (forged) ICMP message about an earlier one: a second attempt shows which. */
 const PENDING_TOO_BIG_MAX = 1;
 
-/** What the sender needs to know about a link, by the core's index. */
-export interface LinkEnd {
-  readonly fd: number;
-  /** Where the peer's socket address lies in the arena. */
-  readonly name: number;
-  readonly nameBytes: number;
-}
-
 export interface SendTrouble {
   /** The kernel refused a packet of this link as too big. */
   tooBig(linkIndex: number): void;
   /** The kernel has no route to this link's peer. */
   unreachable(linkIndex: number): void;
-  /** A socket reported an error that belongs to an earlier packet: read its error queue. */
+  /** A socket reported an error that belongs to an earlier packet: its error queue is to be read. */
   pendingError(fd: number): void;
+  /** So many packets of a kind (`RunKind`) of this link were refused, or had to be tried again, for the statistics. */
+  failed(linkIndex: number, kind: number, packets: number): void;
+  retried(linkIndex: number, kind: number): void;
 }
 
 /**
- * Runs of the core's queue into sendmmsg. Packets of a run lie one behind the other, so equal ones leave as one message
+ * Runs of the core's queue into sendmmsg, on the ring thread or a transmit thread. Packets of a run lie one behind the other, so equal ones leave as one message
  * that the kernel cuts (UDP_SEGMENT): 44 fragments of 1400 bytes cost one message per peer. No copy is made.
  */
 export class KnetSender implements SendRefusals {
@@ -44,15 +39,14 @@ export class KnetSender implements SendRefusals {
 
   constructor(
     arena: Arena,
-    private readonly hosts: HostTable,
-    private readonly ends: readonly (LinkEnd | null)[],
+    private readonly ends: LinkEnds,
     private readonly trouble: SendTrouble,
   ) {
     this.batch = new MessageBatch(arena, MESSAGES_MAX, MESSAGES_MAX);
   }
 
   /** Everything in the queue, socket by socket, in the order of queueing for each link. */
-  transmit(queue: TxQueue): void {
+  transmit(queue: TxPackets): void {
     let done = 0;
     let fd = -1;
     // Usually all runs belong to one socket; otherwise each further socket takes another pass.
@@ -60,27 +54,25 @@ export class KnetSender implements SendRefusals {
       fd = this.nextSocket(queue, after);
       if (fd < 0) break;
       for (let run = 0; run < queue.runs; run++) {
-        const end = this.ends[queue.runLink[run]!];
-        if (end?.fd !== fd) continue;
+        if (this.ends.fd[queue.runLink[run]!]! !== fd) continue;
         done++;
-        this.addRun(queue, run, end);
+        this.addRun(queue, run, fd);
       }
       this.batch.send(fd, this);
     }
   }
 
   /** The smallest descriptor above `after` that a run names. */
-  private nextSocket(queue: TxQueue, after: number): number {
+  private nextSocket(queue: TxPackets, after: number): number {
     let found = -1;
     for (let run = 0; run < queue.runs; run++) {
-      const end = this.ends[queue.runLink[run]!];
-      if (end === null || end === undefined || end.fd <= after) continue;
-      if (found < 0 || end.fd < found) found = end.fd;
+      const fd = this.ends.fd[queue.runLink[run]!]!;
+      if (fd > after && (found < 0 || fd < found)) found = fd;
     }
     return found;
   }
 
-  private addRun(queue: TxQueue, run: number, end: LinkEnd): void {
+  private addRun(queue: TxPackets, run: number, fd: number): void {
     const last = queue.runFirst[run]! + queue.runCount[run]!;
     for (let packet = queue.runFirst[run]!; packet < last; ) {
       const size = queue.wireLength[packet]!;
@@ -95,8 +87,8 @@ export class KnetSender implements SendRefusals {
         count++;
         if (length < size) break; // a shorter one ends the message
       }
-      if (this.batch.full) this.batch.send(end.fd, this);
-      this.addMessage(queue.runLink[run]!, queue.runKind[run]!, end, at, bytes, count, size);
+      if (this.batch.full) this.batch.send(fd, this);
+      this.addMessage(queue.runLink[run]!, queue.runKind[run]!, at, bytes, count, size);
       packet += count;
     }
   }
@@ -104,7 +96,6 @@ export class KnetSender implements SendRefusals {
   private addMessage(
     link: number,
     kind: number,
-    end: LinkEnd,
     at: number,
     bytes: number,
     packets: number,
@@ -114,14 +105,14 @@ export class KnetSender implements SendRefusals {
     const piece = batch.count;
     batch.setPiece(piece, at, bytes);
     if (packets > 1) batch.setSegment(piece, segmentBytes);
-    const index = batch.add(end.name, end.nameBytes, piece, 1, packets > 1);
+    const index = batch.add(this.ends.nameAt(link), this.ends.nameBytes[link]!, piece, 1, packets > 1);
     this.messageLink[index] = link;
     this.messageKind[index] = kind;
     this.messagePackets[index] = packets;
   }
 
   delayed(index: number): void {
-    this.count(index, RETRY_KEYS, 1);
+    this.trouble.retried(this.messageLink[index]!, this.messageKind[index]!);
   }
 
   isOfEarlier(fd: number, error: number, attempts: number): boolean {
@@ -136,7 +127,7 @@ export class KnetSender implements SendRefusals {
       this.sendSingly(fd, index, error);
       return;
     }
-    this.count(index, ERROR_KEYS, packets);
+    this.noteFailed(index, packets);
     if (error === EMSGSIZE) this.trouble.tooBig(this.messageLink[index]!);
     if (UNREACHABLE_ERRORS.includes(error)) this.trouble.unreachable(this.messageLink[index]!);
   }
@@ -158,14 +149,13 @@ export class KnetSender implements SendRefusals {
       failed++;
       tooBig ||= sent === EMSGSIZE;
     }
-    if (failed > 0) this.count(index, ERROR_KEYS, failed);
+    if (failed > 0) this.noteFailed(index, failed);
     if (tooBig) this.trouble.tooBig(this.messageLink[index]!);
     else if (failed === 0 && error !== EMSGSIZE) this.segmentation = false; // this kernel or device cuts nothing; no ICMP message says that
   }
 
-  private count(index: number, keys: readonly LinkKey[], amount: number): void {
-    const link = this.hosts.links[this.messageLink[index]!];
-    link?.stats.add(LinkStat[keys[this.messageKind[index]!]!], amount);
+  private noteFailed(index: number, packets: number): void {
+    this.trouble.failed(this.messageLink[index]!, this.messageKind[index]!, packets);
   }
 }
 
@@ -174,9 +164,5 @@ function pendingMax(error: number): number {
   if (error === EMSGSIZE) return PENDING_TOO_BIG_MAX;
   return error === EAGAIN || SEGMENTATION_ERRORS.includes(error) ? 0 : PENDING_ERRORS_MAX;
 }
-
-/** By `RunKind`. */
-const ERROR_KEYS: readonly LinkKey[] = ['tx_data_errors', 'tx_ping_errors', 'tx_pong_errors', 'tx_pmtu_errors'];
-const RETRY_KEYS: readonly LinkKey[] = ['tx_data_retries', 'tx_ping_retries', 'tx_pong_retries', 'tx_pmtu_retries'];
 
 export const nameBytesOf = (family: 4 | 6): number => (family === 4 ? SOCKADDR_IN_BYTES : SOCKADDR_IN6_BYTES);

@@ -35,18 +35,20 @@ import { HostStats } from './host-stats.ts';
 import { lookUpSource } from './knet-addresses.ts';
 import { knetConfig } from './knet-config.ts';
 import { KnetReceiver } from './knet-receiver.ts';
-import { KnetSender, type LinkEnd, nameBytesOf } from './knet-sender.ts';
+import { KnetSender, nameBytesOf } from './knet-sender.ts';
 import { type KnetSocket, openKnetSocket } from './knet-socket.ts';
 import { LibraryCompression } from './library-compression.ts';
 import { NozzlePort } from './nozzle-port.ts';
 import { ProbeSender } from './probe-sender.ts';
 import { reportText } from './report-text.ts';
+import { SendTroubles } from './send-troubles.ts';
+import { LINK_ENDS_MAX, LinkEnds } from './transmit/link-ends.ts';
+import { TransmitPath } from './transmit/path.ts';
 
 const LOOPBACK_MTU = 65_535;
 const PAGE = 4_096;
 /** While own frames come in, the sockets are looked at every so many turns: an empty look is a system call. */
 const LOCAL_TURNS = 4;
-const LINK_ENDS_MAX = 384 * 8;
 
 /** The knet transport: sockets, clock, keys and log around the pure core of src/knet. */
 export class KnetTransport implements RingTransport {
@@ -70,9 +72,9 @@ export class KnetTransport implements RingTransport {
   private readonly dropLog = new DropLog();
   private readonly ownStats: StatBlock;
   private readonly scratchName: number;
-  private readonly endNames: number;
-  /** By the core's link index. */
-  private readonly ends: (LinkEnd | null)[] = new Array<LinkEnd | null>(LINK_ENDS_MAX).fill(null);
+  private readonly ends: LinkEnds;
+  /** `null`: this thread encrypts and sends. */
+  private readonly transmit: TransmitPath | null;
   private sockets: KnetSocket[] = [];
   private turns = 0;
   drained = false;
@@ -90,8 +92,9 @@ export class KnetTransport implements RingTransport {
   ) {
     const { arena } = host;
     this.memory = { bytes: arena.u8, view: arena.data };
-    const base = arena.allocate(knetLayout(layoutOptions).end + PAGE, PAGE);
-    this.layout = knetLayout({ ...layoutOptions, base });
+    const sizes = { ...layoutOptions, txQueues: host.transmit?.queues.length ?? 1 };
+    const base = arena.allocate(knetLayout(sizes).end + PAGE, PAGE);
+    this.layout = knetLayout({ ...sizes, base });
     const stats = new HostStats(host);
     this.compression = new LibraryCompression((model, library, reason) => this.reportMissing(model, library, reason));
     this.core = new KnetCore({
@@ -100,6 +103,7 @@ export class KnetTransport implements RingTransport {
       effects: this.effects(),
       compression: this.compression,
       stats,
+      ...(host.transmit ? { queueMemory: host.transmit.queues } : {}),
     });
     const { core } = this;
     this.keys = {
@@ -118,11 +122,14 @@ export class KnetTransport implements RingTransport {
       host.counter(dropKey('knet', dropName(KnetDrop.truncated))),
     );
     this.errors = new ErrorQueue(arena);
-    this.sender = new KnetSender(arena, this.core.hosts, this.ends, {
-      tooBig: (linkIndex) => this.core.pathTooSmall(linkIndex),
-      unreachable: (linkIndex) => this.suspects.push(linkIndex),
-      pendingError: (fd) => this.readErrors(fd),
-    });
+    const namesAt = arena.allocate(LINK_ENDS_MAX * SOCKADDR_BYTES_MAX, 64);
+    this.ends = new LinkEnds(namesAt, host.transmit?.ends);
+    this.ends.clear();
+    const trouble = new SendTroubles(core, this.suspects, (fd) => this.readErrors(fd));
+    this.sender = new KnetSender(arena, this.ends, trouble);
+    this.transmit = host.transmit
+      ? new TransmitPath(host, host.transmit, namesAt, core, trouble, () => this.readAllErrors())
+      : null;
     this.probes = new ProbeSender(arena, this.errors, (fd) => this.errorEntry(fd));
     this.foreign = transportDrop(host, 'foreignSender');
     this.nozzle = new NozzlePort(host, this.memory, transportDrop(host, 'nozzle'), (offset, length, target) =>
@@ -130,11 +137,10 @@ export class KnetTransport implements RingTransport {
     );
     this.loopback = new LoopbackQueue(arena, transportDrop(host, 'loopbackFull'));
     this.scratchName = arena.allocate(SOCKADDR_BYTES_MAX, 8);
-    this.endNames = arena.allocate(LINK_ENDS_MAX * SOCKADDR_BYTES_MAX, 64);
     const provider = new OpensslProvider(arena);
     this.crypto = new CryptoPhases(
       this.core,
-      provider,
+      this.transmit?.provider(provider) ?? provider,
       (text) => host.log('info', 'TOTEM', text),
       monotonicMs,
       (fingerprint) => host.ringKey(fingerprint),
@@ -146,7 +152,10 @@ export class KnetTransport implements RingTransport {
       deliver: (_memory, offset, length, nodeId) => this.deliver(offset, length, nodeId),
       frame: (offset, length) => this.nozzle.deliver(offset, length),
       transmit: (queue) => this.sender.transmit(queue),
-      probe: (link, offset, length) => this.probes.send(this.ends[link.index] ?? null, offset, length),
+      ...(this.host.transmit
+        ? { handOver: (queue, suite) => this.transmit?.lanes.handOver(queue, suite) ?? null }
+        : {}),
+      probe: (link, offset, length) => this.probes.send(this.ends, link.index, offset, length),
       dropped: (reason, tag, nodeId, length) => this.dropped(reason, tag, nodeId, length),
       report: (report) => {
         if (report.kind === 'peersUseSlot') this.crypto.peersUse(report.slot);
@@ -197,6 +206,7 @@ export class KnetTransport implements RingTransport {
   close(): void {
     this.nozzle.close();
     this.core.close();
+    this.transmit?.lanes.stop();
     for (const socket of this.sockets) this.closeSocket(socket);
     this.sockets = [];
   }
@@ -219,19 +229,19 @@ export class KnetTransport implements RingTransport {
     this.compression.prepare(compressionMethod(this.config.compression.model));
     const config = knetConfig(this.config);
     this.core.configure(config, monotonicMs());
-    this.ends.fill(null);
-    for (const link of this.core.hosts.links) if (link !== null) this.ends[link.index] = this.endOf(link);
+    this.transmit?.lanes.settle();
+    this.ends.clear();
+    for (const link of this.core.hosts.links) if (link !== null) this.setEnd(link);
   }
 
-  private endOf(link: Link): LinkEnd | null {
+  private setEnd(link: Link): void {
     const socket = this.sockets.find(({ linkId }) => linkId === link.linkId);
     const member = this.config.members.find(({ nodeId }) => nodeId === link.host.nodeId);
     const address = member?.addresses[link.linkId] ?? null;
-    if (socket === undefined || address === null) return null;
+    if (socket === undefined || address === null) return;
     assert(link.index < LINK_ENDS_MAX, 'bounded by members × links');
-    const name = this.endNames + link.index * SOCKADDR_BYTES_MAX;
-    encodeSockaddr(this.host.arena.u8, name, address, socket.port, socket.scopeId);
-    return { fd: socket.fd, name, nameBytes: nameBytesOf(link.family) };
+    encodeSockaddr(this.host.arena.u8, this.ends.nameAt(link.index), address, socket.port, socket.scopeId);
+    this.ends.set(link.index, socket.fd, nameBytesOf(link.family));
   }
 
   reconfigure(config: TotemConfig): readonly string[] {
@@ -305,6 +315,7 @@ export class KnetTransport implements RingTransport {
 
   flush(): void {
     this.core.flush();
+    this.transmit?.news();
     if (this.suspects.length > 0 || this.refused.length > 0) this.askSuspects();
   }
 
@@ -401,7 +412,7 @@ export class KnetTransport implements RingTransport {
     this.crypto.tick(nowMs);
     if (nowMs < this.core.nextDeadlineMs(nowMs)) return;
     // Entries that no send or receive call announced would keep the loop awake.
-    for (const { fd } of this.sockets) this.readErrors(fd);
+    this.readAllErrors();
     this.core.tick(nowMs);
     this.core.sumStats();
     this.flush();
@@ -422,6 +433,10 @@ export class KnetTransport implements RingTransport {
 
   // ---- errors and drops ----
 
+  private readAllErrors(): void {
+    for (const { fd } of this.sockets) this.readErrors(fd);
+  }
+
   private readErrors(fd: number): void {
     this.errors.drain(fd, () => this.errorEntry(fd));
   }
@@ -433,7 +448,7 @@ export class KnetTransport implements RingTransport {
     const source = lookUpSource(this.host.arena, errors.name, this.core.addresses);
     if (source === 0) return;
     for (const link of this.core.hosts.links) {
-      if (link === null || link.addressId !== source || this.ends[link.index]?.fd !== fd) continue;
+      if (link === null || link.addressId !== source || this.ends.fd[link.index] !== fd) continue;
       if (errors.tooBig) this.core.pathTooSmall(link.index);
       else (errors.refused ? this.refused : this.suspects).push(link.index);
     }

@@ -2,7 +2,7 @@ import type { Arena } from '../../os/arena.ts';
 import { IOVEC_BYTES, MMSGHDR_BYTES, writeIovec, writeMessageHeader } from '../../os/message.ts';
 import { MSG_DONTWAIT, MSG_NOSIGNAL, sendMessage } from '../../os/socket.ts';
 import type { ErrorQueue } from './error-queue.ts';
-import type { LinkEnd } from './knet-sender.ts';
+import type { LinkEnds } from './transmit/link-ends.ts';
 
 const EMSGSIZE = -90;
 const ENTRIES_MAX = 64;
@@ -27,15 +27,16 @@ export class ProbeSender {
   }
 
   /** 0 when it left, the MTU (> 0) or a negative number when it was refused: what the core expects of `probe`. */
-  send(end: LinkEnd | null, offset: number, length: number): number {
-    if (end === null) return -1;
+  send(ends: LinkEnds, link: number, offset: number, length: number): number {
+    const fd = ends.fd[link]!;
+    if (fd < 0) return -1;
     const { arena } = this;
     writeIovec(arena, this.iovec, offset, length);
-    writeMessageHeader(arena, this.header, end.name, end.nameBytes, this.iovec, 1);
+    writeMessageHeader(arena, this.header, ends.nameAt(link), ends.nameBytes[link]!, this.iovec, 1);
     for (let tries = 0; tries < TRIES; tries++) {
-      const result = sendMessage(end.fd, arena.address + this.header, MSG_DONTWAIT | MSG_NOSIGNAL);
+      const result = sendMessage(fd, arena.address + this.header, MSG_DONTWAIT | MSG_NOSIGNAL);
       if (result >= 0) return 0;
-      const mtu = this.readErrors(end.fd);
+      const mtu = this.readErrors(fd);
       if (result === EMSGSIZE && mtu > 0) return mtu;
       // Anything else may be the echo of an earlier packet's ICMP message, true or forged, which is read now: once more.
     }

@@ -1,11 +1,21 @@
+import { Worker } from 'node:worker_threads';
 import { KeyMaterial } from '../../../src/config/key-material.ts';
 import type { CryptoConfig, LinkConfig, TotemConfig } from '../../../src/config/totem-config.ts';
 import type { LinkPolicy } from '../../../src/lib/knet-facts.ts';
 import type { LogLevel, LogSubsystem } from '../../../src/lib/log.ts';
+import type { TransmitBuffers } from '../../../src/lib/transmit-buffers.ts';
 import { Arena } from '../../../src/os/arena.ts';
 import { KnetTransport } from '../../../src/transport/knet/knet-transport.ts';
+import { allocateTransmit } from '../../../src/transport/knet/transmit/shared.ts';
+import type { TransmitThreadData } from '../../../src/transport/knet/transmit/thread.ts';
 import type { StatCounter, TransportHost } from '../../../src/transport/transport.ts';
 import { knetLinkDefaults, partDefaults } from '../../config/defaults.ts';
+
+/** As many threads seal and send for each node (transmit.test.ts runs other tests again with some). */
+const TRANSMIT_THREADS = Number(process.env['RONDO_TEST_TRANSMIT_THREADS'] ?? 0);
+
+/** Threads of several nodes want processors that the machine may not have. */
+const THREADS_MS_FACTOR = 5;
 
 export const CLEAR: CryptoConfig = { model: 'nss', cipher: 'none', hash: 'none', keyFingerprint: '' };
 /** By fingerprint, as the ring thread finds them. */
@@ -92,6 +102,7 @@ export class TestNode {
   readonly statistics = new Map<string, number>();
   private readonly values = new Float64Array(65_536);
   readonly transport: KnetTransport;
+  readonly threads: Worker[] = [];
   private readonly frame: number;
   onMessage: ((offset: number, length: number) => void) | null = null;
 
@@ -104,6 +115,7 @@ export class TestNode {
     return {
       nodeId: this.config.nodeId,
       arena: this.arena,
+      transmit: this.transmitThreads(),
       receive: (offset, length) => {
         this.receivedCount++;
         if (this.keep) this.received.push(Buffer.from(this.arena.u8.slice(offset, offset + length)));
@@ -133,6 +145,16 @@ export class TestNode {
         return { values: this.values, slot };
       },
     };
+  }
+
+  private transmitThreads(): TransmitBuffers | null {
+    if (TRANSMIT_THREADS === 0) return null;
+    const buffers = allocateTransmit(TRANSMIT_THREADS);
+    for (let index = 0; index < buffers.threads; index++) {
+      const workerData: TransmitThreadData = { buffers, index, schedRr: false, schedPriority: 0 };
+      this.threads.push(new Worker(new URL('../../../workers/transmit.js', import.meta.url), { workerData }));
+    }
+    return buffers;
   }
 
   open(): this {
@@ -196,7 +218,7 @@ export class TestNode {
 
 /** Steps the nodes until the condition holds or the time is up; returns whether it held. */
 export async function until(nodes: readonly TestNode[], ms: number, condition: () => boolean): Promise<boolean> {
-  const end = performance.now() + ms;
+  const end = performance.now() + ms * (TRANSMIT_THREADS > 0 ? THREADS_MS_FACTOR : 1);
   while (!condition()) {
     if (performance.now() > end) return false;
     let busy = 0;

@@ -2,8 +2,10 @@ import { randomBytes } from 'node:crypto';
 import t from 'tap';
 import { crypto, TestNode, totemConfig, until } from './harness.ts';
 
+t.setTimeout(300_000); // the machine may be busy
+
 const members = { 1: ['127.0.0.1', '127.0.1.1'], 2: ['127.0.0.2', '127.0.1.2'], 3: ['127.0.0.3', '127.0.1.3'] };
-let port = 25_405;
+let port = 25_405 + 1000 * Number(process.env['RONDO_TEST_TRANSMIT_THREADS'] ?? 0);
 const ring = (ids: readonly number[], options: object = {}): TestNode[] => {
   port += 10;
   return ids.map((nodeId) => new TestNode(totemConfig({ nodeId, members, port, tokenMs: 400, ...options })).open());
