@@ -49,7 +49,7 @@ export interface NodeStatus {
 /** Another program wants the daemon to stop; `reply(false)` objects. */
 export interface ShutdownRequest {
   readonly regardless: boolean;
-  reply(agree: boolean): Promise<void>;
+  reply(agree: boolean, options?: CallOptions): Promise<void>;
 }
 
 const KILL_REASON_BYTES_MAX = 255;
@@ -205,9 +205,14 @@ export class Cfg extends Connection {
     const { flags } = decodeOrFail(CFG_TEST_SHUTDOWN, event);
     this.hub.push({
       regardless: flags === ShutdownFlag.REGARDLESS,
-      reply: async (agree) => {
+      reply: async (agree, options = {}) => {
         const response = checkedBoolean(agree, 'the reply') ? 1 : 0;
-        await this.session.call(CFG_CALLS.replyToShutdown, { response }, 'cfg: replying to a shutdown request');
+        await this.session.call(
+          CFG_CALLS.replyToShutdown,
+          { response },
+          'cfg: replying to a shutdown request',
+          options,
+        );
       },
     });
   }

@@ -63,8 +63,8 @@ const ASSEMBLED_MESSAGES_MAX = 4;
 
 interface Assembly {
   readonly totalBytes: number;
-  /** `null`: too long to be kept. */
-  readonly pieces: Uint8Array[] | null;
+  /** What came of the message so far, in its place: joined in the end, 256 MiB would stop the program for a tenth of a second. `null`: too long to be kept. */
+  readonly data: Uint8Array | null;
   haveBytes: number;
 }
 
@@ -119,18 +119,19 @@ export class CpgEventDecoder {
     if (type === FragmentType.FIRST) this.begin(key, view.getUint32(OFFSET.messageBytes, true));
     const assembly = this.assemblies.get(key);
     if (assembly === undefined) return null; // joined in the middle of a message
+    const at = assembly.haveBytes;
     assembly.haveBytes += bytes;
     if (assembly.haveBytes > assembly.totalBytes) {
       this.forget(key); // the sender does not do what it announced: the message is not one
       return null;
     }
-    assembly.pieces?.push(copied(part(event, FRAGMENT.data, bytes)));
+    assembly.data?.set(part(event, FRAGMENT.data, bytes), at);
     if (type !== FragmentType.LAST) return null;
     this.forget(key);
     if (assembly.haveBytes !== assembly.totalBytes) return null;
     const group = this.group(event, view);
-    if (assembly.pieces === null) return { type: 'oversize', group, nodeId, pid, bytes: assembly.totalBytes };
-    return { type: 'message', group, nodeId, pid, data: Buffer.concat(assembly.pieces) };
+    if (assembly.data === null) return { type: 'oversize', group, nodeId, pid, bytes: assembly.totalBytes };
+    return { type: 'message', group, nodeId, pid, data: assembly.data };
   }
 
   /** A process sends one message at a time: a first fragment ends what was begun. */
@@ -139,14 +140,15 @@ export class CpgEventDecoder {
     const fits =
       totalBytes <= this.messageBytesMax &&
       this.reservedBytes + totalBytes <= ASSEMBLED_MESSAGES_MAX * this.messageBytesMax;
-    if (fits) this.reservedBytes += totalBytes;
-    this.assemblies.set(key, { totalBytes, pieces: fits ? [] : null, haveBytes: 0 });
+    const data = fits ? memoryOf(totalBytes) : null;
+    if (data !== null) this.reservedBytes += totalBytes;
+    this.assemblies.set(key, { totalBytes, data, haveBytes: 0 });
   }
 
   private forget(key: string): void {
     const assembly = this.assemblies.get(key);
     if (assembly === undefined) return;
-    if (assembly.pieces !== null) this.reservedBytes -= assembly.totalBytes;
+    if (assembly.data !== null) this.reservedBytes -= assembly.totalBytes;
     this.assemblies.delete(key);
   }
 
@@ -208,6 +210,16 @@ function copied(data: Uint8Array): Uint8Array {
   const copy = new Uint8Array(buffer, byteOffset, length);
   copy.set(data);
   return copy;
+}
+
+/** The system makes the pages when they are written. Only a message that is complete is handed out, so nothing of what was in them before. */
+function memoryOf(bytes: number): Uint8Array | null {
+  try {
+    const { buffer } = Buffer.allocUnsafeSlow(bytes);
+    return new Uint8Array(buffer, 0, bytes);
+  } catch {
+    return null; // others can announce what this process has no room for
+  }
 }
 
 function part(event: Uint8Array, offset: number, bytes: number): Uint8Array {

@@ -8,11 +8,11 @@ import { Confirmations, type CpgPlace } from './confirmations.ts';
 import { Connection } from './connection.ts';
 import { type CpgEvent, CpgEventDecoder, type CpgMessageEvent, type CpgProcess } from './cpg-events.ts';
 import { ArgumentError, endReason, StateError } from './errors.ts';
-import { EventStream } from './event-stream.ts';
 import { LentMemory } from './lent-memory.ts';
 import { MessageQueue } from './message-queue.ts';
 import type { StatusHints } from './reply.ts';
 import { type CallOptions, type ConnectOptions, Session } from './session.ts';
+import { SharedEvents } from './shared-events.ts';
 import { nextTurnIfDue } from './time-slice.ts';
 
 export type { CpgPlace } from './confirmations.ts';
@@ -46,6 +46,7 @@ const JOIN_HINTS: StatusHints = {
 const FRAGMENT_HINTS: StatusHints = {
   [CsError.INTERRUPT]: 'The membership changed in between and nobody gets the message: send it again',
 };
+const LONG_MESSAGE_HINT = `A message above ${CPG_ATOMIC_BYTES_MAX} bytes is not copied: leave its memory alone until the promise of send is settled`;
 const ITERATE = { GROUPS: 1, ONE: 2, ALL: 3 } as const;
 
 export interface CpgOptions extends ConnectOptions {
@@ -92,7 +93,7 @@ export interface CpgMember extends CpgProcess {
  */
 export class Cpg extends Connection {
   protected override session!: Session;
-  private readonly stream: EventStream<CpgEvent>;
+  private readonly stream: SharedEvents<CpgEvent>;
   private readonly decoder: CpgEventDecoder;
   private queue!: MessageQueue;
   private readonly confirmations = new Confirmations(() => endReason('cpg', null));
@@ -112,10 +113,9 @@ export class Cpg extends Connection {
   ) {
     super();
     this.decoder = new CpgEventDecoder(messageBytesMax, onMessage === undefined ? memory?.copy : (data) => data);
-    this.stream = new EventStream(queueBytes, {
-      onFull: () => this.session.hold(this.stream),
-      onDrained: () => this.session.release(this.stream),
-      onReturn: () => {},
+    this.stream = new SharedEvents(queueBytes, {
+      hold: (stream) => this.session.hold(stream),
+      release: (stream) => this.session.release(stream),
     });
   }
 
@@ -180,7 +180,8 @@ export class Cpg extends Connection {
   /**
    * Multicasts to the group: text as UTF-8, everything else as the bytes of its memory. Resolves when the daemon has the
    * message; it is delivered to every member, the sender included, or to none. Waits while the cluster is busy. Calls are
-   * sent in the order in which they were made. A loop of sends lets timers and events have their turns.
+   * sent in the order in which they were made. A loop of sends lets timers and events have their turns. The memory of a message is the caller's
+   * again when the call has returned; that of one above 1 047 552 bytes, which is not copied as a whole, when the promise is settled.
    *
    * With `confirm: 'delivered'` it resolves when the message was delivered to this connection, with its place in the order. It
    * does not mean that other members have it, too: they will, unless they or this node leave the ring before.
@@ -196,10 +197,12 @@ export class Cpg extends Connection {
     try {
       const signal = checkedSignal(options.signal);
       const data = this.sendable(message);
-      if (options.confirm === 'delivered') return this.sendConfirmed(new Uint8Array(data), signal);
-      if (data.length <= CPG_ATOMIC_BYTES_MAX && !this.queue.busy && this.post(data)) {
-        return nextTurnIfDue() ?? Promise.resolve();
-      }
+      const isLong = data.length > CPG_ATOMIC_BYTES_MAX;
+      // Each message has an object of its own, by which its confirmation is known.
+      const own = (): Uint8Array => (isLong ? data.subarray() : new Uint8Array(data));
+      if (options.confirm === 'delivered') return this.sendConfirmed(own(), signal);
+      if (isLong) return this.queue.add(own(), signal);
+      if (!this.queue.busy && this.post(data)) return nextTurnIfDue() ?? Promise.resolve();
       // The caller may use its buffer again once the call returned.
       return this.queue.addCopy(data, signal);
     } catch (error) {
@@ -233,11 +236,22 @@ export class Cpg extends Connection {
 
   /**
    * Messages, membership and ring changes, in order. One reader at a time; leaving the loop loses nothing, a later loop goes on
-   * where it ended. See `CpgOptions.queueBytes` for what happens to a slow reader.
+   * where it ended. See `CpgOptions.queueBytes` for what happens to a slow reader. `watch` is for further readers.
    */
   events(options: CallOptions = {}): AsyncIterableIterator<CpgEvent> {
     const loop = this.stream.loop(options.signal);
     return this.memory?.lending(loop) ?? loop;
+  }
+
+  /**
+   * Everything from now on, for any number of readers at a time, each of which sees every event; ends with its loop. The first one also has what came
+   * before, if `events()` was not called. The slowest decides when the daemon has to wait.
+   *
+   * @throws ArgumentError: with `messageMemory: 'lent'`, which has one reader.
+   */
+  watch(options: CallOptions = {}): AsyncIterableIterator<CpgEvent> {
+    if (this.memory !== null) throw new ArgumentError("messages whose memory is lent have one reader: use 'owned'");
+    return this.stream.watch(options.signal);
   }
 
   /** Processes that are in the group now. */
@@ -327,11 +341,14 @@ export class Cpg extends Connection {
 
   private async sendFragments(data: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
     const options = signal === undefined ? { hints: FRAGMENT_HINTS } : { signal, hints: FRAGMENT_HINTS };
-    for (let at = 0; at < data.length; at += CPG_ATOMIC_BYTES_MAX) {
+    const { length } = data;
+    for (let at = 0; at < length; at += CPG_ATOMIC_BYTES_MAX) {
+      if (data.length !== length)
+        throw new ArgumentError('the memory of the message was given away while it was sent', LONG_MESSAGE_HINT);
       const tail = data.subarray(at, at + CPG_ATOMIC_BYTES_MAX);
-      const last = at + tail.length === data.length;
+      const last = at + tail.length === length;
       const type = at === 0 ? FragmentType.FIRST : last ? FragmentType.LAST : FragmentType.CONTINUED;
-      const head = { guarantee: GUARANTEE_AGREED, messageBytes: data.length, fragmentBytes: tail.length, type };
+      const head = { guarantee: GUARANTEE_AGREED, messageBytes: length, fragmentBytes: tail.length, type };
       if (last) this.confirmations.posted(data); // its delivery may be seen before its response
       try {
         await this.session.call(CPG_CALLS.partialMcast, head, 'cpg: sending a long message', { ...options, tail });

@@ -37,6 +37,8 @@ export class EventStream<T> implements AsyncIterableIterator<T> {
   private waiter: Waiter<T> | null = null;
   private finished = false;
   private left = false;
+  /** The loop that asked last. */
+  private reader: AsyncIterableIterator<T> | null = null;
   private error: Error | null = null;
   private forgetSignal = (): void => {};
 
@@ -74,6 +76,12 @@ export class EventStream<T> implements AsyncIterableIterator<T> {
     this.finish(error);
   }
 
+  /** As its source did: `null` is an end in order. */
+  endAs(error: Error | null): this {
+    this.finish(error);
+    return this;
+  }
+
   async next(): Promise<IteratorResult<T, undefined>> {
     const entry = this.take();
     if (entry !== null) {
@@ -87,13 +95,7 @@ export class EventStream<T> implements AsyncIterableIterator<T> {
       throw error;
     }
     if (this.finished) return END;
-    if (this.waiter !== null) {
-      throw new StateError(
-        'RONDO_ONE_READER',
-        'these events are being read already',
-        'Events have one reader at a time',
-      );
-    }
+    if (this.waiter !== null) throw oneReader();
     return new Promise((resolve, reject) => {
       this.waiter = { resolve, reject };
     });
@@ -106,10 +108,7 @@ export class EventStream<T> implements AsyncIterableIterator<T> {
       this.finish(null);
       this.hooks.onReturn();
     }
-    this.queue = [];
-    this.head = 0;
-    this.weight = 0;
-    this.drained();
+    this.clear();
     return END;
   }
 
@@ -124,10 +123,19 @@ export class EventStream<T> implements AsyncIterableIterator<T> {
   /** For a loop that leaves the stream as it is when it ends, also by the signal: a later loop goes on. Nothing is lost. */
   loop(signal?: AbortSignal): AsyncIterableIterator<T> {
     let over = false;
+    let hasBegun = false;
     const iterator: AsyncIterableIterator<T> = {
-      next: () => (over ? Promise.resolve(END) : this.nextUntil(signal)),
+      next: () => {
+        if (over) return Promise.resolve(END);
+        // Another loop has had events since: each would have a part of them.
+        if (hasBegun && this.reader !== iterator && this.reader !== null) return Promise.reject(oneReader());
+        if (this.waiter === null) this.reader = iterator;
+        hasBegun = true;
+        return this.nextUntil(signal);
+      },
       return: () => {
         over = true;
+        if (this.reader === iterator) this.reader = null;
         return Promise.resolve(END);
       },
       [Symbol.asyncIterator]: () => iterator,
@@ -135,11 +143,24 @@ export class EventStream<T> implements AsyncIterableIterator<T> {
     return iterator;
   }
 
+  /** What waits here waits there, which is empty. */
+  moveTo(other: EventStream<T>): void {
+    for (const { item, weight } of this.queue.slice(this.head)) other.push(item, weight);
+    this.clear();
+  }
+
   /** For a watch with a signal: the watch ends when it fires. */
   endOn(signal: AbortSignal | undefined): this {
     if (signal?.aborted) void this.return();
     else if (signal !== undefined) this.forgetSignal = onAbort(signal, () => void this.return());
     return this;
+  }
+
+  private clear(): void {
+    this.queue = [];
+    this.head = 0;
+    this.weight = 0;
+    this.drained();
   }
 
   private nextUntil(signal: AbortSignal | undefined): Promise<IteratorResult<T, undefined>> {
@@ -191,3 +212,10 @@ export class EventStream<T> implements AsyncIterableIterator<T> {
     else reject(error);
   }
 }
+
+const oneReader = (): StateError =>
+  new StateError(
+    'RONDO_ONE_READER',
+    'these events are being read already',
+    'They have one reader at a time; watch() is for further ones',
+  );

@@ -14,9 +14,9 @@ import { checkedText, type MessageData, messageBytes } from './arguments.ts';
 import { Connection } from './connection.ts';
 import { decodeOrFail, orFail } from './decode.ts';
 import { ArgumentError } from './errors.ts';
-import { EventStream } from './event-stream.ts';
 import type { RingIdentity } from './quorum.ts';
 import { type CallOptions, type ConnectOptions, Session } from './session.ts';
+import { SharedEvents } from './shared-events.ts';
 
 /** A message of a group that this connection has joined. */
 export interface EvsMessage {
@@ -53,15 +53,14 @@ const EVENT_OVERHEAD_BYTES = 64;
  * ```
  */
 export class Evs extends Connection {
-  private readonly stream: EventStream<EvsEventRecord>;
+  private readonly stream: SharedEvents<EvsEventRecord>;
   protected override session!: Session;
 
   private constructor() {
     super();
-    this.stream = new EventStream(QUEUE_BYTES, {
-      onFull: () => this.session.hold(this.stream),
-      onDrained: () => this.session.release(this.stream),
-      onReturn: () => {},
+    this.stream = new SharedEvents(QUEUE_BYTES, {
+      hold: (stream) => this.session.hold(stream),
+      release: (stream) => this.session.release(stream),
     });
   }
 
@@ -73,12 +72,12 @@ export class Evs extends Connection {
   }
 
   /** From now on messages of the groups come; the first event of all is the configuration in force. */
-  async join(...groups: readonly string[]): Promise<void> {
-    await this.session.call(EVS_CALLS.join, { groupCount: groups.length }, 'evs: joining', { tail: names(groups) });
+  async join(groups: string | readonly string[], options: CallOptions = {}): Promise<void> {
+    await this.callWith(EVS_CALLS.join, groups, 'evs: joining', options);
   }
 
-  async leave(...groups: readonly string[]): Promise<void> {
-    await this.session.call(EVS_CALLS.leave, { groupCount: groups.length }, 'evs: leaving', { tail: names(groups) });
+  async leave(groups: string | readonly string[], options: CallOptions = {}): Promise<void> {
+    await this.callWith(EVS_CALLS.leave, groups, 'evs: leaving', options);
   }
 
   /**
@@ -96,12 +95,12 @@ export class Evs extends Connection {
     await this.session.call(EVS_CALLS.mcast, values, 'evs: sending', { ...options, tail });
   }
 
-  async membership(): Promise<{
+  async membership(options: CallOptions = {}): Promise<{
     readonly nodeId: number;
     readonly members: readonly number[];
     readonly ringId: RingIdentity;
   }> {
-    const reply = (await this.session.exchange(EVS_CALLS.membership, {})).requireOk('evs: membership');
+    const reply = (await this.session.exchange(EVS_CALLS.membership, {}, options)).requireOk('evs: membership');
     const { nodeId, memberCount, ringId } = reply.values;
     return { nodeId, members: reply.tailList(memberCount, U32_ELEMENT), ringId };
   }
@@ -109,6 +108,21 @@ export class Evs extends Connection {
   /** One reader at a time; a later loop goes on where the one before it ended. */
   events(options: CallOptions = {}): AsyncIterableIterator<EvsEventRecord> {
     return this.stream.loop(options.signal);
+  }
+
+  /** Everything from now on, for any number of readers at a time; see `Cpg.watch`. */
+  watch(options: CallOptions = {}): AsyncIterableIterator<EvsEventRecord> {
+    return this.stream.watch(options.signal);
+  }
+
+  private async callWith(
+    call: typeof EVS_CALLS.join | typeof EVS_CALLS.leave,
+    groups: string | readonly string[],
+    what: string,
+    options: CallOptions,
+  ): Promise<void> {
+    const list = typeof groups === 'string' ? [groups] : groups;
+    await this.session.call(call, { groupCount: list.length }, what, { ...options, tail: names(list) });
   }
 
   private take(event: Uint8Array): void {

@@ -2,9 +2,9 @@ import type { Call } from '../services/codec/call.ts';
 import type { Fields, Values } from '../services/codec/struct.ts';
 import { checkedText } from './arguments.ts';
 import { Connection } from './connection.ts';
-import { EventStream } from './event-stream.ts';
 import type { Reply, StatusHints } from './reply.ts';
 import { type CallOptions, type ConnectOptions, Session } from './session.ts';
+import { SharedEvents } from './shared-events.ts';
 
 /** What a call of an engine of one's own may carry besides its fields. */
 export interface ServiceCallOptions extends CallOptions {
@@ -28,14 +28,13 @@ const EVENT_OVERHEAD_BYTES = 64;
  */
 export class ServiceClient extends Connection {
   protected override session!: Session;
-  private readonly stream: EventStream<Uint8Array>;
+  private readonly stream: SharedEvents<Uint8Array>;
 
   private constructor(private readonly service: string) {
     super();
-    this.stream = new EventStream(QUEUE_BYTES, {
-      onFull: () => this.session.hold(this.stream),
-      onDrained: () => this.session.release(this.stream),
-      onReturn: () => {},
+    this.stream = new SharedEvents(QUEUE_BYTES, {
+      hold: (stream) => this.session.hold(stream),
+      release: (stream) => this.session.release(stream),
     });
   }
 
@@ -74,6 +73,11 @@ export class ServiceClient extends Connection {
   /** What the engine dispatched, whole messages, in order. One reader at a time; a later loop goes on where the one before it ended. */
   events(options: CallOptions = {}): AsyncIterableIterator<Uint8Array> {
     return this.stream.loop(options.signal);
+  }
+
+  /** Everything from now on, for any number of readers at a time; see `Cpg.watch`. */
+  watch(options: CallOptions = {}): AsyncIterableIterator<Uint8Array> {
+    return this.stream.watch(options.signal);
   }
 
   private what(call: Call): string {

@@ -58,7 +58,7 @@ const TIMEOUT_HINT =
   'It is stopped (SIGSTOP, a debugger), hangs, or the machine is overloaded; its log and its process state say which';
 
 /** What a session does with the streams of events that depend on it. */
-interface SessionStream {
+export interface SessionStream {
   end(): void;
   fail(error: Error): void;
 }

@@ -1,5 +1,6 @@
 import { ArgumentError } from '../client/errors.ts';
 import { ExactMachine } from './replicated/exact-machine.ts';
+import { OnMachine } from './replicated/on-machine.ts';
 import type { SharedOptions, SubmitOptions } from './replicated/replicated.ts';
 
 const I64_MAX = 2n ** 63n - 1n;
@@ -12,12 +13,14 @@ const I64_MAX = 2n ** 63n - 1n;
  * const number = await orders.add(); // a bigint that nobody else gets
  * ```
  */
-export class Counter {
+export class Counter extends OnMachine {
   private total = 0n;
   /** By, and the sum, as decimal digits. */
-  private machine!: ExactMachine<string, string>;
+  protected override machine!: ExactMachine<string, string>;
 
-  private constructor() {}
+  private constructor() {
+    super();
+  }
 
   static async open(options: SharedOptions): Promise<Counter> {
     const counter = new Counter();
@@ -63,9 +66,5 @@ export class Counter {
 
   close(): Promise<void> {
     return this.machine.close();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
   }
 }

@@ -4,9 +4,9 @@ import type { Clock } from '../client/clock.ts';
 import { type Codec, jsonCodec } from '../client/codecs.ts';
 import type { CpgPlace, CpgProcess, SendOptions } from '../client/cpg.ts';
 import { ConnectionError } from '../client/errors.ts';
-import { EventStream } from '../client/event-stream.ts';
 import type { RingIdentity } from '../client/quorum.ts';
-import type { CallOptions, ConnectOptions } from '../client/session.ts';
+import type { CallOptions, ConnectOptions, SessionStream } from '../client/session.ts';
+import { SharedEvents } from '../client/shared-events.ts';
 import { BACKOFF_DEFAULT, type Backoff, clockOf, GroupLink } from './group-link.ts';
 import { Deadlines } from './replicated/deadlines.ts';
 
@@ -55,7 +55,8 @@ export class ProcessGroup<T> {
   private readonly codec: Codec<T>;
   private readonly link: GroupLink;
   private readonly deadlines: Deadlines;
-  private readonly stream: EventStream<GroupEvent<T>>;
+  private readonly stream: SharedEvents<GroupEvent<T>>;
+  private readonly holding = new Set<SessionStream>();
   private readonly waiting = new Set<() => void>();
   private full: { readonly promise: Promise<void>; readonly resolve: () => void } | null = null;
   private resolveEnd: (reason: Error | null) => void = () => {};
@@ -69,10 +70,9 @@ export class ProcessGroup<T> {
     this.clock = clockOf(options);
     this.codec = options.codec ?? jsonCodec<T>();
     this.deadlines = new Deadlines(this.clock);
-    this.stream = new EventStream(checkedAmount(options.queueEvents, 'queueEvents', QUEUE_EVENTS), {
-      onFull: () => this.hold(),
-      onDrained: () => this.letGo(),
-      onReturn: () => {},
+    this.stream = new SharedEvents(checkedAmount(options.queueEvents, 'queueEvents', QUEUE_EVENTS), {
+      hold: (stream) => this.hold(stream),
+      release: (stream) => this.release(stream),
     });
     const backoff = options.backoff === undefined ? BACKOFF_DEFAULT : options.backoff;
     const link = { group: checkedText(options.name, 'the name of a group'), connect: options, backoff };
@@ -130,6 +130,14 @@ export class ProcessGroup<T> {
     return this.stream.loop(options.signal);
   }
 
+  /**
+   * Everything from now on, for any number of readers at a time, each of which sees every event; ends with its loop. The first one also has what came
+   * before, if `events()` was not called.
+   */
+  watch(options: CallOptions = {}): AsyncIterableIterator<GroupEvent<T>> {
+    return this.stream.watch(options.signal);
+  }
+
   /** Leaves the group. What was sent is sent first, for at most 5 s. */
   async close(): Promise<void> {
     await this.link.close();
@@ -168,12 +176,18 @@ export class ProcessGroup<T> {
     for (const wake of [...this.waiting]) wake();
   }
 
-  private hold(): void {
+  private hold(stream: SessionStream): void {
+    this.holding.add(stream);
+    if (this.full !== null) return;
     let resolve = (): void => {};
     const promise = new Promise<void>((done) => {
       resolve = done;
     });
     this.full = { promise, resolve };
+  }
+
+  private release(stream: SessionStream): void {
+    if (this.holding.delete(stream) && this.holding.size === 0) this.letGo();
   }
 
   private letGo(): void {

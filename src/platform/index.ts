@@ -28,6 +28,7 @@ export type { Job } from './queue/job.ts';
 export { type GivenUpJob, type JobQueueOptions, Queue } from './queue/queue.ts';
 export type { OrderPlace, ReplicaState } from './replicated/core.ts';
 export type { DigestReport } from './replicated/digest-check.ts';
+export type { MachineStatus } from './replicated/on-machine.ts';
 export {
   type ApplyContext,
   type MachineMember,

@@ -242,3 +242,48 @@ t.test('calls that wait when the daemon goes are connection errors', async (t) =
   await t.rejects(cpg.members('g'), { name: 'ConnectionError', code: 'RONDO_DISCONNECTED' });
   t.throws(() => cpg.trySend('x'), { code: 'RONDO_DISCONNECTED' });
 });
+
+t.test('the last piece of a long message takes no longer than any other', async (t) => {
+  const decoder = new CpgEventDecoder(256 << 20);
+  const pieces = 128;
+  const piece = new Uint8Array(1 << 20).fill(7);
+  const events = [1, 2, 3].map((type) => fragment(5, pieces * piece.length, type, piece));
+  const costs: number[] = [];
+  let message: CpgEvent | null = null;
+  for (let at = 0; at < pieces; at++) {
+    const before = process.cpuUsage();
+    message = decoder.decode(events[at === 0 ? 0 : at === pieces - 1 ? 2 : 1]!);
+    const { user, system } = process.cpuUsage(before);
+    costs.push(user + system);
+  }
+  const last = costs.pop()!;
+  t.ok(last < costs.reduce((sum, cost) => sum + cost, 0) / 4, `${last} µs after ${costs.join(' ')}`);
+  if (message?.type !== 'message') return t.fail('no message');
+  t.equal(message.data.length, pieces * piece.length);
+  t.ok(message.data.every((byte) => byte === 7));
+});
+
+const PARTIAL_MCAST = 12;
+t.test('a long message is read while it is sent; memory that is given away meanwhile is an error', async (t) => {
+  const { daemon, cpg } = await joined();
+  const sent = (): number[] =>
+    daemon.requests.filter((request) => messageId(request) === PARTIAL_MCAST).map((request) => request.at(-1)!);
+  const long = new Uint8Array(3 << 20).fill(1);
+  const sending = cpg.send(long);
+  long.fill(2);
+  await sending;
+  t.same(sent(), [2, 2, 2, 2], 'it was not copied as a whole');
+  const short = new Uint8Array(1000).fill(1);
+  const short2 = cpg.send(short);
+  short.fill(2);
+  await short2;
+  t.equal(payloads(daemon).at(-1)?.codePointAt(0), 1, 'a short one was');
+  const given = cpg.send(long);
+  given.catch(() => {});
+  while (sent().length < 5) await Promise.resolve();
+  structuredClone(long.buffer, { transfer: [long.buffer] });
+  await t.rejects(given, { code: 'RONDO_ARGUMENT', message: /given away/ });
+  await cpg.send('next');
+  t.equal(payloads(daemon).at(-1), 'next');
+  cpg.destroy();
+});

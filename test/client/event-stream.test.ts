@@ -67,7 +67,7 @@ t.test('leaving a watch ends it; leaving a loop, or its signal, does not end the
 t.test('two readers are a mistake', async (t) => {
   const stream = new EventStream<number>(4);
   void stream.next();
-  await t.rejects(stream.next(), { message: /one reader/ });
+  await t.rejects(stream.next(), { code: 'RONDO_ONE_READER', message: /one reader/ });
 });
 
 t.test('many events do not shift the queue one by one', async (t) => {

@@ -33,7 +33,8 @@ t.test('the tutorial’s lock service, as it stands there, on three nodes', asyn
   await using cluster = await createLoopbackCluster(3, {
     config: `service {\n  name: locks\n  path: ${join(directory, 'engine.mjs')}\n}\n`,
     log: (nodeId, level, _, message) => {
-      if (level === 'emerg' || level === 'error') problems.push(`${nodeId}: ${message}`);
+      const isBusyHost = message.startsWith('Process pause detected');
+      if ((level === 'emerg' || level === 'error') && !isBusyHost) problems.push(`${nodeId}: ${message}`);
     },
   });
   const module = (await import(pathToFileURL(join(directory, 'client.mjs')).href)) as {

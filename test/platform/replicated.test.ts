@@ -1,9 +1,18 @@
 import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { ArgumentError } from '../../src/client/index.ts';
-import { MachineError, Replicated, type ReplicatedOptions, StoreError } from '../../src/platform/index.ts';
+import {
+  Counter as CounterOfAll,
+  Election,
+  MachineError,
+  Replicated,
+  type ReplicatedOptions,
+  SharedMap,
+  StoreError,
+} from '../../src/platform/index.ts';
 import { createTestCluster, type TestCluster } from '../../src/testing/index.ts';
 
 type Command = { readonly add: number; readonly pad?: string } | { readonly fail: string } | { readonly fill: number };
@@ -209,6 +218,46 @@ t.test('without quorum both parts go on; one state wins, or they are merged', as
     t.same([a.total, b.total, c.total], [expected, expected, expected], merges ? 'merged' : 'the larger part wins');
     await cluster.close();
   }
+});
+
+t.test('what fails is reported: by the promise of the end, the states, and watches', async (t) => {
+  const cluster = await createTestCluster(1);
+  const home = mkdtempSync(join(tmpdir(), 'rondo-ended-'));
+  t.teardown(() => rmSync(home, { recursive: true, force: true }));
+  const shared = { ...cluster.connectOptions(1), name: 'x' };
+  const counter = await cluster.run(CounterOfAll.open(shared));
+  const election = await cluster.run(Election.open(shared));
+  t.same([counter.state, counter.reason, election.state], ['active', '', 'active']);
+  await cluster.run(Promise.all([counter.close(), election.close()]));
+  t.same(await Promise.all([counter.ended, election.ended]), [null, null]);
+
+  const directory = join(home, 'map');
+  const map = await cluster.run(SharedMap.open<number>({ ...shared, store: { directory } }));
+  const states: string[] = [];
+  map.onStateChange((state) => states.push(state));
+  const watching = (async () => {
+    for await (const _ of map.watch());
+  })();
+  watching.catch(() => {});
+  await cluster.run(map.set('a', 1));
+  const handle = await open(join(home, 'any'), 'w');
+  const ofAll = Object.getPrototypeOf(handle) as { write: unknown };
+  const { write } = ofAll;
+  await handle.close();
+  const restore = (): void => void Object.assign(ofAll, { write });
+  t.teardown(restore);
+  ofAll.write = () => Promise.reject(new Error('EIO: i/o error, write')); // as a disk that fails
+  await t.rejects(cluster.run(map.set('a', 2)), { code: 'RONDO_MACHINE_FAILED' });
+  restore();
+  t.match(await map.ended, { code: 'RONDO_MACHINE_FAILED', message: /EIO/ });
+  t.equal(states.at(-1), 'waiting');
+  t.match(map.reason, /EIO/);
+  await t.rejects(watching, { code: 'RONDO_MACHINE_FAILED' });
+  await t.rejects(map.watch().next(), { code: 'RONDO_MACHINE_FAILED' });
+  const next = await cluster.run(SharedMap.open<number>({ ...shared, store: { directory } }));
+  t.type(next.get('a')?.value, 'number', 'the directory is free for a next life, with what was confirmed');
+  await cluster.run(next.close());
+  await cluster.close();
 });
 
 t.test('refusals', async (t) => {

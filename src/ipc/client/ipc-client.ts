@@ -84,6 +84,9 @@ export class IpcClient {
   /** Length of the last event. */
   private eventBytes = 0;
   private ended = false;
+  /** Why the connection ends, as soon as the last events are taken. */
+  private ending: Error | null = null;
+  /** They are: what is left is the response. */
   private hangUp: Error | null = null;
   private pollScheduled = false;
 
@@ -159,7 +162,7 @@ export class IpcClient {
 
   /** Sends a request that has no response, with its variable part behind it. `false`: flow control or a full ring, nothing was sent. */
   tryPost(request: Uint8Array, tail: Uint8Array = NOTHING): boolean {
-    if (this.ended || this.channels.flowControl() !== 0) return false;
+    if (this.ended || this.ending !== null || this.channels.flowControl() !== 0) return false;
     return this.write(request, tail);
   }
 
@@ -312,18 +315,26 @@ export class IpcClient {
 
   /** What the daemon wrote before it ended is still in the rings: the response to "shut down" comes just before the end. */
   private hungUp(cause: Error | null): void {
-    if (this.ended || this.hangUp !== null) return;
-    this.hangUp = this.wire.hangUpReason(this.paused, cause);
+    if (this.ended || this.ending !== null) return;
+    this.ending = this.wire.hangUpReason(this.paused, cause);
     this.takeLastEvents();
-    this.lookForResponse();
-    this.end(this.hangUp);
   }
 
   /** All of the ring, also for a reader that held: what is left here is lost with the mapping. Bytes on the socket may be lost already. */
-  private takeLastEvents(): void {
+  private readonly takeLastEvents = (): void => {
     const ring = this.channels.event;
-    while (!this.ended && ring.peek() !== Peek.EMPTY && ring.fault === null) this.takeEvent();
-  }
+    for (let taken = 0; !this.ended && ring.peek() !== Peek.EMPTY && ring.fault === null; taken++) {
+      if (taken % EVENTS_PER_LOOK === EVENTS_PER_LOOK - 1 && eventsShare.isOver()) {
+        eventsShare.later(this.takeLastEvents);
+        return;
+      }
+      this.takeEvent();
+    }
+    if (this.ended) return;
+    this.hangUp = this.ending;
+    this.lookForResponse();
+    this.end(this.hangUp);
+  };
 
   private end(error: Error | null): void {
     if (this.ended) return;

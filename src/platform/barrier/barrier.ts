@@ -4,6 +4,7 @@ import { MachineError } from '../errors.ts';
 import { clockOf } from '../group-link.ts';
 import { Deadlines } from '../replicated/deadlines.ts';
 import { ExactMachine } from '../replicated/exact-machine.ts';
+import { OnMachine } from '../replicated/on-machine.ts';
 import type { SharedOptions, SubmitOptions } from '../replicated/replicated.ts';
 import { type BarrierCommand, BarrierTable } from './barrier-table.ts';
 
@@ -39,16 +40,17 @@ interface Waiting {
  * const { round, place } = await barrier.wait(); // in all three at once
  * ```
  */
-export class Barrier {
+export class Barrier extends OnMachine {
   private readonly table = new BarrierTable();
   private readonly waiting = new Map<string, Waiting>();
   private readonly deadlines: Deadlines;
   private readonly parties: number;
   private readonly breaks: boolean;
-  private machine!: ExactMachine<BarrierCommand, boolean>;
+  protected override machine!: ExactMachine<BarrierCommand, boolean>;
   private lastRequest = 0;
 
   private constructor(options: BarrierOptions) {
+    super();
     this.deadlines = new Deadlines(clockOf(options));
     this.parties = checkedInteger(options.parties, 'the number of parties', 1, PARTIES_MAX);
     this.breaks = options.breaks ?? false;
@@ -115,10 +117,6 @@ export class Barrier {
       reject(new MachineError('RONDO_MACHINE_CLOSED', 'the barrier was closed'));
     }
     this.waiting.clear();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
   }
 
   private arrive(request: string): void {

@@ -9,6 +9,7 @@ import { WAIT_FACTOR } from '../locks/signs-of-life.ts';
 import { Deadlines } from '../replicated/deadlines.ts';
 import { ExactMachine } from '../replicated/exact-machine.ts';
 import { ExpiryWatch } from '../replicated/expiry-watch.ts';
+import { OnMachine } from '../replicated/on-machine.ts';
 import { type ApplyContext, type MachineMember, type SharedOptions, tokenOf } from '../replicated/replicated.ts';
 import { type LeaseCommand, type LeaseHolder, LeaseTable } from './lease-table.ts';
 
@@ -53,7 +54,7 @@ export class Lease {
     private readonly clock: Clock,
     private readonly hooks: {
       /** `false`: it is not this program's any more. */
-      renew(ttlMs: number): Promise<boolean>;
+      renew(ttlMs: number, options: CallOptions): Promise<boolean>;
       release(): Promise<void>;
       over(): void;
     },
@@ -85,10 +86,10 @@ export class Lease {
    * @param ttlMs Default: as before.
    * @throws MachineError RONDO_NOT_HELD: too late. RONDO_MACHINE_TIMEOUT: not agreed before the time was over.
    */
-  async renew(ttlMs = this.ttlMs): Promise<void> {
+  async renew(ttlMs = this.ttlMs, options: CallOptions = {}): Promise<void> {
     checkedTtl(ttlMs);
     const startedMs = this.clock.nowMs();
-    const held = this.remainingMs > 0 && (await this.hooks.renew(ttlMs));
+    const held = this.remainingMs > 0 && (await this.hooks.renew(ttlMs, options));
     if (!held || this.controller.signal.aborted) throw this.finish('its time was over before it was renewed');
     this.extend(startedMs, ttlMs);
   }
@@ -124,7 +125,7 @@ export class Lease {
  * lease.expired.addEventListener('abort', () => giveUpTheAddress());
  * ```
  */
-export class Leases {
+export class Leases extends OnMachine {
   private readonly table = new LeaseTable();
   private readonly clock: Clock;
   private readonly deadlines: Deadlines;
@@ -132,11 +133,12 @@ export class Leases {
   private readonly held = new Set<Lease>();
   /** By the number of the request. */
   private readonly waiting = new Map<number, Waiting>();
-  private machine!: ExactMachine<LeaseCommand, string | null>;
+  protected override machine!: ExactMachine<LeaseCommand, string | null>;
   private lastRequest = 0;
   private end: MachineError | null = null;
 
   private constructor(options: LeasesOptions) {
+    super();
     this.clock = clockOf(options);
     this.deadlines = new Deadlines(this.clock);
     this.expiries = new ExpiryWatch(this.clock);
@@ -201,10 +203,6 @@ export class Leases {
     this.deadlines.clear();
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-
   /** `null`: somebody has it, or, with `wait`, it was this program's turn too late. */
   private async take(
     name: string,
@@ -267,8 +265,8 @@ export class Leases {
 
   private leaseOf(name: string, request: number, token: bigint, ttlMs: number, release: () => Promise<void>): Lease {
     const hooks = {
-      renew: async (renewMs: number) => {
-        const limit = { timeoutMs: lease.remainingMs };
+      renew: async (renewMs: number, options: CallOptions) => {
+        const limit = { ...options, timeoutMs: lease.remainingMs };
         return (await this.machine.submit({ op: 'renew', name, request, ttlMs: renewMs }, limit)) === 'renewed';
       },
       release,

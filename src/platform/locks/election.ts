@@ -1,4 +1,5 @@
 import type { CallOptions } from '../../client/session.ts';
+import { type MachineStatus, OnMachine } from '../replicated/on-machine.ts';
 import { Locks, type LocksOptions } from './locks.ts';
 
 /** The time for which this program leads. */
@@ -22,11 +23,17 @@ export interface ElectionOptions extends Omit<LocksOptions, 'name'> {
  * for await (const term of election.terms()) await runJobs(term.signal); // returns when the signal fires; leaving the loop resigns
  * ```
  */
-export class Election {
+export class Election extends OnMachine {
   private constructor(
     private readonly locks: Locks,
     private readonly name: string,
-  ) {}
+  ) {
+    super();
+  }
+
+  protected get machine(): MachineStatus {
+    return this.locks;
+  }
 
   static async open({ name, ...options }: ElectionOptions): Promise<Election> {
     return new Election(await Locks.open({ ...options, name: `election.${name}` }), name);
@@ -57,9 +64,5 @@ export class Election {
 
   close(): Promise<void> {
     return this.locks.close();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
   }
 }

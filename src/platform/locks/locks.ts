@@ -5,6 +5,7 @@ import type { CallOptions } from '../../client/session.ts';
 import { MachineError } from '../errors.ts';
 import { clockOf } from '../group-link.ts';
 import { Deadlines } from '../replicated/deadlines.ts';
+import { OnMachine } from '../replicated/on-machine.ts';
 import {
   isResultLost,
   type MachineMember,
@@ -74,13 +75,13 @@ interface Held {
  * try { await backUp({ signal: lock.lost, token: lock.token }); } finally { await lock.release(); }
  * ```
  */
-export class Locks {
+export class Locks extends OnMachine {
   private readonly table = new LockTable();
   private readonly clock: Clock;
   private readonly leaseMs: number;
   private readonly requests = new Map<number, Request>();
   private readonly held = new Map<number, Held>();
-  private machine!: Replicated<LockCommand, LockResult>;
+  protected override machine!: Replicated<LockCommand, LockResult>;
   private members: readonly MachineMember[] = [];
   private lastRequest = 0;
   private readonly signs: SignsOfLife;
@@ -88,6 +89,7 @@ export class Locks {
   private expiryTimer = { cancel: (): void => {} };
 
   private constructor(options: LocksOptions) {
+    super();
     this.clock = clockOf(options);
     this.deadlines = new Deadlines(this.clock);
     this.leaseMs = checkedAmount(options.leaseMs, 'leaseMs', LEASE_MS_DEFAULT);
@@ -161,10 +163,6 @@ export class Locks {
     this.requests.clear();
     this.loseAll();
     this.deadlines.clear();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
   }
 
   /** `lost`: it was this program's, and is not any more, before it could be handed out. */

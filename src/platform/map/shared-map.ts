@@ -2,8 +2,8 @@ import { checkedText } from '../../client/arguments.ts';
 import { EventStream } from '../../client/event-stream.ts';
 import type { CallOptions } from '../../client/session.ts';
 import { MachineError } from '../errors.ts';
-import type { ReplicaState } from '../replicated/core.ts';
 import { ExactMachine } from '../replicated/exact-machine.ts';
+import { OnMachine } from '../replicated/on-machine.ts';
 import type { ApplyContext, SharedOptions, SubmitOptions } from '../replicated/replicated.ts';
 
 /** What JSON has. */
@@ -51,20 +51,23 @@ interface MapCommand<V> {
 type SavedMap<V> = [[string, MapEntry<V>][], MapChange<V>[], number, number];
 
 /** A map that all members have, with revisions, conditional changes and watches. Values are JSON; `null` stands for none. */
-export class SharedMap<V extends JsonValue> {
+export class SharedMap<V extends JsonValue> extends OnMachine {
   private values = new Map<string, MapEntry<V>>();
   private history: MapChange<V>[] = [];
   /** Changes up to this revision are not in the history. */
   private forgotten = 0;
   private last = 0;
-  private machine!: ExactMachine<MapCommand<V>, number | null>;
+  private over: { readonly error: Error | null } | null = null;
+  protected override machine!: ExactMachine<MapCommand<V>, number | null>;
   private readonly watches = new Set<{
     readonly stream: EventStream<MapChange<V>>;
     readonly prefix: string;
     sentUpTo: number;
   }>();
 
-  private constructor() {}
+  private constructor() {
+    super();
+  }
 
   static async open<V extends JsonValue>(options: SharedMapOptions): Promise<SharedMap<V>> {
     const map = new SharedMap<V>();
@@ -75,6 +78,7 @@ export class SharedMap<V extends JsonValue> {
     };
     await ExactMachine.open<MapCommand<V>, number | null>('map', options, state, (machine) => {
       map.machine = machine;
+      void machine.ended.then((error) => map.endWatches(error));
     });
     return map;
   }
@@ -111,8 +115,9 @@ export class SharedMap<V extends JsonValue> {
   }
 
   /**
-   * Every change, in order and without gaps; ends with its loop, its signal, or the map.
+   * Every change, in order and without gaps; ends with its loop, its signal, or `close()`.
    *
+   * @throws MachineError RONDO_MACHINE_FAILED, from the loop: the map has failed; see `ended`.
    * @throws MachineError RONDO_REVISION_GONE, also later: changes in between are not kept any more. Read the entries and watch again.
    */
   watch({ prefix = '', since = this.last, signal }: MapWatchOptions = {}): AsyncIterableIterator<MapChange<V>> {
@@ -124,22 +129,13 @@ export class SharedMap<V extends JsonValue> {
     const watch = { stream, prefix, sentUpTo: since };
     this.watches.add(watch);
     this.forward(watch);
+    if (this.over !== null) stream.endAs(this.over.error);
     return stream.endOn(signal);
-  }
-
-  /** `active`: this member takes part. Else `get()` and `entries()` may be old: it has no majority, is cut off, or gets the state. */
-  get state(): ReplicaState {
-    return this.machine.state;
   }
 
   async close(): Promise<void> {
     await this.machine.close();
-    for (const { stream } of this.watches) stream.end();
-    this.watches.clear();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+    this.endWatches(null);
   }
 
   private async change(key: string, value: V | null, options: MapChangeOptions): Promise<number | null> {
@@ -157,6 +153,12 @@ export class SharedMap<V extends JsonValue> {
     this.last = index;
     for (const watch of this.watches) this.forward(watch);
     return index;
+  }
+
+  private endWatches(error: Error | null): void {
+    this.over ??= { error };
+    for (const { stream } of this.watches) stream.endAs(error);
+    this.watches.clear();
   }
 
   private load(saved: SavedMap<V>): void {

@@ -4,6 +4,7 @@ import type { CallOptions } from '../../client/session.ts';
 import { MachineError } from '../errors.ts';
 import type { JsonValue } from '../map/shared-map.ts';
 import { ExactMachine } from '../replicated/exact-machine.ts';
+import { OnMachine } from '../replicated/on-machine.ts';
 import type { ApplyContext, MachineMember, SharedOptions, SubmitOptions } from '../replicated/replicated.ts';
 
 export interface PresenceOptions<A extends JsonValue> extends SharedOptions {
@@ -33,12 +34,15 @@ const WATCH_CHANGES = 100_000;
  * for (const { nodeId, attributes } of presence.members()) console.log(nodeId, attributes.url);
  * ```
  */
-export class Presence<A extends JsonValue> {
+export class Presence<A extends JsonValue> extends OnMachine {
   private present = new Map<string, PresentMember<A>>();
-  private machine!: ExactMachine<string, boolean>;
+  private over: { readonly error: Error | null } | null = null;
+  protected override machine!: ExactMachine<string, boolean>;
   private readonly watches = new Set<EventStream<PresenceChange<A>>>();
 
-  private constructor(private attributes: A) {}
+  private constructor(private attributes: A) {
+    super();
+  }
 
   /** Resolves when all members have this one's attributes. */
   static async open<A extends JsonValue>(options: PresenceOptions<A>): Promise<Presence<A>> {
@@ -53,6 +57,7 @@ export class Presence<A extends JsonValue> {
     };
     await ExactMachine.open<string, boolean>('presence', shared, state, (machine) => {
       presence.machine = machine;
+      void machine.ended.then((error) => presence.endWatches(error));
     });
     try {
       await presence.set(attributes);
@@ -89,7 +94,7 @@ export class Presence<A extends JsonValue> {
   /**
    * Who joins, changes and leaves from here on; ends with its loop, its signal, or `close()`.
    *
-   * @throws MachineError RONDO_REVISION_GONE: the reader is more than 100 000 changes behind.
+   * @throws MachineError, from the loop. RONDO_REVISION_GONE: the reader is more than 100 000 changes behind. RONDO_MACHINE_FAILED: see `ended`.
    */
   watch({ signal }: CallOptions = {}): AsyncIterableIterator<PresenceChange<A>> {
     const stream = new EventStream<PresenceChange<A>>(WATCH_CHANGES, {
@@ -98,17 +103,19 @@ export class Presence<A extends JsonValue> {
       onReturn: () => this.watches.delete(stream),
     });
     this.watches.add(stream);
+    if (this.over !== null) stream.endAs(this.over.error);
     return stream.endOn(signal);
   }
 
   async close(): Promise<void> {
     await this.machine.close();
-    for (const stream of this.watches) stream.end();
-    this.watches.clear();
+    this.endWatches(null);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+  private endWatches(error: Error | null): void {
+    this.over ??= { error };
+    for (const stream of this.watches) stream.endAs(error);
+    this.watches.clear();
   }
 
   private apply(text: string, life: string): boolean {

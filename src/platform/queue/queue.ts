@@ -8,6 +8,7 @@ import { SignsOfLife, WAIT_FACTOR } from '../locks/signs-of-life.ts';
 import { Deadlines } from '../replicated/deadlines.ts';
 import { ExactMachine } from '../replicated/exact-machine.ts';
 import { ExpiryWatch } from '../replicated/expiry-watch.ts';
+import { OnMachine } from '../replicated/on-machine.ts';
 import type { ApplyContext, MachineMember, SharedOptions, SubmitOptions } from '../replicated/replicated.ts';
 import { checkedVisibility, Job } from './job.ts';
 import { type QueueCommand, type QueuedJob, QueueTable } from './queue-table.ts';
@@ -57,7 +58,7 @@ interface Request {
  * }
  * ```
  */
-export class Queue<T> {
+export class Queue<T> extends OnMachine {
   private readonly table = new QueueTable();
   private readonly clock: Clock;
   private readonly codec: Codec<T>;
@@ -70,11 +71,12 @@ export class Queue<T> {
   private readonly attemptsMax: number;
   private readonly jobsMax: number;
   private readonly leaseMs: number;
-  private machine!: ExactMachine<QueueCommand, number>;
+  protected override machine!: ExactMachine<QueueCommand, number>;
   private lastRequest = 0;
   private end: MachineError | null = null;
 
   private constructor(options: JobQueueOptions<T>) {
+    super();
     this.clock = clockOf(options);
     this.codec = options.codec ?? jsonCodec<T>();
     this.deadlines = new Deadlines(this.clock);
@@ -166,10 +168,6 @@ export class Queue<T> {
     await this.machine.close();
     this.loseAll('the queue was closed');
     this.deadlines.clear();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
   }
 
   /** `null`: there is none, or it was lost before it could be handed out. */

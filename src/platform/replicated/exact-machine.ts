@@ -1,7 +1,7 @@
 import type { Codec } from '../../client/codecs.ts';
 import { decodeMessagePack, encodeMessagePack, type MessagePackValue } from '../../client/message-pack.ts';
 import { MachineError } from '../errors.ts';
-import type { ReplicaState } from './core.ts';
+import { OnMachine } from './on-machine.ts';
 import {
   type ApplyContext,
   isResultLost,
@@ -37,15 +37,17 @@ interface Saved<Result> {
 export const OPEN_MAX = 4096;
 
 /** A replicated machine that gives each command its own result, exactly once, also when its submitter was away when it was applied. */
-export class ExactMachine<Command, Result> {
-  private machine!: Replicated<Numbered<Command>, Result>;
+export class ExactMachine<Command, Result> extends OnMachine {
+  protected override machine!: Replicated<Numbered<Command>, Result>;
   private readonly results = new ResultTable<Result>();
   private readonly open = new Set<number>();
   private lastRequest = 0;
   /** Part of the state: commands are judged by who was a member at their place. */
   private present = new Map<string, MachineMember>();
 
-  private constructor(private readonly agreed: AgreedState<Command, Result>) {}
+  private constructor(private readonly agreed: AgreedState<Command, Result>) {
+    super();
+  }
 
   /** @param early gets the machine before the first call of the state's functions. */
   static async open<Command, Result>(
@@ -72,10 +74,6 @@ export class ExactMachine<Command, Result> {
 
   get life(): string {
     return this.machine.life;
-  }
-
-  get state(): ReplicaState {
-    return this.machine.state;
   }
 
   /** The result of the command. @throws as `Replicated.submit`, but RONDO_RESULT_LOST only after the others have forgotten this life. */

@@ -21,6 +21,7 @@ import { Deadlines } from './deadlines.ts';
 import { DigestCheck, type DigestReport } from './digest-check.ts';
 import { type Base, decodeMessage, type Entry, encodeMessage, type ReplicaMessage } from './messages.ts';
 import { memberName } from './names.ts';
+import type { MachineStatus } from './on-machine.ts';
 import { Store, type StoreOptions } from './store.ts';
 
 /** Where a command stands, the same at every member. */
@@ -95,7 +96,7 @@ interface Waiting<Result> {
  * A state machine that every member has: commands are applied in one order, at all of them, and a command that was confirmed stays applied.
  * See docs/platform.md for what is promised when.
  */
-export class Replicated<Command, Result> implements ReplicaHost {
+export class Replicated<Command, Result> implements ReplicaHost, MachineStatus {
   /** This life of this member. */
   readonly life = randomBytes(8).toString('hex');
   private readonly clock: Clock;
@@ -107,7 +108,12 @@ export class Replicated<Command, Result> implements ReplicaHost {
   private readonly digests = new DigestCheck();
   private members: readonly MachineMember[] = [];
   private core: ReplicaCore | null = null;
-  private end: Error | null = null;
+  private end: MachineError | null = null;
+  private resolveEnd: (reason: MachineError | null) => void = () => {};
+  /** Resolves at the end: with `null` after `close()`, else with what failed, RONDO_MACHINE_FAILED. Never rejects. */
+  readonly ended = new Promise<MachineError | null>((resolve) => {
+    this.resolveEnd = resolve;
+  });
   private stopTicking = (): void => {};
   private compacting = false;
 
@@ -243,7 +249,7 @@ export class Replicated<Command, Result> implements ReplicaHost {
   async close(): Promise<void> {
     this.finish(new MachineError('RONDO_MACHINE_CLOSED', `the machine '${this.options.name}' was closed`));
     await this.link.close();
-    await this.store?.close();
+    await this.ended;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -324,10 +330,9 @@ export class Replicated<Command, Result> implements ReplicaHost {
       new MachineError('RONDO_MACHINE_FAILED', `the machine '${this.options.name}' stopped: ${what}`, '', { cause }),
     );
     void this.link.close();
-    void this.store?.close();
   }
 
-  private finish(reason: Error): void {
+  private finish(reason: MachineError): void {
     if (this.end !== null) return;
     this.end = reason;
     this.stopTicking();
@@ -335,6 +340,13 @@ export class Replicated<Command, Result> implements ReplicaHost {
     for (const { reject } of this.waiting.values()) reject(reason);
     this.waiting.clear();
     for (const listener of [...this.listeners]) listener('waiting');
+    void this.reportEnd(reason);
+  }
+
+  /** When the directory is free for a next life. */
+  private async reportEnd(reason: MachineError): Promise<void> {
+    await this.store?.close().catch(() => {}); // whatever it reports, nothing of it is used any more
+    this.resolveEnd(reason.code === 'RONDO_MACHINE_CLOSED' ? null : reason);
   }
 
   // ── for the core

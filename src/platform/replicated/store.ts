@@ -30,7 +30,8 @@ export class Store {
   private queue: PersistRecord[] = [];
   private safe = 0;
   private writing: Promise<void> | null = null;
-  private closed = false;
+  private failed = false;
+  private closed: Promise<void> | null = null;
 
   private constructor(
     private readonly directory: string,
@@ -70,7 +71,7 @@ export class Store {
   }
 
   append(record: PersistRecord): void {
-    if (this.closed) return;
+    if (this.failed || this.closed !== null) return;
     this.queue.push(record);
     this.writing ??= this.write();
   }
@@ -80,9 +81,13 @@ export class Store {
     return this.bytes > LOG_BYTES_MAX;
   }
 
-  async close(): Promise<void> {
-    if (this.closed) return;
-    this.closed = true;
+  /** Also after a failure: the directory is free for a next life then. */
+  close(): Promise<void> {
+    this.closed ??= this.end();
+    return this.closed;
+  }
+
+  private async end(): Promise<void> {
     await this.writing;
     await this.file.close();
     await this.lock.close();
@@ -101,7 +106,7 @@ export class Store {
         this.onSafe(this.safe);
       }
     } catch (error) {
-      this.closed = true;
+      this.failed = true;
       this.onFailed(error instanceof Error ? error : new Error(String(error)));
     } finally {
       this.writing = null;
