@@ -24,6 +24,7 @@ export class AcceleratedRelease {
   private visits = 0;
   private withRequests = 0;
   private restVisits = 0;
+  private othersSend = false;
 
   startRing(): void {
     this.visits = 0;
@@ -31,8 +32,9 @@ export class AcceleratedRelease {
     this.restVisits = 0;
   }
 
-  /** A token visit; so many messages are asked for. */
-  visit(requests: number): void {
+  /** A token visit; so many messages are asked for, and whether others have sent since the last one. */
+  visit(requests: number, othersSend: boolean): void {
+    this.othersSend = othersSend;
     if (this.restVisits > 0) {
       this.restVisits--;
       return;
@@ -43,9 +45,12 @@ export class AcceleratedRelease {
     } else if (++this.visits === SAMPLE_VISITS) this.startRing();
   }
 
-  /** How many messages of this visit may follow the token. */
+  /**
+   * How many messages of this visit may follow the token. Where nobody else sends, there is nobody to begin earlier: the token would only be back
+   * sooner, and find less to take along.
+   */
   windowFor(s: RingState): number {
-    if (this.restVisits > 0 || s.state !== 'operational' || s.membership.memb.length < 2) return 0;
+    if (this.restVisits > 0 || !this.othersSend || s.state !== 'operational' || s.membership.memb.length < 2) return 0;
     const { acceleratedWindow } = s.timings;
     if (acceleratedWindow !== WINDOW_AUTO) return acceleratedWindow;
     return (s.capabilities & Capability.LATE_MESSAGES) === 0 ? 0 : AUTO_MESSAGES;

@@ -109,7 +109,7 @@ function visit(s: RingState, token: OrfToken): void {
   s.pace.returned(s.nowMs);
   s.passage.visit(s);
   s.loss.visit(token.seq);
-  s.accelerated.visit(token.rtrCount);
+  s.accelerated.visit(token.rtrCount, token.seq !== s.passedSeq);
   s.statistics.values[Stat.token_last_received_ms] = s.nowMs;
   let forward = !(s.isRep && s.held);
   if (s.state === 'operational') freeDelivered(s, token.aru); // step 5: all nodes have these
