@@ -1,5 +1,7 @@
 import t from 'tap';
+import type { VotequorumCore } from '../../src/services/votequorum/core.ts';
 import { Group } from '../../src/totem/index.ts';
+import { Timer, type TimerValue } from '../../src/totem/timer-table.ts';
 import type { SimNode } from './sim-node.ts';
 import { type SimReport, simulate, World } from './world.ts';
 
@@ -79,6 +81,25 @@ function noRoomToSendAgain(seed: number, spoil: Bug['plant']): SimReport {
   const report = world.finish();
   const long = ` message ${sender.options.nodeId}/0/0#0 `;
   return { ...report, violations: report.violations.filter((text) => !text.includes(long)) };
+}
+
+/** No traffic, so that nothing but what a ring does by itself brings its parts together. */
+const quietly = (seed: number, spoil: Bug['plant']): SimReport =>
+  simulate(seed, { quiet: true, witnesses: false, spoil });
+
+const withVotes = (seed: number, spoil: Bug['plant']): SimReport =>
+  simulate(seed, { quorum: true, churn: true, spoil });
+
+const votesOf = (node: SimNode): VotequorumCore =>
+  (node.quorum as unknown as { readonly service: { readonly core: VotequorumCore } }).service.core;
+
+/** A timer that is not started. */
+function never(node: SimNode, which: TimerValue): void {
+  const { timers } = state(node);
+  const start = timers.start.bind(timers);
+  timers.start = (timer, delayMs) => {
+    if (timer !== which) start(timer, delayMs);
+  };
 }
 
 const state = (node: SimNode) => node.groups.srp.state;
@@ -236,6 +257,71 @@ const BUGS: readonly Bug[] = [
         const pending = core['pendingLeaves'];
         while (pending.length > 0 && node.groups.mcast(Group.SERVICES, pending[0]!)) pending.shift();
       };
+    },
+  },
+  {
+    name: 'the token timeout never goes off',
+    plant: (node) => never(node, Timer.TOKEN),
+  },
+  {
+    name: 'the consensus timeout never goes off',
+    plant: (node) => never(node, Timer.CONSENSUS),
+  },
+  {
+    name: 'a quiet ring never looks for others',
+    story: quietly,
+    plant: (node) => never(node, Timer.MERGE),
+  },
+  {
+    name: 'what was assembled of a message stays when its sender leaves',
+    plant: (node) => {
+      node.groups['assembler'].forget = () => {};
+    },
+  },
+  {
+    name: 'half of the votes is quorum',
+    story: withVotes,
+    plant: (node) => {
+      const core = votesOf(node);
+      override(core, 'quorum', () => Math.floor(core.us.expectedVotes / 2));
+      override(core, 'quorate', () => core.records.members().length >= core.us.expectedVotes / 2);
+    },
+  },
+  {
+    name: 'the votes of nodes that left still count',
+    story: withVotes,
+    plant: (node) => {
+      const { records } = votesOf(node);
+      records.members = () => records.all().filter(({ nodeId }) => nodeId !== 0);
+    },
+  },
+  {
+    name: 'a node does not tell its votes to those who join',
+    story: withVotes,
+    plant: (node) => {
+      if (node.quorum !== null) node.quorum.sync.process = () => 'done';
+    },
+  },
+  {
+    name: 'a wait for all ends at the first node that is seen',
+    story: withVotes,
+    plant: (node) => {
+      const core = votesOf(node);
+      override(core, 'waitForAllArmed', () => false);
+      override(core.us, 'expectedVotes', () => core.records.members().length);
+    },
+  },
+  {
+    name: 'processes of a node that left stay on the lists',
+    plant: (node) => {
+      const { processes } = node.cpg.core.membership;
+      processes.removeAll = () => {};
+    },
+  },
+  {
+    name: 'the end of a client is not announced',
+    plant: (node) => {
+      node.cpg.core.closed = () => {};
     },
   },
 ];

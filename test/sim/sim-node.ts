@@ -1,7 +1,10 @@
 import type { FrameMemory } from '../../src/lib/frame-memory.ts';
 import type { ConfigurationChange } from '../../src/lib/ring-id.ts';
+import { ServiceId } from '../../src/services/codec/ids.ts';
 import { SyncCore, type SyncParticipant } from '../../src/services/sync/sync-core.ts';
+import type { TrackingFile } from '../../src/services/votequorum/tracking-file.ts';
 import type { Random } from '../../src/sim/random.ts';
+import type { NodeSettings } from '../../src/testing/quorum-node.ts';
 import { FrameClass, Group, ProcessGroups, type SrpTimings } from '../../src/totem/index.ts';
 import { checkInvariants, checkOwnership } from '../../src/totem/invariants.ts';
 import { Timer } from '../../src/totem/timer-table.ts';
@@ -11,6 +14,7 @@ import { MCAST, MCAST_HEADER_BYTES } from '../../src/totem/wire/mcast.ts';
 import type { Checker, View } from './checker.ts';
 import { giveMemory, takeMemory } from './memory-store.ts';
 import { SimCpg } from './sim-cpg.ts';
+import { SimQuorum } from './sim-quorum.ts';
 
 /** Every so many tokens that could wait do. */
 const WAITING_EVERY = 3;
@@ -40,6 +44,8 @@ export interface SimNodeOptions {
   /** Sends commit tokens on without their trailer, as a stock node does (totem.md 12). */
   readonly stockTokens: boolean;
   readonly diskMs: () => number;
+  /** With votequorum: its options, and its file, which outlives the node. */
+  readonly votes: { readonly settings: NodeSettings; readonly trackingFile: TrackingFile } | null;
 }
 
 export interface SimNodeWorld {
@@ -53,6 +59,8 @@ export interface SimNodeWorld {
   visit?(state: string, event: string): void;
   /** The core wants to know whether a node still replies. */
   probe(by: number, nodeId: number): void;
+  readonly nodeIds: readonly number[];
+  quorumDecided(node: SimNode, members: readonly number[], quorate: boolean): void;
   knows(nodeId: number): boolean;
   /** Lets a test plant a bug in a node that was just made. */
   spoil?(node: SimNode): void;
@@ -85,6 +93,7 @@ export class SimNode {
   readonly groups: ProcessGroups;
   readonly sync: SyncCore;
   readonly cpg: SimCpg;
+  readonly quorum: SimQuorum | null;
   readonly view: View;
   readonly memory: FrameMemory;
   alive = true;
@@ -154,11 +163,28 @@ export class SimNode {
       random: (low, high) => world.random.between(low, high),
       violation: (text) => world.checker.violation(this.view, text),
     });
-    for (const serviceId of [0, 5]) this.sync.add(this.participant(serviceId));
-    this.sync.add(this.cpg.core.sync);
+    this.sync.add(this.participant(0));
     this.tapCore();
     this.tapTimers();
+    this.quorum = options.votes === null ? null : this.makeQuorum(options.votes);
+    this.sync.add(this.quorum?.sync ?? this.participant(ServiceId.VOTEQUORUM));
+    this.sync.add(this.cpg.core.sync);
     world.spoil?.(this);
+  }
+
+  private makeQuorum(votes: NonNullable<SimNodeOptions['votes']>): SimQuorum {
+    const { world, options } = this;
+    return new SimQuorum({
+      ...votes,
+      nodeId: options.nodeId,
+      nodeIds: world.nodeIds,
+      groups: this.groups,
+      alive: () => this.alive,
+      now: () => world.now(),
+      after: (delayMs, run) => world.after(delayMs, () => this.alive && this.event(run)),
+      syncInProgress: () => this.sync.isInProgress(),
+      decided: (members, quorate) => world.quorumDecided(this, members, quorate),
+    });
   }
 
   /** The checker listens between the ring protocol and the process groups. */
@@ -444,6 +470,10 @@ export class SimNode {
     const id = length >= 16 ? memory.view.getInt32(offset, true) : 0;
     if (id >> 16 === this.cpg.core.sync.serviceId) {
       this.cpg.core.deliver(id & 0xffff, from, memory, offset, length);
+      return;
+    }
+    if (this.quorum !== null && id >> 16 === ServiceId.VOTEQUORUM) {
+      this.quorum.deliver(id & 0xffff, from, memory.bytes.slice(offset, offset + length));
       return;
     }
     const magic = length >= MESSAGE_HEADER_BYTES ? memory.view.getUint32(offset, true) : 0;

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { COUNT, MINUTES, type NumberLimits, SECONDS, toolNumber, toolNumbers, toolOptions } from '../tool-options.ts';
 import { Campaign } from './campaign.ts';
 import { asScenario, type Story, shrink } from './shrink.ts';
+import { hasVotes } from './sim-quorum.ts';
 import { type SimOptions, type SimReport, simulate, World } from './world.ts';
 
 const USAGE = `npm run sim -- [options]          seeds through the cores of the daemon on virtual time, over all processors
@@ -47,6 +48,7 @@ const optionsOf = (seed: number): SimOptions => ({
   checkReassembly: seed % 3 === 0,
   attack: values.attack,
   churn: values.churn,
+  quorum: hasVotes(seed),
 });
 
 /** How to run exactly this again. */

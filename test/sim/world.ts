@@ -1,7 +1,9 @@
 import { WINDOW_AUTO } from '../../src/lib/accelerated-window.ts';
 import { ringSeqNewer } from '../../src/lib/ring-seq.ts';
+import { memoryTrackingFile, type TrackingFile } from '../../src/services/votequorum/tracking-file.ts';
 import { EventHeap } from '../../src/sim/event-heap.ts';
 import { Random } from '../../src/sim/random.ts';
+import type { NodeSettings } from '../../src/testing/quorum-node.ts';
 import type { SrpTimings } from '../../src/totem/index.ts';
 import { Attacker } from './attacker.ts';
 import { Checker } from './checker.ts';
@@ -12,6 +14,7 @@ import { Hardships } from './hardships.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { SimNetwork } from './sim-network.ts';
 import { SimNode, type SimNodeWorld } from './sim-node.ts';
+import { QuorumChecker, quorumSettings } from './sim-quorum.ts';
 
 export interface SimOptions {
   readonly nodes?: number;
@@ -33,6 +36,8 @@ export interface SimOptions {
   readonly skip?: ReadonlySet<number>;
   /** A fault every few hundredths of a second and little to send: many more views in the same time. */
   readonly churn?: boolean;
+  /** The nodes have votequorum, too. */
+  readonly quorum?: boolean;
   /** Applications and clients do nothing. */
   readonly quiet?: boolean;
   readonly coverage?: Coverage;
@@ -100,6 +105,9 @@ export class World implements SimNodeWorld {
   private readonly heartbeats: Heartbeats | null;
   private readonly hardships: Hardships | null;
   private readonly firstRingSeq: number;
+  private readonly quorumChecker: QuorumChecker | null;
+  private readonly quorumSettings: NodeSettings;
+  private readonly trackingFiles = new Map<number, TrackingFile>();
   private clock = 0;
   private events = 0;
   private healTokens = 0;
@@ -143,6 +151,9 @@ export class World implements SimNodeWorld {
     this.heartbeats = this.deaths === null ? null : new Heartbeats(seed, this);
     this.hardships = this.deaths === null ? null : new Hardships(seed, this);
     this.firstRingSeq = this.attacker?.firstRingSeq() ?? 0;
+    this.quorumChecker =
+      options.quorum === true ? new QuorumChecker((text) => this.checker.violation(null, text)) : null;
+    this.quorumSettings = quorumSettings(new Random(seed ^ 0x00707e5));
     this.spoil = options.spoil ?? (() => {});
   }
 
@@ -198,12 +209,26 @@ export class World implements SimNodeWorld {
         separateSockets: this.separateSockets,
         ownCopies: this.ownCopies,
         stockTokens: index === 0 && this.seed % 3 === 0,
+        votes: this.votes(nodeId),
         diskMs: () => this.random.real(0, this.diskMsMax) + (this.hardships?.diskMs() ?? 0),
       },
       this,
     );
     this.nodes[index] = node;
     node.start();
+  }
+
+  private votes(nodeId: number): { readonly settings: NodeSettings; readonly trackingFile: TrackingFile } | null {
+    if (this.quorumChecker === null) return null;
+    const trackingFile = this.trackingFiles.get(nodeId) ?? memoryTrackingFile();
+    this.trackingFiles.set(nodeId, trackingFile);
+    return { settings: this.quorumSettings, trackingFile };
+  }
+
+  quorumDecided(node: SimNode, members: readonly number[], quorate: boolean): void {
+    const { nodeId } = node.options;
+    if (quorate && !members.includes(nodeId)) this.checker.violation(node.view, `quorate with {${members}}`);
+    this.quorumChecker?.decided(members, quorate);
   }
 
   /** Faults and traffic for a while, then healing, then the proof that all is well. */
@@ -352,6 +377,8 @@ export class World implements SimNodeWorld {
       const belief = sorted(node.cpg.belief);
       if (belief !== truth) this.checker.violation(node.view, `lists processes [${belief}], there are [${truth}]`);
       node.cpg.checkClients();
+      if (node.quorum !== null && !node.quorum.quorate)
+        this.checker.violation(node.view, 'all are there, and it is not quorate');
     }
   }
 

@@ -71,6 +71,50 @@ const STEPS: readonly Step[] = [
   },
 ];
 
+/** In a round of deaths; the time from a start of the daemon to its next death goes through all of a join. */
+const DAEMONS_A_ROUND = 5;
+const LIFE_MS_MIN = 60;
+const LIFE_MS_STEP = 53;
+const LIFE_MS_SPAN = 1_400;
+const CLIENTS_A_DAEMON = 4;
+
+/** A round of nothing but deaths: clients in the middle of sending, on all nodes, and the last daemon at any moment of its start and after it. */
+export async function deaths(scene: FaultScene, counts: ChurnCounts): Promise<void> {
+  const { lab } = scene;
+  const node = last(scene);
+  for (let times = 0; times < DAEMONS_A_ROUND; times++) {
+    await node.killDaemon();
+    counts.daemonKills++;
+    for (const member of scene.living) if (member.node === node) await member.process.stop('SIGKILL');
+    node.startDaemon();
+    const lifeMs = LIFE_MS_MIN + ((counts.daemonKills * LIFE_MS_STEP) % LIFE_MS_SPAN);
+    await Promise.all([sleep(lifeMs), killClients(scene, counts, lab.nodes.slice(0, -1))]);
+  }
+}
+
+async function killClients({ lab }: FaultScene, counts: ChurnCounts, nodes = lab.nodes): Promise<void> {
+  for (let times = 0; times < CLIENTS_A_DAEMON; times++) {
+    const node = nodes[times % nodes.length] ?? lab.node(1);
+    const member = await LoadMember.join(node, 'killed');
+    member.send(500, 64, 5_000, counts.clientKills);
+    await sleep((counts.clientKills * 7) % 40);
+    await member.process.stop('SIGKILL');
+    counts.clientKills++;
+  }
+}
+
+/** Members of process groups as the tools of each node list them, where they are not exactly the living ones. */
+export async function ghosts({ lab, living }: FaultScene): Promise<string[]> {
+  const wanted = living.map(({ nodeId, pid }) => `${pid}@${nodeId}`).sort();
+  const complaints: string[] = [];
+  for (const node of lab.nodes) {
+    const { stdout } = await node.tool('corosync-cpgtool');
+    const listed = [...stdout.matchAll(/^\s+(\d+)\s+(\d+) \(/gm)].map(([, pid, id]) => `${pid}@${id}`).sort();
+    if (listed.join() !== wanted.join()) complaints.push(`${node.plan.name} lists ${listed}, there are ${wanted}`);
+  }
+  return complaints;
+}
+
 /** One step; they take turns. */
 export async function churn(scene: FaultScene, counts: ChurnCounts, round: number): Promise<void> {
   await STEPS[round % STEPS.length]?.(scene, counts, round);

@@ -5,7 +5,7 @@ import { labUnavailable, oursUnavailable } from '../lab/host.ts';
 import { compareSequences, settle } from '../lab/load.ts';
 import type { DaemonKind, LabNode } from '../lab/node.ts';
 import { sleep } from '../lab/process.ts';
-import { type ChurnCounts, churn } from './churn.ts';
+import { type ChurnCounts, churn, deaths, ghosts } from './churn.ts';
 import { judgeFlatness, SAMPLES_MIN, type Sample } from './flat.ts';
 import { FaultScene, holdingsOf } from './scene.ts';
 import { FAULT_DEFAULTS } from './table.ts';
@@ -13,6 +13,7 @@ import { FAULT_DEFAULTS } from './table.ts';
 const USAGE = `npm run soak -- [options]     churn of clients, daemons and links; memory, descriptors, threads and files must stay flat
   --minutes N         for so long (60)
   --kinds LIST        the daemons (ours,ours,ours); the last one is killed again and again
+  --deaths            nothing but that, and clients killed in the middle of sending
 `;
 const QUIET_MS = 1_000;
 /** Three starts on a busy machine. */
@@ -24,6 +25,7 @@ const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '60' },
     kinds: { type: 'string', default: 'ours,ours,ours' },
+    deaths: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
@@ -51,11 +53,15 @@ async function takeStock(scene: FaultScene, series: Map<string, Sample[]>): Prom
   for (const member of scene.living) member.mark();
   scene.send(30);
   await settle(scene.living);
-  const complaints = compareSequences(scene.living);
+  const complaints = [...compareSequences(scene.living), ...(await ghosts(scene))];
   await sleep(QUIET_MS);
   for (const node of lab.nodes) {
     const name = `${node.plan.name} (${node.kind}, ${node.daemon?.pid})`;
-    series.set(name, [...(series.get(name) ?? []), sample(node)]);
+    const taken = sample(node);
+    series.set(name, [...(series.get(name) ?? []), taken]);
+    if (!values.deaths) continue;
+    const lives = `${node.plan.name} (all processes)`; // what a killed one left in files stays with its node
+    series.set(lives, [...(series.get(lives) ?? []), taken]);
   }
   return complaints;
 }
@@ -91,7 +97,7 @@ async function soak(): Promise<boolean> {
     await scene.joinAll();
     for (; performance.now() < endMs; rounds++) {
       scene.beginLoad(10);
-      await churn(scene, counts, rounds);
+      await (values.deaths ? deaths(scene, counts) : churn(scene, counts, rounds));
       await scene.endLoad();
       complaints.push(...(await takeStock(scene, series)));
       if (rounds % ROUNDS_OF_MEMBERS !== ROUNDS_OF_MEMBERS - 1) continue;

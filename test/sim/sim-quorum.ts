@@ -1,0 +1,127 @@
+import type { RingId } from '../../src/lib/ring-id.ts';
+import { ServiceId } from '../../src/services/codec/ids.ts';
+import type { EngineTimer, RunningService } from '../../src/services/engine.ts';
+import { Outbox } from '../../src/services/host/outbox.ts';
+import { VotequorumEngine } from '../../src/services/votequorum/engine.ts';
+import type { TrackingFile } from '../../src/services/votequorum/tracking-file.ts';
+import type { Random } from '../../src/sim/random.ts';
+import { configured } from '../../src/testing/fake-node.ts';
+import { type NodeSettings, nodeList } from '../../src/testing/quorum-node.ts';
+import { Group, type ProcessGroups } from '../../src/totem/index.ts';
+
+/** What the votequorum of one node works with; the simulator's node implements it. */
+export interface SimQuorumHost {
+  readonly nodeId: number;
+  readonly nodeIds: readonly number[];
+  readonly settings: NodeSettings;
+  readonly trackingFile: TrackingFile;
+  readonly groups: ProcessGroups;
+  alive(): boolean;
+  now(): number;
+  /** In an event of the node, if it lives by then. */
+  after(delayMs: number, run: () => void): void;
+  syncInProgress(): boolean;
+  decided(members: readonly number[], quorate: boolean, ringId: RingId): void;
+}
+
+const CHOICES: readonly NodeSettings[] = [
+  {},
+  { 'quorum.wait_for_all': true },
+  { 'quorum.auto_tie_breaker': true },
+  { 'quorum.auto_tie_breaker': true, 'quorum.auto_tie_breaker_node': 'highest' },
+];
+
+/** The options of a seed's cluster. Those that change what is expected, so that a minority may go on, are left out. */
+export const quorumSettings = (random: Random): NodeSettings => random.pick(CHOICES);
+
+/** Of a campaign: its messages change the story, so those seeds that have a name keep theirs. */
+export const hasVotes = (seed: number): boolean => seed % 7 === 2;
+
+/** Votequorum of one node: the engine of the daemon, one vote a node. */
+export class SimQuorum {
+  quorate = false;
+  readonly sync;
+  private readonly engine: VotequorumEngine;
+  private readonly service: RunningService<string, string>;
+  private readonly outbox: Outbox;
+
+  constructor(private readonly host: SimQuorumHost) {
+    const { nodeId, nodeIds, settings } = host;
+    const setTimer = (delayMs: number, callback: () => void): EngineTimer => this.timer(delayMs, callback);
+    this.outbox = new Outbox({ mcast: (fn, message) => this.mcast(fn, message), setTimer });
+    this.engine = new VotequorumEngine({
+      trackingFile: host.trackingFile,
+      setQuorum: (members, quorate, ringId) => {
+        this.quorate = quorate;
+        host.decided(members, quorate, ringId);
+      },
+    });
+    this.service = this.engine.start({
+      nodeId,
+      cmap: configured({ 'quorum.provider': 'corosync_votequorum', ...nodeList(nodeIds, nodeId), ...settings }),
+      log: () => {},
+      nowMs: () => host.now(),
+      isQuorate: () => this.quorate,
+      syncInProgress: () => host.syncInProgress(),
+      send: (fn, payload) => this.outbox.send(fn, payload),
+      trySend: (fn, payload) => this.outbox.trySend(fn, payload),
+      flush: () => this.outbox.flush(),
+      setTimer,
+      track: () => {},
+    });
+    const { sync } = this.service;
+    this.sync = {
+      serviceId: this.engine.serviceId,
+      init: (transitional: readonly number[], members: readonly number[], ringId: RingId) =>
+        sync?.init(transitional, members, ringId),
+      process: () => (sync?.process() === false ? ('again' as const) : ('done' as const)),
+      activate: () => sync?.activate(),
+      abort: () => sync?.abort(),
+    };
+  }
+
+  private timer(delayMs: number, callback: () => void): EngineTimer {
+    let cancelled = false;
+    this.host.after(delayMs, () => {
+      if (!cancelled) callback();
+    });
+    return {
+      cancel: () => {
+        cancelled = true;
+      },
+    };
+  }
+
+  private mcast(fn: number, payload: Uint8Array): boolean {
+    const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+    view.setInt32(0, (ServiceId.VOTEQUORUM << 16) | fn, true);
+    view.setInt32(8, payload.length, true);
+    return this.host.groups.mcast(Group.SERVICES, payload);
+  }
+
+  deliver(fn: number, from: number, bytes: Uint8Array): void {
+    const name = this.engine.messages[fn];
+    if (name !== undefined) this.service.messages[name]?.(bytes, from);
+  }
+}
+
+/** Which sets of nodes were quorate in the whole life of a cluster. */
+export class QuorumChecker {
+  private readonly sets = new Map<string, readonly number[]>();
+
+  constructor(private readonly violation: (text: string) => void) {}
+
+  /** A node takes itself for quorate with these members: with every other such set it has a node in common. */
+  decided(members: readonly number[], quorate: boolean): void {
+    if (!quorate) return;
+    const key = members.join();
+    if (this.sets.has(key)) return;
+    for (const [other, nodes] of this.sets)
+      if (!members.some((node) => nodes.includes(node))) this.violation(`quorate are {${key}} and {${other}}`);
+    this.sets.set(key, members);
+  }
+
+  get count(): number {
+    return this.sets.size;
+  }
+}
