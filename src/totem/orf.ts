@@ -300,7 +300,12 @@ function numberQueued(s: RingState, token: OrfToken): void {
   s.thisSeqno = (s.thisSeqno + 1) | 0;
   s.regular.remove(token.seq); // only a forged message can be there: the holder of the token gives the numbers
   s.regular.add(token.seq, at, length);
-  s.high = token.seq;
+  noteNumber(s, token.seq);
+}
+
+/** The newest number, unless somebody has forged messages with later ones, which are here and count as received. */
+function noteNumber(s: RingState, seq: number): void {
+  if (seqLt(s.high, seq)) s.high = seq;
 }
 
 function sendRecovered(s: RingState, token: OrfToken): boolean {
@@ -317,7 +322,7 @@ function sendRecovered(s: RingState, token: OrfToken): boolean {
   s.recovery.queue.remove(seq);
   s.recovery.queue.addStub(seq);
   s.network.multicast(at, stubBytes(s, seq), FrameClass.NOFLUSH, 0);
-  s.high = seq;
+  noteNumber(s, seq);
   s.recovery.retransFirst++;
   return true;
 }

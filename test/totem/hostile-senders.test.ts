@@ -1,6 +1,7 @@
 import t from 'tap';
 import { RING_SEQ_MAX, ringSeqNewer } from '../../src/lib/ring-seq.ts';
-import { ProcessGroups, TotemDrop } from '../../src/totem/index.ts';
+import { Group, ProcessGroups, TotemDrop } from '../../src/totem/index.ts';
+import { checkInvariants } from '../../src/totem/invariants.ts';
 import { Encapsulated } from '../../src/totem/wire/header.ts';
 import { encodeJoin } from '../../src/totem/wire/join.ts';
 import { numberMcast, writeMcastHeader } from '../../src/totem/wire/mcast.ts';
@@ -154,3 +155,18 @@ t.test(
     t.equal(node.groups.srp.phase, 'gather', 'then they become one ring');
   },
 );
+
+t.test('forged messages with numbers ahead of the token', async (t) => {
+  const node = new LoneNode().toOperational();
+  const { state } = node;
+  const { ring } = state;
+  const first = state.aru + 1;
+  for (let seq = first + 1; seq < first + 20; seq++) node.mcast(2, ring, seq);
+  t.equal(state.high, first + 19, 'they lie behind a hole');
+  node.groups.mcast(Group.SERVICES, new Uint8Array(100));
+  // The hole is the number that this node gives to its own message now.
+  const { myTokenSeq: tokenSeq, aru } = state;
+  node.orfToken({ seq: first - 1, tokenSeq: tokenSeq + 1, aru, ringRep: ring.rep, ringSeq: ring.seq });
+  t.equal(state.aru, first + 19, 'all of it is contiguous');
+  t.same(checkInvariants(state), [], 'and known to be there');
+});
