@@ -98,22 +98,55 @@ t.test('a capture of an encrypted ring while a node dies', { skip }, async (t) =
   });
 });
 
-t.test('a capture of a ring in clear, cut by its capture', { skip }, async (t) => {
-  t.setTimeout(90_000);
-  const lab = await Lab.create({ transport: 'udpu' }, ['ours', 'stock']);
-  t.teardown(() => lab.close());
-  const file = join(lab.directory, 'ring.pcapng');
-  const arguments_ = ['-i', 'eth0', '-s', '100', '--immediate-mode', '-U', '-Z', 'root', '-w', file, 'udp'];
-  const capture = lab.node(1).space.start('tcpdump', arguments_);
-  await sleep(1000);
-  for (const node of lab.nodes) node.startDaemon();
-  await lab.waitRing(lab.nodes);
-  await lab.node(1).space.run(RONDO, ['cpg', 'send', 'group', 'x'.repeat(500)]);
-  t.equal(await lab.node(2).stopDaemon(), 0);
-  await sleep(1500);
-  await capture.stop('SIGINT');
-  const { stdout } = await decode(file);
-  t.match(stdout, /the token of ring \S+ goes round/);
-  t.match(stdout, /LEAVE: node 2 ends in order/);
-  t.match(stdout, /\d+ packets? cut by the capture, and not read: capture with tcpdump -s 0/);
-});
+for (const transport of ['udpu', 'udp', 'knet'] as const) {
+  t.test(`a capture of a ring in clear over ${transport}`, { skip }, async (t) => {
+    t.setTimeout(90_000);
+    const lab = await Lab.create({ transport }, ['ours', 'stock']);
+    t.teardown(() => lab.close());
+    // The second capture has the beginning of each packet only.
+    const [file, cut] = [join(lab.directory, 'ring.pcapng'), join(lab.directory, 'cut.pcap')];
+    const captures = [
+      [file, '0'],
+      [cut, '100'],
+    ].map(([path = '', bytes = '']) =>
+      lab
+        .node(1)
+        .space.start('tcpdump', ['-i', 'eth0', '-s', bytes, '--immediate-mode', '-U', '-Z', 'root', '-w', path, 'udp']),
+    );
+    await sleep(1000);
+    for (const node of lab.nodes) node.startDaemon();
+    await lab.waitRing(lab.nodes);
+    await lab.node(1).space.run(RONDO, ['cpg', 'send', 'group', 'x'.repeat(500)]);
+    t.equal(await lab.node(2).stopDaemon(), 0);
+    await sleep(1500);
+    for (const capture of captures) await capture.stop('SIGINT');
+    const whole = await decode(file);
+    t.equal(whole.code, 0);
+    for (const says of [
+      /the token of ring \S+ goes round/,
+      /JOIN: node [12] wants a ring of 1 2/,
+      /commit token of ring \S+ from node [12]: members 1 2/,
+      /node 1: cpg mcast, group "group", process \d+/,
+      /LEAVE: node 2 ends in order/,
+      / of a ring \(\d+ in clear\)/,
+    ])
+      t.match(whole.stdout, says);
+    t.notMatch(
+      whole.stdout,
+      /that no node would take|to port \d+ (?:is|are) not of a ring/,
+      'every packet is understood',
+    );
+    if (transport === 'knet') {
+      t.match(whole.stdout, /packets of 1500 bytes passed/);
+      const { stdout } = await decode(file, '--kind', 'pmtud,pmtud-reply,ping,pong', '--json');
+      const kinds = stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => String(JSON.parse(line).kind));
+      t.same([...new Set(kinds)].sort(), ['ping', 'pmtud', 'pmtud-reply', 'pong', 'summary']);
+    }
+    const some = await decode(cut);
+    t.match(some.stdout, /\d+ packets? cut by the capture, and not read: capture with tcpdump -s 0/);
+    t.match(some.stdout, /the token of ring \S+ goes round/);
+  });
+}
