@@ -40,6 +40,16 @@ t.test('each thing that can be wrong with a machine', async (t) => {
   t.same(machineCodes({ errors: [problem] }), ['error config.unusable']);
   t.same(machineCodes({ errors: [{ ...problem, isKey: true }] }), ['error key.missing']);
   t.same(machineCodes({ warnings: [problem] }), ['warning config.warning']);
+  t.match(machineFindings({ ...MACHINE, warnings: [problem] })[0], {
+    cause: /takes it as it is/,
+    evidence: ['corosync.conf:3:5: bad'],
+    mend: `Do this (in ${MACHINE.file}); then: rondo config check ${MACHINE.file}`,
+  });
+  const silent = { ...problem, hint: '' };
+  t.match(machineFindings({ ...MACHINE, errors: [silent] })[0], {
+    cause: /ends at once/,
+    mend: `Correct ${MACHINE.file}; then: rondo config check ${MACHINE.file}`,
+  });
   t.same(machineCodes({ warnings: [{ ...problem, isKey: true }] }), ['warning key.exposed']);
   t.same(machineCodes({ unresolved: ['node9'] }), ['error name.unresolved']);
   t.same(machineCodes({ daemon: { state: 'stopped' } }), ['error port.taken', 'info daemon.stopped']);

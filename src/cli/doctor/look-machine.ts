@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { readFileSync, statfsSync } from 'node:fs';
 import { bareMessage } from '../../client/errors.ts';
-import { warningText } from '../../config/errors.ts';
+import { positionText } from '../../config/errors.ts';
 import { configurationFingerprint } from '../../config/fingerprint.ts';
 import { type LoadedConfiguration, type LoadResult, loadConfiguration } from '../../config/load.ts';
 import type { TotemConfig } from '../../config/totem-config.ts';
@@ -58,7 +58,11 @@ function fileFacts(result: LoadResult): Pick<MachineFacts, 'errors' | 'warnings'
       }));
   const warnings = result.warnings
     .filter(({ code }) => code !== 'unresolved')
-    .map((warning) => ({ text: warningText(warning), hint: warning.hint, isKey: warning.code === 'key-file-access' }));
+    .map(({ position, message, hint, code }) => ({
+      text: positionText(position) + message,
+      hint,
+      isKey: code === 'key-file-access',
+    }));
   return { errors, warnings, unresolved: result.ok ? result.unresolved.map(({ text }) => text) : [] };
 }
 

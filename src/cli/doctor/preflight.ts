@@ -72,6 +72,9 @@ export function machineFindings(facts: MachineFacts): readonly Finding[] {
   ];
 }
 
+const correction = (file: string, hint: string): string =>
+  `${hint === '' ? `Correct ${file}` : `${hint} (in ${file})`}; then: rondo config check ${file}`;
+
 function fileFindings({ file, errors, warnings, unresolved }: MachineFacts): Finding[] {
   const found: Finding[] = [];
   for (const { text, hint, isKey } of errors) {
@@ -79,11 +82,11 @@ function fileFindings({ file, errors, warnings, unresolved }: MachineFacts): Fin
       code: isKey ? 'key.missing' : 'config.unusable',
       severity: 'error',
       what: isKey ? 'The key of the ring cannot be used' : 'The configuration cannot be used',
-      cause: hint === '' || isKey ? 'A daemon that starts with this file ends at once' : hint,
+      cause: 'A daemon that starts with this file ends at once',
       evidence: [text],
       mend: isKey
         ? 'Copy the key of another node: scp NODE:/etc/corosync/authkey /etc/corosync/ (a first one: corosync-keygen)'
-        : `Correct ${file}, then: rondo config check ${file}`,
+        : correction(file, hint),
     });
   }
   for (const { text, hint, isKey } of warnings) {
@@ -93,9 +96,9 @@ function fileFindings({ file, errors, warnings, unresolved }: MachineFacts): Fin
       what: isKey
         ? 'Others can read or change the key of the ring'
         : 'The configuration has something that looks like a mistake',
-      cause: hint === '' ? 'It is accepted as it is' : hint,
+      cause: isKey ? hint : 'The daemon takes it as it is, which may not be what was meant',
       evidence: [text],
-      mend: isKey ? 'chown root: KEYFILE && chmod 400 KEYFILE' : `Correct ${file}, then: rondo config check ${file}`,
+      mend: isKey ? 'chown root: KEYFILE && chmod 400 KEYFILE' : correction(file, hint),
     });
   }
   if (unresolved.length > 0)
