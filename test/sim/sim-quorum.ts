@@ -105,23 +105,29 @@ export class SimQuorum {
   }
 }
 
-/** Which sets of nodes were quorate in the whole life of a cluster. */
+/**
+ * Who was quorate in the whole life of a cluster. More than half of the nodes may be; with a tie-breaker, which looks at the members of the last view,
+ * half of them, and never both halves that come from one ring.
+ */
 export class QuorumChecker {
-  private readonly sets = new Map<string, readonly number[]>();
+  private readonly halves = new Map<string, string>();
+  decisions = 0;
 
-  constructor(private readonly violation: (text: string) => void) {}
+  constructor(
+    private readonly size: number,
+    private readonly settings: NodeSettings,
+    private readonly violation: (text: string) => void,
+  ) {}
 
-  /** A node takes itself for quorate with these members: with every other such set it has a node in common. */
-  decided(members: readonly number[], quorate: boolean): void {
+  /** A node takes itself for quorate with these members; `from`: its ring before. */
+  decided(members: readonly number[], quorate: boolean, from: string): void {
     if (!quorate) return;
+    this.decisions++;
+    if (2 * members.length > this.size) return;
     const key = members.join();
-    if (this.sets.has(key)) return;
-    for (const [other, nodes] of this.sets)
-      if (!members.some((node) => nodes.includes(node))) this.violation(`quorate are {${key}} and {${other}}`);
-    this.sets.set(key, members);
-  }
-
-  get count(): number {
-    return this.sets.size;
+    const tie = 2 * members.length === this.size && this.settings['quorum.auto_tie_breaker'] === true;
+    const other = this.halves.get(from) ?? key;
+    this.halves.set(from, other);
+    if (!tie || other !== key) this.violation(`quorate are {${key}}${other === key ? '' : ` and {${other}}`}`);
   }
 }

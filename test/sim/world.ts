@@ -151,9 +151,9 @@ export class World implements SimNodeWorld {
     this.heartbeats = this.deaths === null ? null : new Heartbeats(seed, this);
     this.hardships = this.deaths === null ? null : new Hardships(seed, this);
     this.firstRingSeq = this.attacker?.firstRingSeq() ?? 0;
-    this.quorumChecker =
-      options.quorum === true ? new QuorumChecker((text) => this.checker.violation(null, text)) : null;
     this.quorumSettings = quorumSettings(new Random(seed ^ 0x00707e5));
+    const broken = (text: string): void => this.checker.violation(null, text);
+    this.quorumChecker = options.quorum === true ? new QuorumChecker(size, this.quorumSettings, broken) : null;
     this.spoil = options.spoil ?? (() => {});
   }
 
@@ -228,7 +228,7 @@ export class World implements SimNodeWorld {
   quorumDecided(node: SimNode, members: readonly number[], quorate: boolean): void {
     const { nodeId } = node.options;
     if (quorate && !members.includes(nodeId)) this.checker.violation(node.view, `quorate with {${members}}`);
-    this.quorumChecker?.decided(members, quorate);
+    this.quorumChecker?.decided(members, quorate, node.view.path.at(-2)?.ring ?? `none ${nodeId}`);
   }
 
   /** Faults and traffic for a while, then healing, then the proof that all is well. */

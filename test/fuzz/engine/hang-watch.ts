@@ -7,8 +7,11 @@ const HANG_MS = 60_000;
 const WATCH = `
 const { workerData: { shared, hangMs } } = require('node:worker_threads');
 const words = new Int32Array(shared, 0, 2), bytes = new Uint8Array(shared, 8);
-let last = -1, sinceMs = Date.now();
+let last = -1, sinceMs = Date.now(), lookedMs = Date.now();
 setInterval(() => {
+  const awayMs = Date.now() - lookedMs;
+  lookedMs += awayMs;
+  if (awayMs > 5000) sinceMs += awayMs; // the whole process was stopped
   const now = Atomics.load(words, 0);
   if (now !== last) { last = now; sinceMs = Date.now(); return; }
   if (Date.now() - sinceMs < hangMs) return;
