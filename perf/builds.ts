@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { labUnavailable, ROOT } from '../test/interop/lab/host.ts';
 import { COUNT, toolNumber, toolNumbers, toolOptions, toolWords } from '../test/tool-options.ts';
-import { type Figures, throughput } from './measures.ts';
+import { type Figures, groupOf, throughput } from './measures.ts';
 import { CONDITIONS, DRESS_NAMES, MEASURED_SECONDS, MESSAGE_BYTES_MAX, Rig, type Setup } from './rig.ts';
 import { spreadOf } from './statistics.ts';
 
@@ -73,8 +73,8 @@ async function stand(rigs: readonly Rig[]): Promise<void> {
 }
 
 async function compare(rigs: readonly Rig[]): Promise<void> {
-  for (const rig of rigs) await rig.receivers('perf');
-  for (const size of sizes) for (const rig of rigs) await rig.client('cpgbench', 'perf', size, warmup);
+  for (const rig of rigs) await rig.receivers(groupOf(1));
+  for (const size of sizes) for (const rig of rigs) await rig.client('cpgbench', groupOf(1), size, warmup);
   for (const size of sizes) {
     const figures: Figures[][] = rigs.map(() => []);
     for (let round = 0; round < rounds; round++) {
@@ -87,16 +87,12 @@ async function compare(rigs: readonly Rig[]): Promise<void> {
 
 /** Beside what a message costs: how often the token came, and in how many packets messages went, which says how well the ring was used. */
 async function measure(rig: Rig, size: number): Promise<Figures> {
-  const so = async (): Promise<number[]> => Promise.all(['orf_token_tx', 'mcast_tx'].map((name) => counter(rig, name)));
+  const so = async (): Promise<number[]> => Promise.all(['orf_token_tx', 'mcast_tx'].map((name) => rig.counter(name)));
   const [tokensBefore = 0, packetsBefore = 0] = await so();
-  const figures = await throughput(rig, size, seconds, 0, values.syscalls);
+  const figures = await throughput(rig, { bytes: size, seconds, warmup: 0, syscalls: values.syscalls });
   const [tokens = 0, packets = 0] = await so();
   const messages = (figures['perSecond'] ?? 0) * seconds;
   return { ...figures, visits: (tokens - tokensBefore) / messages, packets: (packets - packetsBefore) / messages };
-}
-
-async function counter(rig: Rig, name: string): Promise<number> {
-  return Number(await rig.first.cmap(`stats.srp.${name}`, 'stats'));
 }
 
 function print(size: number, figures: readonly (readonly Figures[])[]): void {

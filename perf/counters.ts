@@ -28,6 +28,9 @@ function costSoFar(whom: Measured): Omit<Cost, 'syscalls'> {
   return { cpuMs: cpuNs / 1e6, switches };
 }
 
+/** Processor time of a process so far. */
+export const cpuMsOf = (pid: number): number => costSoFar({ pid }).cpuMs;
+
 /** Measures what somebody costs while `work` runs. With `syscalls`, system calls are counted, too, which makes each a little slower. */
 export async function costOf<Result>(
   whom: Measured,

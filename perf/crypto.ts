@@ -4,10 +4,10 @@ import { wireLength } from '../src/knet/mtu.ts';
 import { Arena } from '../src/os/arena.ts';
 import { type EngineName, OpensslProvider } from '../src/transport/knet/crypto-provider.ts';
 import { toolNumber, toolOptions } from '../test/tool-options.ts';
-import { cpuCost } from './cpu-cost.ts';
+import { costs } from './bench.ts';
 
 /**
- * What sealing and opening a packet costs, by engine: CPU time of this process, best of several rounds.
+ * What sealing and opening a packet costs, by engine: CPU time of this process, the best sample.
  *
  *   node dist/perf/crypto.js [--bytes 1400] [--suites aes256/sha256,…] [--batch 40]
  */
@@ -35,7 +35,7 @@ const batch: PacketBatch = {
 };
 
 /** Microseconds of CPU for one packet. */
-const costByPacket = (run: () => void): number => cpuCost(run) / packets;
+const costByPacket = (run: () => void): number => (costs({ run }).get('run')?.bestUs ?? Number.NaN) / packets;
 
 console.log(`${bytes} bytes, ${packets} packets a batch; µs of CPU a packet`);
 console.log('suite          engine                    seal    open');

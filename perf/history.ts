@@ -27,15 +27,15 @@ const START = new Date().toISOString();
 /** Beside the ring: at the start nothing of it runs yet. */
 const LOAD = (loadavg()[0] ?? 0).toFixed(1);
 
-/** Writes a run as far as it is: into the history, or where nobody keeps it. Returns what to print. */
-export function save(rows: readonly Row[], options: Run['options'], keep: boolean): string {
+/** Writes a run as far as it is: into the history, or where nobody keeps it. `node`: what our daemons ran on. Returns what to print. */
+export function save(rows: readonly Row[], options: Run['options'], node: string, keep: boolean): string {
   const directory = keep ? HISTORY : RESULTS;
   mkdirSync(directory, { recursive: true });
   const machine = {
     cpu: cpus()[0]?.model ?? '',
     cores: cpus().length,
     kernel: release(),
-    node: process.version,
+    node,
     stock: '3.1.7',
     load: LOAD,
   };

@@ -6,6 +6,8 @@ import { Lab } from '../test/interop/lab/lab.ts';
 import type { DaemonKind } from '../test/interop/lab/node.ts';
 import { program } from '../test/interop/lab/programs.ts';
 import { COUNT, toolNumber, toolNumbers, toolOptions, toolWords } from '../test/tool-options.ts';
+import { type LossyFigures, lossy } from './lossy.ts';
+import { groupOf } from './measures.ts';
 import { MEASURED_SECONDS, MESSAGE_BYTES_MAX } from './rig.ts';
 
 /**
@@ -50,13 +52,9 @@ const rounds = toolNumber(USAGE, 'rounds', values.rounds, COUNT);
 const rings = values.rings.split(',');
 for (const ring of rings) toolWords(USAGE, 'rings', ring.replaceAll('+', ','), ['stock', 'ours', 'newer']);
 
-interface Row {
+interface Row extends LossyFigures {
   readonly ring: string;
   readonly lossPercent: number;
-  readonly perSec: number;
-  /** Rings that formed while it was measured; 0: it stood. */
-  readonly ringChanges: number;
-  readonly retransmitted: number;
 }
 
 const unavailable = labUnavailable();
@@ -87,27 +85,12 @@ async function measureRing(ring: string): Promise<void> {
   );
   try {
     for (const node of lab.nodes.slice(1))
-      await node.space.start(bench, ['perf', '0', '0', 'quiet']).waitFor(/ready/, 30_000);
-    await lab.node(1).space.run(bench, ['perf', String(size), '3']);
+      await node.space.start(bench, [groupOf(1), '0', '0', 'quiet']).waitFor(/ready/, 30_000);
+    await lab.node(1).space.run(bench, [groupOf(1), String(size), '3']);
     let lossless = 0;
     for (const lossPercent of losses) {
-      for (const node of lab.nodes) {
-        await node.heal();
-        if (lossPercent > 0) await node.cut({ share: lossPercent / 100, direction: 'in' });
-      }
-      const before = await counters(lab);
-      const args = ['perf', String(size), String(seconds)];
-      const { code, stdout } = await lab.node(1).space.run(bench, args, { timeoutMs: 60_000 + seconds * 1000 });
-      const after = await counters(lab);
-      const perSec = code === 0 ? (JSON.parse(stdout) as { perSecond: number }).perSecond : 0;
-      if (lossPercent === 0) lossless = perSec;
-      const row = {
-        ring,
-        lossPercent,
-        perSec,
-        ringChanges: after.rings - before.rings,
-        retransmitted: after.retransmitted - before.retransmitted,
-      };
+      const row = { ring, lossPercent, ...(await lossy(lab, lossPercent, size, seconds)) };
+      if (lossPercent === 0) lossless = row.perSec;
       rows.push(row);
       print(row, lossless);
     }
@@ -126,16 +109,6 @@ function print(row: Row, lossless: number): void {
     String(row.retransmitted).padStart(12),
   ];
   console.log(columns.join(' '));
-}
-
-/** Of node 1's ring protocol; the map of statistics may be out of reach while the ring is broken. */
-async function counters(lab: Lab): Promise<{ readonly rings: number; readonly retransmitted: number }> {
-  const stats = await lab.node(1).cmapDump('stats.srp.', 'stats');
-  const number = (name: string): number => Number(stats.get(`stats.srp.${name}`) ?? Number.NaN);
-  let retransmitted = 0;
-  for (const node of lab.nodes)
-    retransmitted += Number((await node.cmapDump('stats.srp.mcast_retx', 'stats')).get('stats.srp.mcast_retx') ?? 0);
-  return { rings: number('operational_entered'), retransmitted };
 }
 
 function save(): void {

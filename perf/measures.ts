@@ -1,4 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { cpuMsOf } from './counters.ts';
+import { failover } from './membership.ts';
 import type { Rig } from './rig.ts';
 
 /** What one ring gives for one row: numbers by name, their units in the name's end. */
@@ -14,38 +16,72 @@ const waits = ({ p50, p99 }: Waits): Figures => ({ p50Us: p50, p99Us: p99 });
 /** An update of Proxmox's pmxcfs, roughly. */
 const SMALL_WRITES = 200;
 const MESSAGE_BYTES = 64;
+const LOAD_BYTES = 1400;
+const LOAD_MS = 500;
 
-/** One client of node 1 multicasts without a pause and counts what it gets back, while other nodes have a member that receives. */
-export async function throughput(
-  rig: Rig,
-  bytes: number,
-  seconds: number,
-  warmup: number,
-  syscalls = true,
-): Promise<Figures> {
-  // A fresh process compiles its hot code during the first seconds; a daemon runs for months.
-  if (warmup > 0) await rig.client('cpgbench', 'perf', bytes, warmup);
-  const { cost, result } = await rig.cost(syscalls, () =>
-    rig.client<{ messages: number; perSecond: number }>('cpgbench', 'perf', bytes, seconds),
-  );
-  const each = (total: number): number => total / Math.max(1, result.messages);
+export interface Load {
+  readonly bytes: number;
+  readonly seconds: number;
+  /** A fresh process compiles its hot code during the first seconds; a daemon runs for months. */
+  readonly warmup: number;
+  /** System calls are counted, too. */
+  readonly syscalls?: boolean;
+  /** Clients that send: on the first nodes, one on each as far as there are nodes. */
+  readonly senders?: number;
+}
+
+/** Clients multicast without a pause and count what they get back, while other nodes have a member that receives. */
+export async function throughput(rig: Rig, load: Load): Promise<Figures> {
+  const { bytes, seconds, warmup, syscalls = true, senders = 1 } = load;
+  const group = groupOf(senders);
+  const { nodes } = rig.lab;
+  const send = (forSeconds: number): Promise<readonly Sent[]> =>
+    Promise.all(
+      Array.from({ length: senders }, (_, at) =>
+        rig.clientOn<Sent>(nodes[at % nodes.length] ?? rig.first, 'cpgbench', group, bytes, forSeconds),
+      ),
+    );
+  if (warmup > 0) await send(warmup);
+  const { cost, result } = await rig.cost(syscalls, () => send(seconds));
+  const messages = result.reduce((sum, sent) => sum + sent.messages, 0);
+  const each = (total: number): number => total / Math.max(1, messages);
   return {
-    perSecond: result.perSecond,
+    perSecond: result.reduce((sum, sent) => sum + sent.perSecond, 0),
     cpuUs: each(cost.cpuMs * 1000),
     switches: each(cost.switches),
     ...(cost.syscalls === null ? {} : { syscalls: each(cost.syscalls) }),
   };
 }
 
-/** One message in flight. */
+interface Sent {
+  readonly messages: number;
+  readonly perSecond: number;
+}
+
+/** Each number of senders has a group of its own: members that receive stay in theirs. */
+export const groupOf = (senders: number): string => `perf${senders}`;
+
+/** One message in flight, and how long a rotation of the token takes meanwhile. */
 export async function message(rig: Rig, count: number): Promise<Figures> {
   await rig.client('latency', 'message', count, MESSAGE_BYTES);
-  return waits(await rig.client<Waits>('latency', 'message', count, MESSAGE_BYTES));
+  const tokens = await rig.counter('orf_token_rx');
+  const found = await rig.client<Waits>('latency', 'message', count, MESSAGE_BYTES);
+  const rotations = Math.max(1, (await rig.counter('orf_token_rx')) - tokens);
+  return { ...waits(found), rotationUs: (found.totalMs * 1000) / rotations };
 }
 
 /** Messages on a schedule, at a share of what the ring can do. */
 export async function scheduled(rig: Rig, perSecond: number, seconds: number): Promise<Figures> {
   return waits(await rig.client<Waits>('latency', 'rate', Math.round(perSecond), seconds, MESSAGE_BYTES));
+}
+
+/** The same while another client of node 1 multicasts without a pause. */
+export async function underLoad(rig: Rig, perSecond: number, seconds: number): Promise<Figures> {
+  const load = await rig.load(LOAD_BYTES);
+  await delay(LOAD_MS);
+  const figures = await scheduled(rig, perSecond, seconds);
+  await load.stop('SIGKILL');
+  return figures;
 }
 
 /** A request of another service, again and again. */
@@ -61,13 +97,27 @@ export async function smallWrites(rig: Rig): Promise<Figures> {
   return { totalMs };
 }
 
-/** What a ring costs that nobody uses, by node. */
+/** What a ring costs that nobody uses: node 1, and the processor time of all. */
 export async function idle(rig: Rig, seconds: number): Promise<Figures> {
   await delay(1000);
+  const all = (): number => rig.lab.nodes.reduce((sum, { daemon }) => sum + cpuMsOf(daemon?.pid ?? 0), 0);
+  const before = all();
   const { cost } = await rig.cost(true, () => delay(seconds * 1000));
   return {
     cpuPercent: cost.cpuMs / (seconds * 10),
+    ringPercent: (all() - before) / (seconds * 10),
     switchesPerSecond: cost.switches / seconds,
     ...(cost.syscalls === null ? {} : { syscallsPerSecond: cost.syscalls / seconds }),
   };
+}
+
+/** The node that is killed is the last one; load is that of a client on node 1. */
+export async function membership(
+  rig: Rig,
+  loaded: boolean,
+): Promise<{ readonly lost: Figures; readonly back: Figures }> {
+  const load = loaded ? await rig.load(LOAD_BYTES) : null;
+  const { lostMs, backMs } = await failover(rig.lab);
+  await load?.stop('SIGKILL');
+  return { lost: { viewMs: lostMs }, back: { viewMs: backMs } };
 }

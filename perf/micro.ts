@@ -6,10 +6,10 @@ import { CMAP_GET, CMAP_GET_RESPONSE } from '../src/services/codec/cmap.ts';
 import { CPG_DELIVER, CPG_MCAST } from '../src/services/codec/cpg.ts';
 import { groupNameValue, nameValue } from '../src/services/codec/fields.ts';
 import { toolOptions } from '../test/tool-options.ts';
-import { cpuCost } from './cpu-cost.ts';
+import { costs } from './bench.ts';
 
 /**
- * What small parts cost: CPU time of this process by run, best of several rounds.
+ * What small parts cost: CPU time of this process by run, the best sample and the median.
  *
  *   node dist/perf/micro.js              codecs, rings, queues
  *   node dist/perf/crypto.js             sealing and opening packets
@@ -55,5 +55,12 @@ function rings(bytes: number): Record<string, () => void> {
   };
 }
 
-for (const [name, run] of Object.entries({ ...codecs(), ...rings(64), ...rings(MESSAGE_BYTES), ...rings(100_000) }))
-  console.log(`${name.padEnd(52)} ${(cpuCost(run) * 1000).toFixed(0).padStart(8)} ns`);
+const nanoseconds = (us: number): string => (us * 1000).toFixed(0).padStart(8);
+console.log(`${''.padEnd(52)}  best ns  median`);
+for (const [name, { bestUs, medianUs }] of costs({
+  ...codecs(),
+  ...rings(64),
+  ...rings(MESSAGE_BYTES),
+  ...rings(100_000),
+}))
+  console.log(`${name.padEnd(52)} ${nanoseconds(bestUs)}${nanoseconds(medianUs)}`);

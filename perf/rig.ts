@@ -6,6 +6,7 @@ import { must, type Running, start } from '../test/interop/lab/process.ts';
 import { program } from '../test/interop/lab/programs.ts';
 import type { NumberLimits } from '../test/tool-options.ts';
 import { type Cost, costOf } from './counters.ts';
+import { formation } from './membership.ts';
 
 /** What libcpg sends as one message. */
 export const MESSAGE_BYTES_MAX = 1_000_000;
@@ -19,6 +20,8 @@ const DRESSES: Readonly<Record<string, ClusterOptions>> = {
   knet: { transport: 'knet' },
   secure: { transport: 'knet', crypto: { cipher: 'aes256', hash: 'sha256' } },
 } satisfies Record<(typeof DRESS_NAMES)[number], ClusterOptions>;
+
+const LOAD_SECONDS_MAX = 3_600;
 
 /** What else the machine does. */
 export const CONDITIONS = ['quiet', 'ordinary', 'neighbour', 'onecore'] as const;
@@ -50,7 +53,11 @@ export interface Setup {
 
 /** A ring of one kind of daemon, the same for both kinds. */
 export class Rig {
-  private constructor(readonly lab: Lab) {}
+  private constructor(
+    readonly lab: Lab,
+    /** From the start of all daemons at once until all served clients in one ring. */
+    readonly formedMs: number,
+  ) {}
 
   static async with<Result>(setup: Setup, kind: DaemonKind, work: (rig: Rig) => Promise<Result>): Promise<Result> {
     const options = DRESSES[setup.dress];
@@ -59,17 +66,18 @@ export class Rig {
     const cores = setup.condition === 'onecore' ? '0' : `0-${cpus().length - 1}`;
     await must('taskset', ['-pc', cores, String(process.pid)]); // children have it from their parent
     const kinds = Array.from({ length: setup.nodes }, () => kind);
-    const lab = await Lab.up(
+    const lab = await Lab.create(
       { ...options, system, ...(setup.build === undefined ? {} : { build: setup.build }) },
       kinds,
     );
     let neighbour: Running | null = null;
     try {
+      const formedMs = await formation(lab);
       if (setup.condition === 'neighbour') {
         neighbour = start(await program('neighbour'), ['0', '2', '4']);
         await neighbour.waitFor(/spinning/);
       }
-      return await work(new Rig(lab));
+      return await work(new Rig(lab, formedMs));
     } finally {
       await neighbour?.stop('SIGKILL');
       await lab.close();
@@ -88,22 +96,34 @@ export class Rig {
     return costOf({ pid: this.first.daemon?.pid ?? 0 }, syscalls, work);
   }
 
+  /** Of node 1's ring protocol, by its map of statistics. */
+  async counter(name: string): Promise<number> {
+    return Number((await this.first.cmap(`stats.srp.${name}`, 'stats')) ?? Number.NaN);
+  }
+
   /** Runs a C client on node 1 that prints one line of JSON. */
-  async client<Figures>(name: string, ...args: readonly (string | number)[]): Promise<Figures> {
-    const path = await program(name);
-    const { code, stdout, stderr } = await this.first.space.run(
-      'nice',
-      [...AHEAD_OF_OTHERS, path, ...args.map(String)],
-      { timeoutMs: (MEASURED_SECONDS.max + 20) * 1000 },
-    );
+  client<Figures>(name: string, ...args: readonly (string | number)[]): Promise<Figures> {
+    return this.clientOn(this.first, name, ...args);
+  }
+
+  async clientOn<Figures>(node: LabNode, name: string, ...args: readonly (string | number)[]): Promise<Figures> {
+    const command = [...AHEAD_OF_OTHERS, await program(name), ...args.map(String)];
+    const timeoutMs = (MEASURED_SECONDS.max + 20) * 1000;
+    const { code, stdout, stderr } = await node.space.run('nice', command, { timeoutMs });
     if (code !== 0) throw new Error(`${name} ${args.join(' ')}: ${stderr}\n${this.lab.logs()}`);
     return JSON.parse(stdout) as Figures;
   }
 
-  /** A member of the group on every other node that only receives. */
-  async receivers(group: string): Promise<void> {
+  /** A client of node 1 that multicasts without a pause until it is stopped. */
+  async load(bytes: number): Promise<Running> {
+    const command = [...AHEAD_OF_OTHERS, await program('cpgbench'), 'load', String(bytes), String(LOAD_SECONDS_MAX)];
+    return this.first.space.start('nice', command);
+  }
+
+  /** A member of the group that only receives, on every node but the first ones, which have clients that send. */
+  async receivers(group: string, senders = 1): Promise<void> {
     const path = await program('cpgbench');
-    for (const node of this.lab.nodes.slice(1))
+    for (const node of this.lab.nodes.slice(senders))
       await node.space.start('nice', [...AHEAD_OF_OTHERS, path, group, '0', '0', 'quiet']).waitFor(/ready/);
   }
 }

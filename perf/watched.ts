@@ -3,7 +3,7 @@ import { labUnavailable } from '../test/interop/lab/host.ts';
 import type { Running } from '../test/interop/lab/process.ts';
 import { program } from '../test/interop/lab/programs.ts';
 import { COUNT, toolNumber, toolOptions, toolWords } from '../test/tool-options.ts';
-import { type Figures, throughput } from './measures.ts';
+import { type Figures, groupOf, throughput } from './measures.ts';
 import { CONDITIONS, DRESS_NAMES, MEASURED_SECONDS, Rig, type Setup } from './rig.ts';
 import { spreadOf } from './statistics.ts';
 
@@ -88,7 +88,7 @@ for (const [load, pairs] of rounds) for (const name of Object.keys(pairs[0]?.[0]
 
 async function compare(sides: readonly [plain: Side, watched: Side]): Promise<void> {
   const [plain, watched] = sides;
-  for (const { rig } of sides) await rig.receivers('perf');
+  for (const { rig } of sides) await rig.receivers(groupOf(1));
   await warmUp(sides);
   for (let round = 0; round < roundCount; round++)
     for (const load of loads) {
@@ -109,14 +109,16 @@ async function warmUp([plain, watched]: readonly [Side, Side]): Promise<void> {
   await whileWatched(watched, async () => {
     const untilMs = performance.now() + warmup * 1000;
     for (const size of loads.filter((load) => /^\d+$/.test(load)))
-      for (const { rig } of [plain, watched]) await rig.client('cpgbench', 'perf', size, 2);
+      for (const { rig } of [plain, watched]) await rig.client('cpgbench', groupOf(1), size, 2);
     await delay(Math.max(0, untilMs - performance.now()));
   });
 }
 
 function measure(side: Side, load: string): Promise<Figures> {
   return whileWatched(side, () =>
-    load === IDLE ? idleCost(side.rig) : throughput(side.rig, Number(load), seconds, 0, false),
+    load === IDLE
+      ? idleCost(side.rig)
+      : throughput(side.rig, { bytes: Number(load), seconds, warmup: 0, syscalls: false }),
   );
 }
 
