@@ -68,8 +68,12 @@ async function story(kind: DaemonKind, tool: string): Promise<Seen> {
     await printing.waitFor(/\[2\] ip:\S+ left/, SEEN_MS);
     await three.killDaemon();
     await printing.waitFor(/lost quorum/, SEEN_MS);
+    // Ours notices a death so soon that node 2 could be back before the links are looked at, every 1.5 s.
+    for (const link of ['link 0 to node 2', 'link 1 to node 2', 'link 0 to node 3'])
+      await printing.waitFor(new RegExp(`${link} is now disconnected`), SEEN_MS);
     two.startDaemon();
     await printing.waitFor(/is now quorate/, SEEN_MS);
+    for (const link of [0, 1]) await printing.waitFor(new RegExp(`link ${link} to node 2 is now operational`), SEEN_MS);
     await lab.waitRing([one, two]);
     await until('the traps', async () => /0003.*/.test(traps.output) || traps.output.split('\n').length > 5 || null);
     await new Promise((resolve) => setTimeout(resolve, 2500)); // links are looked at every 1.5 s
