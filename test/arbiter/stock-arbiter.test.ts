@@ -56,10 +56,9 @@ class Side {
     const socket = join(directory, 'socket');
     const settings = `local_socket_file=${socket},lock_file=${join(directory, 'lock')}`;
     const args = ['-f', '-4', '-s', 'off', '-l', '127.0.0.1', '-p', String(port), '-S', settings];
-    const server =
-      kind === 'stock'
-        ? spawn(STOCK, args, { stdio: 'ignore' })
-        : spawn(process.execPath, [OURS, 'corosync-qnetd', ...args], { stdio: 'ignore' });
+    const command = kind === 'stock' ? [STOCK] : [process.execPath, OURS, 'corosync-qnetd'];
+    // It ends with the test, also with one that is killed.
+    const server = spawn('setpriv', ['--pdeathsig', 'KILL', ...command, ...args], { stdio: 'ignore' });
     for (const end = Date.now() + SETTLED_MS; !existsSync(socket) && Date.now() < end; ) await sleep(50);
     await sleep(300); // the port is bound after the socket
     return new Side(kind, port, server, socket, story);

@@ -35,8 +35,11 @@ interface Seen {
 
 /** The object identifier of the trap of clients, which stock never sends. */
 const CLIENT_TRAP = '2b060104018295200003';
+const COMMUNITY = 'laboratory';
+const COMMUNITY_HEX = `040a${Buffer.from(COMMUNITY).toString('hex')}`;
 /** What differs between two runs: request id and time of a trap; client connections come and go. */
-const trapBody = (hex: string): string => hex.slice(hex.indexOf('060a2b060106030101040100'));
+const trapBody = (hex: string): string =>
+  `${hex.includes(COMMUNITY_HEX) ? COMMUNITY : 'another community'} ${hex.slice(hex.indexOf('060a2b060106030101040100'))}`;
 
 /** A link goes and comes, a node dies, quorum is lost and gained again: what the notifyd of node 1 makes of it. */
 async function story(kind: DaemonKind, tool: string): Promise<Seen> {
@@ -49,7 +52,7 @@ async function story(kind: DaemonKind, tool: string): Promise<Seen> {
     await one.space.must('dbus-daemon', ['--system', '--fork', '--nopidfile', '--nosyslog']);
     const monitor = one.space.start('stdbuf', ['-oL', 'dbus-monitor', '--system', "interface='org.corosync'"]);
     const printing = one.space.start('sh', ['-c', 'exec "$0" -f -o -n 2>&1', tool]);
-    const sending = one.space.start(tool, ['-f', '-n', '-s', '-m', '127.0.0.1']);
+    const sending = one.space.start(tool, ['-f', '-n', '-s', '-m', '127.0.0.1', '-c', COMMUNITY]);
     const signalling = one.space.start(tool, ['-f', '-n', '-d']);
     await until(
       'three clients of notifyd',

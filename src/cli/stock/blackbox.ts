@@ -9,6 +9,7 @@ const FILE = '/var/lib/corosync/fdata';
 /** `corosync-blackbox`: makes the daemon write its flight data, and shows it. */
 export const BLACKBOX: Tool = {
   name: 'corosync-blackbox',
+  letters: '',
   async run(_args, io) {
     for (const key of ['runtime.blackbox.dump_state', 'runtime.blackbox.dump_flight_data']) {
       await CMAPCTL.run(['-s', key, 'str', String(Math.floor(Date.now() / 1000))], io, CMAPCTL.name);

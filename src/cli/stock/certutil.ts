@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { certificateDer, KeyDirectory, PUBLIC_MODE, readInput } from '../../arbiter/authority.ts';
@@ -14,6 +15,8 @@ const REQUEST_FILE = 'qdevice-net-node.crq';
 const PKCS12_FILE = 'qdevice-net-node.p12';
 const CLUSTER_NICKNAME = 'Cluster Cert';
 const QNETD_CERTUTIL = 'corosync-qnetd-certutil';
+const QNETD_LETTERS = 'Ghisc:n:';
+const NODE_LETTERS = 'hiMmQrc:S:C:n:';
 const USAGE_STATUS = 2;
 const SECRET_MODE = 0o600;
 /** Where keys pass through on their way from host to host, under root's hands. */
@@ -50,7 +53,12 @@ function given(args: readonly string[], letters: string, io: ToolIo, program: st
   return { ...values, operands };
 }
 
-/** Runs an operation; a problem is one line and status 1. */
+/** What a command line names and is not there, or does not name. */
+class UsageProblem extends Error {
+  override readonly name = 'UsageProblem';
+}
+
+/** Runs an operation; a problem is one line and status 1, one with the command line's words status 2. */
 function guarded(io: ToolIo, act: () => number): number {
   try {
     return act();
@@ -58,6 +66,12 @@ function guarded(io: ToolIo, act: () => number): number {
     io.err(`${error instanceof Error ? error.message : error}\n`);
     return error instanceof KeyProblem ? EXIT_FAILURE : USAGE_STATUS;
   }
+}
+
+/** The file that the command line names; looked for before anything else, as stock does. */
+function certificateFile(path: string): Buffer {
+  if (!existsSync(path)) throw new UsageProblem(`Can't open certificate file ${path}`);
+  return readInput(path);
 }
 
 function lacks(io: ToolIo, text: string): number {
@@ -68,8 +82,9 @@ function lacks(io: ToolIo, text: string): number {
 /** `corosync-qnetd-certutil`: the authority, on the arbiter's host. */
 export const QNETD_CERTUTIL_TOOL: Tool = {
   name: QNETD_CERTUTIL,
+  letters: QNETD_LETTERS,
   async run(args, io, program) {
-    const values = given(args, 'Ghisc:n:', io, program);
+    const values = given(args, QNETD_LETTERS, io, program);
     if (values === null) return EXIT_FAILURE;
     const keys = new KeyDirectory(QNETD_KEYS);
     if (values.operation === 'i') return guarded(io, () => initAuthority(keys, io));
@@ -94,8 +109,9 @@ function initAuthority(keys: KeyDirectory, io: ToolIo): number {
 }
 
 function signCluster(keys: KeyDirectory, { certificate, cluster }: Given, io: ToolIo, program: string): number {
-  const request = readInput(certificate);
+  if (!existsSync(certificate)) throw new UsageProblem(`Can't open certificate file ${certificate}`);
   if (cluster === '') return lacks(io, 'You have to specify cluster name');
+  const request = readInput(certificate);
   if (cluster.includes('/')) return lacks(io, 'A cluster whose name has a slash cannot have a file for it');
   if (!keys.isThere) throw new KeyProblem(`Certificate database doesn't exists. Use ${program} -i to create it`);
   io.out('Signing cluster certificate\n');
@@ -108,20 +124,25 @@ function signCluster(keys: KeyDirectory, { certificate, cluster }: Given, io: To
 /** `corosync-qdevice-net-certutil`: the keys of a cluster's nodes. */
 export const QDEVICE_CERTUTIL_TOOL: Tool = {
   name: 'corosync-qdevice-net-certutil',
+  letters: NODE_LETTERS,
   async run(args, io, program) {
-    const values = given(args, 'hiMmQrc:S:C:n:', io, program);
+    const values = given(args, NODE_LETTERS, io, program);
     if (values === null) return EXIT_FAILURE;
     const keys = new KeyDirectory(NODE_KEYS);
     switch (values.operation) {
       case 'i':
-        return guarded(io, () => initNode(keys, readInput(values.certificate), io));
+        return guarded(io, () => initNode(keys, certificateFile(values.certificate), io));
       case 'r':
+        if (values.cluster === '') return lacks(io, 'You have to specify cluster name');
         return guarded(io, () => requestCertificate(present(keys, program), values.cluster, io));
       case 'M':
-        return guarded(io, () => importSigned(present(keys, program), readInput(values.certificate), io));
+        return guarded(io, () => {
+          const certificate = certificateFile(values.certificate);
+          return importSigned(present(keys, program), certificate, io);
+        });
       case 'm':
         return guarded(io, () => {
-          const bytes = readInput(values.certificate);
+          const bytes = certificateFile(values.certificate);
           io.out('Importing cluster certificate and key\n');
           present(keys, program).importPkcs12(bytes);
           return EXIT_SUCCESS;
@@ -151,7 +172,6 @@ function initNode(keys: KeyDirectory, authority: Buffer, io: ToolIo): number {
 }
 
 function requestCertificate(keys: KeyDirectory, cluster: string, io: ToolIo): number {
-  if (cluster === '') return lacks(io, 'You have to specify cluster name');
   io.out('Creating new certificate request\n');
   keys.write(REQUEST_FILE, keys.makeRequest(cluster), PUBLIC_MODE);
   io.out(`Certificate request stored in ${keys.file(REQUEST_FILE)}\n`);

@@ -34,11 +34,14 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   a: 'addresses',
 };
 
+const LETTERS = 'i:snbrRLk:a:hH';
+
 /** `corosync-cfgtool`: links and nodes, reload, shutdown. */
 export const CFGTOOL: Tool = {
   name: 'corosync-cfgtool',
+  letters: LETTERS,
   async run(args, io, program) {
-    const { options, errors } = getopt(program, args, 'i:snbrRLk:a:hH', LONG);
+    const { options, errors } = getopt(program, args, LETTERS, LONG);
     let action: Action = 'usage';
     let nodeId = 0;
     let brief = false;

@@ -51,11 +51,14 @@ interface Settings {
   clear: string;
 }
 
+const LETTERS = 'm:hqgsdDtTbp:C:';
+
 /** `corosync-cmapctl`: keys of the configuration and the statistics map. */
 export const CMAPCTL: Tool = {
   name: 'corosync-cmapctl',
+  letters: LETTERS,
   async run(args, io, program) {
-    const { options, operands, errors } = getopt(program, args, 'm:hqgsdDtTbp:C:');
+    const { options, operands, errors } = getopt(program, args, LETTERS);
     const settings: Settings = {
       action: 'print',
       binary: false,

@@ -15,11 +15,14 @@ interface Member {
   readonly nodeId: number;
 }
 
+const LETTERS = 'hd:ne';
+
 /** `corosync-cpgtool`: groups and their members. */
 export const CPGTOOL: Tool = {
   name: 'corosync-cpgtool',
+  letters: LETTERS,
   async run(args, io, program) {
-    const { options, errors } = getopt(program, args, 'hd:ne');
+    const { options, errors } = getopt(program, args, LETTERS);
     let delimiter = '';
     let namesOnly = false;
     let escapes = true;

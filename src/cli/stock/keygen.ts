@@ -16,11 +16,14 @@ const RANDOM_FILE = '/dev/urandom';
 const KEY_BYTES = { min: 128, default: 256, max: 4096 } as const;
 const Failure = { RANDOM: 1, CREATE: 2, WRITE: 4 } as const;
 
+const LETTERS = 'k:r:s:lh';
+
 /** `corosync-keygen`: a key for the encryption of the ring. */
 export const KEYGEN: Tool = {
   name: 'corosync-keygen',
+  letters: LETTERS,
   async run(args, io, program) {
-    const { options, errors } = getopt(program, args, 'k:r:s:lh', LONG);
+    const { options, errors } = getopt(program, args, LETTERS, LONG);
     let keyFile = KEY_FILE;
     let randomFile = RANDOM_FILE;
     let keyBytes: number = KEY_BYTES.default;

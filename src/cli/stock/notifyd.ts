@@ -30,9 +30,12 @@ const MANAGER_DEFAULT = 'localhost';
 /** An address without a name must not hold the others up. */
 const NAME_MS_MAX = 2_000;
 
+const LETTERS = 'c:fhlosnm:d';
+
 /** `corosync-notifyd`: events to standard error (what stock calls its output), syslog, D-Bus and SNMP. */
 export const NOTIFYD: Tool = {
   name: 'corosync-notifyd',
+  letters: LETTERS,
   async run(args, io, program) {
     const settings = settingsOf(args, io, program);
     if (settings === null) return EXIT_FAILURE;
@@ -45,7 +48,7 @@ export const NOTIFYD: Tool = {
 };
 
 function settingsOf(args: readonly string[], io: ToolIo, program: string): Settings | null {
-  const { options, errors } = getopt(program, args, 'c:fhlosnm:d');
+  const { options, errors } = getopt(program, args, LETTERS);
   const settings: Settings = {
     foreground: false,
     log: false,

@@ -4,12 +4,15 @@ import { daemonOptions, runOrDetach, takeDaemonOption } from './daemon-options.t
 import { getopt } from './getopt.ts';
 import { EXIT_FAILURE, type Tool } from './tool.ts';
 
+const LETTERS = 'dfhS:';
+
 /** `corosync-qdevice`: the device of a node. */
 export const QDEVICE: Tool = {
   name: QDEVICE_NAME,
+  letters: LETTERS,
   daemon: true,
   async run(args, io, program) {
-    const { options, errors } = getopt(program, args, 'dfhS:');
+    const { options, errors } = getopt(program, args, LETTERS);
     const chosen = daemonOptions(qdeviceSettings());
     for (const option of options) {
       if (takeDaemonOption(option, chosen, QDEVICE_SETTING_KINDS, io, program)) continue;

@@ -22,6 +22,7 @@ const OPERATIONS: Readonly<Record<string, string>> = { H: 'shutdown', l: 'list',
 function controlTool({ name, daemon, called, socket, letters, usage }: ControlTool): Tool {
   return {
     name,
+    letters,
     async run(args, io, program) {
       const long = [{ name: 'json', short: '', argument: false }];
       const { options, errors } = getopt(program, args, letters, long);

@@ -17,12 +17,15 @@ const TLS_WORDS: Readonly<Record<string, number>> = {
   req: TlsMode.REQUIRED,
 };
 
+const LETTERS = '46dfhvc:l:m:p:S:s:';
+
 /** `corosync-qnetd`: the arbiter. `-l` may be given several times: it listens at each of these addresses. */
 export const QNETD: Tool = {
   name: NAME,
+  letters: LETTERS,
   daemon: true,
   async run(args, io, program) {
-    const { options, errors } = getopt(program, args, '46dfhvc:l:m:p:S:s:');
+    const { options, errors } = getopt(program, args, LETTERS);
     const chosen = {
       hosts: [] as string[],
       port: QNETD_PORT,

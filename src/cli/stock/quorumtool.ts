@@ -53,11 +53,14 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   C: 'setExtraInfo',
 };
 
+const LETTERS = 'VHaslpmfe:v:hin:o:W:X:C';
+
 /** `corosync-quorumtool`: quorum, votes and the quorum device. */
 export const QUORUMTOOL: Tool = {
   name: 'corosync-quorumtool',
+  letters: LETTERS,
   async run(args, io, program) {
-    const { options, errors } = getopt(program, args, 'VHaslpmfe:v:hin:o:W:X:C');
+    const { options, errors } = getopt(program, args, LETTERS);
     const settings: Settings = {
       action: 'status',
       votes: 0,

@@ -23,6 +23,8 @@ export interface ToolIo extends Pick<CliIo, 'err' | 'signal' | 'stdin'> {
 /** A command of stock's package, under its own name, with its options, its output and its exit statuses. */
 export interface Tool {
   readonly name: string;
+  /** The letters of its options, as C's `getopt` takes them. */
+  readonly letters: string;
   /** A signal ends it by `io.signal`, in its own time and with its own exit status. */
   readonly daemon?: boolean;
   /** `program` is the name by which it was called, as messages show it. */

@@ -19,11 +19,14 @@ const COMMAND_MS_DEFAULT = 250;
 /** With a `#` before it where programs read it. */
 const PROMPT = 'vqsim> ';
 
+const LETTERS = 'c:o:nh';
+
 /** `corosync-vqsim`: what becomes of quorum when nodes come and go, decided by votequorum itself. */
 export const VQSIM: Tool = {
   name: 'corosync-vqsim',
+  letters: LETTERS,
   async run(args, io, program) {
-    const { options, errors } = getopt(program, args, 'c:o:nh');
+    const { options, errors } = getopt(program, args, LETTERS);
     let file = CONFIG_FILE_DEFAULT;
     let output: string | null = null;
     let synchronous = true;
