@@ -184,7 +184,7 @@ t.test('timings set through the map act at once, unless they are wrong', async (
   t.ok(result.ok);
   if (result.ok && result.changes !== null) {
     t.strictSame(result.changes, {
-      timings: { tokenMs: 8650, tokenRetransmitMs: 2059, holdMs: 1637, consensusMs: 10380, silenceMs: 5633 },
+      timings: { tokenMs: 8650, tokenRetransmitMs: 2059, holdMs: 1637, consensusMs: 10380, silenceMs: 5833 },
       knet: {},
       compression: {},
       filter: {},

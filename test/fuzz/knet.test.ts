@@ -84,6 +84,28 @@ t.test('with crypto on, bytes of somebody without the key change nothing', async
   node.close();
 });
 
+t.test(
+  'CVE-2018-1084, CVE-2013-0250: sealed packets that are shorter than their parts, with and without a cipher',
+  async (t) => {
+    const key = randomBytes(256);
+    for (const [cipher, hash] of [
+      ['aes256', 'sha512'],
+      ['aes128', 'md5'],
+      ['none', 'sha1'],
+    ] as const) {
+      const node = new BenchNode((arena) => new OpensslProvider(arena).load(cipher, hash, key));
+      const before = node.state();
+      for (let length = 0; length <= 160; length++)
+        for (const bytes of [new Uint8Array(length), randomBytes(length), ping(1).subarray(0, length)])
+          node.put(bytes, peer(2, 0));
+      t.equal(node.state(), before, `${cipher} ${hash}: nothing changed`);
+      t.same(node.delivered, []);
+      t.same(node.sent, [], 'and nothing was replied');
+      node.close();
+    }
+  },
+);
+
 t.test('CVE-2026-15813: fragments that lie about their place or their number', async (t) => {
   const node = new BenchNode();
   node.raise(2);

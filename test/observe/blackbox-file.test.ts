@@ -61,3 +61,11 @@ t.test('qb-blackbox reads it', { skip: installed ? false : 'libqb-tools is not i
     t.match(lines.at(-1), new RegExp(`: ${count - 1} x*$`));
   }
 });
+
+t.test('CVE-2023-39976: messages longer than an entry', async (t) => {
+  for (const length of [500, 511, 512, 513, 4096, 65_536, 1_000_000]) {
+    const file = Buffer.from(blackboxFile([record(0, 'x'.repeat(length)), record(1, 'after')]));
+    t.ok(file.length < 16_384, `${length}: ${file.length} bytes`);
+    t.ok(file.includes('after'), 'and the next one is whole');
+  }
+});

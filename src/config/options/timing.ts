@@ -11,15 +11,14 @@ const HOLD_MS_MIN = 14;
  * takes, and says nothing about one node. With the default of 3000 ms a pause of two seconds is no death.
  */
 const SILENCE_SHARE = 2 / 3;
-/** … and this share of the token timeout in force, eight of the PINGs that follow an unanswered one: around a pause some may be lost. */
+/** … and this one, some of the PINGs that follow an unanswered one: around a pause a few may be lost. */
 const SILENCE_SLACK_SHARE = 1 / 16;
-const SILENCE_SLACK_MS_MAX = 300;
 /** Below this, lost packets and a busy machine look like a death. */
 const SILENCE_MS_MIN = 300;
 
 function silenceMs({ tokenMs, tokenNodes, tokenCoefficientMs }: Basis): number {
   const ownMs = Math.max(0, tokenMs - Math.max(0, tokenNodes - 2) * tokenCoefficientMs);
-  return Math.trunc(ownMs * SILENCE_SHARE + Math.min(SILENCE_SLACK_MS_MAX, tokenMs * SILENCE_SLACK_SHARE));
+  return Math.trunc(ownMs * (SILENCE_SHARE + SILENCE_SLACK_SHARE));
 }
 
 /** As stock's unsigned numbers wrap. */
@@ -214,7 +213,7 @@ export const TIMING = sectionOptions('totem', { reload: 'yes', cmap: 'live' }, [
   {
     key: 'host_silence',
     type: 'u32',
-    default: formula('2/3 of token without its coefficient, and 1/16 of token in force, 300 at most', silenceMs),
+    default: formula('2/3 and 1/16 of token without its coefficient', silenceMs),
     unit: 'ms',
     range: `0, or >= ${SILENCE_MS_MIN}`,
     inForce: (ms) => (ms === 0 ? 0 : Math.max(ms, SILENCE_MS_MIN)),

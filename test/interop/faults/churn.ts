@@ -72,7 +72,7 @@ const STEPS: readonly Step[] = [
 ];
 
 /** In a round of deaths; the time from a start of the daemon to its next death goes through all of a join. */
-const DAEMONS_A_ROUND = 5;
+const DAEMONS_A_ROUND = 12;
 const LIFE_MS_MIN = 60;
 const LIFE_MS_STEP = 53;
 const LIFE_MS_SPAN = 1_400;
