@@ -17,6 +17,10 @@ export class FakeClock {
     return this.now;
   }
 
+  get hasTimers(): boolean {
+    return this.entries.some(({ cancelled }) => !cancelled);
+  }
+
   setTimer(delayMs: number, callback: () => void): EngineTimer {
     const entry: Entry = { atMs: this.now + delayMs, serial: this.serial++, callback, cancelled: false };
     this.entries.push(entry);

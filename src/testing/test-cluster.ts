@@ -27,6 +27,21 @@ const IDLE_STEP_MS = 50;
 /** The rings of two parts form this much apart, at most. */
 const SKEW_MS_MAX = 200;
 
+/** Clusters that are not closed. */
+const open = new Set<WeakRef<TestCluster>>();
+
+/** A program that awaits what takes virtual time, with nothing that moves it, would end without a word. */
+process.once('beforeExit', () => {
+  if (![...open].some((one) => one.deref()?.hasTimers)) return;
+  process.emitWarning(
+    'the program ends while timers of a test cluster wait: their time moves in advance(), run() and faults only',
+    {
+      type: 'RondoTestCluster',
+      detail: 'Await what takes time by `await cluster.run(promise)`; end with `await cluster.close()`',
+    },
+  );
+});
+
 /**
  * A cluster of nodes in this process, for tests: the engines of the daemon (cpg, quorum, votequorum, cmap) on a ring without network, in
  * virtual time. Messages flow by themselves and take no time; timers move with `advance` and `run` only.
@@ -34,6 +49,7 @@ const SKEW_MS_MAX = 200;
 export class TestCluster {
   readonly nodeIds: readonly number[];
   private readonly ring: FakeRing;
+  private readonly self = new WeakRef(this);
   private readonly tokenMs: number;
   private readonly connections = new Map<number, Set<VirtualConnection>>();
   private readonly files = new Map<number, TrackingFile>();
@@ -56,6 +72,7 @@ export class TestCluster {
     const cluster = new TestCluster(size, options);
     for (const nodeId of cluster.nodeIds) await cluster.boot(nodeId);
     await cluster.reform();
+    open.add(cluster.self);
     return cluster;
   }
 
@@ -67,6 +84,11 @@ export class TestCluster {
       [CLOCK]: this.clockOf(nodeId),
     };
     return hooks;
+  }
+
+  /** Whether anything waits for virtual time to pass. */
+  get hasTimers(): boolean {
+    return this.ring.clock.hasTimers;
   }
 
   /** Virtual time. */
@@ -172,6 +194,7 @@ export class TestCluster {
 
   /** Ends all connections. */
   async close(): Promise<void> {
+    open.delete(this.self);
     await this.lastFault.catch(() => {});
     for (const connections of this.connections.values()) for (const connection of [...connections]) connection.close();
     await this.settle();

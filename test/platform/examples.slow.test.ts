@@ -1,8 +1,14 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { runningInstances } from '../../src/ipc/instances.ts';
 import { LoopbackCluster, until } from '../daemon/loopback-cluster.ts';
 import { Example } from './example.ts';
 
 t.setTimeout(400_000);
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
 t.test('the examples do what they say on a ring of three', async (t) => {
   const cluster = await LoopbackCluster.create(3, 'udpu');
@@ -80,4 +86,40 @@ t.test('the examples do what they say on a ring of three', async (t) => {
     t.match(set.output, /revision \d+/);
     await Promise.all(watchers.map((watcher) => watcher.end()));
   });
+});
+
+t.test('an example beside npm start is one command, and each is on another node', async (t) => {
+  const demo = spawn(process.execPath, [join(ROOT, 'scripts/start.mjs')], {
+    cwd: ROOT,
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  t.teardown(() => demo.kill());
+  let shown = '';
+  demo.stdout.setEncoding('utf8').on('data', (text: string) => {
+    shown += text;
+  });
+  const instances = (): string[] => runningInstances().filter((one) => one.startsWith(`rondo-demo-${demo.pid}-`));
+  await until(() => instances().length === 3, `three nodes:\n${shown}`);
+  const run = (name: string): { text: string; child: ReturnType<typeof spawn> } => {
+    const child = spawn(process.execPath, [join(ROOT, 'scripts/example.mjs'), 'chat', name], { stdio: 'pipe' });
+    const one = { text: '', child };
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        one.text += text;
+      });
+    t.teardown(() => child.kill());
+    return one;
+  };
+  const alice = run('alice');
+  await until(() => alice.text.includes('* 1 here'), `alice:\n${alice.text}`);
+  const bob = run('bob');
+  await until(() => bob.text.includes('* 2 here'), `bob:\n${bob.text}`);
+  const nodeOf = (text: string): string | undefined => /^on (\S+)$/m.exec(text)?.[1];
+  t.ok(instances().includes(nodeOf(alice.text) ?? ''), alice.text);
+  t.not(nodeOf(alice.text), nodeOf(bob.text));
+  const { status, stderr } = spawnSync(process.execPath, [join(ROOT, 'scripts/example.mjs'), 'nothing'], {
+    encoding: 'utf8',
+  });
+  t.equal(status, 2);
+  t.match(stderr, /one of: .*chat/);
 });

@@ -123,3 +123,15 @@ t.test('a closed connection leaves its group; a service that is not there is ref
   t.ok(cluster.isQuorate(1), 'two_node');
   await cluster.close();
 });
+
+t.test('a program that waits for time that nobody moves ends with a word about it', async (t) => {
+  const { spawnSync } = await import('node:child_process');
+  const of = (entry: string): string => new URL(`../../src/${entry}/index.js`, import.meta.url).href;
+  const program = (last: string): string =>
+    `import { Locks } from '${of('platform')}'; import { createTestCluster } from '${of('testing')}';
+    const cluster = await createTestCluster(3); const locks = Locks.open(cluster.connectOptions(1)); locks.catch(() => {}); ${last}`;
+  const said = (last: string): string =>
+    spawnSync(process.execPath, ['--input-type=module', '-e', program(last)], { encoding: 'utf8' }).stderr;
+  t.match(said('await locks;'), /RondoTestCluster: .*\n.*cluster\.run/);
+  t.notMatch(said('await cluster.close();'), /RondoTestCluster/);
+});
