@@ -107,7 +107,8 @@ for (const mix of kinds) {
       t.comment(`${name}: served after ${served.join(' ')} ms, median ${median(served)}`);
       t.comment(`${name}: sees all nodes after ${complete.join(' ')} ms, median ${median(complete)}`);
       for (const { marks } of returns) t.comment(`${name}: ${marks.join(', ')}`);
-      if (victim.kind === 'ours')
+      // A stock node takes a PONG an interval before it hears the one that comes back.
+      if (mix.every((kind) => kind === 'ours'))
         t.ok(median(complete) < (loaded ? BUSY_MS_MAX : IDLE_MS_MAX), `${name}: median ${median(complete)} ms`);
     }
   });
