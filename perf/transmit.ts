@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { labUnavailable } from '../test/interop/lab/host.ts';
 import { COUNT, toolNumber, toolNumbers, toolOptions, toolWords } from '../test/tool-options.ts';
-import { type Figures, throughput } from './measures.ts';
+import { type Figures, groupOf, throughput } from './measures.ts';
 import { DRESS_NAMES, MEASURED_SECONDS, MESSAGE_BYTES_MAX, Rig } from './rig.ts';
 import { spreads } from './statistics.ts';
 
@@ -52,10 +52,10 @@ const threadsOf = (pid: number): Map<string, number> =>
 
 /** The busiest threads are the ring's and those that transmit; in order of their start, which is the order of their numbers. */
 async function measure(rig: Rig, bytes: number, threads: number): Promise<Figures> {
-  if (warmup > 0) await rig.client('cpgbench', 'perf', bytes, warmup);
+  if (warmup > 0) await throughput(rig, { bytes, seconds: warmup, warmup: 0, syscalls: false });
   const pid = rig.first.daemon?.pid ?? 0;
   const before = threadsOf(pid);
-  const figures = await throughput(rig, bytes, seconds, 0, false);
+  const figures = await throughput(rig, { bytes, seconds, warmup: 0, syscalls: false });
   const messages = (figures['perSecond'] ?? 0) * seconds;
   const spent = [...threadsOf(pid)]
     .map(([thread, ns]) => ({ thread: Number(thread), us: (ns - (before.get(thread) ?? 0)) / 1000 / messages }))
@@ -80,7 +80,7 @@ for (let round = 0; round < rounds; round++)
       { nodes, dress, condition: 'quiet', system: [`transmit_threads: ${threads}`] },
       'ours',
       async (rig) => {
-        await rig.receivers('perf');
+        await rig.receivers(groupOf(1));
         for (const bytes of sizes) {
           const key = `${threads} | ${bytes}`;
           found.set(key, [...(found.get(key) ?? []), await measure(rig, bytes, threads)]);
