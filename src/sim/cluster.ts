@@ -51,8 +51,11 @@ const SETTLE_MS = 2_000;
 const START_SPREAD_MS = 50;
 const LOOK_MS = 5;
 
-/** Runs a plan once, on virtual time. The same seed gives the same run. */
-export function runPlan(plan: SimPlan, seed: number): SimRun {
+/** Events between two moments at which whoever runs a plan may stop, or see to something else. */
+const EVENTS_PER_STEP = 1_000;
+
+/** Runs a plan once, on virtual time, step by step. The same seed gives the same run. */
+export function planSteps(plan: SimPlan, seed: number): Generator<void, SimRun, void> {
   return new Cluster(plan, seed).run();
 }
 
@@ -66,6 +69,7 @@ class Cluster {
   private readonly changes: SeenChange[] = [];
   private readonly synchronised: SimRun['synchronised'][number][] = [];
   private nowMs = 1_000;
+  private events = 0;
   private startMs = Number.POSITIVE_INFINITY;
 
   constructor(
@@ -88,20 +92,20 @@ class Cluster {
     for (const { nodeId } of plan.totem.members) this.nodes.set(nodeId, new SimulatedNode(nodeId, plan.totem, ports));
   }
 
-  run(): SimRun {
+  *run(): Generator<void, SimRun, void> {
     for (const node of this.nodes.values())
       this.heap.add(this.nowMs + this.random.real(0, START_SPREAD_MS), () => node.start());
     const begunMs = this.nowMs;
-    while (!this.isWhole && this.nowMs < begunMs + FORM_MS_MAX) this.advance(this.nowMs + LOOK_MS);
+    while (!this.isWhole && this.nowMs < begunMs + FORM_MS_MAX) yield* this.advance(this.nowMs + LOOK_MS);
     const formedMs = this.isWhole ? this.nowMs - begunMs : null;
-    this.advance(this.nowMs + SETTLE_MS + this.random.real(0, SETTLE_MS));
+    yield* this.advance(this.nowMs + SETTLE_MS + this.random.real(0, SETTLE_MS));
     if (formedMs === null) return { changes: [], synchronised: [], formedMs };
     this.startMs = this.nowMs;
     this.changes.length = 0;
     this.synchronised.length = 0;
     for (const event of this.plan.events) this.heap.add(this.startMs + event.atMs, () => this.happen(event));
     if (this.plan.rate > 0) for (const node of this.nodes.values()) this.load(node);
-    this.advance(this.startMs + this.plan.forMs);
+    yield* this.advance(this.startMs + this.plan.forMs);
     return { changes: this.changes, synchronised: this.synchronised, formedMs };
   }
 
@@ -110,8 +114,9 @@ class Cluster {
     return [...this.nodes.values()].every((node) => node.members.length === size && node.isSynchronised);
   }
 
-  private advance(untilMs: number): void {
+  private *advance(untilMs: number): Generator<void, void, void> {
     while (this.heap.nextAt <= untilMs) {
+      if (++this.events % EVENTS_PER_STEP === 0) yield;
       const event = this.heap.take()!;
       this.nowMs = Math.max(this.nowMs, event.at);
       event.run();

@@ -1,4 +1,5 @@
-import { runPlan, type SimEventPlan, type SimPlan, type SimRun } from './cluster.ts';
+import { setImmediate as turn } from 'node:timers/promises';
+import { planSteps, type SimEventPlan, type SimPlan, type SimRun } from './cluster.ts';
 
 /** How something is spread over the runs, milliseconds. */
 export interface Spread {
@@ -33,10 +34,29 @@ export interface Prediction {
 /** Around an event that removes a node, others may be removed with it: their ring breaks. */
 const AFTERMATH_MS = 60_000;
 
-/** Runs a plan with so many seeds. */
-export function predict(plan: SimPlan, runs: number, isStopped: () => boolean = () => false): Prediction {
+/** A signal is noticed between turns of the loop only, and a run of many nodes takes minutes. */
+const TURN_MS = 50;
+
+/** Runs a plan with so many seeds; when it is stopped, what it has seen until then. */
+export async function predict(
+  plan: SimPlan,
+  runs: number,
+  isStopped: () => boolean = () => false,
+): Promise<Prediction> {
   const done: SimRun[] = [];
-  for (let seed = 1; seed <= runs && !isStopped(); seed++) done.push(runPlan(plan, seed));
+  let turnMs = performance.now();
+  for (let seed = 1; seed <= runs && !isStopped(); seed++) {
+    const steps = planSteps(plan, seed);
+    for (let step = steps.next(); !isStopped(); step = steps.next()) {
+      if (step.done === true) {
+        done.push(step.value);
+        break;
+      }
+      if (performance.now() - turnMs < TURN_MS) continue;
+      await turn();
+      turnMs = performance.now();
+    }
+  }
   const formed = done.filter(({ formedMs }) => formedMs !== null);
   const falseRuns = formed.filter((run) => hasFalseRemoval(plan, run)).length;
   return {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { CliExit } from '../../src/cli/exit-codes.ts';
 import { runCli } from '../../src/cli/main.ts';
 import type { Prediction } from '../../src/sim/predict.ts';
 import { capturedIo } from '../cli/captured-io.ts';
@@ -88,4 +89,15 @@ t.test('what is asked for is checked, and the result is in words', async (t) => 
   t.match(text, /^3 nodes, udpu, token 1000 ms, consensus 1200 ms; 0.0 % of packets lost, 0.2 ms one way$/m);
   t.match(text, /^node 3, the process ends at 1.00 s: the others go on without it after: median \d/m);
   t.match(text, /in 0 of 2 runs of 5.00 s; the chance is below 100 %/);
+});
+
+t.test('a simulation that is interrupted ends at once, also in the middle of a run of many nodes', async (t) => {
+  const many = conf('many.conf', 'knet', 1000, 48);
+  const abort = new AbortController();
+  const io = { ...capturedIo({ RONDO_IPC_INSTANCE: `rondo-simulate-${process.pid}` }), signal: abort.signal };
+  setTimeout(() => abort.abort(), 300);
+  const startMs = performance.now();
+  const status = await runCli(['simulate', many, '--node', 'n1', '--for', '3600', '--seeds', '1000'], io);
+  t.equal(status, CliExit.INTERRUPTED);
+  t.ok(performance.now() - startMs < 20_000);
 });

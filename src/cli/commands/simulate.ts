@@ -38,7 +38,7 @@ async function simulate(context: CommandContext): Promise<number> {
     rate: numberOf(context, 'rate', RATE_DEFAULT, 0, 10_000),
     forMs: 1000 * numberOf(context, 'for', defaultSeconds, 0.001, SECONDS_MAX),
   };
-  const prediction = predict(plan, seeds, () => context.io.signal.aborted);
+  const prediction = await predict(plan, seeds, () => context.io.signal.aborted);
   const { tokenMs, consensusMs } = totem.timings;
   const assumed = { file: source.file, nodes: totem.members.length, transport: totem.transport, tokenMs, consensusMs };
   const { loss, latencyMs, rate, forMs } = plan;
