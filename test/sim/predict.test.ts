@@ -71,6 +71,17 @@ t.test('false removals are counted, excused ones are not', async (t) => {
   t.equal(cut.falseRuns, 0);
 });
 
+t.test('nodes that start at once: nobody waits for the commit token of a ring that cannot be', async (t) => {
+  for (const [transport, nodes] of [
+    ['knet', 8],
+    ['udpu', 12],
+  ] as const) {
+    const { forming, runs } = await predicted(conf('many', transport, 5000, nodes), '--for', '1', '--seeds', '6');
+    t.equal(forming?.runs, runs, 'all runs formed a ring');
+    t.ok(forming !== null && forming.most < 1_000, `${transport}: ${JSON.stringify(forming)}`);
+  }
+});
+
 t.test('what is asked for is checked, and the result is in words', async (t) => {
   for (const [option, value, why] of [
     ['--kill', '3', /is not NODE@TIME/],

@@ -82,8 +82,18 @@ const TABLE: readonly Row[] = [
   },
   {
     event: 'JOIN of a member with an old ring_seq',
+    act: (node, state) => node.join({ systemFrom: state === 'operational' ? 2 : 1, proc: [1, 2], ringSeq: 4 }),
+    expected: stays,
+  },
+  {
+    event: 'JOIN of a member with an old ring_seq and new candidates',
     act: (node, state) => node.join({ systemFrom: state === 'operational' ? 2 : 1, proc: [1, 2, 3], ringSeq: 4 }),
-    expected: { operational: ['operational'], gather: ['gather', 11], commit: ['commit'], recovery: ['recovery'] },
+    expected: {
+      operational: ['operational'],
+      gather: ['gather', 11],
+      commit: ['gather', 11, 13],
+      recovery: ['recovery'],
+    },
   },
   {
     event: 'JOIN that lists this node as failed',
