@@ -28,6 +28,7 @@ export const SECTIONS = [
       'docs/comparison.md',
       'docs/compatibility.md',
       'docs/performance.md',
+      'docs/scale.md',
       'docs/reliability.md',
       'docs/faults.md',
       'docs/security.md',

@@ -42,6 +42,10 @@ export interface SimRun {
     readonly node: number;
     readonly members: readonly number[];
   }[];
+  /** How long each message took until its sender got it back in its place in the order. */
+  readonly waitsMs: readonly number[];
+  /** Mean time of a rotation of the token, as the first node sees it; an idle ring holds it for a while. */
+  readonly rotationMs: number;
   /** How long the ring took to form; `null`: it did not, and nothing happened. */
   readonly formedMs: number | null;
 }
@@ -68,6 +72,7 @@ class Cluster {
   private readonly lastMs = new Map<string, number>();
   private readonly changes: SeenChange[] = [];
   private readonly synchronised: SimRun['synchronised'][number][] = [];
+  private readonly waitsMs: number[] = [];
   private nowMs = 1_000;
   private events = 0;
   private startMs = Number.POSITIVE_INFINITY;
@@ -88,6 +93,7 @@ class Cluster {
       synchronised: (node: SimulatedNode) => {
         this.synchronised.push({ atMs: this.nowMs - this.startMs, node: node.nodeId, members: node.members });
       },
+      delivered: (waitMs: number) => void this.waitsMs.push(waitMs),
     };
     for (const { nodeId } of plan.totem.members) this.nodes.set(nodeId, new SimulatedNode(nodeId, plan.totem, ports));
   }
@@ -99,14 +105,18 @@ class Cluster {
     while (!this.isWhole && this.nowMs < begunMs + FORM_MS_MAX) yield* this.advance(this.nowMs + LOOK_MS);
     const formedMs = this.isWhole ? this.nowMs - begunMs : null;
     yield* this.advance(this.nowMs + SETTLE_MS + this.random.real(0, SETTLE_MS));
-    if (formedMs === null) return { changes: [], synchronised: [], formedMs };
+    const [first] = this.nodes.values();
+    const tokens = first?.tokensSent ?? 0;
+    if (formedMs === null) return { changes: [], synchronised: [], waitsMs: [], rotationMs: Number.NaN, formedMs };
     this.startMs = this.nowMs;
     this.changes.length = 0;
     this.synchronised.length = 0;
     for (const event of this.plan.events) this.heap.add(this.startMs + event.atMs, () => this.happen(event));
     if (this.plan.rate > 0) for (const node of this.nodes.values()) this.load(node);
     yield* this.advance(this.startMs + this.plan.forMs);
-    return { changes: this.changes, synchronised: this.synchronised, formedMs };
+    const rotationMs = this.plan.forMs / ((first?.tokensSent ?? 0) - tokens);
+    const { changes, synchronised, waitsMs } = this;
+    return { changes, synchronised, waitsMs, rotationMs, formedMs };
   }
 
   private get isWhole(): boolean {

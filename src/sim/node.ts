@@ -46,6 +46,8 @@ export interface SimNodePorts {
   changed(node: SimulatedNode, members: readonly number[], left: readonly number[]): void;
   /** Services may be used again after a change. */
   synchronised(node: SimulatedNode): void;
+  /** A message of this node has come back in its place in the order. */
+  delivered(waitMs: number): void;
 }
 
 /** One node: the ring protocol, knet and synchronization as the daemon runs them, without sockets, clock and threads. */
@@ -64,6 +66,9 @@ export class SimulatedNode {
   private inEvent = false;
   private wakeMs = Number.POSITIVE_INFINITY;
   private readonly message = new Uint8Array(MESSAGE_BYTES);
+  /** When messages of this node were sent that it has not got back yet. */
+  private readonly sentMs: number[] = [];
+  tokensSent = 0;
 
   constructor(
     readonly nodeId: number,
@@ -99,6 +104,7 @@ export class SimulatedNode {
       user: {
         deliver: (group, from, memory, offset, length) => {
           if (group === Group.SYNC) this.sync.message(from, memory.bytes, offset, length);
+          else if (from === this.nodeId) ports.delivered(ports.now() - (this.sentMs.shift() ?? Number.NaN));
         },
         configurationChange: (change) => this.configurationChange(change),
         sendsSoon: () => false,
@@ -171,6 +177,7 @@ export class SimulatedNode {
   }
 
   private sendToken(to: number, offset: number, length: number): void {
+    this.tokensSent++;
     if (to === this.nodeId) this.keep(offset, length);
     else if (this.knet !== null) this.knet.send(this.totemMemory, offset, length, to);
     else this.ports.post({ from: this.nodeId, to, link: 0, bytes: this.copy(offset, length) });
@@ -224,8 +231,10 @@ export class SimulatedNode {
 
   /** An application multicasts. */
   send(): void {
-    if (this.runs && this.isSynchronised)
-      this.event(() => this.groups.mcast(Group.SERVICES, this.message, 0, MESSAGE_BYTES));
+    if (!this.runs || !this.isSynchronised) return;
+    this.event(() => {
+      if (this.groups.mcast(Group.SERVICES, this.message, 0, MESSAGE_BYTES)) this.sentMs.push(this.ports.now());
+    });
   }
 
   /** It does not run for a while; what arrives meanwhile waits. */

@@ -24,6 +24,8 @@ const WRONG: readonly (readonly [path: string, option: string, value: string])[]
   ['perf/ring.js', 'sizes', '64,,1400'],
   ['perf/ring.js', 'measures', 'throughputs'],
   ['perf/ring.js', 'dress', 'silk'],
+  ['perf/ring.js', 'losses', '101'],
+  ['perf/scale.js', 'nodes', '1'],
   ['perf/loss.js', 'loss', '101'],
   ['perf/loss.js', 'rings', 'ours+theirs'],
   ['perf/watched.js', 'loads', '65'],
