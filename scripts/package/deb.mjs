@@ -30,7 +30,15 @@ const sums = files.map(
 );
 const needed = [
   values['with-node'] ? 'libstdc++6' : 'nodejs (>= 20)',
-  ...['libc6', 'util-linux (>= 2.31)', 'mawk | awk', 'findutils', 'adduser', 'lsb-base (>= 3.0-6)', 'xsltproc'],
+  ...[
+    'libc6',
+    'util-linux (>= 2.31)',
+    'mawk | awk',
+    'findutils',
+    'adduser',
+    'sysvinit-utils (>= 3.05-4~) | lsb-base (>= 3.0-6)',
+    'xsltproc',
+  ],
 ];
 // What the tools of these packages did, ours do: they cannot be installed beside it.
 const replaced = ['corosync-notifyd', 'corosync-qdevice', 'corosync-qnetd', 'corosync-vqsim'].filter((name) =>
