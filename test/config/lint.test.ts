@@ -275,3 +275,23 @@ t.test('transmit threads are for knet', async (t) => {
   t.same(await lint(of('udpu', '0'), ofThreads), []);
   t.same(await lint(of('knet', '2'), ofThreads), []);
 });
+
+t.test('a nozzle device that will not be there', async (t) => {
+  const nozzle = (...lines: readonly string[]): Promise<string[]> =>
+    lint(`${BASE}nozzle {\n  ${lines.join('\n  ')}\n}\n`);
+  const good = ['name: noz0', 'ipaddr: 10.77.3.0', 'ipprefix: 24'];
+  t.same(await nozzle(...good), []);
+  t.match(await nozzle(...good, 'ipprefix: 31'), [/^F:12:9: There will be no nozzle device: .* <= 30 \(got 31\)/]);
+  t.match(await nozzle(...good, 'macaddr: 01:54:01:00:00:00'), [
+    /macaddr for nozzle device is not in the correct format/,
+  ]);
+  t.match(await nozzle('name: ../x', 'ipaddr: 10.77.3.0', 'ipprefix: 24'), [/is not one of an interface '\.\.\/x'/]);
+  t.match(await nozzle('name: noz0', 'ipprefix: 24'), [/No IP address supplied/]);
+  t.match(await nozzle('ipaddr: 10.77.3.0'), [/it has no name/]);
+  t.match(
+    await lint(
+      `${BASE}totem {\n  transport: udpu\n}\nnozzle {\n  name: noz0\n  ipaddr: 10.77.3.0\n  ipprefix: 24\n}\n`,
+    ),
+    [/transport udpu has none/],
+  );
+});

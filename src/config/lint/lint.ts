@@ -5,6 +5,7 @@ import type { TotemConfig } from '../totem-config.ts';
 import { lintCluster, lintQuorum } from './cluster.ts';
 import { Findings } from './findings.ts';
 import { lintKeys } from './keys.ts';
+import { lintNozzle } from './nozzle.ts';
 import { lintValues } from './values.ts';
 import { lintWeb } from './web.ts';
 
@@ -24,6 +25,7 @@ export function lintConfiguration(
     lintCluster(parsed.map, totem, parsed.positions, findings);
     lintQuorum(parsed.map, parsed.positions, lists, findings);
     lintWeb(parsed.map, parsed.positions, findings);
+    lintNozzle(parsed.map, totem, parsed.positions, findings);
   }
   return findings.warnings.toSorted((a, b) => {
     const [left, right] = [a.position, b.position];
