@@ -1,4 +1,4 @@
-/** The client of this project under load, as `clientload.c` is that of libcpg: both|receive|lend|borrow GROUP SIZE SECONDS. Run by client.ts. */
+/** The client of this project under load, as `clientload.c` is that of libcpg: both|bothlent|receive|lend|borrow GROUP SIZE SECONDS. Run by client.ts. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Cpg, type CpgMessageEvent, type CpgOptions } from '../src/client/index.ts';
@@ -11,7 +11,9 @@ const seen = ({ data }: CpgMessageEvent): void => {
   bytesSeen += data.length + data[data.length - 1]!;
 };
 const receiving: CpgOptions =
-  mode === 'borrow' ? { onMessage: seen } : { messageMemory: mode === 'lend' ? 'lent' : 'owned' };
+  mode === 'borrow'
+    ? { onMessage: seen }
+    : { messageMemory: mode === 'lend' || mode === 'bothlent' ? 'lent' : 'owned' };
 const cpg = await Cpg.connect({ waitReadyMs: 30_000, ...receiving });
 await cpg.join(group);
 const reading = (async () => {
@@ -25,7 +27,7 @@ console.log('ready');
 const data = new Uint8Array(Number(size));
 let isOver = false;
 const sending = (async () => {
-  while (mode === 'both' && !isOver) await cpg.send(data);
+  while (mode?.startsWith('both') === true && !isOver) await cpg.send(data);
 })();
 while (received === 0) await delay(1);
 // A fresh process compiles its hot code during its first second.

@@ -2,7 +2,7 @@
  * The client of this project beside libcpg's, on the same daemon: one process that sends without a pause and gets its messages back, and one that
  * only receives what a C program sends.
  *
- *   node dist/perf/client.js [--kinds ours,stock] [--sizes 64,1400,100000] [--seconds 2] [--rounds 3] [--modes both,receive,lend,borrow]
+ *   node dist/perf/client.js [--kinds ours,stock] [--sizes 64,1400,100000] [--seconds 2] [--rounds 3] [--modes both,bothlent,receive,lend,borrow]
  */
 
 import { fileURLToPath } from 'node:url';
@@ -15,7 +15,7 @@ const USAGE = `node dist/perf/client.js [options]   the client of this project b
   --kinds ours,stock             daemons
   --sizes 64,1400,100000         bytes
   --seconds 2 --rounds 3
-  --modes both,receive,lend,borrow
+  --modes both,bothlent,receive,lend,borrow
 `;
 
 const values = toolOptions(USAGE, {
@@ -23,7 +23,7 @@ const values = toolOptions(USAGE, {
   sizes: { type: 'string', default: '64,1400,100000' },
   seconds: { type: 'string', default: '2' },
   rounds: { type: 'string', default: '3' },
-  modes: { type: 'string', default: 'both,receive,lend,borrow' },
+  modes: { type: 'string', default: 'both,bothlent,receive,lend,borrow' },
 });
 const LOAD = fileURLToPath(new URL('./client-load.js', import.meta.url));
 
@@ -43,6 +43,7 @@ const clients = {
 } as const;
 const MODES = {
   both: 'send and receive',
+  bothlent: 'send and receive, memory lent',
   receive: 'receive',
   lend: 'receive, memory lent',
   borrow: 'receive by `onMessage`',
@@ -69,8 +70,10 @@ async function figuresOf(running: Running): Promise<LoadFigures> {
 }
 
 async function measure(rig: Rig, client: ClientKind, mode: LoadMode, size: number): Promise<LoadFigures> {
-  const measured = await started(rig, client, client === 'c' && mode !== 'both' ? 'receive' : mode, size, seconds);
-  const sender = mode !== 'both' ? await started(rig, 'c', 'both', size, seconds + 4) : null;
+  const sends = mode.startsWith('both');
+  const ofC = sends ? 'both' : 'receive';
+  const measured = await started(rig, client, client === 'c' ? ofC : mode, size, seconds);
+  const sender = !sends ? await started(rig, 'c', 'both', size, seconds + 4) : null;
   const figures = await figuresOf(measured);
   await sender?.stop('SIGKILL');
   return figures;

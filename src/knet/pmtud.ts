@@ -78,7 +78,12 @@ export class PathMtu {
     if (this.forced) return Number.NEGATIVE_INFINITY;
     if (this.state !== IDLE) return this.resent ? this.roundEndMs : this.resendMs;
     const searchMs = this.finishedMs + intervalMs;
-    return carriesLarge || this.misses > 0 ? Math.min(searchMs, this.verifiedMs + verifyMs) : searchMs;
+    return this.isWorthVerifying(carriesLarge) ? Math.min(searchMs, this.verifiedMs + verifyMs) : searchMs;
+  }
+
+  /** There is a size to verify: a search that nobody replied to has found none. After one silent probe the next one does not wait for traffic. */
+  private isWorthVerifying(carriesLarge: boolean): boolean {
+    return (carriesLarge || this.misses > 0) && this.confirmedIpBytes > 0;
   }
 
   /**
@@ -96,13 +101,13 @@ export class PathMtu {
     send: ProbeSend,
   ): number {
     const roundMs = Math.min(ROUND_MS_MAX, Math.max(ROUND_MS_MIN, (4 * latencyUs) / 1000));
-    if (this.forced || (this.state === IDLE && nowMs - this.finishedMs >= intervalMs)) {
+    // What is due is what `nextDeadlineMs` says, by the same sums: else the loop would turn for a deadline that is over.
+    if (this.forced || (this.state === IDLE && nowMs >= this.finishedMs + intervalMs)) {
       this.forced = false;
       return this.beginSearch(nowMs, roundMs, sizes, overheadBytes, send);
     }
     if (this.state === IDLE) {
-      // After one silent probe the next one does not wait for traffic.
-      if ((carriesLarge || this.misses > 0) && this.confirmedIpBytes > 0 && nowMs - this.verifiedMs >= verifyMs) {
+      if (this.isWorthVerifying(carriesLarge) && nowMs >= this.verifiedMs + verifyMs) {
         this.verify(nowMs, roundMs, sizes, overheadBytes, send);
       }
       return PathChange.NONE;

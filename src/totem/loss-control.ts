@@ -31,6 +31,8 @@ const GOOD_SAMPLES = 8;
 const WINDOW_SCALE_MAX = 4;
 const WINDOW_SIZE_DEFAULT = 50;
 const MAX_MESSAGES_DEFAULT = 17;
+/** Bytes of a visit: several full packets of knet, and a part of a second-level cache. */
+const VISIT_BYTES = 262_144;
 /** What one packet carries over knet, about. */
 const LARGE_PACKET_BYTES = 65_536;
 const COPIES_MAX = 4;
@@ -127,6 +129,13 @@ export class LossControl {
   missCountFor(s: RingState): number {
     const configured = s.timings.missCountConst;
     return configured === MISS_COUNT_DEFAULT && isQuick(s) ? this.missCount : configured;
+  }
+
+  /** So many packets stay in a processor's caches from one copy to the next; where somebody has set max_messages, whatever that is. */
+  cachedMessages({ timings }: RingState): number {
+    return timings.maxMessages === MAX_MESSAGES_DEFAULT
+      ? Math.ceil(VISIT_BYTES / this.packetBytes)
+      : timings.maxMessages;
   }
 
   /** How many times window_size and max_messages this node may use: packets are smaller, and a round trip carries as many bytes. */

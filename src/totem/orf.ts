@@ -19,6 +19,8 @@ import { decodeOrfToken, encodeOrfToken, type OrfToken } from './wire/orf-token.
 
 /** How long a token may wait for messages of this node: as long as a rotation takes, within these bounds. */
 const TOKEN_WAIT_MS = { min: 0.05, max: 0.2 } as const;
+/** Full windows that may be under way in a ring of any size. */
+const WINDOWS_AHEAD_MIN = 3;
 /** Bytes that are waiting are load enough for a visit: as many as go out in one packet over knet. */
 const LOAD_BYTES = 65_536;
 
@@ -170,8 +172,9 @@ const sendingQueue = (s: RingState): SendQueue => (s.waitingTransAck ? s.transQu
 const backlog = (s: RingState): number =>
   s.state === 'recovery' ? s.recovery.retransCount - s.recovery.retransFirst : sendingQueue(s).length;
 
-/** The most that one visit may broadcast. */
-const maxMessages = (s: RingState): number => s.loss.windowScale(s) * s.timings.maxMessages;
+/** The most that one visit may broadcast: max_messages, or fewer where those would not stay in a processor's caches. */
+const maxMessages = (s: RingState): number =>
+  s.loss.windowScale(s) * Math.min(s.timings.maxMessages, s.loss.cachedMessages(s));
 
 /** How many messages this visit may broadcast (totem.md 4.9). */
 function budget(s: RingState, token: OrfToken): number {
@@ -242,12 +245,23 @@ function addRequests(s: RingState, token: OrfToken): void {
  * takes what it needs from the system): the others would have to keep as much.
  */
 function guardWindow(s: RingState, token: OrfToken, allowed: number): number {
-  if (s.state === 'operational' && (token.seq - s.released) >>> 0 > s.framesAheadMax) return 0;
+  if (s.state === 'operational' && (token.seq - s.released) >>> 0 > Math.min(s.framesAheadMax, recoverable(s)))
+    return 0;
   const limit = seqAdd(
     s.released,
     TOTEM_LIMITS.sortQueueSlots - allowed - s.loss.windowScale(s) * s.timings.windowSize,
   );
   return seqLt(limit, token.seq) ? 0 : allowed;
+}
+
+/**
+ * Messages that may be under way: when the ring breaks, each survivor sends again all that it has of those and some other may lack, and one
+ * RECOVERY has no more numbers than a sort queue, for the rings of two parts that meet. What is beyond that is never recovered, and the ring
+ * stays in RECOVERY for ever (seed 3150: five survivors with 3,800 messages each). Some rotations of full windows are always allowed.
+ */
+function recoverable(s: RingState): number {
+  const survivors = Math.max(1, s.membership.memb.length);
+  return Math.max(WINDOWS_AHEAD_MIN * s.timings.windowSize, Math.floor(TOTEM_LIMITS.sortQueueSlots / (2 * survivors)));
 }
 
 /** Broadcasts new messages; returns how many. */

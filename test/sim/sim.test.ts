@@ -24,6 +24,11 @@ t.test('two parts that form their rings at once meet', async (t) => {
   t.same(simulate(1298).violations, []);
 });
 
+/** Five survivors of a ring sent more messages again than a RECOVERY has numbers, and stayed in it (`recoverable` in orf.ts). */
+t.test('what the survivors of a ring have to recover fits into one RECOVERY', async (t) => {
+  t.same(simulate(3150).violations, []);
+});
+
 t.test('no seed breaks a rule', async (t) => {
   const sums = { virtualMs: 0, packets: 0, messages: 0, viewChanges: 0, rings: 0, events: 0 };
   const startMs = performance.now();
