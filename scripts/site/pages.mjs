@@ -27,6 +27,7 @@ export const SECTIONS = [
     [
       'docs/comparison.md',
       'docs/compatibility.md',
+      'docs/tools.md',
       'docs/performance.md',
       'docs/scale.md',
       'docs/reliability.md',
