@@ -1,6 +1,8 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import { COMMANDS } from '../../src/cli/commands/index.ts';
 import { completionScript, SHELLS } from '../../src/cli/completion.ts';
@@ -63,13 +65,27 @@ t.test('zsh completes them, whether the script is sourced or found in fpath', { 
   for (const [way, begin] of Object.entries(ways)) {
     // What is typed, on a terminal: the words, a tab; then the line is printed instead of run.
     const typed = ['rondo doc', 'rondo quorum w', 'rondo decode package.j', 'rondo cpg watch g --format b'];
-    const keys = typed.map((line) => `${line}\t\u0001echo LINE \n`).join('');
-    const terminal = execFileSync('script', ['-qec', 'zsh -f -i', '/dev/null'], {
-      input: `${begin}\n${keys}exit\n`,
-      encoding: 'utf8',
+    const shell = spawn('script', ['-qec', 'zsh -f -i', '/dev/null'], {
       env: { ...process.env, TERM: 'dumb', HOME: directory },
     });
-    const lines = [...terminal.matchAll(/^LINE (.*?)\s*$/gm)].map(([, line]) => line);
+    let terminal = '';
+    shell.stdout.on('data', (bytes: Buffer) => {
+      terminal += bytes.toString();
+    });
+    const printed = (): (string | undefined)[] => [...terminal.matchAll(/^LINE (.*?)\s*$/gm)].map(([, line]) => line);
+    // A key that comes before the shell reads lines is none: each waits for what the one before it has printed.
+    const seen = async (holds: () => boolean): Promise<void> => {
+      for (let tries = 0; tries < 600 && !holds(); tries++) await delay(50);
+    };
+    shell.stdin.write(`${begin}; echo BE''GUN\n`);
+    await seen(() => terminal.includes('BEGUN'));
+    for (const [at, line] of typed.entries()) {
+      shell.stdin.write(`${line}\t\u0001echo LINE \n`);
+      await seen(() => printed().length > at);
+    }
+    shell.stdin.end('exit 0\n');
+    await once(shell, 'close');
+    const lines = printed();
     t.same(
       lines,
       ['rondo doctor', 'rondo quorum watch', 'rondo decode package.json', 'rondo cpg watch g --format base64'],
