@@ -85,7 +85,7 @@ export class Arena {
   allocate(bytes: number, alignBytes = 8): number {
     assert(this.owner || this.limit > 0, 'who does not own an arena allocates in the room that was given');
     const offset = Math.ceil(this.used / alignBytes) * alignBytes;
-    assert(offset + bytes <= this.limit, `no room for ${bytes} bytes in an arena of ${this.byteLength}`);
+    assert(offset + bytes <= this.limit, `arena of ${this.byteLength} bytes is full: no room for ${bytes}`);
     this.used = offset + bytes;
     return offset;
   }
