@@ -16,6 +16,8 @@ const YOUNG_GENERATION_MB = 256;
  */
 const BYTES_PER_MESSAGE_MAX = 8;
 const BYTES_PER_TURN_MAX = 400;
+/** What is left of a message's own: a number in a field now and then. */
+const BYTES_PER_MESSAGE_IN_TURN = 2;
 
 async function pump(client: RawCpgClient, request: Uint8Array, messages: number): Promise<void> {
   const start = client.events;
@@ -46,6 +48,7 @@ t.test('a million messages allocate nothing on the ring thread', { timeout: 180_
   await pump(client, request, WARM_UP);
   const allocated: number[] = [];
   const perTurn: number[] = [];
+  const messagesPerTurn: number[] = [];
   const turns = (): number => ring.bridge.views.state[StateWord.LOOP_TURNS]!;
   let before = (await ring.query('heap')) as number;
   for (let part = 0; part < PARTS_MAX && allocated.length < PARTS; part++) {
@@ -54,7 +57,9 @@ t.test('a million messages allocate nothing on the ring thread', { timeout: 180_
     const after = (await ring.query('heap')) as number;
     if (after >= before) {
       allocated.push((after - before) / (MESSAGES / PARTS));
-      perTurn.push((after - before) / (turns() - startTurns));
+      const turned = turns() - startTurns;
+      perTurn.push((after - before) / turned);
+      messagesPerTurn.push(MESSAGES / PARTS / turned);
     }
     before = after;
   }
@@ -62,7 +67,12 @@ t.test('a million messages allocate nothing on the ring thread', { timeout: 180_
   t.equal(allocated.length, PARTS, 'hardly any collection');
   const mean = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
   t.ok(mean(allocated) <= BYTES_PER_MESSAGE_MAX, `${mean(allocated)} bytes per message`);
-  t.ok(mean(perTurn) <= BYTES_PER_TURN_MAX, `${mean(perTurn)} bytes per turn`);
+  // A turn that handles more messages may cost what they cost.
+  const each = mean(messagesPerTurn);
+  t.ok(
+    mean(perTurn) <= BYTES_PER_TURN_MAX + each * BYTES_PER_MESSAGE_IN_TURN,
+    `${mean(perTurn)} bytes per turn of ${each} messages`,
+  );
   client.close();
   listener.close();
   await ring.stop();
