@@ -12,12 +12,11 @@ const TIMER_STATES: Readonly<Record<string, readonly string[]>> = {
 
 /**
  * What only a lost or late datagram, or a node that does not run, brings about: there is none before the first fault. A slow disk keeps others waiting
- * in GATHER and COMMIT, then as well.
+ * in GATHER and COMMIT, then as well, and the first token of a ring is sent again meanwhile.
  */
 const TAKES_LOSS: Readonly<Record<string, readonly string[]>> = {
   'token timer': ['operational', 'recovery'],
   'token warning timer': ['operational', 'recovery'],
-  'token retransmit timer': ['recovery'],
   'heartbeat timer': ['operational', 'recovery'],
   'merge timer': ['recovery'],
 };
