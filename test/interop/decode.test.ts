@@ -103,11 +103,11 @@ for (const transport of ['udpu', 'udp', 'knet'] as const) {
     t.setTimeout(90_000);
     const lab = await Lab.create({ transport }, ['ours', 'stock']);
     t.teardown(() => lab.close());
-    // The second capture has the beginning of each packet only.
+    // The second capture has the beginning of each packet only: a token, not a message.
     const [file, cut] = [join(lab.directory, 'ring.pcapng'), join(lab.directory, 'cut.pcap')];
     const captures = [
       [file, '0'],
-      [cut, '100'],
+      [cut, '200'],
     ].map(([path = '', bytes = '']) =>
       lab
         .node(1)
