@@ -32,7 +32,7 @@ import { RingIdStore } from './ring-id-store.ts';
 import { handleSignals } from './signals.ts';
 import { StartPriority } from './start-priority.ts';
 import { StateLock } from './state-lock.ts';
-import { versionText } from './version.ts';
+import { FEATURES, versionText } from './version.ts';
 
 /** One for this thread, one for all others: the ring thread seldom allocates. */
 const MALLOC_ARENAS = 2;
@@ -296,7 +296,7 @@ async function reportFailure(failed: FailedConfiguration): Promise<number> {
 
 function announce(log: DaemonLog, result: LoadedConfiguration, notices: readonly string[]): void {
   log.write('notice', 'MAIN', `Corosync Cluster Engine ${COROSYNC_VERSION} starting up`);
-  log.write('info', 'MAIN', 'Corosync built-in features: systemd vqsim nozzle');
+  log.write('info', 'MAIN', `Corosync built-in features: ${FEATURES}`);
   for (const warning of result.warnings) log.write('warning', 'MAIN', warning.stockMessage ?? warningText(warning));
   for (const notice of notices) log.write('notice', 'MAIN', notice);
 }

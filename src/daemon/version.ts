@@ -13,7 +13,7 @@ export function rondoVersion(): string {
 }
 
 /** What of stock's features there is; how a binary was linked is Node's. */
-const FEATURES = 'dbus monitoring watchdog augeas systemd xmlconf vqsim nozzle snmp';
+export const FEATURES = 'dbus monitoring watchdog augeas systemd xmlconf vqsim nozzle snmp';
 
 /** Of all that kronosnet has, those whose library is installed: the others cannot be configured here. */
 const compressionModels = (): readonly string[] =>

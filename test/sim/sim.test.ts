@@ -24,7 +24,7 @@ t.test('two parts that form their rings at once meet', async (t) => {
   t.same(simulate(1298).violations, []);
 });
 
-/** Five survivors of a ring sent more messages again than a RECOVERY has numbers, and stayed in it (`recoverable` in orf.ts). */
+/** Five survivors of a ring sent more messages again than a RECOVERY has numbers, and stayed in it (`recoverable` in orf.ts; what fails without it is in totem/paper/flow-control.test.ts). */
 t.test('what the survivors of a ring have to recover fits into one RECOVERY', async (t) => {
   t.same(simulate(3150).violations, []);
 });

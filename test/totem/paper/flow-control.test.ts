@@ -62,3 +62,20 @@ t.test('fairness: a member takes the share of the window that its backlog has of
   const { sent } = sender.visit({ fcc: 17, backlog: 10 * mine });
   t.equal(sent, Math.floor((50 * mine) / (10 * mine - 17)), 'a tenth of the backlog, a tenth of the window');
 });
+
+/** Not the paper's: it bounds what is under way by the window only, and a member that lags makes more of it. */
+t.test('no more is under way than all survivors can send again in one RECOVERY', async (t) => {
+  const survivors = 16;
+  const bound = Math.floor(16_384 / (2 * survivors));
+  const sentAhead = (messages: number, members = survivors): number => {
+    const sender = new Sender(20);
+    const { state } = sender.node;
+    state.membership.memb = Array.from({ length: members }, (_, i) => i + 1);
+    const seq = state.released + messages;
+    return sender.visit({ seq, aru: state.released }).token.seq - seq;
+  };
+  t.equal(sentAhead(bound - 20), 17);
+  t.equal(sentAhead(bound + 20), 0, 'five survivors with 3,800 messages each stayed in RECOVERY for ever (seed 3150)');
+  t.equal(sentAhead(200, 64), 0, 'less in a large ring');
+  t.equal(sentAhead(140, 64), 17, 'but three full windows');
+});
