@@ -63,28 +63,36 @@ t.test('zsh completes them, whether the script is sourced or found in fpath', { 
     'in fpath': `fpath=(${directory} $fpath); autoload -Uz compinit && compinit -D -u`,
   };
   for (const [way, begin] of Object.entries(ways)) {
-    // What is typed, on a terminal: the words, a tab; then the line is printed instead of run.
+    // What is typed, on a terminal: the words, a tab, the end of the line; the command itself is one that prints its words.
     const typed = ['rondo doc', 'rondo quorum w', 'rondo decode package.j', 'rondo cpg watch g --format b'];
+    // Nothing of who runs the test decides what a key does: with EDITOR=vi zsh reads keys as vi does.
     const shell = spawn('script', ['-qec', 'zsh -f -i', '/dev/null'], {
-      env: { ...process.env, TERM: 'dumb', HOME: directory },
+      env: { PATH: process.env.PATH, TERM: 'dumb', LANG: 'C.UTF-8', HOME: directory },
     });
+    const closed = once(shell, 'close');
+    t.teardown(() => shell.kill());
     let terminal = '';
     shell.stdout.on('data', (bytes: Buffer) => {
       terminal += bytes.toString();
     });
     const printed = (): (string | undefined)[] => [...terminal.matchAll(/^LINE (.*?)\s*$/gm)].map(([, line]) => line);
     // A key that comes before the shell reads lines is none: each waits for what the one before it has printed.
-    const seen = async (holds: () => boolean): Promise<void> => {
-      for (let tries = 0; tries < 600 && !holds(); tries++) await delay(50);
+    const seen = async (what: string, holds: () => boolean): Promise<void> => {
+      for (let tries = 0; tries < 400; tries++) {
+        if (holds()) return;
+        await delay(50);
+      }
+      shell.kill();
+      throw new Error(`zsh, ${way}: no answer to ${what}; the terminal shows: ${terminal}`);
     };
-    shell.stdin.write(`${begin}; echo BE''GUN\n`);
-    await seen(() => terminal.includes('BEGUN'));
+    shell.stdin.write(`rondo() { echo LINE rondo "$@" }; ${begin}; echo BE''GUN\n`);
+    await seen(begin, () => terminal.includes('BEGUN'));
     for (const [at, line] of typed.entries()) {
-      shell.stdin.write(`${line}\t\u0001echo LINE \n`);
-      await seen(() => printed().length > at);
+      shell.stdin.write(`${line}\t\n`);
+      await seen(line, () => printed().length > at);
     }
     shell.stdin.end('exit 0\n');
-    await once(shell, 'close');
+    await closed;
     const lines = printed();
     t.same(
       lines,
