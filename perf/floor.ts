@@ -39,8 +39,8 @@ const cpuUs = (): number => {
 
 /** One copy of so many bytes, each time of others. */
 function copyUs(bytes: number): number {
-  const from = new Uint8Array(new SharedArrayBuffer(COPIED_BYTES)).fill(1);
-  const to = new Uint8Array(new SharedArrayBuffer(COPIED_BYTES));
+  const from = Arena.map(COPIED_BYTES).u8.fill(1);
+  const to = Arena.map(COPIED_BYTES).u8;
   let at = 0;
   const run = (): void => {
     at = at + 2 * bytes > COPIED_BYTES ? 0 : at + bytes;
