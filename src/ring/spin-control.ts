@@ -10,6 +10,12 @@ const TRIAL_EVERY_MS = { min: 1000, max: 8000 } as const;
 /** Spinning costs a processor: it has to bring this much more, and at least this many messages in its windows. */
 const GAIN = 1.2;
 const MESSAGES_MIN = 128;
+/**
+ * A window with spinning ends the trial at once where it is plain that it harms: after so long, with this share of what so much time without
+ * spinning brings, if that is messages enough to tell. One message in flight takes thirty times as long while a daemon spins where the next
+ * one's should run, and a window is twenty such messages.
+ */
+const HARM = { afterMs: 3, share: 0.5, messagesMin: 32 } as const;
 
 /**
  * Whether to poll a little longer before sleeping. A wake-up from epoll costs tens of microseconds; under load the next frame or
@@ -41,7 +47,8 @@ export class SpinControl {
   /** Once a turn: `messages` is the count of all messages ever handled. */
   turn(nowMs: number, messages: number): void {
     const elapsedMs = nowMs - this.windowStartMs;
-    if (elapsedMs < (this.window < 0 ? this.trialEveryMs : WINDOW_MS)) return;
+    const harms = this.window >= 0 && (this.window & 1) === 1 && this.harms(elapsedMs, messages - this.windowMessages);
+    if (!harms && elapsedMs < (this.window < 0 ? this.trialEveryMs : WINDOW_MS)) return;
     if (this.window >= 0) {
       const arm = this.window & 1;
       this.trialMs[arm] = this.trialMs[arm]! + elapsedMs;
@@ -49,7 +56,14 @@ export class SpinControl {
     }
     this.windowStartMs = nowMs;
     this.windowMessages = messages;
-    if (++this.window === TRIAL_WINDOWS) this.judge();
+    if (++this.window === TRIAL_WINDOWS || harms) this.judge();
+  }
+
+  /** Whether a window with spinning has so far brought far less than those without it. */
+  private harms(elapsedMs: number, messages: number): boolean {
+    if (elapsedMs < HARM.afterMs) return false;
+    const expected = (this.trialMessages[0]! / this.trialMs[0]!) * elapsedMs;
+    return expected >= HARM.messagesMin && messages < HARM.share * expected;
   }
 
   private judge(): void {

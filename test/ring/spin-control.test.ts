@@ -19,6 +19,8 @@ class Loop {
   constructor(
     public perMsSpinning: number,
     private readonly perMsSleeping: number,
+    /** Messages that are handled at once, as those of a visit of the token are. */
+    private readonly burst = 1,
   ) {}
 
   run(ms: number): void {
@@ -31,7 +33,7 @@ class Loop {
       this.messages += (spun ? this.perMsSpinning : this.perMsSleeping) * 0.1;
       if (spun) this.spin.worked();
       else this.spin.wakes(this.nowMs);
-      this.spin.turn(this.nowMs, this.messages);
+      this.spin.turn(this.nowMs, this.messages - (this.messages % this.burst));
     }
   }
 
@@ -54,6 +56,21 @@ t.test('does not spin where clients starve by it, but for short trials', async (
   const loop = new Loop(15, 46);
   loop.run(1000);
   t.ok(loop.share(5000) < 0.05);
+});
+
+t.test('a trial that harms ends at once', async (t) => {
+  const loop = new Loop(2, 46);
+  loop.run(1000);
+  const seconds = 60;
+  const spunMs = loop.share(seconds * 1000) * seconds * 1000;
+  t.ok(spunMs > 0, 'it is tried');
+  t.ok(spunMs < (4 * seconds) / 8 + 8, `${spunMs} ms of spinning in ${seconds} s: 3 ms a trial, the next after 8 s`);
+});
+
+t.test('messages that come in bursts do not look like harm', async (t) => {
+  const loop = new Loop(500, 300, 500);
+  loop.run(2000);
+  t.ok(loop.share(20_000) > 0.9);
 });
 
 t.test('does not spin for a gain that is not worth a processor, nor for a handful of messages', async (t) => {
