@@ -60,7 +60,6 @@ export class KnetCore {
   private readonly statAllocator: StatAllocator;
   private readonly effects: KnetEffects;
   private config: KnetConfig | null = null;
-  private deadlineMs = Number.POSITIVE_INFINITY;
 
   constructor(options: KnetCoreOptions) {
     const { memory, layout, effects, compression, stats } = options;
@@ -304,17 +303,11 @@ export class KnetCore {
   tick(nowMs: number): void {
     if (nowMs < this.nextDeadlineMs(nowMs)) return;
     this.heartbeat.tick(nowMs);
-    this.deadlineMs = this.heartbeat.plannedMs;
-    this.heartbeat.deadlinesChanged = false;
   }
 
-  /** When `tick` has something to do. Costs a look at every link only after an event that may have moved it. */
+  /** When `tick` has something to do. */
   nextDeadlineMs(nowMs: number): number {
-    if (this.heartbeat.deadlinesChanged) {
-      this.heartbeat.deadlinesChanged = false;
-      this.deadlineMs = Math.min(this.deadlineMs, this.heartbeat.nextDeadlineMs(nowMs));
-    }
-    return this.deadlineMs;
+    return this.heartbeat.deadlineMs(nowMs);
   }
 
   // ---- statistics ----

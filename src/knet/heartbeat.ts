@@ -20,6 +20,8 @@ import { LinkStat } from './stats.ts';
 const PAUSE_MS_MIN = 400;
 /** How often a link that carries large packets proves that its path still does. */
 const VERIFY_PERIOD_MS = 500;
+/** Longest time between two ticks: timeouts of links are stepped down by the second. */
+const TICK_MS_MAX = 1_000;
 
 /** PINGs without a PONG for this long are worth a report: some have followed each other by then. */
 const SILENCE_MS_MIN = 150;
@@ -35,10 +37,10 @@ export interface HeartbeatSettings {
 export class Heartbeat implements InternalPackets {
   private manualMtu = 0;
   private pmtudIntervalMs = 0;
-  /** Something happened that may bring a deadline forward. */
+  /** Something happened that may move a deadline. */
   deadlinesChanged = true;
-  /** When the next tick was due, as of the last one. */
-  plannedMs = 0;
+  /** When the next tick is due. */
+  private plannedMs = 0;
   private lastTickMs = -1;
   private probedLink: Link | null = null;
   private readonly sendProbe = (ipBytes: number, plainBytes: number): number => this.probe(ipBytes, plainBytes);
@@ -72,12 +74,25 @@ export class Heartbeat implements InternalPackets {
       if (link.connected) this.stepPathMtu(link, nowMs);
     }
     for (const host of this.hosts.list) this.noticeSilence(host, nowMs);
-    this.plannedMs = this.nextDeadlineMs(nowMs);
+    this.plan();
+  }
+
+  /** When `tick` has something to do. Costs a look at every link only after an event that may have moved it. */
+  deadlineMs(nowMs: number): number {
+    // What is due already stays due: how late its tick comes says whether the process was held up.
+    if (this.deadlinesChanged && nowMs < this.plannedMs) this.plan();
+    return this.plannedMs;
+  }
+
+  /** A PONG that was waited for puts the next tick off. */
+  private plan(): void {
+    this.deadlinesChanged = false;
+    this.plannedMs = this.nextDeadlineMs();
     assert(!Number.isNaN(this.plannedMs), 'a deadline is a time');
   }
 
-  nextDeadlineMs(nowMs: number): number {
-    let next = nowMs + 1_000;
+  private nextDeadlineMs(): number {
+    let next = this.lastTickMs + TICK_MS_MAX;
     for (const link of this.hosts.links) {
       if (link === null) continue;
       next = Math.min(next, link.nextPingMs(), link.downDeadlineMs());

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { PacketType } from '../../src/knet/constants.ts';
 import { KnetSim, message } from './helpers.ts';
 
 t.test('links come up with the third PONG, and messages of every size arrive', async (t) => {
@@ -63,6 +64,21 @@ t.test('a silent peer goes down, comes back, and its restart is noticed', async 
   t.ok(sim.node(2).send(0, message(20, 99)));
   sim.run(5);
   t.equal(sim.node(1).delivered.length, 11, 'number 1 is no duplicate any more');
+});
+
+t.test('on an idle link nothing is due but its PINGs: a PONG puts off what was to be done without it', async (t) => {
+  const sim = new KnetSim();
+  sim.run(20_000);
+  const { core } = sim.node(1);
+  sim.record = true;
+  let due = 0;
+  for (let ms = 0; ms < 20_000; ms++) {
+    if (core.nextDeadlineMs(sim.nowMs + 1) <= sim.nowMs + 1) due++;
+    sim.run(1);
+  }
+  const pings = sim.seen.filter(({ from, bytes }) => from === 1 && bytes[1] === PacketType.PING).length;
+  t.ok(pings >= 10, `${pings} PINGs`);
+  t.ok(due <= pings + 2, `${due} ticks`);
 });
 
 t.test('a node that starts is heard within a tenth of a second, one that was lost long ago, too', async (t) => {
