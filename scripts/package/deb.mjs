@@ -1,4 +1,4 @@
-// npm run package:deb [-- --with-node] [-- --out DIRECTORY]: a Debian package that takes the place of stock's `corosync`.
+// npm run package:deb [-- --with-node] [-- --out DIRECTORY] [-- --compression none]: a Debian package that takes the place of stock's `corosync`.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { lutimesSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -9,6 +9,7 @@ import { root, sourceSeconds, stage, version } from './stage.mjs';
 const { values } = parseArgs({
   options: {
     'with-node': { type: 'boolean', default: false },
+    compression: { type: 'string', default: 'xz' },
     out: { type: 'string', default: join(root, 'dist/packages') },
   },
 });
@@ -97,7 +98,7 @@ for (const entry of readdirSync(tree, { withFileTypes: true, recursive: true }))
 
 const file = join(out, `corosync_${control.Version}_${architecture}.deb`);
 rmSync(file, { force: true });
-execFileSync('dpkg-deb', ['--root-owner-group', '-Zxz', '--build', tree, file], {
+execFileSync('dpkg-deb', ['--root-owner-group', `-Z${values.compression}`, '--build', tree, file], {
   env: { ...process.env, SOURCE_DATE_EPOCH: String(seconds) },
   stdio: ['ignore', 'ignore', 'inherit'],
 });

@@ -1,10 +1,9 @@
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { FULL } from './lab/cases.ts';
-import { hasCommand, pacemakerUnavailable, ROOT } from './lab/host.ts';
+import { hasCommand, overlayUnavailable, pacemakerUnavailable, ROOT } from './lab/host.ts';
 import { must, type Running, type RunResult, run, start } from './lab/process.ts';
 
 /**
@@ -23,13 +22,6 @@ function unavailable(): string | false {
     (command) => !hasCommand(command),
   );
   return pacemakerUnavailable() || (missing.length > 0 ? `needs Debian’s ${missing.join(', ')}` : overlayUnavailable());
-}
-
-function overlayUnavailable(): string | false {
-  const probe =
-    'mount -t tmpfs tmpfs /mnt && cd /mnt && mkdir u w r && mount -t overlay overlay -o lowerdir=/,upperdir=u,workdir=w r';
-  const { status } = spawnSync('unshare', [...OWN_PROCESSES, 'sh', '-c', probe], { stdio: 'ignore' });
-  return status === 0 ? false : 'needs a root tree over this one (overlayfs)';
 }
 
 /** A root tree of its own, kept by a process that ends with the test. */

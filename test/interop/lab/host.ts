@@ -67,3 +67,17 @@ export function oursUnavailable(): string | false {
   }
   return labUnavailable() || ours;
 }
+
+let overlay: string | false | undefined;
+
+/** Why root trees over this machine's own cannot be made here. */
+export function overlayUnavailable(): string | false {
+  if (overlay === undefined) {
+    const probe =
+      'mount -t tmpfs tmpfs /mnt && cd /mnt && mkdir u w r && mount -t overlay overlay -o lowerdir=/,upperdir=u,workdir=w r';
+    const words = ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-c', probe];
+    const { status } = spawnSync('unshare', words, { stdio: 'ignore' });
+    overlay = status === 0 ? false : 'needs a root tree over this one (overlayfs)';
+  }
+  return overlay;
+}

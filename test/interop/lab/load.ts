@@ -7,23 +7,37 @@ import { commonLines, firstDifference, type GroupRecord, lostOrDamaged, parseRec
 
 let serial = 0;
 
+/** Where a member runs: a node of the lab, or a host of another kind. */
+export interface LoadHost {
+  readonly plan: { readonly name: string };
+  readonly space: {
+    /** Of the records, as this process sees it. */
+    readonly directory: string;
+    /** The same directory, as the member sees it, when that is another path. */
+    readonly inside?: string;
+    start(command: string, args: readonly string[]): Running;
+  };
+}
+
 /** A C program on libcpg that sends and records; one member of a process group. */
-export class LoadMember {
+export class LoadMember<Host extends LoadHost = LabNode> {
   sent = 0;
   private marked = 0;
   private deliveredAtMark = 0;
 
   private constructor(
-    readonly node: LabNode,
+    readonly node: Host,
     readonly process: Running,
     readonly nodeId: number,
     readonly pid: number,
     private readonly recordFile: string,
   ) {}
 
-  static async join(node: LabNode, group = 'load', timeoutMs = 30_000): Promise<LoadMember> {
-    const recordFile = join(node.space.directory, `record-${++serial}`);
-    const process = node.space.start(await program('cpgload'), [group, recordFile]);
+  static async join<Host extends LoadHost>(node: Host, group = 'load', timeoutMs = 30_000): Promise<LoadMember<Host>> {
+    const { directory, inside = directory } = node.space;
+    const name = `record-${++serial}`;
+    const recordFile = join(directory, name);
+    const process = node.space.start(await program('cpgload'), [group, join(inside, name)]);
     const [, nodeId, pid] = await process.waitFor(/ready (\d+) (\d+)/, timeoutMs);
     return new LoadMember(node, process, Number(nodeId), Number(pid), recordFile);
   }
@@ -90,7 +104,7 @@ export class LoadMember {
 }
 
 /** Waits until no member gets anything new and all have been given what they were ordered to send. */
-export async function settle(members: readonly LoadMember[], timeoutMs = 180_000): Promise<void> {
+export async function settle(members: readonly LoadMember<LoadHost>[], timeoutMs = 180_000): Promise<void> {
   const end = Date.now() + timeoutMs;
   await Promise.all(members.map((member) => (member.sent > 0 ? member.allSent(timeoutMs) : null)));
   let last = '';
@@ -114,7 +128,7 @@ export async function settle(members: readonly LoadMember[], timeoutMs = 180_000
  * Marks are set when all is quiet. Since the moment of a merge instead would not do: of a message that was cut in two
  * by the change of the ring, stock delivers the end to those that have its beginning, and to nobody else.
  */
-export function compareSequences(members: readonly LoadMember[]): string[] {
+export function compareSequences(members: readonly LoadMember<LoadHost>[]): string[] {
   const views = members.map((member) => commonLines(member.sinceMark()));
   return views.flatMap((view, at) => {
     const difference = firstDifference(views[0] ?? [], view, false);
@@ -124,9 +138,9 @@ export function compareSequences(members: readonly LoadMember[]): string[] {
   });
 }
 
-/** Every message of every sender arrived once, whole and in order at every receiver. For members that never left. */
-export function compareWithSent(members: readonly LoadMember[]): string[] {
-  const records = members.map((member) => member.record());
+/** Every message of every sender arrived once, whole and in order at every receiver. For members that never left, or since their marks. */
+export function compareWithSent(members: readonly LoadMember<LoadHost>[], sinceMark = false): string[] {
+  const records = members.map((member) => (sinceMark ? member.sinceMark() : member.record()));
   return members.flatMap((sender, from) =>
     members.flatMap((receiver, to) => {
       const [sent, got] = [records[from], records[to]];

@@ -95,6 +95,9 @@ export class RootTree {
       'mount --make-rslave root/dev',
       'mount --rbind /sys root/sys',
       'mount -t proc proc root/proc',
+      // Programs that reboot their host end its process space, and nothing of this machine.
+      'echo 1 >sysrq',
+      'for name in sysrq-trigger sys/kernel/sysrq; do [ ! -e root/proc/$name ] || mount --bind sysrq root/proc/$name || exit 1; done',
       'mount -t tmpfs tmpfs root/run',
       'mount -t tmpfs -o size=4g tmpfs root/dev/shm',
       `hostname '${host}'`,
@@ -103,7 +106,8 @@ export class RootTree {
       'pivot_root . mnt',
       'umount -l /mnt',
     ].join(' && ');
-    const script = `${mounts} && echo ready && exec cat >/dev/null`;
+    // Ends of processes that nobody waits for are the first process's to take note of: scripts wait until there is nothing left of them.
+    const script = `${mounts} && echo ready && exec env --ignore-signal=CHLD cat >/dev/null`;
     const [command = '', ...enter] = ground.enter;
     const holder = start(command, [...enter, 'unshare', ...OWN_PROCESSES, '--net', '--uts', 'sh', '-c', script]);
     await holder.waitFor(/ready/);
@@ -112,15 +116,28 @@ export class RootTree {
     return new RootTree(holder, first.trim(), join(directory, 'upper'));
   }
 
+  private get enter(): readonly string[] {
+    return ['-t', this.first, '--mount', '--net', '--uts', '--pid', '--'];
+  }
+
+  /** Its first process has not ended. */
+  get alive(): boolean {
+    return this.holder.alive;
+  }
+
   run(script: string, timeoutMs = COMMAND_MS): Promise<RunResult> {
-    const enter = ['-t', this.first, '--mount', '--net', '--uts', '--pid', '--'];
-    return run('nsenter', [...enter, 'sh', '-c', script], { timeoutMs });
+    return run('nsenter', [...this.enter, 'sh', '-c', script], { timeoutMs });
+  }
+
+  /** A command that goes on until it is stopped. */
+  start(command: string, args: readonly string[] = []): Running {
+    return start('nsenter', [...this.enter, command, ...args]);
   }
 
   /** @throws Error with what the script wrote, when its status is not 0 */
   async must(script: string, timeoutMs?: number): Promise<string> {
     const { code, stdout, stderr } = await this.run(script, timeoutMs);
-    if (code !== 0) throw new Error(`${script}: status ${code}: ${stderr}${stdout}`.slice(-3000));
+    if (code !== 0) throw new Error(`${script}: status ${code}: ${stderr}${stdout}`.slice(-9000));
     return stdout;
   }
 
