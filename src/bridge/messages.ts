@@ -74,7 +74,9 @@ export type ToRing =
   /** Close the sockets and end at once, without a leave message: to the others this node died. */
   | { readonly op: 'die' }
   /** Do nothing at all while the state word PAUSED is 1: to the others this node hangs. */
-  | { readonly op: 'pause' };
+  | { readonly op: 'pause' }
+  /** Hear nothing from these IPv4 addresses: to this node the network has parted. */
+  | { readonly op: 'deafTo'; readonly addresses: readonly string[] };
 
 /** `heap`: bytes in use on the ring thread's heap, for watching that it allocates nothing in steady state. */
 export type RingQuery = 'links' | 'clients' | 'engines' | 'stats' | 'heap';

@@ -248,6 +248,11 @@ export class Daemon {
     Atomics.notify(state, StateWord.PAUSED);
   }
 
+  /** For tests: the ring thread hears nothing from these IPv4 addresses, until the next call. */
+  deafTo(addresses: readonly string[]): void {
+    this.ring.send({ op: 'deafTo', addresses });
+  }
+
   dumpState(): void {
     for (const line of this.host.dump().split('\n')) this.parts.log('debug', 'MAIN', line);
   }

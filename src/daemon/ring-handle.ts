@@ -5,11 +5,12 @@ import type { ToRing } from '../bridge/messages.ts';
 import { RING_WORKER_DATA_VERSION, type RingWorkerData, type RingWorkerOptions } from '../bridge/ring-worker-data.ts';
 import { allocateShared, type SharedViews, StateWord } from '../bridge/shared-layout.ts';
 import type { AttachedClient } from '../lib/client-descriptor.ts';
+import { failureText } from '../lib/failure.ts';
 import type { TransmitBuffers } from '../lib/transmit-buffers.ts';
 import { closeEventfd, openEventfd, signalEventfd } from '../os/eventfd.ts';
 import { closeFd } from '../os/fd.ts';
 import { openSocketPair } from '../os/socket.ts';
-import { allocateTransmit } from '../transport/knet/transmit/shared.ts';
+import { allocateTransmit, TransmitShared } from '../transport/knet/transmit/shared.ts';
 import type { TransmitThreadData } from '../transport/knet/transmit/thread.ts';
 import { HangWatch } from './hang-watch.ts';
 
@@ -98,9 +99,10 @@ export class RingHandle {
     if (transmit !== null) this.startTransmit(transmit);
   }
 
-  /** They end when the ring thread tells them to; one that fails takes the ring with it. */
+  /** They end when the ring thread tells them to; one that fails takes the ring with it, whose end is reported with what that one threw. */
   private startTransmit(buffers: TransmitBuffers): void {
     const { schedRr, schedPriority } = this.options;
+    const transmit = new TransmitShared(buffers);
     for (let index = 0; index < buffers.threads; index++) {
       const workerData: TransmitThreadData = { buffers, index, schedRr, schedPriority };
       const worker = new Worker(TRANSMIT_WORKER, {
@@ -110,9 +112,11 @@ export class RingHandle {
         stderr: false,
       });
       worker.once('error', (error) => {
-        this.noteFailure(error);
-        this.exited(1);
+        this.noteFailure(new Error(`transmit thread ${index} failed: ${failureText(error)}`, { cause: error }));
+        transmit.fail();
+        this.send({ op: 'die' }); // descriptors are closed when it has ended, not before
       });
+      worker.once('exit', () => transmit.noteEnded());
       this.transmitThreads.push(worker);
     }
   }

@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net';
 import { join, resolve } from 'node:path';
 import { abortable, within } from '../client/abort.ts';
 import { type ChannelHook, OPEN_CHANNEL } from '../client/channel.ts';
@@ -14,6 +15,7 @@ import { StateLock } from '../daemon/state-lock.ts';
 import { failureText } from '../lib/failure.ts';
 import { LineLimit } from '../lib/line-limit.ts';
 import type { LogFunction } from '../lib/log.ts';
+import { DEAF_TO_MAX } from '../os/socket-filter.ts';
 import { trustedFile } from '../os/trusted-path.ts';
 import { loadEngineModules } from '../services/host/engine-modules.ts';
 import { BothFronts } from './both-fronts.ts';
@@ -33,6 +35,8 @@ export interface EmbeddedNodeOptions {
   readonly log?: LogFunction;
   /** How long the node may take until it has formed a ring and serves clients, milliseconds. Default 60 000. */
   readonly readyMs?: number;
+  /** For tests: as `EmbeddedNode.deafTo`, from the beginning on. */
+  readonly deafTo?: readonly string[];
   /** Gives the start up. */
   readonly signal?: AbortSignal;
 }
@@ -139,6 +143,17 @@ export class EmbeddedNode {
     this.daemon.resume();
   }
 
+  /** For tests: the node hears nothing from these IPv4 addresses any more, as if the network had parted, until the next call; an empty list: it hears all again. */
+  deafTo(addresses: readonly string[]): void {
+    const wrong = addresses.find((address) => !isIPv4(address));
+    if (wrong !== undefined || addresses.length > DEAF_TO_MAX)
+      throw new NodeError(
+        'RONDO_NODE_CONFIG',
+        wrong === undefined ? `${addresses.length} addresses, at most ${DEAF_TO_MAX}` : `'${wrong}' is no IPv4 address`,
+      );
+    this.daemon.deafTo(addresses);
+  }
+
   /** @internal Resolves when clients are served; rejects when the node ends before. */
   async ready(): Promise<void> {
     const end = await Promise.race([this.isReady.promise, this.ended]);
@@ -171,6 +186,7 @@ export async function createNode(options: EmbeddedNodeOptions): Promise<Embedded
   const modules = await loadEngineModules(services, { log, trusted: trustedFile, import: (url) => import(url) });
   const node = new EmbeddedNode(parts, modules);
   try {
+    if (options.deafTo !== undefined) node.deafTo(options.deafTo);
     const late = (): NodeError => new NodeError('RONDO_NODE_TIMEOUT', `the node formed no ring in ${readyMs} ms`);
     await within(abortable(node.ready(), signal), readyMs, late);
     return node;

@@ -25,6 +25,8 @@ const NODES_MAX = 9;
 export class LoopbackNodes {
   readonly nodeIds: readonly number[];
   private readonly running = new Map<number, EmbeddedNode>();
+  /** Who hears whom; `null`: all do. */
+  private groups: readonly (readonly number[])[] | null = null;
 
   /** @internal `createLoopbackCluster` makes them. */
   constructor(
@@ -53,6 +55,7 @@ export class LoopbackNodes {
       config: `${readFileSync(entry.configFile, 'utf8')}\n${this.options.config ?? ''}`,
       stateDir: entry.stateDirectory,
       node: entry.name,
+      deafTo: this.cutOff(nodeId),
       ...(log === undefined ? {} : { log: (...line) => log(nodeId, ...line) }),
     });
     this.running.set(nodeId, node);
@@ -77,6 +80,24 @@ export class LoopbackNodes {
     this.node(nodeId).resume();
   }
 
+  /**
+   * Nodes of different groups do not hear each other any more; a node that is not named is alone. Holds for nodes that are started later, too. What was on its
+   * way arrives. The rings that follow come in real time: watch quorum, or the groups.
+   */
+  partition(...groups: readonly (readonly number[])[]): void {
+    const named = groups.flat();
+    const wrong = named.find((nodeId, index) => !this.nodeIds.includes(nodeId) || named.indexOf(nodeId) !== index);
+    if (wrong !== undefined)
+      throw new NodeError('RONDO_NODE_CONFIG', `node ${wrong} is none of ${this.nodeIds.join(' ')}, or named twice`);
+    this.groups = groups;
+    for (const [nodeId, node] of this.running) node.deafTo(this.cutOff(nodeId));
+  }
+
+  /** All nodes hear each other again. */
+  heal(): void {
+    this.partition(this.nodeIds);
+  }
+
   /** Ends all nodes and removes their directories. */
   async close(): Promise<void> {
     await Promise.all([...this.running.values()].map((node) => node.close()));
@@ -86,6 +107,15 @@ export class LoopbackNodes {
   /** For `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** The addresses of those that the node does not hear. */
+  private cutOff(nodeId: number): readonly string[] {
+    const { groups } = this;
+    if (groups === null) return [];
+    const group = groups.find((members) => members.includes(nodeId)) ?? [];
+    const others = this.layout.filter((other) => other.nodeId !== nodeId && !group.includes(other.nodeId));
+    return others.map(({ address }) => address);
   }
 
   private node(nodeId: number): EmbeddedNode {

@@ -6,6 +6,7 @@ import type { FlightLog } from '../observe/flight/index.ts';
 import type { Arena } from '../os/arena.ts';
 import type { SyncCore, SyncParticipant } from '../services/sync/sync-core.ts';
 import type { ProcessGroups } from '../totem/index.ts';
+import type { Deafness } from './deafness.ts';
 import type { Descriptors } from './descriptors.ts';
 import type { RingHandler } from './service-router.ts';
 import type { SharedStatistics } from './shared-statistics.ts';
@@ -15,6 +16,8 @@ export interface RingEnvironment {
   readonly arena: Arena;
   readonly bridge: RingBridge;
   readonly descriptors: Descriptors;
+  /** Of the ring's sockets. */
+  readonly deafness: Deafness;
   readonly statistics: SharedStatistics;
   readonly keys: KeyBox;
   /** This thread's part of the flight recorder. */

@@ -15,6 +15,8 @@ import { clearEventfd, notifyBytesAddress } from '../os/eventfd.ts';
 import { withinMemory } from '../os/memory-limit.ts';
 import { lockRange, roundRobinPriorityMax, setRoundRobin, yieldCpu } from '../os/schedule.ts';
 import { MSG_DONTWAIT, MSG_NOSIGNAL, sendBytes } from '../os/socket.ts';
+import { TransmitShared } from '../transport/knet/transmit/shared.ts';
+import { Deafness } from './deafness.ts';
 import { Descriptors } from './descriptors.ts';
 import { openRingFlight } from './flight.ts';
 import { RunningRing } from './running-ring.ts';
@@ -57,6 +59,7 @@ export class RingThread {
   private readonly bridge: RingBridge;
   private readonly arena = Arena.map(ARENA_BYTES_MAX);
   private readonly descriptors = new Descriptors();
+  private readonly deafness = new Deafness();
   private readonly statistics: SharedStatistics;
   private readonly spin: SpinControl;
   private readonly decoder = new TextDecoder();
@@ -107,7 +110,15 @@ export class RingThread {
       }
     }
     this.descriptors.close();
-    this.arena.unmap(); // a program may go on, and start another node
+    if (this.mayUnmap) this.arena.unmap(); // a program may go on, and start another node
+  }
+
+  /** Not while a transmit thread may be at work in it, because another one has failed. */
+  private get mayUnmap(): boolean {
+    const { transmit } = this.data;
+    if (transmit === null) return true;
+    const shared = new TransmitShared(transmit);
+    return !shared.hasFailed || shared.haveEnded;
   }
 
   private turn(nowMs: number): number {
@@ -255,6 +266,9 @@ export class RingThread {
         this.bridge.flush();
         this.ended = true;
         break;
+      case 'deafTo':
+        this.deafness.set(message.addresses);
+        break;
       case 'pause':
         Atomics.wait(this.bridge.views.state, StateWord.PAUSED, 1);
         break;
@@ -272,11 +286,11 @@ export class RingThread {
   }
 
   private start(message: Extract<ToRing, { op: 'start' }>): void {
-    const { arena, bridge, descriptors, statistics, keys, flight } = this;
+    const { arena, bridge, descriptors, deafness, statistics, keys, flight } = this;
     this.tokenMs = message.config.timings.tokenMs;
     try {
       const { transmit } = this.data;
-      const environment = { arena, bridge, descriptors, statistics, keys, flight, transmit };
+      const environment = { arena, bridge, descriptors, deafness, statistics, keys, flight, transmit };
       const ring = new RunningRing(environment, message, totemRegionBytes(), monotonicMs());
       ring.open();
       this.ring = ring;
@@ -316,11 +330,13 @@ export class RingThread {
     this.ended = true;
   }
 
-  /** The loop threw: reports to the main thread why, as far as that still works. */
+  /** The loop threw: reports to the main thread why, and closes what a program that goes on would have open for ever, as far as that still works. */
   fail(error: unknown): void {
     try {
       this.bridge.send({ op: 'fatal', ...fatalText(error) });
       this.bridge.flush();
+      this.ring?.die();
+      this.descriptors.close();
     } catch {
       // The worker's 'error' event follows in any case.
     }

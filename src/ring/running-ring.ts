@@ -391,10 +391,12 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
   }
 
   watch(fd: number): void {
+    this.env.deafness.opened(fd);
     this.env.descriptors.add(fd, () => {}); // waking is enough: every turn polls the transport
   }
 
   unwatch(fd: number): void {
+    this.env.deafness.closed(fd);
     this.env.descriptors.remove(fd);
   }
 

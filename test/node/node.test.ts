@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
 import { Cfg, Cmap, Cpg, type CpgEvent, Quorum, ServiceClient, Votequorum } from '../../src/client/index.ts';
-import { createLoopbackCluster, createNode } from '../../src/node/index.ts';
+import { createLoopbackCluster, createNode, type LoopbackNodes } from '../../src/node/index.ts';
 import { until } from '../daemon/loopback-cluster.ts';
 
 t.setTimeout(170_000);
@@ -245,6 +245,50 @@ t.test('why a node cannot be is said', async (t) => {
     code: 'RONDO_NODE_START',
   });
 });
+
+/** The members that a node sees, as quorum reports them. */
+async function sees(cluster: LoopbackNodes, nodeId: number, wanted: string): Promise<void> {
+  const quorum = await Quorum.connect(cluster.connectOptions(nodeId));
+  try {
+    for await (const { type, members } of await quorum.watch({ signal: AbortSignal.timeout(60_000) }))
+      if (type === 'nodes' && [...members].sort().join() === wanted) return;
+    throw new Error(`node ${nodeId} never saw ${wanted}`);
+  } finally {
+    await quorum.close();
+  }
+}
+
+for (const transport of ['udpu', 'knet'] as const)
+  t.test(`nodes in this process that do not hear each other, over ${transport}`, async (t) => {
+    await using cluster = await createLoopbackCluster(3, { transport });
+    const all = (wanted: string, nodeIds = cluster.nodeIds) =>
+      Promise.all(nodeIds.map((nodeId) => sees(cluster, nodeId, wanted)));
+    await all('1,2,3');
+    const cpg = await Cpg.connect(cluster.connectOptions(1));
+    await cpg.join('group');
+
+    cluster.partition([1, 2]);
+    await all('1,2', [1, 2]);
+    await all('3', [3]);
+    const [one, three] = await Promise.all([1, 3].map((nodeId) => Quorum.connect(cluster.connectOptions(nodeId))));
+    t.ok(await one!.isQuorate());
+    t.notOk(await three!.isQuorate(), 'who is alone may not work');
+    await cpg.send('in the greater part', { confirm: 'delivered' });
+
+    await cluster.kill(2);
+    await all('1', [1]);
+    await cluster.start(2);
+    await all('1,2', [1, 2]);
+    await all('3', [3]);
+    t.notOk(await three!.isQuorate(), 'a node that starts is parted, too');
+
+    cluster.heal();
+    await all('1,2,3');
+    t.ok(await three!.isQuorate());
+    t.throws(() => cluster.partition([1], [4]), { code: 'RONDO_NODE_CONFIG', message: /node 4/ });
+    t.throws(() => cluster.partition([1], [1, 2]), { code: 'RONDO_NODE_CONFIG', message: /twice/ });
+    for (const connection of [cpg, one!, three!]) connection.destroy();
+  });
 
 t.test('three nodes in this process: killed, started, paused', async (t) => {
   await using cluster = await createLoopbackCluster(3);

@@ -73,6 +73,21 @@ t.test('who waits for a thread that is gone learns it', async (t) => {
   t.throws(() => shared.awaitDone(1), /has not sent for/);
 });
 
+t.test('when a thread has failed nobody waits for jobs, for others, or for ends that have come', async (t) => {
+  const shared = new TransmitShared(allocateTransmit(2));
+  const job = { kind: JobKind.SEND, queue: 0, packets: 0, runs: 0, suite: 0 };
+  shared.post(0, job);
+  shared.fail();
+  t.notOk(shared.take(1, job));
+  t.notOk(shared.take(0, job), 'nor is anything begun');
+  t.notOk(shared.awaitDone(1));
+  t.notOk(shared.haveEnded);
+  shared.noteEnded();
+  shared.noteEnded();
+  shared.awaitEnds();
+  t.ok(shared.haveEnded);
+});
+
 t.test('numbers of jobs go round', async (t) => {
   const buffers = allocateTransmit(2);
   const shared = new TransmitShared(buffers);

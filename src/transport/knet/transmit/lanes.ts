@@ -37,6 +37,7 @@ export class TransmitLanes {
   /** As `KnetEffects.handOver`. */
   handOver(queue: TxQueue, suite: CryptoSuite | null): TxQueue | null {
     assert(queue === this.queues[this.filling], 'the queue that is being filled');
+    if (this.shared.hasFailed) return null; // the ring thread ends as soon as it hears of it
     const done = this.note();
     if (done === this.posted && queue.packetCount <= HERE_PACKETS) {
       this.ports.count('kept');
@@ -50,15 +51,19 @@ export class TransmitLanes {
     const due = this.free[this.filling]!;
     if (((this.shared.done - due) | 0) < 0) {
       this.ports.count('waited');
-      this.shared.awaitDone(due);
+      this.await(due);
     }
     return this.queues[this.filling]!;
   }
 
   /** Until everything that was handed over has left: before links, sockets or keys change. */
   settle(): void {
-    this.shared.awaitDone(this.posted);
+    if (!this.shared.hasFailed) this.await(this.posted);
     this.note();
+  }
+
+  private await(job: number): void {
+    if (!this.shared.awaitDone(job)) throw new Error('a transmit thread has failed');
   }
 
   private post(kind: number, queue: number, packets: number, runs: number, suite: number): void {
@@ -86,6 +91,7 @@ export class TransmitLanes {
   /** The same for each thread: that many jobs in a row are one for each. */
   private all(kind: number, suite: number): void {
     this.settle();
+    if (this.shared.hasFailed) return;
     for (let thread = 0; thread < this.shared.threads; thread++) this.post(kind, 0, 0, 0, suite);
     this.settle();
   }
@@ -106,9 +112,10 @@ export class TransmitLanes {
     this.all(JobKind.FORGET, suite);
   }
 
-  /** The threads end. */
+  /** The threads end, and leave the sockets alone. */
   stop(): void {
     this.all(JobKind.STOP, 0);
+    if (this.shared.hasFailed) this.shared.awaitEnds();
   }
 }
 

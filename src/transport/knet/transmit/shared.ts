@@ -9,7 +9,7 @@ import { LINK_ENDS_MAX, LinkEnds } from './link-ends.ts';
 export const JOBS = 32;
 /** A word for each field of a job. */
 const JOB_WORDS = 5;
-const HEAD_WORDS = 4;
+const HEAD_WORDS = 6;
 
 /** Words that both sides wait on, or look at. */
 const Word = {
@@ -21,6 +21,10 @@ const Word = {
   NEWS: 2,
   /** 1: a socket has an entry in its error queue. */
   PENDING_ERROR: 3,
+  /** 1: a thread has failed, and the others end, too. */
+  FAILED: 4,
+  /** Threads that have ended, however. */
+  ENDED: 5,
 } as const;
 
 export const JobKind = { SEND: 1, LOAD: 2, FORGET: 3, STOP: 4 } as const;
@@ -54,6 +58,8 @@ const QUEUES_BESIDE_THREADS = 2;
 /** Whoever waits longer waits for a thread that is gone. */
 const WAIT_MS_MAX = 10_000;
 const LOOK_MS = 1_000;
+/** How long the ring thread, which closes the sockets, waits for the others when one has failed. */
+const ENDS_MS_MAX = 1_000;
 
 const WORD = Int32Array.BYTES_PER_ELEMENT;
 const DOUBLE = Float64Array.BYTES_PER_ELEMENT;
@@ -131,30 +137,38 @@ export class TransmitShared {
     Atomics.notify(this.words, Word.POSTED);
   }
 
-  /** Waits for job `n` and copies it. */
-  take(n: number, job: TransmitJob): void {
-    for (let posted = this.posted; ((posted - n) | 0) <= 0; posted = this.posted)
+  /** Waits for job `n` and copies it. `false`: a thread has failed, and there are no more jobs. */
+  take(n: number, job: TransmitJob): boolean {
+    for (let posted = this.posted; ((posted - n) | 0) <= 0; posted = this.posted) {
+      if (this.hasFailed) return false;
       Atomics.wait(this.words, Word.POSTED, posted, LOOK_MS);
+    }
+    if (this.hasFailed) return false;
     const at = (n & (JOBS - 1)) * JOB_WORDS;
     job.kind = this.jobs[at]!;
     job.queue = this.jobs[at + 1]!;
     job.packets = this.jobs[at + 2]!;
     job.runs = this.jobs[at + 3]!;
     job.suite = this.jobs[at + 4]!;
+    return true;
   }
 
   private get posted(): number {
     return Atomics.load(this.words, Word.POSTED);
   }
 
-  /** Waits until all jobs before `n` are done. Throws when that does not come to pass. */
-  awaitDone(n: number): void {
+  /** Waits until all jobs before `n` are done. `false`: a thread has failed. Throws when nothing comes to pass. */
+  awaitDone(n: number): boolean {
     let waited = 0;
     for (let done = this.done; ((done - n) | 0) < 0; done = this.done) {
+      if (this.hasFailed) return false;
       if (Atomics.wait(this.words, Word.DONE, done, LOOK_MS) !== 'timed-out') continue;
       waited += LOOK_MS;
-      if (waited >= WAIT_MS_MAX) throw new Error(`a transmit thread has not sent for ${WAIT_MS_MAX} ms`);
+      if (waited < WAIT_MS_MAX) continue;
+      this.fail(); // nobody waits for it again
+      throw new Error(`a transmit thread has not sent for ${WAIT_MS_MAX} ms`);
     }
+    return true;
   }
 
   /** TransmitJob `n` is done; sealing took so many nanoseconds. Those before it are. */
@@ -162,6 +176,40 @@ export class TransmitShared {
     this.nanoseconds[n & (JOBS - 1)] = ns;
     Atomics.store(this.words, Word.DONE, (n + 1) | 0);
     Atomics.notify(this.words, Word.DONE);
+  }
+
+  // ---- failure ----
+
+  /** A thread has failed: those that wait, for jobs or for others, do so no more. */
+  fail(): void {
+    Atomics.store(this.words, Word.FAILED, 1);
+    Atomics.notify(this.words, Word.POSTED);
+    Atomics.notify(this.words, Word.DONE);
+  }
+
+  get hasFailed(): boolean {
+    return Atomics.load(this.words, Word.FAILED) !== 0;
+  }
+
+  /** A thread is no more. */
+  noteEnded(): void {
+    Atomics.add(this.words, Word.ENDED, 1);
+    Atomics.notify(this.words, Word.ENDED);
+  }
+
+  get haveEnded(): boolean {
+    return this.ended >= this.threads;
+  }
+
+  /** Waits until no thread is in the arena, or at the sockets, any more; not for ever. */
+  awaitEnds(): void {
+    const endMs = performance.now() + ENDS_MS_MAX;
+    for (let ended = this.ended; ended < this.threads && performance.now() < endMs; ended = this.ended)
+      Atomics.wait(this.words, Word.ENDED, ended, endMs - performance.now());
+  }
+
+  private get ended(): number {
+    return Atomics.load(this.words, Word.ENDED);
   }
 
   nanosecondsOf(n: number): number {

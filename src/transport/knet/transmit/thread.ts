@@ -52,14 +52,13 @@ class TransmitThread {
   run(): void {
     const { shared } = this;
     const job: TransmitJob = { kind: 0, queue: 0, packets: 0, runs: 0, suite: 0 };
-    for (let n = this.index; ; n = (n + shared.threads) | 0) {
-      shared.take(n, job);
+    for (let n = this.index; shared.take(n, job); n = (n + shared.threads) | 0) {
       this.attach();
       if (job.kind === JobKind.SEND) {
         this.send(n, job);
         continue;
       }
-      shared.awaitDone(n);
+      if (!shared.awaitDone(n)) break;
       if (job.kind === JobKind.LOAD) this.load(job.suite);
       if (job.kind === JobKind.FORGET) this.forget(job.suite);
       shared.finish(n, 0);
@@ -96,7 +95,7 @@ class TransmitThread {
       queue.seal(suite);
       ns = (monotonicMs() - startMs) * NS_PER_MS;
     }
-    this.shared.awaitDone(n);
+    if (!this.shared.awaitDone(n)) return;
     this.sender?.transmit(queue);
     this.shared.finish(n, ns);
   }
