@@ -9,9 +9,10 @@ import { checkedInteger, checkedText } from './arguments.ts';
 import { type CmapEntry, type CmapPlain, type CmapTypeName, cmapValueOf, entryOf } from './cmap-values.ts';
 import { Connection } from './connection.ts';
 import { decodeOrFail, orFail } from './decode.ts';
-import { ArgumentError } from './errors.ts';
+import { ArgumentError, type ConnectionError } from './errors.ts';
 import { EventStream } from './event-stream.ts';
-import { type CallOptions, type ConnectOptions, Session } from './session.ts';
+import type { Reconnects } from './reconnection.ts';
+import { type CallDetails, type CallOptions, type ReconnectingOptions, Session } from './session.ts';
 
 export type { CmapEntry, CmapPlain, CmapTypeName } from './cmap-values.ts';
 
@@ -19,7 +20,7 @@ export type { CmapEntry, CmapPlain, CmapTypeName } from './cmap-values.ts';
 export type CmapMap = 'icmap' | 'stats';
 const MAP_IDS: Readonly<Record<CmapMap, number>> = { icmap: 0, stats: 1 };
 
-export interface CmapOptions extends ConnectOptions {
+export interface CmapOptions extends ReconnectingOptions {
   readonly map?: CmapMap;
 }
 
@@ -37,6 +38,16 @@ export interface CmapEvent {
   readonly previous: CmapEntry | null;
 }
 
+/** Of a connection that is made again (`reconnect`): changes are missed until it is there. What is read after this event is complete with the events that follow. */
+export interface CmapGapEvent {
+  readonly kind: 'gap';
+  /** Which watch this is. */
+  readonly key: string;
+  readonly current: null;
+  readonly previous: null;
+  readonly reason: ConnectionError;
+}
+
 export interface WatchOptions extends CallOptions {
   /** Watch every key that starts with the given text, not just the key itself. */
   readonly prefix?: boolean;
@@ -45,8 +56,17 @@ export interface WatchOptions extends CallOptions {
 }
 
 /** Changes of one watch, in order. Ends with `close()`, with the loop, or with the connection. */
-export interface CmapWatch extends AsyncIterableIterator<CmapEvent> {
+export interface CmapWatch<Gap extends CmapGapEvent = never> extends AsyncIterableIterator<CmapEvent | Gap> {
   close(): Promise<void>;
+}
+
+/** What the daemon is asked to track. */
+interface Tracker {
+  readonly key: string;
+  readonly bits: number;
+  readonly stream: EventStream<CmapEvent | CmapGapEvent>;
+  /** The daemon's name of it; `null`: it has not agreed yet. */
+  handle: bigint | null;
 }
 
 const KEY_HINTS = {
@@ -71,32 +91,67 @@ const WATCH_QUEUE_EVENTS = 10_000;
  * for await (const change of await cmap.watch('runtime.members.', { prefix: true })) console.log(change);
  * ```
  */
-export class Cmap extends Connection {
-  private readonly watches = new Map<bigint, EventStream<CmapEvent>>();
+export class Cmap<Gap extends CmapGapEvent = never> extends Connection {
+  private readonly watches = new Map<bigint, Tracker>();
   private nextCookie = 1n;
 
-  private constructor(protected override readonly session: Session) {
+  private constructor(
+    protected override readonly session: Session,
+    private readonly map: CmapMap,
+  ) {
     super();
+    session.reviveBy({ lost: (reason) => this.lost(reason), revive: (life) => this.revive(life) });
   }
 
-  static async connect(options: CmapOptions = {}): Promise<Cmap> {
+  static connect(options: CmapOptions & Reconnects): Promise<Cmap<CmapGapEvent>>;
+  static connect(options?: CmapOptions): Promise<Cmap>;
+  static async connect(options: CmapOptions = {}): Promise<Cmap<CmapGapEvent>> {
     const { map = 'icmap' } = options;
     if (map !== 'icmap' && map !== 'stats') {
       throw new ArgumentError(`there is no map '${String(map)}'`, 'The maps are icmap and stats');
     }
     // Events cannot come before the first watch, which needs the object.
-    let cmap: Cmap | null = null;
+    let cmap: Cmap<CmapGapEvent> | null = null;
     const session = await Session.open('cmap', options, (event) => cmap?.take(event));
-    cmap = new Cmap(session);
-    if (map !== 'icmap') {
-      try {
-        await session.call(CMAP_CALLS.setCurrentMap, { map: MAP_IDS[map] }, `cmap: selecting map ${map}`, options);
-      } catch (error) {
-        session.close();
-        throw error;
-      }
+    cmap = new Cmap<CmapGapEvent>(session, map);
+    try {
+      await cmap.selectMap(options.signal === undefined ? {} : { signal: options.signal });
+    } catch (error) {
+      session.close();
+      throw error;
     }
     return cmap;
+  }
+
+  private async selectMap(details: CallDetails): Promise<void> {
+    const { map } = this;
+    if (map === 'icmap') return;
+    await this.session.call(CMAP_CALLS.setCurrentMap, { map: MAP_IDS[map] }, `cmap: selecting map ${map}`, details);
+  }
+
+  private lost(reason: ConnectionError): void {
+    for (const { key, stream } of this.watches.values())
+      stream.push({ kind: 'gap', key, current: null, previous: null, reason });
+  }
+
+  /** Watches that the connection before had; one that it did not have yet asks for itself. */
+  private async revive(life: number): Promise<void> {
+    await this.selectMap({ life });
+    for (const [cookie, tracker] of this.watches) {
+      if (tracker.handle === null) continue;
+      const handle = await this.track(cookie, tracker, { life });
+      tracker.handle = handle;
+      if (!this.watches.has(cookie)) await this.untrack(handle, life);
+    }
+  }
+
+  private async track(cookie: bigint, { key, bits }: Tracker, details: CallDetails): Promise<bigint> {
+    const values = { key: keyName(key, true), trackType: bits, cookie };
+    return (await this.session.call(CMAP_CALLS.trackAdd, values, `cmap: watching ${key}`, details)).handle;
+  }
+
+  private async untrack(handle: bigint, life: number): Promise<void> {
+    await this.session.exchange(CMAP_CALLS.trackDelete, { handle }, { life });
   }
 
   /** The key's value, or `null` when there is no such key. */
@@ -152,20 +207,22 @@ export class Cmap extends Connection {
   async *keys(prefix = '', options: CallOptions = {}): AsyncGenerator<string, void> {
     const what = 'cmap: listing';
     const begin = { prefix: keyName(prefix, true) };
+    const life = await this.session.connected(options.signal);
     const { handle } = await this.session.call(CMAP_CALLS.iterInit, begin, what, options);
     try {
       for (;;) {
-        const reply = await this.session.exchange(CMAP_CALLS.iterNext, { handle }, options);
+        const reply = await this.session.exchange(CMAP_CALLS.iterNext, { handle }, { ...options, life });
         if (reply.status === CsError.NO_SECTIONS) return;
         yield reply.requireOk(what).values.key.text;
       }
     } finally {
-      if (!this.session.closed) await this.session.exchange(CMAP_CALLS.iterFinalize, { handle });
+      if (this.session.isConnected && this.session.life === life)
+        await this.session.exchange(CMAP_CALLS.iterFinalize, { handle }, { life });
     }
   }
 
   /** Changes from now on: once the promise resolved, none is missed. On `stats`, keys are looked at every 1.5 s. */
-  async watch(key: string, options: WatchOptions = {}): Promise<CmapWatch> {
+  async watch(key: string, options: WatchOptions = {}): Promise<CmapWatch<Gap>> {
     const kinds = options.kinds ?? ['add', 'modify', 'delete'];
     const wrong = kinds.find((kind) => KIND_BITS[kind] === undefined);
     if (wrong !== undefined || kinds.length === 0) {
@@ -173,29 +230,35 @@ export class Cmap extends Connection {
     }
     const bits = kinds.reduce((sum, kind) => sum | KIND_BITS[kind], options.prefix === true ? PREFIX_BIT : 0);
     const cookie = this.nextCookie++;
-    let handle: bigint | null = null;
     const close = async (): Promise<void> => {
       if (!this.watches.delete(cookie)) return;
       this.session.unregister(stream);
       stream.end();
-      if (handle !== null && !this.session.closed) await this.session.exchange(CMAP_CALLS.trackDelete, { handle });
+      // One that the connection now does not have goes with that which had it.
+      const { life, isConnected } = this.session;
+      if (tracker.handle !== null && isConnected) await this.untrack(tracker.handle, life);
     };
-    const stream: EventStream<CmapEvent> = new EventStream(WATCH_QUEUE_EVENTS, {
+    const stream: EventStream<CmapEvent | CmapGapEvent> = new EventStream(WATCH_QUEUE_EVENTS, {
       onFull: () => this.session.hold(stream),
       onDrained: () => this.session.release(stream),
       onReturn: () => void close().catch(() => {}), // leaving the loop: a connection that ended has no tracker anyway
     });
-    this.watches.set(cookie, stream);
+    const tracker: Tracker = { key, bits, stream, handle: null };
+    this.watches.set(cookie, tracker);
     this.session.register(stream);
     try {
-      const values = { key: keyName(key, true), trackType: bits, cookie };
-      ({ handle } = await this.session.call(CMAP_CALLS.trackAdd, values, `cmap: watching ${key}`, options));
+      tracker.handle = await this.track(
+        cookie,
+        tracker,
+        options.signal === undefined ? {} : { signal: options.signal },
+      );
     } catch (error) {
       this.watches.delete(cookie);
       this.session.unregister(stream);
       throw error;
     }
-    return Object.assign(stream.endOn(options.signal), { close });
+    const watch: CmapWatch<CmapGapEvent> = Object.assign(stream.endOn(options.signal), { close });
+    return watch as CmapWatch<Gap>; // only a connection that is made again has gaps
   }
 
   private async getValue(key: string, options: CallOptions): Promise<CmapValue | null> {
@@ -221,7 +284,7 @@ export class Cmap extends Connection {
   private take(event: Uint8Array): void {
     if (messageId(event) !== CmapResponse.NOTIFY) return;
     const notify = decodeOrFail(CMAP_NOTIFY, event);
-    const stream = this.watches.get(notify.cookie);
+    const stream = this.watches.get(notify.cookie)?.stream;
     if (stream === undefined) return; // of a watch that was just closed
     const values = new Uint8Array(
       orFail(CMAP_NOTIFY.tailBytes(event, notify.newBytes + notify.oldBytes), 'cmap event'),

@@ -86,6 +86,16 @@ export class Confirmations {
     this.ringId = ringId;
   }
 
+  /** Another connection follows: what was posted is delivered there, or not. */
+  restart(reason: Error): void {
+    this.rejectAll(reason);
+    this.sent = 0;
+    this.delivered = 0;
+    this.index = 0;
+    this.ringId = null;
+    this.uncertain = false;
+  }
+
   /** The connection was closed from here. */
   end(): void {
     this.fail(this.closedError());

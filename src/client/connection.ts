@@ -1,5 +1,6 @@
 import type { ConnectionError } from './errors.ts';
-import type { Session } from './session.ts';
+import type { ConnectionStatus } from './reconnection.ts';
+import type { CallOptions, Session } from './session.ts';
 
 /** What the connections to all services have in common: their ends. */
 export abstract class Connection {
@@ -9,6 +10,16 @@ export abstract class Connection {
   /** Whether the connection has ended, by either side. */
   get closed(): boolean {
     return this.session.closed;
+  }
+
+  /** Whether there is a connection now: not while one that was lost is made again (`reconnect`), nor after the end. */
+  get isConnected(): boolean {
+    return this.session.isConnected;
+  }
+
+  /** What becomes of the connection, beginning with what it is now: `connected`, `disconnected`, `reconnecting`. Ends with it, with the loop, or the signal. */
+  status({ signal }: CallOptions = {}): AsyncIterableIterator<ConnectionStatus> {
+    return this.session.status(signal);
   }
 
   /** Resolves when the connection has ended: with `null` after `close()`, else with the reason. Never rejects. */

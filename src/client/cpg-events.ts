@@ -83,6 +83,12 @@ export class CpgEventDecoder {
     private readonly keep: (data: Uint8Array) => Uint8Array = copied,
   ) {}
 
+  /** What was begun by another connection is not completed by this one. */
+  reset(): void {
+    this.assemblies.clear();
+    this.reservedBytes = 0;
+  }
+
   /** `null`: nothing to report yet (a fragment, or an event of a later version). */
   decode(event: Uint8Array): CpgEvent | null {
     switch (messageId(event)) {

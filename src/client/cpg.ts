@@ -7,11 +7,12 @@ import { checkedAmount, checkedText, type MessageData, messageBytes } from './ar
 import { Confirmations, type CpgPlace } from './confirmations.ts';
 import { Connection } from './connection.ts';
 import { type CpgEvent, CpgEventDecoder, type CpgMessageEvent, type CpgProcess } from './cpg-events.ts';
-import { ArgumentError, endReason, StateError } from './errors.ts';
+import { ArgumentError, type ConnectionError, endReason, StateError } from './errors.ts';
 import { LentMemory } from './lent-memory.ts';
 import { MessageQueue } from './message-queue.ts';
+import type { GapEvent, Reconnects } from './reconnection.ts';
 import type { StatusHints } from './reply.ts';
-import { type CallOptions, type ConnectOptions, Session } from './session.ts';
+import { type CallDetails, type CallOptions, type ReconnectingOptions, Session } from './session.ts';
 import { SharedEvents } from './shared-events.ts';
 import { nextTurnIfDue } from './time-slice.ts';
 
@@ -49,7 +50,7 @@ const FRAGMENT_HINTS: StatusHints = {
 const LONG_MESSAGE_HINT = `A message above ${CPG_ATOMIC_BYTES_MAX} bytes is not copied: leave its memory alone until the promise of send is settled`;
 const ITERATE = { GROUPS: 1, ONE: 2, ALL: 3 } as const;
 
-export interface CpgOptions extends ConnectOptions {
+export interface CpgOptions extends ReconnectingOptions {
   /** Bytes of events kept here for a slow reader before the daemon keeps them. */
   readonly queueBytes?: number;
   /** Longer messages of others are skipped, each with an `oversize` event. Default 256 MiB, the most that is sent. */
@@ -91,9 +92,9 @@ export interface CpgMember extends CpgProcess {
  *
  * One connection is in at most one group, once: to join another one, or the same again, open another connection.
  */
-export class Cpg extends Connection {
+export class Cpg<Gap extends GapEvent = never> extends Connection {
   protected override session!: Session;
-  private readonly stream: SharedEvents<CpgEvent>;
+  private readonly stream: SharedEvents<CpgEvent | GapEvent>;
   private readonly decoder: CpgEventDecoder;
   private queue!: MessageQueue;
   private readonly confirmations = new Confirmations(() => endReason('cpg', null));
@@ -101,6 +102,7 @@ export class Cpg extends Connection {
   private readonly head = CPG_CALLS.mcast.request.head({ guarantee: GUARANTEE_AGREED }, 0);
   private readonly headView = viewOf(this.head);
   private group: Uint8Array | null = null;
+  private joinFlags = 0;
   private state: 'none' | 'joined' | 'left' = 'none';
 
   private constructor(
@@ -108,8 +110,7 @@ export class Cpg extends Connection {
     messageBytesMax: number,
     private readonly onMessage: CpgOptions['onMessage'],
     private readonly memory: LentMemory | null,
-    /** Node id of the daemon that this is connected to. */
-    readonly nodeId: number,
+    private ownNodeId: number,
   ) {
     super();
     this.decoder = new CpgEventDecoder(messageBytesMax, onMessage === undefined ? memory?.copy : (data) => data);
@@ -119,11 +120,18 @@ export class Cpg extends Connection {
     });
   }
 
-  static async connect(options: CpgOptions = {}): Promise<Cpg> {
+  /** Node id of the daemon that this is connected to. */
+  get nodeId(): number {
+    return this.ownNodeId;
+  }
+
+  static connect(options: CpgOptions & Reconnects): Promise<Cpg<GapEvent>>;
+  static connect(options?: CpgOptions): Promise<Cpg>;
+  static async connect(options: CpgOptions = {}): Promise<Cpg<GapEvent>> {
     const queueBytes = checkedAmount(options.queueBytes, 'queueBytes', QUEUE_BYTES_DEFAULT);
     const messageBytesMax = checkedAmount(options.messageBytesMax, 'messageBytesMax', CPG_MESSAGE_BYTES_MAX);
     const memory = options.messageMemory === 'lent' ? new LentMemory() : null;
-    let cpg: Cpg | null = null;
+    let cpg: Cpg<GapEvent> | null = null;
     const early: Uint8Array[] = [];
     const session = await Session.open('cpg', options, (event) => {
       if (cpg === null) early.push(new Uint8Array(event));
@@ -131,7 +139,7 @@ export class Cpg extends Connection {
     });
     try {
       const { nodeId } = await session.call(CPG_CALLS.localGet, {}, 'cpg local node id', options);
-      cpg = new Cpg(queueBytes, messageBytesMax, options.onMessage, memory, nodeId);
+      cpg = new Cpg<GapEvent>(queueBytes, messageBytesMax, options.onMessage, memory, nodeId);
     } catch (error) {
       session.close();
       throw error;
@@ -150,6 +158,20 @@ export class Cpg extends Connection {
       fitsAtOnce: (data) => data.length <= CPG_ATOMIC_BYTES_MAX,
       sendInPieces: (data, signal) => this.sendFragments(data, signal),
     });
+    session.reviveBy({ lost: (reason) => this.lost(reason), revive: (life) => this.revive(life) });
+  }
+
+  private lost(reason: ConnectionError): void {
+    this.decoder.reset();
+    this.confirmations.restart(reason);
+    this.stream.push({ type: 'gap', reason }, EVENT_OVERHEAD_BYTES);
+  }
+
+  private async revive(life: number): Promise<void> {
+    this.ownNodeId = (await this.session.call(CPG_CALLS.localGet, {}, 'cpg local node id', { life })).nodeId;
+    if (this.state !== 'joined' || this.group === null) return;
+    await this.enter(this.group, this.joinFlags, 'cpg: joining again', { life });
+    this.queue.wake();
   }
 
   /**
@@ -159,11 +181,15 @@ export class Cpg extends Connection {
    */
   async join(group: string, options: CallOptions & { readonly initialRing?: boolean } = {}): Promise<void> {
     const name = groupBytes(group);
-    const flags = options.initialRing === true ? FLAG_INITIAL_TOTEM : 0;
-    const values = { group: groupNameValue(name), pid: process.pid, flags };
-    await this.session.call(CPG_CALLS.join, values, `cpg: joining '${group}'`, { ...options, hints: JOIN_HINTS });
+    this.joinFlags = options.initialRing === true ? FLAG_INITIAL_TOTEM : 0;
+    await this.enter(name, this.joinFlags, `cpg: joining '${group}'`, options);
     this.group = name;
     this.state = 'joined';
+  }
+
+  private async enter(name: Uint8Array, flags: number, what: string, details: CallDetails): Promise<void> {
+    const values = { group: groupNameValue(name), pid: process.pid, flags };
+    await this.session.call(CPG_CALLS.join, values, what, { ...details, hints: JOIN_HINTS });
   }
 
   /** Leaves the group. The connection cannot join again after that: stock's rule. */
@@ -238,9 +264,9 @@ export class Cpg extends Connection {
    * Messages, membership and ring changes, in order. One reader at a time; leaving the loop loses nothing, a later loop goes on
    * where it ended. See `CpgOptions.queueBytes` for what happens to a slow reader. `watch` is for further readers.
    */
-  events(options: CallOptions = {}): AsyncIterableIterator<CpgEvent> {
+  events(options: CallOptions = {}): AsyncIterableIterator<CpgEvent | Gap> {
     const loop = this.stream.loop(options.signal);
-    return this.memory?.lending(loop) ?? loop;
+    return this.withGaps(this.memory?.lending(loop) ?? loop);
   }
 
   /**
@@ -249,9 +275,14 @@ export class Cpg extends Connection {
    *
    * @throws ArgumentError: with `messageMemory: 'lent'`, which has one reader.
    */
-  watch(options: CallOptions = {}): AsyncIterableIterator<CpgEvent> {
+  watch(options: CallOptions = {}): AsyncIterableIterator<CpgEvent | Gap> {
     if (this.memory !== null) throw new ArgumentError("messages whose memory is lent have one reader: use 'owned'");
-    return this.stream.watch(options.signal);
+    return this.withGaps(this.stream.watch(options.signal));
+  }
+
+  /** Only a connection that is made again has gaps. */
+  private withGaps(events: AsyncIterableIterator<CpgEvent | GapEvent>): AsyncIterableIterator<CpgEvent | Gap> {
+    return events as AsyncIterableIterator<CpgEvent | Gap>;
   }
 
   /** Processes that are in the group now. */
@@ -266,18 +297,20 @@ export class Cpg extends Connection {
   async processes(group: string | null = null, options: CallOptions = {}): Promise<CpgMember[]> {
     const what = 'cpg: listing processes';
     const name = groupNameValue(groupBytes(group ?? ''));
+    const life = await this.session.connected(options.signal);
     const begin = { group: name, iterationType: group === null ? ITERATE.ALL : ITERATE.ONE };
     const { handle } = await this.session.call(CPG_CALLS.iterationInit, begin, what, options);
     const found: CpgMember[] = [];
     try {
       for (;;) {
-        const reply = await this.session.exchange(CPG_CALLS.iterationNext, { handle }, options);
+        const reply = await this.session.exchange(CPG_CALLS.iterationNext, { handle }, { ...options, life });
         if (reply.status === CsError.NO_SECTIONS) break;
         const { group: of, nodeId, pid } = reply.requireOk(what).values;
         found.push({ group: Buffer.from(of.bytes).toString(), nodeId, pid });
       }
     } finally {
-      if (!this.session.closed) await this.session.exchange(CPG_CALLS.iterationFinalize, { handle });
+      if (this.session.isConnected && this.session.life === life)
+        await this.session.exchange(CPG_CALLS.iterationFinalize, { handle }, { life });
     }
     return found;
   }
@@ -290,7 +323,8 @@ export class Cpg extends Connection {
     const timeoutMs = checkedAmount(options.timeoutMs, 'timeoutMs', CLOSE_MS_DEFAULT);
     if (this.session.closed) return;
     try {
-      await within(this.finalize(), timeoutMs, () => this.session.late());
+      // While there is no connection, only messages that wait are a reason to wait for one.
+      if (this.isConnected || this.queue.busy) await within(this.finalize(), timeoutMs, () => this.session.late());
     } catch {
       // The daemon is gone, or busy for too long.
     }
@@ -342,6 +376,7 @@ export class Cpg extends Connection {
   private async sendFragments(data: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
     const options = signal === undefined ? { hints: FRAGMENT_HINTS } : { signal, hints: FRAGMENT_HINTS };
     const { length } = data;
+    const life = await this.session.connected(signal);
     for (let at = 0; at < length; at += CPG_ATOMIC_BYTES_MAX) {
       if (data.length !== length)
         throw new ArgumentError('the memory of the message was given away while it was sent', LONG_MESSAGE_HINT);
@@ -351,10 +386,14 @@ export class Cpg extends Connection {
       const head = { guarantee: GUARANTEE_AGREED, messageBytes: length, fragmentBytes: tail.length, type };
       if (last) this.confirmations.posted(data); // its delivery may be seen before its response
       try {
-        await this.session.call(CPG_CALLS.partialMcast, head, 'cpg: sending a long message', { ...options, tail });
+        await this.session.call(CPG_CALLS.partialMcast, head, 'cpg: sending a long message', {
+          ...options,
+          tail,
+          life,
+        });
       } catch (error) {
         if (last && error instanceof CsStatusError) this.confirmations.refused();
-        else if (last) this.confirmations.lostTrack();
+        else if (last && life === this.session.life) this.confirmations.lostTrack();
         throw error;
       }
     }

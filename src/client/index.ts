@@ -10,6 +10,7 @@ export {
   type CmapEntry,
   type CmapEvent,
   type CmapEventKind,
+  type CmapGapEvent,
   type CmapMap,
   type CmapOptions,
   type CmapPlain,
@@ -39,10 +40,11 @@ export { ArgumentError, ConnectionError, type ConnectionErrorCode, StateError, t
 export { Evs, type EvsConfigurationEvent, type EvsEventRecord, type EvsMessage } from './evs.ts';
 export type { MessagePackValue } from './message-pack.ts';
 export { type NodeListEvent, Quorum, type QuorumEvent, type RingIdentity } from './quorum.ts';
+export type { ConnectionStatus, GapEvent, ReconnectOptions } from './reconnection.ts';
 export type { Reply } from './reply.ts';
 export { type SuperviseOptions, supervise } from './sam/monitor.ts';
 export type { SamPolicy, SamState } from './sam/monitor-core.ts';
 export { type HealthCheck, Sam } from './sam/sam.ts';
 export { type ServiceCallOptions, ServiceClient } from './service-client.ts';
-export type { CallOptions, ConnectOptions } from './session.ts';
+export type { CallOptions, ConnectOptions, ReconnectingOptions } from './session.ts';
 export { type NodeState, type VoteInfo, Votequorum, type VotequorumEvent } from './votequorum.ts';

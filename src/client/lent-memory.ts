@@ -1,4 +1,5 @@
 import type { CpgEvent } from './cpg-events.ts';
+import type { GapEvent } from './reconnection.ts';
 
 /** Memory that is kept for the next messages while none uses it. */
 const FREE_BYTES_MAX = 2 * 1024 * 1024;
@@ -31,13 +32,13 @@ export class LentMemory {
   };
 
   /** A loop whose reader gives back what it was lent when it asks for the next event, or leaves. */
-  lending(events: AsyncIterableIterator<CpgEvent>): AsyncIterableIterator<CpgEvent> {
+  lending(events: AsyncIterableIterator<CpgEvent | GapEvent>): AsyncIterableIterator<CpgEvent | GapEvent> {
     let before: ArrayBufferLike | null = null;
     const giveBack = (): void => {
       if (before !== null) this.giveBack(before);
       before = null;
     };
-    const iterator: AsyncIterableIterator<CpgEvent> = {
+    const iterator: AsyncIterableIterator<CpgEvent | GapEvent> = {
       next: async () => {
         giveBack();
         const result = await events.next();

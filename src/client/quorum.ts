@@ -4,7 +4,8 @@ import { messageId } from '../services/codec/struct.ts';
 import { checkedInteger, checkedU64 } from './arguments.ts';
 import { Connection } from './connection.ts';
 import { orFail } from './decode.ts';
-import { type CallOptions, type ConnectOptions, Session } from './session.ts';
+import type { GapEvent, Reconnects } from './reconnection.ts';
+import { type CallDetails, type CallOptions, type ReconnectingOptions, Session } from './session.ts';
 import { WatchHub } from './watch-hub.ts';
 
 /** A ring: the node id of its representative and its number, a u64. */
@@ -40,6 +41,12 @@ export interface NodeListEvent {
 
 const MODEL_V1 = 1;
 
+const selectModel = (session: Session, { signal, life }: CallDetails) =>
+  session.call(QUORUM_CALLS.modelType, { model: MODEL_V1 }, 'quorum: selecting the model', {
+    ...(signal === undefined ? {} : { signal }),
+    ...(life === undefined ? {} : { life }),
+  });
+
 /**
  * Whether this part of the cluster may work.
  *
@@ -48,8 +55,8 @@ const MODEL_V1 = 1;
  * for await (const event of await quorum.watch()) if (event.type === 'quorum') console.log(event.quorate);
  * ```
  */
-export class Quorum extends Connection {
-  private readonly hub: WatchHub<QuorumEvent | NodeListEvent>;
+export class Quorum<Gap extends GapEvent = never> extends Connection {
+  private readonly hub: WatchHub<QuorumEvent | NodeListEvent | GapEvent>;
 
   private constructor(
     protected override readonly session: Session,
@@ -59,20 +66,29 @@ export class Quorum extends Connection {
     super();
     const trackFlags = TrackFlag.CURRENT | TrackFlag.CHANGES;
     this.hub = new WatchHub(session, {
-      start: () => session.call(QUORUM_CALLS.trackStart, { trackFlags }, 'quorum: watching'),
+      start: (details) => session.call(QUORUM_CALLS.trackStart, { trackFlags }, 'quorum: watching', details),
       stop: () => session.call(QUORUM_CALLS.trackStop, {}, 'quorum: ending the watch'),
       kindOf: ({ type }) => type,
       asCurrent: (event) => (event.type === 'nodes' ? { ...event, joined: [], left: [] } : event),
+      gap: (reason) => ({ type: 'gap', reason }),
+    });
+    session.reviveBy({
+      lost: (reason) => this.hub.lost(reason),
+      revive: async (life) => {
+        await selectModel(session, { life });
+        await this.hub.revive(life);
+      },
     });
   }
 
-  static async connect(options: ConnectOptions = {}): Promise<Quorum> {
-    let quorum: Quorum | null = null;
+  static connect(options: ReconnectingOptions & Reconnects): Promise<Quorum<GapEvent>>;
+  static connect(options?: ReconnectingOptions): Promise<Quorum>;
+  static async connect(options: ReconnectingOptions = {}): Promise<Quorum<GapEvent>> {
+    let quorum: Quorum<GapEvent> | null = null;
     const session = await Session.open('quorum', options, (event) => quorum?.take(event));
     try {
-      const what = 'quorum: selecting the model';
-      const { quorumType } = await session.call(QUORUM_CALLS.modelType, { model: MODEL_V1 }, what, options);
-      quorum = new Quorum(session, quorumType !== 0);
+      const { quorumType } = await selectModel(session, options);
+      quorum = new Quorum<GapEvent>(session, quorumType !== 0);
     } catch (error) {
       session.close();
       throw error;
@@ -86,10 +102,11 @@ export class Quorum extends Connection {
 
   /**
    * The current state first, then every change. A connection may have several watches; each ends with its loop, its signal, or
-   * the connection.
+   * the connection. `gap` events are those of a connection that is made again (`reconnect`): the state follows.
    */
-  async watch(options: CallOptions = {}): Promise<AsyncIterableIterator<QuorumEvent | NodeListEvent>> {
-    return this.hub.watch(options);
+  async watch(options: CallOptions = {}): Promise<AsyncIterableIterator<QuorumEvent | NodeListEvent | Gap>> {
+    const events: AsyncIterableIterator<QuorumEvent | NodeListEvent | GapEvent> = await this.hub.watch(options);
+    return events as AsyncIterableIterator<QuorumEvent | NodeListEvent | Gap>;
   }
 
   private take(event: Uint8Array): void {

@@ -5,9 +5,17 @@ import { EMPTY, type Fields, type Values } from '../services/codec/struct.ts';
 import { abortable, checkedSignal, pause, within } from './abort.ts';
 import { checkedAmount, checkedText } from './arguments.ts';
 import { type Channel, type ChannelHook, OPEN_CHANNEL } from './channel.ts';
+import { type ClockHook, clockOf } from './clock.ts';
 import { reportConnect, reportEnd } from './diagnostics.ts';
 import { ArgumentError, bareMessage, ConnectionError, endReason, isConnectionError } from './errors.ts';
 import { openIpcChannel } from './ipc-channel.ts';
+import {
+  type ConnectionStatus,
+  Reconnection,
+  type ReconnectOptions,
+  type Revival,
+  reconnectSettings,
+} from './reconnection.ts';
 import { Reply, type StatusHints } from './reply.ts';
 
 /** What every `connect()` of this library takes. */
@@ -27,6 +35,15 @@ export interface ConnectOptions {
   readonly timeoutMs?: number;
 }
 
+/** What `connect()` of services takes of which a lost connection can be made again. */
+export interface ReconnectingOptions extends ConnectOptions {
+  /**
+   * Makes a connection that is lost again, with what it was in: its group, its watches. `true`: tries after 100 ms, later each 5 s at most. What is missed meanwhile
+   * is marked by `gap` events; calls and messages wait for the connection, for `timeoutMs`; those that were on their way reject. Default `false`: its end is the end.
+   */
+  readonly reconnect?: boolean | ReconnectOptions;
+}
+
 /** Options of single calls. */
 export interface CallOptions {
   /** Stops waiting. The daemon may still carry the request out. */
@@ -40,6 +57,8 @@ export interface CallDetails extends CallOptions {
   readonly hints?: StatusHints;
   /** Repeats BUSY as well as TRY_AGAIN, where the C libraries do. */
   readonly repeatBusy?: boolean;
+  /** By the connection of this number only (`Session.life`), for what the daemon keeps for a connection; it fails when that is gone. */
+  readonly life?: number;
 }
 
 export const TRY_AGAIN_MS_DEFAULT = 30_000;
@@ -70,6 +89,11 @@ export class Session {
   private readonly streams = new Set<SessionStream>();
   private readonly holds = new Set<SessionStream>();
   private channel: Channel | null = null;
+  /** Counts the connections that this was. */
+  private lives = 0;
+  private isKeptAlive = true;
+  private revival: Revival | null = null;
+  private readonly reconnection: Reconnection;
   private ended: ConnectionError | null = null;
   private resolveEnded: (reason: ConnectionError | null) => void = () => {};
   /** Resolves at the end of the connection; `null`: it was closed from here. */
@@ -84,15 +108,21 @@ export class Session {
     readonly service: string,
     private readonly instance: string,
     private readonly onEvent: (event: Uint8Array) => void,
-    options: ConnectOptions,
+    private readonly options: ReconnectingOptions & ChannelHook & ClockHook,
   ) {
+    this.reconnection = new Reconnection(reconnectSettings(options.reconnect), clockOf(options), {
+      open: (signal) => this.reopen(signal),
+      giveUp: (reason) => this.end(reason),
+      asReason: (error) => endReason(service, error instanceof Error ? error : new Error(String(error))),
+      keepsAlive: () => this.isKeptAlive,
+    });
     this.tryAgainMs = checkedAmount(options.tryAgainMs, 'tryAgainMs', TRY_AGAIN_MS_DEFAULT);
     this.timeoutMs = checkedAmount(options.timeoutMs, 'timeoutMs', TIMEOUT_MS_DEFAULT);
   }
 
   static async open(
     service: string,
-    options: ConnectOptions & ChannelHook,
+    options: ReconnectingOptions & ChannelHook & ClockHook,
     onEvent: (event: Uint8Array) => void = () => {},
   ): Promise<Session> {
     const instance = checkedInstance(options.instance ?? process.env['RONDO_IPC_INSTANCE'] ?? '');
@@ -103,7 +133,7 @@ export class Session {
       const signal = checkedSignal(options.signal);
       const leftMs = waitMs === 0 ? session.timeoutMs : Math.max(deadline - performance.now(), SETUP_MS_MIN);
       try {
-        await session.openChannel(instance, Math.min(leftMs, session.timeoutMs), signal, options[OPEN_CHANNEL]);
+        await session.openChannel(Math.min(leftMs, session.timeoutMs), signal);
         break;
       } catch (error) {
         if (signal?.aborted) throw signal.reason;
@@ -121,18 +151,89 @@ export class Session {
     return session;
   }
 
-  private async openChannel(
-    instance: string,
-    timeoutMs: number,
-    signal: AbortSignal | undefined,
-    open = openIpcChannel,
-  ): Promise<void> {
+  private async openChannel(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const { instance } = this;
+    const open = this.options[OPEN_CHANNEL] ?? openIpcChannel;
+    const life = ++this.lives;
     const handler = {
-      event: (event: Uint8Array) => this.dispatch(event),
-      closed: (error: Error | null) => this.end(error),
+      event: (event: Uint8Array) => {
+        if (life === this.lives) this.dispatch(event);
+      },
+      closed: (error: Error | null) => {
+        if (life === this.lives) this.channelClosed(error);
+      },
     };
     const options = signal === undefined ? { instance, timeoutMs } : { instance, timeoutMs, signal };
     this.channel = await open(this.service, options, handler);
+  }
+
+  // ---- a connection that is made again ----
+
+  /** From now on a lost connection is made again, if the options want that. */
+  reviveBy(revival: Revival): void {
+    this.revival = revival;
+  }
+
+  /** The number of the connection that there is now. */
+  get life(): number {
+    return this.lives;
+  }
+
+  get isConnected(): boolean {
+    return this.ended === null && !this.reconnection.isDown;
+  }
+
+  /** Waits for a connection as long as for a response; resolves with its number. */
+  async connected(signal?: AbortSignal): Promise<number> {
+    if (this.reconnection.isDown) {
+      const late = (): ConnectionError => this.noConnection();
+      await within(abortable(this.reconnection.whenUp(), signal), this.timeoutMs, late);
+    }
+    return this.lives;
+  }
+
+  status(signal?: AbortSignal): AsyncIterableIterator<ConnectionStatus> {
+    return this.reconnection.watch(signal);
+  }
+
+  private noConnection(): ConnectionError {
+    const { reason } = this.reconnection;
+    const message = `${this.service}: no connection to the daemon for ${this.timeoutMs} ms`;
+    return new ConnectionError('RONDO_TIMEOUT', message, reason?.message ?? '', { cause: reason });
+  }
+
+  private channelClosed(error: Error | null): void {
+    if (error === null || this.revival === null || !this.reconnection.isWanted) {
+      this.end(error);
+      return;
+    }
+    if (this.reconnection.isDown) return; // what the new one was to do fails, and it is tried again
+    const reason = endReason(this.service, error);
+    this.dropChannel();
+    reportEnd(this.service, this.instance, reason);
+    this.reconnection.begin(reason);
+    this.revival.lost(reason);
+  }
+
+  private async reopen(signal: AbortSignal): Promise<void> {
+    try {
+      await this.openChannel(this.timeoutMs, signal);
+      signal.throwIfAborted();
+      this.channel?.keepAlive?.(this.isKeptAlive);
+      if (this.holds.size > 0) this.channel?.pauseEvents();
+      await this.revival?.revive(this.lives);
+      reportConnect(this.service, this.instance);
+    } catch (error) {
+      this.dropChannel();
+      throw error;
+    }
+  }
+
+  /** Nothing that it reports counts any more. */
+  private dropChannel(): void {
+    this.lives++;
+    this.channel?.close();
+    this.channel = null;
   }
 
   /** A call whose status is to be OK: what its response carries. `what` names the operation in errors. */
@@ -158,6 +259,8 @@ export class Session {
     const deadline = performance.now() + this.tryAgainMs;
     for (let pauseMs = RETRY_FIRST_MS; ; pauseMs = Math.min(pauseMs * 2, RETRY_MAX_MS)) {
       const signal = checkedSignal(details.signal);
+      const wait = this.waitFor(details.life, signal);
+      if (wait !== null) await wait;
       const response = await within(abortable(this.respond(request), signal), this.timeoutMs, () => this.late());
       if (response.length < RESPONSE_HEADER_BYTES) {
         throw new ConnectionError('RONDO_PROTOCOL', `${this.service}: response of ${response.length} bytes`);
@@ -170,6 +273,14 @@ export class Session {
     }
   }
 
+  /** `null`: there is a connection. @throws ConnectionError: the one of that number is gone. */
+  private waitFor(life: number | undefined, signal: AbortSignal | undefined): Promise<number> | null {
+    if (life === undefined) return this.reconnection.isDown ? this.connected(signal) : null;
+    if (life === this.lives) return null;
+    const message = `${this.service}: the connection by which this was begun is gone`;
+    throw this.ended ?? new ConnectionError('RONDO_DISCONNECTED', message, 'Begin it again');
+  }
+
   /** A request without a response; `false`: no room now, and nothing of the tail was copied. */
   tryPost<Q extends Fields>(call: Call<Q>, values: Partial<Values<Q>>, tail: Uint8Array = EMPTY): boolean {
     return this.tryPostEncoded(call.request.head(values, tail.length), tail);
@@ -177,7 +288,7 @@ export class Session {
 
   /** The same with a head that was encoded before. */
   tryPostEncoded(head: Uint8Array, tail: Uint8Array): boolean {
-    return this.open().tryPost(head, tail);
+    return !this.reconnection.isDown && this.open().tryPost(head, tail);
   }
 
   /** The error of a daemon that did not respond in time. */
@@ -213,10 +324,11 @@ export class Session {
 
   /** @throws ConnectionError: the connection has ended. */
   requireOpen(): void {
-    this.open();
+    if (this.ended !== null) throw this.ended;
   }
 
   keepAlive(on: boolean): void {
+    this.isKeptAlive = on;
     this.channel?.keepAlive?.(on);
   }
 
@@ -254,6 +366,7 @@ export class Session {
     if (this.ended !== null) return;
     this.ended = endReason(this.service, error);
     this.resolveEnded(error === null ? null : this.ended);
+    this.reconnection.end(this.ended);
     if (this.channel !== null) reportEnd(this.service, this.instance, error === null ? null : this.ended);
     for (const stream of this.streams) {
       if (error === null) stream.end();

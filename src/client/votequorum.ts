@@ -17,8 +17,9 @@ import { Connection } from './connection.ts';
 import { decodeOrFail, orFail } from './decode.ts';
 import { ArgumentError } from './errors.ts';
 import { checkedRing, type RingIdentity } from './quorum.ts';
+import type { GapEvent, Reconnects } from './reconnection.ts';
 import type { StatusHints } from './reply.ts';
-import { type CallOptions, type ConnectOptions, Session } from './session.ts';
+import { type CallOptions, type ReconnectingOptions, Session } from './session.ts';
 import { WatchHub } from './watch-hub.ts';
 
 export type NodeState = 'member' | 'dead' | 'leaving' | 'unknown';
@@ -69,24 +70,31 @@ const EXPECTED_HINTS: StatusHints = {
 };
 
 /** The vote-counting quorum provider. Connecting fails with `RONDO_NOT_RUNNING` where it is not configured. */
-export class Votequorum extends Connection {
-  private readonly hub: WatchHub<VotequorumEvent>;
+export class Votequorum<Gap extends GapEvent = never> extends Connection {
+  private readonly hub: WatchHub<VotequorumEvent | GapEvent>;
 
   private constructor(protected override readonly session: Session) {
     super();
     const track = { context: 0n, trackFlags: TrackFlag.CURRENT | TrackFlag.CHANGES | TRACK_KNOWS_EXTRA_INFO };
     this.hub = new WatchHub(session, {
-      start: () => session.call(VOTEQUORUM_CALLS.trackStart, track, 'votequorum: watching'),
+      start: (details) => session.call(VOTEQUORUM_CALLS.trackStart, track, 'votequorum: watching', details),
       stop: () => session.call(VOTEQUORUM_CALLS.trackStop, {}, 'votequorum: ending the watch'),
       kindOf: (event) => (event.type === 'deviceExtraInfo' ? `${event.type} ${event.nodeId}` : event.type),
       asCurrent: (event) => event,
+      gap: (reason) => ({ type: 'gap', reason }),
+    });
+    session.reviveBy({
+      lost: (reason) => this.hub.lost(reason),
+      revive: (life) => this.hub.revive(life),
     });
   }
 
-  static async connect(options: ConnectOptions = {}): Promise<Votequorum> {
-    let votequorum: Votequorum | null = null;
+  static connect(options: ReconnectingOptions & Reconnects): Promise<Votequorum<GapEvent>>;
+  static connect(options?: ReconnectingOptions): Promise<Votequorum>;
+  static async connect(options: ReconnectingOptions = {}): Promise<Votequorum<GapEvent>> {
+    let votequorum: Votequorum<GapEvent> | null = null;
     const session = await Session.open('votequorum', options, (event) => votequorum?.take(event));
-    votequorum = new Votequorum(session);
+    votequorum = new Votequorum<GapEvent>(session);
     return votequorum;
   }
 
@@ -190,10 +198,11 @@ export class Votequorum extends Connection {
 
   /**
    * The current state first, then every change. A connection may have several watches; each ends with its loop, its signal, or
-   * the connection.
+   * the connection. `gap` events are those of a connection that is made again (`reconnect`): the state follows; a device that was registered by it is so no more.
    */
-  async watch(options: CallOptions = {}): Promise<AsyncIterableIterator<VotequorumEvent>> {
-    return this.hub.watch(options);
+  async watch(options: CallOptions = {}): Promise<AsyncIterableIterator<VotequorumEvent | Gap>> {
+    const events: AsyncIterableIterator<VotequorumEvent | GapEvent> = await this.hub.watch(options);
+    return events as AsyncIterableIterator<VotequorumEvent | Gap>;
   }
 
   private take(event: Uint8Array): void {

@@ -1,17 +1,20 @@
 import { abortable, checkedSignal } from './abort.ts';
+import type { ConnectionError } from './errors.ts';
 import { EventStream } from './event-stream.ts';
-import type { CallOptions, Session } from './session.ts';
+import type { CallDetails, CallOptions, Session } from './session.ts';
 
 const QUEUE_EVENTS = 10_000;
 
 export interface WatchHubOptions<T> {
   /** Asks the daemon for events; it reports the current state first. */
-  start(): Promise<unknown>;
+  start(details: CallDetails): Promise<unknown>;
   stop(): Promise<unknown>;
   /** Kinds of which the last event is the state, which a watcher that comes later gets first; `null`: events are no state. */
   readonly kindOf: ((event: T) => string) | null;
   /** The event as a watcher sees it for which it is the beginning. */
   asCurrent(event: T): T;
+  /** What marks that events are missed; left out: the connection is not made again. */
+  gap?(reason: ConnectionError): T;
 }
 
 /**
@@ -41,8 +44,9 @@ export class WatchHub<T> {
     for (const event of this.current.values()) stream.push(this.options.asCurrent(event));
     this.watchers.add(stream);
     this.session.register(stream);
-    this.started ??= this.stopped.then(() => this.options.start());
     try {
+      if (!this.session.isConnected) await this.session.connected(signal);
+      this.started ??= this.stopped.then(() => this.options.start({}));
       await abortable(this.started, signal);
     } catch (error) {
       this.remove(stream);
@@ -60,6 +64,21 @@ export class WatchHub<T> {
     for (const stream of this.watchers) stream.push(event);
   }
 
+  /** The connection is lost; `revive` comes with the next one. */
+  lost(reason: ConnectionError): void {
+    this.current.clear();
+    this.started = null;
+    const gap = this.options.gap?.(reason);
+    if (gap !== undefined) for (const stream of this.watchers) stream.push(gap);
+  }
+
+  /** Asks the daemon again for the events of those who watch. */
+  async revive(life: number): Promise<void> {
+    if (this.watchers.size === 0) return;
+    this.started = this.options.start({ life });
+    await this.started;
+  }
+
   private remove(stream: EventStream<T>): void {
     this.session.unregister(stream);
     if (!this.watchers.delete(stream) || this.watchers.size > 0) return;
@@ -68,7 +87,7 @@ export class WatchHub<T> {
     this.current.clear();
     // A connection that ended, or a start that failed, has nothing to stop.
     if (started !== null) {
-      this.stopped = started.then(() => (this.session.closed ? null : this.options.stop())).catch(() => {});
+      this.stopped = started.then(() => (this.session.isConnected ? this.options.stop() : null)).catch(() => {});
     }
   }
 }

@@ -1,27 +1,10 @@
-import { CLOCK, type Clock, type ClockHook } from '../client/clock.ts';
+import { type Backoff, tryAgain } from '../client/backoff.ts';
+import { type Clock, clockOf } from '../client/clock.ts';
 import { Cpg, type CpgProcess } from '../client/cpg.ts';
 import { ConnectionError } from '../client/errors.ts';
 import { Quorum, type RingIdentity } from '../client/quorum.ts';
 import type { ConnectOptions } from '../client/session.ts';
 import { Votequorum } from '../client/votequorum.ts';
-
-export const SYSTEM_CLOCK: Clock = {
-  nowMs: () => performance.now(),
-  setTimer: (delayMs, callback) => {
-    const timer = setTimeout(callback, delayMs);
-    return { cancel: () => clearTimeout(timer) };
-  },
-};
-
-export const clockOf = (options: ConnectOptions & ClockHook): Clock => options[CLOCK] ?? SYSTEM_CLOCK;
-
-/** How a lost connection is made again: after `minMs`, then twice as long each time up to `maxMs`, each with half of it by chance. */
-export interface Backoff {
-  readonly minMs: number;
-  readonly maxMs: number;
-}
-
-export const BACKOFF_DEFAULT: Backoff = { minMs: 100, maxMs: 5_000 };
 
 /** What quorum reports of a ring; `null` where nothing is known of votes. */
 export interface LinkQuorum {
@@ -67,7 +50,6 @@ export class GroupLink {
   private closing = false;
   private wasOpen = false;
   private readonly closed = new AbortController();
-  private wakeUp: () => void = () => {};
   private finished: Promise<void> = Promise.resolve();
 
   constructor(
@@ -97,7 +79,6 @@ export class GroupLink {
   async close(): Promise<void> {
     this.closing = true;
     this.closed.abort(new ConnectionError('RONDO_CLOSED', `the group '${this.options.group}' was closed`));
-    this.wakeUp();
     await this.cpg?.close().catch(() => {});
     this.disconnect();
     await this.finished;
@@ -123,28 +104,21 @@ export class GroupLink {
   private async connectAgain(): Promise<Life | null> {
     const { backoff } = this.options;
     if (backoff === null) return null;
-    for (let delayMs = backoff.minMs; !this.closing; delayMs = Math.min(2 * delayMs, backoff.maxMs)) {
-      await this.pause(delayMs * (0.5 + Math.random() / 2));
-      if (this.closing) return null;
-      try {
-        const life = await this.connect();
-        if (!this.closing) return life;
-      } catch {
-        // It is tried again.
-      }
-      this.disconnect(); // also what was connected while the group was closed
-    }
-    return null;
-  }
-
-  private pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.clock.setTimer(ms, resolve);
-      this.wakeUp = () => {
-        timer.cancel();
-        resolve();
-      };
-    });
+    const { clock } = this;
+    const { signal } = this.closed;
+    return tryAgain(
+      async () => {
+        try {
+          const life = await this.connect();
+          signal.throwIfAborted(); // connected while the group was closed
+          return life;
+        } catch (error) {
+          this.disconnect();
+          throw error;
+        }
+      },
+      { backoff, clock, signal },
+    );
   }
 
   private async connect(): Promise<Life> {

@@ -1,13 +1,15 @@
 import { checkedSignal } from '../client/abort.ts';
 import { checkedAmount, checkedText } from '../client/arguments.ts';
+import { BACKOFF_DEFAULT, type Backoff } from '../client/backoff.ts';
 import type { Clock } from '../client/clock.ts';
+import { clockOf } from '../client/clock.ts';
 import { type Codec, jsonCodec } from '../client/codecs.ts';
 import type { CpgPlace, CpgProcess, SendOptions } from '../client/cpg.ts';
 import { ConnectionError } from '../client/errors.ts';
 import type { RingIdentity } from '../client/quorum.ts';
 import type { CallOptions, ConnectOptions, SessionStream } from '../client/session.ts';
 import { SharedEvents } from '../client/shared-events.ts';
-import { BACKOFF_DEFAULT, type Backoff, clockOf, GroupLink } from './group-link.ts';
+import { GroupLink } from './group-link.ts';
 import { Deadlines } from './replicated/deadlines.ts';
 
 export type GroupEvent<T> =

@@ -1,4 +1,6 @@
 /** Building blocks for programs that agree, on top of the client. See docs/platform.md. */
+
+export type { Backoff } from '../client/backoff.ts';
 export { Barrier, type BarrierOptions, type BarrierRound } from './barrier/barrier.ts';
 export { Counter } from './counter.ts';
 export {
@@ -10,7 +12,6 @@ export {
   type StoreErrorCode,
 } from './errors.ts';
 export { type GroupEvent, type GroupOptions, type GroupSendOptions, ProcessGroup } from './group.ts';
-export type { Backoff } from './group-link.ts';
 export { type Lease, type LeaseOptions, Leases, type LeasesOptions } from './leases/leases.ts';
 export { Election, type ElectionOptions, type Term } from './locks/election.ts';
 export { type AcquireOptions, type Lock, type LockOwner, Locks, type LocksOptions } from './locks/locks.ts';

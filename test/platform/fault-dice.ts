@@ -1,4 +1,4 @@
-import { clockOf } from '../../src/platform/group-link.ts';
+import { clockOf } from '../../src/client/clock.ts';
 import type { TestCluster } from '../../src/testing/index.ts';
 
 /** How a node is called in the set of those that are paused. */

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { clockOf } from '../../src/platform/group-link.ts';
+import { clockOf } from '../../src/client/clock.ts';
 import { createTestCluster } from '../../src/testing/index.ts';
 import { seeded } from '../services/fake-clock.ts';
 import { throwFault, wakeAll } from './fault-dice.ts';

@@ -1,7 +1,7 @@
 import { abortable, checkedSignal } from '../../client/abort.ts';
 import { checkedAmount, checkedInteger } from '../../client/arguments.ts';
+import { clockOf } from '../../client/clock.ts';
 import { MachineError } from '../errors.ts';
-import { clockOf } from '../group-link.ts';
 import { Deadlines } from '../replicated/deadlines.ts';
 import { ExactMachine } from '../replicated/exact-machine.ts';
 import { OnMachine } from '../replicated/on-machine.ts';

@@ -1,9 +1,9 @@
 import { abortable, checkedSignal } from '../../client/abort.ts';
 import { checkedAmount, checkedInteger } from '../../client/arguments.ts';
 import type { Clock } from '../../client/clock.ts';
+import { clockOf } from '../../client/clock.ts';
 import type { CallOptions } from '../../client/session.ts';
 import { MachineError } from '../errors.ts';
-import { clockOf } from '../group-link.ts';
 import { checkedName } from '../locks/names.ts';
 import { WAIT_FACTOR } from '../locks/signs-of-life.ts';
 import { Deadlines } from '../replicated/deadlines.ts';

@@ -1,9 +1,9 @@
 import { checkedSignal } from '../../client/abort.ts';
 import { checkedAmount } from '../../client/arguments.ts';
 import type { Clock } from '../../client/clock.ts';
+import { clockOf } from '../../client/clock.ts';
 import type { CallOptions } from '../../client/session.ts';
 import { MachineError } from '../errors.ts';
-import { clockOf } from '../group-link.ts';
 import { Deadlines } from '../replicated/deadlines.ts';
 import { OnMachine } from '../replicated/on-machine.ts';
 import {

@@ -1,9 +1,9 @@
 import { abortable, checkedSignal } from '../../client/abort.ts';
 import { checkedAmount, checkedInteger } from '../../client/arguments.ts';
 import type { Clock } from '../../client/clock.ts';
+import { clockOf } from '../../client/clock.ts';
 import { type Codec, jsonCodec } from '../../client/codecs.ts';
 import { MachineError } from '../errors.ts';
-import { clockOf } from '../group-link.ts';
 import { SignsOfLife, WAIT_FACTOR } from '../locks/signs-of-life.ts';
 import { Deadlines } from '../replicated/deadlines.ts';
 import { ExactMachine } from '../replicated/exact-machine.ts';

@@ -1,14 +1,16 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { abortable, checkedSignal } from '../../client/abort.ts';
 import { checkedAmount, checkedText } from '../../client/arguments.ts';
+import { BACKOFF_DEFAULT, type Backoff } from '../../client/backoff.ts';
 import type { Clock } from '../../client/clock.ts';
+import { clockOf } from '../../client/clock.ts';
 import { type Codec, jsonCodec } from '../../client/codecs.ts';
 import { CPG_MESSAGE_BYTES_MAX } from '../../client/cpg.ts';
 import { ArgumentError } from '../../client/errors.ts';
 import { decodeMessagePack } from '../../client/message-pack.ts';
 import type { CallOptions, ConnectOptions } from '../../client/session.ts';
 import { MachineError } from '../errors.ts';
-import { BACKOFF_DEFAULT, type Backoff, clockOf, GroupLink } from '../group-link.ts';
+import { GroupLink } from '../group-link.ts';
 import {
   type OrderPlace,
   type PersistRecord,

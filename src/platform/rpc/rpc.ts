@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { abortable, checkedSignal } from '../../client/abort.ts';
 import { checkedAmount, checkedText } from '../../client/arguments.ts';
+import { BACKOFF_DEFAULT } from '../../client/backoff.ts';
+import { clockOf } from '../../client/clock.ts';
 import { type Codec, jsonCodec } from '../../client/codecs.ts';
 import type { CpgProcess } from '../../client/cpg.ts';
 import { ArgumentError } from '../../client/errors.ts';
 import type { CallOptions, ConnectOptions } from '../../client/session.ts';
 import { RpcError } from '../errors.ts';
-import { BACKOFF_DEFAULT, clockOf, GroupLink } from '../group-link.ts';
+import { GroupLink } from '../group-link.ts';
 import { Deadlines } from '../replicated/deadlines.ts';
 import { memberName } from '../replicated/names.ts';
 import { OpenCall, type RpcOutcome } from './open-call.ts';
