@@ -87,6 +87,8 @@ export class Link {
   private pingBelievedMs = -1;
   private newestPongSentMs = -1;
   private suspectedUntilMs = 0;
+  /** How long the link has to answer, from the suspicion on. */
+  private suspicionMs = 0;
   private trustedUntilMs = 0;
   /** PINGs follow each other soon until then although the link is down. */
   private eagerUntilMs = 0;
@@ -151,8 +153,15 @@ export class Link {
   pingSent(nowMs: number): void {
     if (this.connected) this.unansweredShare += ((this.lastPingReturned ? 0 : 1) - this.unansweredShare) * LOSS_WEIGHT;
     this.lastPingMs = nowMs;
-    if (this.suspectedAtMs >= 0) this.suspicionPings++;
+    if (this.suspectedAtMs >= 0) this.suspicionPinged(nowMs);
     if (this.unansweredSinceMs < 0) this.unansweredSinceMs = nowMs;
+  }
+
+  /** The last PING that the suspicion takes can be answered, too, also where this process was held up and it leaves late. */
+  private suspicionPinged(nowMs: number): void {
+    this.suspicionPings++;
+    if (this.suspicionPings === SUSPICION_PINGS)
+      this.suspectedUntilMs = Math.max(this.suspectedUntilMs, nowMs + this.suspicionMs / SUSPICION_PINGS);
   }
 
   /**
@@ -275,7 +284,8 @@ export class Link {
     this.suspicionPings = 0;
     this.refused = refused;
     const patienceMs = Math.max(SUSPICION_MS_MIN, (SUSPICION_ROUND_TRIPS * this.quickestUs) / 1000);
-    this.suspectedUntilMs = nowMs + Math.min(patienceMs, this.config.pingTimeoutMs);
+    this.suspicionMs = Math.min(patienceMs, this.config.pingTimeoutMs);
+    this.suspectedUntilMs = nowMs + this.suspicionMs;
     return true;
   }
 

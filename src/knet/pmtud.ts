@@ -281,7 +281,7 @@ export class PathMtu {
     }
     this.misses++;
     if (this.misses < this.missesMax) {
-      this.verifiedMs = Number.NEGATIVE_INFINITY;
+      this.verify(nowMs, roundMs, sizes, overheadBytes, send); // now: no deadline may be over after a step
       return PathChange.NONE;
     }
     this.confirmedIpBytes = 0;

@@ -52,6 +52,7 @@ function storeMcast(s: RingState, at: number, length: number, littleEndian: bool
       if (innerSeq >= 0) s.recovery.index.noteKept(seq, innerSeq);
     } else if (!encapsulated || !storeForgotten(s, seq, innerSeq)) return TotemDrop.NO_MEMORY;
   }
+  if (innerSeq >= 0) s.recovery.index.noteSent(innerSeq, seq);
   if (seqLt(s.high, seq)) s.high = seq;
   if (s.pace.isAhead(seq)) armResend(s);
   advanceAru(s);

@@ -1,4 +1,5 @@
 import { ringIdEquals } from '../lib/ring-id.ts';
+import { seqLt } from '../lib/seq.ts';
 import { TotemDrop } from './drop-reason.ts';
 import { TOTEM_LIMITS } from './limits.ts';
 import type { RingState } from './state.ts';
@@ -12,20 +13,22 @@ const NOWHERE = 0;
 const NOBODY = 0;
 
 /**
- * In recovery every survivor sends every old message that somebody lacks, so the same message arrives many times, each
+ * In recovery every survivor of stock sends every old message that somebody lacks, so the same message may arrive many times, each
  * time under another sequence number of the new ring (totem.md 4.3). Its bytes are kept once: the sort queue of the
  * recovery holds a stub for the others, and this table holds what each stub stands for.
  *
- *   recovery seq → inner seq, who encapsulated it, its this_seqno          inner seq → recovery seq with the bytes
+ *   recovery seq → inner seq, who encapsulated it, its this_seqno          inner seq → recovery seq with the bytes, the first one that carried it
  */
 export class RecoveryIndex {
   private readonly innerSeqs = new Uint32Array(SLOTS);
   private readonly senders = new Uint32Array(SLOTS);
   private readonly seqnos = new Int32Array(SLOTS);
   private readonly keptAt = new Uint32Array(SLOTS);
+  private readonly sentAt = new Uint32Array(SLOTS);
 
   reset(): void {
     this.keptAt.fill(NOWHERE);
+    this.sentAt.fill(NOWHERE);
   }
 
   noteStub(seq: number, innerSeq: number, sender: number, thisSeqno: number): void {
@@ -47,6 +50,19 @@ export class RecoveryIndex {
   /** The message `innerSeq` lies, whole, in the recovery queue at `seq`. */
   noteKept(seq: number, innerSeq: number): void {
     this.keptAt[innerSeq & MASK] = seq;
+  }
+
+  /** The message `innerSeq` came from another survivor, as `seq` of this recovery. */
+  noteSent(innerSeq: number, seq: number): void {
+    const slot = innerSeq & MASK;
+    const before = this.sentAt[slot]!;
+    if (before === NOWHERE || seqLt(seq, before)) this.sentAt[slot] = seq;
+  }
+
+  /** Whether a survivor has sent it under a number that the token has given. */
+  wasSent(innerSeq: number, tokenSeq: number): boolean {
+    const seq = this.sentAt[innerSeq & MASK]!;
+    return seq !== NOWHERE && !seqLt(tokenSeq, seq);
   }
 
   isKept(innerSeq: number): boolean {

@@ -270,6 +270,9 @@ export class KnetSim {
       for (const node of this.nodes.values()) {
         node.core.tick(this.nowMs);
         node.core.flush();
+        const nextMs = node.core.nextDeadlineMs(this.nowMs);
+        if (nextMs <= this.nowMs)
+          throw new Error(`node ${node.nodeId}: after a tick at ${this.nowMs} the next deadline is ${nextMs}`);
       }
     }
   }

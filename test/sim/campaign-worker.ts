@@ -1,5 +1,5 @@
 import { Coverage } from './coverage.ts';
-import { hasVotes } from './sim-quorum.ts';
+import { optionsOf } from './seed-options.ts';
 import { type SimReport, simulate } from './world.ts';
 
 /** With an attacker on the network as well. */
@@ -16,6 +16,6 @@ export default function runSeeds(job: { readonly first: number; readonly count: 
   const reports: SimReport[] = [];
   const coverage = new Coverage();
   for (let seed = job.first; seed < job.first + job.count; seed++)
-    reports.push(simulate(seed, { checkReassembly: seed % 3 === 0, attack, churn, quorum: hasVotes(seed), coverage }));
+    reports.push(simulate(seed, { ...optionsOf(seed, { attack, churn }), coverage }));
   return { reports, cells: [...coverage.close().cells] };
 }

@@ -34,7 +34,6 @@ export function whyUnreachable(state: string, event: string, fault: string): str
   if (fault === 'none') {
     if (TAKES_LOSS[event]?.includes(state)) return 'before the first fault nothing is lost or late';
     if (event === 'member died') return 'before the first fault nobody has died';
-    if (event === 'statistics timer') return 'the first fault comes before the first summary';
   }
   if (fault === 'all heal' && NOT_AFTER_HEALING.includes(event)) return 'that is a fault, and there are none any more';
   return null;

@@ -12,9 +12,13 @@ import { commitTokenBytes, readCommitToken } from '../../src/totem/wire/commit-t
 import { FrameType, HEADER, readU64 } from '../../src/totem/wire/header.ts';
 import { MCAST, MCAST_HEADER_BYTES } from '../../src/totem/wire/mcast.ts';
 import type { Checker, View } from './checker.ts';
+import { type KnetLines, LOCAL, unwrap } from './knet-lines.ts';
 import { giveMemory, takeMemory } from './memory-store.ts';
+import type { Replicas } from './replicas.ts';
 import { SimCpg } from './sim-cpg.ts';
+import { SimKnet } from './sim-knet.ts';
 import { SimQuorum } from './sim-quorum.ts';
+import { SimReplica } from './sim-replica.ts';
 
 /** Every so many tokens that could wait do. */
 const WAITING_EVERY = 3;
@@ -25,8 +29,11 @@ const TIMER_NAMES = Object.fromEntries(
 /** Where a datagram is put for `receive`. */
 const INPUT_BYTES = 66_000;
 const INBOX_MAX = 400;
+/** Datagrams of knet, of which a frame may take many. */
+const KNET_INBOX_MAX = 4000;
 /** Events between two looks at all slots, which take as long as some hundred events. */
 const OWNERSHIP_EVERY = 1000;
+const IP_AND_UDP_BYTES = 28;
 const MESSAGE_MAGIC = 0x51a7e5;
 const MESSAGE_HEADER_BYTES = 20;
 
@@ -46,6 +53,10 @@ export interface SimNodeOptions {
   readonly diskMs: () => number;
   /** With votequorum: its options, and its file, which outlives the node. */
   readonly votes: { readonly settings: NodeSettings; readonly trackingFile: TrackingFile } | null;
+  /** With knet between Totem and the network. */
+  readonly lines: KnetLines | null;
+  /** With a program that has a replicated machine; with votequorum. */
+  readonly replicas: Replicas | null;
 }
 
 export interface SimNodeWorld {
@@ -70,6 +81,9 @@ interface Outgoing {
   readonly to: number | 'all';
   readonly offset: number;
   readonly length: number;
+  /** With knet: how often it was sent before, or how many copies of what was lost go out; 0: neither. */
+  readonly repeat: number;
+  readonly copies: number;
 }
 
 const CHUNK_BYTES = 1 << 20;
@@ -94,6 +108,8 @@ export class SimNode {
   readonly sync: SyncCore;
   readonly cpg: SimCpg;
   readonly quorum: SimQuorum | null;
+  readonly knet: SimKnet | null;
+  readonly replica: SimReplica | null;
   readonly view: View;
   readonly memory: FrameMemory;
   alive = true;
@@ -103,6 +119,8 @@ export class SimNode {
   private inbox: Uint8Array[] = [];
   private tokenInbox: Uint8Array[] = [];
   private outbox: Outgoing[] = [];
+  /** What knet has said of other nodes, until the core may be told. */
+  private news: (() => void)[] = [];
   private processing = false;
   /** Messages keep their order within a queue, and the transitional queue's within one change (totem.md 5.5). */
   private epoch = 1;
@@ -129,14 +147,14 @@ export class SimNode {
       nowMs: world.now(),
       random: world.random.unit,
       network: {
-        sendToken: (to, offset, length) => this.sendToken(to, offset, length),
-        multicast: (offset, length, frameClass) => this.multicast(offset, length, frameClass),
-        resend: (offset, length) => this.multicast(offset, length, FrameClass.NOFLUSH),
+        sendToken: (to, offset, length, repeat) => this.sendToken(to, offset, length, repeat),
+        multicast: (offset, length, frameClass, repeat) => this.multicast(offset, length, frameClass, repeat, 0),
+        resend: (offset, length, copies) => this.multicast(offset, length, FrameClass.NOFLUSH, 0, copies),
         sendNow: () => this.sendNow(),
         knowsTarget: (nodeId) => world.knows(nodeId),
         multicastSocket: options.separateSockets ? { drain: () => this.drainMulticasts() } : null,
         watchedInterface: null,
-        heartbeats: { probe: (nodeId) => world.probe(options.index, nodeId) },
+        heartbeats: { probe: (nodeId) => this.probe(nodeId) },
         discardInput: () => this.discardInput(),
       },
       observer: { report: (event) => this.observed(event) },
@@ -169,6 +187,8 @@ export class SimNode {
     this.quorum = options.votes === null ? null : this.makeQuorum(options.votes);
     this.sync.add(this.quorum?.sync ?? this.participant(ServiceId.VOTEQUORUM));
     this.sync.add(this.cpg.core.sync);
+    this.knet = options.lines === null ? null : this.makeKnet(options.lines);
+    this.replica = options.replicas === null ? null : this.makeReplica(options.replicas);
     world.spoil?.(this);
   }
 
@@ -183,8 +203,73 @@ export class SimNode {
       now: () => world.now(),
       after: (delayMs, run) => world.after(delayMs, () => this.alive && this.event(run)),
       syncInProgress: () => this.sync.isInProgress(),
-      decided: (members, quorate) => world.quorumDecided(this, members, quorate),
+      decided: (members, quorate, ringId) => {
+        world.quorumDecided(this, members, quorate);
+        this.replica?.quorum(quorate, ringId);
+      },
     });
+  }
+
+  private makeReplica(replicas: Replicas): SimReplica {
+    const { world, options } = this;
+    return new SimReplica({
+      nodeId: options.nodeId,
+      nodes: world.nodeIds.length,
+      life: options.life,
+      tokenMs: options.timings.tokenMs,
+      cpg: this.cpg.core,
+      replicas,
+      now: () => world.now(),
+      after: (delayMs, run) => this.later(delayMs, run),
+      violation: (text) => world.checker.violation(this.view, text),
+    });
+  }
+
+  /** In an event of this node, unless it dies before; after a pause if it is in one. */
+  private later(delayMs: number, run: () => void): void {
+    this.world.after(delayMs, () => {
+      if (!this.alive) return;
+      if (this.running) this.event(run);
+      else this.later(this.pausedUntil - this.world.now(), run);
+    });
+  }
+
+  private makeKnet(lines: KnetLines): SimKnet {
+    const { world, options } = this;
+    const { index, nodeId, life } = options;
+    const me = `${nodeId}/${life}`;
+    return new SimKnet({
+      nodeId,
+      config: lines.configOf(nodeId),
+      sealed: lines.sealed,
+      now: () => world.now(),
+      post: (to, linkId, bytes) => lines.post(index, to, linkId, bytes, bytes.length + IP_AND_UDP_BYTES),
+      probe: (to, linkId, bytes, ipBytes) => lines.probe(index, to, linkId, bytes, ipBytes),
+      deliver: (memory, offset, length, from) => {
+        const problem = lines.noteReceived(me, from, memory.bytes, offset, length);
+        if (problem !== null) world.checker.violation(this.view, problem);
+        this.world.visit?.(this.groups.srp.phase, FRAME_NAMES[memory.bytes[offset + HEADER.type]!]!);
+        this.memory.bytes.set(memory.bytes.subarray(offset, offset + length), 0);
+        this.groups.srp.receive(0, length);
+      },
+      report: (report) => {
+        const { kind } = report;
+        if (kind === 'peerRestarted' || kind === 'hostReachable') lines.forgotten(me, report.nodeId);
+        if (kind === 'hostDied') this.news.push(() => this.groups.srp.memberDied(report.nodeId));
+        if (kind === 'hostSilent') this.news.push(() => this.groups.srp.memberSilent(report.nodeId, report.silentMs));
+      },
+      violation: (text) => world.checker.violation(this.view, text),
+    });
+  }
+
+  private probe(nodeId: number): void {
+    if (this.knet === null) this.world.probe(this.options.index, nodeId);
+    else this.knet.core.probeHost(nodeId, this.world.now());
+  }
+
+  /** The kernel of a peer says on a link that nobody listens. */
+  knetRefused(nodeId: number, linkId: number): void {
+    if (this.running) this.event(() => this.knet?.refused(nodeId, linkId));
   }
 
   /** The checker listens between the ring protocol and the process groups. */
@@ -247,6 +332,7 @@ export class SimNode {
   private tokenSent(): void {
     if (this.sync.isInProgress()) this.sync.retry();
     this.cpg.core.retry();
+    this.replica?.flush();
   }
 
   /** A client of the node does something. */
@@ -288,6 +374,7 @@ export class SimNode {
     this.alive = false;
     this.view.alive = false;
     giveMemory(this.memory);
+    this.knet?.close();
   }
 
   /** A pause ends early: the sockets are read at once, too, not when the pause would have been over. */
@@ -312,20 +399,32 @@ export class SimNode {
   }
 
   nextDeadlineMs(): number {
-    return this.alive ? Math.max(this.groups.srp.nextDeadlineMs(), this.pausedUntil) : Number.POSITIVE_INFINITY;
+    if (!this.alive) return Number.POSITIVE_INFINITY;
+    const knetMs = this.knet?.core.nextDeadlineMs(this.world.now()) ?? Number.POSITIVE_INFINITY;
+    return Math.max(Math.min(this.groups.srp.nextDeadlineMs(), knetMs), this.pausedUntil);
   }
 
   tick(): void {
-    this.event(() => this.groups.srp.tick(this.world.now()));
+    const now = this.world.now();
+    this.event(() => {
+      const { srp } = this.groups;
+      srp.tick(now);
+      if (srp.nextDeadlineMs() <= now)
+        this.world.checker.violation(
+          this.view,
+          `the next deadline is ${srp.nextDeadlineMs()} after a tick at ${now}: the loop would turn for it`,
+        );
+      this.knet?.tick();
+    });
   }
 
   /** A datagram reaches the socket. */
   arrive(frame: Uint8Array): void {
     if (!this.alive) return;
-    const type = frame[HEADER.type];
+    const type = this.knet === null ? frame[HEADER.type] : null;
     const token = type === FrameType.ORF_TOKEN || type === FrameType.COMMIT_TOKEN;
     const box = token && this.options.separateSockets ? this.tokenInbox : this.inbox;
-    if (box.length >= INBOX_MAX) return;
+    if (box.length >= (this.knet === null ? INBOX_MAX : KNET_INBOX_MAX)) return;
     box.push(frame);
     if (this.processing) return;
     this.processing = true;
@@ -347,9 +446,20 @@ export class SimNode {
   private readSockets(): void {
     while (this.tokenInbox.length > 0 || this.inbox.length > 0) {
       const frame = this.tokenInbox.shift() ?? this.inbox.shift()!;
-      this.event(() => this.receive(frame), FRAME_NAMES[frame[HEADER.type]!]);
+      if (this.knet === null) this.event(() => this.receive(frame), FRAME_NAMES[frame[HEADER.type]!]);
+      else this.event(() => this.receiveDatagram(frame));
     }
     this.tick();
+  }
+
+  private receiveDatagram(datagram: Uint8Array): void {
+    const { from, linkId, bytes } = unwrap(datagram);
+    if (linkId !== LOCAL) {
+      this.knet?.accept(this.world.nodeIds[from]!, linkId, bytes);
+      return;
+    }
+    this.world.visit?.(this.groups.srp.phase, FRAME_NAMES[bytes[HEADER.type]!]!);
+    this.receive(bytes);
   }
 
   private receive(frame: Uint8Array): void {
@@ -368,15 +478,15 @@ export class SimNode {
     return count;
   }
 
-  private sendToken(to: number, offset: number, length: number): void {
+  private sendToken(to: number, offset: number, length: number, repeat: number): void {
     const { view } = this.memory;
     const cut = this.options.stockTokens && view.getUint8(offset + HEADER.type) === FrameType.COMMIT_TOKEN;
     const known = cut ? commitTokenBytes(readCommitToken(view, offset, length, true).addr.length) : length;
-    this.outbox.push({ to, offset, length: known });
+    this.outbox.push({ to, offset, length: known, repeat, copies: 0 });
   }
 
-  private multicast(offset: number, length: number, frameClass: number): void {
-    this.outbox.push({ to: 'all', offset, length });
+  private multicast(offset: number, length: number, frameClass: number, repeat: number, copies: number): void {
+    this.outbox.push({ to: 'all', offset, length, repeat, copies });
     if (frameClass === FrameClass.NOFLUSH && !this.options.ownCopies) this.groups.srp.noteOwnCopies(1);
   }
 
@@ -386,6 +496,7 @@ export class SimNode {
     this.groups.srp.setNow(this.world.now());
     this.events++;
     run();
+    if (this.news.length > 0) for (const report of this.news.splice(0)) report();
     this.checkCore();
     this.sendNow();
   }
@@ -393,14 +504,26 @@ export class SimNode {
   private sendNow(): void {
     const outbox = this.outbox;
     this.outbox = [];
-    for (const { to, offset, length } of outbox) {
-      this.world.send(this.options.index, to, copyOf(this.memory.bytes, offset, length));
+    for (const outgoing of outbox) {
+      const frame = copyOf(this.memory.bytes, outgoing.offset, outgoing.length);
+      if (this.knet === null) this.world.send(this.options.index, outgoing.to, frame);
+      else this.sendOverKnet(this.knet, frame, outgoing);
     }
+  }
+
+  private sendOverKnet(knet: SimKnet, frame: Uint8Array, { to, copies, repeat }: Outgoing): void {
+    const { lines, index, nodeId, ownCopies } = this.options;
+    if (to === nodeId || (to === 'all' && (ownCopies || frame[HEADER.type] !== FrameType.MCAST)))
+      lines?.loop(index, frame);
+    if (to === nodeId) return;
+    lines?.noteSent(index, frame);
+    knet.send(frame, to, copies, repeat);
   }
 
   private checkCore(): void {
     const { state } = this.groups.srp;
     for (const sentence of checkInvariants(state)) this.world.checker.violation(this.view, `not true: ${sentence}`);
+    this.knet?.check();
     if (this.events % OWNERSHIP_EVERY !== 0) return;
     for (const sentence of checkOwnership(state)) this.world.checker.violation(this.view, `not true: ${sentence}`);
   }

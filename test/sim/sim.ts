@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { COUNT, MINUTES, type NumberLimits, SECONDS, toolNumber, toolNumbers, toolOptions } from '../tool-options.ts';
 import { Campaign } from './campaign.ts';
+import { optionsOf as seedOptions } from './seed-options.ts';
 import { asScenario, type Story, shrink } from './shrink.ts';
-import { hasVotes } from './sim-quorum.ts';
 import { type SimOptions, type SimReport, simulate, World } from './world.ts';
 
 const USAGE = `npm run sim -- [options]          seeds through the cores of the daemon on virtual time, over all processors
@@ -44,12 +44,7 @@ const number = (
 ) => toolNumber(USAGE, option, values[option] ?? '', limits);
 const out = (text: string): void => void process.stdout.write(`${text}\n`);
 
-const optionsOf = (seed: number): SimOptions => ({
-  checkReassembly: seed % 3 === 0,
-  attack: values.attack,
-  churn: values.churn,
-  quorum: hasVotes(seed),
-});
+const optionsOf = (seed: number): SimOptions => seedOptions(seed, { attack: values.attack, churn: values.churn });
 
 /** How to run exactly this again. */
 function commandOf({ report, options, skip }: Story): string {

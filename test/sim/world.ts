@@ -5,6 +5,7 @@ import { EventHeap } from '../../src/sim/event-heap.ts';
 import { Random } from '../../src/sim/random.ts';
 import type { NodeSettings } from '../../src/testing/quorum-node.ts';
 import type { SrpTimings } from '../../src/totem/index.ts';
+import { Ambushes } from './ambushes.ts';
 import { Attacker } from './attacker.ts';
 import { Checker } from './checker.ts';
 import type { Coverage } from './coverage.ts';
@@ -12,6 +13,8 @@ import { Deaths } from './deaths.ts';
 import { nextFault } from './faults.ts';
 import { Hardships } from './hardships.ts';
 import { Heartbeats } from './heartbeats.ts';
+import { KnetLines } from './knet-lines.ts';
+import { Replicas } from './replicas.ts';
 import { SimNetwork } from './sim-network.ts';
 import { SimNode, type SimNodeWorld } from './sim-node.ts';
 import { QuorumChecker, quorumSettings } from './sim-quorum.ts';
@@ -38,6 +41,12 @@ export interface SimOptions {
   readonly churn?: boolean;
   /** The nodes have votequorum, too. */
   readonly quorum?: boolean;
+  /** The frames go over knet, with one to three links. */
+  readonly knet?: boolean;
+  /** A program on each node has a replicated machine; the nodes have votequorum then. */
+  readonly replicas?: boolean;
+  /** Some faults wait for states that pass quickly. */
+  readonly ambushes?: boolean;
   /** Applications and clients do nothing. */
   readonly quiet?: boolean;
   readonly coverage?: Coverage;
@@ -102,6 +111,13 @@ export class World implements SimNodeWorld {
   private readonly busy: number;
   private readonly attacker: Attacker | null;
   readonly deaths: Deaths | null;
+  readonly lines: KnetLines | null;
+  readonly replicas: Replicas | null;
+  /** All faults are over. */
+  isHealed = false;
+  private readonly ambushes: Ambushes | null;
+  /** Survivors learn of deaths. */
+  readonly hasWitnesses: boolean;
   private readonly heartbeats: Heartbeats | null;
   private readonly hardships: Hardships | null;
   private readonly firstRingSeq: number;
@@ -140,20 +156,29 @@ export class World implements SimNodeWorld {
     const regionBytes = random.chance(0.2) && netMtu < 4000 ? (netMtu < 1500 ? 800_000 : 1_300_000) : 4_500_000;
     this.netMtu = options.netMtu ?? netMtu;
     this.regionBytes = options.regionBytes ?? regionBytes;
-    this.separateSockets = random.chance(0.4);
+    const separateSockets = random.chance(0.4);
+    this.separateSockets = separateSockets && options.knet !== true;
     const ownCopies = random.chance(0.7);
     this.ownCopies = options.ownCopies ?? ownCopies;
     this.diskMsMax = random.pick([0, 1, 20, 150]);
     const busy = random.pick([0.2, 1, 3]);
     this.busy = options.churn === true ? CHURN_BUSY : busy;
     this.attacker = options.attack === true ? new Attacker(seed, this) : null;
-    this.deaths = (options.witnesses ?? seed % 2 === 0) ? new Deaths(seed, this) : null;
+    this.hasWitnesses = options.witnesses ?? seed % 2 === 0;
+    this.lines = options.knet === true ? new KnetLines(seed, this) : null;
+    this.deaths = this.hasWitnesses && this.lines === null ? new Deaths(seed, this) : null;
     this.heartbeats = this.deaths === null ? null : new Heartbeats(seed, this);
-    this.hardships = this.deaths === null ? null : new Hardships(seed, this);
+    this.hardships = this.hasWitnesses ? new Hardships(seed, this) : null;
     this.firstRingSeq = this.attacker?.firstRingSeq() ?? 0;
-    this.quorumSettings = quorumSettings(new Random(seed ^ 0x00707e5));
+    this.ambushes = options.ambushes === true ? new Ambushes(seed, this) : null;
+    this.replicas = options.replicas === true ? new Replicas(seed, this) : null;
+    // A machine goes on with more than half of the nodes only, whatever breaks a tie.
+    this.quorumSettings = this.replicas === null ? quorumSettings(new Random(seed ^ 0x00707e5)) : {};
     const broken = (text: string): void => this.checker.violation(null, text);
-    this.quorumChecker = options.quorum === true ? new QuorumChecker(size, this.quorumSettings, broken) : null;
+    this.quorumChecker =
+      options.quorum === true || options.replicas === true
+        ? new QuorumChecker(size, this.quorumSettings, broken)
+        : null;
     this.spoil = options.spoil ?? (() => {});
   }
 
@@ -210,7 +235,10 @@ export class World implements SimNodeWorld {
         ownCopies: this.ownCopies,
         stockTokens: index === 0 && this.seed % 3 === 0,
         votes: this.votes(nodeId),
-        diskMs: () => this.random.real(0, this.diskMsMax) + (this.hardships?.diskMs() ?? 0),
+        lines: this.lines,
+        replicas: this.replicas,
+        diskMs: () =>
+          this.random.real(0, this.diskMsMax) + (this.hardships?.diskMs() ?? 0) + (this.ambushes?.diskMs() ?? 0),
       },
       this,
     );
@@ -237,14 +265,25 @@ export class World implements SimNodeWorld {
     for (let index = 0; index < this.nodes.length; index++)
       this.after(this.random.real(0, this.random.pick([1, 300])), () => this.startNode(index));
     if (this.options.quiet !== true) this.scheduleTraffic(faultsMs);
-    if (this.options.faults ?? true) this.scheduleFault(faultsMs);
-    if (this.options.faults ?? true) this.hardships?.start();
+    if (this.options.faults ?? true) this.startFaults(faultsMs);
+    this.replicas?.start();
     this.attacker?.goOnUntil(faultsMs);
     this.heartbeats?.start();
     this.runFor(faultsMs);
     this.heal();
     this.settle();
     return this.finish();
+  }
+
+  private startFaults(faultsMs: number): void {
+    const start = (): void => {
+      this.scheduleFault(faultsMs);
+      this.hardships?.start();
+      this.lines?.start();
+    };
+    this.ambushes?.start();
+    if (this.ambushes === null || this.ambushes.calmMs === 0) start();
+    else this.after(this.ambushes.calmMs, start);
   }
 
   runFor(ms: number): void {
@@ -279,6 +318,10 @@ export class World implements SimNodeWorld {
   note(kind: string, text: string): void {
     this.lastFault = kind;
     this.options.trace?.(`${this.clock.toFixed(1)} fault: ${text}`);
+  }
+
+  get faultsBegan(): boolean {
+    return this.lastFault !== 'none';
   }
 
   visit(state: string, event: string): void {
@@ -322,6 +365,7 @@ export class World implements SimNodeWorld {
   heal(): void {
     this.options.trace?.(`${this.clock.toFixed(1)} healed`);
     this.network.heal();
+    this.isHealed = true;
     this.lastFault = 'all heal';
     for (let index = 0; index < this.nodes.length; index++) {
       const node = this.nodes[index];
@@ -329,9 +373,11 @@ export class World implements SimNodeWorld {
       if (!node?.alive) this.startNode(index);
     }
     this.hardships?.end();
+    this.lines?.end();
+    this.replicas?.end();
   }
 
-  private get living(): readonly SimNode[] {
+  get living(): readonly SimNode[] {
     return this.nodes.filter((node): node is SimNode => node?.alive === true);
   }
 
@@ -366,19 +412,22 @@ export class World implements SimNodeWorld {
     this.runFor(this.timings.tokenMs); // leaves and joins of clients that are on their way
     this.runUntil(this.clock + 20 * this.timings.tokenMs, arrived); // a report of a death that came late or wrong changes the ring once more
     if (!arrived()) for (const node of living) this.checker.violation(null, `probe lost: ${node.describe()}`);
+    this.replicas?.settle();
     this.checkProcesses();
     this.checker.finish();
   }
 
   /** No ghosts, nobody forgotten: every node lists exactly the clients that live (services.md 4.8). */
   private checkProcesses(): void {
-    const truth = sorted(this.living.flatMap((node) => node.cpg.truth));
+    const truth = sorted(this.living.flatMap(({ cpg, replica }) => [...cpg.truth, ...(replica?.truth ?? [])]));
     for (const node of this.living) {
       const belief = sorted(node.cpg.belief);
       if (belief !== truth) this.checker.violation(node.view, `lists processes [${belief}], there are [${truth}]`);
       node.cpg.checkClients();
       if (node.quorum !== null && !node.quorum.quorate)
         this.checker.violation(node.view, 'all are there, and it is not quorate');
+      const down = node.knet?.down(this.living.map(({ options }) => options.nodeId)) ?? [];
+      if (down.length > 0) this.checker.violation(node.view, `links are down, and nothing is wrong with them: ${down}`);
     }
   }
 
