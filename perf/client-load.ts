@@ -1,7 +1,7 @@
 /** The client of this project under load, as `clientload.c` is that of libcpg: both|bothlent|receive|lend|borrow GROUP SIZE SECONDS. Run by client.ts. */
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Cpg, type CpgMessageEvent, type CpgOptions } from '../src/client/index.ts';
+import { LoopWatch } from './loop-watch.ts';
 
 const [mode, group = 'perf', size = '64', seconds = '2'] = process.argv.slice(2);
 let received = 0;
@@ -33,32 +33,17 @@ while (received === 0) await delay(1);
 // A fresh process compiles its hot code during its first second.
 await delay(1_000);
 
-const RESOLUTION_MS = 1;
-const loop = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
-loop.enable();
-/** Processor time between two turns of a timer: how long the loop was blocked, without the time that others had the processor. */
-const turns: number[] = [];
-let before = process.cpuUsage();
-const timer = setInterval(() => {
-  const { user, system } = process.cpuUsage(before);
-  before = process.cpuUsage();
-  turns.push((user + system) / 1000);
-}, RESOLUTION_MS);
+const watch = new LoopWatch();
 const first = received;
 const startedMs = performance.now();
 const cpu = process.cpuUsage();
+watch.start();
 await delay(Number(seconds) * 1000);
 const messages = received - first;
 const took = (performance.now() - startedMs) / 1000;
 const { user, system } = process.cpuUsage(cpu);
-loop.disable();
-clearInterval(timer);
-turns.sort((a, b) => a - b);
-const late = (ns: number): number => Math.max(0, ns / 1e6 - RESOLUTION_MS);
-const figures = { messages, seconds: took, cpuMs: (user + system) / 1000 };
-const delays = { loopMaxMs: late(loop.max), loopP99Ms: late(loop.percentile(99)) };
-const busy = { turnMaxMs: turns.at(-1) ?? 0, turnP99Ms: turns[Math.floor(turns.length * 0.99)] ?? 0 };
-console.log(JSON.stringify({ ...figures, ...delays, ...busy }));
+const loop = await watch.stop();
+console.log(JSON.stringify({ messages, seconds: took, cpuMs: (user + system) / 1000, ...loop }));
 isOver = true;
 await sending.catch(() => {});
 process.exit(bytesSeen < 0 ? 1 : 0);

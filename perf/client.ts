@@ -3,19 +3,23 @@
  * only receives what a C program sends.
  *
  *   node dist/perf/client.js [--kinds ours,stock] [--sizes 64,1400,100000] [--seconds 2] [--rounds 3] [--modes both,bothlent,receive,lend,borrow]
+ *     [--flags '--single-threaded-gc']
  */
 
 import { fileURLToPath } from 'node:url';
 import type { Running } from '../test/interop/lab/process.ts';
 import { program } from '../test/interop/lab/programs.ts';
 import { COUNT, toolNumber, toolNumbers, toolOptions, toolWords } from '../test/tool-options.ts';
+import type { LoopFigures } from './loop-watch.ts';
 import { AHEAD_OF_OTHERS, MEASURED_SECONDS, MESSAGE_BYTES_MAX, Rig } from './rig.ts';
+import { type Spread, spreadOf } from './statistics.ts';
 
 const USAGE = `node dist/perf/client.js [options]   the client of this project beside libcpg's, on the same daemon
   --kinds ours,stock             daemons
   --sizes 64,1400,100000         bytes
   --seconds 2 --rounds 3
   --modes both,bothlent,receive,lend,borrow
+  --flags "..."                  of Node.js, for the client of this project
 `;
 
 const values = toolOptions(USAGE, {
@@ -23,23 +27,20 @@ const values = toolOptions(USAGE, {
   sizes: { type: 'string', default: '64,1400,100000' },
   seconds: { type: 'string', default: '2' },
   rounds: { type: 'string', default: '3' },
+  flags: { type: 'string', default: '' },
   modes: { type: 'string', default: 'both,bothlent,receive,lend,borrow' },
 });
 const LOAD = fileURLToPath(new URL('./client-load.js', import.meta.url));
 
-interface LoadFigures {
+interface LoadFigures extends LoopFigures {
   readonly messages: number;
   readonly seconds: number;
   readonly cpuMs: number;
-  readonly loopMaxMs: number;
-  readonly loopP99Ms: number;
-  readonly turnMaxMs: number;
-  readonly turnP99Ms: number;
 }
 
 const clients = {
   c: async () => [await program('clientload')],
-  js: async () => [process.execPath, LOAD],
+  js: async () => [process.execPath, ...values.flags.split(' ').filter((flag) => flag !== ''), LOAD],
 } as const;
 const MODES = {
   both: 'send and receive',
@@ -79,14 +80,43 @@ async function measure(rig: Rig, client: ClientKind, mode: LoadMode, size: numbe
   return figures;
 }
 
-const median = (numbers: readonly number[]): number => [...numbers].sort((a, b) => a - b)[numbers.length >> 1] ?? 0;
 const rate = ({ messages, seconds: took }: LoadFigures): number => messages / took;
 const costUs = ({ messages, cpuMs }: LoadFigures): number => (cpuMs * 1000) / Math.max(1, messages);
+const spread = ({ median, low, high }: Spread, digits: number): string =>
+  `${median.toFixed(digits)} (${low.toFixed(digits)}–${high.toFixed(digits)})`;
+const most = (figures: readonly LoadFigures[], what: (of: LoadFigures) => number): string =>
+  Math.max(...figures.map(what)).toFixed(1);
+const middle = (figures: readonly LoadFigures[], what: (of: LoadFigures) => number): string =>
+  spreadOf(figures.map(what)).median.toFixed(1);
+
+/** Column by column: its title, and its figure from all rounds. */
+const COLUMNS: Readonly<Record<string, (c: readonly LoadFigures[], js: readonly LoadFigures[]) => string>> = {
+  'C, messages a second': (c) => spread(spreadOf(c.map(rate)), 0),
+  JS: (_c, js) => spread(spreadOf(js.map(rate)), 0),
+  'JS / C': (c, js) => spread(spreadOf(js.map((of, round) => rate(of) / rate(c[round]!))), 2),
+  'C, µs of CPU a message': (c) => spread(spreadOf(c.map(costUs)), 1),
+  'JS ': (_c, js) => spread(spreadOf(js.map(costUs)), 1),
+  'C late, p99 ms': (c) => middle(c, ({ loopP99Ms }) => loopP99Ms),
+  worst: (c) => most(c, ({ loopMaxMs }) => loopMaxMs),
+  'JS late, p99 ms': (_c, js) => middle(js, ({ loopP99Ms }) => loopP99Ms),
+  'worst ': (_c, js) => most(js, ({ loopMaxMs }) => loopMaxMs),
+  'JS blocked, p99 ms': (_c, js) => middle(js, ({ blockedP99Ms }) => blockedP99Ms),
+  'worst  ': (_c, js) => most(js, ({ blockedMaxMs }) => blockedMaxMs),
+  'without collector': (_c, js) => most(js, ({ blockedMaxMsWithoutGc }) => blockedMaxMsWithoutGc),
+  'collector, worst ms': (_c, js) => most(js, ({ gcMaxMs }) => gcMaxMs),
+  '% of the time': (_c, js) => middle(js, ({ gcShare }) => gcShare * 100),
+};
 
 console.log(
-  '| Daemon | Load | Bytes | C, messages a second | JS | JS / C | C, µs of CPU a message | JS | Event loop late, p99 ms | worst | CPU of a turn, p99 ms | worst |',
+  `| Daemon | Load | Bytes | ${Object.keys(COLUMNS)
+    .map((title) => title.trim())
+    .join(' | ')} |`,
 );
-console.log('|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|');
+console.log(
+  `|---|---|--:|${Object.keys(COLUMNS)
+    .map(() => '--:|')
+    .join('')}`,
+);
 for (const kind of kinds) {
   await Rig.with({ nodes: 1, dress: 'udpu', condition: 'quiet' }, kind, async (rig) => {
     for (const mode of modes) {
@@ -95,22 +125,8 @@ for (const kind of kinds) {
         for (let round = 0; round < rounds; round++) {
           for (const client of ['c', 'js'] as const) results[client].push(await measure(rig, client, mode, size));
         }
-        const { c, js } = results;
-        const rates = [median(c.map(rate)), median(js.map(rate))] as const;
-        const row = [
-          kind,
-          MODES[mode],
-          size,
-          Math.round(rates[0]),
-          Math.round(rates[1]),
-          (rates[1] / rates[0]).toFixed(2),
-          median(c.map(costUs)).toFixed(1),
-          median(js.map(costUs)).toFixed(1),
-          median(js.map(({ loopP99Ms }) => loopP99Ms)).toFixed(1),
-          Math.max(...js.map(({ loopMaxMs }) => loopMaxMs)).toFixed(1),
-          median(js.map(({ turnP99Ms }) => turnP99Ms)).toFixed(1),
-          Math.max(...js.map(({ turnMaxMs }) => turnMaxMs)).toFixed(1),
-        ];
+        const figures = Object.values(COLUMNS).map((column) => column(results.c, results.js));
+        const row = [kind, MODES[mode], size, ...figures];
         console.log(`| ${row.join(' | ')} |`);
       }
     }

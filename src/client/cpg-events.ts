@@ -1,8 +1,9 @@
+import { markAsUntransferable } from 'node:worker_threads';
+import { readU32 } from '../lib/copy.ts';
 import { type CpgAddress, listAt } from '../services/codec/base.ts';
 import { CPG_TOTEM_CONFIGURATION, decodeCpgConfigurationChange, FragmentType } from '../services/codec/cpg.ts';
 import { U32_ELEMENT } from '../services/codec/fields.ts';
 import { CpgResponse } from '../services/codec/ids.ts';
-import { messageId, viewOf } from '../services/codec/struct.ts';
 import { ConnectionError } from './errors.ts';
 import type { RingIdentity } from './quorum.ts';
 
@@ -56,6 +57,7 @@ export type CpgEvent = CpgMessageEvent | CpgMembershipEvent | CpgRingEvent | Cpg
 const OFFSET = { groupLength: 24, group: 32, messageBytes: 160 } as const;
 const DELIVER = { nodeId: 168, pid: 176, data: 184 } as const;
 const FRAGMENT = { bytes: 168, nodeId: 176, pid: 184, type: 192, data: 200 } as const;
+const ID_BYTES = 4;
 const GROUP_BYTES_MAX = 128;
 
 /** Half-sent messages of all senders together, in messages of the longest kind. */
@@ -91,7 +93,8 @@ export class CpgEventDecoder {
 
   /** `null`: nothing to report yet (a fragment, or an event of a later version). */
   decode(event: Uint8Array): CpgEvent | null {
-    switch (messageId(event)) {
+    checkLength(event, ID_BYTES);
+    switch (readU32(event, 0)) {
       case CpgResponse.DELIVER:
         return this.message(event);
       case CpgResponse.PARTIAL_DELIVER:
@@ -106,23 +109,23 @@ export class CpgEventDecoder {
   }
 
   private message(event: Uint8Array): CpgEvent {
-    const view = checkedView(event, DELIVER.data);
-    const bytes = view.getUint32(OFFSET.messageBytes, true);
-    const group = this.group(event, view);
-    const nodeId = view.getUint32(DELIVER.nodeId, true);
-    const pid = view.getUint32(DELIVER.pid, true);
+    checkLength(event, DELIVER.data);
+    const bytes = readU32(event, OFFSET.messageBytes);
+    const group = this.group(event);
+    const nodeId = readU32(event, DELIVER.nodeId);
+    const pid = readU32(event, DELIVER.pid);
     if (bytes > this.messageBytesMax) return { type: 'oversize', group, nodeId, pid, bytes };
     return { type: 'message', group, nodeId, pid, data: this.keep(part(event, DELIVER.data, bytes)) };
   }
 
   private fragment(event: Uint8Array): CpgEvent | null {
-    const view = checkedView(event, FRAGMENT.data);
-    const nodeId = view.getUint32(FRAGMENT.nodeId, true);
-    const pid = view.getUint32(FRAGMENT.pid, true);
-    const type = view.getUint32(FRAGMENT.type, true);
-    const bytes = view.getUint32(FRAGMENT.bytes, true);
+    checkLength(event, FRAGMENT.data);
+    const nodeId = readU32(event, FRAGMENT.nodeId);
+    const pid = readU32(event, FRAGMENT.pid);
+    const type = readU32(event, FRAGMENT.type);
+    const bytes = readU32(event, FRAGMENT.bytes);
     const key = `${nodeId}.${pid}`;
-    if (type === FragmentType.FIRST) this.begin(key, view.getUint32(OFFSET.messageBytes, true));
+    if (type === FragmentType.FIRST) this.begin(key, readU32(event, OFFSET.messageBytes));
     const assembly = this.assemblies.get(key);
     if (assembly === undefined) return null; // joined in the middle of a message
     const at = assembly.haveBytes;
@@ -135,7 +138,7 @@ export class CpgEventDecoder {
     if (type !== FragmentType.LAST) return null;
     this.forget(key);
     if (assembly.haveBytes !== assembly.totalBytes) return null;
-    const group = this.group(event, view);
+    const group = this.group(event);
     if (assembly.data === null) return { type: 'oversize', group, nodeId, pid, bytes: assembly.totalBytes };
     return { type: 'message', group, nodeId, pid, data: assembly.data };
   }
@@ -171,13 +174,15 @@ export class CpgEventDecoder {
     };
   }
 
-  /** A connection has one group, so its name is decoded once. */
-  private group(event: Uint8Array, view: DataView): string {
-    const length = Math.min(view.getUint32(OFFSET.groupLength, true), GROUP_BYTES_MAX);
-    const bytes = event.subarray(OFFSET.group, OFFSET.group + length);
-    if (Buffer.compare(bytes, this.groupBytes) !== 0) {
-      this.groupBytes = new Uint8Array(bytes);
-      this.groupText = this.text.decode(bytes);
+  /** A connection has one group, so its name is decoded once. Compared without a view of it, which would be garbage of every message. */
+  private group(event: Uint8Array): string {
+    const length = Math.min(readU32(event, OFFSET.groupLength), GROUP_BYTES_MAX);
+    let isKnown = length === this.groupBytes.length;
+    for (let index = 0; index < length && isKnown; index++)
+      isKnown = event[OFFSET.group + index] === this.groupBytes[index];
+    if (!isKnown) {
+      this.groupBytes = event.slice(OFFSET.group, OFFSET.group + length);
+      this.groupText = this.text.decode(this.groupBytes);
     }
     return this.groupText;
   }
@@ -197,13 +202,15 @@ function ring(event: Uint8Array): CpgEvent {
   return { type: 'ring', ringId: fixed.ringId, members };
 }
 
-function checkedView(event: Uint8Array, bytesMin: number): DataView {
+function checkLength(event: Uint8Array, bytesMin: number): void {
   if (event.length < bytesMin) throw malformed(`event of ${event.length} bytes`);
-  return viewOf(event);
 }
 
-/** Shorter messages share memory in Node's pool of buffers; those of half a pool and more would not fit in it. */
+/** Shorter messages share memory: one that is kept keeps its slab. */
 const POOLED_BYTES_MAX = 2048;
+const SLAB_BYTES = 16 * 1024;
+let slab = new ArrayBuffer(0);
+let slabUsed = 0;
 
 /**
  * A copy that belongs to the program. A buffer of its own for each short message costs five times its bytes: the allocator, and the garbage
@@ -212,10 +219,25 @@ const POOLED_BYTES_MAX = 2048;
 function copied(data: Uint8Array): Uint8Array {
   const { length } = data;
   if (length > POOLED_BYTES_MAX) return new Uint8Array(data);
-  const { buffer, byteOffset } = Buffer.allocUnsafe(length);
-  const copy = new Uint8Array(buffer, byteOffset, length);
+  if (slabUsed + length > slab.byteLength) {
+    slab = sharedSlab();
+    slabUsed = 0;
+  }
+  const copy = new Uint8Array(slab, slabUsed, length);
   copy.set(data);
+  slabUsed += (length + 7) & -8;
   return copy;
+}
+
+/** One of its messages cannot be given to another thread with the memory of all. */
+function sharedSlab(): ArrayBuffer {
+  const { buffer } = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  try {
+    markAsUntransferable(buffer);
+  } catch {
+    // Runtimes that are not Node.js may not have it.
+  }
+  return buffer;
 }
 
 /** The system makes the pages when they are written. Only a message that is complete is handed out, so nothing of what was in them before. */

@@ -223,11 +223,8 @@ export class Cpg<Gap extends GapEvent = never> extends Connection {
     try {
       const signal = checkedSignal(options.signal);
       const data = this.sendable(message);
-      const isLong = data.length > CPG_ATOMIC_BYTES_MAX;
-      // Each message has an object of its own, by which its confirmation is known.
-      const own = (): Uint8Array => (isLong ? data.subarray() : new Uint8Array(data));
-      if (options.confirm === 'delivered') return this.sendConfirmed(own(), signal);
-      if (isLong) return this.queue.add(own(), signal);
+      if (options.confirm === 'delivered') return this.sendConfirmed(ownOf(data), signal);
+      if (data.length > CPG_ATOMIC_BYTES_MAX) return this.queue.add(ownOf(data), signal);
       if (!this.queue.busy && this.post(data)) return nextTurnIfDue() ?? Promise.resolve();
       // The caller may use its buffer again once the call returned.
       return this.queue.addCopy(data, signal);
@@ -399,6 +396,10 @@ export class Cpg<Gap extends GapEvent = never> extends Connection {
     }
   }
 }
+
+/** Each message has an object of its own, by which its confirmation is known. */
+const ownOf = (data: Uint8Array): Uint8Array =>
+  data.length > CPG_ATOMIC_BYTES_MAX ? data.subarray() : new Uint8Array(data);
 
 const notJoined = (state: 'none' | 'joined' | 'left'): StateError =>
   state === 'left'

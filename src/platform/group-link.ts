@@ -3,7 +3,7 @@ import { type Clock, clockOf } from '../client/clock.ts';
 import { Cpg, type CpgProcess } from '../client/cpg.ts';
 import { ConnectionError } from '../client/errors.ts';
 import { Quorum, type RingIdentity } from '../client/quorum.ts';
-import type { ConnectOptions } from '../client/session.ts';
+import type { ConnectOptions, ReconnectingOptions } from '../client/session.ts';
 import { Votequorum } from '../client/votequorum.ts';
 
 /** What quorum reports of a ring; `null` where nothing is known of votes. */
@@ -172,7 +172,9 @@ export class GroupLink {
     const { signal } = this.options.connect;
     const closing = this.closed.signal;
     const again = this.wasOpen || signal === undefined;
-    return { ...this.options.connect, signal: again ? closing : AbortSignal.any([signal, closing]) };
+    // One that is made again below would have its gaps to itself: this link reports them.
+    const own: ReconnectingOptions = { ...this.options.connect, reconnect: false };
+    return { ...own, signal: again ? closing : AbortSignal.any([signal, closing]) };
   }
 
   private async ending(run: () => Promise<void>): Promise<Error> {

@@ -287,3 +287,23 @@ t.test('a long message is read while it is sent; memory that is given away meanw
   t.equal(payloads(daemon).at(-1), 'next');
   cpg.destroy();
 });
+
+t.test('short messages share memory: none overlaps another, and no thread can be given that of all', async (t) => {
+  const decoder = new CpgEventDecoder(1000);
+  const texts = Array.from({ length: 500 }, (_, index) => `${index} `.repeat(1 + (index % 97)));
+  const messages = texts.map((text) => decoder.decode(deliver(text)));
+  const data = messages.map((event) => (event?.type === 'message' ? event.data : new Uint8Array(0)));
+  t.same(
+    data.map((bytes) => Buffer.from(bytes).toString()),
+    texts,
+  );
+  t.ok(new Set(data.map(({ buffer }) => buffer)).size < 50);
+  const { buffer } = data[0]!;
+  t.ok(buffer instanceof ArrayBuffer);
+  try {
+    structuredClone(buffer, { transfer: [buffer as ArrayBuffer] }); // Node.js 20 makes a copy, later ones refuse
+  } catch (error) {
+    t.match(error, { name: 'DataCloneError' });
+  }
+  t.equal(Buffer.from(data[1]!).toString(), texts[1]);
+});

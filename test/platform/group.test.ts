@@ -40,7 +40,8 @@ t.test('values, their places, and those that are none', async (t) => {
 
 t.test('a lost connection is a gap, and made again; sends wait for it', async (t) => {
   const cluster = await createTestCluster(3);
-  const a = await cluster.run(ProcessGroup.open<number>({ ...cluster.connectOptions(1), name: 'g' }));
+  const reconnecting = { ...cluster.connectOptions(1), reconnect: true }; // of single connections: no concern of a group's
+  const a = await cluster.run(ProcessGroup.open<number>({ ...reconnecting, name: 'g' }));
   const b = await cluster.run(ProcessGroup.open<number>({ ...cluster.connectOptions(2), name: 'g' }));
   await cluster.run(b.send(1));
   t.match(await cluster.run(take(a, 1, 'message')), [{ value: 1 }]);

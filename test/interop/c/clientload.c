@@ -4,7 +4,8 @@
  *   clientload both|receive GROUP SIZE SECONDS
  *
  * both: one thread sends without a pause, another dispatches; counted is what comes back. receive: counted is what others send.
- * Prints "ready", then after the time one line: {"messages":…,"seconds":…,"cpuMs":…}
+ * A further thread sleeps for a millisecond at a time: how late it wakes up is what the machine does to anybody in such a process.
+ * Prints "ready", then after the time one line: {"messages":…,"seconds":…,"cpuMs":…,"loopMaxMs":…,"loopP99Ms":…}
  */
 #include <corosync/cpg.h>
 #include <pthread.h>
@@ -52,6 +53,30 @@ static double cpu_ms(void)
 	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e3;
 }
 
+#define LATE_MAX 200000
+static double late_ms[LATE_MAX];
+static volatile size_t late_count;
+static volatile int measuring;
+
+static void *tick(void *argument)
+{
+	(void)argument;
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	for (;;) {
+		double before = now();
+		nanosleep(&pause, NULL);
+		if (measuring && late_count < LATE_MAX)
+			late_ms[late_count++] = (now() - before) * 1e3 - 1;
+	}
+	return NULL;
+}
+
+static int ascending(const void *a, const void *b)
+{
+	double difference = *(const double *)a - *(const double *)b;
+	return (difference > 0) - (difference < 0);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 5)
@@ -75,6 +100,8 @@ int main(int argc, char **argv)
 	}
 	pthread_t thread;
 	pthread_create(&thread, NULL, dispatch, &handle);
+	pthread_t ticker;
+	pthread_create(&ticker, NULL, tick, NULL);
 	printf("ready\n");
 	fflush(stdout);
 	char *data = calloc(1, size + 1);
@@ -83,6 +110,7 @@ int main(int argc, char **argv)
 	while (!sends && received == 0)
 		usleep(1000);
 	uint64_t first = received;
+	measuring = 1;
 	double start = now();
 	double cpu = cpu_ms();
 	while (now() - start < seconds) {
@@ -92,8 +120,13 @@ int main(int argc, char **argv)
 			cpg_mcast_joined(handle, CPG_TYPE_AGREED, &iov, 1);
 	}
 	uint64_t count = received - first;
-	printf("{\"messages\":%llu,\"seconds\":%.3f,\"cpuMs\":%.1f,\"loopMaxMs\":0,\"loopP99Ms\":0}\n",
-	       (unsigned long long)count, now() - start, cpu_ms() - cpu);
+	double took = now() - start;
+	double cost_ms = cpu_ms() - cpu;
+	measuring = 0;
+	size_t ticks = late_count;
+	qsort(late_ms, ticks, sizeof(late_ms[0]), ascending);
+	printf("{\"messages\":%llu,\"seconds\":%.3f,\"cpuMs\":%.1f,\"loopMaxMs\":%.2f,\"loopP99Ms\":%.2f}\n",
+	       (unsigned long long)count, took, cost_ms, ticks > 0 ? late_ms[ticks - 1] : 0, late_ms[ticks * 99 / 100]);
 	fflush(stdout);
 	_exit(0);
 }
