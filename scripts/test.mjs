@@ -15,27 +15,34 @@ import { totalLines } from './test-totals.mjs';
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const PARALLEL = 2;
 /** Labs mostly wait for timers of the protocol, and each has its own network. */
-const LABS_PARALLEL = Number(process.env.RONDO_LABS_PARALLEL ?? 3);
+const LABS_PARALLEL = Number(process.env.RONDO_LABS_PARALLEL ?? 4);
 const LAB = /^test\/(interop|security)\//;
 /** The longest labs begin first, so that none of them runs on by itself at the end. */
 const LONG_FIRST = [
-  'faults.',
-  'votequorum',
-  'knet-ring',
-  'knet-newer',
-  'qdevice',
-  'package.',
-  'spine',
   'pacemaker',
+  'package-pcs',
   'upstream',
-  'tools',
-  'log-destinations',
+  'fast-return',
   'knet-faults',
+  'spine',
+  'interface-down',
+  'knet-ring',
+  'troubleshooting',
+  'doctor-causes',
+  'hostile',
+  'votequorum',
+  'faults.',
+  'tools',
+  'platform',
+  'package',
+  'qdevice',
 ];
 /** They measure how soon something happens: daemons of other labs on the same processors would decide that. */
 const TIMED = /^test\/interop\/(fast-detection|dashboard)\./;
-/** Run alone, after the others: they measure time, use much memory or build networks. */
+/** Long, and no unit tests: left out by --unit. */
 const SERIAL = /^test\/(interop|security|conformance|sim|perf)\/|\.slow\.test\.ts$/;
+/** They compute, on virtual time: nothing beside them matters. The others run alone, because they measure time or start daemons. */
+const VIRTUAL = /^test\/(conformance|sim)\//;
 /** Serial ones that are quick enough to be unit tests all the same. */
 const QUICK = /^test\/(sim|conformance|interop|security)\/.*\.quick\.test\.ts$/;
 /** The whole selection (RONDO_LAB_FULL) is up to an hour in one lab; property tests take as many times longer as they try more cases. */
@@ -92,6 +99,7 @@ function findTests() {
     .sort();
 }
 
+const campaignFirst = (one, other) => Number(other.includes('/campaign.')) - Number(one.includes('/campaign.'));
 const isSerial = (file) => SERIAL.test(file) && !QUICK.test(file);
 
 /** The programs that run, each with its file and what it has printed so far. */
@@ -190,11 +198,14 @@ prepare();
 // Only now is it certain that dependencies are installed.
 const { TapTally } = await import('./tap-tally.mjs');
 await runAll(
-  files.filter((file) => !isSerial(file)),
+  [
+    ...files.filter((file) => !isSerial(file)),
+    ...files.filter((file) => isSerial(file) && VIRTUAL.test(file)).sort(campaignFirst),
+  ],
   PARALLEL,
 );
 await runAll(
-  files.filter((file) => isSerial(file) && !LAB.test(file)),
+  files.filter((file) => isSerial(file) && !LAB.test(file) && !VIRTUAL.test(file)),
   1,
 );
 const rank = (file) => {
