@@ -39,6 +39,8 @@ const FRAMES_PER_TURN = 512;
 /** Timers that are as late show that the thread did not run; then so many times the frames of a turn are read at once. */
 const HELD_UP_MS = 50;
 const HELD_UP_POLLS_MAX = 16;
+/** Clients queue what so many visits of the token take along: one that is being sent, and the next. */
+const ROOM_VISITS = 2;
 const SYNC_TICK_MS = 100;
 const PUBLISH_MS = 1;
 
@@ -270,9 +272,13 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
     this.publish();
   }
 
-  /** Whether the send queue has room now for a message of `bytes`, its group name included. */
+  /**
+   * Whether the send queue has room now for a message of `bytes`, its group name included. A client that sends without a pause would fill it:
+   * what others of this node send next would wait behind megabytes. What the next visits of the token take along is enough, the rest waits in its ring.
+   */
   hasRoom(bytes: number): boolean {
-    return this.groups.srp.sendQueue.avail >= packetsFor(bytes, this.groups.packetBytes);
+    const { srp, packetBytes } = this.groups;
+    return srp.sendQueue.length < ROOM_VISITS * srp.visitPackets && srp.sendQueue.avail >= packetsFor(bytes, packetBytes);
   }
 
   /** What the main thread sees of the queue (shared-layout.ts). */

@@ -15,7 +15,7 @@ const MESSAGES_MIN = 128;
  * spinning brings, if that is messages enough to tell. One message in flight takes thirty times as long while a daemon spins where the next
  * one's should run, and a window is twenty such messages.
  */
-const HARM = { afterMs: 3, share: 0.5, messagesMin: 32 } as const;
+const HARM = { afterMs: 3, share: 0.5, messagesMin: 8 } as const;
 
 /**
  * Whether to poll a little longer before sleeping. A wake-up from epoll costs tens of microseconds; under load the next frame or

@@ -174,7 +174,7 @@ const backlog = (s: RingState): number =>
   s.state === 'recovery' ? s.recovery.retransCount - s.recovery.retransFirst : sendingQueue(s).length;
 
 /** The most that one visit may broadcast: max_messages, or fewer where those would not stay in a processor's caches. */
-const maxMessages = (s: RingState): number =>
+export const maxMessages = (s: RingState): number =>
   s.loss.windowScale(s) * Math.min(s.timings.maxMessages, s.loss.cachedMessages(s));
 
 /** How many messages this visit may broadcast (totem.md 4.9). */

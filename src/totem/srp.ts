@@ -9,7 +9,7 @@ import type { FramePool } from './frame-pool.ts';
 import { FrameClass, type SrpState } from './interface.ts';
 import { sendLeave } from './joins.ts';
 import { receiveJoin, receiveMergeDetect } from './membership.ts';
-import { load, receiveOrfToken } from './orf.ts';
+import { load, maxMessages, receiveOrfToken } from './orf.ts';
 import { receiveMcast } from './receive-mcast.ts';
 import { requestAhead } from './reservation.ts';
 import type { SendQueue } from './send-queue.ts';
@@ -160,6 +160,11 @@ export class TotemSrp {
   /** The queue that new packets join. */
   get sendQueue(): SendQueue {
     return this.state.waitingTransAck ? this.state.transQueue : this.state.newQueue;
+  }
+
+  /** The most packets that one visit of the token takes along. */
+  get visitPackets(): number {
+    return maxMessages(this.state);
   }
 
   /** Packets are filled with up to `packetBytes` from now on. */

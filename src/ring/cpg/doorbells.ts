@@ -89,6 +89,7 @@ export class Doorbells<Client extends RingingClient> {
     for (let u = 0; u < users.length; u++) {
       const user = users[u]!;
       user.left = user.clients.length;
+      if (user.left > 1) user.next++; // another one is first: there may be no room for all
       if (!user.privileged) more ||= user.left > 0;
       else while (user.left > 0) count += this.serveNext(user, nowMs, Number.POSITIVE_INFINITY);
     }
