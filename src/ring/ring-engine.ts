@@ -33,8 +33,8 @@ export interface EngineRing {
   readonly reportProcesses: boolean;
   /** Monotonic milliseconds, as of the loop's current turn. */
   nowMs(): number;
-  /** Whether the send queue has room now for a message of `bytes`, its group name included. */
-  hasRoom(bytes: number): boolean;
+  /** Whether the send queue has room now for a message of `bytes`, its group name included; `shared`: several clients of this node send. */
+  hasRoom(bytes: number, shared: boolean): boolean;
   /** Where messages go out; the memory of their parts is read during the calls. */
   readonly groups: Pick<ProcessGroups, 'mcast' | 'beginMessage' | 'append' | 'endMessage' | 'messageBytesMax'>;
   readonly sync: Pick<SyncCore, 'isInProgress'>;

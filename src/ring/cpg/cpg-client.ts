@@ -37,6 +37,8 @@ const SENDS: readonly number[] = [CpgRequest.MCAST, CpgRequest.PARTIAL_MCAST, Cp
 export interface CpgClientEvents {
   /** Something is to be flushed at the end of the turn. */
   touch(client: AttachedCpgClient): void;
+  /** Requests of this client were handled. */
+  served(client: AttachedCpgClient): void;
   /** Whether the client is gone, looked at now. */
   hasHungUp(client: AttachedCpgClient): boolean;
   /** So much waits for the clients of its user that its sends wait. */
@@ -106,6 +108,7 @@ export class AttachedCpgClient implements CpgPort {
     }
     if (count > 0) {
       this.served += count;
+      this.events.served(this);
       connection.releaseRequests();
       if (connection.owesBytes(BYTES_OWED_MAX)) connection.drainBytes();
     }
