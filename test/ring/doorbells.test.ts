@@ -61,6 +61,25 @@ t.test('a user with many clients takes his share of a turn, not that of others o
   close();
 });
 
+t.test('another client is the first in each turn', async (t) => {
+  for (const uid of [0, 7]) {
+    const { doorbells, close } = fixture();
+    const order: number[] = [];
+    const clients = [1, 2, 3].map((name) => new Client(uid, () => order.push(name)));
+    for (const client of clients) doorbells.activate(client);
+    const firsts = [];
+    for (let turn = 0; turn < 6; turn++) {
+      order.length = 0;
+      doorbells.serve(performance.now());
+      t.same([...order].sort(), [1, 2, 3], 'each once');
+      firsts.push(order[0]);
+    }
+    t.same(firsts.slice(0, 3).sort(), [1, 2, 3]);
+    t.same(firsts.slice(3), firsts.slice(0, 3));
+    close();
+  }
+});
+
 t.test('a turn whose time is over begins again where it ended', async (t) => {
   const { doorbells, close } = fixture();
   const slow = [1, 2, 3, 4].map((uid) => new Client(uid));

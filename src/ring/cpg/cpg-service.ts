@@ -27,6 +27,7 @@ import type { EngineRing, RingEngine, RingEnvironment } from '../ring-engine.ts'
 import { AttachedCpgClient, type CpgClientEvents } from './cpg-client.ts';
 import { Doorbells } from './doorbells.ts';
 import { Patience } from './patience.ts';
+import { Sharing } from './sharing.ts';
 import { SlowClients } from './slow-clients.ts';
 import { ZeroCopyFiles } from './zero-copy-files.ts';
 
@@ -36,8 +37,6 @@ const GONE_RETRY_MS = 2;
 const FAREWELL_MS = 2000;
 /** Giving rings, files and sockets of ended connections back, in one turn of the loop: a user's thousand can end at once. */
 const RELEASE_MS = 3;
-/** So long after the requests of another client clients count as several that send. */
-const SHARED_MS = 1000;
 const SCRATCH_ALIGN_BYTES = 8;
 /** Changes of groups that are reported to the main thread at once, and in the long run; processes of each. */
 const REPORTS_AT_ONCE = 256;
@@ -69,13 +68,12 @@ export class CpgService implements CpgHost, RingEngine {
   private goneRetryMs = Number.POSITIVE_INFINITY;
   /** A connection ended since the requests were looked at: one that waited for that has its turn at once. */
   private ended = false;
-  /** Of the turn in hand; which client was served last, and until when clients count as several that send. */
+  private readonly sharing = new Sharing();
+  /** Of the turn in hand. */
   private turnMs = 0;
-  private lastServedId = -1;
-  private sharedUntilMs = 0;
   private readonly clientEvents: CpgClientEvents = {
     touch: (client) => this.touch(client),
-    served: (client) => this.served(client),
+    served: ({ id }) => this.sharing.served(id, this.turnMs),
     publishEvents: () => this.publishEvents(),
     hasHungUp: (client) => this.hasHungUp(client),
     sendsWait: ({ user }, nowMs) => this.patience.holds(user.uid, nowMs),
@@ -241,13 +239,6 @@ export class CpgService implements CpgHost, RingEngine {
     this.ended = false;
     this.turnMs = nowMs;
     return this.doorbells.serve(nowMs);
-  }
-
-  /** Another client than the last time: they share the send queue for a while. */
-  private served(client: AttachedCpgClient): void {
-    if (client.id === this.lastServedId) return;
-    if (this.lastServedId >= 0) this.sharedUntilMs = this.turnMs + SHARED_MS;
-    this.lastServedId = client.id;
   }
 
   hasRequests(): boolean {
@@ -451,7 +442,7 @@ export class CpgService implements CpgHost, RingEngine {
   }
 
   hasRoom(bytes: number): boolean {
-    return this.ring.hasRoom(bytes, this.turnMs < this.sharedUntilMs);
+    return this.ring.hasRoom(bytes, this.sharing.holds(this.turnMs));
   }
 
   canEverSend(bytes: number): boolean {

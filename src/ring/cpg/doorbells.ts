@@ -88,8 +88,9 @@ export class Doorbells<Client extends RingingClient> {
     let more = false;
     for (let u = 0; u < users.length; u++) {
       const user = users[u]!;
+      // After a turn in which all had theirs another one is first: there may be no room for what the last one has.
+      if (user.left === 0) user.next = (user.next + 1) % Math.max(1, user.clients.length);
       user.left = user.clients.length;
-      if (user.left > 1) user.next++; // another one is first: there may be no room for all
       if (!user.privileged) more ||= user.left > 0;
       else while (user.left > 0) count += this.serveNext(user, nowMs, Number.POSITIVE_INFINITY);
     }
