@@ -16,14 +16,17 @@ lockfile=/run/corosync.pid
 [ ! -r /etc/default/corosync ] || . /etc/default/corosync
 . /lib/lsb/init-functions
 
-runs() { [ -r "$lockfile" ] && pid=$(cat "$lockfile") && [ -n "$pid" ] && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = corosync ]; }
+runs() { [ -r "$lockfile" ] && pid=$(cat "$lockfile") && [ -n "$pid" ] && lives; }
 
-# A node leaves the ring in order; whatever has not ended then has lost it.
+# What nobody has waited for yet has a name, but no command line.
+lives() { [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = corosync ] && grep -qs . "/proc/$pid/cmdline"; }
+
+# A node leaves the ring in order; whatever has not ended then has lost it. The lock file goes before the process does, which has its ports until then.
 stop() {
   runs || return 0
   kill -TERM "$pid"
   waited=0
-  while runs; do
+  while lives; do
     [ $waited -lt 60 ] || return 1
     sleep 1
     waited=$((waited + 1))

@@ -3,7 +3,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { hasCommand, ROOT } from './lab/host.ts';
+import { hasCommand, labUnavailable, ROOT } from './lab/host.ts';
+
+t.setTimeout(0);
 
 /** The files of our packages that other programs read: each is read by its program, beside stock's where that has one. */
 const PACKAGE = join(ROOT, 'conf/package');
@@ -95,6 +97,22 @@ t.test('scripts are what a POSIX shell reads', async (t) => {
   }
   t.match(readFileSync(join(PACKAGE, 'openrc'), 'utf8'), /^#!\/sbin\/openrc-run\n/);
 });
+
+/** Takes its lock file away and goes on for a while, as a daemon on a busy host does. */
+const SLOW_END = `trap 'rm /run/corosync.pid; sleep 1.5; exit' TERM; echo $$ >/run/corosync.pid; while :; do sleep 0.1; done`;
+const STOPPED = `mount -t tmpfs tmpfs /run && cp /bin/sh /run/corosync && { /run/corosync -c "$0" & }
+until [ -s /run/corosync.pid ]; do sleep 0.1; done; pid=$(cat /run/corosync.pid); sh "$1" stop; echo "status $?"
+grep -qs . "/proc/$pid/cmdline" && echo 'runs on' || echo ended`;
+
+t.test(
+  'a host without systemd: stopped is who has ended, not who has no lock file',
+  { skip: labUnavailable() },
+  async (t) => {
+    const words = ['--mount', 'sh', '-c', STOPPED, SLOW_END, join(PACKAGE, 'init.d')];
+    const { stdout, stderr } = spawnSync('unshare', words, { encoding: 'utf8', timeout: 60_000 });
+    t.match(stdout, /status 0\nended\n$/, stderr);
+  },
+);
 
 t.test('the files for other tools are what these read', { skip: without('python3') }, async (t) => {
   const conf = join(ROOT, 'conf');
