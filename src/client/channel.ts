@@ -19,6 +19,8 @@ export interface Channel {
 export interface ChannelHandler {
   /** `event` is valid during the call only. */
   event(event: Uint8Array): void;
+  /** Whether many of them wait for the program: what comes next is better taken in small portions. */
+  isBehind?(): boolean;
   /** The connection ended; `null`: it was closed from here. Called once. */
   closed(error: Error | null): void;
 }

@@ -35,6 +35,8 @@ export const CPG_MESSAGE_BYTES_MAX = 256 * 1024 * 1024;
 const QUEUE_BYTES_DEFAULT = 8 * 1024 * 1024;
 /** What an event costs in the queue besides its data. */
 const EVENT_OVERHEAD_BYTES = 200;
+/** More events than these in the queue cost the garbage collector, which copies what lives while the program stands still. */
+const BEHIND_EVENTS = 500;
 const GUARANTEE_AGREED = 2;
 const MCAST = CPG_CALLS.mcast.request.fields;
 const FLAG_INITIAL_TOTEM = 1;
@@ -152,6 +154,7 @@ export class Cpg<Gap extends GapEvent = never> extends Connection {
   private attach(session: Session): void {
     this.session = session;
     session.register(this.stream);
+    session.pacedBy(() => this.stream.waiting >= BEHIND_EVENTS);
     session.register(this.confirmations);
     this.queue = new MessageQueue(session, {
       post: (data) => this.post(data),

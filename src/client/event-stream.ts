@@ -52,6 +52,11 @@ export class EventStream<T> implements AsyncIterableIterator<T> {
     return this.finished;
   }
 
+  /** Events that wait for the reader. */
+  get waiting(): number {
+    return this.queue.length - this.head;
+  }
+
   push(item: T, weight = 1): void {
     if (this.finished) return;
     if (this.waiter !== null) {

@@ -93,6 +93,7 @@ export class Session {
   private lives = 0;
   private isKeptAlive = true;
   private revival: Revival | null = null;
+  private isBehind: () => boolean = () => false;
   private readonly reconnection: Reconnection;
   private ended: ConnectionError | null = null;
   private resolveEnded: (reason: ConnectionError | null) => void = () => {};
@@ -159,6 +160,7 @@ export class Session {
       event: (event: Uint8Array) => {
         if (life === this.lives) this.dispatch(event);
       },
+      isBehind: () => this.isBehind(),
       closed: (error: Error | null) => {
         if (life === this.lives) this.channelClosed(error);
       },
@@ -295,6 +297,11 @@ export class Session {
   late(): ConnectionError {
     const message = `${this.service}: the daemon did not respond within ${this.timeoutMs} ms`;
     return new ConnectionError('RONDO_TIMEOUT', message, TIMEOUT_HINT);
+  }
+
+  /** What says whether many events wait for the program. */
+  pacedBy(isBehind: () => boolean): void {
+    this.isBehind = isBehind;
   }
 
   /** The stream ends with this connection. */

@@ -39,6 +39,13 @@ export class SharedEvents<T> {
     for (const watch of this.watches) watch.push(item, weight);
   }
 
+  /** Events that wait for the slowest reader. */
+  get waiting(): number {
+    let most = this.main.waiting;
+    for (const { waiting } of this.watches) most = Math.max(most, waiting);
+    return most;
+  }
+
   loop(signal: AbortSignal | undefined): AsyncIterableIterator<T> {
     this.hasLoop = true;
     return this.main.loop(signal);

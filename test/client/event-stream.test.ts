@@ -33,6 +33,13 @@ t.test('a full stream asks to hold and lets go at half', async (t) => {
   t.same(record.calls, ['full', 'drained']);
 });
 
+t.test('it says how many events wait', async (t) => {
+  const stream = new EventStream<number>(100);
+  for (let i = 0; i < 3; i++) stream.push(i);
+  await stream.next();
+  t.equal(stream.waiting, 2);
+});
+
 t.test('everything before a failure is read, then it is thrown once', async (t) => {
   const stream = new EventStream<number>(4);
   stream.push(1);

@@ -40,6 +40,8 @@ const UNCOUNTED = 2 ** 30;
 export interface IpcClientHandler {
   /** `event` lies in the ring: valid during the call only. */
   event(event: Uint8Array): void;
+  /** Whether many of them wait for the program: the next ones are taken in small portions then, one each turn. */
+  isBehind?(): boolean;
   /** The connection ended; `null`: by `close()`. Called once. */
   closed(error: Error | null): void;
 }
@@ -275,9 +277,10 @@ export class IpcClient {
     const ring = this.channels.event;
     let untilLook = 0;
     let bytesUntilLook = 0;
+    let looks = 0;
     while (this.eventsPending > 0 && !this.paused && !this.ended) {
       if (untilLook === 0 || bytesUntilLook <= 0) {
-        if (eventsShare.isOver()) {
+        if (eventsShare.isOver() || (looks++ > 0 && this.handler.isBehind?.() === true)) {
           this.scheduleTurn();
           return;
         }
