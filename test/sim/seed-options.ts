@@ -1,3 +1,4 @@
+import { hasCfg } from './agreements.ts';
 import { hasAmbushes } from './ambushes.ts';
 import { hasKnet } from './knet-lines.ts';
 import { hasReplicas } from './replicas.ts';
@@ -15,5 +16,6 @@ export const optionsOf = (
   quorum: hasVotes(seed),
   knet: hasKnet(seed) && !attack,
   ambushes: hasAmbushes(seed) && !attack,
+  cfg: hasCfg(seed) && !attack,
   replicas: hasReplicas(seed) && !attack,
 });

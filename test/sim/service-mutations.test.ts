@@ -10,7 +10,7 @@ import { type SimReport, simulate } from './world.ts';
 
 t.setTimeout(600_000); // the machine may be busy
 
-/** As mutations.test.ts, of what only a share of a campaign's seeds has: knet, replicated machines. */
+/** As mutations.test.ts, of what only a share of a campaign's seeds has: knet, replicated machines, cfg. */
 const overKnet = (seed: number, spoil: Bug['plant']): SimReport => simulate(seed, { knet: true, spoil });
 
 const coreOf = ({ knet }: SimNode): KnetCore => knet!.core;
@@ -122,6 +122,61 @@ const REPLICA_BUGS: readonly Bug[] = [
   },
 ];
 
+const withCfg = (seed: number, spoil: Bug['plant']): SimReport => simulate(seed, { cfg: true, spoil });
+
+const CFG_BUGS: readonly Bug[] = [
+  {
+    name: 'a node that refuses a reload is overheard',
+    plant: ({ cfg }) => {
+      const { agreement } = cfg!;
+      const onVote = agreement['voteDelivered'].bind(agreement);
+      agreement['voteDelivered'] = (vote, nodeId) => onVote({ ...vote, isYes: 1 }, nodeId);
+    },
+  },
+  {
+    name: 'only the last question about a reload is remembered',
+    plant: ({ cfg }) => {
+      const prepared = cfg!.agreement['prepared'];
+      const set = prepared.set.bind(prepared);
+      prepared.set = (requester, plan) => {
+        prepared.clear();
+        return set(requester, plan);
+      };
+    },
+  },
+  {
+    name: 'a ballot goes on after a change of members',
+    plant: ({ cfg }) => {
+      const { agreement } = cfg!;
+      agreement.configurationChange = ({ kind, members }) => {
+        if (kind === 'regular') agreement['members'] = members;
+        for (const member of members) agreement['ours'].add(member);
+      };
+    },
+  },
+  {
+    name: 'a client that is against a shutdown counts as one that agrees',
+    plant: ({ cfg }) => {
+      const { shutdowns } = cfg!;
+      const reply = shutdowns.reply.bind(shutdowns);
+      shutdowns.reply = (client) => reply(client, true);
+    },
+  },
+  {
+    name: 'a shutdown waits for ever for a client that is gone',
+    plant: ({ cfg }) => {
+      const { shutdowns } = cfg!;
+      shutdowns['evaluate'] = ((evaluate) => () => {
+        if (shutdowns['session']?.timer !== null) evaluate();
+      })(shutdowns['evaluate'].bind(shutdowns));
+    },
+  },
+];
+
+catchAll(
+  t,
+  CFG_BUGS.map((bug) => ({ story: withCfg, ...bug })),
+);
 catchAll(
   t,
   REPLICA_BUGS.map((bug) => ({ story: withReplicas, ...bug })),

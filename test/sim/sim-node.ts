@@ -11,10 +11,12 @@ import { Timer } from '../../src/totem/timer-table.ts';
 import { commitTokenBytes, readCommitToken } from '../../src/totem/wire/commit-token.ts';
 import { FrameType, HEADER, readU64 } from '../../src/totem/wire/header.ts';
 import { MCAST, MCAST_HEADER_BYTES } from '../../src/totem/wire/mcast.ts';
+import type { Agreements } from './agreements.ts';
 import type { Checker, View } from './checker.ts';
 import { type KnetLines, LOCAL, unwrap } from './knet-lines.ts';
 import { giveMemory, takeMemory } from './memory-store.ts';
 import type { Replicas } from './replicas.ts';
+import { SimCfg } from './sim-cfg.ts';
 import { SimCpg } from './sim-cpg.ts';
 import { SimKnet } from './sim-knet.ts';
 import { SimQuorum } from './sim-quorum.ts';
@@ -34,6 +36,8 @@ const KNET_INBOX_MAX = 4000;
 /** Events between two looks at all slots, which take as long as some hundred events. */
 const OWNERSHIP_EVERY = 1000;
 const IP_AND_UDP_BYTES = 28;
+/** By so much the sum of two times may be off. */
+const ROUNDING_MS = 0.001;
 const MESSAGE_MAGIC = 0x51a7e5;
 const MESSAGE_HEADER_BYTES = 20;
 
@@ -57,6 +61,8 @@ export interface SimNodeOptions {
   readonly lines: KnetLines | null;
   /** With a program that has a replicated machine; with votequorum. */
   readonly replicas: Replicas | null;
+  /** With clients of cfg, and reloads. */
+  readonly agreements: Agreements | null;
 }
 
 export interface SimNodeWorld {
@@ -110,6 +116,7 @@ export class SimNode {
   readonly quorum: SimQuorum | null;
   readonly knet: SimKnet | null;
   readonly replica: SimReplica | null;
+  readonly cfg: SimCfg | null;
   readonly view: View;
   readonly memory: FrameMemory;
   alive = true;
@@ -121,6 +128,8 @@ export class SimNode {
   private outbox: Outgoing[] = [];
   /** What knet has said of other nodes, until the core may be told. */
   private news: (() => void)[] = [];
+  /** What is due and waits for the end of a pause. */
+  private readonly deferred: (() => void)[] = [];
   private processing = false;
   /** Messages keep their order within a queue, and the transitional queue's within one change (totem.md 5.5). */
   private epoch = 1;
@@ -189,6 +198,7 @@ export class SimNode {
     this.sync.add(this.cpg.core.sync);
     this.knet = options.lines === null ? null : this.makeKnet(options.lines);
     this.replica = options.replicas === null ? null : this.makeReplica(options.replicas);
+    this.cfg = options.agreements === null ? null : this.makeCfg(options.agreements);
     world.spoil?.(this);
   }
 
@@ -225,13 +235,53 @@ export class SimNode {
     });
   }
 
-  /** In an event of this node, unless it dies before; after a pause if it is in one. */
+  private makeCfg(agreements: Agreements): SimCfg {
+    const { world, view } = this;
+    return new SimCfg({
+      nodeId: this.options.nodeId,
+      groups: this.groups,
+      agreements,
+      now: () => world.now(),
+      after: (delayMs, run) => this.later(delayMs, run),
+      syncInProgress: () => this.sync.isInProgress(),
+      get ring() {
+        return view.ring ?? 'none';
+      },
+      violation: (text) => world.checker.violation(view, text),
+      shutdown: () =>
+        world.after(0, () => {
+          if (!this.running || agreements.over) return;
+          this.leave();
+          this.crash();
+        }),
+    });
+  }
+
+  /** Something happens at the cfg of this node. */
+  cfgAct(what: 'reload' | 'client', random: (low: number, high: number) => number): void {
+    if (!this.running) return;
+    this.event(() => {
+      if (what === 'client') this.cfg?.act(random);
+      else if (!this.sync.isInProgress()) this.cfg?.requestReload();
+    });
+  }
+
+  /** In an event of this node, unless it dies before; after a pause if it is in one, in order. */
   private later(delayMs: number, run: () => void): void {
     this.world.after(delayMs, () => {
       if (!this.alive) return;
-      if (this.running) this.event(run);
-      else this.later(this.pausedUntil - this.world.now(), run);
+      this.deferred.push(run);
+      this.runDeferred();
     });
+  }
+
+  private runDeferred(): void {
+    if (!this.alive) return;
+    if (!this.running) {
+      this.world.after(this.pausedUntil - this.world.now() + ROUNDING_MS, () => this.runDeferred());
+      return;
+    }
+    for (let run = this.deferred.shift(); run !== undefined && this.alive; run = this.deferred.shift()) this.event(run);
   }
 
   private makeKnet(lines: KnetLines): SimKnet {
@@ -382,6 +432,7 @@ export class SimNode {
     if (this.pausedUntil <= this.world.now()) return;
     this.pausedUntil = this.world.now();
     if (this.processing) this.wake(0);
+    this.world.after(0, () => this.runDeferred());
   }
 
   get running(): boolean {
@@ -545,6 +596,7 @@ export class SimNode {
   private configurationChange(change: ConfigurationChange): void {
     this.world.checker.configuration(this.view, change);
     this.sync.configurationChange(change);
+    this.cfg?.configurationChange(change);
   }
 
   private syncCompleted(ringId: { readonly rep: number; readonly seq: number }): void {
@@ -599,6 +651,7 @@ export class SimNode {
       this.quorum.deliver(id & 0xffff, from, memory.bytes.slice(offset, offset + length));
       return;
     }
+    if (this.cfg?.deliver(id, from, () => memory.bytes.slice(offset, offset + length)) === true) return;
     const magic = length >= MESSAGE_HEADER_BYTES ? memory.view.getUint32(offset, true) : 0;
     if (magic !== MESSAGE_MAGIC || memory.view.getUint32(offset + 12, true) !== length) {
       checker.violation(this.view, 'a message that nobody sent');

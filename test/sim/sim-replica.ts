@@ -32,7 +32,8 @@ const OK = 1;
 /** CPG_MODEL_V1_DELIVER_INITIAL_TOTEM_CONF: the ring comes with the first membership. */
 const INITIAL_RING = 1;
 const MEMORY_BYTES = 1 << 18;
-const PATIENCE_TOKENS = 3;
+/** Longer than it takes to send what waits: with 300 ms a machine whose members had 300 commands each left somebody out again and again (seed 9873). */
+const PATIENCE_MS = 2000;
 /** Records on a disk, after which they are replaced by the state that they lead to. */
 const LONG_DISK = 150;
 /** Ids of connections that no other client of the node has. */
@@ -99,7 +100,7 @@ export class SimReplica implements ReplicaHost {
       {
         life: this.life,
         quorum: true,
-        patienceMs: PATIENCE_TOKENS * host.tokenMs,
+        patienceMs: PATIENCE_MS,
         merges: false,
         base: base?.snapshot.length === 0 ? { ...base, snapshot: this.snapshot() } : base,
       },

@@ -5,6 +5,7 @@ import { EventHeap } from '../../src/sim/event-heap.ts';
 import { Random } from '../../src/sim/random.ts';
 import type { NodeSettings } from '../../src/testing/quorum-node.ts';
 import type { SrpTimings } from '../../src/totem/index.ts';
+import { Agreements } from './agreements.ts';
 import { Ambushes } from './ambushes.ts';
 import { Attacker } from './attacker.ts';
 import { Checker } from './checker.ts';
@@ -45,6 +46,8 @@ export interface SimOptions {
   readonly knet?: boolean;
   /** A program on each node has a replicated machine; the nodes have votequorum then. */
   readonly replicas?: boolean;
+  /** The nodes have clients of cfg, and reloads that all agree on. */
+  readonly cfg?: boolean;
   /** Some faults wait for states that pass quickly. */
   readonly ambushes?: boolean;
   /** Applications and clients do nothing. */
@@ -116,6 +119,7 @@ export class World implements SimNodeWorld {
   /** All faults are over. */
   isHealed = false;
   private readonly ambushes: Ambushes | null;
+  readonly agreements: Agreements | null;
   /** Survivors learn of deaths. */
   readonly hasWitnesses: boolean;
   private readonly heartbeats: Heartbeats | null;
@@ -171,6 +175,7 @@ export class World implements SimNodeWorld {
     this.hardships = this.hasWitnesses ? new Hardships(seed, this) : null;
     this.firstRingSeq = this.attacker?.firstRingSeq() ?? 0;
     this.ambushes = options.ambushes === true ? new Ambushes(seed, this) : null;
+    this.agreements = options.cfg === true ? new Agreements(seed, this) : null;
     this.replicas = options.replicas === true ? new Replicas(seed, this) : null;
     // A machine goes on with more than half of the nodes only, whatever breaks a tie.
     this.quorumSettings = this.replicas === null ? quorumSettings(new Random(seed ^ 0x00707e5)) : {};
@@ -237,6 +242,7 @@ export class World implements SimNodeWorld {
         votes: this.votes(nodeId),
         lines: this.lines,
         replicas: this.replicas,
+        agreements: this.agreements,
         diskMs: () =>
           this.random.real(0, this.diskMsMax) + (this.hardships?.diskMs() ?? 0) + (this.ambushes?.diskMs() ?? 0),
       },
@@ -267,6 +273,7 @@ export class World implements SimNodeWorld {
     if (this.options.quiet !== true) this.scheduleTraffic(faultsMs);
     if (this.options.faults ?? true) this.startFaults(faultsMs);
     this.replicas?.start();
+    this.agreements?.start();
     this.attacker?.goOnUntil(faultsMs);
     this.heartbeats?.start();
     this.runFor(faultsMs);
@@ -375,6 +382,7 @@ export class World implements SimNodeWorld {
     this.hardships?.end();
     this.lines?.end();
     this.replicas?.end();
+    this.agreements?.end();
   }
 
   get living(): readonly SimNode[] {
@@ -413,6 +421,7 @@ export class World implements SimNodeWorld {
     this.runUntil(this.clock + 20 * this.timings.tokenMs, arrived); // a report of a death that came late or wrong changes the ring once more
     if (!arrived()) for (const node of living) this.checker.violation(null, `probe lost: ${node.describe()}`);
     this.replicas?.settle();
+    this.agreements?.settle();
     this.checkProcesses();
     this.checker.finish();
   }
@@ -424,6 +433,7 @@ export class World implements SimNodeWorld {
       const belief = sorted(node.cpg.belief);
       if (belief !== truth) this.checker.violation(node.view, `lists processes [${belief}], there are [${truth}]`);
       node.cpg.checkClients();
+      node.cfg?.checkEnd();
       if (node.quorum !== null && !node.quorum.quorate)
         this.checker.violation(node.view, 'all are there, and it is not quorate');
       const down = node.knet?.down(this.living.map(({ options }) => options.nodeId)) ?? [];

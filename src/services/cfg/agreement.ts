@@ -3,7 +3,7 @@ import { chars, u32 } from '../codec/fields.ts';
 import { messageNames, multicast, receive, tryMulticast } from '../codec/message.ts';
 import { execStruct, type ValuesOf } from '../codec/struct.ts';
 import type { EngineTimer, MainEngineContext, RunningService, ServiceEngine } from '../engine.ts';
-import type { PreparedReload, Refusal, Reloader } from './ports.ts';
+import type { Awaitable, PreparedReload, Refusal, Reloader } from './ports.ts';
 
 /** Below the ids of loadable engines, above stock's: a stock daemon drops the messages without a word. */
 export const AGREEMENT_SERVICE_ID = 15;
@@ -69,7 +69,8 @@ export class ReloadAgreement implements ServiceEngine<MainEngineContext, never, 
   }
 }
 
-class AgreementService implements RunningService<never, Message> {
+/** Without promises of its own: what answers at once is answered at once, as the simulator needs it. */
+export class AgreementService implements RunningService<never, Message> {
   readonly calls = {};
   readonly messages = receive(MESSAGES, {
     hello: (_values, nodeId) => void this.ours.add(nodeId),
@@ -83,8 +84,8 @@ class AgreementService implements RunningService<never, Message> {
   private lastTicket = 0;
   /** Why this node said no to its own question. */
   private ownRefusal: Refusal | null = null;
-  /** What this node prepared last, and for whom. */
-  private prepared: { readonly requester: number; readonly plan: Promise<PreparedReload> } | null = null;
+  /** What this node prepared last for each requester: several nodes may ask at once, and each of their reloads is what was agreed on for it. */
+  private readonly prepared = new Map<number, Awaitable<PreparedReload>>();
 
   constructor(
     private readonly context: MainEngineContext,
@@ -95,39 +96,44 @@ class AgreementService implements RunningService<never, Message> {
     for (const nodeId of change.left) this.ours.delete(nodeId);
     if (change.kind !== 'regular') return;
     this.members = change.members;
-    this.prepared = null;
+    this.prepared.clear();
     this.ballot?.finish(MEMBERSHIP_CHANGED);
     multicast(this.context, HELLO, { version: 1 }); // leaves after the sync, with the services' other messages
   }
 
   // ---- the requester ----
 
-  /** `null`: go ahead. Otherwise why not. When the membership changes in between, the new members are asked. */
-  async mayReload(): Promise<Refusal | null> {
-    for (let ballots = 1; ; ballots++) {
-      const refusal = await this.ask();
-      if (refusal !== MEMBERSHIP_CHANGED || ballots === BALLOTS_MAX) return refusal;
-      await new Promise<void>((resolve) => this.context.setTimer(SETTLE_MS, resolve));
-    }
+  mayReload(): Promise<Refusal | null> {
+    return new Promise((resolve) => this.decide(resolve));
   }
 
-  private ask(): Promise<Refusal | null> {
-    const everybody = this.members.length > 0 && this.members.every((nodeId) => this.ours.has(nodeId));
-    if (!everybody) return Promise.resolve(null);
-    if (this.ballot !== null) return Promise.resolve({ reason: 'another reload is being agreed upon' });
-    return new Promise((resolve) => {
-      const ticket = ++this.lastTicket;
-      const finish = (refusal: Refusal | null): void => {
-        timer.cancel();
-        this.ballot = null;
-        resolve(refusal);
-      };
-      const timer = this.context.setTimer(VOTE_TIMEOUT_MS, () => {
-        finish({ reason: `no response from nodes ${[...(this.ballot?.waitingFor ?? [])].join(' ')}` });
-      });
-      this.ballot = { ticket, waitingFor: new Set(this.members), finish, timer };
-      if (!tryMulticast(this.context, PREPARE, { ticket })) finish({ reason: 'the send queue is full' });
+  /** `null`: go ahead. Otherwise why not. When the membership changes in between, the new members are asked. */
+  decide(done: (refusal: Refusal | null) => void, ballot = 1): void {
+    this.ask((refusal) => {
+      if (refusal !== MEMBERSHIP_CHANGED || ballot === BALLOTS_MAX) done(refusal);
+      else this.context.setTimer(SETTLE_MS, () => this.decide(done, ballot + 1));
     });
+  }
+
+  private ask(done: (refusal: Refusal | null) => void): void {
+    const everybody = this.members.length > 0 && this.members.every((nodeId) => this.ours.has(nodeId));
+    if (!everybody) done(null);
+    else if (this.ballot !== null) done({ reason: 'another reload is being agreed upon' });
+    else this.askAll(done);
+  }
+
+  private askAll(done: (refusal: Refusal | null) => void): void {
+    const ticket = ++this.lastTicket;
+    const finish = (refusal: Refusal | null): void => {
+      timer.cancel();
+      this.ballot = null;
+      done(refusal);
+    };
+    const timer = this.context.setTimer(VOTE_TIMEOUT_MS, () => {
+      finish({ reason: `no response from nodes ${[...(this.ballot?.waitingFor ?? [])].join(' ')}` });
+    });
+    this.ballot = { ticket, waitingFor: new Set(this.members), finish, timer };
+    if (!tryMulticast(this.context, PREPARE, { ticket })) finish({ reason: 'the send queue is full' });
   }
 
   private voteDelivered(vote: Vote, nodeId: number): void {
@@ -146,16 +152,19 @@ class AgreementService implements RunningService<never, Message> {
   // ---- all nodes ----
 
   private prepareDelivered(ticket: number, nodeId: number): void {
-    const plan = Promise.resolve()
-      .then(() => this.reloader.prepare())
-      .catch(
-        (error: unknown): PreparedReload => ({
-          ok: false,
-          reason: error instanceof Error ? error.message : String(error),
-        }),
-      );
-    this.prepared = { requester: nodeId, plan };
-    void plan.then((prepared) => this.sendVote(nodeId, ticket, prepared));
+    const plan = this.plan();
+    this.prepared.set(nodeId, plan);
+    if (plan instanceof Promise) void plan.then((prepared) => this.sendVote(nodeId, ticket, prepared));
+    else this.sendVote(nodeId, ticket, plan);
+  }
+
+  private plan(): Awaitable<PreparedReload> {
+    try {
+      const plan = this.reloader.prepare();
+      return plan instanceof Promise ? plan.catch(refusalOf) : plan;
+    } catch (error) {
+      return refusalOf(error);
+    }
   }
 
   private sendVote(requester: number, ticket: number, prepared: PreparedReload): void {
@@ -164,12 +173,17 @@ class AgreementService implements RunningService<never, Message> {
     multicast(this.context, VOTE, { requester, ticket, isYes: prepared.ok ? 1 : 0, reason });
   }
 
-  /** What was prepared for this node's reload: exactly that is applied, whatever the file says by now. Once. */
-  takePrepared(requester: number): Promise<PreparedReload> | null {
-    const { prepared } = this;
-    this.prepared = null;
-    return prepared?.requester === requester ? prepared.plan : null;
+  /** What was prepared for the requester's reload: exactly that is applied, whatever the file says by now. Once. */
+  takePrepared(requester: number): Awaitable<PreparedReload> | null {
+    const plan = this.prepared.get(requester) ?? null;
+    this.prepared.delete(requester);
+    return plan;
   }
 }
+
+const refusalOf = (error: unknown): PreparedReload => ({
+  ok: false,
+  reason: error instanceof Error ? error.message : String(error),
+});
 
 const printable = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?');

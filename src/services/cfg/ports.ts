@@ -63,7 +63,7 @@ export interface CfgPorts {
   readonly agreement?: {
     readonly running: Promise<{
       mayReload(): Promise<Refusal | null>;
-      takePrepared(requester: number): Promise<PreparedReload> | null;
+      takePrepared(requester: number): Awaitable<PreparedReload> | null;
     }>;
   };
   ringLinks(): Awaitable<readonly RingLinkReport[]>;
