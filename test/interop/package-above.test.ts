@@ -2,12 +2,15 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { boothStory } from './lab/booth-story.ts';
+import { FULL } from './lab/cases.ts';
 import { packagedUnavailable } from './lab/packaged.ts';
 import { pmxcfsStory, pmxcfsUnavailable } from './lab/pmxcfs-story.ts';
 import { Disk, sbdStory } from './lab/sbd-story.ts';
 
 /** What else stands on the cluster engine, as Debian has it, on hosts with our package. */
 const STORY_MS = 900_000;
+const rare = FULL ? false : 'only with RONDO_LAB_FULL=1';
 t.setTimeout(0);
 
 const directory = mkdtempSync(join(tmpdir(), 'rondo-above-'));
@@ -26,6 +29,14 @@ t.test('sbd shoots by a disk', { skip: packagedUnavailable('sbd', 'crm') || noDi
     t.match(made, new RegExp(`\\d\\s+${name}\\s+clear`), `slot of ${name}`);
   t.match(read, /node1\s+clear/, 'its watcher has read the message');
   t.match(shot, /node1\s+reset\s+node[23]/, 'the order to reset came from a survivor');
+});
+
+t.test('booth moves a ticket', { skip: packagedUnavailable('boothd', 'crm') || rare }, async (t) => {
+  t.setTimeout(STORY_MS);
+  const { before, granted, afterwards } = await boothStory();
+  t.match(before, /leader: NONE/);
+  t.match(granted, /leader: 10\.78\.0\.1/, 'site 2 knows that site 1 has it');
+  t.match(afterwards, /leader: 10\.78\.0\.2/, 'the arbitrator knows that site 2 has it');
 });
 
 t.test('Proxmox’s cluster file system', { skip: packagedUnavailable() || pmxcfsUnavailable() }, async (t) => {
