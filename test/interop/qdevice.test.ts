@@ -159,6 +159,7 @@ const CASES: readonly DeviceCase[] = [
   { options: { algorithm: 'ffsplit', tls: 'required', device: vote }, kinds: two, steps: TWO_NODES, rare: true },
   { options: { algorithm: 'lms', tls: 'off' }, kinds: two, steps: TWO_NODES, rare: true },
   { options: { algorithm: '2nodelms', tls: 'off' }, kinds: two, steps: NOT_ALONE, rare: true },
+  { options: { algorithm: '2nodelms', tls: 'required' }, kinds: two, steps: NOT_ALONE, rare: true },
   {
     options: { algorithm: 'ffsplit', tls: 'off', device: [...vote, 'master_wins: 1'] },
     kinds: two,
