@@ -1,7 +1,8 @@
 import type { Icmap } from '../config/icmap/index.ts';
+import { SHARED_MEMORY_DIRECTORY } from '../ipc/names.ts';
 import { authorizeClient, DESCRIPTORS_FOR_ROOT, descriptorsLeft } from '../ipc/server/access.ts';
 import { datagramRoot } from '../ipc/server/datagram-files.ts';
-import { shrinkProtection } from '../ipc/server/files.ts';
+import { sharedMemoryError, shrinkProtection } from '../ipc/server/files.ts';
 import { HangUps } from '../ipc/server/hang-ups.ts';
 import type { ServiceHandler } from '../ipc/server/hosted-connection.ts';
 import { type IpcTransport, isPrivileged } from '../ipc/server/limits.ts';
@@ -30,6 +31,10 @@ const EMFILE = 24;
 /** How clients' messages travel, by `system.qb_ipc_type`: what is not sockets is shared memory. */
 export const ipcTransport = (config: Pick<Icmap, 'getString'>): IpcTransport =>
   config.getString('system.qb_ipc_type') === 'socket' ? 'socket' : 'shm';
+
+/** Stock's daemon says it of each client only, and not what to do. */
+const withoutSharedMemory = (reason: string): string =>
+  `${SHARED_MEMORY_DIRECTORY} cannot be written (${reason}): no client can connect. Mount a tmpfs there, or set qb_ipc_type: socket in section system and start again`;
 
 /** Clients of this daemon, over libqb's protocol: the engines here, and the hand-over of cpg's to the ring thread. */
 export class IpcServerFront implements IpcFront {
@@ -65,6 +70,11 @@ export class IpcServerFront implements IpcFront {
     for (const name of sweepStaleDirectories())
       log('info', 'QB', `removed ${datagramRoot()}/${name}, left by a daemon that is gone`, 'swept');
     if (this.transport === 'socket') return; // nothing that clients could cut is mapped
+    const missing = sharedMemoryError();
+    if (missing < 0) {
+      log('error', 'QB', withoutSharedMemory(errnoName(missing)));
+      return;
+    }
     const unprotected = shrinkProtection();
     if (unprotected >= 0) return;
     const what = `ring files cannot be made unshrinkable here (${errnoName(unprotected)}; it takes Linux 6.6 and CAP_LINUX_IMMUTABLE)`;

@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs';
 import type { ClientDatagramSockets } from '../../lib/client-descriptor.ts';
 import { scratch } from '../../os/arena.ts';
 import type { Credentials } from '../../os/credentials.ts';
@@ -24,17 +23,17 @@ import {
   createConnectionDirectory,
   openToClients,
   removeConnectionFiles,
+  sharedMemoryError,
 } from './files.ts';
 
-/** Where the directories are on a host without shared memory: libqb's clients go wherever the response says. */
+/** Where the directories are on a host without shared memory that the daemon can write: libqb's clients go wherever the response says. */
 const WITHOUT_SHARED_MEMORY = '/run';
 /** Room beside one message of the largest size: the kernel counts its own part of a datagram, too. */
 const SEND_ROOM_BYTES = 4096;
 
 /** Where the control files of connections are kept. */
 export function datagramRoot(): string {
-  const isThere = statSync(SHARED_MEMORY_DIRECTORY, { throwIfNoEntry: false })?.isDirectory() === true;
-  return isThere ? SHARED_MEMORY_DIRECTORY : WITHOUT_SHARED_MEMORY;
+  return sharedMemoryError() === 0 ? SHARED_MEMORY_DIRECTORY : WITHOUT_SHARED_MEMORY;
 }
 
 /** The sockets' names begin so. */

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync } from 'node:fs';
+import { accessSync, chmodSync, constants, mkdtempSync } from 'node:fs';
 import type { ClientDatagramSockets } from '../../lib/client-descriptor.ts';
 import { QB_HEADER, QB_LAYOUT, qbDataBytes } from '../../lib/qbring/layout.ts';
 import { initializeQbHeader } from '../../lib/qbring/setup.ts';
@@ -181,6 +181,16 @@ export function discardConnectionFiles(files: ConnectionFiles): void {
 
 export function closeDatagramSockets({ request, event, control }: ClientDatagramSockets): void {
   for (const fd of [request, event, control]) if (fd >= 0) closeFd(fd);
+}
+
+/** Whether connections can have files in shared memory: 0, or -errno, as where it is missing (ENOENT) or read-only (EROFS). */
+export function sharedMemoryError(): number {
+  try {
+    accessSync(SHARED_MEMORY_DIRECTORY, constants.W_OK | constants.X_OK);
+    return 0;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).errno ?? -Errno.EACCES;
+  }
 }
 
 /**
