@@ -11,7 +11,16 @@ const ID_BYTES = 67;
 const OTHERS_MAY_WRITE = 0o022;
 
 /** Modules of Node.js that most starts do not need, each loaded when something of it is used. */
-const LAZY = new Set(['node:child_process', 'node:crypto', 'node:dns/promises', 'assert']);
+const LAZY = new Set([
+  'node:child_process',
+  'node:crypto',
+  'node:dgram',
+  'node:dns/promises',
+  'node:http',
+  'node:readline',
+  'node:tls',
+  'assert',
+]);
 
 type Require = (id: string) => unknown;
 

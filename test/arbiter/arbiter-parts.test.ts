@@ -85,12 +85,24 @@ t.test('the control socket: rights, limits', async (t) => {
   writeFileSync(path, 'left by another');
   const limits = { backlog: 4, clientsMax: 1, receiveBytesMax: 1024, sendBytesMax: 1024 };
   const log: string[] = [];
+  const gid = process.geteuid?.() === 0 ? 1 : (process.getegid?.() ?? 0); // only root can name a group that is not its own
   const control = await ControlSocket.open(
-    { path, umask: 0o077, gid: null, ...limits },
+    { path, umask: 0o027, gid, ...limits },
     ([word = '']) => (word === 'long' ? { text: 'x'.repeat(2000) } : { text: `${word}\n` }),
     (_level, message) => log.push(message),
   );
-  t.equal(statSync(path).mode & 0o777, 0o700);
+  t.match(statSync(path), { mode: 0o140750, gid }, 'mode and group are those of the settings');
+  const plain = await ControlSocket.open(
+    { path: `${path}-plain`, umask: null, gid: null, ...limits },
+    () => ({ text: '' }),
+    () => {},
+  );
+  t.match(
+    statSync(`${path}-plain`),
+    { mode: 0o140777 & ~process.umask(), gid: process.getegid?.() ?? 0 },
+    'or the process’s',
+  );
+  plain.close();
   t.same(await controlRequest(path, 'hello\n'), { status: 'OK', text: 'hello\n' });
   await sleep(100); // its end is seen
   t.same(await controlRequest(path, 'long\n'), { status: 'Error', text: 'Internal IPC buffer too small\n' });
