@@ -29,6 +29,14 @@ t.test('what the survivors of a ring have to recover fits into one RECOVERY', as
   t.same(simulate(3150).violations, []);
 });
 
+t.test(
+  'members of a replicated machine do not leave each other out for what they have to send themselves',
+  async (t) => {
+    // Nothing was applied while 300 commands of each member went round, longer than its patience, again and again.
+    t.same(simulate(9873).violations, []);
+  },
+);
+
 /** Each of nine survivors sent all outstanding messages again, five a rotation: 10 token timeouts in RECOVERY were not enough (`passOver` in orf.ts). */
 t.test('what one survivor has sent again the others do not send again', async (t) => {
   for (const seed of [6178, 6430]) {

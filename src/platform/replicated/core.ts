@@ -85,6 +85,12 @@ interface PendingCommand {
 }
 
 /**
+ * Own entries that are on their way at a time. Acknowledgements follow behind them, and a new epoch has all sent anew that are not in the log: with as many
+ * as wait, members that take longer for them than `patienceMs` would leave each other out again and again (seed 9873 of the simulator).
+ */
+const IN_FLIGHT = { commands: 64, bytes: 262_144 } as const;
+
+/**
  * A replicated state machine over a process group (docs/platform.md): pure; events of CPG and quorum in, messages and calls of the host out.
  *
  *   ring or membership event ──> exchange of states ──> epoch: entries get places, are stored, acknowledged by all, applied
@@ -116,6 +122,10 @@ export class ReplicaCore {
   private lastSeq = 0;
   /** Own entries without a known place, by number, in order. */
   private readonly pending = new Map<number, PendingCommand>();
+  /** The last own entry that was sent in this epoch, and what of them has not come back. */
+  private sentSeq = 0;
+  private inFlight = 0;
+  private inFlightBytes = 0;
   private ackInFlight = false;
   private ackedLength = -1;
   private persistCalls = 0;
@@ -144,7 +154,7 @@ export class ReplicaCore {
     const seq = ++this.lastSeq;
     const entry: Entry = { kind, from: this.options.life, seq, ringSeq: 0, payload };
     this.pending.set(seq, { entry });
-    if (this.state === 'active') this.sendCommand(entry);
+    if (this.state === 'active') this.sendWaiting();
     return seq;
   }
 
@@ -487,15 +497,35 @@ export class ReplicaCore {
     this.host.send({ type: 'command', epoch, entry: { ...entry, ringSeq: epoch.ringSeq } });
   }
 
+  /** In a new epoch: what was on its way in the one before is not. */
   private sendPending(): void {
-    const last = this.log.lastOf(this.options.life);
-    for (const { entry } of this.pending.values()) if (entry.seq > last) this.sendCommand(entry);
+    this.sentSeq = this.log.lastOf(this.options.life);
+    this.inFlight = 0;
+    this.inFlightBytes = 0;
+    this.sendWaiting();
+  }
+
+  private sendWaiting(): void {
+    while (this.sentSeq < this.lastSeq && this.inFlight < IN_FLIGHT.commands && this.inFlightBytes < IN_FLIGHT.bytes) {
+      const waiting = this.pending.get(++this.sentSeq);
+      if (waiting === undefined) continue;
+      this.inFlight++;
+      this.inFlightBytes += waiting.entry.payload.length;
+      this.sendCommand(waiting.entry);
+    }
+  }
+
+  private arrived({ payload }: Entry): void {
+    this.inFlight = Math.max(0, this.inFlight - 1);
+    this.inFlightBytes = Math.max(0, this.inFlightBytes - payload.length);
+    if (this.state === 'active') this.sendWaiting();
   }
 
   private onCommand(epoch: Epoch, entry: Entry): void {
     if (this.plan === null || !sameEpoch(epoch, this.plan.epoch)) return; // its sender sends it again
     if (this.receiver !== null) this.receiver.later.push(entry);
     else this.append(entry);
+    if (entry.from === this.options.life) this.arrived(entry);
   }
 
   private append(entry: Entry): void {
