@@ -31,6 +31,7 @@ export const SECTIONS = [
       'docs/performance.md',
       'docs/scale.md',
       'docs/reliability.md',
+      'docs/lab-results.md',
       'docs/faults.md',
       'docs/security.md',
       'SECURITY.md',
