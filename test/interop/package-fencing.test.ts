@@ -1,5 +1,6 @@
 import t from 'tap';
 import { FULL } from './lab/cases.ts';
+import { drbdUnavailable } from './lab/drbd-handlers.ts';
 import { fencingStory } from './lab/fencing-story.ts';
 import { packagedUnavailable } from './lab/packaged.ts';
 
@@ -8,12 +9,14 @@ t.test('fencing on hosts with our package', { skip: packagedUnavailable('curl', 
   t.setTimeout(1_200_000);
   const views = await fencingStory('ours');
   t.match(views.get('devices'), /power/, 'stonith_admin knows who can shoot');
-  t.match(
-    views.get('DRBD: peer is there'),
-    { code: 4, constraint: /value="node1"/ },
-    'who has the data alone may use them',
-  );
-  t.same(views.get('DRBD: peer has all of it'), { code: 0, constraint: 'none' }, 'and is no longer alone with them');
+  t.test('DRBD’s handlers', { skip: drbdUnavailable() }, async (t) => {
+    t.match(
+      views.get('DRBD: peer is there'),
+      { code: 4, constraint: /value="node1"/ },
+      'who has the data alone may use them',
+    );
+    t.same(views.get('DRBD: peer has all of it'), { code: 0, constraint: 'none' }, 'and is no longer alone with them');
+  });
   t.match(
     views.get('daemon killed'),
     { orders: ['/reboot/node1'] },

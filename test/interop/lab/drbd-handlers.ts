@@ -1,4 +1,11 @@
+import { existsSync } from 'node:fs';
 import type { RootTree } from './root-tree.ts';
+
+const HANDLERS = '/usr/lib/drbd';
+
+/** Why DRBD's handlers cannot be called here, or `false`. */
+export const drbdUnavailable = (): string | false =>
+  existsSync(`${HANDLERS}/crm-fence-peer.9.sh`) ? false : 'needs Debian’s drbd-utils';
 
 /** What drbd-utils say of the resource where the kernel has no DRBD: this host's data are good, the peer's are not known. */
 const STATE = [
@@ -33,7 +40,7 @@ export class DrbdHandlers {
 
   /** Status of the handler, and the constraints that the cluster has then. */
   async call(handler: string): Promise<{ readonly code: number; readonly constraint: string }> {
-    const { code } = await this.tree.run(`${ENVIRONMENT} /usr/lib/drbd/${handler} --timeout 30 --dc-timeout 30`);
+    const { code } = await this.tree.run(`${ENVIRONMENT} ${HANDLERS}/${handler} --timeout 30 --dc-timeout 30`);
     const { stdout } = await this.tree.run('cibadmin -Q -o constraints');
     const constraint = /<rsc_location[^>]*drbd-fence[\s\S]*?<\/rsc_location>/.exec(stdout)?.[0] ?? 'none';
     return { code, constraint: constraint.replace(/\s+/g, ' ') };
