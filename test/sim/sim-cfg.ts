@@ -18,6 +18,7 @@ import { Outbox } from '../../src/services/host/outbox.ts';
 import { configured } from '../../src/testing/fake-node.ts';
 import { Group, type ProcessGroups } from '../../src/totem/index.ts';
 import type { Agreements } from './agreements.ts';
+import { simTimer } from './sim-timer.ts';
 
 const CLIENTS_MAX = 4;
 /** Of `cfg.shutdown_timeout`; the agreement's own is 15 s. */
@@ -91,7 +92,8 @@ export class SimCfg {
   private ended = false;
 
   constructor(private readonly host: SimCfgHost) {
-    const setTimer = (delayMs: number, callback: () => void): EngineTimer => this.timer(delayMs, callback);
+    const setTimer = (delayMs: number, callback: () => void): EngineTimer =>
+      simTimer((ms, due) => this.host.after(ms, due), delayMs, callback);
     this.outbox = new Outbox({ mcast: (_fn: number, message) => host.groups.mcast(Group.SERVICES, message), setTimer });
     const context = this.contextOf(setTimer);
     this.agreement = new ReloadAgreement({ prepare: () => this.prepare() }).start(context(AGREEMENT_SERVICE_ID));
@@ -127,18 +129,6 @@ export class SimCfg {
       setTimer,
       track: () => {},
     });
-  }
-
-  private timer(delayMs: number, callback: () => void): EngineTimer {
-    let cancelled = false;
-    this.host.after(delayMs, () => {
-      if (!cancelled) callback();
-    });
-    return {
-      cancel: () => {
-        cancelled = true;
-      },
-    };
   }
 
   // ---- reload: all nodes or none ----

@@ -8,6 +8,7 @@ import type { Random } from '../../src/sim/random.ts';
 import { configured } from '../../src/testing/fake-node.ts';
 import { type NodeSettings, nodeList } from '../../src/testing/quorum-node.ts';
 import { Group, type ProcessGroups } from '../../src/totem/index.ts';
+import { simTimer } from './sim-timer.ts';
 
 /** What the votequorum of one node works with; the simulator's node implements it. */
 export interface SimQuorumHost {
@@ -47,7 +48,8 @@ export class SimQuorum {
 
   constructor(private readonly host: SimQuorumHost) {
     const { nodeId, nodeIds, settings } = host;
-    const setTimer = (delayMs: number, callback: () => void): EngineTimer => this.timer(delayMs, callback);
+    const setTimer = (delayMs: number, callback: () => void): EngineTimer =>
+      simTimer((ms, due) => this.host.after(ms, due), delayMs, callback);
     this.outbox = new Outbox({ mcast: (fn, message) => this.mcast(fn, message), setTimer });
     this.engine = new VotequorumEngine({
       trackingFile: host.trackingFile,
@@ -77,18 +79,6 @@ export class SimQuorum {
       process: () => (sync?.process() === false ? ('again' as const) : ('done' as const)),
       activate: () => sync?.activate(),
       abort: () => sync?.abort(),
-    };
-  }
-
-  private timer(delayMs: number, callback: () => void): EngineTimer {
-    let cancelled = false;
-    this.host.after(delayMs, () => {
-      if (!cancelled) callback();
-    });
-    return {
-      cancel: () => {
-        cancelled = true;
-      },
     };
   }
 
