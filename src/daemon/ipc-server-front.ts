@@ -7,7 +7,7 @@ import { HangUps } from '../ipc/server/hang-ups.ts';
 import type { ServiceHandler } from '../ipc/server/hosted-connection.ts';
 import { type IpcTransport, isPrivileged } from '../ipc/server/limits.ts';
 import { IpcServer } from '../ipc/server/server.ts';
-import { sweepStaleDirectories } from '../ipc/server/sweep.ts';
+import { sweepStaleDirectories, UNFINISHED_MS } from '../ipc/server/sweep.ts';
 import type { ClientDescriptor } from '../lib/client-descriptor.ts';
 import { Repeats } from '../lib/repeats.ts';
 import type { Credentials } from '../os/credentials.ts';
@@ -47,6 +47,8 @@ export class IpcServerFront implements IpcFront {
   private readonly denials = new Repeats(DENIALS_PERIOD_MS);
   /** Of the services that are published, by id. */
   private readonly names = new Map<number, string>();
+  /** Of directories that a killed daemon had not completed; too young for the one at the start. */
+  private laterSweep: NodeJS.Timeout | undefined;
   private allowed = false;
   private descriptorsLow = false;
 
@@ -67,8 +69,8 @@ export class IpcServerFront implements IpcFront {
 
   open(): void {
     const { log } = this.ports;
-    for (const name of sweepStaleDirectories())
-      log('info', 'QB', `removed ${datagramRoot()}/${name}, left by a daemon that is gone`, 'swept');
+    this.sweep();
+    this.laterSweep = setTimeout(() => this.sweep(), 2 * UNFINISHED_MS).unref();
     if (this.transport === 'socket') return; // nothing that clients could cut is mapped
     const missing = sharedMemoryError();
     if (missing < 0) {
@@ -79,6 +81,11 @@ export class IpcServerFront implements IpcFront {
     if (unprotected >= 0) return;
     const what = `ring files cannot be made unshrinkable here (${errnoName(unprotected)}; it takes Linux 6.6 and CAP_LINUX_IMMUTABLE)`;
     log('warning', 'QB', `${what}: a client that cuts its files ends this daemon, as it does a stock one`);
+  }
+
+  private sweep(): void {
+    for (const name of sweepStaleDirectories())
+      this.ports.log('info', 'QB', `removed ${datagramRoot()}/${name}, left by a daemon that is gone`, 'swept');
   }
 
   async publish(serviceId: number, name: string): Promise<void> {
@@ -127,6 +134,7 @@ export class IpcServerFront implements IpcFront {
 
   async close(): Promise<void> {
     this.ports.log('info', 'QB', 'withdrawing server sockets');
+    clearTimeout(this.laterSweep);
     this.server.close();
     this.hangUps.close();
   }

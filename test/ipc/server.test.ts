@@ -8,6 +8,7 @@ import {
   readdirSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -32,7 +33,7 @@ import { Handshakes } from '../../src/ipc/server/handshakes.ts';
 import { connectionsMax } from '../../src/ipc/server/limits.ts';
 import { RingPool } from '../../src/ipc/server/pool.ts';
 import { IpcServer } from '../../src/ipc/server/server.ts';
-import { sweepStaleDirectories } from '../../src/ipc/server/sweep.ts';
+import { sweepStaleDirectories, UNFINISHED_MS } from '../../src/ipc/server/sweep.ts';
 import { closeFd, openDirectory, tryLockOpenFile } from '../../src/os/fd.ts';
 import { ToyCpg } from './toy-cpg.ts';
 
@@ -196,6 +197,13 @@ t.test('sweep: what daemons left behind, nothing else', (t) => {
   const locked = make('qb-99999999-1-1-locked', 0o711, 'qb-request-cpg-data');
   const fd = openDirectory(join(root, locked));
   t.equal(tryLockOpenFile(fd), 0);
+  const unfinished = (name: string, ageMs: number): string => {
+    make(name, 0o700, 'qb-request-cpg-header');
+    const changed = new Date(Date.now() - ageMs);
+    utimesSync(join(root, name), changed, changed);
+    return name;
+  };
+  stale.push(unfinished('qb-1-1234-29-killed', UNFINISHED_MS + 1_000));
   const kept = [
     locked,
     make('qb-99999999-1-1-stock0', 0o770, 'qb-request-cpg-data'),
@@ -203,6 +211,7 @@ t.test('sweep: what daemons left behind, nothing else', (t) => {
     make('qb-99999999-1-1-nested', 0o711),
     make('qb-99999999-12-3-short', 0o711),
     make('else', 0o711),
+    unfinished('qb-99999999-1-1-making', 0), // by a daemon that may be about to lock it
   ];
   mkdirSync(join(root, kept[3]!, 'qb-request-cpg-data'));
   if (process.geteuid?.() === 0) {

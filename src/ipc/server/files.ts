@@ -44,6 +44,8 @@ const KINDS = ['request', 'response', 'event'] as const;
 const CREATE = OpenFlag.RDWR | OpenFlag.CREAT | OpenFlag.EXCL;
 /** Others find what they know the name of, and see nothing else. It is set last: a directory with it is complete and locked. */
 export const DIRECTORY_MODE = 0o711;
+/** Until then: as `mkdtemp` makes it. */
+export const UNFINISHED_MODE = 0o700;
 
 /** A header file is filled here once and written; the views are not shared with anybody. */
 const template = Arena.map(QB_HEADER.mappedBytes + 4096);
@@ -183,6 +185,8 @@ export function closeDatagramSockets({ request, event, control }: ClientDatagram
   for (const fd of [request, event, control]) if (fd >= 0) closeFd(fd);
 }
 
+const PROBE_NAME = controlFileName('probe');
+
 /** Whether connections can have files in shared memory: 0, or -errno, as where it is missing (ENOENT) or read-only (EROFS). */
 export function sharedMemoryError(): number {
   try {
@@ -200,13 +204,13 @@ export function sharedMemoryError(): number {
 export function shrinkProtection(): number {
   let directory: string;
   try {
-    directory = mkdtempSync(`${SHARED_MEMORY_DIRECTORY}/qb-probe-`);
+    directory = mkdtempSync(`${SHARED_MEMORY_DIRECTORY}/qb-${process.pid}-0-0-`); // `sweep.ts` finds it, should this process be killed now
   } catch {
     return 0; // no client can connect either, and hears why
   }
   const directoryFd = openDirectory(directory);
-  const fd = directoryFd < 0 ? directoryFd : openFileIn(directoryFd, 'probe', CREATE);
-  if (fd >= 0) unlinkFileIn(directoryFd, 'probe');
+  const fd = directoryFd < 0 ? directoryFd : openFileIn(directoryFd, PROBE_NAME, CREATE);
+  if (fd >= 0) unlinkFileIn(directoryFd, PROBE_NAME);
   const result = fd < 0 ? 0 : Math.min(forbidShrinking(fd), 0);
   removeDirectory(directory);
   for (const open of [fd, directoryFd]) if (open >= 0) closeFd(open);
