@@ -26,6 +26,7 @@ export class CpgClientPort {
     private readonly core: CpgCore,
     client: CpgClient,
   ) {
+    let event = frameMemory(new Uint8Array(0));
     const port: CpgPort = {
       id: client.id,
       user: { uid: 0, privileged: true },
@@ -33,8 +34,14 @@ export class CpgClientPort {
       scratch: 0,
       respond: (message) => client.respond(message),
       dispatch: (message) => client.dispatch(message),
-      claim: () => -1,
-      commit: () => {},
+      claim: (bytes) => {
+        event = frameMemory(new Uint8Array(bytes));
+        return 0;
+      },
+      get claimed() {
+        return event;
+      },
+      commit: () => client.dispatch(event.bytes),
       hasHungUp: () => false,
     };
     this.connection = core.opened(port);

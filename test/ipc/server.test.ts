@@ -251,6 +251,31 @@ t.test('event queue', (t) => {
   t.end();
 });
 
+t.test('event queue: events are written where they wait, in memory that is used again', (t) => {
+  const queue = new EventQueue(new EventBudget(), 0);
+  const memories = new Set<ArrayBufferLike>();
+  const target = new Uint8Array(1_000_200);
+  for (let round = 1; round <= 40; round++) {
+    for (const size of [60, 100_000, 400_000, 1_000_184]) {
+      t.equal(queue.reserve(size), true);
+      memories.add(queue.memory.bytes.buffer);
+      queue.memory.bytes.fill(round, queue.reservedAt, queue.reservedAt + size);
+    }
+    for (const size of [60, 100_000, 400_000, 1_000_184]) {
+      queue.shiftInto(target.fill(0), 0);
+      t.equal(target.indexOf(0), size, 'as long as it was');
+      t.equal(
+        target.findIndex((byte) => byte !== round),
+        size,
+        'its own',
+      );
+    }
+  }
+  t.ok(memories.size <= 3, `${memories.size} blocks for 160 events`);
+  t.equal(queue.blockBytes, 0);
+  t.end();
+});
+
 t.test('event queues: a user’s, and all together, are bounded; who has most is given up', (t) => {
   const block = EVENT_QUEUE_LIMITS.blockBytes;
   const budget = new EventBudget({ userBytesMax: 4 * block, totalBytesMax: 6 * block });

@@ -50,6 +50,7 @@ class SimClient {
         this.claimed = bytes;
         return bytes <= 4096 ? SCRATCH_BYTES : -1;
       },
+      claimed: this.memory,
       commit: () => this.event(this.memory.bytes.subarray(SCRATCH_BYTES, SCRATCH_BYTES + this.claimed)),
       hasHungUp: () => false,
     });

@@ -93,6 +93,7 @@ export class SimReplica implements ReplicaHost {
         this.claimed = bytes;
         return SCRATCH_BYTES + bytes <= MEMORY_BYTES ? SCRATCH_BYTES : -1;
       },
+      claimed: this.memory,
       commit: () => this.event(this.memory.bytes.slice(SCRATCH_BYTES, SCRATCH_BYTES + this.claimed)),
       hasHungUp: () => false,
     });

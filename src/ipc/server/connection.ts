@@ -1,5 +1,6 @@
 import { assert } from '../../lib/assert.ts';
 import type { AttachedClient } from '../../lib/client-descriptor.ts';
+import type { FrameMemory } from '../../lib/frame-memory.ts';
 import { REQUEST_HEADER_BYTES } from '../../lib/ipc-header.ts';
 import { MessageId } from '../protocol.ts';
 import type { ClientLine } from './client-line.ts';
@@ -34,7 +35,7 @@ export interface ConnectionMemory {
  *   }
  *   connection.releaseRequests();
  *
- *   const at = connection.claimEvent(232);                             // -1: no room (or events queue): connection.queueEvent(…)
+ *   const at = connection.claimEvent(232);                             // -1: no room (or events queue): connection.queueEvent(…) or reserveEvent(232)
  *   … write …; connection.commitEvent();                               // any number of them, then once
  *   connection.flushEvents();                                          // visible, bytes sent, wake-up
  *   if (connection.roomForQueue) connection.flushQueue();              // in every turn, and when a `RoomWatch` of `roomFd` reports that the client reads
@@ -210,14 +211,33 @@ export abstract class ServerConnection {
 
   /** Keeps an event until there is room; drops it if the client is gone. When the queue's limit is reached the connection has to end (`fault`), and false is returned. */
   queueEvent(source: Uint8Array, offset: number, lengthBytes: number): boolean {
-    if (this.fault !== null) return false;
-    if (this.hungUp) return true;
-    const statistics = this.statistics;
-    if (this.queue.count === 0) statistics.sent = 0;
-    if (!this.queue.push(source, offset, lengthBytes)) return this.fail('eventQueueFull');
+    if (this.reserveEvent(lengthBytes)) {
+      const { bytes } = this.queuedMemory;
+      bytes.set(source.subarray(offset, offset + lengthBytes), this.queuedAt);
+    }
+    return this.fault === null;
+  }
+
+  /**
+   * The same for an event that the caller writes, all of it and at once, at `queuedAt` of `queuedMemory`: it saves a copy. `false`: dropped,
+   * because the client is gone or cut (`fault`).
+   */
+  reserveEvent(lengthBytes: number): boolean {
+    if (this.fault !== null || this.hungUp) return false;
+    const { queue, statistics } = this;
+    if (queue.count === 0) statistics.sent = 0;
+    if (!queue.reserve(lengthBytes)) return this.fail('eventQueueFull');
     statistics.queueing = true;
-    statistics.queued = this.queue.count;
+    statistics.queued = queue.count;
     return true;
+  }
+
+  get queuedMemory(): FrameMemory {
+    return this.queue.memory;
+  }
+
+  get queuedAt(): number {
+    return this.queue.reservedAt;
   }
 
   /** Claim and copy, or queue: for whoever has the event in one piece and wants no more to do with it. */

@@ -1,4 +1,5 @@
 import { assert } from '../../lib/assert.ts';
+import { type FrameMemory, frameMemory } from '../../lib/frame-memory.ts';
 import { withinMemory } from '../../os/memory-limit.ts';
 
 /**
@@ -12,20 +13,21 @@ export const EVENT_QUEUE_LIMITS = {
   /** All connections of one user, and of all users, by thread (cpg has the ring thread to itself), in memory that is taken for them. */
   userBytesMax: withinMemory(256 * 1024 * 1024, 1 / 4),
   totalBytesMax: withinMemory(512 * 1024 * 1024, 1 / 4),
+  /** The smallest block; larger events get one of twice, four times, … that size. */
   blockBytes: 256 * 1024,
-  freeBlocksMax: 64,
+  /** What is kept of blocks that nobody uses, of each size. */
+  freeBytesMax: 8 * 1024 * 1024,
 } as const;
 
-interface Block {
-  readonly bytes: Uint8Array;
-  readonly data: DataView;
+interface Block extends FrameMemory {
   /** Where the next event is read and written. */
   head: number;
   tail: number;
 }
 
 const LENGTH_BYTES = 4;
-const freeBlocks: Block[] = [];
+/** By size: those of `blockBytes`, of twice as much, … */
+const freeBlocks: Block[][] = [];
 
 /** Memory that waiting events may take, by user and in all: one for all connections of a thread. */
 export class EventBudget {
@@ -76,6 +78,8 @@ export class EventQueue {
   blockBytes = 0;
   /** Given up, because others need the room. */
   overflowed = false;
+  /** Where the event that `reserve` made room for begins, in `memory`. */
+  reservedAt = 0;
   private readonly blocks: Block[] = [];
 
   constructor(
@@ -85,23 +89,41 @@ export class EventQueue {
 
   /** Copies an event in; `false`: a limit is reached. */
   push(source: Uint8Array, offset: number, length: number): boolean {
+    if (!this.reserve(length)) return false;
+    this.memory.bytes.set(source.subarray(offset, offset + length), this.reservedAt);
+    return true;
+  }
+
+  /**
+   * Takes an event in that the caller writes, all of it, at `reservedAt` of `memory` before anything else happens here: what lies there may be
+   * another client's. `false`: a limit is reached.
+   */
+  reserve(length: number): boolean {
     if (this.overflowed || this.count >= EVENT_QUEUE_LIMITS.eventsMax) return false;
     if (this.bytes + length > EVENT_QUEUE_LIMITS.bytesMax) return false;
     let block = this.blocks.at(-1);
     if (block === undefined || block.tail + LENGTH_BYTES + length > block.bytes.length) {
-      const wanted = Math.max(length + LENGTH_BYTES, EVENT_QUEUE_LIMITS.blockBytes);
+      const sizeClass = sizeClassOf(length + LENGTH_BYTES);
+      const wanted = EVENT_QUEUE_LIMITS.blockBytes << sizeClass;
       this.blockBytes += wanted;
       this.budget.take(this, wanted);
       if (this.overflowed) return false;
-      block = takeBlock(wanted);
+      block = takeBlock(sizeClass);
       this.blocks.push(block);
     }
-    block.data.setUint32(block.tail, length);
-    block.bytes.set(source.subarray(offset, offset + length), block.tail + LENGTH_BYTES);
-    block.tail += LENGTH_BYTES + length;
+    block.view.setUint32(block.tail, length);
+    this.reservedAt = block.tail + LENGTH_BYTES;
+    block.tail = this.reservedAt + length;
     this.count++;
     this.bytes += length;
     return true;
+  }
+
+  /** Where the event is that came last. */
+  get memory(): FrameMemory {
+    const block = this.blocks.at(-1);
+    assert(block !== undefined, 'an event waits');
+    return block;
   }
 
   /** Events wait here, or did until there was no room for them: none may overtake them. */
@@ -112,14 +134,14 @@ export class EventQueue {
   /** Length of the first event, -1 if there is none. */
   headLength(): number {
     const block = this.blocks[0];
-    return block === undefined ? -1 : block.data.getUint32(block.head);
+    return block === undefined ? -1 : block.view.getUint32(block.head);
   }
 
   /** Copies the first event out and removes it. */
   shiftInto(target: Uint8Array, offset: number): void {
     const block = this.blocks[0];
     assert(block !== undefined && this.count > 0, 'an event waits');
-    const length = block.data.getUint32(block.head);
+    const length = block.view.getUint32(block.head);
     assert(length <= this.bytes && block.head + LENGTH_BYTES + length <= block.tail, 'an event that was pushed');
     const start = block.head + LENGTH_BYTES;
     target.set(block.bytes.subarray(start, start + length), offset);
@@ -152,19 +174,25 @@ export class EventQueue {
   }
 }
 
-function takeBlock(bytes: number): Block {
-  if (bytes === EVENT_QUEUE_LIMITS.blockBytes) {
-    const recycled = freeBlocks.pop();
-    if (recycled !== undefined) return recycled;
-  }
-  const memory = new Uint8Array(bytes);
-  return { bytes: memory, data: new DataView(memory.buffer), head: 0, tail: 0 };
+function sizeClassOf(bytes: number): number {
+  let sizeClass = 0;
+  while (EVENT_QUEUE_LIMITS.blockBytes << sizeClass < bytes) sizeClass++;
+  return sizeClass;
+}
+
+/** The one that was given back last: it is still in the processor's caches. */
+function takeBlock(sizeClass: number): Block {
+  const recycled = freeBlocks[sizeClass]?.pop();
+  if (recycled !== undefined) return recycled;
+  return { ...frameMemory(new Uint8Array(EVENT_QUEUE_LIMITS.blockBytes << sizeClass)), head: 0, tail: 0 };
 }
 
 function giveBlock(block: Block): void {
-  if (block.bytes.length !== EVENT_QUEUE_LIMITS.blockBytes || freeBlocks.length >= EVENT_QUEUE_LIMITS.freeBlocksMax)
-    return;
+  const sizeClass = sizeClassOf(block.bytes.length);
+  freeBlocks[sizeClass] ??= [];
+  const free = freeBlocks[sizeClass];
+  if ((free.length + 1) * block.bytes.length > EVENT_QUEUE_LIMITS.freeBytesMax) return;
   block.head = 0;
   block.tail = 0;
-  freeBlocks.push(block);
+  free.push(block);
 }

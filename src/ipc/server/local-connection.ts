@@ -66,9 +66,9 @@ export class LocalConnection extends ChunkConnection {
     return false;
   }
 
-  override queueEvent(source: Uint8Array, offset: number, lengthBytes: number): boolean {
+  override reserveEvent(lengthBytes: number): boolean {
     this.local.store(LocalWord.ROOM_WANTED, 1);
-    return super.queueEvent(source, offset, lengthBytes);
+    return super.reserveEvent(lengthBytes);
   }
 
   override flushQueue(): void {

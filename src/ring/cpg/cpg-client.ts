@@ -54,6 +54,7 @@ export class AttachedCpgClient implements CpgPort {
   readonly id: number;
   readonly user: QuotaUser;
   readonly memory: FrameMemory;
+  claimed: FrameMemory;
   readonly member: CpgConnection;
   /** In the list of clients to flush, of clients to serve, of clients with a queue. */
   touched = false;
@@ -85,6 +86,7 @@ export class AttachedCpgClient implements CpgPort {
     this.id = connection.id;
     this.user = { uid: connection.euid, privileged: isPrivileged(connection.euid) };
     this.memory = { bytes: connection.u8, view: connection.memory.data };
+    this.claimed = this.memory;
     this.member = core.opened(this);
   }
 
@@ -168,22 +170,31 @@ export class AttachedCpgClient implements CpgPort {
   }
 
   dispatch(message: Uint8Array): void {
-    // Larger than the client can receive (libqb-ipc.md trap 15): it would be stuck for good.
-    if (message.length > this.connection.maxMessageBytes) {
-      this.eventsTooLarge++;
-      this.events.tooLarge(this, message.length);
-      return;
-    }
-    this.connection.sendEvent(message);
-    this.events.touch(this);
+    const at = this.claim(message.length);
+    if (at < 0) return;
+    this.claimed.bytes.set(message, at);
+    this.commit();
   }
 
   claim(bytes: number): number {
-    return bytes > this.connection.maxMessageBytes ? -1 : this.connection.claimEvent(bytes);
+    const { connection } = this;
+    // Larger than the client can receive (libqb-ipc.md trap 15): it would be stuck for good.
+    if (bytes > connection.maxMessageBytes) {
+      this.eventsTooLarge++;
+      this.events.tooLarge(this, bytes);
+      return -1;
+    }
+    const at = connection.claimEvent(bytes);
+    this.claimed = this.memory;
+    if (at >= 0) return at;
+    if (!this.touched) this.events.touch(this);
+    if (!connection.reserveEvent(bytes)) return -1;
+    this.claimed = connection.queuedMemory;
+    return connection.queuedAt;
   }
 
   commit(): void {
-    this.connection.commitEvent();
+    if (this.claimed === this.memory) this.connection.commitEvent();
     if (!this.touched) this.events.touch(this);
   }
 

@@ -22,10 +22,13 @@ export interface CpgPort {
   /** Sends an event; copied, queued if the client is slow, and it never blocks. */
   dispatch(message: Uint8Array): void;
   /**
-   * Claims room for an event of `bytes` in the event ring and returns its offset in `memory`; -1 when the ring is
-   * full or events wait before it: then the caller builds the event elsewhere and calls `dispatch`.
+   * Claims room for an event of `bytes`, in the event ring or, when that is full, behind the events that wait, and returns its offset in
+   * `claimed`; -1: it is dropped, because the client is gone or cannot receive it. What is there already may be another client's: the caller
+   * writes all of it, and calls `commit` before anything else.
    */
   claim(bytes: number): number;
+  /** Where the claimed event is. */
+  readonly claimed: FrameMemory;
   /** Publishes what was claimed. */
   commit(): void;
   /**

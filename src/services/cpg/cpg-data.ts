@@ -1,6 +1,5 @@
 import { copyBytes, readU32 } from '../../lib/copy.ts';
 import { CsError } from '../../lib/errors.ts';
-import { frameMemory } from '../../lib/frame-memory.ts';
 import type { FrameMemory } from '../../totem/interface.ts';
 import { CPG_EXEC_MCAST, CPG_EXEC_PARTIAL_MCAST } from '../codec/cpg.ts';
 import { GROUP_NAME_BYTES_MAX, groupNameValue } from '../codec/fields.ts';
@@ -36,13 +35,8 @@ const EXEC = {
 const EVENT = { name: 24, msglen: 160, node: 168, pid: 176, data: 184 } as const;
 const FRAGMENT_EVENT = { fraglen: 168, node: 176, pid: 184, type: 192, data: 200 } as const;
 const NAME_BYTES = 136;
-/** Larger events, which are few, get memory of their own. */
-const SLOW_EVENT_BYTES = 64 * 1024;
 
 export class CpgData {
-  /** Where an event is written for clients whose rings have no room for it, one after the other: each copies it. */
-  private readonly slow = frameMemory(new Uint8Array(SLOW_EVENT_BYTES));
-
   constructor(
     private readonly host: CpgHost,
     private readonly groups: CpgGroupTable,
@@ -117,20 +111,12 @@ export class CpgData {
     }
     const total = EVENT.data + dataBytes;
     const { listeners } = group;
-    let slow: FrameMemory | null = null;
     for (let index = 0; index < listeners.length; index++) {
       const { port } = listeners[index]!;
       const at = port.claim(total);
-      if (at >= 0) {
-        writeMcastEvent(port.memory, at, memory, offset, nodeId, dataBytes);
-        port.commit();
-      } else {
-        if (slow === null) {
-          slow = this.slowEvent(total);
-          writeMcastEvent(slow, 0, memory, offset, nodeId, dataBytes);
-        }
-        port.dispatch(slow.bytes.subarray(0, total));
-      }
+      if (at < 0) continue;
+      writeMcastEvent(port.claimed, at, memory, offset, nodeId, dataBytes);
+      port.commit();
     }
   }
 
@@ -143,27 +129,12 @@ export class CpgData {
       return;
     }
     const total = FRAGMENT_EVENT.data + dataBytes;
-    let slow: FrameMemory | null = null;
     for (const { port } of group.listeners) {
       const at = port.claim(total);
-      if (at >= 0) {
-        writeFragmentEvent(port.memory, at, memory, offset, nodeId, dataBytes);
-        port.commit();
-      } else {
-        if (slow === null) {
-          slow = this.slowEvent(total);
-          writeFragmentEvent(slow, 0, memory, offset, nodeId, dataBytes);
-        }
-        port.dispatch(slow.bytes.subarray(0, total));
-      }
+      if (at < 0) continue;
+      writeFragmentEvent(port.claimed, at, memory, offset, nodeId, dataBytes);
+      port.commit();
     }
-  }
-
-  /** Memory for an event of `total` bytes, its head zeroed: gaps between fields must not show an earlier event, perhaps another client's. */
-  private slowEvent(total: number): FrameMemory {
-    if (total > this.slow.bytes.length) return frameMemory(new Uint8Array(total));
-    this.slow.bytes.fill(0, 0, FRAGMENT_EVENT.data);
-    return this.slow;
   }
 
   /** The group of a message if somebody here listens to it and the sending node has a process in it (services.md 4.7). */
@@ -200,6 +171,12 @@ function writeHeader(view: DataView, at: number, id: number, bytes: number): voi
   view.setInt32(at + 20, 0, true);
 }
 
+/** A number and the gap behind it, in which an earlier event might show. */
+function writeWord(view: DataView, at: number, value: number): void {
+  view.setUint32(at, value, true);
+  view.setUint32(at + 4, 0, true);
+}
+
 function writeMcastEvent(
   to: FrameMemory,
   at: number,
@@ -211,9 +188,9 @@ function writeMcastEvent(
   const { view } = to;
   writeHeader(view, at, CpgResponse.DELIVER, EVENT.data + dataBytes);
   copyBytes(from.bytes, offset + EXEC.name, to.bytes, at + EVENT.name, NAME_BYTES);
-  view.setUint32(at + EVENT.msglen, dataBytes, true);
-  view.setUint32(at + EVENT.node, nodeId, true);
-  view.setUint32(at + EVENT.pid, from.view.getUint32(offset + EXEC.pid, true), true);
+  writeWord(view, at + EVENT.msglen, dataBytes);
+  writeWord(view, at + EVENT.node, nodeId);
+  writeWord(view, at + EVENT.pid, from.view.getUint32(offset + EXEC.pid, true));
   copyBytes(from.bytes, offset + EXEC.data, to.bytes, at + EVENT.data, dataBytes);
 }
 
@@ -228,10 +205,10 @@ function writeFragmentEvent(
   const { view } = to;
   writeHeader(view, at, CpgResponse.PARTIAL_DELIVER, FRAGMENT_EVENT.data + dataBytes);
   copyBytes(from.bytes, offset + EXEC.name, to.bytes, at + EVENT.name, NAME_BYTES);
-  view.setUint32(at + EVENT.msglen, from.view.getUint32(offset + EXEC.msglen, true), true);
-  view.setUint32(at + FRAGMENT_EVENT.fraglen, dataBytes, true);
-  view.setUint32(at + FRAGMENT_EVENT.node, nodeId, true);
-  view.setUint32(at + FRAGMENT_EVENT.pid, from.view.getUint32(offset + EXEC.fragmentPid, true), true);
-  view.setUint32(at + FRAGMENT_EVENT.type, from.view.getUint32(offset + EXEC.type, true), true);
+  writeWord(view, at + EVENT.msglen, from.view.getUint32(offset + EXEC.msglen, true));
+  writeWord(view, at + FRAGMENT_EVENT.fraglen, dataBytes);
+  writeWord(view, at + FRAGMENT_EVENT.node, nodeId);
+  writeWord(view, at + FRAGMENT_EVENT.pid, from.view.getUint32(offset + EXEC.fragmentPid, true));
+  writeWord(view, at + FRAGMENT_EVENT.type, from.view.getUint32(offset + EXEC.type, true));
   copyBytes(from.bytes, offset + EXEC.fragmentData, to.bytes, at + FRAGMENT_EVENT.data, dataBytes);
 }

@@ -1,3 +1,4 @@
+import { type FrameMemory, frameMemory } from '../../../src/lib/frame-memory.ts';
 import type { RingId } from '../../../src/lib/ring-id.ts';
 import {
   CPG_CONFIGURATION_CHANGE,
@@ -28,14 +29,12 @@ export class ToyClient {
   readonly responses: { id: number; error: number; bytes: Uint8Array }[] = [];
   readonly events: string[] = [];
   readonly raw: Uint8Array[] = [];
-  /** The memory that events which went through the queue came in. */
-  readonly dispatchedFrom = new Set<ArrayBufferLike>();
   readonly connection: CpgConnection;
-  /** Bytes of the event ring; a claim beyond fails, and everything goes through `dispatch`. */
+  /** Else events wait, in memory that was another client's. */
   ringFree = true;
+  /** No claim is granted: the client is gone. */
+  refuses = false;
   hungUp = false;
-  private claimed = -1;
-  private claimedBytes = 0;
 
   constructor(
     readonly node: ToyNode,
@@ -43,6 +42,8 @@ export class ToyClient {
     readonly pid: number,
     uid: number,
   ) {
+    let claimed: FrameMemory = node.memory;
+    let length = 0;
     this.connection = node.cpg.opened({
       id,
       user: { uid, privileged: uid === 0 },
@@ -51,17 +52,17 @@ export class ToyClient {
       respond: (message) => {
         this.responses.push({ id: messageId(message), error: messageError(message), bytes: message.slice() });
       },
-      dispatch: (message) => {
-        this.dispatchedFrom.add(message.buffer);
-        this.event(message.slice());
-      },
+      dispatch: (message) => this.event(message.slice()),
       claim: (bytes) => {
-        if (!this.ringFree) return -1;
-        this.claimedBytes = bytes;
-        this.claimed = EVENT_AT + 3; // any alignment
-        return this.claimed;
+        if (this.refuses) return -1;
+        length = bytes;
+        claimed = this.ringFree ? node.memory : frameMemory(new Uint8Array(EVENT_AT + 3 + bytes).fill(0xee));
+        return EVENT_AT + 3; // any alignment
       },
-      commit: () => this.event(node.memory.bytes.slice(this.claimed, this.claimed + this.claimedBytes)),
+      get claimed() {
+        return claimed;
+      },
+      commit: () => this.event(claimed.bytes.slice(EVENT_AT + 3, EVENT_AT + 3 + length)),
       hasHungUp: () => this.hungUp,
     });
   }
