@@ -1,5 +1,6 @@
 import type { TotemChanges, TotemConfig } from '../config/totem-config.ts';
 import type { AttachedClient, ClientDescriptor } from '../lib/client-descriptor.ts';
+import type { Collections } from '../lib/collections.ts';
 import type { LogLevel, LogSubsystem } from '../lib/log.ts';
 import type { ConfigurationChange, RingId } from '../lib/ring-id.ts';
 import type { SyncStep } from '../lib/sync-step.ts';
@@ -80,6 +81,12 @@ export type ToRing =
 
 /** `heap`: bytes in use on the ring thread's heap, for watching that it allocates nothing in steady state. */
 export type RingQuery = 'links' | 'clients' | 'engines' | 'stats' | 'heap';
+
+/** Response to `heap`: the ring thread's own. Collections are counted from the first such question on. */
+export interface RingHeap {
+  readonly usedBytes: number;
+  readonly collections: readonly Collections[];
+}
 
 /** Ring thread → main thread. */
 export type FromRing =

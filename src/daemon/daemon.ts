@@ -1,4 +1,4 @@
-import type { FromRing } from '../bridge/messages.ts';
+import type { FromRing, RingHeap } from '../bridge/messages.ts';
 import { DEFAULT_RING_WORKER_OPTIONS } from '../bridge/ring-worker-data.ts';
 import { StateWord } from '../bridge/shared-layout.ts';
 import type { ConfigEnvironment } from '../config/environment.ts';
@@ -542,7 +542,7 @@ export class Daemon {
       quorum: () => this.engines.quorum(),
       clients: () => this.ipc.stats.byService(),
       seen: () => this.seen,
-      ringHeap: () => this.queries.ask('heap'),
+      ringHeap: () => this.queries.ask('heap') as Promise<RingHeap>,
       flightRecords: () => this.parts.flight.recent(),
     });
   }

@@ -1,67 +1,65 @@
-import { constants, PerformanceObserver } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
+import type { RingHeap } from '../bridge/messages.ts';
+import type { Collections } from '../lib/collections.ts';
+import { CollectionWatch } from '../os/collection-watch.ts';
 import type { MemoryView } from '../web/view.ts';
 
-const KINDS: ReadonlyMap<number, string> = new Map([
-  [constants.NODE_PERFORMANCE_GC_MINOR, 'minor'],
-  [constants.NODE_PERFORMANCE_GC_MAJOR, 'major'],
-  [constants.NODE_PERFORMANCE_GC_INCREMENTAL, 'incremental'],
-  [constants.NODE_PERFORMANCE_GC_WEAKCB, 'weak_callbacks'],
-]);
 /** The ring thread is asked by a record: not more often than this. */
 const RING_HEAP_MS = 5_000;
+/** … and not less often: V8 keeps what is to be asked for. */
+const RING_HEAP_MS_MAX = 60_000;
+const NOTHING: RingHeap = { usedBytes: 0, collections: [] };
 
 /** What this process has in memory, and what collecting it costs; that of the ring thread as last heard. */
 export class MemoryWatch {
-  private readonly spent = new Map([...KINDS.values()].map((kind) => [kind, { count: 0, seconds: 0 }]));
-  private readonly observer = new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) this.collected('detail' in entry ? entry.detail : null, entry.duration);
-  });
-  private ringBytes = 0;
+  private readonly collections = new CollectionWatch();
+  private ring = NOTHING;
   private askedMs = Number.NEGATIVE_INFINITY;
 
-  constructor(private readonly askRing: () => Promise<unknown>) {}
+  constructor(private readonly askRing: () => Promise<RingHeap>) {}
 
   start(): void {
-    this.observer.observe({ entryTypes: ['gc'] });
+    this.collections.start();
   }
 
   stop(): void {
-    this.observer.disconnect();
+    this.collections.stop();
   }
 
   view(): MemoryView {
-    this.refresh(performance.now());
+    this.refresh(RING_HEAP_MS);
     const { used_heap_size, total_heap_size } = getHeapStatistics();
     const { user, system } = process.cpuUsage();
+    const { usedBytes, collections } = this.ring;
     return {
       residentBytes: process.memoryUsage.rss(),
       cpuSeconds: (user + system) / 1e6,
       heaps: [
         { thread: 'main', usedBytes: used_heap_size, sizeBytes: total_heap_size },
-        { thread: 'ring', usedBytes: this.ringBytes, sizeBytes: 0 },
+        { thread: 'ring', usedBytes, sizeBytes: 0 },
       ],
-      collections: [...this.spent].map(([kind, { count, seconds }]) => ({ kind, count, seconds })),
+      collections: [...of('main', this.collections.take()), ...of('ring', collections)],
     };
   }
 
-  private collected(detail: unknown, ms: number): void {
-    const kind =
-      typeof detail === 'object' && detail !== null && 'kind' in detail ? KINDS.get(Number(detail.kind)) : '';
-    const entry = this.spent.get(kind ?? '');
-    if (entry === undefined) return;
-    entry.count++;
-    entry.seconds += ms / 1000;
+  /** To be called now and then, also when nobody looks. */
+  tend(): void {
+    if (this.refresh(RING_HEAP_MS_MAX)) this.collections.take();
   }
 
-  private refresh(nowMs: number): void {
-    if (nowMs - this.askedMs < RING_HEAP_MS) return;
+  private refresh(everyMs: number): boolean {
+    const nowMs = performance.now();
+    if (nowMs - this.askedMs < everyMs) return false;
     this.askedMs = nowMs;
     this.askRing().then(
-      (bytes) => {
-        this.ringBytes = typeof bytes === 'number' ? bytes : 0;
+      (heap) => {
+        this.ring = heap;
       },
       () => {}, // the ring thread is ending
     );
+    return true;
   }
 }
+
+const of = (thread: string, collections: readonly Collections[]): MemoryView['collections'] =>
+  collections.map((one) => ({ thread, ...one }));

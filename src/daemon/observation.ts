@@ -1,3 +1,4 @@
+import type { RingHeap } from '../bridge/messages.ts';
 import { type Position, positionText } from '../config/errors.ts';
 import { type Icmap, TRACK_CHANGES, type Tracker } from '../config/icmap/index.ts';
 import { cmapNumber } from '../lib/cmap-value.ts';
@@ -36,7 +37,7 @@ export interface ObservationPorts extends Omit<ViewSources, 'memory'> {
   readonly log: LogFunction;
   /** Turns of the ring thread's loop. */
   loopTurns(): number;
-  ringHeap(): Promise<unknown>;
+  ringHeap(): Promise<RingHeap>;
   /** Latest records of the flight recorder. */
   flightRecords(): readonly FlightRecord[];
 }
@@ -140,6 +141,7 @@ export class Observation implements Phase {
   }
 
   private second(): void {
+    this.memory.tend();
     this.history.take(this.view(), Date.now());
     const turns = this.ports.loopTurns();
     this.pulseSeconds = turns === this.turns ? this.pulseSeconds + 1 : 0;

@@ -1,7 +1,7 @@
 import { getHeapStatistics } from 'node:v8';
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { KeyBox } from '../bridge/key-box.ts';
-import { RecordKind, type RingQuery, type ToRing } from '../bridge/messages.ts';
+import { RecordKind, type RingHeap, type RingQuery, type ToRing } from '../bridge/messages.ts';
 import { RingBridge } from '../bridge/ring-bridge.ts';
 import type { RingWorkerData } from '../bridge/ring-worker-data.ts';
 import { StateWord } from '../bridge/shared-layout.ts';
@@ -11,6 +11,7 @@ import { failureText } from '../lib/failure.ts';
 import { type FlightLog, PAUSE_NOTICED_BY } from '../observe/flight/index.ts';
 import { ARENA_BYTES_MAX, Arena } from '../os/arena.ts';
 import { monotonicMs } from '../os/clock.ts';
+import { CollectionWatch } from '../os/collection-watch.ts';
 import { clearEventfd, notifyBytesAddress } from '../os/eventfd.ts';
 import { withinMemory } from '../os/memory-limit.ts';
 import { lockRange, roundRobinPriorityMax, setRoundRobin, yieldCpu } from '../os/schedule.ts';
@@ -65,6 +66,7 @@ export class RingThread {
   private readonly decoder = new TextDecoder();
   private readonly deferred: Deferred[] = [];
   private readonly keys = new KeyBox();
+  private readonly collections = new CollectionWatch();
   private readonly flight: FlightLog;
   private ring: RunningRing | null = null;
   private stopAtMs = Number.POSITIVE_INFINITY;
@@ -308,7 +310,7 @@ export class RingThread {
   }
 
   private resultOf(what: RingQuery): unknown {
-    if (what === 'heap') return getHeapStatistics().used_heap_size;
+    if (what === 'heap') return this.heap();
     const { ring } = this;
     if (ring === null) return null;
     switch (what) {
@@ -321,6 +323,11 @@ export class RingThread {
       case 'stats':
         return { phase: ring.groups.srp.phase, members: ring.groups.srp.members, ringId: ring.groups.srp.ringId };
     }
+  }
+
+  private heap(): RingHeap {
+    this.collections.start();
+    return { usedBytes: getHeapStatistics().used_heap_size, collections: this.collections.take() };
   }
 
   private end(): void {

@@ -1,3 +1,4 @@
+import type { Collections } from '../lib/collections.ts';
 import type { ConnectivityView } from '../lib/connectivity.ts';
 import type { DurationReading } from '../lib/durations.ts';
 import type { RingId } from '../lib/ring-id.ts';
@@ -111,8 +112,8 @@ export interface MemoryView {
   readonly residentBytes: number;
   readonly cpuSeconds: number;
   readonly heaps: readonly { readonly thread: string; readonly usedBytes: number; readonly sizeBytes: number }[];
-  /** Of the main thread, by kind. */
-  readonly collections: readonly { readonly kind: string; readonly count: number; readonly seconds: number }[];
+  /** Runs of the garbage collector, by thread and kind. */
+  readonly collections: readonly ({ readonly thread: string } & Collections)[];
 }
 
 export interface ChangeView {

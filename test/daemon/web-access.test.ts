@@ -53,7 +53,7 @@ async function serve(t: Test, directory: string, system: readonly string[]): Pro
     clients: () => [],
     seen: () => [],
     loopTurns: () => 1,
-    ringHeap: async () => null,
+    ringHeap: async () => ({ usedBytes: 0, collections: [] }),
     flightRecords: NEVER,
   });
   observation.begin();

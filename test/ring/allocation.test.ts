@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { RingHeap } from '../../src/bridge/messages.ts';
 import { StateWord } from '../../src/bridge/shared-layout.ts';
 import { CPG_MCAST } from '../../src/services/codec/cpg.ts';
 import { TestRing, testPort, totemConfig } from './ring-harness.ts';
@@ -50,11 +51,11 @@ t.test('a million messages allocate nothing on the ring thread', { timeout: 180_
   const perTurn: number[] = [];
   const messagesPerTurn: number[] = [];
   const turns = (): number => ring.bridge.views.state[StateWord.LOOP_TURNS]!;
-  let before = (await ring.query('heap')) as number;
+  let before = ((await ring.query('heap')) as RingHeap).usedBytes;
   for (let part = 0; part < PARTS_MAX && allocated.length < PARTS; part++) {
     const startTurns = turns();
     await pump(client, request, MESSAGES / PARTS);
-    const after = (await ring.query('heap')) as number;
+    const after = ((await ring.query('heap')) as RingHeap).usedBytes;
     if (after >= before) {
       allocated.push((after - before) / (MESSAGES / PARTS));
       const turned = turns() - startTurns;

@@ -93,7 +93,10 @@ export const sampleView = (more: Partial<NodeSnapshot> = {}): NodeSnapshot => ({
       { thread: 'main', usedBytes: 5e6, sizeBytes: 9e6 },
       { thread: 'ring', usedBytes: 4e6, sizeBytes: 0 },
     ],
-    collections: [{ kind: 'minor', count: 4, seconds: 0.002 }],
+    collections: [
+      { thread: 'main', kind: 'minor', count: 4, seconds: 0.002, longestSeconds: 0.001 },
+      { thread: 'ring', kind: 'major', count: 1, seconds: 0.003, longestSeconds: 0.003 },
+    ],
   },
   lastChange: {
     phases: [

@@ -481,11 +481,11 @@ const LOCAL: readonly Metric[] = [
   {
     name: 'rondo_collections',
     type: 'counter',
-    help: 'Runs of the garbage collector on the main thread, by kind.',
-    labels: ['kind'],
+    help: 'Runs of the garbage collector, by thread and kind.',
+    labels: ['thread', 'kind'],
     source: 'V8, since metrics were switched on',
     read: ({ memory }, emit) => {
-      for (const { kind, count } of memory.collections) emit(count, kind);
+      for (const { thread, kind, count } of memory.collections) emit(count, thread, kind);
     },
   },
   {
@@ -493,10 +493,21 @@ const LOCAL: readonly Metric[] = [
     type: 'counter',
     unit: 'seconds',
     help: 'Time that they took.',
-    labels: ['kind'],
+    labels: ['thread', 'kind'],
     source: 'V8, since metrics were switched on',
     read: ({ memory }, emit) => {
-      for (const { kind, seconds: spent } of memory.collections) emit(spent, kind);
+      for (const { thread, kind, seconds: spent } of memory.collections) emit(spent, thread, kind);
+    },
+  },
+  {
+    name: 'rondo_collection_longest_seconds',
+    type: 'gauge',
+    unit: 'seconds',
+    help: 'The longest of them: so long the thread did nothing else.',
+    labels: ['thread', 'kind'],
+    source: 'V8, since metrics were switched on',
+    read: ({ memory }, emit) => {
+      for (const { thread, kind, longestSeconds } of memory.collections) emit(longestSeconds, thread, kind);
     },
   },
   {
