@@ -1,9 +1,22 @@
 import type { PersistRecord } from '../../src/platform/replicated/core.ts';
+import type { Epoch } from '../../src/platform/replicated/messages.ts';
 import { Random } from '../../src/sim/random.ts';
+import type { SimReplica } from './sim-replica.ts';
 import type { World } from './world.ts';
 
 /** Of a campaign: these seeds have a replicated machine with a disk on each node, and votequorum. */
 export const hasReplicas = (seed: number): boolean => seed % 13 === 6;
+
+/** What a program applied, for the rules. */
+export interface Applied {
+  readonly index: number;
+  readonly name: string;
+  /** Of the epoch in which it was agreed on; `null`: outside of one. */
+  readonly epoch: string | null;
+}
+
+/** Members of the machine and the epochs of the states that they have, as they report them before a new one. */
+export type StatesOfMembers = ReadonlyMap<string, Epoch | null>;
 
 /** The longest times between two commands of the cluster, one of which each seed has. */
 const GAPS_MS = [3, 20, 100];
@@ -19,6 +32,8 @@ const SLOW_DISK_MS = 100;
  * has heard of its command finds it there for ever; and what is confirmed before another command is submitted stands before that.
  */
 export class Replicas {
+  /** Acts in quorate rings only. */
+  readonly quorum: boolean = true;
   /** Disks, by node id: they outlive the nodes. */
   readonly disks = new Map<number, PersistRecord[]>();
   private readonly random: Random;
@@ -31,7 +46,7 @@ export class Replicas {
 
   constructor(
     seed: number,
-    private readonly world: World,
+    protected readonly world: World,
   ) {
     this.random = new Random(seed ^ 0x0e11ca);
     this.gapMs = this.random.pick(GAPS_MS);
@@ -91,7 +106,7 @@ export class Replicas {
   }
 
   /** A program applies an entry. Returns what is wrong with that. */
-  appliedAt(index: number, name: string): string | null {
+  appliedAt({ index, name }: Applied): string | null {
     const before = this.order[index - 1];
     if (before !== undefined)
       return before === name ? null : `applies ${name} at ${index}, where others have ${before}`;
@@ -103,11 +118,15 @@ export class Replicas {
   }
 
   /** A submitter hears that its command stands at `index`; `known`: as of its submission. */
-  confirmed(index: number, known: number): string | null {
+  confirmed({ index }: Applied, known: number): string | null {
     this.confirmedUpTo = Math.max(this.confirmedUpTo, index);
+    this.heard();
+    return index > known ? null : `a command has place ${index}, and was submitted when ${known} was known to be done`;
+  }
+
+  protected heard(): void {
     if (this.powerFailsSoon) this.world.after(0, () => this.powerFails());
     this.powerFailsSoon = false;
-    return index > known ? null : `a command has place ${index}, and was submitted when ${known} was known to be done`;
   }
 
   /** A submitter hears that its command is part of the state that it was given. */
@@ -115,20 +134,33 @@ export class Replicas {
     return this.places.has(name) ? null : `${name} is said to be applied, and nobody has`;
   }
 
+  /** A program is given another state. Returns what is wrong with that. */
+  replaced(_self: string, _source: string, _states: StatesOfMembers): string | null {
+    return null;
+  }
+
+  /** A program ends with its process. */
+  ended(_replica: SimReplica): void {}
+
   // ---- the end ----
+
+  /** How many entries the state of all has in the end. */
+  protected length(_replicas: readonly SimReplica[]): number {
+    return this.order.length;
+  }
 
   /** All faults are over and the ring of all has formed: all machines act, with one state, and every submitter has heard. */
   settle(): void {
     const { world } = this;
     const replicas = world.living.flatMap(({ replica }) => (replica === null ? [] : [replica]));
     for (const replica of replicas) replica.submit();
-    const calm = () => replicas.every((replica) => replica.calm && replica.count === this.order.length);
-    world.runWhile(ACTIVE_MS_MAX, calm);
+    const isCalm = (replica: SimReplica) => replica.calm && replica.count === this.length(replicas);
+    world.runWhile(ACTIVE_MS_MAX, () => replicas.every(isCalm));
     for (const replica of replicas) {
-      if (!replica.calm || replica.count !== this.order.length)
+      if (!isCalm(replica))
         world.checker.violation(
           null,
-          `the replicated machine of ${replica.describe()}, and ${this.order.length} are applied`,
+          `the replicated machine of ${replica.describe()}, and ${this.length(replicas)} are applied`,
         );
       if (replica.chain !== replicas[0]?.chain)
         world.checker.violation(null, `the replicated machine of ${replica.describe()} has another state than others`);

@@ -1,6 +1,7 @@
 import { hasCfg } from './agreements.ts';
 import { hasAmbushes } from './ambushes.ts';
 import { hasKnet } from './knet-lines.ts';
+import { hasParts } from './replica-parts.ts';
 import { hasReplicas } from './replicas.ts';
 import { hasVotes } from './sim-quorum.ts';
 import type { SimOptions } from './world.ts';
@@ -18,4 +19,5 @@ export const optionsOf = (
   ambushes: hasAmbushes(seed) && !attack,
   cfg: hasCfg(seed) && !attack,
   replicas: hasReplicas(seed) && !attack,
+  parts: hasParts(seed) && !attack,
 });

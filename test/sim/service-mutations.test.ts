@@ -10,7 +10,7 @@ import { type SimReport, simulate } from './world.ts';
 
 t.setTimeout(600_000); // the machine may be busy
 
-/** As mutations.test.ts, of what only a share of a campaign's seeds has: knet, replicated machines, cfg. */
+/** As mutations.test.ts, of what only a share of a campaign's seeds has: knet, replicated machines with and without quorum, cfg. */
 const overKnet = (seed: number, spoil: Bug['plant']): SimReport => simulate(seed, { knet: true, spoil });
 
 const coreOf = ({ knet }: SimNode): KnetCore => knet!.core;
@@ -122,6 +122,55 @@ const REPLICA_BUGS: readonly Bug[] = [
   },
 ];
 
+const withParts = (seed: number, spoil: Bug['plant']): SimReport => simulate(seed, { parts: true, churn: true, spoil });
+
+const PARTS_BUGS: readonly Bug[] = [
+  {
+    name: 'the part whose state is given up does not hand it over',
+    plant: (node) => {
+      machineOf(node)['handOver'] = () => {};
+    },
+  },
+  {
+    name: 'what is handed over is without what one of the part has applied and this member has not',
+    plant: (node) => {
+      const core = machineOf(node);
+      core['handOver'] = () => {
+        core.submit(core['host'].snapshot(), 'merge');
+      };
+    },
+  },
+  {
+    name: 'what a merged state has is applied once more',
+    plant: (node) => {
+      const log = machineOf(node)['log'];
+      const append = log.append.bind(log);
+      log.append = ({ kind, from, seq, ringSeq, payload }) => append({ kind, from, seq, ringSeq, payload });
+    },
+  },
+  {
+    name: 'a state is merged only at the member that hands it over',
+    plant: (node) => {
+      const machine = node.replica!;
+      const apply = machine.apply.bind(machine);
+      machine.apply = (entry, place, own) =>
+        apply(entry.kind === 'merge' && own === null ? { ...entry, payload: machine.snapshot() } : entry, place, own);
+    },
+  },
+  {
+    name: 'the newest state stays, however few have it',
+    plant: (node) => {
+      const exchange = machineOf(node)['exchange'];
+      const note = exchange.note.bind(exchange);
+      exchange.note = (from, state) => {
+        const { epoch } = state.have;
+        const alone = epoch === null ? null : { ...epoch, ringRep: 1000 * epoch.ringRep + Number.parseInt(from, 10) };
+        return note(from, { ...state, have: { ...state.have, epoch: alone } });
+      };
+    },
+  },
+];
+
 const withCfg = (seed: number, spoil: Bug['plant']): SimReport => simulate(seed, { cfg: true, spoil });
 
 const CFG_BUGS: readonly Bug[] = [
@@ -180,6 +229,10 @@ catchAll(
 catchAll(
   t,
   REPLICA_BUGS.map((bug) => ({ story: withReplicas, ...bug })),
+);
+catchAll(
+  t,
+  PARTS_BUGS.map((bug) => ({ story: withParts, ...bug })),
 );
 catchAll(
   t,

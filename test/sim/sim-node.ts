@@ -74,6 +74,8 @@ export interface SimNodeWorld {
   persist(nodeId: number, ringSeq: number): void;
   /** For the table of coverage: this event comes to a core in this state. */
   visit?(state: string, event: string): void;
+  /** A fault has happened that did not come from outside. */
+  note?(kind: string, text: string): void;
   /** The core wants to know whether a node still replies. */
   probe(by: number, nodeId: number): void;
   readonly nodeIds: readonly number[];
@@ -133,6 +135,7 @@ export class SimNode {
   private processing = false;
   /** Messages keep their order within a queue, and the transitional queue's within one change (totem.md 5.5). */
   private epoch = 1;
+  private diskAsked = 0;
   /** Whether clients are about to send was asked so often. */
   private asked = 0;
   private readonly counters = new Map<number, number>();
@@ -253,6 +256,7 @@ export class SimNode {
           if (!this.running || agreements.over) return;
           this.leave();
           this.crash();
+          world.note?.('leave', `shutdown of ${this.options.nodeId}, as its clients agree`);
         }),
     });
   }
@@ -423,6 +427,7 @@ export class SimNode {
     if (!this.alive) return;
     this.alive = false;
     this.view.alive = false;
+    this.replica?.ended();
     giveMemory(this.memory);
     this.knet?.close();
   }
@@ -580,11 +585,19 @@ export class SimNode {
   }
 
   private reserve(upTo: number): void {
-    this.world.after(this.options.diskMs(), () => {
-      if (!this.alive) return;
-      this.world.persist(this.options.nodeId, upTo);
-      this.event(() => this.groups.srp.ringSeqReserved(upTo), 'disk done');
-    });
+    this.diskAsked = upTo;
+    this.world.after(this.options.diskMs(), () => this.written(upTo));
+  }
+
+  private written(upTo: number): void {
+    if (!this.alive) return;
+    this.world.persist(this.options.nodeId, upTo);
+    this.event(() => this.groups.srp.ringSeqReserved(upTo), 'disk done');
+  }
+
+  /** The disk has just written what it was asked for last. */
+  diskDone(): void {
+    this.written(this.diskAsked);
   }
 
   private observed(event: { readonly kind: string }): void {

@@ -9,6 +9,7 @@ import {
 import {
   decodeMessage,
   type Entry,
+  type Epoch,
   encodeMessage,
   type ReplicaMessage,
 } from '../../src/platform/replicated/messages.ts';
@@ -56,9 +57,12 @@ export interface SimReplicaHost {
 /** A program on one node: a replicated machine (its core) as a client of the node's CPG, with a disk. */
 export class SimReplica implements ReplicaHost {
   readonly core: ReplicaCore;
-  /** The machine's state: how many entries were applied, and a hash of them in their order. */
+  /** The machine's state: how many entries were applied, and a hash of them in their order; without quorum also what they were. */
   count = 0;
   chain = 0;
+  private readonly done = new Set<string>();
+  /** What the members have reported of their states, by view and round. */
+  private readonly reported = new Map<string, Map<string, Epoch | null>>();
   private readonly connection: CpgConnection;
   private readonly memory: FrameMemory = frameMemory(new Uint8Array(MEMORY_BYTES));
   private readonly outbox: Uint8Array[] = [];
@@ -100,9 +104,9 @@ export class SimReplica implements ReplicaHost {
     this.core = new ReplicaCore(
       {
         life: this.life,
-        quorum: true,
+        quorum: host.replicas.quorum,
         patienceMs: PATIENCE_MS,
-        merges: false,
+        merges: !host.replicas.quorum,
         base: base?.snapshot.length === 0 ? { ...base, snapshot: this.snapshot() } : base,
       },
       this,
@@ -126,6 +130,10 @@ export class SimReplica implements ReplicaHost {
   submit(): void {
     const known = this.host.replicas.known;
     this.waiting.set(this.core.submit(Buffer.from('x')), known);
+  }
+
+  ended(): void {
+    this.host.replicas.ended(this);
   }
 
   /** It acts, and its submitters have heard of everything. */
@@ -181,11 +189,20 @@ export class SimReplica implements ReplicaHost {
           bytes.subarray(Math.min(at, CPG_DELIVER.bytes), Math.min(at, CPG_DELIVER.bytes) + messageBytes),
         );
         if (message === null) this.host.violation('a message of the replicated machine does not decode');
-        else this.core.message({ nodeId, pid }, message);
+        else {
+          if (message.type === 'state') this.noteState(`${nodeId}.${pid}`, message);
+          this.core.message({ nodeId, pid }, message);
+        }
         break;
       }
       default:
     }
+  }
+
+  private noteState(from: string, { view, round, have }: Extract<ReplicaMessage, { type: 'state' }>): void {
+    const key = `${view} ${round}`;
+    const reported = this.reported.get(key) ?? new Map<string, Epoch | null>();
+    this.reported.set(key, reported.set(from, have.epoch));
   }
 
   /** Votequorum has decided for the ring that there is. */
@@ -208,20 +225,52 @@ export class SimReplica implements ReplicaHost {
   apply(entry: Entry, { index, ringSeq }: OrderPlace, own: number | null): void {
     const { replicas } = this.host;
     const name = `${entry.kind} ${entry.from}:${entry.seq}`;
-    if (index !== this.count + 1) this.host.violation(`applies ${index} after ${this.count}`);
+    const epoch = this.core['plan']?.epoch;
+    const isNext = index === this.count + 1 || (epoch === undefined && index > this.count); // of a state that is handed over, commands only
+    if (!isNext) this.host.violation(`applies ${index} after ${this.count}`);
     if (ringSeq < this.lastRingSeq) this.host.violation(`applies ring ${ringSeq} after ${this.lastRingSeq}`);
     this.count = index;
     this.lastRingSeq = ringSeq;
-    for (const letter of name) this.chain = (Math.imul(this.chain, 31) + letter.charCodeAt(0)) >>> 0;
-    this.complain(replicas.appliedAt(index, name));
+    const content = entry.kind === 'merge' ? `${name} ${Buffer.from(entry.payload)}` : name;
+    this.hash(content);
+    const applied = {
+      index,
+      name,
+      epoch: epoch === undefined ? null : `${epoch.ringRep}.${epoch.ringSeq}/${epoch.number}`,
+    };
+    this.complain(replicas.appliedAt({ ...applied, name: content }));
+    if (!replicas.quorum) this.keep(entry, name);
     const known = own === null ? undefined : this.waiting.get(own);
     if (own === null || known === undefined) return;
     this.waiting.delete(own);
-    this.complain(replicas.confirmed(index, known));
+    this.complain(replicas.confirmed(applied, known));
+  }
+
+  private hash(text: string): void {
+    for (let i = 0; i < text.length; i++) this.chain = (Math.imul(this.chain, 31) + text.charCodeAt(i)) >>> 0;
+  }
+
+  /** A command is something that is there once; states of two parts are merged by having what either has. */
+  private keep({ kind, payload }: Entry, name: string): void {
+    if (kind === 'merge') for (const merged of stateOf(payload).done) this.done.add(merged);
+    if (kind !== 'command') return;
+    if (this.done.has(name)) this.complain(`applies ${name}, which the state has already`);
+    this.done.add(name);
+  }
+
+  has(name: string): boolean {
+    return this.done.has(name);
+  }
+
+  /** What states have that wait to be handed over. */
+  onlyInMerges(): string[] {
+    return [...this.core['pending'].values()].flatMap(({ entry }) =>
+      entry.kind === 'merge' ? [...stateOf(entry.payload).done] : [],
+    );
   }
 
   applied(own: number): void {
-    this.waiting.delete(own);
+    if (!this.waiting.delete(own)) return; // a state that was handed over
     this.complain(this.host.replicas.included(`command ${this.life}:${own}`));
   }
 
@@ -230,15 +279,26 @@ export class SimReplica implements ReplicaHost {
   }
 
   snapshot(): Uint8Array {
-    return Buffer.from(JSON.stringify([this.count, this.chain, this.lastRingSeq]));
+    return Buffer.from(JSON.stringify([this.count, this.chain, this.lastRingSeq, ...this.done]));
   }
 
   restore(snapshot: Uint8Array): void {
-    [this.count, this.chain, this.lastRingSeq] = JSON.parse(Buffer.from(snapshot).toString()) as [
-      number,
-      number,
-      number,
-    ];
+    this.judgeChange();
+    const { count, chain, lastRingSeq, done } = stateOf(snapshot);
+    this.count = count;
+    this.chain = chain;
+    this.lastRingSeq = lastRingSeq;
+    this.done.clear();
+    for (const name of done) this.done.add(name);
+  }
+
+  /** Its state is about to become that of another member. */
+  private judgeChange(): void {
+    const { replicas } = this.host;
+    const plan = this.core?.['plan'] ?? null; // null: it starts, or returns to its own state
+    if (plan === null || replicas.quorum) return;
+    const { view, round, self } = this.core['exchange'];
+    this.complain(replicas.replaced(self, plan.source, this.reported.get(`${view} ${round}`) ?? new Map()));
   }
 
   stateChanged(): void {}
@@ -270,4 +330,14 @@ export class SimReplica implements ReplicaHost {
       this.write();
     });
   }
+}
+
+function stateOf(snapshot: Uint8Array) {
+  const [count, chain, lastRingSeq, ...done] = JSON.parse(Buffer.from(snapshot).toString()) as [
+    number,
+    number,
+    number,
+    ...string[],
+  ];
+  return { count, chain, lastRingSeq, done };
 }

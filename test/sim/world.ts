@@ -6,7 +6,7 @@ import { Random } from '../../src/sim/random.ts';
 import type { NodeSettings } from '../../src/testing/quorum-node.ts';
 import type { SrpTimings } from '../../src/totem/index.ts';
 import { Agreements } from './agreements.ts';
-import { Ambushes } from './ambushes.ts';
+import { Ambushes, ambushTimings } from './ambushes.ts';
 import { Attacker } from './attacker.ts';
 import { Checker } from './checker.ts';
 import type { Coverage } from './coverage.ts';
@@ -15,6 +15,7 @@ import { nextFault } from './faults.ts';
 import { Hardships } from './hardships.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { KnetLines } from './knet-lines.ts';
+import { ReplicaParts } from './replica-parts.ts';
 import { Replicas } from './replicas.ts';
 import { SimNetwork } from './sim-network.ts';
 import { SimNode, type SimNodeWorld } from './sim-node.ts';
@@ -46,6 +47,8 @@ export interface SimOptions {
   readonly knet?: boolean;
   /** A program on each node has a replicated machine; the nodes have votequorum then. */
   readonly replicas?: boolean;
+  /** The same without quorum: parts of the cluster go on by themselves, and are merged. */
+  readonly parts?: boolean;
   /** The nodes have clients of cfg, and reloads that all agree on. */
   readonly cfg?: boolean;
   /** Some faults wait for states that pass quickly. */
@@ -155,7 +158,11 @@ export class World implements SimNodeWorld {
       () => this.clock,
       (to, frame) => this.nodes[to]?.arrive(frame),
     );
-    this.timings = { ...makeTimings(random), acceleratedWindow: windowOf(seed) };
+    this.timings = {
+      ...makeTimings(random),
+      acceleratedWindow: windowOf(seed),
+      ...(options.ambushes === true ? ambushTimings(seed) : {}),
+    };
     const netMtu = random.pick([300, 500, 1500, 1500, 4000]);
     const regionBytes = random.chance(0.2) && netMtu < 4000 ? (netMtu < 1500 ? 800_000 : 1_300_000) : 4_500_000;
     this.netMtu = options.netMtu ?? netMtu;
@@ -176,9 +183,10 @@ export class World implements SimNodeWorld {
     this.firstRingSeq = this.attacker?.firstRingSeq() ?? 0;
     this.ambushes = options.ambushes === true ? new Ambushes(seed, this) : null;
     this.agreements = options.cfg === true ? new Agreements(seed, this) : null;
-    this.replicas = options.replicas === true ? new Replicas(seed, this) : null;
+    if (options.replicas === true) this.replicas = new Replicas(seed, this);
+    else this.replicas = options.parts === true ? new ReplicaParts(seed, this) : null;
     // A machine goes on with more than half of the nodes only, whatever breaks a tie.
-    this.quorumSettings = this.replicas === null ? quorumSettings(new Random(seed ^ 0x00707e5)) : {};
+    this.quorumSettings = options.replicas !== true ? quorumSettings(new Random(seed ^ 0x00707e5)) : {};
     const broken = (text: string): void => this.checker.violation(null, text);
     this.quorumChecker =
       options.quorum === true || options.replicas === true
@@ -244,7 +252,7 @@ export class World implements SimNodeWorld {
         replicas: this.replicas,
         agreements: this.agreements,
         diskMs: () =>
-          this.random.real(0, this.diskMsMax) + (this.hardships?.diskMs() ?? 0) + (this.ambushes?.diskMs() ?? 0),
+          this.random.real(0, this.diskMsMax) + (this.hardships?.diskMs() ?? 0) + (this.ambushes?.diskMs(index) ?? 0),
       },
       this,
     );
@@ -269,7 +277,9 @@ export class World implements SimNodeWorld {
   run(): SimReport {
     const faultsMs = this.options.faultsMs ?? 4000;
     for (let index = 0; index < this.nodes.length; index++)
-      this.after(this.random.real(0, this.random.pick([1, 300])), () => this.startNode(index));
+      this.after(this.random.real(0, this.random.pick([1, 300])) + (this.ambushes?.bootMs() ?? 0), () =>
+        this.startNode(index),
+      );
     if (this.options.quiet !== true) this.scheduleTraffic(faultsMs);
     if (this.options.faults ?? true) this.startFaults(faultsMs);
     this.replicas?.start();

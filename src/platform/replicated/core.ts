@@ -8,11 +8,12 @@ import {
   encodeBase,
   type Have,
   type ReplicaMessage,
+  type Sessions,
   sameEpoch,
 } from './messages.ts';
 import { byNode, type Member, memberName } from './names.ts';
 import { Plan } from './plan.ts';
-import { SnapshotReceiver, SnapshotSender } from './snapshot-transfer.ts';
+import { PARTS_AHEAD, SnapshotReceiver, SnapshotSender } from './snapshot-transfer.ts';
 
 /** Who is a member from a place in the order on; the payload of an entry of kind `view`. */
 export interface ViewMember {
@@ -135,6 +136,8 @@ export class ReplicaCore {
   private lateFor = '';
   private lateForMs = 0;
   private lastTickMs = Number.NEGATIVE_INFINITY;
+  /** The own entry with the state that this member still has, and is about to be given another one for; 0: none. */
+  private handedOver = 0;
 
   constructor(
     private readonly options: ReplicaOptions,
@@ -150,10 +153,10 @@ export class ReplicaCore {
   // ── what the program does
 
   /** The number of the entry; its fate follows in `apply` or `applied`. */
-  submit(payload: Uint8Array, kind: EntryKind = 'command'): number {
+  submit(payload: Uint8Array, kind: EntryKind = 'command', sessions?: Sessions): number {
     const seq = ++this.lastSeq;
     const entry: Entry = { kind, from: this.options.life, seq, ringSeq: 0, payload };
-    this.pending.set(seq, { entry });
+    this.pending.set(seq, { entry: sessions === undefined ? entry : { ...entry, sessions } });
     if (this.state === 'active') this.sendWaiting();
     return seq;
   }
@@ -390,12 +393,12 @@ export class ReplicaCore {
   }
 
   private install(plan: Plan): void {
+    if (this.options.merges && plan.mergers.includes(this.self)) this.handOver();
     this.plan = plan;
     this.lastEpoch = plan.epoch;
     this.numberSeen = plan.epoch.number;
     const isFull = plan.full.has(this.self);
     const joiners = plan.members.length > plan.full.size;
-    if (this.options.merges && plan.mergers.includes(this.self)) this.submit(this.host.snapshot(), 'merge');
     const blob = plan.source === this.self && joiners ? encodeBase(this.base()!) : null;
     if (isFull) {
       this.enter(plan);
@@ -409,7 +412,24 @@ export class ReplicaCore {
     }
     if (blob === null) return;
     this.sender = new SnapshotSender(blob);
-    this.sendSnapshot(2);
+    this.sendSnapshot(PARTS_AHEAD);
+  }
+
+  /**
+   * The state of this member's part is given up, and merged into that of another one. It has to have all that was applied at any member of the part: what this one has
+   * not applied yet, too. The program is back in its state afterwards, whatever becomes of this epoch.
+   */
+  private handOver(): void {
+    if (this.handedOver > 0) this.pending.delete(this.handedOver); // when this state was to be merged before, and was not
+    const before = this.host.snapshot();
+    let { applied } = this.log;
+    for (const entry of this.log.entries) {
+      const place = { index: ++applied, ringSeq: entry.ringSeq };
+      if (entry.kind === 'command' || entry.kind === 'merge') this.host.apply(entry, place, null);
+    }
+    const isWhole = applied === this.log.applied;
+    this.handedOver = this.submit(isWhole ? before : this.host.snapshot(), 'merge', this.log.lastOfAll());
+    if (!isWhole) this.host.restore(before);
   }
 
   /** This member has everything that the epoch begins with. */
@@ -452,6 +472,7 @@ export class ReplicaCore {
     const base = receiver?.take(from, message) ?? null;
     if (receiver === null || base === null) return;
     this.receiver = null;
+    this.handedOver = 0;
     if (this.epoch === null || !this.log.adopt(base)) {
       this.log.replace(base);
       this.host.restore(base.snapshot);
@@ -465,10 +486,8 @@ export class ReplicaCore {
 
   /** Own entries that are part of the state already. */
   private forgetApplied(): void {
-    const inTail = new Set(this.log.entries.filter(({ from }) => from === this.options.life).map(({ seq }) => seq));
     for (const seq of [...this.pending.keys()]) {
-      if (seq > this.log.lastOf(this.options.life)) return;
-      if (inTail.has(seq)) continue;
+      if (seq > this.log.appliedOf(this.options.life)) return;
       this.pending.delete(seq);
       this.host.applied(seq);
     }
@@ -578,6 +597,7 @@ export class ReplicaCore {
       if (entry === null) return;
       const own = entry.from === this.options.life && this.pending.delete(entry.seq) ? entry.seq : null;
       this.host.apply(entry, { index: this.log.applied, ringSeq: entry.ringSeq }, own);
+      if (entry.kind === 'merge') this.forgetApplied();
       if (this.plan !== plan) return;
     }
   }

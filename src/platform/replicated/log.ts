@@ -1,4 +1,4 @@
-import { type Base, chainOf, type Entry } from './messages.ts';
+import { type Base, chainOf, type Entry, type Sessions } from './messages.ts';
 
 /** Lives whose last number is remembered: one that was away for longer than so many newer ones may see a command applied twice. */
 const SESSIONS_MAX = 4096;
@@ -41,11 +41,22 @@ export class ReplicaLog {
     return this.tailSessions.get(life) ?? this.sessions.get(life) ?? 0;
   }
 
-  /** `false`: it has its place already. */
+  /** The last number of a life that is applied. */
+  appliedOf(life: string): number {
+    return this.sessions.get(life) ?? 0;
+  }
+
+  /** The last number of each life that has a place, applied or not. */
+  lastOfAll(): Sessions {
+    return [...new Map([...this.sessions, ...this.tailSessions])];
+  }
+
+  /** `false`: it has its place already. What a state has that is merged here gets no other place. */
   append(entry: Entry): boolean {
     if (entry.seq <= this.lastOf(entry.from)) return false;
     this.tail.push({ entry, chain: chainOf(this.chain, entry) });
     this.tailSessions.set(entry.from, entry.seq);
+    for (const [life, seq] of entry.sessions ?? []) if (seq > this.lastOf(life)) this.tailSessions.set(life, seq);
     return true;
   }
 
@@ -56,11 +67,16 @@ export class ReplicaLog {
     const { entry, chain } = first;
     this.applied++;
     this.appliedChain = chain;
-    this.sessions.delete(entry.from); // the newest last
-    this.sessions.set(entry.from, entry.seq);
-    if (this.tailSessions.get(entry.from) === entry.seq) this.tailSessions.delete(entry.from);
-    if (this.sessions.size > SESSIONS_MAX) this.sessions.delete(this.sessions.keys().next().value as string);
+    for (const [life, seq] of entry.sessions ?? []) if (seq > this.appliedOf(life)) this.noteApplied(life, seq);
+    this.noteApplied(entry.from, entry.seq);
     return entry;
+  }
+
+  private noteApplied(life: string, seq: number): void {
+    this.sessions.delete(life); // the newest last
+    this.sessions.set(life, seq);
+    if (this.tailSessions.get(life) === seq) this.tailSessions.delete(life);
+    if (this.sessions.size > SESSIONS_MAX) this.sessions.delete(this.sessions.keys().next().value as string);
   }
 
   base(): Omit<Base, 'epoch' | 'snapshot'> {

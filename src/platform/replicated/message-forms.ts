@@ -26,7 +26,16 @@ const orNull =
 const KINDS: Readonly<Record<EntryKind, true>> = { command: true, barrier: true, view: true, merge: true, check: true };
 const isKind: Check = (value) => typeof value === 'string' && Object.hasOwn(KINDS, value);
 const isEpoch = of({ ringSeq: isNumber, ringRep: isNumber, number: isNumber });
-const isEntry = of({ kind: isKind, from: isText, seq: isNumber, ringSeq: isNumber, payload: isBytes });
+const isSession: Check = (value) =>
+  Array.isArray(value) && value.length === 2 && isText(value[0]) && isNumber(value[1]);
+const isEntry = of({
+  kind: isKind,
+  from: isText,
+  seq: isNumber,
+  ringSeq: isNumber,
+  payload: isBytes,
+  sessions: (value) => value === undefined || listOf(isSession)(value),
+});
 const isHave = of({
   epoch: orNull(isEpoch),
   length: isNumber,

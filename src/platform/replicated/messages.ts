@@ -37,7 +37,12 @@ export interface Entry {
   /** Of the epoch in which it got its place. */
   readonly ringSeq: number;
   readonly payload: Uint8Array;
+  /** Of an entry of kind `merge`: the last number of each life that the state has. */
+  readonly sessions?: Sessions;
 }
+
+/** Lives, and a number of each. */
+export type Sessions = readonly (readonly [string, number])[];
 
 /** All that a member needs to become one that has everything up to `length`. */
 export interface Base {
@@ -45,7 +50,7 @@ export interface Base {
   readonly applied: number;
   readonly chain: number;
   /** The last number that was applied of each life. */
-  readonly sessions: readonly (readonly [string, number])[];
+  readonly sessions: Sessions;
   readonly tail: readonly Entry[];
   /** The program's state. */
   readonly snapshot: Uint8Array;
@@ -110,9 +115,9 @@ export function compareEpochs(a: Epoch | null, b: Epoch | null): number {
 
 export const sameEpoch = (a: Epoch | null, b: Epoch | null): boolean => compareEpochs(a, b) === 0;
 
-/** 53 bits of a hash of what was before and an entry's identity (cyrb53's mixing). */
-export function chainOf(before: number, { kind, from, seq }: Entry): number {
-  const text = `${before}/${kind}/${from}/${seq}`;
+/** 53 bits of a hash of what was before and an entry's identity, with the ring in which it got this place: without quorum two parts may give it one (cyrb53's mixing). */
+export function chainOf(before: number, { kind, from, seq, ringSeq }: Entry): number {
+  const text = `${before}/${kind}/${from}/${seq}/${ringSeq}`;
   let a = 0xdeadbeef;
   let b = 0x41c6ce57;
   for (let i = 0; i < text.length; i++) {

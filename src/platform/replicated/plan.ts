@@ -111,9 +111,11 @@ function best(holders: readonly (readonly [string, StateMessage])[], quorum: boo
   return first![0];
 }
 
+/** Of each other part the member with the longest order: it has everything that was applied there, if not as a part of its state. */
 function representatives(holders: readonly (readonly [string, StateMessage])[], winner: Have): string[] {
-  const parts: [string, StateMessage][] = [];
-  for (const [member, state] of holders) {
+  const parts: (readonly [string, StateMessage])[] = [];
+  const longestFirst = [...holders].sort(([a, x], [b, y]) => y.have.length - x.have.length || byNode(a, b));
+  for (const [member, state] of longestFirst) {
     if (sameEpoch(state.have.epoch, winner.epoch)) continue;
     if (!parts.some(([, other]) => sameEpoch(other.have.epoch, state.have.epoch))) parts.push([member, state]);
   }

@@ -1,6 +1,9 @@
 import { type Base, decodeBase, type Entry, type ReplicaMessage } from './messages.ts';
 
-const PART_BYTES = 128 * 1024;
+/** Each part that arrives shows that its sender is not late: on a slow ring one of them has to take much less than `patienceMs` (seed 10510 of the simulator). */
+const PART_BYTES = 16 * 1024;
+/** Parts that are on their way at a time; what was sent before a change of the ring goes first. */
+export const PARTS_AHEAD = 8;
 
 type Part = Pick<Extract<ReplicaMessage, { type: 'snapshot' }>, 'part' | 'parts' | 'bytes'>;
 
