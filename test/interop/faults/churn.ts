@@ -78,8 +78,25 @@ const LIFE_MS_STEP = 53;
 const LIFE_MS_SPAN = 1_400;
 const CLIENTS_A_DAEMON = 4;
 
-/** A round of nothing but deaths: clients in the middle of sending, on all nodes, and the last daemon at any moment of its start and after it. */
+/** Services whose sockets belong to the daemon's main thread, and to its ring thread. */
+const KNOCKED_AT = ['cmap', 'cpg'];
+
+/**
+ * A round of nothing but deaths: clients in the middle of sending, on all nodes, and the last daemon at any moment of its start and after it, with
+ * handshakes under way.
+ */
 export async function deaths(scene: FaultScene, counts: ChurnCounts): Promise<void> {
+  const node = last(scene);
+  const ipc = await program('ipc', 'security');
+  const knockers = KNOCKED_AT.map((service) => node.space.start(ipc, ['flood', service, '3600', 'paced']));
+  try {
+    await killDaemons(scene, counts);
+  } finally {
+    for (const knocker of knockers) await knocker.stop('SIGKILL');
+  }
+}
+
+async function killDaemons(scene: FaultScene, counts: ChurnCounts): Promise<void> {
   const { lab } = scene;
   const node = last(scene);
   for (let times = 0; times < DAEMONS_A_ROUND; times++) {

@@ -1,4 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { UNFINISHED_MODE } from '../../../src/ipc/server/files.ts';
+import { UNFINISHED_MS } from '../../../src/ipc/server/sweep.ts';
 import type { ClusterOptions } from '../lab/conf.ts';
 import { ROOT } from '../lab/host.ts';
 import { Lab } from '../lab/lab.ts';
@@ -22,6 +25,8 @@ export interface BadLine {
   readonly maxMs?: number;
 }
 
+/** The sweep after a start comes so late, and a busy machine makes it later. */
+const SWEPT_AFTER_MS = 3 * UNFINISHED_MS;
 const WAVE_MS = 400;
 /** Small messages are all different: by size and checksum one is told from another. */
 const MESSAGE_BYTES_MIN = 64;
@@ -163,7 +168,17 @@ export function holdingsOf(node: LabNode): Holdings {
   const status = readFileSync(`/proc/${pid}/status`, 'latin1');
   return {
     descriptors: readdirSync(`/proc/${pid}/fd`).length,
-    sharedFiles: readdirSync(`/proc/${node.space.pid}/root/dev/shm`).filter((name) => name.startsWith('qb-')).length,
+    sharedFiles: connectionDirectories(`/proc/${node.space.pid}/root/dev/shm`),
     residentMiB: Math.round(Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1024),
   };
+}
+
+/** Without those that a killed daemon was making a moment ago: they go as soon as they are told from ones that are being made (`sweep.ts`). */
+function connectionDirectories(shared: string): number {
+  return readdirSync(shared).filter((name) => {
+    if (!name.startsWith('qb-')) return false;
+    const status = statSync(join(shared, name), { throwIfNoEntry: false });
+    if (status === undefined) return false;
+    return (status.mode & 0o7777) !== UNFINISHED_MODE || Date.now() - status.mtimeMs > SWEPT_AFTER_MS;
+  }).length;
 }

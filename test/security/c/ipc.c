@@ -6,7 +6,8 @@
  *   ipc connect SERVICE N BYTES HOW   opens N connections for messages of BYTES; HOW: silent, byte (makes the daemon map the rings), late (a byte
  *                                     on all of them at once, after a line from its standard input)
  *   ipc mute SERVICE N                connects N times and never sends the connection request
- *   ipc flood SERVICE SECONDS HOW     handshakes, one after the other; HOW: bare (closes at once), ask (does not wait), full
+ *   ipc flood SERVICE SECONDS HOW     handshakes, one after the other; HOW: bare (closes at once), ask (does not wait), full, paced (full, with pauses
+ *                                     of 2 ms)
  *   ipc storm SERVICE N SEED          N requests with random ids, sizes and bodies, the memory changed meanwhile; connects again when cut
  *   ipc crowd SERVICE N SECONDS FN    N connections, each with requests ready all the time (function FN, no body)
  *   ipc members N HOW                 N connections to cpg that say they are N processes and join; HOW: one (group of all), each (its own): prints how
@@ -278,11 +279,13 @@ static void flood(const char *service, double seconds, const char *how)
 	printf("ready\n");
 	fflush(stdout);
 	while (now() < end) {
-		int error;
-		if (strcmp(how, "full") == 0) {
+		int error, paced = strcmp(how, "paced") == 0;
+		if (paced || strcmp(how, "full") == 0) {
 			error = handshake(&c, service, 12328);
 			if (error == 0)
 				close(c.fd);
+			if (paced)
+				usleep(2000);
 		} else {
 			error = c.fd = dial(service);
 			if (c.fd >= 0) {
