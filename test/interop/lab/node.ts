@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NodePlan } from './conf.ts';
 import { NEWER_ROOT, ROOT } from './host.ts';
@@ -49,6 +49,23 @@ export class LabNode {
   log(all = false): string {
     if (!existsSync(this.logFile)) return '';
     return readFileSync(this.logFile, 'utf8').slice(all ? 0 : this.logStart);
+  }
+
+  /** How long the log is, for `logSince`. */
+  get logBytes(): number {
+    return statSync(this.logFile, { throwIfNoEntry: false })?.size ?? 0;
+  }
+
+  /** What was logged behind the first `bytes`: looking often costs no more than what is new. */
+  logSince(bytes: number): string {
+    const news = Buffer.alloc(Math.max(0, this.logBytes - bytes));
+    if (news.length === 0) return '';
+    const fd = openSync(this.logFile, 'r');
+    try {
+      return news.toString('utf8', 0, readSync(fd, news, 0, news.length, bytes));
+    } finally {
+      closeSync(fd);
+    }
   }
 
   /** A daemon of this node stalled for so long that a token may have been lost. */
