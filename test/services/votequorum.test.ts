@@ -150,6 +150,16 @@ t.test('downscaling: nodes that leave in order are not expected any more', async
   t.equal(cluster.node(1).info(4).state, 2, 'dead');
 });
 
+t.test('a message that says of the last node that it leaves while its device votes', async (t) => {
+  const cluster = await new QuorumCluster(2, { 'quorum.device.model': 'net' }).bootAll();
+  const node = cluster.node(1);
+  const flags = wire.NodeFlag.LEAVING | wire.NodeFlag.QDEVICE_REGISTERED | wire.NodeFlag.QDEVICE_CAST_VOTE;
+  cluster.form([1], [2]);
+  node.host.deliver(2, wire.VQ_NODE_INFO.message({ nodeId: 1, votes: 1, expectedVotes: 3, flags }));
+  t.same(node.failures, []);
+  t.equal(node.cmap.getU32('runtime.votequorum.lowest_node_id'), 1, 'as stock has it: it looks for a lower one');
+});
+
 t.test('without provider there is always quorum', async (t) => {
   const { QuorumNode } = await import('./cluster.ts');
   const { FakeRing } = await import('./fake-ring.ts');

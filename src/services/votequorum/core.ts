@@ -159,7 +159,8 @@ export class VotequorumCore {
   private enoughVotes(total: number): boolean {
     this.rule = this.twoNode && this.quorum === 1 ? 'two_node' : 'votes';
     if (total < this.quorum) return false;
-    const ids = this.records.members().map((record) => record.nodeId);
+    // This node counts as in stock, where the search begins with it, also when it is the last one and leaves.
+    const ids = [this.us, ...this.records.members()].map((record) => record.nodeId);
     this.lowestNodeId = Math.min(...ids);
     this.highestNodeId = Math.max(...ids);
     this.cmap.setU32('runtime.votequorum.lowest_node_id', this.lowestNodeId);

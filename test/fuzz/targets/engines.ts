@@ -28,6 +28,9 @@ function boundedLoad(message: Uint8Array): Uint8Array {
   return message;
 }
 
+/** How many, as a state: each number would be one of its own, and an input for each in the corpus. */
+const some = ({ length }: { readonly length: number }): string => ['no', '1'][length] ?? 'several';
+
 export const ENGINES_SUBJECT: FuzzSubject = {
   name: 'engines',
   what: 'stories of ring messages and client requests for a node with every engine: none of them fails, and it serves afterwards',
@@ -60,9 +63,7 @@ export const ENGINES_SUBJECT: FuzzSubject = {
             clients.set(service, client);
           }
           node.host.request(service, client, bytes.slice(1));
-          states.add(
-            `${service}.${bytes[1] ?? 0}: ${client.responses.length} responses, ${client.events.length} events`,
-          );
+          states.add(`${service}.${bytes[1] ?? 0}: ${some(client.responses)} responses, ${some(client.events)} events`);
           client.responses.length = 0;
           client.events.length = 0;
           break;
