@@ -192,6 +192,8 @@ export class Heartbeat implements InternalPackets {
     const atZero = window.sealed ? before : window.newest;
     if (seq === 0 ? atZero !== 0 : before !== 0 && isBehind(before, seq)) {
       host.wipe();
+      for (const each of host.links) each?.peerRestarted();
+      this.deadlinesChanged = true;
       this.effects.report({ kind: 'peerRestarted', nodeId: host.nodeId });
     }
     window.anchor(seq, !host.dataSinceTimed);

@@ -299,6 +299,12 @@ export class Link {
     return nowMs - this.lastPingMs >= PING_AGAIN_MS_MIN;
   }
 
+  /** The peer is another process now: what was suspected of the one before was true, and no reason to doubt what is said of this one. */
+  peerRestarted(): void {
+    this.suspectedAtMs = -1;
+    this.trustedUntilMs = 0;
+  }
+
   /** When it has to go down: the peer's host lives and says that nobody listens, and nobody answered since. */
   get peerDied(): boolean {
     return this.suspectedAtMs >= 0 && this.refused && this.suspicionPings >= SUSPICION_PINGS;

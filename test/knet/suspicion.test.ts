@@ -30,3 +30,28 @@ t.test('a node that was held up lets its second PING be answered before it says 
   t.ok(sim.node(1).linkIsUp(2, 0));
   t.notOk(died(sim));
 });
+
+/** Node 2's process ends, and another one has its place so soon that it answers a PING of the suspicion. */
+function replaced(sim: KnetSim): void {
+  sim.network = () => true;
+  sim.node(2).send(1, Buffer.from('before')); // its numbers have begun
+  sim.run(100);
+  sim.node(2).restart();
+  sim.node(1).core.linkError(sim.node(1).core.hosts.find(2)!.links[0]!.index, true, sim.nowMs);
+  sim.node(1).core.flush();
+  sim.run(2_000);
+}
+
+t.test('an error that a new process of the same node disproves was true: the next one is believed', async (t) => {
+  const sim = new KnetSim();
+  sim.run(20_000);
+  replaced(sim);
+  t.ok(sim.node(1).reports.some(({ kind }) => kind === 'peerRestarted'));
+  t.ok(sim.node(1).linkIsUp(2, 0), 'the new one answers');
+  t.notOk(died(sim));
+  sim.network = () => false;
+  sim.node(1).core.linkError(sim.node(1).core.hosts.find(2)!.links[0]!.index, true, sim.nowMs);
+  sim.node(1).core.flush();
+  sim.run(250);
+  t.ok(died(sim), 'it ends a moment later');
+});
