@@ -18,13 +18,16 @@ const SMALL_WRITES = 200;
 const MESSAGE_BYTES = 64;
 const LOAD_BYTES = 1400;
 const LOAD_MS = 500;
+const SYSCALLS_SECONDS = 0.3;
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
 
 export interface Load {
   readonly bytes: number;
   readonly seconds: number;
   /** A fresh process compiles its hot code during the first seconds; a daemon runs for months. */
   readonly warmup: number;
-  /** System calls are counted, too. */
+  /** System calls are counted, too, afterwards: that slows each of them down. */
   readonly syscalls?: boolean;
   /** Clients that send: on the first nodes, one on each as far as there are nodes. */
   readonly senders?: number;
@@ -42,14 +45,17 @@ export async function throughput(rig: Rig, load: Load): Promise<Figures> {
       ),
     );
   if (warmup > 0) await send(warmup);
-  const { cost, result } = await rig.cost(syscalls, () => send(seconds));
-  const messages = result.reduce((sum, sent) => sum + sent.messages, 0);
-  const each = (total: number): number => total / Math.max(1, messages);
+  const { cost, result } = await rig.cost(false, () => send(seconds));
+  const counted = syscalls ? await rig.cost(true, () => send(Math.min(seconds, SYSCALLS_SECONDS))) : null;
+  const messagesOf = (sent: readonly Sent[]): number => Math.max(1, sum(sent.map(({ messages }) => messages)));
+  const each = (total: number): number => total / messagesOf(result);
   return {
-    perSecond: result.reduce((sum, sent) => sum + sent.perSecond, 0),
+    perSecond: sum(result.map(({ perSecond }) => perSecond)),
     cpuUs: each(cost.cpuMs * 1000),
     switches: each(cost.switches),
-    ...(cost.syscalls === null ? {} : { syscalls: each(cost.syscalls) }),
+    ...(counted === null || counted.cost.syscalls === null
+      ? {}
+      : { syscalls: counted.cost.syscalls / messagesOf(counted.result) }),
   };
 }
 
