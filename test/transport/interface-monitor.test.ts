@@ -25,11 +25,12 @@ function monitor(options: { fatalWithout?: boolean; rebindAlways?: boolean } = {
   return { watched, story, host };
 }
 
-t.test('up after 100 ms, then watched while alone', async (t) => {
+t.test('up at once, then watched while alone', async (t) => {
   const { watched, story } = monitor();
-  watched.start(0);
   watched.tick(99);
-  t.same(story, []);
+  t.same(story, [], 'not before the start');
+  watched.start(100);
+  t.equal(watched.nextCheckMs, 100);
   watched.tick(100);
   t.same(story, ['bind 10.0.0.1', 'up']);
   t.equal(watched.nextCheckMs, 1100, 'alone: every downcheck');

@@ -12,12 +12,11 @@ export interface InterfaceMonitorHooks {
   down(): void;
 }
 
-const FIRST_CHECK_MS = 100;
 const BIND_RETRIES = 10;
 const BIND_RETRY_MS = 100;
 
 /**
- * Watches whether the host has the configured address (totem.md 6.4): 100 ms after the start, every `downcheck` ms while it has not or
+ * Watches whether the host has the configured address (totem.md 6.4): at the start, which stock waits 100 ms for, every `downcheck` ms while it has not or
  * the ring has one member, and when a token is lost.
  *
  *   unbound ──interface there──> regular <──> loopback        loopback: the sockets are closed, frames reach the own node only
@@ -42,7 +41,7 @@ export class InterfaceMonitor {
   ) {}
 
   start(nowMs: number): void {
-    this.nextCheckMs = nowMs + FIRST_CHECK_MS;
+    this.nextCheckMs = nowMs;
   }
 
   setDowncheckMs(downcheckMs: number): void {
