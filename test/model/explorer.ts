@@ -1,16 +1,9 @@
 import { Timer, type TimerValue } from '../../src/totem/timer-table.ts';
 import { FrameType, HEADER } from '../../src/totem/wire/header.ts';
-import { hashBytes, hashText, ModelNode } from './model-node.ts';
+import { Frames, type Local, Locals, type Sent, type Step } from './locals.ts';
+import { ModelNode, type Past } from './model-node.ts';
+import { Table } from './table.ts';
 
-/** Timers that may go off at any time. The others only report, or need a clock that moves. */
-const TIMERS = [
-  Timer.TOKEN,
-  Timer.TOKEN_RETRANSMIT,
-  Timer.HOLD,
-  Timer.JOIN,
-  Timer.CONSENSUS,
-  Timer.MERGE,
-] as const satisfies readonly TimerValue[];
 const TIMER_NAMES = Object.fromEntries(Object.entries(Timer).map(([name, timer]) => [timer, name]));
 
 const NODES = 3;
@@ -19,8 +12,20 @@ const HOP_MS = 0.1;
 const SETTLE_TOKENS_MAX = 12;
 /** … and so many turns at least, in which what was sent goes round. */
 const TURNS_MIN = 120;
-/** One state in so many is followed by a time without faults, in which the ring has to form. */
+/** One state in so many is followed by a time without faults, in which the ring has to form: of the first ones, and of those that come later. */
 const SETTLE_EVERY = 100;
+const SETTLE_EVERY_LATER = 5000;
+const MANY_STATES = 50_000;
+
+/** A state of all: one of each node, what waits on each line, how many may still die and be lost; and where it came from: the state, and which of its moves. */
+const LINES_AT = NODES;
+const LINES = NODES * NODES;
+const CRASHES_AT = LINES_AT + LINES;
+const LOSSES_AT = CRASHES_AT + 1;
+const KEYS = LOSSES_AT + 1;
+const PARENT_AT = KEYS;
+const MOVE_AT = KEYS + 1;
+const COLUMNS = KEYS + 2;
 
 export interface ModelOptions {
   /** Events after the start. */
@@ -37,6 +42,8 @@ export interface ModelOptions {
 export interface ModelReport {
   readonly states: number;
   readonly events: number;
+  /** Events that a core was run for; the others were known from another state of the other nodes. */
+  readonly runs: number;
   readonly settled: number;
   /** Everything was seen to this depth. */
   readonly complete: number;
@@ -51,29 +58,42 @@ interface Channel {
 
 interface Move {
   readonly text: string;
-  /** The node whose variables change. */
-  readonly node: ModelNode;
-  readonly run: () => void;
+  /** Makes the state that follows of a copy of the one that is. */
+  readonly apply: (row: Int32Array) => void;
+  /** The node whose variables change; none where a frame is lost. */
+  readonly node: number;
 }
 
 export const STARTS = ['three alone', 'a ring', 'a ring with messages', 'a ring and one alone'] as const;
 export type Start = (typeof STARTS)[number];
 
+const lineOf = (from: number, to: number): number => LINES_AT + NODES * from + to;
+
 /**
- * Every interleaving of deliveries, timeouts, deaths and losses among three real cores, from a start to a stated depth; what was reached before, with as many
- * events left, is not followed again. There is no time: whatever timer runs may go off.
+ * Every interleaving of deliveries, timeouts, deaths and losses among three real cores, from a start to a stated depth, breadth first: each state is followed once, and the path to a
+ * violation is the shortest. There is no time: whatever timer runs may go off.
+ *
+ * Most of it is not run. The nodes of a state change one at a time, and what an event makes of a node depends on that node alone (`Locals`), so the core is run once
+ * for each state of a node and each input, and the millions of states of all are combinations of the thousands of each. All of them are visited, in
+ * every order of events, so what holds between nodes is looked at in each. No symmetry is used: nodes differ by their ids, and the lowest is the representative.
  */
 export class Explorer {
   private readonly nodes: ModelNode[] = [];
+  private readonly locals: Locals[] = [];
+  private readonly frames = new Frames();
+  /** What waits on a line: frames by number, and this list by its own. */
+  private readonly queues: (readonly number[])[] = [];
+  private readonly queueNumbers = new Map<string, number>();
+  private readonly table = new Table(COLUMNS, KEYS);
+  /** States of another node that a state of a node was compared with, by the two nodes and its number. */
+  private readonly compared: Set<number>[][] = Array.from({ length: NODES * NODES }, () => []);
   private readonly channels: Channel[] = [];
-  private readonly path: string[] = [];
-  private readonly visited = new Map<string, number>();
-  private readonly hashes = new Map<Uint8Array, number>();
   private readonly deadlineMs: number;
   private readonly sentTexts = new Set<string>();
-  private crashesLeft: number;
-  private lossesLeft: number;
+  /** Whose step it is, whose frames are therefore its outcome; null: they go on the lines, since time passes. */
+  private stepping: Locals | null = null;
   private events = 0;
+  private runs = 0;
   private settledCount = 0;
   private cut = false;
   private violation: ModelReport['violation'] = null;
@@ -82,32 +102,30 @@ export class Explorer {
     start: Start,
     private readonly options: ModelOptions,
   ) {
-    this.crashesLeft = options.crashes ?? 1;
-    this.lossesLeft = options.losses ?? 1;
     this.deadlineMs = performance.now() + (options.seconds ?? Number.POSITIVE_INFINITY) * 1000;
     for (let from = 1; from <= NODES; from++) {
       for (let to = 1; to <= NODES; to++) this.channels.push({ from, to, frames: [] });
-      this.nodes.push(new ModelNode(from, { send: (by, to, frame) => this.send(by, to, frame) }));
+      const node = new ModelNode(from, { send: (by, to, frame) => this.send(by, to, frame) });
+      this.nodes.push(node);
+      this.locals.push(new Locals(node, this.frames));
     }
     for (const node of this.nodes) options.spoil?.(node);
     this.begin(start);
   }
 
-  /** To one depth after the other, so that the shortest way to a violation is found, and what was not seen lies deeper. */
   run(): ModelReport {
     let complete = 0;
-    for (let depth = 1; depth <= this.options.depth && !this.cut && this.violation === null; depth++) {
-      this.visited.clear();
-      this.follow(depth);
-      if (!this.cut) complete = depth;
+    let layer = 0;
+    this.addStart();
+    while (complete < this.options.depth && this.violation === null) {
+      const end = this.table.length;
+      for (; layer < end && !this.cut && this.violation === null; layer++) this.follow(layer);
+      if (this.cut || this.violation !== null) break;
+      complete++;
     }
-    return {
-      states: this.visited.size,
-      events: this.events,
-      settled: this.settledCount,
-      complete,
-      violation: this.violation,
-    };
+    const { length: states } = this.table;
+    const { events, runs, settledCount: settled, violation } = this;
+    return { states, events, runs, settled, complete, violation };
   }
 
   private begin(start: Start): void {
@@ -131,12 +149,12 @@ export class Explorer {
   }
 
   private send(from: number, to: number | 'all', frame: Uint8Array): void {
-    this.hashes.set(frame, hashBytes(frame));
+    if (this.stepping !== null) {
+      this.stepping.send(to, frame);
+      return;
+    }
     for (const channel of this.channels)
-      if (
-        channel.from === from &&
-        (to === 'all' ? channel.to !== from || frame[HEADER.type] !== FrameType.MCAST : channel.to === to)
-      )
+      if (channel.from === from && isFor(channel.from, channel.to, to, frame[HEADER.type]!))
         channel.frames = [...channel.frames, frame];
   }
 
@@ -144,134 +162,200 @@ export class Explorer {
     return this.nodes[id - 1]!;
   }
 
-  private key(): string {
-    const queues = this.channels.map(({ frames }) => frames.map((frame) => this.hashes.get(frame)).join()).join(';');
-    const text = `${this.crashesLeft} ${this.lossesLeft} ${queues} ${this.nodes.map((node) => node.describe()).join(' ')}`;
-    return `${hashText(text)}.${hashText(text, text.length)}`;
+  // ---- states of all ----
+
+  private queueNumber(frames: readonly number[]): number {
+    const text = frames.join();
+    const known = this.queueNumbers.get(text);
+    if (known !== undefined) return known;
+    this.queueNumbers.set(text, this.queues.length);
+    return this.queues.push(frames) - 1;
   }
 
-  private moves(): Move[] {
+  private addStart(): void {
+    const row = new Int32Array(COLUMNS);
+    this.locals.forEach((locals, i) => {
+      row[i] = locals.here().id;
+    });
+    this.channels.forEach(({ frames }, i) => {
+      row[LINES_AT + i] = this.queueNumber(frames.map((frame) => this.frames.numberOf(frame)));
+    });
+    row[CRASHES_AT] = this.options.crashes ?? 1;
+    row[LOSSES_AT] = this.options.losses ?? 1;
+    row[PARENT_AT] = -1;
+    this.table.add(row);
+  }
+
+  private localOf(row: Int32Array, node: number): Local {
+    return this.locals[node]!.all[row[node]!]!;
+  }
+
+  private moves(row: Int32Array): Move[] {
     const moves: Move[] = [];
-    for (const channel of this.channels) {
-      const { from, to, frames } = channel;
-      const node = this.node(to);
-      const [frame] = frames;
-      if (frame === undefined || !node.alive) continue;
-      moves.push({ text: `${from}>${to} arrives (type ${frame[HEADER.type]})`, node, run: () => this.arrive(channel) });
-      const lose = (): void => {
-        channel.frames = frames.slice(1);
-        this.lossesLeft--;
-      };
-      if (this.lossesLeft > 0 && from !== to)
-        moves.push({ text: `${from}>${to} is lost (type ${frame[HEADER.type]})`, node, run: lose });
-    }
-    for (const node of this.nodes) if (node.alive) this.nodeMoves(node, moves);
+    for (let from = 0; from < NODES; from++)
+      for (let to = 0; to < NODES; to++) if (this.localOf(row, to).alive) this.lineMoves(row, from, to, moves);
+    for (let node = 0; node < NODES; node++) if (this.localOf(row, node).alive) this.nodeMoves(row, node, moves);
     return moves;
   }
 
-  private nodeMoves(node: ModelNode, moves: Move[]): void {
-    for (const timer of TIMERS)
-      if (node.state.timers.running(timer))
-        moves.push({ text: `${node.id} ${TIMER_NAMES[timer]} timer`, node, run: () => node.expire(timer) });
-    for (const other of this.nodes)
-      if (!other.alive && node.view?.members.includes(other.id))
-        moves.push({ text: `${node.id} learns that ${other.id} died`, node, run: () => node.died(other.id) });
-    if (this.crashesLeft > 0) moves.push({ text: `${node.id} dies`, node, run: () => this.kill(node) });
-  }
-
-  private kill(node: ModelNode): void {
-    node.alive = false;
-    this.crashesLeft--;
-    for (const channel of this.channels) if (channel.to === node.id) channel.frames = [];
-  }
-
-  private follow(left: number): void {
-    if (this.violation !== null) return;
-    const key = this.key();
-    const before = this.visited.get(key);
-    if (before !== undefined && before >= left) return;
-    this.visited.set(key, left);
-    const { eventsMax = Number.POSITIVE_INFINITY } = this.options;
-    if (this.events >= eventsMax || performance.now() > this.deadlineMs) this.cut = true;
-    if (this.cut) return;
-    if (this.visited.size % SETTLE_EVERY === 0) this.tryToSettle();
-    if (left === 0) return;
-    for (const { text, node, run } of this.moves()) {
-      const undo = this.save([node]);
-      this.path.push(text);
-      this.events++;
-      run();
-      this.check(node);
-      if (this.violation !== null) return;
-      this.follow(left - 1);
-      this.path.pop();
-      undo();
-      if (this.cut) return;
-    }
-  }
-
-  private save(nodes: readonly ModelNode[]): () => void {
-    const undos = nodes.map((node) => node.save());
-    const queues = this.channels.map(({ frames }) => frames);
-    const { crashesLeft, lossesLeft } = this;
-    return () => {
-      for (const undo of undos) undo();
-      this.channels.forEach((channel, i) => {
-        channel.frames = queues[i]!;
-      });
-      this.crashesLeft = crashesLeft;
-      this.lossesLeft = lossesLeft;
+  private lineMoves(row: Int32Array, from: number, to: number, moves: Move[]): void {
+    const line = lineOf(from, to);
+    const frames = this.queues[row[line]!]!;
+    const [frame] = frames;
+    if (frame === undefined) return;
+    const name = `${from + 1}>${to + 1}`;
+    const type = this.frames.typeOf(frame);
+    const shift = (next: Int32Array): void => {
+      next[line] = this.queueNumber(frames.slice(1));
     };
+    const arrive = (next: Int32Array): void => {
+      shift(next);
+      this.take(next, to, `frame ${frame}`, (node) => node.receive(this.frames.all[frame]!));
+    };
+    moves.push({ text: `${name} arrives (type ${type})`, node: to, apply: arrive });
+    if (row[LOSSES_AT]! === 0 || from === to) return;
+    const lose = (next: Int32Array): void => {
+      shift(next);
+      next[LOSSES_AT]!--;
+    };
+    moves.push({ text: `${name} is lost (type ${type})`, node: -1, apply: lose });
   }
 
-  private fail(text: string): void {
-    this.violation ??= { text, path: [...this.path] };
-  }
-
-  /** What holds between the nodes, after an event of one of them. */
-  private check(node: ModelNode): void {
-    for (const text of node.violations) this.fail(`node ${node.id}: ${text}`);
-    const { past } = node;
-    for (const other of this.nodes) {
-      if (other === node) continue;
-      for (const [ring, members] of past.commits)
-        if ((other.past.commits.get(ring) ?? members) !== members)
-          this.fail(`ring ${ring} is proposed for {${members}} and for {${other.past.commits.get(ring)}}`);
-      this.checkViews(node, other);
+  private nodeMoves(row: Int32Array, node: number, moves: Move[]): void {
+    const { timers, members } = this.localOf(row, node);
+    for (const timer of timers) this.addTimer(node, timer, moves);
+    for (let other = 0; other < NODES; other++) {
+      const id = other + 1;
+      if (this.localOf(row, other).alive || !members.includes(id)) continue;
+      const learn = (next: Int32Array): void => this.take(next, node, `death of ${id}`, (real) => real.died(id));
+      moves.push({ text: `${node + 1} learns that ${id} died`, node, apply: learn });
     }
-    for (const { messages } of past.views)
-      for (const text of messages) if (!this.sentTexts.has(text)) this.fail(`${text} was never sent`);
+    if (row[CRASHES_AT]! > 0) moves.push({ text: `${node + 1} dies`, node, apply: (next) => this.kill(next, node) });
   }
 
-  private checkViews(node: ModelNode, other: ModelNode): void {
-    node.past.views.forEach((view, at) => {
-      const place = other.past.views.findIndex(({ ring }) => ring === view.ring);
-      const same = other.past.views[place];
-      if (same === undefined) return;
-      if (same.members.join() !== view.members.join())
-        this.fail(`${view.ring} has members {${view.members}} and {${same.members}}`);
-      const shared = Math.min(same.messages.length, view.messages.length);
-      if (same.messages.slice(0, shared).join() !== view.messages.slice(0, shared).join())
-        this.fail(`in ${view.ring} ${node.id} delivered ${view.messages}, ${other.id} ${same.messages}`);
-      const next = node.past.views[at + 1];
-      const otherNext = other.past.views[place + 1];
-      if (next === undefined || next.ring !== otherNext?.ring || !next.together.includes(other.id)) return;
-      if (view.messages.join() !== same.messages.join())
-        this.fail(
-          `${node.id} and ${other.id} leave ${view.ring} together, having delivered ${view.messages} and ${same.messages}`,
-        );
+  private addTimer(node: number, timer: TimerValue, moves: Move[]): void {
+    const expire = (next: Int32Array): void => this.take(next, node, `timer ${timer}`, (real) => real.expire(timer));
+    moves.push({ text: `${node + 1} ${TIMER_NAMES[timer]} timer`, node, apply: expire });
+  }
+
+  private kill(next: Int32Array, node: number): void {
+    next[CRASHES_AT]!--;
+    this.take(next, node, 'death', (real) => {
+      real.alive = false;
     });
+    for (let from = 0; from < NODES; from++) next[lineOf(from, node)] = this.queueNumber([]);
+  }
+
+  /** A node takes a step, and what it sends is on its lines. */
+  private take(next: Int32Array, node: number, input: string, run: (node: ModelNode) => void): void {
+    const locals = this.locals[node]!;
+    const step: Step = locals.step(locals.all[next[node]!]!, input, (real) => {
+      this.runs++;
+      this.stepping = locals;
+      run(real);
+      this.stepping = null;
+    });
+    next[node] = step.local.id;
+    for (const sent of step.sent) this.put(next, node, sent);
+  }
+
+  private put(next: Int32Array, from: number, { to, frame }: Sent): void {
+    const type = this.frames.typeOf(frame);
+    for (let other = 0; other < NODES; other++) {
+      if (!isFor(from + 1, other + 1, to, type) || !this.localOf(next, other).alive) continue; // nobody hears what a dead node is sent
+      const line = lineOf(from, other);
+      next[line] = this.queueNumber([...this.queues[next[line]!]!, frame]);
+    }
+  }
+
+  private follow(index: number): void {
+    const { eventsMax = Number.POSITIVE_INFINITY } = this.options;
+    const row = new Int32Array(COLUMNS);
+    const next = new Int32Array(COLUMNS);
+    this.table.read(index, row);
+    for (const [at, { node, apply }] of this.moves(row).entries()) {
+      if (this.events >= eventsMax || performance.now() > this.deadlineMs) this.cut = true;
+      if (this.cut) return;
+      this.events++;
+      next.set(row);
+      apply(next);
+      next[PARENT_AT] = index;
+      next[MOVE_AT] = at;
+      if (node >= 0) this.checkState(next, node);
+      if (this.violation !== null) return;
+      if (!this.table.add(next)) continue;
+      const { length } = this.table;
+      if (length % (length < MANY_STATES ? SETTLE_EVERY : SETTLE_EVERY_LATER) === 0) this.tryToSettle(next);
+      if (this.violation !== null) return;
+    }
+  }
+
+  /** The moves that lead to a state. */
+  private pathTo(row: Int32Array): string[] {
+    const path: string[] = [];
+    const state = Int32Array.from(row);
+    const parent = new Int32Array(COLUMNS);
+    while (state[PARENT_AT]! >= 0) {
+      this.table.read(state[PARENT_AT]!, parent);
+      path.unshift(this.moves(parent)[state[MOVE_AT]!]!.text);
+      state.set(parent);
+    }
+    return path;
+  }
+
+  // ---- what holds ----
+
+  private fail(text: string, row: Int32Array | null): void {
+    this.violation ??= { text, path: row === null ? [] : this.pathTo(row) };
+  }
+
+  /** After an event of one node. */
+  private checkState(row: Int32Array, node: number): void {
+    const local = this.localOf(row, node);
+    for (const text of local.violations) this.fail(`node ${node + 1}: ${text}`, row);
+    for (let other = 0; other < NODES; other++) {
+      if (other === node) continue;
+      const [a, b] = node < other ? [node, other] : [other, node];
+      const pairs = this.compared[NODES * a + b]!;
+      pairs[row[a]!] ??= new Set();
+      if (pairs[row[a]!]!.has(row[b]!)) continue;
+      pairs[row[a]!]!.add(row[b]!);
+      for (const text of this.compare(a + 1, this.localOf(row, a).past, b + 1, this.localOf(row, b).past))
+        this.fail(text, row);
+    }
+  }
+
+  /** What holds between two nodes. */
+  private compare(node: number, past: Past, other: number, otherPast: Past): string[] {
+    const found: string[] = [];
+    for (const [ring, members] of past.commits)
+      if ((otherPast.commits.get(ring) ?? members) !== members)
+        found.push(`ring ${ring} is proposed for {${members}} and for {${otherPast.commits.get(ring)}}`);
+    for (const { messages } of [...past.views, ...otherPast.views])
+      for (const text of messages) if (!this.sentTexts.has(text)) found.push(`${text} was never sent`);
+    found.push(...compareViews(node, past, other, otherPast), ...compareViews(other, otherPast, node, past));
+    return found;
   }
 
   /** From here on nothing is lost, nobody dies, frames take a hop's time, and timers go off when they are due: the ring of the living has to form. */
-  private tryToSettle(): void {
-    const undo = this.save(this.nodes);
-    const length = this.path.length;
+  private tryToSettle(row: Int32Array): void {
+    this.nodes.forEach((_, i) => {
+      this.locals[i]!.enter(this.localOf(row, i));
+      this.locals[i]!.leave();
+    });
+    this.channels.forEach((channel, i) => {
+      channel.frames = this.queues[row[LINES_AT + i]!]!.map((frame) => this.frames.all[frame]!);
+    });
     const settled = this.settle(this.nodes.filter(({ alive }) => alive));
-    if (!settled) this.fail(`no ring forms: ${this.nodes.map((node) => node.describe()).join('  ')}`);
-    this.path.length = length;
+    if (!settled) this.fail(`no ring forms: ${this.nodes.map((node) => node.describe()).join('  ')}`, row);
     this.settledCount++;
-    undo();
+  }
+
+  private check(node: ModelNode): void {
+    for (const text of node.violations) this.fail(`node ${node.id}: ${text}`, null);
+    for (const other of this.nodes)
+      if (other !== node)
+        for (const text of this.compare(node.id, node.past, other.id, other.past)) this.fail(text, null);
   }
 
   private settle(living: readonly ModelNode[]): boolean {
@@ -306,4 +390,30 @@ export class Explorer {
     this.node(channel.to).receive(frame);
     this.check(this.node(channel.to));
   }
+}
+
+/** What a node sends reaches whom it is for; its own copy of a message tells it nothing. */
+const isFor = (from: number, other: number, to: number | 'all', type: number): boolean =>
+  to === 'all' ? other !== from || type !== FrameType.MCAST : other === to;
+
+function compareViews(node: number, past: Past, other: number, otherPast: Past): string[] {
+  const found: string[] = [];
+  past.views.forEach((view, at) => {
+    const place = otherPast.views.findIndex(({ ring }) => ring === view.ring);
+    const same = otherPast.views[place];
+    if (same === undefined) return;
+    if (same.members.join() !== view.members.join())
+      found.push(`${view.ring} has members {${view.members}} and {${same.members}}`);
+    const shared = Math.min(same.messages.length, view.messages.length);
+    if (same.messages.slice(0, shared).join() !== view.messages.slice(0, shared).join())
+      found.push(`in ${view.ring} ${node} delivered ${view.messages}, ${other} ${same.messages}`);
+    const next = past.views[at + 1];
+    const otherNext = otherPast.views[place + 1];
+    if (next === undefined || next.ring !== otherNext?.ring || !next.together.includes(other)) return;
+    if (view.messages.join() !== same.messages.join())
+      found.push(
+        `${node} and ${other} leave ${view.ring} together, having delivered ${view.messages} and ${same.messages}`,
+      );
+  });
+  return found;
 }

@@ -1,12 +1,29 @@
 import { type FrameMemory, frameMemory } from '../../src/lib/frame-memory.ts';
 import { type ConfigurationChange, ringIdText } from '../../src/lib/ring-id.ts';
+import { FRAME_PAGE_BYTES } from '../../src/totem/frame-pool.ts';
 import { Group, ProcessGroups } from '../../src/totem/index.ts';
 import { checkInvariants } from '../../src/totem/invariants.ts';
+import { TOTEM_LIMITS } from '../../src/totem/limits.ts';
+import type { SendQueue } from '../../src/totem/send-queue.ts';
+import type { SortQueue } from '../../src/totem/sort-queue.ts';
 import { timerExpired } from '../../src/totem/timeouts.ts';
-import type { TimerValue } from '../../src/totem/timer-table.ts';
+import { Timer, type TimerValue } from '../../src/totem/timer-table.ts';
+import { MCAST_HEADER_BYTES } from '../../src/totem/wire/mcast.ts';
 import { coreOptions, timings } from '../totem/bench.ts';
-import { Snapshot } from './snapshot.ts';
+import { type Part, Snapshot } from './snapshot.ts';
 
+/** Timers that may go off at any time. The others only report, or need a clock that moves. */
+const MODEL_TIMERS = [
+  Timer.TOKEN,
+  Timer.TOKEN_RETRANSMIT,
+  Timer.HOLD,
+  Timer.JOIN,
+  Timer.CONSENSUS,
+  Timer.MERGE,
+] as const satisfies readonly TimerValue[];
+/** Of a page of the frame pool: slots of the smallest size, and words of its bitmap. */
+const SMALLEST_SLOTS = 128;
+const BITMAP_WORDS = 4;
 const INPUT_BYTES = 66_000;
 const REGION_BYTES = 650_000;
 const HASH_PRIME = 0x0100_0193;
@@ -27,22 +44,16 @@ export interface ModelNetwork {
 }
 
 /** What a node has seen so far. Replaced, never changed, so that a state keeps its own. */
-interface Past {
+export interface Past {
   readonly views: readonly ModelView[];
   readonly commits: ReadonlyMap<string, string>;
   readonly together: readonly number[];
   readonly hellos: readonly number[];
 }
 
-export function hashBytes(bytes: Uint8Array, start = HASH_START): number {
+function hashBytes(bytes: Uint8Array, start = HASH_START): number {
   let hash = start;
   for (let i = 0; i < bytes.length; i++) hash = Math.imul(hash ^ bytes[i]!, HASH_PRIME);
-  return hash >>> 0;
-}
-
-export function hashText(text: string, start = HASH_START): number {
-  let hash = start;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), HASH_PRIME);
   return hash >>> 0;
 }
 
@@ -137,8 +148,11 @@ export class ModelNode {
     return this.past.views.at(-1);
   }
 
+  /** The way back to what this node is now, for as often as it is wanted. */
   save(): () => void {
-    const snapshot = new Snapshot(this.groups, this.memory.bytes.buffer, INPUT_BYTES);
+    const { statistics, samples, passage } = this.state;
+    const without = [statistics, samples, passage];
+    const snapshot = new Snapshot(this.groups, this.memory.bytes.buffer, this.memoryInUse(), without);
     const { past, alive } = this;
     return () => {
       snapshot.restore();
@@ -148,25 +162,73 @@ export class ModelNode {
     };
   }
 
-  /** What decides how the core goes on, and what it has shown so far. */
+  /** The last token, which may be sent again, and the slots that hold a frame: whatever else was sent has left. */
+  private memoryInUse(): Part[] {
+    const { pool, lastTokenOffset, lastTokenBytes } = this.state;
+    const parts: Part[] = [{ at: lastTokenOffset, bytes: lastTokenBytes }];
+    for (let page = 0; page < pool.pages; page++) {
+      const slots = pool['used'][page] === 0 ? 0 : SMALLEST_SLOTS >> pool['classOf'][page]!;
+      const bytes = FRAME_PAGE_BYTES / slots;
+      for (let slot = 0; slot < slots; slot++)
+        if (((pool['bitmap'][page * BITMAP_WORDS + (slot >> 5)]! >>> (slot & 31)) & 1) !== 0)
+          parts.push({ at: pool['start'] + page * FRAME_PAGE_BYTES + slot * bytes, bytes });
+    }
+    return parts;
+  }
+
+  get timers(): readonly TimerValue[] {
+    return MODEL_TIMERS.filter((timer) => this.state.timers.running(timer));
+  }
+
+  /**
+   * What decides how the core goes on, and what it has shown so far: two nodes with the same description are one state. Lists of nodes are sets to the core, so their
+   * order is left out; and a node in GATHER sends no token again, so the last one is. Nodes are not exchanged for each other: the lowest one is the
+   * representative, so no two of them are alike.
+   */
   describe(): string {
     const s = this.state;
-    if (!this.alive) return `${this.id} dead`;
+    const past = JSON.stringify([this.past.views, [...this.past.commits].sort()]);
+    if (!this.alive) return `${this.id} dead ${past}`;
     const { membership: m, old, recovery, flow } = s;
     let running = 0;
     for (let timer = 0; timer < 9; timer++) if (s.timers.running(timer as TimerValue)) running |= 1 << timer;
     const { bytes } = this.memory;
-    const token = hashBytes(bytes.subarray(s.lastTokenOffset, s.lastTokenOffset + s.lastTokenBytes));
-    const held = heldBy(s.regular, s.high) + heldBy(recovery.queue, s.high);
+    const token =
+      s.state === 'gather' ? 0 : hashBytes(bytes.subarray(s.lastTokenOffset, s.lastTokenOffset + s.lastTokenBytes));
+    const high = Math.max(s.high, s.old.high);
+    const held = `${heldBy(s.regular, high)} ${heldBy(recovery.queue, high)}`;
+    const { groups } = this;
+    const [servicesHeld, nodesJoined] = [groups['servicesHeld'], groups['nodesJoined']];
     return [
       [this.id, s.state, ringIdText(s.ring), s.ringSeqMax, s.aru, s.high, s.highDelivered, s.released, s.lastAru],
       [s.myTokenSeq, s.lastSeq, s.unchanged, s.held, s.discardOrf, s.originated, s.aruCount, s.waitingTransAck],
-      [m.proc, m.failed, m.memb, m.newMemb, m.transMemb, m.deliverMemb, [...m.consensus].sort(), m.failedToReceive],
+      [
+        ...[m.proc, m.failed, m.memb, m.newMemb, m.transMemb, m.deliverMemb, m.consensus].map(sorted),
+        m.failedToReceive,
+      ],
       [old.saved, ringIdText(old.ring), old.aru, old.high, old.receivedFlg, flow.trc, flow.pbl, flow.cbl],
       [recovery.retransFirst, recovery.retransCount, recovery.rotationCount, recovery.retransFlgCount],
-      [recovery.setRetransFlg, recovery.installSeq, s.newQueue.length, s.transQueue.length, running, token, held],
-      [s.capabilities, s.tokenTarget, JSON.stringify(this.past.views), this.past.hellos],
+      [recovery.setRetransFlg, recovery.installSeq, running, token, held],
+      [s.settling, s.passedSeq, s.thisSeqno, s.tokenTarget, s.capabilities, servicesHeld, nodesJoined],
+      [
+        [...s.disputes['failedBy']]
+          .map(([node, failed]) => `${node}: ${sorted(failed)}`)
+          .sort()
+          .join(' '),
+      ],
+      [this.queued(s.newQueue), this.queued(s.transQueue), past, this.past.hellos, this.past.together],
     ].join('|');
+  }
+
+  /** What waits in a queue. */
+  private queued(queue: SendQueue): string {
+    let text = '';
+    for (let i = 0; i < queue.length; i++) {
+      const at = (queue['first'] + i) % queue['slots'];
+      const offset = queue['offsets'][at]!;
+      text += `${hashBytes(this.memory.bytes.subarray(offset + MCAST_HEADER_BYTES, offset + queue['lengths'][at]!))},`;
+    }
+    return text;
   }
 
   private committed(ring: string): void {
@@ -206,8 +268,12 @@ export class ModelNode {
   }
 }
 
-function heldBy(queue: { holds(seq: number): boolean }, high: number): string {
+const sorted = (nodes: readonly number[]): string => [...nodes].sort((a, b) => a - b).join();
+
+/** Which numbers are there, and how often each other one was missed. */
+function heldBy(queue: SortQueue, high: number): string {
   let held = '';
-  for (let seq = 1; seq <= high; seq++) held += queue.holds(seq) ? '1' : '0';
+  for (let seq = 1; seq <= high; seq++)
+    held += queue.holds(seq) ? 'x' : queue['misses'][seq % TOTEM_LIMITS.sortQueueSlots];
   return held;
 }

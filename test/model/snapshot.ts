@@ -1,25 +1,16 @@
 /** Of a buffer larger than this only the beginning is kept: tables by sequence number, of which a short path uses the first places. */
-const LARGE_BYTES = 32_768;
-const KEPT_BYTES = 8_192;
+const LARGE_BYTES = 2_048;
+const KEPT_BYTES = 1_024;
 
-/** Copies that were put back are used again: fresh memory costs more than the copy. */
-const spare = new Map<number, Uint8Array[]>();
-
-function keep(source: Uint8Array): Uint8Array {
-  const copy = spare.get(source.length)?.pop() ?? new Uint8Array(source.length);
-  copy.set(source);
-  return copy;
-}
-
-function giveBack(copy: Uint8Array): void {
-  const copies = spare.get(copy.length);
-  if (copies === undefined) spare.set(copy.length, [copy]);
-  else copies.push(copy);
+/** A part of a buffer: of one that is given by parts the rest does not matter. */
+export interface Part {
+  readonly at: number;
+  readonly bytes: number;
 }
 
 type Fields = Record<string, unknown>;
 type Saved =
-  | { readonly kind: 'buffer'; readonly buffer: ArrayBufferLike; readonly bytes: Uint8Array }
+  | { readonly kind: 'buffer'; readonly buffer: ArrayBufferLike; readonly at: number; readonly bytes: Uint8Array }
   | { readonly kind: 'array'; readonly array: unknown[]; readonly items: readonly unknown[] }
   | { readonly kind: 'map'; readonly map: Map<unknown, unknown>; readonly entries: readonly [unknown, unknown][] }
   | { readonly kind: 'set'; readonly set: Set<unknown>; readonly items: readonly unknown[] }
@@ -31,36 +22,36 @@ type Saved =
     };
 
 /**
- * All variables of a core at one moment, to be put back into the same objects: whoever tries every continuation of a state returns to it without running
- * the way there again. It follows what is reachable by properties; closures hold the objects, which stay the same.
+ * All variables of a core at one moment, to be put back into the same objects, as often as that moment is continued in another way. It follows what is reachable
+ * by properties; closures hold the objects, which stay the same.
  */
 export class Snapshot {
   private readonly saved: Saved[] = [];
   private readonly seen = new Set<object>();
 
-  /** `whole`: a buffer of which all is kept, from `from` on. */
+  /** `parts`: what is kept of `memory`; `without`: objects that decide nothing, such as statistics. */
   constructor(
     root: object,
-    private readonly whole: ArrayBufferLike,
-    private readonly from: number,
+    private readonly memory: ArrayBufferLike,
+    private readonly parts: readonly Part[],
+    without: readonly object[],
   ) {
+    for (const object of without) this.seen.add(object);
     const open: object[] = [root];
     for (let next = open.pop(); next !== undefined; next = open.pop()) this.visit(next, open);
     this.seen.clear();
   }
 
-  /** Once only: the copies belong to others afterwards. */
   restore(): void {
-    for (const saved of this.saved) put(saved, this.whole, this.from);
+    for (const saved of this.saved) put(saved);
   }
 
   private visit(value: object, open: object[]): void {
     if (this.seen.has(value)) return;
     this.seen.add(value);
     if (ArrayBuffer.isView(value)) {
-      if (this.seen.has(value.buffer)) return;
+      if (!this.seen.has(value.buffer)) this.keep(value.buffer);
       this.seen.add(value.buffer);
-      this.saved.push({ kind: 'buffer', buffer: value.buffer, bytes: this.copy(value.buffer) });
       return;
     }
     const push = (item: unknown): void => {
@@ -83,17 +74,17 @@ export class Snapshot {
     }
   }
 
-  private copy(buffer: ArrayBufferLike): Uint8Array {
-    if (buffer === this.whole) return keep(new Uint8Array(buffer, this.from));
-    return keep(new Uint8Array(buffer, 0, buffer.byteLength > LARGE_BYTES ? KEPT_BYTES : buffer.byteLength));
+  private keep(buffer: ArrayBufferLike): void {
+    const whole = { at: 0, bytes: buffer.byteLength > LARGE_BYTES ? KEPT_BYTES : buffer.byteLength };
+    for (const { at, bytes } of buffer === this.memory ? this.parts : [whole])
+      this.saved.push({ kind: 'buffer', buffer, at, bytes: new Uint8Array(buffer.slice(at, at + bytes)) });
   }
 }
 
-function put(saved: Saved, whole: ArrayBufferLike, from: number): void {
+function put(saved: Saved): void {
   switch (saved.kind) {
     case 'buffer':
-      new Uint8Array(saved.buffer).set(saved.bytes, saved.buffer === whole ? from : 0);
-      giveBack(saved.bytes);
+      new Uint8Array(saved.buffer).set(saved.bytes, saved.at);
       return;
     case 'array':
       saved.array.length = 0;

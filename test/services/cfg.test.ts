@@ -176,6 +176,30 @@ t.test('shutdown negotiation', async (t) => {
     t.same(nodes[0]!.said, ['shutdown']);
   });
 
+  t.test('only those who were asked count, each of them once', async (t) => {
+    const { ring, nodes, connect } = await cluster(1);
+    const [first, one, two] = [connect(0), connect(0), connect(0)];
+    track(one);
+    track(two);
+    tryShutdown(first);
+    first.close(); // before anybody has replied
+    tryShutdown(one); // this one is not asked
+    t.equal(reply(one, 1), CsError.OK, 'to the request of the first one');
+    const decisions = () => one.responses.filter((message) => messageId(message) === wire.CFG_TRY_SHUTDOWN_RESPONSE.id);
+    t.same(decisions(), [], 'two is waited for');
+    reply(two, 0);
+    t.same(decisions().map(messageError), [CsError.BUSY]);
+    const another = connect(0);
+    tryShutdown(another);
+    reply(one, 1);
+    reply(one, 1);
+    t.equal(another.responses.length, 0, 'a second reply of one is none of two');
+    reply(two, 1);
+    t.equal(messageError(another.responses[0]!), CsError.OK);
+    ring.settle();
+    t.same(nodes[0]!.said, ['shutdown']);
+  });
+
   t.test('the asker goes, and a late tracker', async (t) => {
     const { ring, nodes, connect } = await cluster(1);
     const [asker, one, late] = [connect(0), connect(0), connect(0)];

@@ -14,13 +14,19 @@ interface Session {
   timer: EngineTimer | null;
 }
 
-type Vote = 'unknown' | 'yes' | 'no';
+/** `null`: it was not asked in this session, so what it says to an earlier one does not count. */
+type Vote = 'unknown' | 'yes' | 'no' | null;
 
 /** What is known of one client. */
 interface Client {
   tracking: boolean;
   vote: Vote;
   askedForShutdown: boolean;
+}
+
+function takeBack(session: Session, vote: Vote): void {
+  if (vote === 'yes') session.yes--;
+  if (vote === 'no') session.no--;
 }
 
 /** Who may object to a shutdown is asked first (services.md 8.4). */
@@ -35,7 +41,7 @@ export class ShutdownNegotiation {
   ) {}
 
   opened(connection: EngineConnection): void {
-    this.clients.set(connection, { tracking: false, vote: 'unknown', askedForShutdown: false });
+    this.clients.set(connection, { tracking: false, vote: null, askedForShutdown: false });
   }
 
   closed(connection: EngineConnection): void {
@@ -46,7 +52,7 @@ export class ShutdownNegotiation {
   private clientOf(connection: EngineConnection): Client {
     let client = this.clients.get(connection);
     if (client === undefined) {
-      client = { tracking: false, vote: 'unknown', askedForShutdown: false };
+      client = { tracking: false, vote: null, askedForShutdown: false };
       this.clients.set(connection, client);
     }
     return client;
@@ -62,6 +68,7 @@ export class ShutdownNegotiation {
     }
     if (this.session !== null) return CsError.EXIST;
     const voters = [...this.clients].filter(([other, client]) => other !== connection && client.tracking);
+    for (const client of this.clients.values()) client.vote = null;
     for (const [, client] of voters) client.vote = 'unknown';
     const session: Session = { requester: connection, flags, yes: 0, no: 0, expected: voters.length, timer: null };
     this.session = session;
@@ -92,7 +99,10 @@ export class ShutdownNegotiation {
   reply(connection: EngineConnection, yes: boolean): CsStatus {
     const { session } = this;
     if (session === null) return CsError.ACCESS;
-    this.clientOf(connection).vote = yes ? 'yes' : 'no';
+    const client = this.clientOf(connection);
+    if (client.vote === null) return CsError.OK; // stock counts whatever comes, the requester's reply to an earlier request, too: somebody is not waited for then
+    takeBack(session, client.vote);
+    client.vote = yes ? 'yes' : 'no';
     if (yes) session.yes++;
     else session.no++;
     this.evaluate();
@@ -113,8 +123,8 @@ export class ShutdownNegotiation {
     const client = this.clientOf(connection);
     if (client.tracking) return;
     client.tracking = true;
-    client.vote = 'unknown';
     if (this.session === null) return;
+    client.vote = 'unknown';
     this.session.expected++;
     this.ask(connection, CsError.OK, this.session.flags);
   }
@@ -134,8 +144,7 @@ export class ShutdownNegotiation {
     client.tracking = false;
     const { session } = this;
     if (session === null) return;
-    if (client.vote === 'yes') session.yes--;
-    if (client.vote === 'no') session.no--;
+    takeBack(session, client.vote);
     client.vote = 'yes';
     session.yes++;
     this.evaluate();
