@@ -155,9 +155,18 @@ t.test('a message that says of the last node that it leaves while its device vot
   const node = cluster.node(1);
   const flags = wire.NodeFlag.LEAVING | wire.NodeFlag.QDEVICE_REGISTERED | wire.NodeFlag.QDEVICE_CAST_VOTE;
   cluster.form([1], [2]);
-  node.host.deliver(2, wire.VQ_NODE_INFO.message({ nodeId: 1, votes: 1, expectedVotes: 3, flags }));
+  node.host.deliver(1, wire.VQ_NODE_INFO.message({ nodeId: 1, votes: 1, expectedVotes: 3, flags }));
   t.same(node.failures, []);
   t.equal(node.cmap.getU32('runtime.votequorum.lowest_node_id'), 1, 'as stock has it: it looks for a lower one');
+});
+
+t.test('a node speaks for itself and its device only', async (t) => {
+  const cluster = await new QuorumCluster(3).bootAll();
+  const node = cluster.node(1);
+  const said = { votes: 7, expectedVotes: 9, flags: 0 };
+  for (const nodeId of [3, 77]) node.host.deliver(2, wire.VQ_NODE_INFO.message({ ...said, nodeId }));
+  t.equal(cluster.common(), 'Q total 3 quorum 2 expected 3');
+  t.equal(node.info(77).error, CsError.NOT_EXIST, 'and makes no others up');
 });
 
 t.test('without provider there is always quorum', async (t) => {

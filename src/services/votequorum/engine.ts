@@ -24,6 +24,7 @@ import { DeviceExtraInfo } from './extra-info.ts';
 import { respondStatus, type VotequorumCall, votequorumCalls } from './library.ts';
 import { QuorumDevice } from './qdevice.ts';
 import { TIE_BREAKER_TYPE } from './quorum-math.ts';
+import { type NodeInfo, QDEVICE_NODE_ID } from './records.ts';
 import { summarize } from './summary.ts';
 import { VotequorumTrackers } from './trackers.ts';
 import type { TrackingFile } from './tracking-file.ts';
@@ -258,7 +259,7 @@ class VotequorumService implements RunningService<VotequorumCall, Message> {
     return receive(
       wire.VOTEQUORUM_MESSAGES,
       {
-        nodeInfo: (info, nodeId) => this.core.nodeInfo(info, nodeId),
+        nodeInfo: (info, nodeId) => this.nodeInfo(info, nodeId),
         reconfigure: ({ param, nodeId, value }) => this.reconfigure(param, nodeId, value),
         qdeviceRegistration: ({ operation, name }, nodeId) =>
           this.device.registrationDelivered(operation, name, nodeId),
@@ -268,6 +269,18 @@ class VotequorumService implements RunningService<VotequorumCall, Message> {
       (name, nodeId) =>
         this.context.log('warning', 'VOTEQ', `Malformed ${WORDS[name]} from node ${nodeId}`, 'malformed'),
     );
+  }
+
+  /** A node speaks for itself and its device only: what one made up of others would be a record each, which are never removed. */
+  private nodeInfo(info: NodeInfo, sender: number): void {
+    if (info.nodeId === sender || info.nodeId === QDEVICE_NODE_ID) this.core.nodeInfo(info, sender);
+    else
+      this.context.log(
+        'warning',
+        'VOTEQ',
+        `Node info about node ${info.nodeId} from node ${sender} dropped`,
+        'foreign',
+      );
   }
 
   private reconfigure(param: number, nodeId: number, value: number): void {
