@@ -19,6 +19,8 @@ const MESSAGE_BYTES = 64;
 const LOAD_BYTES = 1400;
 const LOAD_MS = 500;
 const SYSCALLS_SECONDS = 0.3;
+/** Code that runs twenty times a second is compiled after minutes, and a ring that nobody uses goes on for months. */
+const IDLE_AFTER_MS = 60_000;
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
 
@@ -108,7 +110,7 @@ export async function smallWrites(rig: Rig): Promise<Figures> {
 
 /** What a ring costs that nobody uses: node 1, and the processor time of all. */
 export async function idle(rig: Rig, seconds: number): Promise<Figures> {
-  await delay(1000);
+  await delay(IDLE_AFTER_MS);
   const all = (): number => rig.lab.nodes.reduce((sum, { daemon }) => sum + cpuMsOf(daemon?.pid ?? 0), 0);
   const before = all();
   const { cost } = await rig.cost(true, () => delay(seconds * 1000));

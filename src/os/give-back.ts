@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { bind, orErrno } from './libc.ts';
 
 const madvise = bind<(address: number, bytes: number, advice: number) => number>('madvise', 'int', [
@@ -8,6 +11,7 @@ const madvise = bind<(address: number, bytes: number, advice: number) => number>
 const mallopt = bind<(parameter: number, value: number) => number>('mallopt', 'int', ['int', 'int']);
 const mallocTrim = bind<(keepBytes: number) => number>('malloc_trim', 'int', ['size_t']);
 
+const MADV_DONTNEED = 4;
 /** As MADV_DONTNEED, on locked memory, too (Linux 5.18). */
 const MADV_DONTNEED_LOCKED = 24;
 const M_ARENA_MAX = -8;
@@ -27,4 +31,44 @@ export function limitMallocArenas(count: number): void {
 /** Gives what malloc keeps free back to the system. Takes milliseconds. */
 export function trimMalloc(): void {
   mallocTrim(0);
+}
+
+let collect: (() => void) | null = null;
+
+/** Collects this thread's heap, all of it. V8's collector is not had by an option at the start: flags are part of what a code cache is made for. */
+export function collectHeap(): void {
+  if (collect === null) {
+    setFlagsFromString('--expose-gc');
+    collect = runInNewContext('gc') as () => void; // what the flag exposes
+  }
+  collect();
+}
+
+/** `start-end perms offset device inode path`, of a mapping that is only read, and the lines that follow it. */
+const READ_ONLY_FILE = /^([0-9a-f]+)-([0-9a-f]+) r--p \S+ \S+ [1-9]\d* +\/.*\n(?:[A-Z][A-Za-z_]+:.*\n)+/gm;
+/** Nothing of it differs from the file, and nothing is locked. */
+const UNCHANGED = /^Anonymous: +0 kB$/m;
+const UNLOCKED = /^Locked: +0 kB$/m;
+
+/**
+ * Lets go of pages of files that are mapped to be read (constants, V8's snapshot, tables of symbols) and that nobody has changed: what is
+ * used again comes back from the page cache. The text of programs is not among them (`lockProgramText`). Returns the bytes that were in memory.
+ */
+export function giveBackConstants(): number {
+  let bytes = 0;
+  for (const [text, from = '', to = ''] of mappings().matchAll(READ_ONLY_FILE)) {
+    if (!UNCHANGED.test(text) || !UNLOCKED.test(text)) continue;
+    const start = Number.parseInt(from, 16);
+    if (orErrno(madvise(start, Number.parseInt(to, 16) - start, MADV_DONTNEED)) === 0)
+      bytes += 1024 * Number(/^Rss: +(\d+) kB$/m.exec(text)?.[1] ?? 0);
+  }
+  return bytes;
+}
+
+function mappings(): string {
+  try {
+    return readFileSync('/proc/self/smaps', 'latin1');
+  } catch {
+    return ''; // no /proc, or a process that may not be dumped and is not root's
+  }
 }

@@ -1,7 +1,6 @@
-import { getHeapStatistics, setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { getHeapStatistics } from 'node:v8';
 import { type Arena, PAGE_BYTES } from '../os/arena.ts';
-import { giveBack, trimMalloc } from '../os/give-back.ts';
+import { collectHeap, giveBack, trimMalloc } from '../os/give-back.ts';
 import { FRAME_PAGE_BYTES, type FramePool } from '../totem/index.ts';
 import type { StatCounter } from '../transport/transport.ts';
 
@@ -22,7 +21,6 @@ export class Reclaim {
   private quietSinceMs = 0;
   private messages = 0;
   private heapBytes = 0;
-  private collect: (() => void) | null = null;
 
   constructor(
     private readonly arena: Arena,
@@ -60,8 +58,7 @@ export class Reclaim {
 
   private collectHeap(): void {
     if (heapBytes() < this.heapBytes + GROWTH_BYTES) return;
-    this.collect ??= collector();
-    this.collect();
+    collectHeap();
     trimMalloc();
     this.heapBytes = heapBytes();
   }
@@ -70,10 +67,4 @@ export class Reclaim {
 function heapBytes(): number {
   const { total_physical_size, external_memory } = getHeapStatistics();
   return total_physical_size + external_memory;
-}
-
-/** V8's collector as a function. Not by an option at the start: flags are part of what a code cache is made for. */
-function collector(): () => void {
-  setFlagsFromString('--expose-gc');
-  return runInNewContext('gc') as () => void; // what the flag exposes
 }
