@@ -35,6 +35,8 @@ const INITIAL_RING = 1;
 const MEMORY_BYTES = 1 << 18;
 /** Shorter than it takes to send what waits: members with 300 commands each left each other out again and again (seed 9873). */
 const PATIENCE_MS = 300;
+/** States that are merged go round as a whole, one of each part: 200 kB, for which a ring with windows of five small packets needs half a second (seed 245). */
+const PATIENCE_OF_PARTS_MS = 1000;
 /** Records on a disk, after which they are replaced by the state that they lead to. */
 const LONG_DISK = 150;
 /** Ids of connections that no other client of the node has. */
@@ -105,7 +107,7 @@ export class SimReplica implements ReplicaHost {
       {
         life: this.life,
         quorum: host.replicas.quorum,
-        patienceMs: PATIENCE_MS,
+        patienceMs: host.replicas.quorum ? PATIENCE_MS : PATIENCE_OF_PARTS_MS,
         merges: !host.replicas.quorum,
         base: base?.snapshot.length === 0 ? { ...base, snapshot: this.snapshot() } : base,
       },

@@ -406,6 +406,11 @@ export class ReplicaCore {
       this.sendPending();
     } else {
       if (plan.hasOtherOf(this.self)) this.stale = true;
+      // Left out for now: without quorum its state may be one of a part of its own, which nobody of this plan hands over. It takes part in the next one.
+      if (!this.options.quorum && !plan.members.includes(this.self)) {
+        this.plan = null;
+        return;
+      }
       this.receiver = new SnapshotReceiver(plan.source);
       this.receiver.later.push(plan.viewEntry());
       this.setState('joining');
