@@ -68,6 +68,8 @@ export interface RingWorkerOptions {
   readonly flight: FlightMemory | null;
   /** Threads that encrypt and send for the ring thread (knet): 0, 1, 2 or 4. */
   readonly transmitThreads: number;
+  /** The code of a message's way is compiled before the first one comes (ring/warm-up). */
+  readonly warmUp: boolean;
 }
 
 export const DEFAULT_RING_WORKER_OPTIONS: RingWorkerOptions = {
@@ -77,4 +79,5 @@ export const DEFAULT_RING_WORKER_OPTIONS: RingWorkerOptions = {
   lockMemory: false,
   flight: null,
   transmitThreads: 0,
+  warmUp: false,
 };

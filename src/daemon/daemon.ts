@@ -1,5 +1,5 @@
 import type { FromRing, RingHeap } from '../bridge/messages.ts';
-import { DEFAULT_RING_WORKER_OPTIONS } from '../bridge/ring-worker-data.ts';
+import { DEFAULT_RING_WORKER_OPTIONS, type RingWorkerOptions } from '../bridge/ring-worker-data.ts';
 import { StateWord } from '../bridge/shared-layout.ts';
 import type { ConfigEnvironment } from '../config/environment.ts';
 import { trackedFingerprint } from '../config/fingerprint.ts';
@@ -123,21 +123,13 @@ export class Daemon {
   private isReady = false;
 
   constructor(private readonly parts: DaemonParts) {
-    const { configuration, log, scheduling } = parts;
+    const { configuration, log } = parts;
     const { totem } = configuration;
     this.cmap.copyFrom(configuration.map);
     this.phases = new Phases((name, error) =>
       log('error', 'MAIN', `The end of phase "${name}" failed: ${failureText(error)}`, 'phase'),
     );
-    this.ring = new RingHandle({
-      ...DEFAULT_RING_WORKER_OPTIONS,
-      schedRr: scheduling.roundRobin,
-      schedPriority: scheduling.priority,
-      lockMemory: parts.lockMemory,
-      flight: parts.flight.memory,
-      transmitThreads:
-        totem.transport === 'knet' ? Number(configuration.map.getString('system.transmit_threads') ?? 0) : 0,
-    });
+    this.ring = new RingHandle(ringOptions(parts));
     this.counters = new RingCounters(() => this.ring.views.statistics);
     this.statistics = new StatsMap({ setTimer });
     this.watch = new ScheduleWatch(log, parts.flight.main);
@@ -567,6 +559,19 @@ export class Daemon {
       serviceStopped: (serviceId) => this.ipc.withdraw(serviceId),
     };
   }
+}
+
+function ringOptions({ configuration, scheduling, lockMemory, flight }: DaemonParts): RingWorkerOptions {
+  const { map, totem } = configuration;
+  return {
+    ...DEFAULT_RING_WORKER_OPTIONS,
+    schedRr: scheduling.roundRobin,
+    schedPriority: scheduling.priority,
+    lockMemory,
+    flight: flight.memory,
+    transmitThreads: totem.transport === 'knet' ? Number(map.getString('system.transmit_threads') ?? 0) : 0,
+    warmUp: map.getString('system.warm_up') !== 'no',
+  };
 }
 
 /** Where the ring's key lies; `null`: it has none, or it stands in the configuration. */

@@ -89,11 +89,11 @@ export class Link {
   private suspectedUntilMs = 0;
   /** How long the link has to answer, from the suspicion on. */
   private suspicionMs = 0;
-  private trustedUntilMs = 0;
+  private trustedUntilMs = Number.NEGATIVE_INFINITY;
   /** PINGs follow each other soon until then although the link is down. */
   private eagerUntilMs = 0;
   /** Until then a PONG does not bring the next PING forward. */
-  private flapsUntilMs = 0;
+  private flapsUntilMs = Number.NEGATIVE_INFINITY;
   private readonly pingTimesMs = new Float64Array(PINGS_REMEMBERED).fill(-1);
   private pingTimesAt = 0;
   private latencyAverageUs = 0;

@@ -100,6 +100,9 @@ export const messageName = (arena: Arena, offset: number): number => readPointer
 export const messageNameBytes = (arena: Arena, offset: number): number => arena.u32[(offset + NAME_LENGTH) >> 2]!;
 export const messageIovec = (arena: Arena, offset: number): number => readPointer(arena, offset + IOV) - arena.address;
 export const messageIovecs = (arena: Arena, offset: number): number => arena.u32[(offset + IOV_LENGTH) >> 2]!;
+/** Where the control message of a message that was written here lies; negative: it has none. */
+export const messageControl = (arena: Arena, offset: number): number =>
+  readPointer(arena, offset + CONTROL) - arena.address;
 /** Offset and length of the memory that an iovec names. */
 export const iovecOffset = (arena: Arena, offset: number): number => readPointer(arena, offset) - arena.address;
 export const iovecBytes = (arena: Arena, offset: number): number => arena.u32[(offset + 8) >> 2]!;
@@ -124,6 +127,26 @@ export function writeSegmentControl(arena: Arena, offset: number, segmentBytes: 
   arena.i32[word + 2] = SOL_UDP;
   arena.i32[word + 3] = UDP_SEGMENT;
   arena.u32[word + 4] = segmentBytes;
+}
+
+/** What the kernel writes of a message that it has received: whose it is, how long it is, and of which length the datagrams joined in it are (0: it is one). */
+export function writeReceived(
+  arena: Arena,
+  header: number,
+  nameBytes: number,
+  bytes: number,
+  control: number,
+  segmentBytes: number,
+): void {
+  arena.u32[(header + NAME_LENGTH) >> 2] = nameBytes;
+  arena.i32[(header + FLAGS) >> 2] = 0;
+  arena.i32[(header + LENGTH) >> 2] = bytes;
+  arena.i32[(header + CONTROL_LENGTH) >> 2] = segmentBytes > 0 ? SEGMENT_CONTROL_BYTES : 0;
+  if (segmentBytes === 0) return;
+  const word = control >> 2;
+  arena.i32[word + 2] = SOL_UDP;
+  arena.i32[word + 3] = UDP_GRO;
+  arena.i32[word + 4] = segmentBytes;
 }
 
 /** Length of the datagrams that the kernel joined into one receive, 0 if it joined none. `header` is the mmsghdr. */

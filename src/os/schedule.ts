@@ -16,6 +16,7 @@ const cMlock2 = bind<(address: number, bytes: number, flags: number) => number>(
   'size_t',
   'int',
 ]);
+const cClockGettime = bind<(clock: number, time: number) => number>('clock_gettime', 'int', ['int', 'uintptr_t']);
 const cGettid = bind<() => number>('gettid', 'int', []);
 const cPrlimit = bind<(pid: number, resource: number, limit: number, old: number) => number>('prlimit64', 'int', [
   'int',
@@ -40,6 +41,14 @@ const SCHED_RESET_ON_FORK = 0x40000000;
 const MLOCK_ONFAULT = 1;
 const RLIMIT = { NOFILE: 7, MEMLOCK: 8, RTPRIO: 14 } as const;
 
+const CLOCK_THREAD_CPUTIME_ID = 3;
+
+/** Processor time of the calling thread, milliseconds. */
+export function threadCpuMs(): number {
+  cClockGettime(CLOCK_THREAD_CPUTIME_ID, scratch.address);
+  return scratch.u32[0]! * 1000 + scratch.u32[2]! / 1e6;
+}
+
 /** Kernel id of the calling thread. */
 export const threadId = (): number => cGettid();
 /** Lets another thread of the same priority run: for spins on machines with few cores. */
@@ -50,6 +59,12 @@ export const roundRobinPriorityMax = (): number => cPriorityMax(SCHED_RR);
 export function setRoundRobin(priority: number, thread = 0): Obtained {
   scratch.i32[0] = priority;
   return obtained(orErrno(cSetscheduler(thread, SCHED_RR | SCHED_RESET_ON_FORK, scratch.address)));
+}
+
+/** Ordinary scheduling for the calling thread, until it calls `setRoundRobin` again. */
+export function setOrdinary(): Obtained {
+  scratch.i32[0] = 0;
+  return obtained(orErrno(cSetscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, scratch.address)));
 }
 
 /** Whether SCHED_RR can be had at all, which a control group without real-time budget refuses root, too: tried on this thread, and given back. */

@@ -1,11 +1,13 @@
 import type { KeyBox } from '../bridge/key-box.ts';
 import type { RingBridge } from '../bridge/ring-bridge.ts';
+import type { ConnectionRings } from '../ipc/server/chunk-connection.ts';
 import type { AttachedClient, ClientDescriptor } from '../lib/client-descriptor.ts';
 import type { TransmitBuffers } from '../lib/transmit-buffers.ts';
 import type { FlightLog } from '../observe/flight/index.ts';
 import type { Arena } from '../os/arena.ts';
 import type { SyncCore, SyncParticipant } from '../services/sync/sync-core.ts';
 import type { ProcessGroups } from '../totem/index.ts';
+import type { Wire } from '../transport/wire.ts';
 import type { Deafness } from './deafness.ts';
 import type { Descriptors } from './descriptors.ts';
 import type { RingHandler } from './service-router.ts';
@@ -24,6 +26,8 @@ export interface RingEnvironment {
   readonly flight: FlightLog;
   /** Threads that encrypt and send; `null`: there are none. */
   readonly transmit: TransmitBuffers | null;
+  /** What the ring's datagrams travel on. */
+  readonly wire: Wire;
 }
 
 /** The running ring, as an engine of this thread has it. */
@@ -48,6 +52,8 @@ export interface RingEngine extends RingHandler {
   attach(client: ClientDescriptor): void;
   /** The same for one in this process, with the memory that it shares with this thread. */
   attachLocal(client: AttachedClient, shared: SharedArrayBuffer): void;
+  /** Takes over one of the warm-up, which has no files: its rings lie in the memory of the frames. */
+  attachWithoutFiles(client: ClientDescriptor): ConnectionRings;
   /** Clients in this process have requests, room for events, or are gone. */
   knocked(): void;
   /** Requests of all clients that have some. Returns how many were handled. */

@@ -14,15 +14,17 @@ import { monotonicMs } from '../os/clock.ts';
 import { CollectionWatch } from '../os/collection-watch.ts';
 import { clearEventfd, notifyBytesAddress } from '../os/eventfd.ts';
 import { withinMemory } from '../os/memory-limit.ts';
-import { lockRange, roundRobinPriorityMax, setRoundRobin, yieldCpu } from '../os/schedule.ts';
+import { lockRange, roundRobinPriorityMax, setOrdinary, setRoundRobin, yieldCpu } from '../os/schedule.ts';
 import { MSG_DONTWAIT, MSG_NOSIGNAL, sendBytes } from '../os/socket.ts';
 import { TransmitShared } from '../transport/knet/transmit/shared.ts';
+import { KERNEL_WIRE } from '../transport/wire.ts';
 import { Deafness } from './deafness.ts';
 import { Descriptors } from './descriptors.ts';
 import { openRingFlight } from './flight.ts';
 import { RunningRing } from './running-ring.ts';
 import { SharedStatistics } from './shared-statistics.ts';
 import { SpinControl } from './spin-control.ts';
+import { type SlicePriority, WarmUpSlices } from './warm-up/slices.ts';
 
 /** Records of the main thread that one turn handles. */
 const RECORDS_PER_TURN = 64;
@@ -56,7 +58,7 @@ type Deferred =
  *   turn:  records of the main thread → clients' requests → network → timers → flush → events to clients and main
  *   nothing done:  spin a little while that pays (spin-control.ts), then sleep until a descriptor or the next deadline
  */
-export class RingThread {
+export class RingThread implements SlicePriority {
   private readonly bridge: RingBridge;
   private readonly arena = Arena.map(ARENA_BYTES_MAX);
   private readonly descriptors = new Descriptors();
@@ -69,6 +71,8 @@ export class RingThread {
   private readonly collections = new CollectionWatch();
   private readonly flight: FlightLog;
   private ring: RunningRing | null = null;
+  private warmUp: WarmUpSlices | null = null;
+  private isRealTime = false;
   private stopAtMs = Number.POSITIVE_INFINITY;
   private ended = false;
   private turns = 0;
@@ -111,6 +115,7 @@ export class RingThread {
         this.sleep();
       }
     }
+    this.warmUp?.end('the node stops');
     this.descriptors.close();
     if (this.mayUnmap) this.arena.unmap(); // a program may go on, and start another node
   }
@@ -155,11 +160,20 @@ export class RingThread {
       this.spin.sleeps(startMs);
       return;
     }
-    this.expectedMs = startMs + timeoutMs;
     this.spin.sleeps(startMs);
-    const ready = this.descriptors.wait(timeoutMs);
+    const ready = this.wait(startMs, timeoutMs);
     this.bridge.awake();
     if (ready > 0) this.spin.wakes(monotonicMs());
+  }
+
+  /** Until something comes, or `timeoutMs` are over; less, when the warm-up has a use for the time. */
+  private wait(startMs: number, timeoutMs: number): number {
+    const { ring, warmUp } = this;
+    const practises = warmUp !== null && ring?.synchronized === true;
+    const limitMs = practises ? warmUp.practise(startMs, timeoutMs, ring.messages) : timeoutMs;
+    if (warmUp?.isOver === true) this.warmUp = null;
+    this.expectedMs = startMs + limitMs;
+    return this.descriptors.wait(limitMs);
   }
 
   // ---- records of the main thread ----------------------------------------------------------------------------------
@@ -292,10 +306,12 @@ export class RingThread {
     this.tokenMs = message.config.timings.tokenMs;
     try {
       const { transmit } = this.data;
-      const environment = { arena, bridge, descriptors, deafness, statistics, keys, flight, transmit };
+      const wire = KERNEL_WIRE;
+      const environment = { arena, bridge, descriptors, deafness, statistics, keys, flight, transmit, wire };
       const ring = new RunningRing(environment, message, totemRegionBytes(), monotonicMs());
       ring.open();
       this.ring = ring;
+      if (this.data.options.warmUp) this.warmUp = new WarmUpSlices(message.config, bridge.log, this);
     } finally {
       keys.wipe();
     }
@@ -343,6 +359,7 @@ export class RingThread {
       this.bridge.send({ op: 'fatal', ...fatalText(error) });
       this.bridge.flush();
       this.ring?.die();
+      this.warmUp?.end('the thread fails');
       this.descriptors.close();
     } catch {
       // The worker's 'error' event follows in any case.
@@ -355,9 +372,28 @@ export class RingThread {
   private schedule(): void {
     const { schedRr, schedPriority } = this.data.options;
     if (!schedRr) return;
-    const got = setRoundRobin(schedPriority > 0 ? schedPriority : roundRobinPriorityMax());
+    const got = setRoundRobin(this.realTimePriority);
+    this.isRealTime = got.ok;
     if (!got.ok)
       this.bridge.log('warning', 'MAIN', `Could not set SCHED_RR at priority ${schedPriority}: ${got.errno}`);
+  }
+
+  private get realTimePriority(): number {
+    const { schedPriority } = this.data.options;
+    return schedPriority > 0 ? schedPriority : roundRobinPriorityMax();
+  }
+
+  // ---- SlicePriority -----------------------------------------------------------------------------------------------
+
+  lower(): void {
+    if (this.isRealTime) setOrdinary();
+  }
+
+  raise(): void {
+    if (!this.isRealTime) return;
+    const got = setRoundRobin(this.realTimePriority);
+    this.isRealTime = got.ok;
+    if (!got.ok) this.bridge.log('warning', 'MAIN', `Could not set SCHED_RR again after the warm-up: ${got.errno}`);
   }
 
   private watchLateness(nowMs: number): void {

@@ -2,6 +2,7 @@ import type { ToRing } from '../bridge/messages.ts';
 import { StateWord } from '../bridge/shared-layout.ts';
 import { withChanges } from '../bridge/totem-changes.ts';
 import type { TotemChanges, TotemConfig } from '../config/totem-config.ts';
+import type { ConnectionRings } from '../ipc/server/chunk-connection.ts';
 import type { KnetReport } from '../knet/effects.ts';
 import { assert } from '../lib/assert.ts';
 import type { AttachedClient, ClientDescriptor } from '../lib/client-descriptor.ts';
@@ -16,6 +17,7 @@ import { SYNC_DROP_REASONS, type SyncDropReason } from '../services/sync/sync-me
 import { Group, ProcessGroups, type TotemObserver, type TotemUser } from '../totem/index.ts';
 import { makeTransport } from '../transport/make-transport.ts';
 import type { RingTransport, StatCounter, TransportHost } from '../transport/transport.ts';
+import type { Wire } from '../transport/wire.ts';
 import { type DropCounters, dropCounters } from './drop-counters.ts';
 import { TotemFlight, writeLinkReport, writeTimings } from './flight.ts';
 import { OriginCounters } from './origin-counters.ts';
@@ -59,10 +61,12 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
   readonly nodeId: number;
   readonly reportProcesses: boolean;
   readonly reloads: ReloadGate;
-  private missingAgainMs = 0;
+  private missingAgainMs = Number.NEGATIVE_INFINITY;
   readonly log;
   /** Nothing was left over in the last turn: whatever comes next wakes the loop. */
   drained = false;
+  /** A synchronisation is over: clients are served. */
+  synchronized = false;
   /** Requests of clients and messages of the ring so far. */
   messages = 0;
   private readonly engines: readonly RingEngine[];
@@ -232,6 +236,11 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
     this.engineOf(client).attachLocal(client, shared);
   }
 
+  /** A client of the warm-up. */
+  attachWithoutFiles(client: ClientDescriptor): ConnectionRings {
+    return this.engineOf(client).attachWithoutFiles(client);
+  }
+
   private engineOf(client: AttachedClient): RingEngine {
     const engine = this.engines.find(({ serviceId }) => serviceId === client.serviceId);
     assert(engine !== undefined, 'a client comes for an engine of this thread');
@@ -344,6 +353,10 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
 
   get transmit(): TransmitBuffers | null {
     return this.env.transmit;
+  }
+
+  get wire(): Wire {
+    return this.env.wire;
   }
 
   receive(offset: number, length: number): void {
@@ -484,6 +497,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
   }
 
   completed(ringId: RingId): void {
+    this.synchronized = true;
     this.groups.synchronizationCompleted();
     this.phases.completed();
     this.env.bridge.send({ op: 'syncCompleted', ringId });

@@ -54,6 +54,8 @@ export class MessageBatch {
     private readonly arena: Arena,
     readonly messagesMax: number,
     readonly piecesMax: number,
+    /** By default the kernel. */
+    private readonly give: typeof sendMessages = sendMessages,
   ) {
     this.headers = arena.allocate(messagesMax * MMSGHDR_BYTES, ALIGN_BYTES);
     this.iovecs = arena.allocate(piecesMax * IOVEC_BYTES, ALIGN_BYTES);
@@ -143,7 +145,7 @@ export class MessageBatch {
     let retries = 0;
     let attempts = 0;
     while (at < count) {
-      const sent = sendMessages(fd, this.addressOf(at), count - at, MSG_DONTWAIT | MSG_NOSIGNAL);
+      const sent = this.give(fd, this.addressOf(at), count - at, MSG_DONTWAIT | MSG_NOSIGNAL);
       if (sent > 0) {
         at += sent;
         retries = 0;
@@ -167,7 +169,7 @@ export class MessageBatch {
 
   /** One message once, from inside `refused`: 1, or a negative errno. */
   sendOne(fd: number, index: number): number {
-    return sendMessages(fd, this.addressOf(index), 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return this.give(fd, this.addressOf(index), 1, MSG_DONTWAIT | MSG_NOSIGNAL);
   }
 
   private addressOf(index: number): number {

@@ -4,6 +4,7 @@ import type { LogFunction } from '../lib/log.ts';
 import type { TransmitBuffers } from '../lib/transmit-buffers.ts';
 import type { Arena } from '../os/arena.ts';
 import type { TotemNetwork } from '../totem/interface.ts';
+import type { Wire } from './wire.ts';
 
 /**
  * What every transport of the ring thread (udp, udpu, knet) is to the runtime loop, and what the loop is to it.
@@ -86,6 +87,8 @@ export interface TransportHost {
   readonly arena: Arena;
   /** Transmit threads wait for what they are to encrypt and send (knet); else the ring thread does that itself. */
   readonly transmit?: TransmitBuffers | null;
+  /** What the datagrams travel on; by default the kernel's sockets. */
+  readonly wire?: Wire;
   /**
    * One Totem frame from the network or an own copy, in a buffer of the transport; valid during the call.
    * The core may call `sendToken`, `multicast` and the rest of TotemNetwork from inside.

@@ -363,6 +363,11 @@ const EFFECTS: Readonly<Record<string, Effect>> = {
     seen: stored('system.transmit_threads'),
     user: ['daemon/daemon.ts', 'system.transmit_threads'],
   },
+  'system.warm_up': {
+    text: block('system', 'warm_up: no'),
+    seen: stored('system.warm_up'),
+    user: ['daemon/daemon.ts', 'system.warm_up'],
+  },
   'system.allow_knet_handle_fallback': noEffect('system', 'allow_knet_handle_fallback: yes'),
   'system.state_dir': { text: block('system', 'state_dir: /tmp'), seen: ({ stateDirectory }) => stateDirectory },
   'system.ipc_instance': {

@@ -128,7 +128,7 @@ export const PURE = ['totem', 'knet', 'qnet', 'lib'] as const;
  */
 export const HUBS: Readonly<Record<string, readonly string[]>> = {
   'src/daemon/daemon.ts': ['src/daemon/main.ts', 'src/node/create-node.ts'],
-  'src/ring/running-ring.ts': ['src/ring/ring-thread.ts'],
+  'src/ring/running-ring.ts': ['src/ring/ring-thread.ts', 'src/ring/warm-up/practice-node.ts'],
   'src/ring/ring-thread.ts': ['src/ring/run.ts'],
 };
 

@@ -105,6 +105,7 @@ logging {
 system {
   state_dir: ${local.stateDirectory}
   sched_rr: no
+  warm_up: no
 ${pages}}
 `;
 }

@@ -69,6 +69,14 @@ const system = sectionOptions('system', { reload: 'no', cmap: 'refused' }, [
     doc: 'Threads that encrypt and send over knet for the ring thread, for machines with more than two processors (performance.md); 0: it does that itself. Without effect over udp and udpu.',
   },
   {
+    key: 'warm_up',
+    type: 'str',
+    default: 'yes',
+    values: YES_NO,
+    extension: true,
+    doc: 'Once clients are served, and as long as there is nothing else to do, send messages round a ring that exists in memory only, so that code is compiled before the first messages come (performance.md). It ends after half a second of processor time at most, and at once where others need the processor.',
+  },
+  {
     key: 'flight_size',
     type: 'u32',
     default: 4 << 20,

@@ -5,7 +5,7 @@ import { errnoName } from '../../os/errno.ts';
 import { closeFd, fillHoles, forbidShrinking, OpenFlag, openFileIn, unlinkFileIn } from '../../os/fd.ts';
 import { futexWake } from '../../os/futex.ts';
 import { fileBytes } from '../../os/stat.ts';
-import { ChunkConnection } from './chunk-connection.ts';
+import { ChunkConnection, type ConnectionRings } from './chunk-connection.ts';
 import { removeConnectionFiles, ringFileNames } from './files.ts';
 import { type RingPool, type Slot, slotRing } from './pool.ts';
 import { SetupSocket } from './setup-socket.ts';
@@ -53,8 +53,18 @@ export class RingConnection extends ChunkConnection {
 
   override openRings(): boolean {
     if (!this.isToBeOpened()) return false;
-    this.open();
+    if (this.hasFiles) this.open();
+    else this.begin();
     return true;
+  }
+
+  /**
+   * Of a client of the warm-up, which is on this thread: its rings are the arena's own memory, opened at its first byte as all are. A chunk that
+   * crosses the end of one reaches into the second half of its room, for both sides.
+   */
+  withoutFiles(): ConnectionRings {
+    this.hasFiles = false;
+    return this.rings;
   }
 
   private isToBeOpened(): boolean {

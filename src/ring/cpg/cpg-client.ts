@@ -69,13 +69,16 @@ export class AttachedCpgClient implements CpgPort {
   goneAtMs = Number.POSITIVE_INFINITY;
   /** Events dropped for being larger than the client's messages. */
   eventsTooLarge = 0;
-  /** While events or notifications wait for room: when to look again, and when there was room last. */
-  retryAtMs = 0;
-  stalledSinceMs = 0;
+  /**
+   * While events or notifications wait for room: when to look again, and when there was room last. Doubles from the start: a field that becomes one
+   * later changes the shape of all clients, and what was compiled for them is compiled again.
+   */
+  retryAtMs = Number.NEGATIVE_INFINITY;
+  stalledSinceMs = Number.NEGATIVE_INFINITY;
   private dispatchedAtRetry = 0;
   private soonMs = RETRY_SOON_MS;
   private dispatchedSeen = 0;
-  private readAtMs = 0;
+  private readAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(
     readonly connection: ServerConnection,

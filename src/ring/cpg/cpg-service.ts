@@ -1,14 +1,18 @@
 import type { ProcessPlace } from '../../bridge/messages.ts';
 import { LocalMemory } from '../../ipc/local-memory.ts';
 import { attachConnection } from '../../ipc/server/attach.ts';
+import type { ConnectionRings } from '../../ipc/server/chunk-connection.ts';
 import type { ConnectionMemory, ServerConnection } from '../../ipc/server/connection.ts';
 import { discardConnectionFiles } from '../../ipc/server/files.ts';
 import { LocalConnection } from '../../ipc/server/local-connection.ts';
 import { RingPool } from '../../ipc/server/pool.ts';
+import { RingConnection } from '../../ipc/server/ring-connection.ts';
 import { Allowance } from '../../lib/allowance.ts';
+import { assert } from '../../lib/assert.ts';
 import type { AttachedClient, ClientDescriptor } from '../../lib/client-descriptor.ts';
 import type { FrameMemory } from '../../lib/frame-memory.ts';
 import type { LogFunction } from '../../lib/log.ts';
+import { objectList } from '../../lib/object-list.ts';
 import { Repeats } from '../../lib/repeats.ts';
 import { Arena } from '../../os/arena.ts';
 import { monotonicMs } from '../../os/clock.ts';
@@ -55,7 +59,7 @@ export class CpgService implements CpgHost, RingEngine {
   private readonly patience: Patience;
   private readonly clients = new Map<number, AttachedCpgClient>();
   private readonly doorbells: Doorbells<AttachedCpgClient>;
-  private readonly touched: AttachedCpgClient[] = [];
+  private readonly touched = objectList<AttachedCpgClient>();
   private readonly slow: SlowClients<AttachedCpgClient>;
   private readonly gone = new Set<AttachedCpgClient>();
   /** Clients in this process. */
@@ -63,7 +67,7 @@ export class CpgService implements CpgHost, RingEngine {
   private readonly reports = new Allowance(REPORTS_AT_ONCE, REPORTS_PER_SECOND);
   private readonly refusals = new Repeats(REFUSALS_PERIOD_MS);
   /** Ended; what the process holds for them is still to be given back. */
-  private readonly released: ServerConnection[] = [];
+  private readonly released = objectList<ServerConnection>();
   /** When those that hung up are looked at again. */
   private goneRetryMs = Number.POSITIVE_INFINITY;
   /** A connection ended since the requests were looked at: one that waited for that has its turn at once. */
@@ -158,6 +162,14 @@ export class CpgService implements CpgHost, RingEngine {
       this.close(client);
     }
     // Flow control of a connection made during a sync starts open (services.md 2.3).
+  }
+
+  attachWithoutFiles(descriptor: ClientDescriptor): ConnectionRings {
+    const connection = attachConnection(this.pool, descriptor);
+    assert(connection instanceof RingConnection, 'there is room for a client of the warm-up');
+    const client = this.adopt(connection, this.takeScratch(connection.memory));
+    this.watch(client);
+    return connection.withoutFiles();
   }
 
   /** Takes a client in this process over. */

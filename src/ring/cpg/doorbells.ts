@@ -1,3 +1,4 @@
+import { objectList } from '../../lib/object-list.ts';
 import type { QuotaUser } from '../../lib/user-quota.ts';
 import { monotonicMs } from '../../os/clock.ts';
 import type { Descriptors } from '../descriptors.ts';
@@ -43,7 +44,7 @@ export class Doorbells<Client extends RingingClient> {
   /** When a moderated client has to be looked at; infinite when there is none. */
   nextMs = Number.POSITIVE_INFINITY;
   /** The privileged first. A few: an array is searched faster than a map. */
-  private readonly users: ActiveUser<Client>[] = [];
+  private readonly users = objectList<ActiveUser<Client>>();
   /** The user after the one at whom the time of the last turn ended: nobody is the one who is left out again and again. */
   private firstUser = 0;
 
@@ -164,7 +165,7 @@ export class Doorbells<Client extends RingingClient> {
 
   private userOf({ uid, privileged }: QuotaUser): ActiveUser<Client> {
     for (let u = 0; u < this.users.length; u++) if (this.users[u]!.uid === uid) return this.users[u]!;
-    const user: ActiveUser<Client> = { uid, privileged, clients: [], next: 0, left: 0 };
+    const user: ActiveUser<Client> = { uid, privileged, clients: objectList<Client>(), next: 0, left: 0 };
     if (privileged) this.users.unshift(user);
     else this.users.push(user);
     return user;

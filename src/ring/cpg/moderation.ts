@@ -43,7 +43,7 @@ export class Moderation {
   private count = 0;
   private lastMessages = 0;
   private idle = 0;
-  private trialAtMs = 0;
+  private trialAtMs = Number.NEGATIVE_INFINITY;
   private paidAtMs = Number.NEGATIVE_INFINITY;
   private pauseMs: number = PAUSE_MS.min;
 

@@ -1,4 +1,5 @@
 import { RoomWatch } from '../../ipc/server/room-watch.ts';
+import { objectList } from '../../lib/object-list.ts';
 import type { Descriptors } from '../descriptors.ts';
 
 /** What is to be known of a client here. */
@@ -25,9 +26,9 @@ export interface SlowClient {
 export class SlowClients<Client extends SlowClient> {
   /** When one has to be looked at by time; infinite when there are none. */
   nextMs = Number.POSITIVE_INFINITY;
-  private readonly clients: Client[] = [];
+  private readonly clients = objectList<Client>();
   /** Those whose sockets are watched, slow or not any more. */
-  private readonly watched: Client[] = [];
+  private readonly watched = objectList<Client>();
   private readonly watch = new RoomWatch();
   private reports = 0;
 

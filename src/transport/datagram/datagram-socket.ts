@@ -1,7 +1,8 @@
 import type { Arena } from '../../os/arena.ts';
 import { check } from '../../os/errno.ts';
 import { IPPROTO_IP, IpOption, SOL_SOCKET, SocketOption, setOptionInt } from '../../os/socket.ts';
-import { openUdpSocket, setTrafficClass, type UdpSocketOptions } from '../udp-socket.ts';
+import { setTrafficClass, type UdpSocketOptions } from '../udp-socket.ts';
+import { KERNEL_WIRE, type Wire } from '../wire.ts';
 
 export interface DatagramSocketOptions extends Omit<UdpSocketOptions, 'configure'> {
   readonly broadcast: boolean;
@@ -16,8 +17,13 @@ export interface DatagramSocketOptions extends Omit<UdpSocketOptions, 'configure
 const PMTUDISC_OMIT = 5;
 
 /** A socket of udp or udpu with the options that stock sets. Throws OsError. */
-export const openDatagramSocket = (arena: Arena, scratchName: number, options: DatagramSocketOptions): number =>
-  openUdpSocket(arena, scratchName, {
+export const openDatagramSocket = (
+  arena: Arena,
+  scratchName: number,
+  options: DatagramSocketOptions,
+  wire: Wire = KERNEL_WIRE,
+): number =>
+  wire.open(arena, scratchName, {
     ...options,
     configure: (fd, v6) => {
       if (!v6) setOptionInt(fd, IPPROTO_IP, IpOption.MTU_DISCOVER, PMTUDISC_OMIT);

@@ -10,8 +10,9 @@ import {
 import { transportDrop } from '../drops.ts';
 import { LoopbackQueue } from '../loopback-queue.ts';
 import type { LinkStatus, RingTransport, TransportHost } from '../transport.ts';
+import { KERNEL_WIRE } from '../wire.ts';
 import { DRAIN_FRAMES_MAX, discardWaiting } from './drain.ts';
-import { findInterface, type InterfaceAddress } from './interface-address.ts';
+import type { InterfaceAddress } from './interface-address.ts';
 import { InterfaceMonitor } from './interface-monitor.ts';
 import { compareMembers, datagramLinkStatus, MemberAddresses } from './members.ts';
 import { interfaceIndex } from './multicast-group.ts';
@@ -80,7 +81,7 @@ export class DatagramTransport implements RingTransport {
     const [link] = config.links;
     assert(link !== undefined, `${config.transport} has one link`);
     this.link = link;
-    const { arena } = host;
+    const { arena, wire = KERNEL_WIRE } = host;
     this.members = new MemberAddresses(arena, host.nodeId, link.family);
     const sockets = makeSockets(host, link, this.members);
     this.sockets = sockets;
@@ -92,11 +93,12 @@ export class DatagramTransport implements RingTransport {
       () => sockets.sendFd,
       () => sockets.destinations,
       transportDrop(host, 'sendFailed'),
+      wire.send,
     );
     this.loopback = new LoopbackQueue(arena, transportDrop(host, 'loopbackFull'));
     this.monitor = new InterfaceMonitor(
       {
-        find: () => findInterface(link.bindAddress),
+        find: () => wire.find(link.bindAddress),
         bind: (at) => this.bind(at),
         unbind: () => this.unbind(),
         up: (at) => {

@@ -2,6 +2,7 @@ import type { Arena } from '../../os/arena.ts';
 import { GSO_BYTES_MAX, GSO_SEGMENTS_MAX } from '../../os/message.ts';
 import { MessageBatch, SEGMENTATION_ERRORS, type SendRefusals } from '../message-batch.ts';
 import { countOne, type StatCounter } from '../transport.ts';
+import type { Wire } from '../wire.ts';
 
 const FRAMES_MAX = 128;
 const MESSAGES_MAX = 256;
@@ -31,8 +32,9 @@ export class SendBatch implements SendRefusals {
     private readonly destinations: () => Destinations,
     /** Counts what the kernel refused: no route, filtered, buffer full. */
     private readonly failed: StatCounter,
+    give?: Wire['send'],
   ) {
-    this.batch = new MessageBatch(arena, MESSAGES_MAX, FRAMES_MAX);
+    this.batch = new MessageBatch(arena, MESSAGES_MAX, FRAMES_MAX, give);
   }
 
   /** Adds a frame to all destinations of the multicast. */

@@ -38,14 +38,16 @@ export class UdpSockets implements DatagramSockets {
   private readonly scratchName: number;
 
   constructor(
-    private readonly host: Pick<TransportHost, 'arena' | 'counter' | 'nowMs'>,
+    private readonly host: Pick<TransportHost, 'arena' | 'counter' | 'nowMs' | 'wire'>,
     private readonly link: LinkConfig,
     private readonly members: MemberAddresses,
   ) {
     const { arena } = host;
     const truncated = transportDrop(host, 'truncated');
-    this.multicasts = { fd: -1, batch: new ReceiveBatch(arena, RECEIVE_BUFFERS, truncated) };
-    this.tokens = { fd: -1, batch: new ReceiveBatch(arena, RECEIVE_BUFFERS, truncated) };
+    const batch = (): ReceiveBatch =>
+      new ReceiveBatch(arena, RECEIVE_BUFFERS, truncated, undefined, host.wire?.receive);
+    this.multicasts = { fd: -1, batch: batch() };
+    this.tokens = { fd: -1, batch: batch() };
     this.inputs = [this.multicasts, this.tokens];
     this.destinations = { first: arena.allocate(SOCKADDR_BYTES_MAX, 8), count: 1, nameBytes: 0, strideBytes: 0 };
     this.scratchName = arena.allocate(SOCKADDR_BYTES_MAX, 8);
@@ -53,10 +55,10 @@ export class UdpSockets implements DatagramSockets {
 
   open(at: InterfaceAddress, { ipDscp }: TotemConfig): void {
     const { multicastAddress, port, broadcast, ttl } = this.link;
-    const { arena } = this.host;
+    const { arena, wire } = this.host;
     const common = { scopeId: at.index, bufferBytes: SOCKET_BUFFER_BYTES, broadcast, ipDscp };
     const socket = (address: string, at: number): number =>
-      openDatagramSocket(arena, this.scratchName, { ...common, address, port: at });
+      openDatagramSocket(arena, this.scratchName, { ...common, address, port: at }, wire);
     this.multicasts.fd = socket(multicastAddress, port);
     this.sendFd = socket(at.address, port - 1);
     this.tokens.fd = socket(at.address, port);

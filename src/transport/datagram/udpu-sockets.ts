@@ -32,12 +32,13 @@ export class UdpuSockets implements DatagramSockets {
   private readonly scratchName: number;
 
   constructor(
-    private readonly host: Pick<TransportHost, 'arena' | 'counter' | 'nowMs'>,
+    private readonly host: Pick<TransportHost, 'arena' | 'counter' | 'nowMs' | 'wire'>,
     private readonly link: LinkConfig,
     readonly destinations: MemberAddresses,
   ) {
     const truncated = transportDrop(host, 'truncated');
-    this.input = { fd: -1, batch: new ReceiveBatch(host.arena, RECEIVE_BUFFERS, truncated) };
+    const read = host.wire?.receive;
+    this.input = { fd: -1, batch: new ReceiveBatch(host.arena, RECEIVE_BUFFERS, truncated, undefined, read) };
     this.inputs = [this.input];
     this.scratchName = host.arena.allocate(SOCKADDR_BYTES_MAX, 8);
     this.rejected = transportDrop(host, 'unlisted');
@@ -45,14 +46,19 @@ export class UdpuSockets implements DatagramSockets {
   }
 
   open(at: InterfaceAddress, { ipDscp }: TotemConfig): void {
-    this.input.fd = openDatagramSocket(this.host.arena, this.scratchName, {
-      address: at.address,
-      port: this.link.port,
-      scopeId: at.index,
-      bufferBytes: SOCKET_BUFFER_BYTES,
-      broadcast: false,
-      ipDscp,
-    });
+    this.input.fd = openDatagramSocket(
+      this.host.arena,
+      this.scratchName,
+      {
+        address: at.address,
+        port: this.link.port,
+        scopeId: at.index,
+        bufferBytes: SOCKET_BUFFER_BYTES,
+        broadcast: false,
+        ipDscp,
+      },
+      this.host.wire,
+    );
     this.sendFd = this.input.fd;
   }
 

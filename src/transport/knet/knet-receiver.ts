@@ -4,6 +4,7 @@ import type { RxBatch } from '../../knet/rx-batch.ts';
 import type { Arena } from '../../os/arena.ts';
 import { BUFFER_BYTES, ReceiveBatch } from '../datagram/receive-batch.ts';
 import type { StatCounter } from '../transport.ts';
+import type { Wire } from '../wire.ts';
 import { lookUpSource } from './knet-addresses.ts';
 
 /** Reads packets into the core's own buffers and fills a batch of the core; the tag of a packet is where its source address lies. */
@@ -23,8 +24,9 @@ export class KnetReceiver {
     rxBytes: number,
     private readonly addresses: AddressTable,
     truncated: StatCounter,
+    read?: Wire['receive'],
   ) {
-    this.received = new ReceiveBatch(arena, Math.floor(rxBytes / BUFFER_BYTES), truncated, rxAt);
+    this.received = new ReceiveBatch(arena, Math.floor(rxBytes / BUFFER_BYTES), truncated, rxAt, read);
   }
 
   /** What the last `receive` returned when nothing was read: 0 or -errno. */

@@ -3,6 +3,7 @@ import type { Arena } from '../../os/arena.ts';
 import { GSO_BYTES_MAX, GSO_SEGMENTS_MAX } from '../../os/message.ts';
 import { SOCKADDR_IN_BYTES, SOCKADDR_IN6_BYTES } from '../../os/sockaddr.ts';
 import { EAGAIN, EMSGSIZE, MessageBatch, SEGMENTATION_ERRORS, type SendRefusals } from '../message-batch.ts';
+import type { Wire } from '../wire.ts';
 import type { LinkEnds } from './transmit/link-ends.ts';
 
 /** Messages of one system call. */
@@ -41,8 +42,9 @@ export class KnetSender implements SendRefusals {
     arena: Arena,
     private readonly ends: LinkEnds,
     private readonly trouble: SendTrouble,
+    give?: Wire['send'],
   ) {
-    this.batch = new MessageBatch(arena, MESSAGES_MAX, MESSAGES_MAX);
+    this.batch = new MessageBatch(arena, MESSAGES_MAX, MESSAGES_MAX, give);
   }
 
   /** Everything in the queue, socket by socket, in the order of queueing for each link. */

@@ -1,8 +1,8 @@
 import type { Arena } from '../../os/arena.ts';
 import { check } from '../../os/errno.ts';
 import { IPPROTO_IP, IPPROTO_IPV6, IpOption, Ipv6Option, setOptionInt } from '../../os/socket.ts';
-import { findInterface } from '../datagram/interface-address.ts';
-import { openUdpSocket, setTrafficClass } from '../udp-socket.ts';
+import { setTrafficClass } from '../udp-socket.ts';
+import { KERNEL_WIRE, type Wire } from '../wire.ts';
 
 const BUFFER_BYTES = 8 << 20;
 /** IPTOS_LOWDELAY, as stock sets it for IPv4 without ip_dscp (knet.md 3.4). */
@@ -28,9 +28,10 @@ export function openKnetSocket(
   address: string,
   port: number,
   ipDscp: number,
+  wire: Wire = KERNEL_WIRE,
 ): KnetSocket {
-  const scopeId = /^fe[89ab]/i.test(address) ? (findInterface(address)?.index ?? 0) : 0;
-  const fd = openUdpSocket(arena, scratchName, {
+  const scopeId = /^fe[89ab]/i.test(address) ? (wire.find(address)?.index ?? 0) : 0;
+  const fd = wire.open(arena, scratchName, {
     address,
     port,
     scopeId,

@@ -123,13 +123,14 @@ export class KnetTransport implements RingTransport {
       this.layout.rxBytes,
       this.core.addresses,
       host.counter(dropKey('knet', dropName(KnetDrop.truncated))),
+      host.wire?.receive,
     );
     this.errors = new ErrorQueue(arena);
     const namesAt = arena.allocate(LINK_ENDS_MAX * SOCKADDR_BYTES_MAX, 64);
     this.ends = new LinkEnds(namesAt, host.transmit?.ends);
     this.ends.clear();
     const trouble = new SendTroubles(core, this.suspects, (fd) => this.readErrors(fd));
-    this.sender = new KnetSender(arena, this.ends, trouble);
+    this.sender = new KnetSender(arena, this.ends, trouble, host.wire?.send);
     this.transmit = host.transmit
       ? new TransmitPath(host, host.transmit, namesAt, core, trouble, () => this.readAllErrors())
       : null;
@@ -215,9 +216,9 @@ export class KnetTransport implements RingTransport {
   }
 
   private openSocket(link: LinkConfig): void {
-    const { arena } = this.host;
+    const { arena, wire } = this.host;
     const { linkId, bindAddress, port } = link;
-    const socket = openKnetSocket(arena, this.scratchName, linkId, bindAddress, port, this.config.ipDscp);
+    const socket = openKnetSocket(arena, this.scratchName, linkId, bindAddress, port, this.config.ipDscp, wire);
     this.sockets.push(socket);
     this.host.watch(socket.fd);
   }
