@@ -15,7 +15,7 @@ const IDLE_MS = 2;
  */
 const CONTENDED_MS = 8;
 const CONTENDED_SHARE = 2;
-const CONTENDED_SLICES_MAX = 3;
+const CONTENDED_SLICES_MAX = 8;
 /** While messages come, they teach the compiler what the warm-up would, and nothing is to be in their way. */
 const QUIET_MS = 2;
 const REAL_MESSAGES_MAX = 2000;
