@@ -138,9 +138,9 @@ export class SimReplica implements ReplicaHost {
     this.host.replicas.ended(this);
   }
 
-  /** It acts, and its submitters have heard of everything. */
+  /** It acts, and its submitters have heard of everything; what it hands over has its place. */
   get calm(): boolean {
-    return this.core.currentState === 'active' && this.waiting.size === 0;
+    return this.core.currentState === 'active' && this.waiting.size === 0 && this.merges.length === 0;
   }
 
   /** `node:pid:group`, as long as it is in the group. */
@@ -266,9 +266,11 @@ export class SimReplica implements ReplicaHost {
 
   /** What states have that wait to be handed over. */
   onlyInMerges(): string[] {
-    return [...this.core['pending'].values()].flatMap(({ entry }) =>
-      entry.kind === 'merge' ? [...stateOf(entry.payload).done] : [],
-    );
+    return this.merges.flatMap(({ payload }) => stateOf(payload).done);
+  }
+
+  private get merges(): Entry[] {
+    return [...this.core['pending'].values()].flatMap(({ entry }) => (entry.kind === 'merge' ? [entry] : []));
   }
 
   applied(own: number): void {
