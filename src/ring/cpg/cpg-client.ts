@@ -198,6 +198,7 @@ export class AttachedCpgClient implements CpgPort {
 
   commit(): void {
     if (this.claimed === this.memory) this.connection.commitEvent();
+    else this.claimed = this.memory; // who is slow no more keeps no block of the queue
     if (!this.touched) this.events.touch(this);
   }
 
