@@ -45,19 +45,25 @@ export function collectHeap(): void {
 }
 
 /** `start-end perms offset device inode path`, of a mapping that is only read, and the lines that follow it. */
-const READ_ONLY_FILE = /^([0-9a-f]+)-([0-9a-f]+) r--p \S+ \S+ [1-9]\d* +\/.*\n(?:[A-Z][A-Za-z_]+:.*\n)+/gm;
+const READ_ONLY_FILE = /^([0-9a-f]+)-([0-9a-f]+) r--p \S+ \S+ [1-9]\d* +(\/.*)\n(?:[A-Z][A-Za-z_]+:.*\n)+/gm;
+/** The path of a file that is mapped to be run, too. */
+const PROGRAM = /^\S+ r-xp \S+ \S+ [1-9]\d* +(\/.*)$/gm;
 /** Nothing of it differs from the file, and nothing is locked. */
 const UNCHANGED = /^Anonymous: +0 kB$/m;
 const UNLOCKED = /^Locked: +0 kB$/m;
 
 /**
- * Lets go of pages of files that are mapped to be read (constants, V8's snapshot, tables of symbols) and that nobody has changed: what is
- * used again comes back from the page cache. The text of programs is not among them (`lockProgramText`). Returns the bytes that were in memory.
+ * Lets go of pages of programs and libraries that are mapped to be read (constants, V8's snapshot, tables of symbols) and that nobody has changed:
+ * what is used again comes back from the page cache. Their text is not among them (`lockProgramText`). Other files are left alone: they may be mapped
+ * for a moment, as the list of libraries is while one is loaded, and what another thread has put in their place by now would be emptied. Returns
+ * the bytes that were in memory.
  */
 export function giveBackConstants(): number {
   let bytes = 0;
-  for (const [text, from = '', to = ''] of mappings().matchAll(READ_ONLY_FILE)) {
-    if (!UNCHANGED.test(text) || !UNLOCKED.test(text)) continue;
+  const list = mappings();
+  const programs = new Set(Array.from(list.matchAll(PROGRAM), ([, path]) => path));
+  for (const [text, from = '', to = '', path] of list.matchAll(READ_ONLY_FILE)) {
+    if (!programs.has(path) || !UNCHANGED.test(text) || !UNLOCKED.test(text)) continue;
     const start = Number.parseInt(from, 16);
     if (orErrno(madvise(start, Number.parseInt(to, 16) - start, MADV_DONTNEED)) === 0)
       bytes += 1024 * Number(/^Rss: +(\d+) kB$/m.exec(text)?.[1] ?? 0);
