@@ -117,6 +117,21 @@ t.test('it is bounded, and takes real-time priority back after each slice', asyn
   t.equal(descriptors().length, open);
 });
 
+t.test('a slice that waits long for the processor is the last one', async (t) => {
+  const word = new Int32Array(new SharedArrayBuffer(4));
+  let waits = 0;
+  const warmUp = new WarmUpSlices(config('udpu'), () => {}, {
+    lower: () => {
+      waits++;
+      Atomics.wait(word, 0, 0, 150);
+    },
+    raise: () => {},
+  });
+  const untilMs = monotonicMs() + 20_000;
+  while (!warmUp.isOver && monotonicMs() < untilMs) if (warmUp.practise(monotonicMs(), 10, 0) > 0) await delay(1);
+  t.equal(waits, 1);
+});
+
 t.test('it waits while messages come, and ends when there were many', async (t) => {
   let count = 0;
   const { lines } = await slices(config('udpu'), (ring) => {

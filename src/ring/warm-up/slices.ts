@@ -16,6 +16,8 @@ const IDLE_MS = 2;
 const CONTENDED_MS = 8;
 const CONTENDED_SHARE = 2;
 const CONTENDED_SLICES_MAX = 8;
+/** One that waited so long was the last: beside others of real-time priority, or very many, the next one could cost the ring its token. */
+const WAITED_MS_MAX = 100;
 /** While messages come, they teach the compiler what the warm-up would, and nothing is to be in their way. */
 const QUIET_MS = 2;
 const REAL_MESSAGES_MAX = 2000;
@@ -96,7 +98,7 @@ export class WarmUpSlices {
     this.nextMs = more ? afterMs : afterMs + IDLE_MS;
     if (waitedMs < CONTENDED_MS) return;
     this.nextMs = afterMs + CONTENDED_SHARE * waitedMs;
-    if (++this.contended === CONTENDED_SLICES_MAX) this.end('others need the processor');
+    if (++this.contended === CONTENDED_SLICES_MAX || waitedMs >= WAITED_MS_MAX) this.end('others need the processor');
   }
 
   private slice(nowMs: number): boolean {
