@@ -1,4 +1,5 @@
 import t from 'tap';
+import { spinUsFor } from '../../src/bridge/ring-worker-data.ts';
 import { SpinControl } from '../../src/ring/spin-control.ts';
 
 const SPIN_MS = 0.05;
@@ -64,7 +65,18 @@ t.test('a trial that harms ends at once', async (t) => {
   const seconds = 60;
   const spunMs = loop.share(seconds * 1000) * seconds * 1000;
   t.ok(spunMs > 0, 'it is tried');
-  t.ok(spunMs < (4 * seconds) / 8 + 8, `${spunMs} ms of spinning in ${seconds} s: 3 ms a trial, the next after 8 s`);
+  t.ok(
+    spunMs < (4 * seconds) / 8 + 8,
+    `${spunMs} ms of spinning in ${seconds} s: 3 ms a trial, the next after 1, 2, 4, … 64 s`,
+  );
+});
+
+t.test('messages on a schedule, which spinning only delays, end a trial', async (t) => {
+  const loop = new Loop(7.5, 10);
+  loop.run(1000);
+  const seconds = 120;
+  const spunMs = loop.share(seconds * 1000) * seconds * 1000;
+  t.ok(spunMs > 0 && spunMs < 60, `${spunMs} ms of spinning in ${seconds} s`);
 });
 
 t.test('messages that come in bursts do not look like harm', async (t) => {
@@ -100,7 +112,8 @@ t.test('a loop that finds nothing spins a few times at most', async (t) => {
   t.ok(spun <= 16, `${spun} spins`);
 });
 
-t.test('no spinning at all', async (t) => {
+t.test('no spinning at all, nor a trial of it, on two processors', async (t) => {
+  t.same([1, 2, 3, 4, 64].map(spinUsFor), [0, 0, 0, 50, 50]);
   const spin = new SpinControl(0);
   let spun = 0;
   for (let nowMs = 0; nowMs < 5000; nowMs += 2) {
