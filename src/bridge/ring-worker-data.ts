@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import type { MessagePort } from 'node:worker_threads';
 import type { TransmitBuffers } from '../lib/transmit-buffers.ts';
 
@@ -73,18 +72,8 @@ export interface RingWorkerOptions {
   readonly warmUp: boolean;
 }
 
-const SPIN_US = 50;
-/**
- * With fewer, a thread that spins with real-time priority keeps somebody off the processor whom it waits for: on two, no rate was higher by it, and
- * the trials that are needed to find that out made the 99th percentile of 10 000 messages a second 4 to 40 ms instead of 0.25.
- */
-const SPIN_PROCESSORS_MIN = 4;
-
-/** Whether polling is tried at all on a machine with so many processors; where it is, trials decide (spin-control.ts). */
-export const spinUsFor = (processors: number): number => (processors < SPIN_PROCESSORS_MIN ? 0 : SPIN_US);
-
 export const DEFAULT_RING_WORKER_OPTIONS: RingWorkerOptions = {
-  spinUs: spinUsFor(availableParallelism()),
+  spinUs: 50,
   schedRr: false,
   schedPriority: 0,
   lockMemory: false,

@@ -1,5 +1,4 @@
 import t from 'tap';
-import { spinUsFor } from '../../src/bridge/ring-worker-data.ts';
 import { SpinControl } from '../../src/ring/spin-control.ts';
 
 const SPIN_MS = 0.05;
@@ -71,6 +70,18 @@ t.test('a trial that harms ends at once', async (t) => {
   );
 });
 
+t.test('a client that only reads is not kept off for long by a trial that looks like nothing', async (t) => {
+  const loop = new Loop(10, 10);
+  loop.run(1000);
+  let longestMs = 0;
+  let spunMs = 0;
+  for (let step = 0; step < 100_000; step++) {
+    spunMs = loop.share(0.1) > 0 ? spunMs + 0.1 : 0;
+    longestMs = Math.max(longestMs, spunMs);
+  }
+  t.ok(longestMs > 0 && longestMs < 2.5, `${longestMs} ms at a time`);
+});
+
 t.test('messages on a schedule, which spinning only delays, end a trial', async (t) => {
   const loop = new Loop(7.5, 10);
   loop.run(1000);
@@ -112,8 +123,7 @@ t.test('a loop that finds nothing spins a few times at most', async (t) => {
   t.ok(spun <= 16, `${spun} spins`);
 });
 
-t.test('no spinning at all, nor a trial of it, on two processors', async (t) => {
-  t.same([1, 2, 3, 4, 64].map(spinUsFor), [0, 0, 0, 50, 50]);
+t.test('no spinning at all', async (t) => {
   const spin = new SpinControl(0);
   let spun = 0;
   for (let nowMs = 0; nowMs < 5000; nowMs += 2) {
