@@ -30,7 +30,7 @@ import { lockDaemonMemory, planScheduling } from './privileges.ts';
 import { programName } from './program-name.ts';
 import { RingIdStore } from './ring-id-store.ts';
 import { handleSignals } from './signals.ts';
-import { giveStartBack } from './start-memory.ts';
+import { giveMemoryBack } from './start-memory.ts';
 import { StartPriority } from './start-priority.ts';
 import { StateLock } from './state-lock.ts';
 import { FEATURES, versionText } from './version.ts';
@@ -182,7 +182,7 @@ async function serve(parts: ServeParts): Promise<ExitCodeValue> {
       parts.startPriority.end();
       notifyServiceManager('READY=1');
       reportUp();
-      giveStartBack(log.write);
+      giveMemoryBack(log.write);
       if (isBackgroundChild()) leaveTerminal(() => log.withoutStderr());
     },
   });

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { setFlagsFromString } from 'node:v8';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { bind, orErrno } from './libc.ts';
 
@@ -15,6 +15,8 @@ const MADV_DONTNEED = 4;
 /** As MADV_DONTNEED, on locked memory, too (Linux 5.18). */
 const MADV_DONTNEED_LOCKED = 24;
 const M_ARENA_MAX = -8;
+/** What a collection of milliseconds is worth. */
+const GROWTH_BYTES = 6 << 20;
 
 /**
  * Gives the memory behind a range of whole pages back to the system: its content is zeroes afterwards, its addresses stay.
@@ -42,6 +44,42 @@ export function collectHeap(): void {
     collect = runInNewContext('gc') as () => void; // what the flag exposes
   }
   collect();
+}
+
+/**
+ * This thread's heap, to be collected when the thread is quiet: V8 waits until it has grown by a multiple. A collection after a load leaves the young
+ * generation the size that the load gave it, up to 32 MiB, because V8 looks at the last five seconds; a second one, after those, makes it small.
+ */
+export class GrownHeap {
+  private keptBytes = 0;
+  private unfinished = false;
+
+  /** All of it, and what malloc keeps free. */
+  collect(): void {
+    collectHeap();
+    trimMalloc();
+    this.keptBytes = heapBytes();
+  }
+
+  /** The same if it has grown by some MiB since the last time: whether it had. Then ask again, six seconds later or more, unless there is a load. */
+  collectIfGrown(): boolean {
+    const second = this.unfinished;
+    if (!second && heapBytes() < this.keptBytes + GROWTH_BYTES) return false;
+    this.collect();
+    this.unfinished = !second && unusedBytes() >= GROWTH_BYTES;
+    return true;
+  }
+}
+
+function heapBytes(): number {
+  const { total_physical_size, external_memory } = getHeapStatistics();
+  return total_physical_size + external_memory;
+}
+
+/** In memory, and nothing in it. */
+function unusedBytes(): number {
+  const { total_physical_size, used_heap_size } = getHeapStatistics();
+  return total_physical_size - used_heap_size;
 }
 
 /** `start-end perms offset device inode path`, of a mapping that is only read, and the lines that follow it. */

@@ -1,6 +1,5 @@
-import { getHeapStatistics } from 'node:v8';
 import { type Arena, PAGE_BYTES } from '../os/arena.ts';
-import { collectHeap, giveBack, trimMalloc } from '../os/give-back.ts';
+import { GrownHeap, giveBack } from '../os/give-back.ts';
 import { FRAME_PAGE_BYTES, type FramePool } from '../totem/index.ts';
 import type { StatCounter } from '../transport/transport.ts';
 
@@ -10,17 +9,15 @@ const LOOK_MS = 1_000;
 const PAGES_PER_LOOK = 256;
 /** The heap is collected when there was no message for this long: the loop never returns to libuv, where V8 would do it by itself. */
 const QUIET_MS = 5_000;
-/** And when it has grown by so much since then. */
-const GROWTH_BYTES = 6 << 20;
 
 /** Gives memory of the ring thread back that was used under load and is not any more. Called before a sleep. */
 export class Reclaim {
+  private readonly heap = new GrownHeap();
   private readonly pages = new Int32Array(PAGES_PER_LOOK);
   private lookMs = 0;
   private supported = true;
   private quietSinceMs = 0;
   private messages = 0;
-  private heapBytes = 0;
 
   constructor(
     private readonly arena: Arena,
@@ -38,8 +35,8 @@ export class Reclaim {
       this.messages = messages;
       this.quietSinceMs = nowMs;
     } else if (nowMs - this.quietSinceMs >= QUIET_MS) {
-      this.quietSinceMs = Number.POSITIVE_INFINITY; // until the next message
-      this.collectHeap();
+      const again = this.heap.collectIfGrown();
+      this.quietSinceMs = again ? nowMs + LOOK_MS : Number.POSITIVE_INFINITY; // until the next message
     }
   }
 
@@ -55,16 +52,4 @@ export class Reclaim {
       this.given.values[this.given.slot]! += bytes;
     }
   }
-
-  private collectHeap(): void {
-    if (heapBytes() < this.heapBytes + GROWTH_BYTES) return;
-    collectHeap();
-    trimMalloc();
-    this.heapBytes = heapBytes();
-  }
-}
-
-function heapBytes(): number {
-  const { total_physical_size, external_memory } = getHeapStatistics();
-  return total_physical_size + external_memory;
 }
