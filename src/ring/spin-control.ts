@@ -14,6 +14,9 @@ const TRIAL_EVERY_MS = { min: 1000, max: 64_000 } as const;
 /** Spinning costs a processor: it has to bring this much more, and at least this many messages in its windows. */
 const GAIN = 1.2;
 const MESSAGES_MIN = 128;
+/** How often it is looked at whether what a trial decided still holds. */
+const CHECK_MS = 5;
+const SLOW_CHECKS_MAX = 3;
 /**
  * A window with spinning ends the trial at once where it harms: after so long, with less than this share of what so much time without
  * spinning brings, if that is messages enough to tell. One message in flight takes thirty times as long while a daemon spins where the next
@@ -37,6 +40,11 @@ export class SpinControl {
   private sleptAtMs = 0;
   /** Whether the last trial was in favour of spinning. */
   private pays = false;
+  /** Messages a millisecond without spinning, in the last trial. */
+  private perMsWithout = 0;
+  private slow = 0;
+  private checkedMs = 0;
+  private checkedMessages = 0;
   /** The window of the trial that runs, or -1 between trials. */
   private window = -1;
   private trialEveryMs: number = TRIAL_EVERY_MS.min;
@@ -50,6 +58,7 @@ export class SpinControl {
 
   /** Once a turn: `messages` is the count of all messages ever handled. */
   turn(nowMs: number, messages: number): void {
+    if (this.window < 0 && this.pays) this.check(nowMs, messages);
     const elapsedMs = nowMs - this.windowStartMs;
     const harms = this.window >= 0 && (this.window & 1) === 1 && this.harms(elapsedMs, messages - this.windowMessages);
     if (!harms && elapsedMs < (this.window < 0 ? this.trialEveryMs : WINDOW_MS[this.window & 1]!)) return;
@@ -61,6 +70,18 @@ export class SpinControl {
     this.windowStartMs = nowMs;
     this.windowMessages = messages;
     if (++this.window === TRIAL_WINDOWS || harms) this.judge();
+  }
+
+  /** What a trial has decided ends with the load that it was decided for: less comes than did without spinning. */
+  private check(nowMs: number, messages: number): void {
+    const elapsedMs = nowMs - this.checkedMs;
+    if (elapsedMs < CHECK_MS) return;
+    const came = messages - this.checkedMessages;
+    // Nothing: the load pauses. Once: it began or ended in between.
+    this.slow = came > 0 && came < HARM.share * this.perMsWithout * elapsedMs ? this.slow + 1 : 0;
+    if (this.slow === SLOW_CHECKS_MAX) this.pays = false;
+    this.checkedMs = nowMs;
+    this.checkedMessages = messages;
   }
 
   /** Whether a window with spinning has so far brought far less than those without it. */
@@ -77,6 +98,10 @@ export class SpinControl {
     ];
     const busy = this.trialMessages[0]! + this.trialMessages[1]! >= MESSAGES_MIN;
     this.pays = busy && withSpinning > GAIN * without;
+    this.perMsWithout = without;
+    this.slow = 0;
+    this.checkedMs = this.windowStartMs;
+    this.checkedMessages = this.windowMessages;
     this.trialEveryMs = busy && !this.pays ? Math.min(2 * this.trialEveryMs, TRIAL_EVERY_MS.max) : TRIAL_EVERY_MS.min;
     this.window = -1;
     this.trialMs.fill(0);

@@ -103,6 +103,20 @@ t.test('does not spin for a gain that is not worth a processor, nor for a handfu
   }
 });
 
+t.test('what was decided for one load ends with it, not with a pause', async (t) => {
+  const loop = new Loop(100, 60);
+  loop.run(1500);
+  t.ok(loop.share(100) > 0.9);
+  for (const perMs of [0, 100]) {
+    loop.perMsSpinning = perMs;
+    loop.run(30);
+  }
+  t.ok(loop.share(50) > 0.9, 'goes on after a pause');
+  loop.perMsSpinning = 10;
+  loop.run(20);
+  t.ok(loop.share(150) < 0.05, 'not only at the next trial');
+});
+
 t.test('learns when it stops to pay', async (t) => {
   const loop = new Loop(100, 60);
   loop.run(2000);
