@@ -561,8 +561,9 @@ export class Daemon {
   }
 }
 
-function ringOptions({ configuration, scheduling, lockMemory, flight }: DaemonParts): RingWorkerOptions {
+function ringOptions({ configuration, scheduling, lockMemory, flight, ownsMachine }: DaemonParts): RingWorkerOptions {
   const { map, totem } = configuration;
+  const warmUp = map.getString('system.warm_up');
   return {
     ...DEFAULT_RING_WORKER_OPTIONS,
     schedRr: scheduling.roundRobin,
@@ -570,7 +571,8 @@ function ringOptions({ configuration, scheduling, lockMemory, flight }: DaemonPa
     lockMemory,
     flight: flight.memory,
     transmitThreads: totem.transport === 'knet' ? Number(map.getString('system.transmit_threads') ?? 0) : 0,
-    warmUp: map.getString('system.warm_up') !== 'no',
+    // A node within a program has its processors and descriptors for the asking only.
+    warmUp: warmUp === null ? ownsMachine : warmUp === 'yes',
   };
 }
 
