@@ -66,7 +66,7 @@ export interface RingEngine extends RingHandler {
   finishTurn(nowMs: number): void;
   beforeSleep(nowMs: number): void;
   nextDeadlineMs(): number;
-  /** Once per valid token, after it was sent on. */
+  /** Once per valid token, after it was passed on to the transport, and mostly before it leaves this node. */
   tokenSent(): void;
   syncChanged(inProgress: boolean): void;
   /** Messages that must still leave, before an orderly end. */

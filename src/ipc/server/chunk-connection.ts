@@ -95,6 +95,10 @@ export abstract class ChunkConnection extends ServerConnection {
     return at;
   }
 
+  override get unannounced(): number {
+    return this.claimedEvents;
+  }
+
   override commitEvent(lengthBytes?: number): void {
     this.events.commit(lengthBytes);
     this.claimedEvents++;

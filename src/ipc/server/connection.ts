@@ -203,6 +203,11 @@ export abstract class ServerConnection {
    */
   abstract claimEvent(lengthBytes: number): number;
 
+  /** How many committed events are not visible yet, where that makes a difference. */
+  get unannounced(): number {
+    return 0;
+  }
+
   /** Ends the claim; visible to the client after `flushEvents` at the latest. */
   abstract commitEvent(lengthBytes?: number): void;
 

@@ -1,5 +1,7 @@
 import type { ClientDescriptor } from '../../lib/client-descriptor.ts';
+import { monotonicMs } from '../../os/clock.ts';
 import { FdWatcher } from '../../os/watch.ts';
+import { Anticipation } from './anticipation.ts';
 import { attachConnection } from './attach.ts';
 import type { ServerConnection } from './connection.ts';
 import { isPrivileged } from './limits.ts';
@@ -49,6 +51,12 @@ export class HostedConnection {
   private readonly privileged: boolean;
   private scheduled = false;
   private watchingWritable = false;
+  /** Of a client that this thread may be awake for, and whose requests can be seen without a system call. */
+  private readonly anticipation: Anticipation | null;
+  /** The request in hand has its response. */
+  private responded = false;
+  /** Requests of this turn were waited for. */
+  private cameBack = false;
 
   private constructor(
     private readonly core: ServerConnection,
@@ -57,6 +65,7 @@ export class HostedConnection {
     this.privileged = isPrivileged(core.euid);
     this.watcher = new FdWatcher(core.fd, this.onReady);
     this.input = core.inputFd === core.fd ? null : new FdWatcher(core.inputFd, this.onInput);
+    this.anticipation = this.privileged && this.input === null ? new Anticipation() : null;
   }
 
   /** Maps the rings and starts to watch; -errno if that is not possible, and the client is still the caller's. */
@@ -116,6 +125,7 @@ export class HostedConnection {
     }
     core.u8.set(message, at);
     core.commitResponse();
+    this.responded = true;
   }
 
   /** Sends an event, or queues it. Copied. */
@@ -216,17 +226,36 @@ export class HostedConnection {
   private takeRequests(): boolean {
     const { core } = this;
     if (core.live && core.requestsAvailable() === 0) core.statistics.recvRetries++;
-    for (let left = this.owner.budget(); left > 0 && core.peekRequest(); left--) {
+    this.anticipation?.turnBegins(monotonicMs());
+    for (let left = this.owner.budget(); left > 0 && (core.peekRequest() || this.comesBack()); left--) {
       this.handle();
       if (core.closed) return false;
       if (!this.privileged && this.owner.turns.over) break;
     }
     core.releaseRequests();
+    if (this.cameBack) core.drainBytes(); // those of requests that were seen before their bytes
+    this.cameBack = false;
     return core.requestsAvailable() > 0;
+  }
+
+  /** Waits a moment for the next request of a client that has just got its response; whether it has come. */
+  private comesBack(): boolean {
+    const { core, anticipation } = this;
+    if (!this.responded || anticipation === null || core.fault !== null) return false;
+    this.responded = false;
+    if (!anticipation.begin(monotonicMs())) return false;
+    core.releaseRequests();
+    this.owner.publishEvents();
+    while (core.requestsAvailable() === 0)
+      if (core.fault !== null || !anticipation.mayContinue(monotonicMs())) return false;
+    anticipation.came();
+    this.cameBack = true;
+    return core.peekRequest();
   }
 
   private handle(): void {
     const { core } = this;
+    this.responded = false;
     const length = core.requestLength;
     if (length > copy.length) copy = new Uint8Array(length);
     copy.set(core.u8.subarray(core.requestOffset, core.requestOffset + length));

@@ -63,6 +63,8 @@ export class AttachedCpgClient implements CpgPort {
   readonly moderation = new Moderation();
   /** Requests handled so far. */
   served = 0;
+  /** As many were handled when its events were last announced ahead. */
+  servedAtAnnouncement = 0;
   /** Its socket is watched for room. */
   watched = false;
   /** The client hung up; what it left in its ring is served until then. */
@@ -119,6 +121,13 @@ export class AttachedCpgClient implements CpgPort {
     }
     if (connection.fault !== null) this.events.touch(this);
     return count + opened;
+  }
+
+  /** It has sent since, and one event came: it may wait for that before it goes on. */
+  get waitsForIt(): boolean {
+    if (this.connection.unannounced !== 1 || this.served === this.servedAtAnnouncement) return false;
+    this.servedAtAnnouncement = this.served;
+    return true;
   }
 
   /** Events or notifications begin to wait for the client. */

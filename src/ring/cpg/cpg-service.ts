@@ -416,6 +416,16 @@ export class CpgService implements CpgHost, RingEngine {
 
   tokenSent(): void {
     if (this.core.needsRetry) this.core.retry();
+    this.announceAhead();
+  }
+
+  /**
+   * Before the packets of this visit leave: wakes a client that waits for the one message that it has sent. Afterwards the next members of the ring
+   * have the processors, and where the client shares those its next message would miss the next token.
+   */
+  private announceAhead(): void {
+    const client = this.touched.length === 1 ? this.touched[0]! : null;
+    if (client?.waitsForIt === true) client.connection.flushEvents();
   }
 
   delivered(fn: number, nodeId: number, memory: FrameMemory, offset: number, length: number): void {

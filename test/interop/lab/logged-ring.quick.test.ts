@@ -12,6 +12,8 @@ t.test('the ring that a log ends with', async (t) => {
   t.same(loggedRing(three), { id: '1.d', members: [1, 2, 3] });
   const other = three + line('A new membership (1.11) was formed. Members joined: 4 left: 3');
   t.same(loggedRing(other), { id: '1.11', members: [1, 2, 4] });
+  const again = other + line('A new membership (1.13) was formed. Members joined: 2 4 left: 2');
+  t.same(loggedRing(again), { id: '1.13', members: [1, 2, 4] }, 'who left and joined is a member');
   const less = other + line('A new membership (1.15) was formed. Members left: 2 4');
   t.same(loggedRing(less + line('Failed to receive the leave message. failed: 2 4')), { id: '1.15', members: [1] });
   t.same(loggedRing(less + line('A new membership (1.19) was formed. Members')), { id: '1.19', members: [1] });

@@ -15,8 +15,8 @@ export function loggedRing(log: string): LoggedRing | null {
   let id: string | null = null;
   for (const [, ring = '', joined, left] of log.matchAll(FORMED)) {
     id = ring;
-    for (const member of ids(joined)) members.add(member);
     for (const member of ids(left)) members.delete(member);
+    for (const member of ids(joined)) members.add(member); // after that: in both lists is who had been in another ring meanwhile
   }
   return id === null ? null : { id, members: [...members].sort((a, b) => a - b) };
 }
