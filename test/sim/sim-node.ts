@@ -448,6 +448,12 @@ export class SimNode {
     return this.groups.srp.phase === 'operational' && !this.sync.isInProgress() && this.view.pending.size === 0;
   }
 
+  /** Packets that wait for the token. */
+  get queuedPackets(): number {
+    const { state } = this.groups.srp;
+    return state.newQueue.length + state.transQueue.length;
+  }
+
   /** Packets that have to wait for the next configuration change. */
   get stuck(): boolean {
     const { state } = this.groups.srp;

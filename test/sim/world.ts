@@ -17,7 +17,7 @@ import { Heartbeats } from './heartbeats.ts';
 import { KnetLines } from './knet-lines.ts';
 import { ReplicaParts } from './replica-parts.ts';
 import { Replicas } from './replicas.ts';
-import { SimNetwork } from './sim-network.ts';
+import { FAIR, SimNetwork } from './sim-network.ts';
 import { SimNode, type SimNodeWorld } from './sim-node.ts';
 import { QuorumChecker, quorumSettings } from './sim-quorum.ts';
 
@@ -399,12 +399,20 @@ export class World implements SimNodeWorld {
     return this.nodes.filter((node): node is SimNode => node?.alive === true);
   }
 
+  /** What the rotations take that the queued packets need, a window of them each: thousands in windows of five outlast any fixed number of token timeouts. */
+  private queueMs(): number {
+    const { living, timings } = this;
+    const packets = living.reduce((sum, { queuedPackets }) => sum + queuedPackets, 0);
+    return Math.ceil(packets / timings.windowSize) * living.length * FAIR.latencyMsMax;
+  }
+
   /** Liveness: one ring of all who live, everything delivered, and again after a last message of each. */
   settle(): void {
     const { living } = this;
     const start = this.clock;
     const healTokensMax = this.attacker === null ? HEAL_TOKENS_MAX : HEAL_TOKENS_ATTACKED_MAX;
     const deadline = start + (this.options.healMs ?? healTokensMax * this.timings.tokenMs);
+    const queueMs = this.queueMs();
     const all = sorted(living.map((node) => `${node.options.nodeId}`));
     const formed = () =>
       living.every(({ groups: { srp } }) => srp.phase === 'operational' && sorted(srp.members.map(String)) === all);
@@ -416,7 +424,7 @@ export class World implements SimNodeWorld {
     });
     for (const node of living) if (node.stuck) node.forceGather();
     this.runUntil(deadline, settled);
-    if (formed()) this.runUntil(deadline + DRAIN_TOKENS_MAX * this.timings.tokenMs, settled);
+    if (formed()) this.runUntil(deadline + DRAIN_TOKENS_MAX * this.timings.tokenMs + queueMs, settled);
     this.healTokens = (this.clock - start) / this.timings.tokenMs;
     if (!settled()) {
       for (const node of living) this.checker.violation(null, `not settled: ${node.describe()}`);
