@@ -39,6 +39,8 @@ export interface EngineRing {
   nowMs(): number;
   /** Whether the send queue has room now for a message of `bytes`, its group name included; `shared`: several clients of this node send. */
   hasRoom(bytes: number, shared: boolean): boolean;
+  /** A client that waited for its message has been woken. */
+  wokeAhead(): void;
   /** Where messages go out; the memory of their parts is read during the calls. */
   readonly groups: Pick<ProcessGroups, 'mcast' | 'beginMessage' | 'append' | 'endMessage' | 'messageBytesMax'>;
   readonly sync: Pick<SyncCore, 'isInProgress'>;

@@ -25,6 +25,7 @@ import { PhaseTimes } from './phase-times.ts';
 import { Reclaim } from './reclaim.ts';
 import { ReloadGate } from './reload-gate.ts';
 import { remoteParticipants } from './remote-sync.ts';
+import { RestControl } from './rest-control.ts';
 import type { EngineRing, RingEngine, RingEnvironment } from './ring-engine.ts';
 import { ROUTER_DROP_REASONS, ServiceRouter } from './service-router.ts';
 import { observeServices, RING_ENGINES } from './services.ts';
@@ -78,6 +79,8 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
   private syncTickMs = 0;
   private publishMs = 0;
   private linksUp = 0;
+  private readonly rest = new RestControl();
+  private restUntilMs = Number.NEGATIVE_INFINITY;
   private readonly syncFlight: SyncFlight;
   private services = false;
 
@@ -185,11 +188,14 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
     srp.setNow(nowMs);
     const served = this.serve(nowMs);
     this.messages += served;
-    if (served > 0) srp.passToken();
+    if (served > 0) {
+      this.rest.served(nowMs);
+      srp.passToken();
+    }
     let work = served + this.transport.poll(FRAMES_PER_TURN);
     if (nowMs - srp.nextDeadlineMs() > HELD_UP_MS) work += this.readAll();
     // Requests that found no room may find some now.
-    this.drained = served === 0 && this.transport.drained && !this.hasRequests();
+    this.drained = served === 0 && (this.transport.drained || this.rests(nowMs)) && !this.hasRequests();
     if (nowMs >= srp.nextDeadlineMs()) {
       srp.tick(nowMs);
       work++;
@@ -206,6 +212,15 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
       this.publish();
     }
     return work;
+  }
+
+  wokeAhead(): void {
+    if (this.groups.srp.members.length === 1) this.restUntilMs = this.rest.woke(monotonicMs());
+  }
+
+  /** Nothing but the own token wants a turn, and it can wait. */
+  private rests(nowMs: number): boolean {
+    return nowMs < this.restUntilMs;
   }
 
   /** The thread was held up: what came meanwhile is read before timers accuse anybody that it did not come. */
@@ -268,7 +283,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
 
   /** When the next turn is due without outside events. */
   nextDeadlineMs(): number {
-    if (this.transport.hasLocalInput()) return 0;
+    if (this.transport.hasLocalInput()) return Math.max(0, this.restUntilMs);
     let deadline = Math.min(this.groups.srp.nextDeadlineMs(), this.transport.nextDeadlineMs());
     if (this.sync.isInProgress()) deadline = Math.min(deadline, this.syncTickMs);
     for (let i = 0; i < this.engines.length; i++) deadline = Math.min(deadline, this.engines[i]!.nextDeadlineMs());

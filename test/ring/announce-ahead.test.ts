@@ -3,11 +3,12 @@ import { Arena } from '../../src/os/arena.ts';
 import { monotonicMs } from '../../src/os/clock.ts';
 import { multicastOf, PracticeClient } from '../../src/ring/cpg/practice-client.ts';
 import { Descriptors } from '../../src/ring/descriptors.ts';
+import { REST_MS } from '../../src/ring/rest-control.ts';
+import type { RunningRing } from '../../src/ring/running-ring.ts';
 import { MemoryNetwork } from '../../src/ring/warm-up/memory-wire.ts';
 import { PracticeNode, practiceConfig } from '../../src/ring/warm-up/practice-node.ts';
 import { testPort, totemConfig } from './ring-harness.ts';
 
-const NODES = 2;
 const ARENA_BYTES = 256 << 20;
 const TURNS_MAX = 1_000_000;
 const message = multicastOf(64);
@@ -22,25 +23,31 @@ class WatchedNetwork extends MemoryNetwork {
   }
 }
 
-/** Two nodes of one thread, and a member on the first. */
-class Pair {
+/** Nodes of one thread, and a member on the first. */
+class Nodes {
   readonly arena = Arena.map(ARENA_BYTES);
   readonly descriptors = new Descriptors();
   readonly network = new WatchedNetwork(this.arena);
   readonly nodes: readonly PracticeNode[];
   readonly client: PracticeClient;
 
-  constructor() {
-    const config = totemConfig(1, NODES, testPort(0), 'udpu');
-    this.nodes = [1, 2].map((id) => {
-      const own = practiceConfig(config, id, NODES);
+  constructor(count: number) {
+    const config = totemConfig(1, count, testPort(0), 'udpu');
+    this.nodes = Array.from({ length: count }, (_, i) => {
+      const own = practiceConfig(config, i + 1, count);
       const node = new PracticeNode(this.arena, this.descriptors, this.network, own, monotonicMs());
       node.open();
       return node;
     });
-    this.until(() => this.nodes.every(({ isFormed }) => isFormed));
+    this.until(() =>
+      this.nodes.every(({ ring }) => ring.groups.srp.members.length === count && !ring.sync.isInProgress()),
+    );
     this.client = new PracticeClient(this.nodes[0]!.ring, 1, 'group');
     this.until(() => this.takeEvents() > 0); // its join
+  }
+
+  get first(): RunningRing {
+    return this.nodes[0]!.ring;
   }
 
   /** Events since the last time. */
@@ -64,7 +71,7 @@ class Pair {
   seenAhead(messages: number): boolean {
     let ahead = 0;
     let own = false;
-    const { ring } = this.nodes[0]!;
+    const ring = this.first;
     this.network.leaves = () => {
       if (own) ahead += this.takeEvents();
     };
@@ -76,7 +83,7 @@ class Pair {
       ring.turn(monotonicMs());
       own = false;
       after = this.takeEvents();
-      this.nodes[1]!.ring.turn(monotonicMs());
+      for (const other of this.nodes.slice(1)) other.ring.turn(monotonicMs());
     }
     this.network.leaves = () => {};
     return ahead > 0;
@@ -92,8 +99,27 @@ class Pair {
 }
 
 t.test('a client that waits for its message is woken before the message leaves', async (t) => {
-  const pair = new Pair();
-  for (let i = 0; i < 10; i++) t.ok(pair.seenAhead(1), 'one message');
-  t.notOk(pair.seenAhead(10), 'one of ten: the network comes first');
-  pair.close();
+  const nodes = new Nodes(2);
+  for (let i = 0; i < 10; i++) t.ok(nodes.seenAhead(1), 'one message');
+  t.notOk(nodes.seenAhead(10), 'one of ten: the network comes first');
+  nodes.close();
 });
+
+t.test(
+  'a node alone goes on with its token, or leaves the processor for a moment to the client that it has woken',
+  async (t) => {
+    const nodes = new Nodes(1);
+    const { first } = nodes;
+    let rests = 0;
+    for (let i = 0; i < 100; i++) {
+      nodes.client.post(message, 1);
+      nodes.until(() => nodes.takeEvents() > 0);
+      const restMs = first.nextDeadlineMs() - monotonicMs();
+      t.ok(restMs <= REST_MS, `${restMs} ms: not for long`);
+      if (first.drained && restMs > 0) rests++;
+      nodes.until(() => !first.transport.hasLocalInput()); // thirty rotations, then the token is held
+    }
+    t.ok(rests > 0 && rests < 100, `${rests} rests of 100: both ways are tried`);
+    nodes.close();
+  },
+);

@@ -425,7 +425,9 @@ export class CpgService implements CpgHost, RingEngine {
    */
   private announceAhead(): void {
     const client = this.touched.length === 1 ? this.touched[0]! : null;
-    if (client?.waitsForIt === true) client.connection.flushEvents();
+    if (client?.waitsForIt !== true) return;
+    client.connection.flushEvents();
+    this.ring.wokeAhead();
   }
 
   delivered(fn: number, nodeId: number, memory: FrameMemory, offset: number, length: number): void {
