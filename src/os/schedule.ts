@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { scratch } from './arena.ts';
 import { errnoName } from './errno.ts';
 import { bind, orErrno } from './libc.ts';
@@ -49,6 +50,20 @@ export function threadCpuMs(): number {
   return scratch.u32[0]! * 1000 + scratch.u32[2]! / 1e6;
 }
 
+/** Whether fewer threads of this machine want to run than this process may have processors, so that the calling one keeps nobody waiting. */
+export function hasFreeProcessor(): boolean {
+  const running = / (\d+)\/\d+ /.exec(readLoad())?.[1]; // the calling thread is one of them
+  return running === undefined || Number(running) <= availableParallelism();
+}
+
+function readLoad(): string {
+  try {
+    return readFileSync('/proc/loadavg', 'latin1');
+  } catch {
+    return ''; // no /proc
+  }
+}
+
 /** Kernel id of the calling thread. */
 export const threadId = (): number => cGettid();
 /** Lets another thread of the same priority run: for spins on machines with few cores. */
@@ -59,12 +74,6 @@ export const roundRobinPriorityMax = (): number => cPriorityMax(SCHED_RR);
 export function setRoundRobin(priority: number, thread = 0): Obtained {
   scratch.i32[0] = priority;
   return obtained(orErrno(cSetscheduler(thread, SCHED_RR | SCHED_RESET_ON_FORK, scratch.address)));
-}
-
-/** Ordinary scheduling for the calling thread, until it calls `setRoundRobin` again. */
-export function setOrdinary(): Obtained {
-  scratch.i32[0] = 0;
-  return obtained(orErrno(cSetscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, scratch.address)));
 }
 
 /** Whether SCHED_RR can be had at all, which a control group without real-time budget refuses root, too: tried on this thread, and given back. */

@@ -14,10 +14,11 @@ const QUIET_MS = 5_000;
 export class Reclaim {
   private readonly heap = new GrownHeap();
   private readonly pages = new Int32Array(PAGES_PER_LOOK);
-  private lookMs = 0;
+  private lookMs = Number.NEGATIVE_INFINITY;
   private supported = true;
-  private quietSinceMs = 0;
-  private messages = 0;
+  private quietSinceMs = Number.NEGATIVE_INFINITY;
+  /** None yet: the first look is the beginning of the quiet. */
+  private messages = -1;
 
   constructor(
     private readonly arena: Arena,

@@ -14,7 +14,7 @@ import { monotonicMs } from '../os/clock.ts';
 import { CollectionWatch } from '../os/collection-watch.ts';
 import { clearEventfd, notifyBytesAddress } from '../os/eventfd.ts';
 import { withinMemory } from '../os/memory-limit.ts';
-import { lockRange, roundRobinPriorityMax, setOrdinary, setRoundRobin, yieldCpu } from '../os/schedule.ts';
+import { lockRange, roundRobinPriorityMax, setRoundRobin, yieldCpu } from '../os/schedule.ts';
 import { MSG_DONTWAIT, MSG_NOSIGNAL, sendBytes } from '../os/socket.ts';
 import { TransmitShared } from '../transport/knet/transmit/shared.ts';
 import { KERNEL_WIRE } from '../transport/wire.ts';
@@ -24,10 +24,12 @@ import { openRingFlight } from './flight.ts';
 import { RunningRing } from './running-ring.ts';
 import { SharedStatistics } from './shared-statistics.ts';
 import { SpinControl } from './spin-control.ts';
-import { type SlicePriority, WarmUpSlices } from './warm-up/slices.ts';
+import { WarmUpSlices } from './warm-up/slices.ts';
 
 /** Records of the main thread that one turn handles. */
 const RECORDS_PER_TURN = 64;
+/** Rounds of the loop between two looks at whether it has ended. */
+const ROUNDS_PER_CALL = 64;
 /** Busy turns between two looks at the descriptors. */
 const TURNS_PER_LOOK = 64;
 const SLEEP_MS_MAX = 1000;
@@ -58,7 +60,7 @@ type Deferred =
  *   turn:  records of the main thread → clients' requests → network → timers → flush → events to clients and main
  *   nothing done:  spin a little while that pays (spin-control.ts), then sleep until a descriptor or the next deadline
  */
-export class RingThread implements SlicePriority {
+export class RingThread {
   private readonly bridge: RingBridge;
   private readonly arena = Arena.map(ARENA_BYTES_MAX);
   private readonly descriptors = new Descriptors();
@@ -72,7 +74,6 @@ export class RingThread implements SlicePriority {
   private readonly flight: FlightLog;
   private ring: RunningRing | null = null;
   private warmUp: WarmUpSlices | null = null;
-  private isRealTime = false;
   private stopAtMs = Number.POSITIVE_INFINITY;
   private ended = false;
   private turns = 0;
@@ -100,24 +101,37 @@ export class RingThread implements SlicePriority {
   run(): void {
     this.schedule();
     this.bridge.send({ op: 'ready' });
-    while (!this.ended) {
-      const nowMs = monotonicMs();
-      const work = this.turn(nowMs);
-      if (this.ring !== null) this.spin.turn(nowMs, this.ring.messages);
-      if (work > 0) {
-        this.spin.worked();
-        if (++this.turns % TURNS_PER_LOOK === 0) this.descriptors.wait(0);
-        if (this.ring?.drained !== true || this.deferred.length > 0) continue;
-      }
-      if (this.spin.maySpin(nowMs)) {
-        yieldCpu(); // with two spinners on one core nothing would move without it
-      } else {
-        this.sleep();
-      }
-    }
+    while (!this.ended) this.rounds();
     this.warmUp?.end('the node stops');
     this.descriptors.close();
     if (this.mayUnmap) this.arena.unmap(); // a program may go on, and start another node
+  }
+
+  /** Some rounds of the loop. A function that runs for ever is compiled in the middle of a round, a second time, as soon as it sees something new. */
+  private rounds(): void {
+    for (let i = 0; i < ROUNDS_PER_CALL && !this.ended; i++) this.round();
+  }
+
+  private round(): void {
+    const nowMs = monotonicMs();
+    const work = this.turn(nowMs);
+    if (this.ring !== null) this.spin.turn(nowMs, this.ring.messages);
+    if (work > 0) {
+      this.spin.worked();
+      if (++this.turns % TURNS_PER_LOOK === 0) this.look(nowMs);
+      if (this.ring?.drained !== true || this.deferred.length > 0) return;
+    }
+    if (this.spin.maySpin(nowMs)) {
+      yieldCpu(); // with two spinners on one core nothing would move without it
+    } else {
+      this.sleep();
+    }
+  }
+
+  /** What a busy loop, which does not come to sleep, has to see as well. */
+  private look(nowMs: number): void {
+    this.descriptors.wait(0);
+    if (this.ring !== null) this.warmUp?.look(nowMs, this.ring.messages);
   }
 
   /** Not while a transmit thread may be at work in it, because another one has failed. */
@@ -311,7 +325,7 @@ export class RingThread implements SlicePriority {
       const ring = new RunningRing(environment, message, totemRegionBytes(), monotonicMs());
       ring.open();
       this.ring = ring;
-      if (this.data.options.warmUp) this.warmUp = new WarmUpSlices(message.config, bridge.log, this);
+      if (this.data.options.warmUp) this.warmUp = new WarmUpSlices(message.config, bridge.log);
     } finally {
       keys.wipe();
     }
@@ -358,8 +372,8 @@ export class RingThread implements SlicePriority {
     try {
       this.bridge.send({ op: 'fatal', ...fatalText(error) });
       this.bridge.flush();
-      this.ring?.die();
       this.warmUp?.end('the thread fails');
+      this.ring?.die();
       this.descriptors.close();
     } catch {
       // The worker's 'error' event follows in any case.
@@ -372,28 +386,9 @@ export class RingThread implements SlicePriority {
   private schedule(): void {
     const { schedRr, schedPriority } = this.data.options;
     if (!schedRr) return;
-    const got = setRoundRobin(this.realTimePriority);
-    this.isRealTime = got.ok;
+    const got = setRoundRobin(schedPriority > 0 ? schedPriority : roundRobinPriorityMax());
     if (!got.ok)
       this.bridge.log('warning', 'MAIN', `Could not set SCHED_RR at priority ${schedPriority}: ${got.errno}`);
-  }
-
-  private get realTimePriority(): number {
-    const { schedPriority } = this.data.options;
-    return schedPriority > 0 ? schedPriority : roundRobinPriorityMax();
-  }
-
-  // ---- SlicePriority -----------------------------------------------------------------------------------------------
-
-  lower(): void {
-    if (this.isRealTime) setOrdinary();
-  }
-
-  raise(): void {
-    if (!this.isRealTime) return;
-    const got = setRoundRobin(this.realTimePriority);
-    this.isRealTime = got.ok;
-    if (!got.ok) this.bridge.log('warning', 'MAIN', `Could not set SCHED_RR again after the warm-up: ${got.errno}`);
   }
 
   private watchLateness(nowMs: number): void {

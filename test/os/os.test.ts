@@ -24,6 +24,7 @@ import {
 import { openQueue, receiveFromQueue, sendToQueue, unlinkQueue } from '../../src/os/mqueue.ts';
 import {
   getLimit,
+  hasFreeProcessor,
   isRoundRobin,
   lockProgramText,
   lockRange,
@@ -194,6 +195,7 @@ t.test('scheduling returns a value', (t) => {
   for (const got of [setRoundRobin(1), lockRange(scratch.address, 65536), lockProgramText()])
     t.ok(got.ok || got.errno === 'EPERM' || got.errno === 'ENOMEM' || got.errno === 'EAGAIN');
   t.type(isRoundRobin(), 'boolean');
+  t.type(hasFreeProcessor(), 'boolean');
   t.end();
 });
 

@@ -6,7 +6,7 @@ import { Descriptors } from '../../src/ring/descriptors.ts';
 import { REST_MS } from '../../src/ring/rest-control.ts';
 import type { RunningRing } from '../../src/ring/running-ring.ts';
 import { MemoryNetwork } from '../../src/ring/warm-up/memory-wire.ts';
-import { PracticeNode, practiceConfig } from '../../src/ring/warm-up/practice-node.ts';
+import { PracticeNode, practiceConfig, practiceEnvironment } from '../../src/ring/warm-up/practice-node.ts';
 import { testPort, totemConfig } from './ring-harness.ts';
 
 const ARENA_BYTES = 256 << 20;
@@ -35,7 +35,8 @@ class Nodes {
     const config = totemConfig(1, count, testPort(0), 'udpu');
     this.nodes = Array.from({ length: count }, (_, i) => {
       const own = practiceConfig(config, i + 1, count);
-      const node = new PracticeNode(this.arena, this.descriptors, this.network, own, monotonicMs());
+      const environment = practiceEnvironment(this.arena, this.descriptors, this.network, own, monotonicMs());
+      const node = new PracticeNode(environment, own, monotonicMs());
       node.open();
       return node;
     });

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { Arena } from '../../src/os/arena.ts';
+import { CollectionWatch } from '../../src/os/collection-watch.ts';
 import { lockRange } from '../../src/os/schedule.ts';
 import { Reclaim } from '../../src/ring/reclaim.ts';
 import { FRAME_PAGE_BYTES, FramePool } from '../../src/totem/frame-pool.ts';
@@ -49,4 +50,19 @@ t.test('a quiet loop collects its heap when it has grown', async (t) => {
   reclaim.beforeSleep(5000, 64);
   reclaim.beforeSleep(6500, 64);
   t.ok(process.memoryUsage().arrayBuffers < 30 << 20, `${process.memoryUsage().arrayBuffers}`);
+});
+
+t.test('the first look is the beginning of the quiet, however long the machine has been up', async (t) => {
+  const arena = Arena.map(1 << 20);
+  const pool = new FramePool(arena.allocate(8 * FRAME_PAGE_BYTES, 64), 8 * FRAME_PAGE_BYTES);
+  const reclaim = new Reclaim(arena, pool, { values: new Float64Array(1), slot: 0 });
+  const watch = new CollectionWatch();
+  const collections = (): number => watch.take().find(({ kind }) => kind === 'major')?.count ?? 0;
+  watch.start();
+  reclaim.beforeSleep(1_000_000, 0);
+  reclaim.beforeSleep(1_004_000, 0);
+  t.equal(collections(), 0);
+  reclaim.beforeSleep(1_006_000, 0);
+  t.ok(collections() > 0);
+  watch.stop();
 });

@@ -74,7 +74,7 @@ const system = sectionOptions('system', { reload: 'no', cmap: 'refused' }, [
     default: 'yes',
     values: YES_NO,
     extension: true,
-    doc: 'Once clients are served, and as long as there is nothing else to do, send messages round a ring that exists in memory only, so that code is compiled before the first messages come (performance.md). A node within a program does so only with `yes` here. It ends after half a second of processor time at most, and sooner where others need the processor.',
+    doc: "Once clients are served, and as long as there is nothing else to do, send messages round a ring that exists in memory only, so that code is compiled before the first messages come (performance.md). A node within a program does so only with `yes` here. It takes half a second of processor time at most, at the ring thread's priority and in slices of milliseconds, and less of a processor where others need it.",
   },
   {
     key: 'flight_size',

@@ -6,6 +6,7 @@ import { NO_FLIGHT_LOG } from '../../observe/flight/index.ts';
 import type { Arena } from '../../os/arena.ts';
 import { Deafness } from '../deafness.ts';
 import type { Descriptors } from '../descriptors.ts';
+import type { RingEnvironment } from '../ring-engine.ts';
 import { RunningRing } from '../running-ring.ts';
 import { SharedStatistics } from '../shared-statistics.ts';
 import { type MemoryNetwork, MemoryWire } from './memory-wire.ts';
@@ -46,28 +47,47 @@ export function practiceConfig(config: TotemConfig, nodeId: number, nodes: numbe
   return JSON.parse(JSON.stringify(changed)) as TotemConfig;
 }
 
-/** One node of that ring: the daemon's own parts, with memory in place of the network, the main thread, files and counters. */
+/** What a node is made in: memory in place of the network, the main thread, files and counters. */
+export interface PracticeEnvironment extends RingEnvironment {
+  readonly wire: MemoryWire;
+}
+
+export function practiceEnvironment(
+  arena: Arena,
+  descriptors: Descriptors,
+  network: MemoryNetwork,
+  { crypto }: TotemConfig,
+  nowMs: number,
+): PracticeEnvironment {
+  const bridge = new RingBridge(
+    allocateShared(),
+    () => {},
+    () => nowMs,
+  );
+  const keys = new KeyBox();
+  if (crypto.keyFingerprint !== '') keys.take(keyRecord(FINGERPRINT, new Uint8Array(KEY_BYTES).fill(1)));
+  return {
+    arena,
+    bridge,
+    descriptors,
+    deafness: new Deafness(),
+    statistics: new SharedStatistics(bridge.views.statistics),
+    keys,
+    flight: NO_FLIGHT_LOG,
+    transmit: null,
+    wire: new MemoryWire(network),
+  };
+}
+
+/** One node of that ring, of the daemon's own parts. */
 export class PracticeNode {
   readonly ring: RunningRing;
-  private readonly wire: MemoryWire;
 
-  constructor(arena: Arena, descriptors: Descriptors, network: MemoryNetwork, config: TotemConfig, nowMs: number) {
-    const bridge = new RingBridge(
-      allocateShared(),
-      () => {},
-      () => nowMs,
-    );
-    const statistics = new SharedStatistics(bridge.views.statistics);
-    const keys = new KeyBox();
-    if (config.crypto.keyFingerprint !== '') {
-      keys.take(keyRecord(config.crypto.keyFingerprint, new Uint8Array(KEY_BYTES).fill(1)));
-    }
-    this.wire = new MemoryWire(network);
-    const { wire } = this;
-    const deafness = new Deafness();
-    const flight = NO_FLIGHT_LOG;
-    const transmit = null;
-    const environment = { arena, bridge, descriptors, deafness, statistics, keys, flight, transmit, wire };
+  constructor(
+    private readonly environment: PracticeEnvironment,
+    config: TotemConfig,
+    nowMs: number,
+  ) {
     const start = {
       op: 'start',
       config,
@@ -89,8 +109,14 @@ export class PracticeNode {
     return this.ring.synchronized && this.ring.groups.srp.members.length > 1 && !this.ring.sync.isInProgress();
   }
 
+  /** What the loop asks for before it sleeps. */
+  beforeSleep(nowMs: number): void {
+    this.ring.beforeSleep(nowMs);
+    this.ring.nextDeadlineMs();
+  }
+
   close(): void {
     this.ring.die();
-    this.wire.close();
+    this.environment.wire.close();
   }
 }

@@ -3,7 +3,7 @@ import { Arena } from '../../os/arena.ts';
 import { multicastOf, PracticeClient } from '../cpg/practice-client.ts';
 import { Descriptors } from '../descriptors.ts';
 import { MemoryNetwork } from './memory-wire.ts';
-import { PracticeNode, practiceConfig } from './practice-node.ts';
+import { type PracticeEnvironment, PracticeNode, practiceConfig, practiceEnvironment } from './practice-node.ts';
 
 const NODES = 2;
 /** Reserved; some megabytes of it are touched. */
@@ -55,7 +55,10 @@ export class WarmUp {
   private readonly arena = Arena.map(ARENA_BYTES);
   private readonly descriptors = new Descriptors();
   private readonly network = new MemoryNetwork(this.arena);
+  /** Of the node that is built next. */
+  private environment: PracticeEnvironment | null = null;
   private readonly nodes: PracticeNode[] = [];
+  private opened = 0;
   private readonly members: PracticeClient[] = [];
   /** Comes, sends with every round, and goes: each new one is first answered at once, and then moderated. */
   private guest: PracticeClient | null = null;
@@ -80,8 +83,8 @@ export class WarmUp {
 
   /** A turn of both nodes and of their clients, some ten microseconds when all is compiled; `false`: nothing can be done until a timer is due. */
   step(nowMs: number): boolean {
-    if (this.nodes.length < NODES) {
-      this.addNode(nowMs);
+    if (this.opened < NODES) {
+      this.build(nowMs);
       return true;
     }
     const work = this.turn(nowMs);
@@ -91,11 +94,23 @@ export class WarmUp {
     return true;
   }
 
-  private addNode(nowMs: number): void {
-    const config = practiceConfig(this.config, this.nodes.length + 1, NODES);
-    const node = new PracticeNode(this.arena, this.descriptors, this.network, config, nowMs);
-    this.nodes.push(node);
-    node.open();
+  /** One thing at a time: all together they would take longer than any step after them. */
+  private build(nowMs: number): void {
+    const { nodes, environment, opened } = this;
+    if (environment !== null) {
+      nodes.push(new PracticeNode(environment, this.configOf(nodes.length + 1), nowMs));
+      this.environment = null;
+    } else if (opened < nodes.length) {
+      nodes[opened]!.open();
+      this.opened++;
+    } else {
+      const config = this.configOf(nodes.length + 1);
+      this.environment = practiceEnvironment(this.arena, this.descriptors, this.network, config, nowMs);
+    }
+  }
+
+  private configOf(nodeId: number): TotemConfig {
+    return practiceConfig(this.config, nodeId, NODES);
   }
 
   private turn(nowMs: number): number {
@@ -109,10 +124,10 @@ export class WarmUp {
     return work;
   }
 
-  /** What is done once a second only, before a sleep, is done now and then. */
+  /** What is done once a second only, before a sleep, is done now and then: not before there are messages, a quiet ring collects this thread's heap. */
   private beforeSleep(nowMs: number): void {
-    if (++this.sleeps % SLEEPS_PER_SECOND === 0) this.sleptMs += SECOND_MS;
-    for (let i = 0; i < this.nodes.length; i++) this.nodes[i]!.ring.beforeSleep(nowMs + this.sleptMs);
+    if (this.members.length > 0 && ++this.sleeps % SLEEPS_PER_SECOND === 0) this.sleptMs += SECOND_MS;
+    for (let i = 0; i < this.nodes.length; i++) this.nodes[i]!.beforeSleep(nowMs + this.sleptMs);
   }
 
   /** A member on each node, once they are one ring. */

@@ -1,0 +1,31 @@
+import { setFlagsFromString } from 'node:v8';
+
+/** Options that decide for V8 how it compiles. A process that was started with one keeps what it was told. */
+const OWN_CHOICE = /--(?:no-?)?(?:jitless|opt|turbofan|maglev)\b/;
+
+/**
+ * Whether the compiler can be held. Not where Maglev is there as well, by default in Node.js 23 and later, and in 22.0 to 22.8: what that compiles while
+ * TurboFan is off would never ask for TurboFan again.
+ */
+export const canHoldOptimizer = hasNoMaglev() && !OWN_CHOICE.test(options());
+
+function hasNoMaglev(): boolean {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  return major < 22 || (major === 22 && minor >= 9);
+}
+
+function options(): string {
+  return [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ').replaceAll('_', '-');
+}
+
+let held = false;
+
+/**
+ * Keeps V8 from optimising code with its last compiler, milliseconds a function, in all threads of this process, until it is called with `false`: what
+ * has become hot meanwhile is optimised then, the next time that it is looked at. Takes microseconds.
+ */
+export function holdOptimizer(hold: boolean): void {
+  if (held === hold || !canHoldOptimizer) return;
+  held = hold;
+  setFlagsFromString(hold ? '--no-turbofan' : '--turbofan');
+}
