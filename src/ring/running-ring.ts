@@ -42,8 +42,6 @@ const FRAMES_PER_TURN = 512;
 /** Timers that are as late show that the thread did not run; then so many times the frames of a turn are read at once. */
 const HELD_UP_MS = 50;
 const HELD_UP_POLLS_MAX = 16;
-/** Several clients queue what so many visits of the token take along: one that is being sent, and the next. */
-const ROOM_VISITS = 2;
 const SYNC_TICK_MS = 100;
 const PUBLISH_MS = 1;
 
@@ -298,12 +296,12 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
 
   /**
    * Whether the send queue has room now for a message of `bytes`, its group name included. `shared`: several clients of this node send. One that
-   * does so without a pause would fill the queue, and what the others send would wait behind megabytes: what the next visits of the token take
+   * does so without a pause would fill the queue, and what the others send would wait behind megabytes: what the next visit of the token takes
    * along is enough then, the rest waits in its own ring. With one node there is nothing to wait for.
    */
   hasRoom(bytes: number, shared: boolean): boolean {
     const { srp, packetBytes } = this.groups;
-    if (shared && srp.members.length > 1 && srp.sendQueue.length >= ROOM_VISITS * srp.visitPackets) return false;
+    if (shared && srp.members.length > 1 && srp.sendQueue.length >= srp.visitPackets) return false;
     return srp.sendQueue.avail >= packetsFor(bytes, packetBytes);
   }
 
