@@ -90,23 +90,46 @@ const PROGRAM = /^\S+ r-xp \S+ \S+ [1-9]\d* +(\/.*)$/gm;
 const UNCHANGED = /^Anonymous: +0 kB$/m;
 const UNLOCKED = /^Locked: +0 kB$/m;
 
+/** `/proc/self/smaps`; empty where there is none. */
+export type ReadMappings = () => string;
+
+interface Constants {
+  readonly address: number;
+  readonly bytes: number;
+  readonly residentBytes: number;
+}
+
 /**
  * Lets go of pages of programs and libraries that are mapped to be read (constants, V8's snapshot, tables of symbols) and that nobody has changed:
  * what is used again comes back from the page cache. Their text is not among them (`lockProgramText`). Other files are left alone: they may be mapped
- * for a moment, as the list of libraries is while one is loaded, and what another thread has put in their place by now would be emptied. Returns
- * the bytes that were in memory.
+ * for a moment, as the list of libraries is while one is loaded, and what another thread has put in their place by now would be emptied. For the
+ * same reason the list is read twice, and what is not as it was is left alone: a library that is being loaded, or was unloaded. Returns the bytes
+ * that were in memory.
  */
-export function giveBackConstants(): number {
-  let bytes = 0;
-  const list = mappings();
+export function giveBackConstants(read: ReadMappings = mappings): number {
+  let given = 0;
+  const before = constantsOf(read());
+  for (const [mapping, { address, bytes, residentBytes }] of constantsOf(read())) {
+    if (before.has(mapping) && orErrno(madvise(address, bytes, MADV_DONTNEED)) === 0) given += residentBytes;
+  }
+  return given;
+}
+
+/** By the line of the mapping: addresses, rights, place in the file, file. */
+function constantsOf(list: string): Map<string, Constants> {
   const programs = new Set(Array.from(list.matchAll(PROGRAM), ([, path]) => path));
+  const constants = new Map<string, Constants>();
   for (const [text, from = '', to = '', path] of list.matchAll(READ_ONLY_FILE)) {
     if (!programs.has(path) || !UNCHANGED.test(text) || !UNLOCKED.test(text)) continue;
-    const start = Number.parseInt(from, 16);
-    if (orErrno(madvise(start, Number.parseInt(to, 16) - start, MADV_DONTNEED)) === 0)
-      bytes += 1024 * Number(/^Rss: +(\d+) kB$/m.exec(text)?.[1] ?? 0);
+    const address = Number.parseInt(from, 16);
+    const residentBytes = 1024 * Number(/^Rss: +(\d+) kB$/m.exec(text)?.[1] ?? 0);
+    constants.set(text.slice(0, text.indexOf('\n')), {
+      address,
+      bytes: Number.parseInt(to, 16) - address,
+      residentBytes,
+    });
   }
-  return bytes;
+  return constants;
 }
 
 function mappings(): string {
