@@ -25,7 +25,7 @@ import type { Wire } from './wire.ts';
  */
 export interface RingTransport extends TotemNetwork {
   /**
-   * Creates the sockets and starts the first interface check (totem.md 6.4: reported 100 ms later).
+   * Creates the sockets and starts the first interface check (totem.md 6.4), of which the next `tick` tells.
    * Throws a RondoError when the start is hopeless (udpu without an interface, a port in use).
    */
   open(): void;
