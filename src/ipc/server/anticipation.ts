@@ -19,6 +19,7 @@ export class Anticipation {
   private turnEndMs = 0;
   private waitEndMs = 0;
   private soon = false;
+  private cutShort = false;
   private skipped = 0;
   private toSkip = 0;
 
@@ -26,12 +27,20 @@ export class Anticipation {
   turnBegins(nowMs: number): void {
     this.soon = nowMs - this.respondedMs < SOON_MS;
     this.turnEndMs = nowMs + TURN_MS;
+    this.cutShort = false;
+  }
+
+  /** It would have been waited for, but the turn was over. */
+  get wasCutShort(): boolean {
+    return this.cutShort;
   }
 
   /** Everything it asked has its response. Whether to wait for its next request. */
   begin(nowMs: number): boolean {
     this.respondedMs = nowMs;
-    if (!this.soon || nowMs >= this.turnEndMs) return false;
+    if (!this.soon) return false;
+    this.cutShort = nowMs >= this.turnEndMs;
+    if (this.cutShort) return false;
     if (this.toSkip > 0) {
       this.toSkip--;
       return false;

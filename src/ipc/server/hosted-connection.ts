@@ -53,7 +53,7 @@ export class HostedConnection {
   private watchingWritable = false;
   /** Of a client that this thread may be awake for, and whose requests can be seen without a system call. */
   private readonly anticipation: Anticipation | null;
-  /** The request in hand has its response. */
+  /** It has its response, and may ask again at once. */
   private responded = false;
   /** Requests of this turn were waited for. */
   private cameBack = false;
@@ -227,23 +227,31 @@ export class HostedConnection {
     const { core } = this;
     if (core.live && core.requestsAvailable() === 0) core.statistics.recvRetries++;
     this.anticipation?.turnBegins(monotonicMs());
-    for (let left = this.owner.budget(); left > 0 && (core.peekRequest() || this.comesBack()); left--) {
+    let left = this.owner.budget();
+    for (; left > 0 && (core.peekRequest() || this.comesBack()); left--) {
       this.handle();
       if (core.closed) return false;
       if (!this.privileged && this.owner.turns.over) break;
     }
     core.releaseRequests();
-    if (this.cameBack) core.drainBytes(); // those of requests that were seen before their bytes
+    return this.endWaits(left === 0) || core.requestsAvailable() > 0;
+  }
+
+  /** Whether the client was still asking when its turn was over: its next request, which is about to come, is not slept for. */
+  private endWaits(isSpent: boolean): boolean {
+    if (!this.cameBack) return false;
     this.cameBack = false;
-    return core.requestsAvailable() > 0;
+    this.core.drainBytes(); // those of requests that were seen before their bytes
+    return isSpent || this.anticipation?.wasCutShort === true;
   }
 
   /** Waits a moment for the next request of a client that has just got its response; whether it has come. */
   private comesBack(): boolean {
     const { core, anticipation } = this;
     if (!this.responded || anticipation === null || core.fault !== null) return false;
-    this.responded = false;
-    if (!anticipation.begin(monotonicMs())) return false;
+    const waits = anticipation.begin(monotonicMs());
+    this.responded = anticipation.wasCutShort; // then it is waited for in the next turn
+    if (!waits) return false;
     core.releaseRequests();
     this.owner.publishEvents();
     while (core.requestsAvailable() === 0)
