@@ -80,6 +80,42 @@ t.test('another client is the first in each turn', async (t) => {
   }
 });
 
+/** Turns of a loop that come `perVisit` times for each visit of the token, which makes room for one message. */
+function inStep(uids: readonly number[], perVisit: number): readonly number[] {
+  const { doorbells, close } = fixture();
+  let room = 0;
+  const takesRoom = (client: Client): number => {
+    if (room === 0) return 0;
+    room--;
+    return ++client.served;
+  };
+  const clients = uids.map((uid) => new Client(uid));
+  for (const client of clients) {
+    client.serve = () => takesRoom(client);
+    doorbells.activate(client);
+  }
+  for (let turn = 0; turn < 60 * perVisit; turn++) {
+    if (turn % perVisit === 0) room = 1;
+    doorbells.serve(performance.now());
+  }
+  close();
+  return clients.map(({ served }) => served);
+}
+
+t.test(
+  'where there is room for one, clients have it in turn, whatever turns of the loop a rotation takes',
+  async (t) => {
+    for (const perVisit of [1, 2, 3, 4]) {
+      t.same(inStep([0, 0], perVisit), [30, 30], `root's two, ${perVisit} turns`);
+      t.same(inStep([7, 7, 7], perVisit), [20, 20, 20], `a user's three, ${perVisit} turns`);
+    }
+  },
+);
+
+t.test('where there is room for one, users have it in turn', async (t) => {
+  for (const perVisit of [1, 2, 3]) t.same(inStep([7, 8, 9], perVisit), [20, 20, 20], `${perVisit} turns`);
+});
+
 t.test('a turn whose time is over begins again where it ended', async (t) => {
   const { doorbells, close } = fixture();
   const slow = [1, 2, 3, 4].map((uid) => new Client(uid));

@@ -31,6 +31,8 @@ interface ActiveUser<Client> {
   readonly clients: Client[];
   /** Whose turn it is. */
   next: number;
+  /** The one behind the first who had something handled in this turn of the loop; -1: nobody had. */
+  behind: number;
   /** How many have not had theirs in this turn of the loop. */
   left: number;
 }
@@ -45,7 +47,7 @@ export class Doorbells<Client extends RingingClient> {
   nextMs = Number.POSITIVE_INFINITY;
   /** The privileged first. A few: an array is searched faster than a map. */
   private readonly users = objectList<ActiveUser<Client>>();
-  /** The user after the one at whom the time of the last turn ended: nobody is the one who is left out again and again. */
+  /** The user after the one at whom the time of the last turn ended, or after the first who had something handled: nobody is left out again and again. */
   private firstUser = 0;
 
   constructor(private readonly descriptors: Descriptors) {}
@@ -80,6 +82,7 @@ export class Doorbells<Client extends RingingClient> {
     const at = user.clients.indexOf(client);
     user.clients.splice(at, 1);
     if (at < user.next) user.next--;
+    if (at < user.behind) user.behind--;
   }
 
   /** All clients of the privileged, then one of each user after the other while there is time. Returns how much was done. */
@@ -89,27 +92,33 @@ export class Doorbells<Client extends RingingClient> {
     let more = false;
     for (let u = 0; u < users.length; u++) {
       const user = users[u]!;
-      // After a turn in which all had theirs another one is first: there may be no room for what the last one has.
-      if (user.left === 0) user.next = (user.next + 1) % Math.max(1, user.clients.length);
+      // There may be no room for what the last one has: who was the first to get something is not the first of the next turn. One who got nothing stays
+      // in front, or in turns that keep step with the token the same one would be there whenever there is room.
+      if (user.left === 0 && user.behind >= 0) user.next = user.behind;
+      user.behind = -1;
       user.left = user.clients.length;
       if (!user.privileged) more ||= user.left > 0;
       else while (user.left > 0) count += this.serveNext(user, nowMs, Number.POSITIVE_INFINITY);
     }
     if (!more) return count;
     const endMs = monotonicMs() + USERS_MS;
+    let behind = -1;
     while (more) {
       more = false;
       for (let n = 0, first = this.firstUser; n < users.length; n++) {
         const u = (first + n) % users.length;
         const user = users[u]!;
         if (user.left === 0) continue;
-        count += this.serveNext(user, nowMs, endMs);
+        const handled = this.serveNext(user, nowMs, endMs);
+        if (handled > 0 && behind < 0) behind = u + 1;
+        count += handled;
         more ||= user.left > 0;
         if (count === 0 || monotonicMs() < endMs) continue;
         this.firstUser = u + 1;
         return count;
       }
     }
+    if (behind >= 0) this.firstUser = behind;
     return count;
   }
 
@@ -160,12 +169,15 @@ export class Doorbells<Client extends RingingClient> {
     user.left--;
     if (user.next >= user.clients.length) user.next = 0;
     const client = user.clients[user.next++];
-    return client === undefined ? 0 : client.serve(nowMs, endMs);
+    if (client === undefined) return 0;
+    const handled = client.serve(nowMs, endMs);
+    if (handled > 0 && user.behind < 0) user.behind = user.next;
+    return handled;
   }
 
   private userOf({ uid, privileged }: QuotaUser): ActiveUser<Client> {
     for (let u = 0; u < this.users.length; u++) if (this.users[u]!.uid === uid) return this.users[u]!;
-    const user: ActiveUser<Client> = { uid, privileged, clients: objectList<Client>(), next: 0, left: 0 };
+    const user: ActiveUser<Client> = { uid, privileged, clients: objectList<Client>(), next: 0, behind: -1, left: 0 };
     if (privileged) this.users.unshift(user);
     else this.users.push(user);
     return user;
