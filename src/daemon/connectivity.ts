@@ -1,4 +1,4 @@
-import { CmapType, cmapNumber } from '../lib/cmap-value.ts';
+import { CmapType } from '../lib/cmap-value.ts';
 import type { ConnectivityView, SeenLink } from '../lib/connectivity.ts';
 import type { StatsTable } from '../services/cmap/stats-keys.ts';
 import type { StatsMap } from '../services/cmap/stats-map.ts';
@@ -20,6 +20,16 @@ export class LinkObserver {
     private readonly tokenMs: () => number,
   ) {}
 
+  /** The nodes that this one has links to. */
+  peers(): readonly number[] {
+    const ids = new Set<number>();
+    for (const branch of this.statistics.branchesBelow(LINKS_PREFIX)) {
+      const id = LINK_BRANCH.exec(branch)?.[1];
+      if (id !== undefined && Number(id) !== this.nodeId) ids.add(Number(id));
+    }
+    return [...ids];
+  }
+
   links(nowMs: number): readonly SeenLink[] {
     const silenceMs = Math.max(SILENCE_MS_MIN, this.tokenMs());
     const views: SeenLink[] = [];
@@ -30,18 +40,18 @@ export class LinkObserver {
       views.push({
         peerId,
         link: Number(link),
-        up: this.number(`${branch}connected`) === 1,
+        up: this.number(branch, 'connected') === 1,
         heard: this.heard(branch, nowMs, silenceMs),
-        latencyUs: this.number(`${branch}latency_ave`),
-        mtu: this.number(`${branch}mtu`),
-        downs: this.number(`${branch}down_count`),
+        latencyUs: this.number(branch, 'latency_ave'),
+        mtu: this.number(branch, 'mtu'),
+        downs: this.number(branch, 'down_count'),
       });
     }
     return views.sort((a, b) => a.peerId - b.peerId || a.link - b.link);
   }
 
   private heard(branch: string, nowMs: number, silenceMs: number): boolean {
-    const count = SIGNS_OF_LIFE.reduce((sum, name) => sum + this.number(branch + name), 0);
+    const count = SIGNS_OF_LIFE.reduce((sum, name) => sum + this.number(branch, name), 0);
     const known = this.counts.get(branch);
     if (known === undefined) {
       this.counts.set(branch, { count, changedMs: count > 0 ? nowMs : Number.NEGATIVE_INFINITY });
@@ -54,9 +64,8 @@ export class LinkObserver {
     return nowMs - known.changedMs < silenceMs;
   }
 
-  private number(key: string): number {
-    const value = this.statistics.get(key);
-    return typeof value === 'number' ? 0 : (cmapNumber(value) ?? 0);
+  private number(branch: string, name: string): number {
+    return this.statistics.numberOf(branch, name);
   }
 }
 
@@ -76,21 +85,52 @@ const LINK_TABLE: StatsTable = {
   downs: CmapType.U32,
 };
 
-/** Shows the views of all nodes in the statistics map: `rondo.view.node<N>.self.…`, `rondo.view.node<N>.peer<M>.link<L>.…`. */
-export function showViews(statistics: StatsMap, views: ReadonlyMap<number, ConnectivityView>): void {
-  const wanted = new Map<string, { readonly table: StatsTable; readonly read: (name: string) => string | number }>();
-  for (const { nodeId, configuration, version, key, keyFile, links } of views.values()) {
-    const prefix = `${VIEWS_PREFIX}node${nodeId}.`;
-    const own: Readonly<Record<string, string>> = { configuration, version, key, key_file: keyFile };
-    wanted.set(`${prefix}self.`, { table: SELF_TABLE, read: (name) => own[name] ?? '' });
-    for (const link of links)
-      wanted.set(`${prefix}peer${link.peerId}.link${link.link}.`, {
-        table: LINK_TABLE,
-        read: (name) => linkValue(link, name),
-      });
+/** The views of all nodes in the statistics map: `rondo.view.node<N>.self.…`, `rondo.view.node<N>.peer<M>.link<L>.…`. */
+export class ViewKeys {
+  private views: ReadonlyMap<number, ConnectivityView> = new Map();
+  /** Node → the links that it has keys for. Those of a ring of N nodes are N², so they are made once and read what is known then. */
+  private readonly shown = new Map<number, string>();
+
+  constructor(private readonly statistics: StatsMap) {}
+
+  show(views: ReadonlyMap<number, ConnectivityView>): void {
+    this.views = views;
+    for (const nodeId of this.shown.keys()) if (!views.has(nodeId)) this.remove(nodeId);
+    for (const [nodeId, { links }] of views) {
+      const wanted = links.map(({ peerId, link }) => `${peerId}.${link}`).join(' ');
+      if (this.shown.get(nodeId) === wanted) continue;
+      this.remove(nodeId);
+      this.add(nodeId, links);
+      this.shown.set(nodeId, wanted);
+    }
   }
-  for (const prefix of [...statistics.branchesBelow(VIEWS_PREFIX)]) if (!wanted.has(prefix)) statistics.remove(prefix);
-  for (const [prefix, { table, read }] of wanted) statistics.add({ prefix, table, read, discreet: true, silent: true });
+
+  private remove(nodeId: number): void {
+    this.shown.delete(nodeId);
+    for (const prefix of [...this.statistics.branchesBelow(nodePrefix(nodeId))]) this.statistics.remove(prefix);
+  }
+
+  private add(nodeId: number, links: readonly SeenLink[]): void {
+    const common = { discreet: true, silent: true } as const;
+    const prefix = nodePrefix(nodeId);
+    const self = (name: string): string => ownValue(this.views.get(nodeId), name);
+    this.statistics.add({ ...common, prefix: `${prefix}self.`, table: SELF_TABLE, read: self });
+    for (const { peerId, link } of links) {
+      const read = (name: string): number | undefined => {
+        const seen = this.views.get(nodeId)?.links.find((other) => other.peerId === peerId && other.link === link);
+        return seen === undefined ? undefined : linkValue(seen, name);
+      };
+      this.statistics.add({ ...common, prefix: `${prefix}peer${peerId}.link${link}.`, table: LINK_TABLE, read });
+    }
+  }
+}
+
+const nodePrefix = (nodeId: number): string => `${VIEWS_PREFIX}node${nodeId}.`;
+
+function ownValue(view: ConnectivityView | undefined, name: string): string {
+  const { configuration = '', version = '', key = '', keyFile = '' } = view ?? {};
+  const own: Readonly<Record<string, string>> = { configuration, version, key, key_file: keyFile };
+  return own[name] ?? '';
 }
 
 function linkValue({ up, heard, latencyUs, mtu, downs }: SeenLink, name: string): number {

@@ -19,7 +19,7 @@ import type { QueueLevelValue } from '../services/host/flow-control.ts';
 import type { HostPorts } from '../services/host/ports.ts';
 import { cfgPorts } from './cfg-ports.ts';
 import { ConfigurationInForce } from './configuration-in-force.ts';
-import { LinkObserver, showViews } from './connectivity.ts';
+import { LinkObserver, ViewKeys } from './connectivity.ts';
 import { Deferred, Gate, settlesWithin } from './deferred.ts';
 import { type EngineSet, engineSet, RING_SERVICES } from './engines.ts';
 import { DaemonExit, ExitCode, type ExitCodeValue } from './exit-codes.ts';
@@ -54,6 +54,7 @@ import {
   showOwnCounters,
 } from './stats.ts';
 import { systemEngines } from './system-engines.ts';
+import { ticks } from './ticks.ts';
 import { rondoVersion } from './version.ts';
 
 /** How often the counters of engines on the ring thread are taken over. */
@@ -302,16 +303,16 @@ export class Daemon {
       counters: this.counters,
       lostLines: () => this.parts.lostLines(),
     });
-    let timer: NodeJS.Timeout | undefined;
+    let stopCounters: (() => void) | undefined;
     return {
       name: 'polls',
       begin: () => {
-        timer = setInterval(() => remoteCounters.refresh(), COUNTERS_MS);
+        stopCounters = ticks.every(COUNTERS_MS, () => remoteCounters.refresh());
         this.ringIds.start();
         seconds.start();
       },
       end: () => {
-        clearInterval(timer);
+        stopCounters?.();
         seconds.stop();
         this.ringIds.stop();
       },
@@ -471,6 +472,7 @@ export class Daemon {
     const { parts, inForce } = this;
     const { log } = parts;
     const keyFile = new KeyFileWatch(() => keyFileOf(inForce));
+    const viewKeys = new ViewKeys(this.statistics);
     const observer = new LinkObserver(this.statistics, inForce.totem.nodeId, () => inForce.totem.timings.tokenMs);
     return engineSet({
       cmap: this.cmap,
@@ -480,13 +482,14 @@ export class Daemon {
       addressesOf: (nodeId) => this.inForce.addressesOf(nodeId),
       connectivity: {
         links: (nowMs) => observer.links(nowMs),
+        peers: () => observer.peers(),
         configuration: trackedFingerprint(this.cmap),
         version: rondoVersion(),
         key: () => inForce.keyId,
         keyFile: () => keyFile.id(),
         changed: (views) => {
           this.seen = [...views.values()];
-          showViews(this.statistics, views);
+          viewKeys.show(views);
         },
       },
       cfg: cfgPorts({

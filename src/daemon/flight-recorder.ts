@@ -15,9 +15,10 @@ import { monotonicMs } from '../os/clock.ts';
 import { type CopyRun, copyRuns } from './flight-copy.ts';
 import { FlightStore, flightHeaderOf } from './flight-store.ts';
 import { type LiveFlight, openLiveFlight, sweepLiveFlights } from './live-flight.ts';
+import { ticks } from './ticks.ts';
 
 /** How often new records are copied into the file. */
-const COPY_MS = 250;
+const COPY_MS = 500;
 /** The disk is waited for (by libuv's threads) at most this often. */
 const SYNC_MS = 1000;
 
@@ -101,7 +102,7 @@ class Recorder implements FlightRecorder {
   readonly memory: FlightMemory;
   readonly path: string;
   private readonly copied: Record<FlightPart, number>;
-  private timer: NodeJS.Timeout | null = null;
+  private stopCopies: (() => void) | null = null;
   private busy = false;
   private unsynced = false;
   private syncedMs = 0;
@@ -132,8 +133,7 @@ class Recorder implements FlightRecorder {
   }
 
   start(): void {
-    this.timer = setInterval(() => this.copy(), COPY_MS);
-    this.timer.unref();
+    this.stopCopies = ticks.every(COPY_MS, () => this.copy());
   }
 
   recent(): readonly FlightRecord[] {
@@ -155,7 +155,7 @@ class Recorder implements FlightRecorder {
 
   close(): void {
     if (!this.open) return;
-    if (this.timer !== null) clearInterval(this.timer);
+    this.stopCopies?.();
     this.flush();
     this.open = false;
     try {

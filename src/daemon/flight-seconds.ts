@@ -2,6 +2,7 @@ import { DROPS_PREFIX } from '../lib/drop-key.ts';
 import type { FlightLog } from '../observe/flight/index.ts';
 import type { LogLosses } from '../observe/log/index.ts';
 import type { RingCounters } from './stats.ts';
+import { ticks } from './ticks.ts';
 
 const PERIOD_MS = 1000;
 /** Reasons that one record names. */
@@ -19,17 +20,16 @@ export interface FlightSecondsPorts {
 /** What counters say, as a record a second: retransmissions, drops by reason, lost log lines. The ring thread only counts. */
 export class FlightSeconds {
   private readonly before = new Map<string, number>();
-  private timer: NodeJS.Timeout | null = null;
+  private stopTicks: (() => void) | null = null;
 
   constructor(private readonly ports: FlightSecondsPorts) {}
 
   start(): void {
-    this.timer = setInterval(() => this.tick(), PERIOD_MS);
-    this.timer.unref();
+    this.stopTicks = ticks.every(PERIOD_MS, () => this.tick());
   }
 
   stop(): void {
-    if (this.timer !== null) clearInterval(this.timer);
+    this.stopTicks?.();
   }
 
   /** A second has passed; called by the timer, and by tests. */

@@ -22,6 +22,7 @@ import type { NodeSnapshot } from '../web/view.ts';
 import { MemoryWatch } from './memory-watch.ts';
 import { nodeView, type RingNow, type ViewSources } from './node-view.ts';
 import type { Phase } from './phases.ts';
+import { ticks } from './ticks.ts';
 import { isOpenToAll, readWebAccess, WebAccessError } from './web-access.ts';
 
 const SAMPLE_MS = 1_000;
@@ -68,7 +69,7 @@ export class Observation implements Phase {
   private changes: readonly PageChange[] = [];
   /** How often changes were put into words. */
   private explained = 0;
-  private timer: NodeJS.Timeout | null = null;
+  private stopSamples: (() => void) | null = null;
   /** Of the transitional configuration, which comes first. */
   private left: readonly number[] = [];
   private readonly unexplained: RingId[] = [];
@@ -89,12 +90,11 @@ export class Observation implements Phase {
       if (value !== null && cmapNumber(value) === 0) this.renew();
     });
     this.memory.start();
-    this.timer = setInterval(() => this.second(), SAMPLE_MS);
-    this.timer.unref();
+    this.stopSamples = ticks.every(SAMPLE_MS, () => this.second());
   }
 
   end(): void {
-    if (this.timer !== null) clearInterval(this.timer);
+    this.stopSamples?.();
     if (this.explaining !== null) clearTimeout(this.explaining);
     this.memory.stop();
     if (this.reloads !== null) this.ports.cmap.untrack(this.reloads);

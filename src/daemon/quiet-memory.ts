@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import type { GrownHeap } from '../os/give-back.ts';
+import { ticks } from './ticks.ts';
 
 /** How often the heap is looked at: what V8 remembers of a load, and a second. */
 const LOOK_MS = 6_000;
@@ -16,12 +17,12 @@ export class QuietMemory {
   constructor(private readonly heap: Pick<GrownHeap, 'collectIfGrown'>) {}
 
   start(): void {
-    setInterval(() => {
+    ticks.every(LOOK_MS, () => {
       const now = performance.eventLoopUtilization();
       const { utilization } = performance.eventLoopUtilization(now, this.last);
       this.last = now;
       this.look(utilization);
-    }, LOOK_MS).unref();
+    });
   }
 
   /** @param busy share of the time since the last look in which the thread worked */

@@ -13,6 +13,7 @@ import { openSocketPair } from '../os/socket.ts';
 import { allocateTransmit, TransmitShared } from '../transport/knet/transmit/shared.ts';
 import type { TransmitThreadData } from '../transport/knet/transmit/thread.ts';
 import { HangWatch } from './hang-watch.ts';
+import { ticks } from './ticks.ts';
 
 const WORKER = new URL('../../workers/ring.js', import.meta.url);
 const TRANSMIT_WORKER = new URL('../../workers/transmit.js', import.meta.url);
@@ -34,7 +35,7 @@ interface Running {
   readonly ringFd: number;
   readonly ringEndOfDoorbellFd: number;
   readonly doorbell: Socket;
-  safety: NodeJS.Timeout | null;
+  stopSafety: (() => void) | null;
 }
 
 /** The ring thread as the main thread has it: start, messages both ways, doorbells, end. What is sent before the start waits for it. */
@@ -68,13 +69,13 @@ export class RingHandle {
     const doorbell = new Socket({ fd: pair[0], readable: true, writable: false });
     doorbell.on('data', () => this.drain());
     doorbell.on('error', () => {}); // the other end closed with the worker
-    const running: Running = { handler, ringFd, ringEndOfDoorbellFd: pair[1], doorbell, safety: null };
+    const running: Running = { handler, ringFd, ringEndOfDoorbellFd: pair[1], doorbell, stopSafety: null };
     this.running = running;
     const watch = new HangWatch(SAFETY_POLL_MS, (seconds, started) => handler.hangs(seconds, started));
-    running.safety = setInterval(() => {
+    running.stopSafety = ticks.every(SAFETY_POLL_MS, () => {
       this.drain();
       watch.tick(Atomics.load(this.bridge.views.state, StateWord.LOOP_TURNS));
-    }, SAFETY_POLL_MS);
+    });
     this.drain(); // announces the sleep, so that the first record rings
   }
 
@@ -168,13 +169,13 @@ export class RingHandle {
   private exited(code: number): void {
     const { running } = this;
     if (running === null) return;
-    const { handler, ringFd, ringEndOfDoorbellFd, doorbell, safety } = running;
+    const { handler, ringFd, ringEndOfDoorbellFd, doorbell, stopSafety } = running;
     while (this.bridge.drain(handler)); // its last messages, before the news of its end
     this.ended = true;
     this.running = null;
     this.localMemory.port1.close();
     for (const thread of this.transmitThreads) void thread.terminate(); // those that nobody has stopped
-    if (safety !== null) clearInterval(safety);
+    stopSafety?.();
     doorbell.destroy();
     closeFd(ringEndOfDoorbellFd);
     closeEventfd(ringFd);

@@ -9,9 +9,10 @@ import { DaemonExit, ExitCode } from './exit-codes.ts';
  * so either daemon can take over from the other.
  *
  * A sequence may never be used twice, not even after a crash. Stock writes each one before use; here the ring thread must
- * not wait for a disk, so numbers are reserved in blocks: the file always holds a number that no ring has reached yet.
+ * not wait for a disk, so numbers are reserved in blocks: the file always holds a number that no ring has reached yet. The first block is as large as
+ * those that the ring asks for: with a smaller one each start waited for the disk twice, many seconds where many daemons start on one disk.
  */
-export const RESERVE_RINGS = 64;
+export const RESERVE_RINGS = 1024;
 /** A formed ring advances the sequence by four (totem.md 4.8). */
 const SEQ_PER_RING = 4;
 export const RESERVE_BLOCK = RESERVE_RINGS * SEQ_PER_RING;

@@ -2,6 +2,7 @@ import type { LogFunction } from '../lib/log.ts';
 import { type FlightLog, NO_FLIGHT_LOG, PAUSE_NOTICED_BY } from '../observe/flight/index.ts';
 import { SCHEDMISS_STATS } from '../services/cmap/stats-keys.ts';
 import type { StatsMap } from '../services/cmap/stats-map.ts';
+import { ticks } from './ticks.ts';
 
 /** A time in which this process did not get to run. */
 interface ScheduleMiss {
@@ -21,7 +22,7 @@ export class ScheduleWatch {
   private misses: ScheduleMiss[] = [];
   /** Since the start, whatever is cleared. */
   readonly total = { count: 0, ms: 0 };
-  private timer: NodeJS.Timeout | null = null;
+  private stopTicks: (() => void) | null = null;
   private lastMs = 0;
   private statistics: StatsMap | null = null;
 
@@ -38,13 +39,12 @@ export class ScheduleWatch {
     this.stop();
     const thresholdMs = tokenMs * MISS_SHARE_OF_TOKEN;
     this.lastMs = this.clock.nowMs();
-    this.timer = setInterval(() => this.tick(thresholdMs), Math.max(1, tokenMs / PERIODS_PER_TOKEN));
-    this.timer.unref();
+    this.stopTicks = ticks.every(Math.max(1, tokenMs / PERIODS_PER_TOKEN), () => this.tick(thresholdMs));
   }
 
   stop(): void {
-    if (this.timer !== null) clearInterval(this.timer);
-    this.timer = null;
+    this.stopTicks?.();
+    this.stopTicks = null;
   }
 
   /** One run of the timer; called by it, and by tests. */

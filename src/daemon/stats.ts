@@ -69,7 +69,18 @@ const SRP_GAUGES = new Set([
   'avg_token_workload',
   'avg_backlog_calc',
 ]);
-const KNET_LINK_GAUGES = /\.(?:enabled|connected|mtu|latency_\w+|\w+_time_\w+)$/;
+const KNET_LINK_GAUGES = /^(?:enabled|connected|mtu|latency_\w+|\w+_time_\w+)$/;
+/** Sums over the kinds of packets (knet.md 7.7). */
+const LINK_SUMS: Readonly<Record<string, readonly string[]>> = {
+  tx_total_packets: kinds('tx', 'packets'),
+  tx_total_bytes: kinds('tx', 'bytes'),
+  rx_total_packets: kinds('rx', 'packets'),
+  rx_total_bytes: kinds('rx', 'bytes'),
+  tx_total_errors: kinds('tx', 'errors'),
+  /** Misnamed in stock: the sum of the *tx* retries. */
+  rx_total_retries: kinds('tx', 'retries'),
+};
+
 const KNET_PREFIX = 'stats.knet.';
 const OWN_PREFIX = 'rondo.';
 
@@ -92,6 +103,10 @@ export interface IpcStats {
   refresh(): void;
   /** Connections that have ended are gone from the map. */
   notice(): void;
+}
+
+function kinds(way: string, what: string): string[] {
+  return ['data', 'ping', 'pong', 'pmtu'].map((kind) => `${way}_${kind}_${what}`);
 }
 
 export function addStatistics(statistics: StatsMap, ring: RingCounters, ipc: () => IpcStats): void {
@@ -143,12 +158,15 @@ export function showLinks(statistics: StatsMap, ring: RingCounters, totem: Totem
   for (const prefix of [...statistics.branchesBelow(KNET_PREFIX)]) if (!wanted.has(prefix)) statistics.remove(prefix);
   for (const [prefix, table] of wanted) {
     if (statistics.has(prefix)) continue;
-    const read = (name: string): number => {
-      const full = prefix + name;
-      return (KNET_LINK_GAUGES.test(full) ? ring.raw(full) : ring.count(full)) ?? 0;
-    };
-    statistics.add({ prefix, table, read });
+    statistics.add({ prefix, table, read: (name) => linkValue(ring, prefix, name) });
   }
+}
+
+function linkValue(ring: RingCounters, prefix: string, name: string): number {
+  const parts = LINK_SUMS[name];
+  if (parts !== undefined) return parts.reduce((sum, part) => sum + (ring.count(prefix + part) ?? 0), 0);
+  const full = prefix + name;
+  return (KNET_LINK_GAUGES.test(name) ? ring.raw(full) : ring.count(full)) ?? 0;
 }
 
 /** What the engines of this thread did not get, and why. */

@@ -312,11 +312,6 @@ export class KnetCore {
 
   // ---- statistics ----
 
-  /** Recomputes the sums (`tx_total_*`, `rx_total_*`): cheap, but not for every packet. */
-  sumStats(): void {
-    for (const link of this.hosts.links) if (link !== null) sumLink(link.stats);
-  }
-
   private clearHandleStats(): void {
     this.handleStats.clear();
     for (const key of MINIMA) this.handleStats.set(key, UNSET_MINIMUM);
@@ -335,14 +330,3 @@ const MINIMA = [
   HandleStat.tx_crypt_time_min,
   HandleStat.rx_crypt_time_min,
 ];
-
-function sumLink(stats: StatBlock): void {
-  const sum = (...keys: number[]): number => keys.reduce((total, key) => total + stats.get(key), 0);
-  const S = LinkStat;
-  stats.set(S.tx_total_packets, sum(S.tx_data_packets, S.tx_ping_packets, S.tx_pong_packets, S.tx_pmtu_packets));
-  stats.set(S.tx_total_bytes, sum(S.tx_data_bytes, S.tx_ping_bytes, S.tx_pong_bytes, S.tx_pmtu_bytes));
-  stats.set(S.rx_total_packets, sum(S.rx_data_packets, S.rx_ping_packets, S.rx_pong_packets, S.rx_pmtu_packets));
-  stats.set(S.rx_total_bytes, sum(S.rx_data_bytes, S.rx_ping_bytes, S.rx_pong_bytes, S.rx_pmtu_bytes));
-  stats.set(S.tx_total_errors, sum(S.tx_data_errors, S.tx_ping_errors, S.tx_pong_errors, S.tx_pmtu_errors));
-  stats.set(S.rx_total_retries, sum(S.tx_data_retries, S.tx_ping_retries, S.tx_pong_retries, S.tx_pmtu_retries));
-}

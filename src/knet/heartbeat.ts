@@ -26,6 +26,9 @@ const TICK_MS_MAX = 1_000;
 /** PINGs without a PONG for this long are worth a report: some have followed each other by then. */
 const SILENCE_MS_MIN = 150;
 
+/** To so many hosts PINGs beside the regular ones leave at full pace; more share the pace of half of them. */
+const HOSTS_AT_FULL_PACE = 16;
+
 export interface HeartbeatSettings {
   /** Interface MTU; 0 discovers (knet.md 4.4). */
   readonly manualMtu: number;
@@ -43,6 +46,10 @@ export class Heartbeat implements InternalPackets {
   private plannedMs = 0;
   private lastTickMs = -1;
   private probedLink: Link | null = null;
+  /** Its PINGs say when those of this node leave. */
+  private leader: Host | null = null;
+  /** Regular PINGs are due. */
+  private roundDue = false;
   private readonly sendProbe = (ipBytes: number, plainBytes: number): number => this.probe(ipBytes, plainBytes);
 
   constructor(
@@ -64,38 +71,67 @@ export class Heartbeat implements InternalPackets {
 
   tick(nowMs: number): void {
     this.noticePause(nowMs);
+    const pace = this.pace();
     for (const link of this.hosts.links) {
       if (link === null) continue;
       if (link.expired(nowMs)) this.linkDown(link, nowMs, link.peerDied ? 'unreachable' : 'timeout');
-      if (link.pingDue(nowMs)) {
-        this.sender.ping(link, nowMs, true);
-        link.pingSent(nowMs);
+      if (nowMs >= link.nextPingMs(pace)) {
+        if (link.pingsRegularly) this.roundDue = true;
+        else this.sendPing(link, nowMs);
       }
       if (link.connected) this.stepPathMtu(link, nowMs);
     }
+    if (this.roundDue) this.pingRound(nowMs);
     for (const host of this.hosts.list) this.noticeSilence(host, nowMs);
-    this.plan();
+    this.plan(nowMs);
+  }
+
+  /**
+   * The regular PINGs of all links leave together, and where a node follows another with those of that one: a node wakes up for all of them, and for
+   * the PONGs, instead of for each. Of 31 links each with its own time that is most of what an idle node does.
+   */
+  private pingRound(nowMs: number): void {
+    this.roundDue = false;
+    for (const link of this.hosts.links) if (link?.joinsRound(nowMs)) this.sendPing(link, nowMs);
+  }
+
+  private sendPing(link: Link, nowMs: number): void {
+    this.sender.ping(link, nowMs, true);
+    link.pingSent(nowMs);
+  }
+
+  private someLinkWaits(): boolean {
+    for (const link of this.hosts.links) if (link?.waitsForPong) return true;
+    return false;
+  }
+
+  /** 1, and more where so many links wait for PONGs that their PINGs, sent again, would be a load. */
+  private pace(): number {
+    let waiting = 0;
+    for (const link of this.hosts.links) if (link?.waitsForPong) waiting++;
+    const { links, list } = this.hosts;
+    return paceOf((waiting * list.length) / Math.max(1, links.length));
   }
 
   /** When `tick` has something to do. Costs a look at every link only after an event that may have moved it. */
   deadlineMs(nowMs: number): number {
     // What is due already stays due: how late its tick comes says whether the process was held up.
-    if (this.deadlinesChanged && nowMs < this.plannedMs) this.plan();
+    if (this.deadlinesChanged && nowMs < this.plannedMs) this.plan(nowMs);
     return this.plannedMs;
   }
 
-  /** A PONG that was waited for puts the next tick off. */
-  private plan(): void {
+  private plan(nowMs: number): void {
     this.deadlinesChanged = false;
-    this.plannedMs = this.nextDeadlineMs();
+    this.plannedMs = this.roundDue ? nowMs : this.nextDeadlineMs();
     assert(!Number.isNaN(this.plannedMs), 'a deadline is a time');
   }
 
   private nextDeadlineMs(): number {
     let next = this.lastTickMs + TICK_MS_MAX;
+    const pace = this.pace();
     for (const link of this.hosts.links) {
       if (link === null) continue;
-      next = Math.min(next, link.nextPingMs(), link.downDeadlineMs());
+      next = Math.min(next, link.nextPingMs(pace), link.downDeadlineMs());
       if (link.connected && this.manualMtu === 0) {
         const path = link.pathMtu;
         next = Math.min(next, path.nextDeadlineMs(this.pmtudIntervalMs, VERIFY_PERIOD_MS, link.largeSent));
@@ -130,23 +166,21 @@ export class Heartbeat implements InternalPackets {
     this.effects.report({ kind: 'hostSilent', nodeId: host.nodeId, silentMs: -1 });
   }
 
-  /** Somebody else does not hear this host: PINGs now, so that it is known soon whether this node does. */
+  /** Somebody else does not hear this host: PINGs now, so that it is known soon whether this node does. Where a PONG is waited for, that is on its way. */
   probeHost(host: Host, nowMs: number): void {
-    for (const link of host.links) if (link !== null) this.pingIfMay(link, nowMs);
+    for (const link of host.links) if (link?.waitsForPong === false) this.pingIfMay(link, nowMs);
   }
 
   /** A PING beside the regular ones, unless one has just left. */
   private pingIfMay(link: Link, nowMs: number): void {
-    if (!link.mayPing(nowMs)) return;
-    this.sender.ping(link, nowMs, true);
-    link.pingSent(nowMs);
+    if (!link.mayPing(nowMs, paceOf(this.hosts.list.length))) return;
+    this.sendPing(link, nowMs);
     this.deadlinesChanged = true;
   }
 
   // ---- packets ----
 
   internal(host: Host, link: Link, type: number, at: number, length: number, nowMs: number): KnetDropReason | -1 {
-    if (type !== PacketType.PING) this.deadlinesChanged = true;
     switch (type) {
       case PacketType.PING:
         return this.ping(host, link, at, length, nowMs);
@@ -159,6 +193,7 @@ export class Heartbeat implements InternalPackets {
         this.sender.reply(link, at, KNET.pmtudBytes, PacketType.PMTUD_REPLY);
         return -1;
       default:
+        this.deadlinesChanged = true;
         return this.pmtudReply(link, at, length, nowMs);
     }
   }
@@ -175,8 +210,25 @@ export class Heartbeat implements InternalPackets {
     }
     // Its sender knows best whether it is a recorded one, and without PONGs its link goes down.
     this.sender.reply(link, at, KNET.pingBytes, PacketType.PONG);
+    if (believed && host === this.leader) this.follow(nowMs);
     if (believed && link.comesUpSoon(nowMs)) this.pingIfMay(link, nowMs); // it is there: a node that starts need not wait for the interval of this one
     return believed ? -1 : KnetDrop.replayedPing;
+  }
+
+  private follow(nowMs: number): void {
+    for (const link of this.hosts.links) if (link?.followPings(nowMs)) this.roundDue = true;
+    this.deadlinesChanged = true;
+  }
+
+  /** The reachable host with the lowest id, if that is lower than this node's. */
+  private chooseLeader(): void {
+    this.leader = null;
+    let lowest = this.sender.nodeId;
+    for (const host of this.hosts.list) {
+      if (!host.reachable || host.nodeId >= lowest) continue;
+      lowest = host.nodeId;
+      this.leader = host;
+    }
   }
 
   /**
@@ -223,6 +275,8 @@ export class Heartbeat implements InternalPackets {
     }
     this.endSilence(host);
     if (!wasConnected && link.connected) this.linkUp(link);
+    // The PONGs of a round come one after the other: the last one puts the next tick off.
+    this.deadlinesChanged ||= !wasConnected || !this.someLinkWaits();
     return -1;
   }
 
@@ -270,6 +324,7 @@ export class Heartbeat implements InternalPackets {
     const wasReachable = host.reachable;
     host.sortUsable();
     if (wasReachable !== host.reachable) {
+      this.chooseLeader();
       if (!host.reachable) host.wipe();
       this.effects.report({ kind: 'hostReachable', nodeId: host.nodeId, reachable: host.reachable });
     }
@@ -288,8 +343,7 @@ export class Heartbeat implements InternalPackets {
     this.deadlinesChanged = true;
     for (const other of link.host.links) {
       if (other === null || !(other === link || (refused && other.connected))) continue;
-      this.sender.ping(other, nowMs, true);
-      other.pingSent(nowMs);
+      this.sendPing(other, nowMs);
     }
   }
 
@@ -355,3 +409,6 @@ export class Heartbeat implements InternalPackets {
     this.effects.report({ kind: 'dataMtu', from, to: mtu });
   }
 }
+
+/** How many times slower. */
+const paceOf = (hosts: number): number => (hosts <= HOSTS_AT_FULL_PACE ? 1 : (2 * hosts) / HOSTS_AT_FULL_PACE);

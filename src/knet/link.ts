@@ -34,6 +34,12 @@ const QUICKEST_RISE = 1 / 64;
 const LOSS_WEIGHT = 1 / 16;
 /** From this share on the link is lossy. */
 const LOSSY_SHARE = 0.02;
+/** From this share of the interval on a PING leaves with those of other links: a node that wakes up once for all of them costs less. */
+const JOIN_SHARE = 1 / 4;
+/** How much of the interval the PINGs of the node that is followed may be late. */
+const FOLLOW_SLACK = 1 / 16;
+/** What is left of the timeout then has room for PINGs that follow a lost one. */
+const FOLLOW_MARGIN = 1.25;
 const PING_DISBELIEF_MS_MAX = 10_000;
 
 /** The settings of a link, timers derived and defaults applied (knet.md 3.3). */
@@ -96,6 +102,8 @@ export class Link {
   private flapsUntilMs = Number.NEGATIVE_INFINITY;
   private readonly pingTimesMs = new Float64Array(PINGS_REMEMBERED).fill(-1);
   private pingTimesAt = 0;
+  /** A regular PING waits until then for that of the node that is followed. */
+  private pingNotBeforeMs = Number.NEGATIVE_INFINITY;
   private latencyAverageUs = 0;
   private latencySamples = 0;
   /** About what the quickest replies take: the average holds for seconds what a pause of the peer did to it. */
@@ -135,8 +143,32 @@ export class Link {
     return this.connected;
   }
 
-  pingDue(nowMs: number): boolean {
-    return nowMs >= this.nextPingMs();
+  /** Its PING is late: sent, and without a PONG. */
+  get waitsForPong(): boolean {
+    return this.connected && !this.lastPingReturned;
+  }
+
+  /** It has its turn once in an interval: it neither waits for a PONG that is late nor comes up. */
+  get pingsRegularly(): boolean {
+    if (this.lastPingReturned) return !this.comesUpSoon(this.lastPingMs);
+    return !this.connected && this.lastPingMs >= this.eagerUntilMs;
+  }
+
+  /** Whether so much of the interval is over that its PING may leave with those of other links. */
+  joinsRound(nowMs: number): boolean {
+    return this.pingsRegularly && nowMs - this.lastPingMs >= this.config.pingIntervalMs * JOIN_SHARE;
+  }
+
+  /**
+   * The node that this one follows has sent its PINGs: the next ones of this link leave when the next ones of that node come, or a little
+   * after they should have. Where so few fit into the timeout that this is a risk, the link keeps its own time. Returns whether this PING
+   * is one to follow at once.
+   */
+  followPings(nowMs: number): boolean {
+    const { pingIntervalMs, pingTimeoutMs } = this.config;
+    if (pingIntervalMs * (1 + JOIN_SHARE + FOLLOW_SLACK) * FOLLOW_MARGIN > pingTimeoutMs) return false;
+    this.pingNotBeforeMs = nowMs + pingIntervalMs * (1 + FOLLOW_SLACK);
+    return this.joinsRound(nowMs);
   }
 
   /** A PING with this time leaves. */
@@ -168,19 +200,19 @@ export class Link {
    * One lost PING or PONG says little, and two in a row, all that fit into stock's timeout, are nothing strange where one datagram in five
    * is lost. So a PING that stays unanswered is followed by others soon: that the link is down is then known from many. So it goes on for a
    * while after that: a peer that was paused is heard again at once.
+   *
+   * @param pace how much longer to wait for that where many links wait at once: then it is this node that is slow, and more packets are no help.
    */
-  nextPingMs(): number {
+  nextPingMs(pace: number): number {
     const { pingIntervalMs } = this.config;
-    if (this.lastPingReturned && this.comesUpSoon(this.lastPingMs))
-      return this.lastPingMs + Math.min(pingIntervalMs, PING_UP_MS);
-    const eager = this.connected || this.lastPingMs < this.eagerUntilMs;
-    if (!eager || this.lastPingReturned) return this.lastPingMs + pingIntervalMs;
+    if (this.pingsRegularly) return Math.max(this.lastPingMs + pingIntervalMs, this.pingNotBeforeMs);
+    if (this.lastPingReturned) return this.lastPingMs + Math.min(pingIntervalMs, PING_UP_MS);
     const again = Math.max(
       PING_AGAIN_MS_MIN,
       Math.min(PING_AGAIN_MS_MAX, pingIntervalMs * PING_AGAIN_SHARE),
       (4 * this.quickestUs) / 1000,
     );
-    return this.lastPingMs + Math.min(pingIntervalMs, again);
+    return this.lastPingMs + Math.min(pingIntervalMs, pace * again);
   }
 
   /**
@@ -294,9 +326,9 @@ export class Link {
     return this.unansweredSinceMs;
   }
 
-  /** A PING beside the regular ones would not come too soon after the last. */
-  mayPing(nowMs: number): boolean {
-    return nowMs - this.lastPingMs >= PING_AGAIN_MS_MIN;
+  /** A PING beside the regular ones would not come too soon after the last; `pace`: as with `nextPingMs`. */
+  mayPing(nowMs: number, pace: number): boolean {
+    return nowMs - this.lastPingMs >= pace * PING_AGAIN_MS_MIN;
   }
 
   /** The peer is another process now: what was suspected of the one before was true, and no reason to doubt what is said of this one. */
@@ -334,6 +366,7 @@ export class Link {
     this.trustedUntilMs = 0;
     this.newestPingTimeMs = -1;
     this.eagerUntilMs = nowMs + this.config.pingTimeoutMs;
+    this.pingNotBeforeMs = Number.NEGATIVE_INFINITY;
     this.backoff = BACKOFF_START;
     this.backoffAtMs = nowMs;
     this.pongTimeoutAdjMs = this.config.pingTimeoutMs * BACKOFF_START;

@@ -2,7 +2,7 @@ import { assert } from '../lib/assert.ts';
 import { DROP_REASON_COUNT, dropName } from './drops.ts';
 
 /**
- * Statistics keys of stock (knet.md 7.7), as slots of one Float64Array that other threads read. Doubles are exact up to
+ * Statistics keys of stock (knet.md 7.7) but for the sums, which whoever shows them adds up, as slots of one Float64Array that other threads read. Doubles are exact up to
  * 2^53. "Unset minimum" is −1 here; whoever publishes the value turns it into the type's largest number.
  */
 export const LINK_KEYS = [
@@ -25,13 +25,6 @@ export const LINK_KEYS = [
   'tx_pmtu_bytes',
   'rx_pmtu_packets',
   'rx_pmtu_bytes',
-  'tx_total_packets',
-  'tx_total_bytes',
-  'rx_total_packets',
-  'rx_total_bytes',
-  'tx_total_errors',
-  /** Misnamed in stock: the sum of the *tx* retries. */
-  'rx_total_retries',
   'tx_data_errors',
   'tx_data_retries',
   'tx_ping_errors',

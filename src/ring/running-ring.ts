@@ -194,7 +194,7 @@ export class RunningRing implements TotemUser, TransportHost, SyncHost, EngineRi
     if (nowMs - srp.nextDeadlineMs() > HELD_UP_MS) work += this.readAll();
     // Requests that found no room may find some now.
     this.drained = served === 0 && (this.transport.drained || this.rests(nowMs)) && !this.hasRequests();
-    if (nowMs >= srp.nextDeadlineMs()) {
+    if (nowMs >= srp.ripeMs()) {
       srp.tick(nowMs);
       work++;
     }

@@ -14,6 +14,8 @@ export class Silences {
   private readonly reports = new Map<number, Report>();
   /** When `own` changed last. */
   changedMs = Number.NEGATIVE_INFINITY;
+  /** When this node reported last. */
+  reportedAtMs = Number.NEGATIVE_INFINITY;
   /** Place in the list of members of the one that was asked last whether it lives. */
   watched = 0;
 

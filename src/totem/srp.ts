@@ -88,6 +88,11 @@ export class TotemSrp {
     return this.state.left ? Number.POSITIVE_INFINITY : this.state.timers.next();
   }
 
+  /** From when on `tick` has something to do, if the caller is awake anyway; not later than `nextDeadlineMs`. */
+  ripeMs(): number {
+    return this.state.left ? Number.POSITIVE_INFINITY : this.state.timers.nextRipe();
+  }
+
   /** The transport reports its interface, all links of it, up or down (totem.md 4.2, 6.4): the first one starts the ring. */
   interfaceChanged(): void {
     freeLimbo(this.state);

@@ -5,7 +5,7 @@ import { addFailed } from './joins.ts';
 import { TOTEM_LIMITS } from './limits.ts';
 import { subtract } from './node-set.ts';
 import type { RingState } from './state.ts';
-import { Timer } from './timer-table.ts';
+import { LOOSE_SHARE, Timer } from './timer-table.ts';
 import { enterGather } from './transitions.ts';
 import { checkSilence, encodeSilence, readSilence } from './wire/silence.ts';
 
@@ -25,6 +25,12 @@ const REPORT_PERIOD_MS = 100;
 /** So often when only nodes are silent that are no members, and nothing has changed for a while: most of them are not running. */
 const IDLE_PERIOD_MS = 2_000;
 const CHANGE_REPORTED_MS = 1_000;
+/** Changes soon after a report are in the next one together: where a network or a machine is slow many nodes fall silent, and are heard again, at once. */
+const GATHER_MS = 20;
+/** In a larger ring, of which everybody hears everybody, reports are so much apart for each member; two are valid at any time all the same. */
+const SPACED_FROM = 16;
+const SPACING_MEMBER_MS = 6;
+const SPACING_MS_MAX = 250;
 
 /** So often some member is sent a PING; more often where the token timeout is short. */
 const WATCH_PERIOD_MS = 200;
@@ -37,7 +43,8 @@ const WATCH_SHARE = 1 / 16;
 export function watchMember(s: RingState): void {
   if (s.state !== 'operational') return;
   const { memb } = s.membership;
-  s.timers.start(Timer.WATCH, Math.min(WATCH_PERIOD_MS, s.timings.tokenMs * WATCH_SHARE));
+  const periodMs = Math.min(WATCH_PERIOD_MS, s.timings.tokenMs * WATCH_SHARE);
+  s.timers.startLoose(Timer.WATCH, periodMs, periodMs * LOOSE_SHARE);
   s.suspicion.watched = reports(s) ? memb.indexOf(s.me) + 1 : s.suspicion.watched + 1;
   const node = memb[s.suspicion.watched % memb.length]!;
   if (node !== s.me) s.network.heartbeats?.probe(node);
@@ -54,7 +61,9 @@ export function memberSilent(s: RingState, nodeId: number, silentMs: number): vo
   if (silentMs >= 0) s.suspicion.set(nodeId, s.nowMs - silentMs);
   else if (!s.suspicion.clear(nodeId)) return;
   s.suspicion.changedMs = s.nowMs;
-  reportSilence(s);
+  const nextMs = s.suspicion.reportedAtMs + spacedMs(s, GATHER_MS);
+  if (s.nowMs >= nextMs) reportSilence(s);
+  else if (reports(s)) s.timers.start(Timer.SUSPICION, nextMs - s.nowMs);
 }
 
 /**
@@ -74,9 +83,14 @@ export function reportSilence(s: RingState): void {
     s.nowMs - s.suspicion.changedMs < CHANGE_REPORTED_MS ||
     s.membership.memb.some((node) => s.suspicion.isSilent(node));
   if (!urgent && !s.suspicion.someone) return;
-  s.timers.start(Timer.SUSPICION, urgent ? Math.min(REPORT_PERIOD_MS, untilLimit(s)) : IDLE_PERIOD_MS);
+  s.timers.start(Timer.SUSPICION, urgent ? Math.min(spacedMs(s, REPORT_PERIOD_MS), untilLimit(s)) : IDLE_PERIOD_MS);
   sendReport(s);
   judge(s);
+}
+
+function spacedMs(s: RingState, leastMs: number): number {
+  const members = s.membership.memb.length;
+  return members <= SPACED_FROM ? leastMs : Math.max(leastMs, Math.min(SPACING_MS_MAX, SPACING_MEMBER_MS * members));
 }
 
 /** Until the first silence that has not reached the limit yet does. */
@@ -90,6 +104,7 @@ function untilLimit(s: RingState): number {
 }
 
 function sendReport(s: RingState): void {
+  s.suspicion.reportedAtMs = s.nowMs;
   const { memb } = s.membership;
   const silentMs = new Map<number, number>();
   for (const node of s.suspicion.nodes) {

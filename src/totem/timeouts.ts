@@ -8,7 +8,7 @@ import { endWait } from './orf.ts';
 import type { RingState } from './state.ts';
 import { Stat } from './statistics.ts';
 import { askMembers, reportSilence, watchMember } from './suspicion.ts';
-import { Timer, type TimerValue } from './timer-table.ts';
+import { LOOSE_SHARE, Timer, type TimerValue } from './timer-table.ts';
 import {
   armResend,
   armTokenLoss,
@@ -163,5 +163,5 @@ function summarize(s: RingState): void {
     s.statistics.get(Stat.continuous_sendmsg_failures) > TOTEM_LIMITS.continuousSendFailuresMax;
   s.statistics.set(Stat.firewall_enabled_or_nic_failure, suspicious ? 1 : 0);
   if (suspicious) s.observer.report({ kind: 'firewallSuspected' });
-  s.timers.start(Timer.STATISTICS, STATISTICS_PERIOD_MS);
+  s.timers.startLoose(Timer.STATISTICS, STATISTICS_PERIOD_MS, STATISTICS_PERIOD_MS * LOOSE_SHARE);
 }

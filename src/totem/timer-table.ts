@@ -21,26 +21,39 @@ export const Timer = {
 } as const;
 export type TimerValue = (typeof Timer)[keyof typeof Timer];
 const TIMERS = 14;
+/** Share of a period that what is done again and again may come early. */
+export const LOOSE_SHARE = 1 / 4;
 
 export class TimerTable {
   private readonly deadlines = new Float64Array(TIMERS).fill(Number.POSITIVE_INFINITY);
+  /** From when on each may run, if its owner is awake anyway. */
+  private readonly ripe = new Float64Array(TIMERS).fill(Number.POSITIVE_INFINITY);
   private earliest = Number.POSITIVE_INFINITY;
+  private ripest = Number.POSITIVE_INFINITY;
   private stale = false;
 
   /** `delayMs` counts from the clock's now: a delay is a small integer, a deadline would be boxed at every call. */
   constructor(private readonly clock: { readonly nowMs: number }) {}
 
   start(timer: TimerValue, delayMs: number): void {
+    this.startLoose(timer, delayMs, 0);
+  }
+
+  /** One that may run up to `earlyMs` before its time when its owner is awake for something else: that saves waking up for it. */
+  startLoose(timer: TimerValue, delayMs: number, earlyMs: number): void {
     const deadlineMs = this.clock.nowMs + delayMs;
-    const before = this.deadlines[timer]!;
+    const ripeMs = deadlineMs - earlyMs;
+    if (this.deadlines[timer] === this.earliest || this.ripe[timer] === this.ripest) this.stale = true;
     this.deadlines[timer] = deadlineMs;
-    if (deadlineMs <= this.earliest) this.earliest = deadlineMs;
-    else if (before === this.earliest) this.stale = true;
+    this.ripe[timer] = ripeMs;
+    if (deadlineMs < this.earliest) this.earliest = deadlineMs;
+    if (ripeMs < this.ripest) this.ripest = ripeMs;
   }
 
   stop(timer: TimerValue): void {
-    if (this.deadlines[timer] === this.earliest) this.stale = true;
+    if (this.deadlines[timer] === this.earliest || this.ripe[timer] === this.ripest) this.stale = true;
     this.deadlines[timer] = Number.POSITIVE_INFINITY;
+    this.ripe[timer] = Number.POSITIVE_INFINITY;
   }
 
   running(timer: TimerValue): boolean {
@@ -58,23 +71,37 @@ export class TimerTable {
 
   /** The earliest deadline, `Infinity` without any. */
   next(): number {
-    if (this.stale) {
-      let earliest = Number.POSITIVE_INFINITY;
-      for (let i = 0; i < TIMERS; i++) earliest = Math.min(earliest, this.deadlines[i]!);
-      this.earliest = earliest;
-      this.stale = false;
-    }
+    if (this.stale) this.find();
     return this.earliest;
   }
 
-  /** Stops and returns the timer that is due first, or -1. */
-  takeDue(): TimerValue | -1 {
-    if (this.next() > this.clock.nowMs) return -1;
+  /** From when on `takeDue` has one; not later than `next`. */
+  nextRipe(): number {
+    if (this.stale) this.find();
+    return this.ripest;
+  }
+
+  private find(): void {
+    let earliest = Number.POSITIVE_INFINITY;
+    let ripest = Number.POSITIVE_INFINITY;
     for (let i = 0; i < TIMERS; i++) {
-      if (this.deadlines[i] !== this.earliest) continue;
-      this.stop(i as TimerValue);
-      return i as TimerValue;
+      earliest = Math.min(earliest, this.deadlines[i]!);
+      ripest = Math.min(ripest, this.ripe[i]!);
     }
-    return -1;
+    this.earliest = earliest;
+    this.ripest = ripest;
+    this.stale = false;
+  }
+
+  /** Stops and returns the timer that is due first of those that may run now, or -1. */
+  takeDue(): TimerValue | -1 {
+    const { nowMs } = this.clock;
+    if (this.nextRipe() > nowMs) return -1;
+    let due = -1;
+    for (let i = 0; i < TIMERS; i++) {
+      if (this.ripe[i]! <= nowMs && (due < 0 || this.deadlines[i]! < this.deadlines[due]!)) due = i;
+    }
+    this.stop(due as TimerValue);
+    return due as TimerValue;
   }
 }

@@ -1,6 +1,6 @@
 import type { RingState } from './state.ts';
 import { Stat } from './statistics.ts';
-import { Timer } from './timer-table.ts';
+import { LOOSE_SHARE, Timer } from './timer-table.ts';
 import { FrameType, HEADER } from './wire/header.ts';
 
 export const STATISTICS_PERIOD_MS = 1500;
@@ -32,7 +32,8 @@ export function armWarning(s: RingState): void {
  */
 export function notePresence(s: RingState): void {
   s.pauseRecordMs = s.nowMs;
-  s.timers.start(Timer.PAUSE, s.timings.tokenMs / 5);
+  const periodMs = s.timings.tokenMs / 5;
+  s.timers.startLoose(Timer.PAUSE, periodMs, periodMs * LOOSE_SHARE);
 }
 
 export function startPeriodicTimers(s: RingState): void {

@@ -86,6 +86,7 @@ async function cluster(size: number, ours: readonly number[]) {
       await node.load(
         new ConnectivityEngine({
           links: () => member.links,
+          peers: () => member.links.map(({ peerId }) => peerId),
           configuration: () => (nodeId === 3 ? 'other' : 'same'),
           version: '0.1.0',
           key: () => 'k',

@@ -117,6 +117,12 @@ export class StatsMap implements ClientMap {
     return this.valueOf(key) ?? CsError.NOT_EXIST;
   }
 
+  /** A number for parts of this process, by its branch: as it is, and nothing is looked after first. 0: there is none. */
+  numberOf(prefix: string, name: string): number {
+    const value = this.branches.get(prefix)?.read(name);
+    return typeof value === 'number' ? value : 0;
+  }
+
   private valueOf(key: string): CmapValue | undefined {
     const branch = this.branches.get(branchOf(key));
     if (branch === undefined) return undefined;

@@ -6,8 +6,9 @@ import { CONNECTIVITY_MESSAGES, CONNECTIVITY_SERVICE_ID, decodeView, encodeView 
 
 /** How often this node's links are looked at; a change is published then, and not more often. */
 export const LOOK_MS = 1_000;
-/** How often a view is published that has not changed but for latencies. */
+/** How often a view is published that has not changed but for latencies, and for each node of a large ring, which hears all others. */
 export const REFRESH_MS = 30_000;
+const REFRESH_NODE_MS = 2_000;
 /** A fault is reported when it has been there for so long: the two ends of a link notice its death at different times. */
 export const FAULT_MS = 5_000;
 /** Faults that are followed and reported one by one; a cluster with more has one cause for them. */
@@ -20,6 +21,8 @@ const NODES_MAX = 384;
 export interface ConnectivityPorts {
   /** This node's links now. */
   links(nowMs: number): readonly SeenLink[];
+  /** Nodes that this one is configured to have links to. */
+  peers(): readonly number[];
   /** Digest of the shared configuration in force. */
   configuration(): string;
   readonly version: string;
@@ -73,6 +76,8 @@ class ConnectivityService implements RunningService<never, Message> {
   private faults = new Map<string, number>();
   /** Texts of the faults that the views show; `null`: the views have changed since. */
   private shown: ReadonlySet<string> | null = null;
+  /** What has come since `known` was made changes none of them. */
+  private sameShown = true;
 
   constructor(
     private readonly context: MainEngineContext,
@@ -92,15 +97,19 @@ class ConnectivityService implements RunningService<never, Message> {
     if (change.kind !== 'regular') return;
     this.members = change.members;
     for (const nodeId of this.views.keys()) if (!change.members.includes(nodeId)) this.views.delete(nodeId);
+    this.sameShown = false;
     this.viewsChanged();
-    this.publish(); // those who have joined do not know it
+    this.publish(this.ownView()); // those who have joined do not know it
   }
 
   private viewDelivered(nodeId: number, payload: Uint8Array): void {
     const view = decodeView(payload, nodeId);
     if (view === null || !this.members.includes(nodeId)) return;
     if (!this.views.has(nodeId) && this.views.size >= NODES_MAX) return;
+    const before = this.views.get(nodeId);
     this.views.set(nodeId, view);
+    // Half of what arrives repeats what is known, with other latencies: what the views say together stays as it is.
+    this.sameShown &&= before !== undefined && steadyText(before) === steadyText(view);
     this.viewsChanged();
   }
 
@@ -108,7 +117,8 @@ class ConnectivityService implements RunningService<never, Message> {
     this.gathering ??= this.context.setTimer(GATHER_MS, () => {
       this.gathering = null;
       this.known = this.knownLinks();
-      this.shown = null;
+      if (!this.sameShown) this.shown = null;
+      this.sameShown = true;
       this.ports.changed(this.known);
     });
   }
@@ -116,8 +126,7 @@ class ConnectivityService implements RunningService<never, Message> {
   /** What this node is configured to reach, and who is in the ring, exist. */
   private knownLinks(): ReadonlyMap<number, ConnectivityView> {
     const { nodeId } = this.context;
-    const peers = this.ports.links(this.context.nowMs()).map(({ peerId }) => peerId);
-    const nodes = new Set([nodeId, ...this.members, ...peers]);
+    const nodes = new Set([nodeId, ...this.members, ...this.ports.peers()]);
     const all = [...this.views].map(([id, view]): [number, ConnectivityView] => [
       id,
       { ...view, links: view.links.filter(({ peerId }) => nodes.has(peerId)) },
@@ -130,16 +139,19 @@ class ConnectivityService implements RunningService<never, Message> {
     if (this.members.length === 0) return;
     const others = [...this.views.keys()].some((nodeId) => nodeId !== this.context.nodeId);
     const nowMs = this.context.nowMs();
-    if (others && (this.steadyPart() !== this.published || nowMs - this.publishedMs >= REFRESH_MS)) this.publish();
-    else if (!others) this.ownOnly();
+    const own = this.ownView();
+    const changed = steadyText(own) !== this.published;
+    const refreshMs = Math.max(REFRESH_MS, this.members.length * REFRESH_NODE_MS);
+    if (others && (changed || nowMs - this.publishedMs >= refreshMs)) this.publish(own);
+    else if (!others && changed) this.ownOnly(own);
     this.reportFaults(nowMs);
   }
 
   /** Nobody else would understand it; this node's own view is there all the same. */
-  private ownOnly(): void {
-    if (this.steadyPart() === this.published) return;
-    this.published = this.steadyPart();
-    this.views.set(this.context.nodeId, this.ownView());
+  private ownOnly(own: ConnectivityView): void {
+    this.published = steadyText(own);
+    this.views.set(this.context.nodeId, own);
+    this.sameShown = false;
     this.viewsChanged();
   }
 
@@ -156,19 +168,9 @@ class ConnectivityService implements RunningService<never, Message> {
     };
   }
 
-  private steadyPart(): string {
-    const { configuration, key, keyFile, links } = this.ownView();
-    return JSON.stringify([
-      configuration,
-      key,
-      keyFile,
-      links.map(({ peerId, link, up, heard, mtu }) => [peerId, link, up, heard, mtu]),
-    ]);
-  }
-
-  private publish(): void {
-    const { values, tail } = encodeView(this.ownView());
-    this.published = this.steadyPart();
+  private publish(own: ConnectivityView): void {
+    const { values, tail } = encodeView(own);
+    this.published = steadyText(own);
     this.publishedMs = this.context.nowMs();
     multicast(this.context, CONNECTIVITY_MESSAGES.view, values, tail);
   }
@@ -195,3 +197,12 @@ class ConnectivityService implements RunningService<never, Message> {
     return `connectivity: views of nodes ${[...this.views.keys()].join(' ')}`;
   }
 }
+
+/** What of a view does not change all the time. */
+const steadyText = ({ configuration, key, keyFile, links }: ConnectivityView): string =>
+  JSON.stringify([
+    configuration,
+    key,
+    keyFile,
+    links.map(({ peerId, link, up, heard, mtu }) => [peerId, link, up, heard, mtu]),
+  ]);

@@ -50,7 +50,6 @@ const PAGE = 4_096;
 /** While own frames come in, the sockets are looked at every so many turns: an empty look is a system call. */
 const LOCAL_TURNS = 4;
 /** How often the sums of the links' counters are made: with 31 links they cost as much as the look at all of them. */
-const SUM_PERIOD_MS = 1_000;
 
 /** The knet transport: sockets, clock, keys and log around the pure core of src/knet. */
 export class KnetTransport implements RingTransport {
@@ -85,7 +84,6 @@ export class KnetTransport implements RingTransport {
   private readonly refused: number[] = [];
   /** Reports that concern Totem, which must not be called from inside of the core. */
   private readonly news: KnetReport[] = [];
-  private summedMs = Number.NEGATIVE_INFINITY;
   private readonly compression: LibraryCompression;
 
   constructor(
@@ -418,10 +416,6 @@ export class KnetTransport implements RingTransport {
     // Entries that no send or receive call announced would keep the loop awake.
     this.readAllErrors();
     this.core.tick(nowMs);
-    if (nowMs - this.summedMs >= SUM_PERIOD_MS) {
-      this.summedMs = nowMs;
-      this.core.sumStats();
-    }
     this.flush();
     if (this.news.length > 0) this.passNews();
   }

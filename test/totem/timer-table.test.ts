@@ -1,0 +1,31 @@
+import t from 'tap';
+import { Timer, TimerTable } from '../../src/totem/timer-table.ts';
+
+t.test('timers come in the order of their deadlines, loose ones early when their owner is awake', async (t) => {
+  const clock = { nowMs: 0 };
+  const timers = new TimerTable(clock);
+  timers.start(Timer.TOKEN, 100);
+  timers.startLoose(Timer.WATCH, 120, 30);
+  timers.start(Timer.JOIN, 95);
+  t.equal(timers.next(), 95, 'nobody wakes up for a loose one before its time');
+  t.equal(timers.nextRipe(), 90);
+  clock.nowMs = 89;
+  t.equal(timers.takeDue(), -1);
+  clock.nowMs = 96;
+  t.equal(timers.takeDue(), Timer.JOIN);
+  t.equal(timers.takeDue(), Timer.WATCH);
+  t.equal(timers.takeDue(), -1);
+  t.equal(timers.next(), 100);
+  t.equal(timers.nextRipe(), 100);
+  timers.startLoose(Timer.WATCH, 120, 30);
+  timers.startLoose(Timer.WATCH, 400, 100);
+  t.equal(timers.nextRipe(), 100, 'a timer that is started again has the new time only');
+  timers.stop(Timer.TOKEN);
+  t.equal(timers.next(), 496);
+  t.equal(timers.nextRipe(), 396);
+  timers.postpone(Timer.WATCH, 100);
+  t.equal(timers.nextRipe(), 596, 'one that is postponed is exact');
+  timers.stop(Timer.WATCH);
+  t.equal(timers.next(), Number.POSITIVE_INFINITY);
+  t.equal(timers.nextRipe(), Number.POSITIVE_INFINITY);
+});
