@@ -1,11 +1,14 @@
 import { performance } from 'node:perf_hooks';
 import type { GrownHeap } from '../os/give-back.ts';
+import { endMemoryReducer } from '../os/optimizer.ts';
 import { ticks } from './ticks.ts';
 
 /** How often the heap is looked at: what V8 remembers of a load, and a second. */
 const LOOK_MS = 6_000;
 /** The share of that time in which the thread may have worked: a collection of 10 ms is in nobody's way then. */
 const BUSY_MAX = 0.05;
+/** After so many looks what the start has left is collected, by V8 itself, too. */
+const LOOKS_OF_START = 5;
 
 /**
  * Collects the heap of the main thread when that has had little to do and has grown. What a connection leaves is small, and V8 would let many
@@ -13,6 +16,7 @@ const BUSY_MAX = 0.05;
  */
 export class QuietMemory {
   private last = performance.eventLoopUtilization();
+  private looks = 0;
 
   constructor(private readonly heap: Pick<GrownHeap, 'collectIfGrown'>) {}
 
@@ -21,6 +25,7 @@ export class QuietMemory {
       const now = performance.eventLoopUtilization();
       const { utilization } = performance.eventLoopUtilization(now, this.last);
       this.last = now;
+      if (++this.looks === LOOKS_OF_START) endMemoryReducer();
       this.look(utilization);
     });
   }

@@ -210,6 +210,7 @@ export class Heartbeat implements InternalPackets {
     }
     // Its sender knows best whether it is a recorded one, and without PONGs its link goes down.
     this.sender.reply(link, at, KNET.pingBytes, PacketType.PONG);
+    if (believed && link.pingHeard(nowMs)) this.chooseLeader();
     if (believed && host === this.leader) this.follow(nowMs);
     if (believed && link.comesUpSoon(nowMs)) this.pingIfMay(link, nowMs); // it is there: a node that starts need not wait for the interval of this one
     return believed ? -1 : KnetDrop.replayedPing;
@@ -220,15 +221,19 @@ export class Heartbeat implements InternalPackets {
     this.deadlinesChanged = true;
   }
 
-  /** The reachable host with the lowest id, if that is lower than this node's. */
+  /**
+   * Nobody follows another if no reachable host has a lower id. Else it is the one with the lowest that sends PINGs in its rounds only: who is watched by
+   * that node with the lowest id of all follows one that follows it.
+   */
   private chooseLeader(): void {
-    this.leader = null;
     let lowest = this.sender.nodeId;
+    let leader: Host | null = null;
     for (const host of this.hosts.list) {
-      if (!host.reachable || host.nodeId >= lowest) continue;
-      lowest = host.nodeId;
-      this.leader = host;
+      if (!host.reachable) continue;
+      lowest = Math.min(lowest, host.nodeId);
+      if (!host.hurries && (leader === null || host.nodeId < leader.nodeId)) leader = host;
     }
+    this.leader = lowest < this.sender.nodeId ? leader : null;
   }
 
   /**

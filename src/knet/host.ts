@@ -49,6 +49,12 @@ export class Host {
     return since;
   }
 
+  /** It sends more PINGs than its rounds. */
+  get hurries(): boolean {
+    for (const link of this.links) if (link?.peerHurries) return true;
+    return false;
+  }
+
   get reachable(): boolean {
     return this.usable.length > 0;
   }

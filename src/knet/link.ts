@@ -36,6 +36,10 @@ const LOSS_WEIGHT = 1 / 16;
 const LOSSY_SHARE = 0.02;
 /** From this share of the interval on a PING leaves with those of other links: a node that wakes up once for all of them costs less. */
 const JOIN_SHARE = 1 / 4;
+/** A PING that comes after less of the interval is none of the regular ones; so many of them, less those that were regular, are no accident. */
+const HURRY_SHARE = 0.7;
+const HURRIED = 6;
+const HURRIED_MAX = 12;
 /** How much of the interval the PINGs of the node that is followed may be late. */
 const FOLLOW_SLACK = 1 / 16;
 /** What is left of the timeout then has room for PINGs that follow a lost one. */
@@ -102,6 +106,9 @@ export class Link {
   private flapsUntilMs = Number.NEGATIVE_INFINITY;
   private readonly pingTimesMs = new Float64Array(PINGS_REMEMBERED).fill(-1);
   private pingTimesAt = 0;
+  /** When the peer's last PING came, and how many of the last ones came too soon to be its regular ones. */
+  private pingHeardMs = Number.NEGATIVE_INFINITY;
+  private hurried = 0;
   /** A regular PING waits until then for that of the node that is followed. */
   private pingNotBeforeMs = Number.NEGATIVE_INFINITY;
   private latencyAverageUs = 0;
@@ -157,6 +164,20 @@ export class Link {
   /** Whether so much of the interval is over that its PING may leave with those of other links. */
   joinsRound(nowMs: number): boolean {
     return this.pingsRegularly && nowMs - this.lastPingMs >= this.config.pingIntervalMs * JOIN_SHARE;
+  }
+
+  /** A PING of the peer has come. Whether that changes `peerHurries`. */
+  pingHeard(nowMs: number): boolean {
+    const before = this.peerHurries;
+    const soon = nowMs - this.pingHeardMs < this.config.pingIntervalMs * HURRY_SHARE;
+    this.pingHeardMs = nowMs;
+    this.hurried = soon ? Math.min(HURRIED_MAX, this.hurried + 2) : Math.max(0, this.hurried - 1);
+    return this.peerHurries !== before;
+  }
+
+  /** The peer sends PINGs beside its regular ones, for example because it watches whether this node lives: they say nothing about its rounds. */
+  get peerHurries(): boolean {
+    return this.hurried >= HURRIED;
   }
 
   /**

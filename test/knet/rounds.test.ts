@@ -45,6 +45,30 @@ t.test('regular PINGs leave together, to all nodes, and soon after those of the 
   for (const node of sim.nodes.values()) t.same(node.reports, [], 'no link fails, and nobody takes himself for paused');
 });
 
+t.test(
+  'who is watched by the node with the lowest id follows another one: its PINGs leave once in an interval, too',
+  async (t) => {
+    const sim = staggered({ nodes: 5 });
+    const watch = (ms: number): void => {
+      for (const endMs = sim.nowMs + ms; sim.nowMs < endMs; sim.run(125)) sim.node(1).core.probeHost(2, sim.nowMs);
+    };
+    watch(10_000);
+    sim.seen.length = 0;
+    watch(10 * INTERVAL_MS);
+    const times = pingTimes(sim);
+    const rounds = (nodeId: number): number[] =>
+      [...(times.get(nodeId) ?? [])].filter(([, count]) => count > 1).map(([atMs]) => atMs);
+    for (const nodeId of [1, 2, 3, 4, 5]) {
+      t.ok(
+        rounds(nodeId).length >= 9 && rounds(nodeId).length <= 11,
+        `${rounds(nodeId).length} rounds of node ${nodeId}`,
+      );
+      for (const atMs of rounds(nodeId))
+        t.ok(Math.min(...rounds(1).map((ms) => Math.abs(ms - atMs))) <= 3, `node ${nodeId} at ${atMs}`);
+    }
+  },
+);
+
 t.test('where a node sees others than the one with the lowest id fail it goes on, and follows the next', async (t) => {
   const sim = staggered({ nodes: 4 });
   sim.network = ({ from, to }) => from !== 1 && to !== 1;
