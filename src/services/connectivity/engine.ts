@@ -8,7 +8,7 @@ import { CONNECTIVITY_MESSAGES, CONNECTIVITY_SERVICE_ID, decodeView, encodeView 
 export const LOOK_MS = 1_000;
 /** How often a view is published that has not changed but for latencies, and for each node of a large ring, which hears all others. */
 export const REFRESH_MS = 30_000;
-const REFRESH_NODE_MS = 2_000;
+const REFRESH_NODE_MS = 10_000;
 /** A fault is reported when it has been there for so long: the two ends of a link notice its death at different times. */
 export const FAULT_MS = 5_000;
 /** Faults that are followed and reported one by one; a cluster with more has one cause for them. */
@@ -37,7 +37,7 @@ type Message = keyof typeof CONNECTIVITY_MESSAGES;
 
 /**
  * Every node tells the others how it sees its links (an extension that stock cannot see): one small message when the membership changes, and, if
- * another node of ours is in the ring, when a link changes and every half minute. What one node alone cannot know comes out of it: a link that works
+ * another node of ours is in the ring, when a link changes and every half minute, or less often in large rings. What one node alone cannot know comes out of it: a link that works
  * one way only, two nodes that reach each other only through a third, nodes with other configurations.
  */
 export class ConnectivityEngine implements ServiceEngine<MainEngineContext, never, Message> {
@@ -78,6 +78,8 @@ class ConnectivityService implements RunningService<never, Message> {
   private shown: ReadonlySet<string> | null = null;
   /** What has come since `known` was made changes none of them. */
   private sameShown = true;
+  /** Another node has published since the last look. */
+  private otherHeard = false;
 
   constructor(
     private readonly context: MainEngineContext,
@@ -108,6 +110,7 @@ class ConnectivityService implements RunningService<never, Message> {
     if (!this.views.has(nodeId) && this.views.size >= NODES_MAX) return;
     const before = this.views.get(nodeId);
     this.views.set(nodeId, view);
+    this.otherHeard ||= nodeId !== this.context.nodeId;
     // Half of what arrives repeats what is known, with other latencies: what the views say together stays as it is.
     this.sameShown &&= before !== undefined && steadyText(before) === steadyText(view);
     this.viewsChanged();
@@ -141,10 +144,16 @@ class ConnectivityService implements RunningService<never, Message> {
     const nowMs = this.context.nowMs();
     const own = this.ownView();
     const changed = steadyText(own) !== this.published;
-    const refreshMs = Math.max(REFRESH_MS, this.members.length * REFRESH_NODE_MS);
-    if (others && (changed || nowMs - this.publishedMs >= refreshMs)) this.publish(own);
+    if (others && (changed || this.isOld(nowMs))) this.publish(own);
     else if (!others && changed) this.ownOnly(own);
+    this.otherHeard = false;
     this.reportFaults(nowMs);
+  }
+
+  /** After a message the token goes round thirty times before it is held: views that are half as old as they may be come with those of others. */
+  private isOld(nowMs: number): boolean {
+    const refreshMs = Math.max(REFRESH_MS, this.members.length * REFRESH_NODE_MS);
+    return nowMs - this.publishedMs >= (this.otherHeard ? refreshMs / 2 : refreshMs);
   }
 
   /** Nobody else would understand it; this node's own view is there all the same. */
