@@ -25,9 +25,10 @@ const REPORT_PERIOD_MS = 100;
 /** So often when only nodes are silent that are no members, and nothing has changed for a while: most of them are not running. */
 const IDLE_PERIOD_MS = 2_000;
 const CHANGE_REPORTED_MS = 1_000;
-/** Changes soon after a report are in the next one together: where a network or a machine is slow many nodes fall silent, and are heard again, at once. */
-const GATHER_MS = 20;
-/** In a larger ring, of which everybody hears everybody, reports are so much apart for each member; two are valid at any time all the same. */
+/**
+ * In a larger ring, of which everybody hears everybody, reports are so much apart for each member, those of changes, too; two are valid at any time all the
+ * same. Where a network or a machine is slow many nodes fall silent, and are heard again, at once.
+ */
 const SPACED_FROM = 16;
 const SPACING_MEMBER_MS = 6;
 const SPACING_MS_MAX = 250;
@@ -61,7 +62,7 @@ export function memberSilent(s: RingState, nodeId: number, silentMs: number): vo
   if (silentMs >= 0) s.suspicion.set(nodeId, s.nowMs - silentMs);
   else if (!s.suspicion.clear(nodeId)) return;
   s.suspicion.changedMs = s.nowMs;
-  const nextMs = s.suspicion.reportedAtMs + spacedMs(s, GATHER_MS);
+  const nextMs = s.suspicion.reportedAtMs + spacedMs(s, 0);
   if (s.nowMs >= nextMs) reportSilence(s);
   else if (reports(s)) s.timers.start(Timer.SUSPICION, nextMs - s.nowMs);
 }
