@@ -57,3 +57,15 @@ t.test('messages of the new ring are numbered anew, and come behind its configur
   for (const id of [2, 3]) t.equal(ring.delivered(id).at(-1), '3:new');
   t.ok(ring.state(2).high < 20, `${ring.state(2).high}`);
 });
+
+/** Stock sends all of them from each survivor: with nine of those and a small window, longer than most faults last (`passOver` in orf.ts). */
+t.test('what one survivor sends again of the old ring the others do not send again', async (t) => {
+  const ring = PaperRing.formed(6);
+  ring.lose('MCAST', 1, 6);
+  for (let i = 0; i < 20; i++) ring.mcast(1, `last${i}`, 1300);
+  for (let i = 0; i < 500 && ring.state(2).high < ring.state(6).high + 20; i++) ring.run(0.1);
+  ring.crash(1);
+  ring.run(6 * ring.timings.tokenMs);
+  t.equal(ring.delivered(6).filter((text) => text.startsWith('1:last')).length, 20);
+  t.ok(ring.state(2).high < 40, `${ring.state(2).high} messages in the new ring`);
+});
