@@ -182,7 +182,7 @@ async function serve(parts: ServeParts): Promise<ExitCodeValue> {
       parts.startPriority.end();
       notifyServiceManager('READY=1');
       reportUp();
-      giveMemoryBack(log.write);
+      giveMemoryBack(log.write, result.totem.members.length);
       if (isBackgroundChild()) leaveTerminal(() => log.withoutStderr());
     },
   });

@@ -6,16 +6,18 @@ import { QuietMemory } from './quiet-memory.ts';
 /** By then the start is over, its last promises included. */
 const AFTER_MS = 5_000;
 const MIB = 1 << 20;
+/** In a larger one a rotation of the token takes milliseconds, so that what each takes of it seldom runs. In a smaller one a load makes better code of it. */
+const NODES_OF_SMALL_RING = 16;
 
 /**
- * Ends the start: gives memory of the main thread back: what only the start needed, a few seconds after it, and what clients that are gone have left, whenever
+ * Ends the start, in a ring of so many nodes: gives memory of the main thread back: what only the start needed, a few seconds after it, and what clients that are gone have left, whenever
  * the thread is quiet. For a process that is the daemon and nothing else.
  */
-export function giveMemoryBack(log: LogFunction): void {
+export function giveMemoryBack(log: LogFunction, nodes: number): void {
   const heap = new GrownHeap();
   const timer = setTimeout(() => {
     const before = process.memoryUsage.rss();
-    optimizeSooner();
+    if (nodes > NODES_OF_SMALL_RING) optimizeSooner();
     heap.collect();
     giveBackConstants();
     const given = Math.max(0, before - process.memoryUsage.rss());
