@@ -7,7 +7,7 @@ import type { RingState } from './state.ts';
  */
 export const RING_SEQ_STEP = 4;
 const BLOCK = RING_SEQ_STEP * 1024;
-const ENOUGH = RING_SEQ_STEP * 256;
+export const ENOUGH = RING_SEQ_STEP * 256;
 /** A ring that is this far ahead has formed 260,000 times more often. */
 export const LEAP = 2 ** 20;
 const SCATTER = 2 ** 40;
