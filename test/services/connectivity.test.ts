@@ -161,6 +161,29 @@ t.test('a member that names nodes that are none: nobody takes them up, and many 
   t.ok(one.sent - sent <= 4, `${one.sent - sent} changes in two seconds`);
 });
 
+t.test(
+  'views that are half as old as they may be come with those of others: the token need not go round for each',
+  async (t) => {
+    const { ring, members, run } = await cluster(3, [1, 2, 3]);
+    ring.partition([1, 2, 3]);
+    ring.settle();
+    run(REFRESH_MS * 0.6);
+    members.get(2)!.links = [link(1, false), link(3)]; // published at once: it has another time from now on
+    run(REFRESH_MS * 0.6);
+    members.get(2)!.links = [link(1), link(3)];
+    run(REFRESH_MS * 1.2);
+    const one = members.get(1)!;
+    const changes: number[] = [];
+    for (let ms = 0; ms < 3 * REFRESH_MS; ms += LOOK_MS) {
+      const { sent } = one;
+      run(LOOK_MS);
+      if (one.sent > sent) changes.push(ms);
+    }
+    const bursts = changes.filter((ms, at) => at === 0 || ms - changes[at - 1]! > 3 * LOOK_MS);
+    t.ok(bursts.length >= 2 && bursts.length <= 4, `at ${changes.join(' ')}`);
+  },
+);
+
 t.test('a node without others of ours is quiet', async (t) => {
   const { ring, members, run } = await cluster(3, [1]);
   ring.partition([1, 2, 3]);
